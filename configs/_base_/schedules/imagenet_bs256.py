@@ -1,0 +1,9 @@
+optim_wrapper = dict(optimizer=dict(type='SGD', lr=0.1, momentum=0.9, weight_decay=1e-4))
+param_scheduler = dict(type='MultiStepLR', by_epoch=True, milestones=[30, 60, 90], gamma=0.1)
+
+train_cfg = dict(by_epoch=True, max_epochs=100, val_interval=1)
+val_cfg = dict()
+test_cfg = dict()
+
+# lr is for 8 GPUs of 32 samples each; --auto-scale-lr scales it to the batch at hand.
+auto_scale_lr = dict(base_batch_size=256)

@@ -1,0 +1,21 @@
+"""Wide Residual Networks for mmpretrain.
+
+Importing this package registers the networks in mmpretrain's ``MODELS``, the models in its hub,
+and a safe checkpoint loader in mmengine.
+"""
+
+from wrn.upstream.quick_imports import quick_imports
+
+with quick_imports():
+    from wrn import datasets, weights, zoo
+    from wrn.hub import get_model, list_models
+    from wrn.inference import inference_model
+    from wrn.models import WideResNet
+    from wrn.upstream.model_hub import override_models
+    from wrn.version import __version__
+    from wrn.weights import schemes
+
+schemes.register()
+override_models(zoo.models)
+
+__all__ = ['WideResNet', '__version__', 'get_model', 'inference_model', 'list_models']

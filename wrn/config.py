@@ -1,0 +1,91 @@
+"""Config files: found by path or model name, read, and their mistakes told in one line."""
+
+import contextlib
+import difflib
+import re
+from collections.abc import Iterator
+from os import PathLike
+from pathlib import Path
+
+from mmengine.config import Config
+from mmengine.registry import Registry
+from mmpretrain import registry
+
+from wrn import zoo
+from wrn.errors import WrnError
+
+_UNREGISTERED = re.compile(r'(\S+) is not in the')
+
+
+def find_config(config: str | PathLike) -> Path:
+    """Find a config file.
+
+    Args:
+        config: Its path, the path of one that this package ships (``configs/wrn/...``), or the
+            name of a model.
+
+    Returns:
+        The path of the file.
+
+    Raises:
+        WrnError: If there is none.
+    """
+    path = Path(config)
+    if path.is_file():
+        return path
+    if entry := zoo.models().get(str(config).lower()):
+        return Path(entry.config)
+    if (shipped := zoo.root() / path).is_file():
+        return shipped
+    paths = [str(file.relative_to(zoo.root())) for file in zoo.root().glob('configs/wrn/*.py')]
+    near = difflib.get_close_matches(str(config), [*paths, *zoo.models()], cutoff=0.5)
+    hint = f'did you mean {" or ".join(near)}?' if near else 'give the path of a .py config'
+    raise WrnError(f'{config}: there is no such config file or model; {hint}')
+
+
+def read_config(config: str | PathLike) -> Config:
+    """Read a config file.
+
+    Args:
+        config: What :func:`find_config` takes.
+
+    Returns:
+        The config, with what its ``_base_`` files say merged in.
+
+    Raises:
+        WrnError: If there is no such file, or it is not a valid config.
+    """
+    path = find_config(config)
+    with config_errors(path):
+        return Config.fromfile(path)
+
+
+@contextlib.contextmanager
+def config_errors(source: str | PathLike) -> Iterator[None]:
+    """Turn what mmengine raises at a mistake in a config into one clear line.
+
+    Args:
+        source: The config file, for the message.
+
+    Raises:
+        WrnError: With the message, for whatever is raised while a config is read or built.
+    """
+    try:
+        yield
+    except WrnError:
+        raise
+    except Exception as error:
+        # Constructors check their arguments with exceptions of every kind.
+        message = ' '.join(str(error.args[0] if error.args else error).split())
+        if unregistered := _UNREGISTERED.search(message):
+            message = f"unknown type '{unregistered[1]}'{_near_types(unregistered[1])}"
+        elif isinstance(error, KeyError | AttributeError | AssertionError):
+            message = f'{type(error).__name__}: {message}'
+        raise WrnError(f'{source}: {message}') from error
+
+
+def _near_types(name: str) -> str:
+    registries = (value for value in vars(registry).values() if isinstance(value, Registry))
+    known = {key for registry in registries for key in registry.module_dict}
+    near = difflib.get_close_matches(name.rpartition('.')[2], known)
+    return f'; did you mean {" or ".join(near)}?' if near else ''

@@ -1,0 +1,184 @@
+"""Models by name, config or config path: mmpretrain's ``get_model`` and ``list_models``."""
+
+import copy
+import difflib
+import re
+import warnings
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import mmpretrain
+import torch
+from mmengine.config import Config
+from mmengine.model import BaseModel
+from mmengine.registry import DefaultScope
+from mmengine.runner import CheckpointLoader
+from mmpretrain.registry import DATASETS, MODELS
+from torch.overrides import TorchFunctionMode
+
+from wrn import zoo
+from wrn.config import config_errors, read_config
+from wrn.errors import WrnError
+from wrn.weights import assign_state_dict, check_state_dict, get_state_dict
+
+
+def get_model(
+    model: str | PathLike | Config,
+    pretrained: bool | str | PathLike = False,
+    device: str | torch.device | None = None,
+    device_map: str | dict | None = None,
+    offload_folder: str | None = None,
+    url_mapping: tuple[str, str] | None = None,
+    **kwargs: Any,
+) -> BaseModel:
+    """Build a model, as :func:`mmpretrain.get_model` does.
+
+    A model of this package is found without reading mmpretrain's whole index, built without
+    initialising weights that a checkpoint replaces, and refuses weights that do not fit. A name
+    that is mmpretrain's own goes to :func:`mmpretrain.get_model`.
+
+    Args:
+        model: The name of a model, the path of a config file, or a config.
+        pretrained: True loads the published weights of a named model, or the config's
+            ``load_from``; a string is the path or URL of weights to load. If the weights fit but
+            for the head, which then has another number of classes, the head stays newly
+            initialised and a warning says so. Defaults to False.
+        device: Where to put the model. Defaults to None, the CPU.
+        device_map: Where to put each submodule, for accelerate. Defaults to None.
+        offload_folder: Where ``device_map`` offloads weights to the disk. Defaults to None.
+        url_mapping: A pattern and a replacement for the path or URL of the weights. Defaults to
+            None.
+        **kwargs: Merged into the model's config, such as ``backbone=dict(out_indices=(1, 2))``.
+
+    Returns:
+        The model in eval mode. It maps images ``(N, 3, H, W)`` to class scores
+        ``(N, num_classes)``; ``extract_feat`` gives the features of its ``out_indices``.
+
+    Raises:
+        WrnError: If the name is unknown, or the config or the weights are wrong.
+    """
+    entry = None
+    if isinstance(model, Config):
+        config = copy.deepcopy(model)
+    elif Path(model).suffix == '.py':
+        config = read_config(model)
+    elif entry := copy.deepcopy(zoo.models().get(str(model).lower())):
+        config = entry.config = read_config(entry.config)
+    else:
+        check_name(str(model))
+        return mmpretrain.get_model(
+            model, pretrained, device, device_map, offload_folder, url_mapping, **kwargs
+        )
+    if pretrained is True:
+        pretrained = (entry.weights if entry else config.get('load_from')) or False
+        if not pretrained:
+            warnings.warn('there are no pretrained weights; the model is random', stacklevel=2)
+    if kwargs:
+        config.merge_from_dict({'model': kwargs})
+    config.model.setdefault('data_preprocessor', config.get('data_preprocessor'))
+
+    meta: dict[str, Any] = {}
+    if pretrained:
+        source = str(pretrained)
+        if url_mapping:
+            source = re.sub(*url_mapping, source)
+        network, meta = _build_pretrained(config, source)
+    else:
+        network = _build(config)
+    if device_map is not None:
+        from mmpretrain.apis.utils import dispatch_model
+
+        network = dispatch_model(network, device_map=device_map, offload_folder=offload_folder)
+    elif device is not None:
+        network.to(device)
+    network._dataset_meta = meta or _dataset_meta(config)
+    network._config = config
+    network._metainfo = entry
+    return network.eval()
+
+
+def list_models(
+    pattern: str | None = None,
+    exclude_patterns: list[str] | None = None,
+    task: str | None = None,
+) -> list[str]:
+    """List the names that :func:`get_model` knows, mmpretrain's own among them.
+
+    Args:
+        pattern: A wildcard pattern that the beginning of the name matches. Defaults to None.
+        exclude_patterns: Patterns of names to leave out. Defaults to None.
+        task: The task of the models, such as ``'Image Classification'``. Defaults to None.
+
+    Returns:
+        The names, sorted.
+    """
+    return mmpretrain.list_models(pattern, exclude_patterns, task)
+
+
+def check_name(name: str) -> None:
+    """Check that a model of this name exists here or in mmpretrain.
+
+    Args:
+        name: The name; case does not matter.
+
+    Raises:
+        WrnError: If there is none; the message gives near names.
+    """
+    known = mmpretrain.list_models()
+    if name.lower() not in known:
+        near = difflib.get_close_matches(name.lower(), known, cutoff=0.5)
+        hint = f'did you mean {" or ".join(near)}? ' if near else ''
+        raise WrnError(f"unknown model '{name}': {hint}`wrn list` shows the Wide-ResNets")
+
+
+def _build(config: Config) -> BaseModel:
+    with DefaultScope.overwrite_default_scope('mmpretrain'), config_errors(config.filename):
+        return MODELS.build(config.model)
+
+
+def _build_pretrained(config: Config, source: str) -> tuple[BaseModel, dict[str, Any]]:
+    """Build a model with the weights of a file; return it and the file's ``dataset_meta``."""
+    checkpoint = CheckpointLoader.load_checkpoint(source, map_location='cpu', logger='silent')
+    state_dict = get_state_dict(checkpoint, source)
+    with _EmptyOnMeta():
+        network = _build(config)
+    if not check_state_dict(network, state_dict, source, new_head=True):
+        warnings.warn(
+            f'{source}: the weights of the head do not fit; the head is newly initialised',
+            stacklevel=3,
+        )
+        network = _build(config)
+        network.head.init_weights()
+        head = {f'head.{key}': value for key, value in network.head.state_dict().items()}
+        state_dict = {k: v for k, v in state_dict.items() if not k.startswith('head.')} | head
+    assign_state_dict(network, state_dict)
+    if any(tensor.is_meta for tensor in (*network.parameters(), *network.buffers())):
+        # A module of somebody's own keeps a tensor that is in no state dict.
+        network = _build(config)
+        assign_state_dict(network, state_dict)
+    meta = checkpoint.get('meta') or {}
+    if 'CLASSES' in meta:  # mmcls 0.x
+        return network, {'classes': meta['CLASSES']}
+    return network, meta.get('dataset_meta') or {}
+
+
+class _EmptyOnMeta(TorchFunctionMode):
+    """Allocate no memory for weights, and so spend no time on initialising them.
+
+    Modules make their weights with :func:`torch.empty` and then initialise them. Everything else
+    that a constructor computes stays where it is; under ``torch.device('meta')`` mmpretrain's
+    ResNet cannot be built, as it reads its drop-path rates back from a tensor.
+    """
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if func is torch.empty and kwargs.get('device') is None:
+            kwargs = {**kwargs, 'device': 'meta'}
+        return func(*args, **kwargs)
+
+
+def _dataset_meta(config: Config) -> dict[str, Any]:
+    if 'test_dataloader' not in config:
+        return {}
+    return getattr(DATASETS.get(config.test_dataloader.dataset.type), 'METAINFO', {})

@@ -1,0 +1,128 @@
+"""Find pictures and read them, into arrays as mmpretrain's pipelines expect them."""
+
+import glob
+import io
+from collections.abc import Sequence
+from os import PathLike
+from pathlib import Path
+from typing import TypeAlias
+
+import cv2
+import numpy as np
+from mmengine import fileio
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from wrn.errors import PictureError
+
+Picture: TypeAlias = str | PathLike | np.ndarray | Image.Image
+
+EXTENSIONS = frozenset('.jpg .jpeg .png .ppm .pgm .bmp .tif .tiff .webp .gif'.split())
+
+
+def is_many(inputs: Picture | Sequence[Picture]) -> bool:
+    """Tell whether inputs stand for a list of pictures: a list, a folder or a glob pattern."""
+    if isinstance(inputs, np.ndarray | Image.Image):
+        return False
+    if not isinstance(inputs, str | PathLike):
+        return True
+    return Path(inputs).is_dir() or _is_pattern(inputs)
+
+
+def find_pictures(inputs: Picture | Sequence[Picture]) -> list[Picture]:
+    """List the pictures that inputs stand for.
+
+    Args:
+        inputs: A path, a URL, an array, a PIL picture, a folder, a glob pattern (``**`` goes into
+            folders), or a sequence of these. Of a folder and the folders in it, the files whose
+            extension is in :data:`EXTENSIONS` are taken.
+
+    Returns:
+        The pictures in the given order; those of a folder or pattern are sorted by path.
+
+    Raises:
+        PictureError: If a folder or pattern has no pictures.
+    """
+    if isinstance(inputs, np.ndarray | Image.Image):
+        return [inputs]
+    if not isinstance(inputs, str | PathLike):
+        return [picture for item in inputs for picture in find_pictures(item)]
+    if Path(inputs).is_dir():
+        files = (file for file in Path(inputs).rglob('*') if file.suffix.lower() in EXTENSIONS)
+        pictures: list[Picture] = sorted(str(file) for file in files if file.is_file())
+        if not pictures:
+            raise PictureError(f'{inputs}: the folder has no pictures ({" ".join(EXTENSIONS)})')
+        return pictures
+    if _is_pattern(inputs):
+        found = glob.glob(str(inputs), recursive=True)
+        pictures = sorted(file for file in found if Path(file).is_file())
+        if not pictures:
+            raise PictureError(f'{inputs}: no file matches the pattern')
+        return pictures
+    return [inputs]
+
+
+def _is_pattern(path: str | PathLike) -> bool:
+    return glob.has_magic(str(path)) and '://' not in str(path) and not Path(path).exists()
+
+
+def read_picture(picture: Picture) -> np.ndarray:
+    """Read a picture as ``LoadImageFromFile`` does in ``wrn test``, pixel for pixel.
+
+    Args:
+        picture: A path, a URL, an encoded picture's array or a PIL picture. An array is taken as
+            mmpretrain does: ``(H, W, 3)`` in the order blue, green, red. Grey ``(H, W)`` and
+            ``(H, W, 1)``, and a fourth channel for opacity, are accepted too; values are uint8
+            or uint16.
+
+    Returns:
+        The pixels ``(H, W, 3)`` in the order blue, green, red, as uint8: upright by the EXIF
+        orientation, opacity dropped, 16 bits reduced to 8.
+
+    Raises:
+        PictureError: If there is no such file, or it is no picture, or truncated.
+    """
+    if isinstance(picture, np.ndarray):
+        return _from_array(picture, 'array')
+    if isinstance(picture, Image.Image):
+        return _from_pil(picture)
+    try:
+        content = fileio.get(str(picture))
+    except (OSError, ValueError) as error:
+        reason = getattr(error, 'strerror', None) or error
+        raise PictureError(f'{picture}: cannot be read ({reason})') from error
+    pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR) if content else None
+    return _from_pil_content(content, picture) if pixels is None else pixels
+
+
+def _from_pil_content(content: bytes, picture: str | PathLike) -> np.ndarray:
+    """Decode what OpenCV cannot, or say why it is no picture."""
+    try:
+        return _from_pil(Image.open(io.BytesIO(content)))
+    except UnidentifiedImageError as error:
+        raise PictureError(
+            f'{picture}: is not a picture (it starts with {content[:12]!r})'
+            if content
+            else f'{picture}: the file is empty'
+        ) from error
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise PictureError(f'{picture}: the picture is damaged ({error})') from error
+
+
+def _from_pil(picture: Image.Image) -> np.ndarray:
+    picture = ImageOps.exif_transpose(picture)
+    if picture.mode.startswith('I;16') or picture.mode == 'I':
+        return _from_array(np.asarray(picture).astype(np.uint16), 'picture')
+    return np.ascontiguousarray(np.asarray(picture.convert('RGB'))[..., ::-1])
+
+
+def _from_array(pixels: np.ndarray, name: str) -> np.ndarray:
+    if pixels.ndim == 2:
+        pixels = pixels[..., None]
+    if pixels.ndim != 3 or pixels.shape[2] not in (1, 3, 4) or 0 in pixels.shape:
+        raise PictureError(f'{name}: has the shape {pixels.shape}; expected (H, W, 3)')
+    if pixels.dtype == np.uint16:
+        pixels = (pixels >> 8).astype(np.uint8)
+    if pixels.dtype != np.uint8:
+        raise PictureError(f'{name}: has values of {pixels.dtype}; expected uint8 from 0 to 255')
+    pixels = np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels[..., :3]
+    return np.ascontiguousarray(pixels)

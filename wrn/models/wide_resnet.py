@@ -1,0 +1,120 @@
+"""Wide residual networks for ImageNet: mmpretrain's ResNet with widened residual blocks."""
+
+from fractions import Fraction
+from typing import Any
+
+from mmpretrain.models.backbones.resnet import BasicBlock, Bottleneck, ResLayer, ResNet
+from mmpretrain.registry import MODELS
+from torch import nn
+
+
+class WideBottleneck(Bottleneck):
+    """Bottleneck block whose inner 3x3 convolution is ``widen_factor`` times as wide.
+
+    The 1x1 convolutions' outer widths stay those of :class:`Bottleneck`, as in
+    WRN-50-2-bottleneck (https://arxiv.org/abs/1605.07146, section 3.4).
+
+    Args:
+        in_channels: Input channels of the block.
+        out_channels: Output channels of the block.
+        expansion: Ratio of ``out_channels`` to the inner width at ``widen_factor=1``.
+        widen_factor: Ratio of the inner width to that of :class:`Bottleneck`.
+        **kwargs: The other arguments of :class:`Bottleneck`.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        expansion: int = 4,
+        widen_factor: Fraction = Fraction(1),
+        **kwargs: Any,
+    ) -> None:
+        # Bottleneck derives the inner width as out_channels // expansion. A fraction keeps
+        # that division exact for factors such as 1.5, where the ratio is not whole.
+        super().__init__(in_channels, out_channels, expansion=expansion / widen_factor, **kwargs)
+
+
+@MODELS.register_module()
+class WideResNet(ResNet):
+    """Wide residual network for ImageNet-sized input.
+
+    `Wide Residual Networks <https://arxiv.org/abs/1605.07146>`_, section 3.4. Built on
+    mmpretrain's :class:`~mmpretrain.models.ResNet`, whose arguments and behaviour it keeps:
+    ``widen_factor=1`` is exactly that network, and with ``widen_factor=2`` the state dict has
+    the keys and shapes of OpenMMLab's published wide-resnet checkpoints. (OpenMMLab's own
+    configs spell the same network ``ResNet(base_channels=128, expansion=2)``, which cannot
+    express factors such as 1.5.)
+
+    Args:
+        depth: Depth of the network: 18 or 34 (basic blocks), 50, 101 or 152 (bottlenecks).
+        widen_factor: The paper's k. For bottlenecks it widens the inner 3x3 convolution alone,
+            for basic blocks the width of every stage; the stem keeps its width. Every width it
+            gives must be a whole number. Defaults to 2.
+        base_channels: Inner width of the first stage at ``widen_factor=1``. Defaults to 64.
+        **kwargs: The other arguments of :class:`~mmpretrain.models.ResNet`: ``in_channels``,
+            ``stem_channels``, ``num_stages``, ``strides``, ``dilations``, ``out_indices``,
+            ``style``, ``deep_stem``, ``avg_down``, ``frozen_stages``, ``conv_cfg``,
+            ``norm_cfg``, ``norm_eval``, ``with_cp``, ``zero_init_residual``,
+            ``drop_path_rate``, ``init_cfg``.
+
+    Raises:
+        ValueError: If ``depth`` is not one of those above, or ``widen_factor`` is not positive
+            or gives a fraction of a channel.
+
+    Example:
+        >>> import torch
+        >>> from wrn import WideResNet
+        >>> network = WideResNet(depth=50, widen_factor=2, out_indices=(0, 1, 2, 3))
+        >>> for features in network(torch.rand(1, 3, 64, 64)):
+        ...     print(tuple(features.shape))
+        (1, 256, 16, 16)
+        (1, 512, 8, 8)
+        (1, 1024, 4, 4)
+        (1, 2048, 2, 2)
+    """
+
+    arch_settings = {
+        depth: (WideBottleneck if block is Bottleneck else block, stage_blocks)
+        for depth, (block, stage_blocks) in ResNet.arch_settings.items()
+    }
+
+    def __init__(
+        self,
+        depth: int,
+        widen_factor: float = 2,
+        base_channels: int = 64,
+        **kwargs: Any,
+    ) -> None:
+        if depth not in self.arch_settings:
+            known = ', '.join(map(str, self.arch_settings))
+            raise ValueError(f'depth must be one of {known}, not {depth}')
+        # Read as written: 1.1 means 11/10, not the binary float nearest to it.
+        factor = Fraction(str(widen_factor))
+        if factor <= 0:
+            raise ValueError(f'widen_factor must be positive, not {widen_factor}')
+        width = base_channels * factor
+        if width.denominator != 1:
+            raise ValueError(
+                f'widen_factor={widen_factor} gives {float(width):g} channels in the first stage '
+                f'(base_channels={base_channels}); the product must be a whole number'
+            )
+        self.widen_factor = widen_factor
+        self._block_kwargs: dict[str, Any] = {}
+        if issubclass(self.arch_settings[depth][0], BasicBlock):
+            base_channels = int(width)
+        else:
+            self._block_kwargs['widen_factor'] = factor
+        super().__init__(depth, base_channels=base_channels, **kwargs)
+
+    def make_res_layer(self, **kwargs: Any) -> nn.Sequential:
+        """Build one stage; called by :class:`~mmpretrain.models.ResNet` for each.
+
+        Args:
+            **kwargs: The arguments of mmpretrain's ``ResLayer``.
+
+        Returns:
+            The stage, from ``(N, in_channels, H, W)`` to
+            ``(N, out_channels, H / stride, W / stride)``.
+        """
+        return ResLayer(**kwargs, **self._block_kwargs)

@@ -1,0 +1,1 @@
+"""Work-arounds for upstream defects: one a file, saying which and when it can go."""

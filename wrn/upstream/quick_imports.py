@@ -1,0 +1,70 @@
+"""Import torchvision and mmpretrain without what nobody asked for.
+
+Three defects, measured on torch 2.14, torchvision 0.29 and mmpretrain 1.2 by
+``benchmarks/cold_start.py``; together a third of the time that the imports take:
+
+1. ``torchvision.ops.roi_align`` imports ``torch._dynamo.utils``, and so the whole compiler, for
+   one function that only ``roi_align`` calls, and mmpretrain imports torchvision for box metrics.
+   The compiler's import is put off until that function is called. Can go when torchvision
+   imports it where it is used.
+2. The imports create some million objects that all live on, and the garbage collector walks
+   them again and again. It pauses until they are done. Can go with Python 3.14, whose collector
+   is incremental.
+3. ``mmcv`` warns at each import that mmcv-lite has no deformable attention, which no Wide-ResNet
+   uses. Can go when mmcv warns where it is used.
+"""
+
+import contextlib
+import gc
+import importlib
+import sys
+import warnings
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any
+
+_COMPILER = 'torch._dynamo.utils'
+
+
+class _DeferredCompiler(ModuleType):
+    """Stands for ``torch._dynamo.utils`` while torchvision is imported."""
+
+    @staticmethod
+    def is_compile_supported(device_type: str) -> bool:
+        return importlib.import_module(_COMPILER).is_compile_supported(device_type)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith('__'):  # the import system asks whether this is a package
+            raise AttributeError(name)
+        if sys.modules.get(_COMPILER) is self:
+            del sys.modules[_COMPILER]
+        return getattr(importlib.import_module(_COMPILER), name)
+
+
+def _import_torchvision() -> None:
+    if {'torchvision', 'torch._dynamo'} & sys.modules.keys():
+        return
+    deferred = sys.modules[_COMPILER] = _DeferredCompiler(_COMPILER)
+    try:
+        importlib.import_module('torchvision')
+    finally:
+        if sys.modules.get(_COMPILER) is deferred:
+            del sys.modules[_COMPILER]
+
+
+@contextlib.contextmanager
+def quick_imports() -> Iterator[None]:
+    """Make what the block imports of torch, torchvision and mmpretrain quick and quiet."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        _import_torchvision()
+        with warnings.catch_warnings():
+            warnings.filterwarnings('ignore', 'Fail to import ``MultiScaleDeformableAttention``')
+            yield
+    finally:
+        # Straight to the oldest generation: enabling would otherwise walk all of it at once.
+        gc.freeze()
+        gc.unfreeze()
+        if collecting:
+            gc.enable()

@@ -1,0 +1,127 @@
+"""Put a state dict into a model, or say why it does not fit."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from mmengine.model import BaseTTAModel, is_model_wrapper
+from torch import Tensor, nn
+
+from wrn.errors import CheckpointError
+
+_SHOWN = 3
+
+
+def get_state_dict(checkpoint: Mapping[str, Any], source: str) -> dict[str, Tensor]:
+    """Take the weights out of a checkpoint.
+
+    Args:
+        checkpoint: What :func:`wrn.weights.read_checkpoint` returned.
+        source: The name of the file, for messages.
+
+    Returns:
+        The state dict, without the ``module.`` that ``DataParallel`` puts before each key.
+
+    Raises:
+        CheckpointError: If there are no weights in it.
+    """
+    state_dict = checkpoint.get('state_dict', checkpoint)
+    weights = {
+        str(key).removeprefix('module.'): value
+        for key, value in (state_dict.items() if isinstance(state_dict, Mapping) else ())
+        if isinstance(value, Tensor)
+    }
+    if not weights:
+        raise CheckpointError(
+            f'{source}: holds no weights, only {_some(map(str, checkpoint))}; expected a state '
+            "dict, or one under the key 'state_dict'"
+        )
+    return weights
+
+
+def check_state_dict(
+    model: nn.Module, state_dict: Mapping[str, Tensor], source: str, *, new_head: bool = False
+) -> bool:
+    """Check that a state dict has the model's keys and shapes.
+
+    Args:
+        model: The model, which may be wrapped for distribution or test-time augmentation.
+        state_dict: The weights.
+        source: The name of their file, for messages.
+        new_head: Whether the weights of the classification head may be missing or have another
+            shape, as when a model is fine-tuned on other classes. Defaults to False.
+
+    Returns:
+        Whether every weight of the model is in the state dict; False if the head's are not.
+
+    Raises:
+        CheckpointError: If the state dict is that of another model.
+    """
+    while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
+        model = model.module
+    expected = model.state_dict()
+    # The counter came with torch 0.4.1; torch fills it in for older weights.
+    missing = [
+        key for key in expected.keys() - state_dict.keys() if 'num_batches_tracked' not in key
+    ]
+    unexpected = state_dict.keys() - expected.keys()
+    reshaped = [
+        key
+        for key in expected.keys() & state_dict.keys()
+        if expected[key].shape != state_dict[key].shape
+    ]
+    wrong = {*missing, *unexpected, *reshaped}
+    if not wrong:
+        return True
+    if new_head and all(key.startswith('head.') for key in wrong):
+        return False
+    raise CheckpointError(
+        f'{source}: the weights are those of another model: '
+        + '; '.join(_describe(expected, state_dict, missing, unexpected, reshaped))
+    )
+
+
+def _describe(
+    expected: Mapping[str, Tensor],
+    state_dict: Mapping[str, Tensor],
+    missing: Iterable[str],
+    unexpected: Iterable[str],
+    reshaped: Iterable[str],
+) -> Iterable[str]:
+    if missing:
+        yield f'they lack {_some(missing)}'
+    if unexpected:
+        yield f'they have {_some(unexpected)}, which the model has not'
+    for key in sorted(reshaped)[:1]:
+        yield (
+            f'{key} has the shape {tuple(state_dict[key].shape)} where the model has '
+            f'{tuple(expected[key].shape)}'
+        )
+    if {'conv1.weight', 'fc.weight'} <= state_dict.keys():
+        yield (
+            "the keys are torchvision's or timm's: put 'backbone.' before them, and 'head.' "
+            "before 'fc.'"
+        )
+    else:
+        yield 'give the config that the weights were trained with'
+
+
+def _some(keys: Iterable[str]) -> str:
+    keys = sorted(keys)
+    more = f' and {len(keys) - _SHOWN} more' if len(keys) > _SHOWN else ''
+    return ', '.join(keys[:_SHOWN]) + more
+
+
+def assign_state_dict(model: nn.Module, state_dict: Mapping[str, Tensor]) -> None:
+    """Make the tensors of a fitting state dict the model's own, without copying them.
+
+    Args:
+        model: A model whose weights may still lie on the ``meta`` device.
+        state_dict: Weights for which :func:`check_state_dict` returned True. Those of another
+            precision are converted to the model's.
+    """
+    expected = model.state_dict()
+    model.load_state_dict(
+        {key: value.to(expected[key].dtype) for key, value in state_dict.items()},
+        strict=False,  # only for num_batches_tracked; the rest has been checked
+        assign=True,
+    )

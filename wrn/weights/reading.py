@@ -1,0 +1,113 @@
+"""Read a checkpoint file without ever running code from it."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+
+from wrn.errors import CheckpointError
+from wrn.weights.safe_globals import SAFE_GLOBALS
+
+_ZIP, _PICKLE = b'PK\x03\x04', b'\x80'
+_REFUSED_GLOBAL = re.compile(r'GLOBAL ([\w.]+)')
+_DOWNLOAD_AGAIN = 'download or copy it again'
+
+
+def read_checkpoint(path: str | Path, map_location: Any = 'cpu') -> dict[str, Any]:
+    """Read a checkpoint: what mmengine writes, a plain state dict, or a ``.safetensors`` file.
+
+    The format is recognised from the content. Pickled files are read with ``weights_only=True``
+    and the allow-list of :mod:`wrn.weights.safe_globals`.
+
+    Args:
+        path: The file.
+        map_location: Where to put the tensors, as for :func:`torch.load`. Defaults to ``'cpu'``.
+
+    Returns:
+        The content as it lies in the file. A ``.safetensors`` file gives
+        ``dict(state_dict=..., meta=...)``, with the file's metadata decoded from JSON.
+
+    Raises:
+        CheckpointError: If the file is missing, truncated, not a checkpoint, or wants to run code.
+    """
+    path = Path(path).expanduser()
+    if not path.is_file():
+        what = 'is a folder' if path.is_dir() else 'does not exist'
+        raise CheckpointError(f'{path}: the checkpoint {what}; give the path of a checkpoint file')
+    with path.open('rb') as file:
+        head = file.read(256)
+    if len(head) < 16:
+        raise CheckpointError(f'{path}: the file is empty or truncated; {_DOWNLOAD_AGAIN}')
+    if head[8:9] == b'{' and not head.startswith(_ZIP):
+        return _read_safetensors(path, map_location)
+    if head.startswith((_ZIP, _PICKLE)):
+        return _read_pickled(path, map_location)
+    raise CheckpointError(f'{path}: {_not_a_checkpoint(head)}')
+
+
+def _read_safetensors(path: Path, map_location: Any) -> dict[str, Any]:
+    device = str(map_location or 'cpu')
+    try:
+        with safe_open(path, 'pt') as file:
+            keys, metadata = list(file.keys()), file.metadata() or {}
+        state_dict = {}
+        for key in keys:
+            # The library maps the file. A tensor is copied out of the map, because it would
+            # change, or crash the process, when somebody writes to the file; and the map is
+            # closed after each, because its pages would count twice in the process's memory.
+            with safe_open(path, 'pt', device=device) as file:
+                tensor = file.get_tensor(key)
+                state_dict[key] = tensor.clone() if tensor.device.type == 'cpu' else tensor
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(
+            f'{path}: the safetensors file is truncated or damaged ({error}); {_DOWNLOAD_AGAIN}'
+        ) from error
+    return dict(state_dict=state_dict, meta={k: _decode(v) for k, v in metadata.items()})
+
+
+def _decode(value: str) -> Any:
+    """Decode a metadata value, which safetensors limits to strings; other tools write plain ones."""
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
+
+
+def _read_pickled(path: Path, map_location: Any) -> dict[str, Any]:
+    try:
+        with torch.serialization.safe_globals(SAFE_GLOBALS):
+            checkpoint = torch.load(path, map_location=map_location, weights_only=True)
+    except Exception as error:
+        # A damaged or hostile file makes the unpickler raise whatever it likes; each of these
+        # means that the file is refused.
+        message = ' '.join(str(error).split())
+        if refused := _REFUSED_GLOBAL.search(message):
+            why = (
+                f'refused, because it asks to run {refused[1]}, which no weights need; get the '
+                'weights as a plain state dict or .safetensors from a source that you trust'
+            )
+        else:
+            reason = message.partition('. ')[0] or type(error).__name__
+            why = f'the file is truncated or damaged ({reason}); {_DOWNLOAD_AGAIN}'
+        raise CheckpointError(f'{path}: {why}') from error
+    if not isinstance(checkpoint, dict):
+        raise CheckpointError(
+            f'{path}: holds a {type(checkpoint).__name__}, not a checkpoint; save '
+            'model.state_dict() instead'
+        )
+    return checkpoint
+
+
+def _not_a_checkpoint(head: bytes) -> str:
+    start = head.lstrip().lower()
+    if start.startswith((b'<!doctype', b'<html', b'<?xml')):
+        return (
+            'is a web page, not a checkpoint: the server answered with an error or a login page; '
+            'delete the file and download the weights again'
+        )
+    if start.startswith(b'version https://git-lfs'):
+        return 'is a Git LFS pointer, not the weights; run `git lfs pull` to fetch them'
+    return f'is not a checkpoint (it starts with {head[:16]!r}); expected .pth or .safetensors'
