@@ -61,27 +61,32 @@ def read_config(config: str | PathLike) -> Config:
 
 
 @contextlib.contextmanager
-def config_errors(source: str | PathLike) -> Iterator[None]:
+def config_errors(source: str | PathLike | None, unless: object = None) -> Iterator[None]:
     """Turn what mmengine raises at a mistake in a config into one clear line.
 
     Args:
         source: The config file, for the message.
+        unless: Something whose truth says that the error is not the config's, such as that the
+            run has started. Defaults to None.
 
     Raises:
         WrnError: With the message, for whatever is raised while a config is read or built.
     """
     try:
         yield
-    except WrnError:
-        raise
     except Exception as error:
+        if isinstance(error, WrnError) or unless:
+            raise
         # Constructors check their arguments with exceptions of every kind.
-        message = ' '.join(str(error.args[0] if error.args else error).split())
+        message = str(error.args[0] if len(error.args) == 1 else error).strip()
+        if 'Traceback' in message:  # of a worker process of a data loader
+            message = message.splitlines()[-1]
+        message = ' '.join(message.split())
         if unregistered := _UNREGISTERED.search(message):
             message = f"unknown type '{unregistered[1]}'{_near_types(unregistered[1])}"
         elif isinstance(error, KeyError | AttributeError | AssertionError):
             message = f'{type(error).__name__}: {message}'
-        raise WrnError(f'{source}: {message}') from error
+        raise WrnError(f'{source or "config"}: {message}') from error
 
 
 def _near_types(name: str) -> str:

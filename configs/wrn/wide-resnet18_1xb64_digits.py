@@ -12,8 +12,8 @@ model = dict(
         type='WideResNet',
         depth=18,
         widen_factor=2,
-        stem_channels=32,
-        base_channels=16,
+        stem_channels=24,
+        base_channels=12,
         num_stages=3,
         strides=(1, 2, 2),
         dilations=(1, 1, 1),
@@ -23,7 +23,7 @@ model = dict(
     head=dict(
         type='LinearClsHead',
         num_classes=10,
-        in_channels=128,
+        in_channels=96,
         loss=dict(type='CrossEntropyLoss', loss_weight=1.0),
         topk=(1, 5),
     ),
@@ -31,6 +31,6 @@ model = dict(
 
 default_hooks = dict(
     logger=dict(interval=10),
-    checkpoint=dict(interval=5, max_keep_ckpts=2, save_best='auto'),
+    checkpoint=dict(interval=5, max_keep_ckpts=2),
 )
 randomness = dict(seed=0, deterministic=True)

@@ -8,7 +8,8 @@ data_preprocessor = dict(
 
 train_pipeline = [
     dict(type='Resize', scale=(32, 32), backend='pillow'),
-    dict(type='RandomCrop', crop_size=32, padding=4),
+    dict(type='RandomCrop', crop_size=32, padding=4, padding_mode='edge'),
+    dict(type='Invert', prob=0.5),  # pens write black on white, the data set is white on black
     dict(type='PackInputs'),
 ]
 test_pipeline = [

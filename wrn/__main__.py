@@ -1,0 +1,5 @@
+"""``python -m wrn`` is ``wrn``."""
+
+from wrn.cli import main
+
+main()

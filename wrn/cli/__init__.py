@@ -1,0 +1,43 @@
+"""The command ``wrn``: one module for each of its commands."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from wrn.cli import list as list_command
+from wrn.cli import predict, publish, test, train
+from wrn.errors import WrnError
+from wrn.version import __version__
+
+_COMMANDS = {
+    'list': list_command,
+    'predict': predict,
+    'train': train,
+    'test': test,
+    'publish': publish,
+}
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command line; exits with 0, or with 1 after one line that says what is wrong.
+
+    Args:
+        argv: The arguments. Defaults to None, those of the process.
+    """
+    parser = argparse.ArgumentParser('wrn', description='Wide Residual Networks for mmpretrain.')
+    parser.add_argument('--version', action='version', version=f'wrn {__version__}')
+    commands = parser.add_subparsers(required=True, metavar='COMMAND')
+    for name, command in _COMMANDS.items():
+        subparser = commands.add_parser(name, help=command.HELP, description=command.HELP)
+        command.add_arguments(subparser)
+        subparser.set_defaults(run=command.run)
+    args = parser.parse_args(argv)
+    try:
+        args.run(args)
+    except WrnError as error:
+        if os.environ.get('WRN_DEBUG'):
+            raise
+        sys.exit(f'wrn: error: {error}')
+    except KeyboardInterrupt:
+        sys.exit(130)

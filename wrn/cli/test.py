@@ -1,0 +1,54 @@
+"""``wrn test``: measure a model's accuracy."""
+
+import argparse
+
+from wrn import training, zoo
+from wrn.cli.train import add_common_arguments
+from wrn.config import read_config
+from wrn.errors import WrnError
+from wrn.training.options import apply_common_options, apply_test_options
+
+HELP = "measure a model's accuracy"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument('config', help='path of a config, or name of a model')
+    parser.add_argument(
+        'checkpoint',
+        nargs='?',
+        help="weights: a path or URL (default, for the name of a model: its own)",
+    )
+    parser.add_argument('--out', metavar='FILE', help='write the results here')
+    parser.add_argument(
+        '--out-item',
+        choices=['pred', 'metrics'],
+        help='what to write: the predictions (.pkl), or the metrics (.json, .yaml, .pkl) '
+        '(default: pred)',
+    )
+    parser.add_argument('--amp', action='store_true', help='test with mixed precision')
+    parser.add_argument(
+        '--tta',
+        action='store_true',
+        help="average over the config's tta_pipeline, else over each picture and its mirror",
+    )
+    parser.add_argument('--show-dir', metavar='FOLDER', help='write pictures with predictions here')
+    parser.add_argument('--show', action='store_true', help='show them in a window')
+    parser.add_argument('--interval', type=int, default=1, help='show every n-th (default: 1)')
+    parser.add_argument(
+        '--wait-time', type=float, default=2, help='seconds to show each (default: 2)'
+    )
+    add_common_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Test the model of the config with the checkpoint."""
+    cfg = read_config(args.config)
+    if args.checkpoint is None:
+        entry = zoo.models().get(args.config.lower())
+        if entry is None or entry.weights is None:
+            raise WrnError(f'{args.config}: a config has no weights; give a checkpoint after it')
+        args.checkpoint = entry.weights
+    apply_test_options(cfg, args)
+    apply_common_options(cfg, args)
+    training.test(cfg, args.out, args.out_item)

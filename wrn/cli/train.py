@@ -1,0 +1,64 @@
+"""``wrn train``: train a model."""
+
+import argparse
+
+from mmengine.config import DictAction
+
+from wrn import training
+from wrn.config import read_config
+from wrn.training.options import apply_common_options, apply_train_options
+
+HELP = 'train a model'
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument('config', help='path of a config, or name of a model')
+    parser.add_argument(
+        '--resume',
+        nargs='?',
+        const='auto',
+        metavar='FILE',
+        help='go on from this checkpoint, or without FILE from the latest in the work folder',
+    )
+    parser.add_argument('--amp', action='store_true', help='train with mixed precision')
+    parser.add_argument('--no-validate', action='store_true', help='do not validate meanwhile')
+    parser.add_argument(
+        '--auto-scale-lr',
+        action='store_true',
+        help='scale the learning rate to the batch size at hand',
+    )
+    add_common_arguments(parser)
+
+
+def add_common_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments that train and test share."""
+    parser.add_argument(
+        '--work-dir', help='folder for logs and checkpoints (default: work_dirs/CONFIG)'
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='override settings of the config, such as train_cfg.max_epochs=5; '
+        'lists as key="[a,b]"',
+    )
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='what started the processes of a distributed job (default: none)',
+    )
+    parser.add_argument('--no-pin-memory', action='store_true', help='do not pin memory')
+    parser.add_argument(
+        '--no-persistent-workers', action='store_true', help='restart data workers each epoch'
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    """Train the model of the config."""
+    cfg = read_config(args.config)
+    apply_train_options(cfg, args)
+    apply_common_options(cfg, args)
+    training.train(cfg)

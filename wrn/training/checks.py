@@ -1,0 +1,94 @@
+"""Find mistakes in the data and the checkpoint before a run, not somewhere inside it."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import ConfigDict
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from wrn.errors import CheckpointError, WrnError
+from wrn.weights import check_state_dict, get_state_dict
+
+
+def check_data_folder(name: str, dataset: ConfigDict, num_classes: int | None) -> None:
+    """Check that the folder of an ImageNet-style data set is there and has the right classes.
+
+    Args:
+        name: The key of the data loader, for messages, such as ``'train_dataloader'``.
+        dataset: The config of its data set. Of other types than ``ImageNet`` and
+            ``CustomDataset`` nothing is checked, nor of folders that are not local.
+        num_classes: The number of classes of the model's head, if it has one.
+
+    Raises:
+        WrnError: If the folder or the annotation file is missing, has no class folders, or has
+            another number of them than the head has classes.
+    """
+    key = f'{name}.dataset'
+    while 'dataset' in dataset:  # RepeatDataset and the like
+        dataset, key = dataset.dataset, f'{key}.dataset'
+    root = str(dataset.get('data_root') or '')
+    if str(dataset.type).rpartition('.')[2] not in ('ImageNet', 'CustomDataset') or '://' in root:
+        return
+    split = dataset.get('split') or ''
+    prefix = dataset.get('data_prefix') or split
+    if isinstance(prefix, dict):
+        prefix = prefix.get('img_path', '')
+    folder = Path(root).expanduser() / prefix
+    if not folder.is_dir():
+        raise WrnError(
+            f'{folder}: the data folder does not exist; put the pictures there, or give another '
+            f'with --cfg-options {key}.data_root=FOLDER'
+        )
+    annotations = dataset.get('ann_file') or (f'meta/{split}.txt' if split else '')
+    if dataset.get('ann_file') and not (Path(root) / annotations).is_file():
+        raise WrnError(f'{Path(root) / annotations}: the annotation file does not exist')
+    listed = annotations and (Path(root) / annotations).is_file()
+    if listed or not dataset.get('with_label', True):
+        return
+    with os.scandir(folder) as entries:
+        classes = sum(entry.is_dir() for entry in entries)
+    if classes == 0:
+        raise WrnError(
+            f'{folder}: the data folder is empty; it must have a folder of pictures for each class'
+        )
+    if num_classes is not None and classes != num_classes:
+        raise WrnError(
+            f'{folder}: has {classes} class folders, but the head of the model has {num_classes} '
+            f"classes; set model.head.num_classes={classes} in the config, and with other classes "
+            "than ImageNet's also the data set's type to 'CustomDataset'"
+        )
+
+
+def num_classes(model: ConfigDict) -> int | None:
+    """Return the number of classes of a model's head, from its config, if it says one."""
+    model = model.get('module', model)  # test-time augmentation wraps it
+    return (model.get('head') or {}).get('num_classes')
+
+
+class CheckpointCheckHook(Hook):
+    """Refuse a checkpoint that does not fit the model; mmengine would go on with random weights.
+
+    Args:
+        resume: Whether the run resumes another, and so needs the optimizer's state too.
+        new_head: Whether the head may have other classes than the checkpoint, as in fine-tuning.
+    """
+
+    def __init__(self, resume: bool = False, new_head: bool = False) -> None:
+        self.resume = resume
+        self.new_head = new_head
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        """Check the checkpoint; mmengine calls this before it takes the weights from it."""
+        source = str(runner._load_from or runner.work_dir)
+        if self.resume and 'epoch' not in (checkpoint.get('meta') or {}):
+            raise CheckpointError(
+                f'{source}: holds weights, but not the state of a training run, so it cannot be '
+                'resumed; start from its weights with --cfg-options load_from=FILE'
+            )
+        fits = check_state_dict(
+            runner.model, get_state_dict(checkpoint, source), source, new_head=self.new_head
+        )
+        if not fits:
+            runner.logger.warning(f'{source}: the head does not fit and is newly initialised')

@@ -1,0 +1,81 @@
+"""Train and test with mmengine's runner."""
+
+from typing import Any
+
+import mmengine
+from mmengine.config import Config
+from mmengine.evaluator import DumpResults
+from mmengine.hooks import Hook
+from mmengine.registry import RUNNERS
+from mmengine.runner import Runner
+
+from wrn.config import config_errors
+from wrn.training.checks import CheckpointCheckHook, check_data_folder, num_classes
+from wrn.training.launch import init_distributed
+
+
+def train(cfg: Config) -> None:
+    """Train a model.
+
+    Args:
+        cfg: The config, with the command line's options set.
+
+    Raises:
+        WrnError: If the config, the data or the checkpoint is wrong.
+    """
+    loaders = ['train_dataloader', *(['val_dataloader'] if cfg.get('val_cfg') is not None else [])]
+    started = _StartedHook()
+    with config_errors(cfg.filename, unless=started):
+        runner = _build_runner(cfg, loaders)
+        runner.register_hook(started)
+        resume = bool(cfg.get('resume'))
+        runner.register_hook(CheckpointCheckHook(resume, new_head=not resume))
+        runner.train()
+
+
+def test(cfg: Config, out: str | None = None, out_item: str | None = None) -> dict[str, float]:
+    """Test a model.
+
+    Args:
+        cfg: The config, with the command line's options set; ``load_from`` is the checkpoint.
+        out: The file to write results to. Defaults to None.
+        out_item: ``'pred'`` to write the predictions, ``'metrics'`` to write the metrics.
+            Defaults to None, the predictions.
+
+    Returns:
+        The metrics by name.
+
+    Raises:
+        WrnError: If the config, the data or the checkpoint is wrong.
+    """
+    started = _StartedHook()
+    with config_errors(cfg.filename, unless=started):
+        runner = _build_runner(cfg, ['test_dataloader'])
+        runner.register_hook(started)
+        runner.register_hook(CheckpointCheckHook())
+        if out and out_item != 'metrics':
+            runner.test_evaluator.metrics.append(DumpResults(out_file_path=out))
+        metrics = runner.test()
+    if out and out_item == 'metrics':
+        mmengine.dump(metrics, out)
+    return metrics
+
+
+def _build_runner(cfg: Config, loaders: list[str]) -> Runner:
+    for name in loaders:
+        if cfg.get(name):
+            check_data_folder(name, cfg[name].dataset, num_classes(cfg.model))
+    init_distributed(cfg)
+    return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+
+
+class _StartedHook(Hook):
+    """Know whether the run has come to its first batch: errors after it are not the config's."""
+
+    started = False
+
+    def _before_iter(self, *args: Any, **kwargs: Any) -> None:
+        self.started = True
+
+    def __bool__(self) -> bool:
+        return self.started

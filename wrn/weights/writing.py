@@ -1,0 +1,44 @@
+"""Write weights for others to use."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import save
+from torch import Tensor
+
+from wrn.errors import WrnError
+from wrn.files import write_atomically
+
+
+def write_weights(
+    folder: str | Path, name: str, state_dict: Mapping[str, Tensor], meta: Mapping[str, Any]
+) -> Path:
+    """Write weights as ``NAME-HASH.safetensors``, where HASH begins the file's SHA-256.
+
+    Args:
+        folder: Where to write; it is made if it does not exist.
+        name: The name without hash and extension.
+        state_dict: The weights.
+        meta: What to say of them, such as ``dataset_meta``; values that JSON can express.
+
+    Returns:
+        The path of the file.
+
+    Raises:
+        WrnError: If the folder cannot be written to.
+    """
+    content = save(
+        {key: value.contiguous() for key, value in state_dict.items()},
+        {'format': 'pt', **{key: json.dumps(value) for key, value in meta.items()}},
+    )
+    path = Path(folder, f'{name}-{hashlib.sha256(content).hexdigest()[:8]}.safetensors')
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with write_atomically(path) as file:
+            file.write(content)
+    except OSError as error:
+        raise WrnError(f'{path}: cannot be written ({error.strerror})') from error
+    return path
