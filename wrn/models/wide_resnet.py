@@ -118,3 +118,15 @@ class WideResNet(ResNet):
             ``(N, out_channels, H / stride, W / stride)``.
         """
         return ResLayer(**kwargs, **self._block_kwargs)
+
+    def train(self, mode: bool = True) -> 'WideResNet':
+        """Set training or evaluation mode; frozen stages and norms stay in evaluation mode.
+
+        Args:
+            mode: Whether to train. Defaults to True.
+
+        Returns:
+            The network itself, as of every torch module (mmpretrain's ResNet returns None).
+        """
+        super().train(mode)
+        return self

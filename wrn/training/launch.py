@@ -42,6 +42,9 @@ def init_distributed(cfg: Config) -> None:
     torch.distributed.init_process_group(
         'gloo', timeout=timedelta(seconds=timeout) if timeout else None
     )
-    cfg.setdefault(
-        'model_wrapper_cfg', dict(type='MMDistributedDataParallel', broadcast_buffers=False)
+    defaults = dict(
+        type='MMDistributedDataParallel',
+        broadcast_buffers=False,
+        find_unused_parameters=cfg.get('find_unused_parameters', False),
     )
+    cfg.model_wrapper_cfg = {**defaults, **cfg.get('model_wrapper_cfg', {}), 'device_ids': None}

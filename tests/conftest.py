@@ -1,0 +1,103 @@
+"""What the tests share: real pictures, small data sets, and processes of their own."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import mmpretrain
+import numpy as np
+import pytest
+import sklearn.datasets
+import torch
+import wrn
+from PIL import Image
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+# On two cores, more threads than one a process only get in each other's way.
+torch.set_num_threads(2)
+
+
+@pytest.fixture
+def photographs() -> list[Path]:
+    """The two photographs that scikit-learn ships, JPEGs of 640x427."""
+    return sorted(Path(sklearn.datasets.__file__).parent.joinpath('images').glob('*.jpg'))
+
+
+@pytest.fixture
+def photograph(photographs: list[Path]) -> Path:
+    return photographs[0]
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+@pytest.fixture
+def digits_weights() -> str:
+    """The path of the embedded weights."""
+    return wrn.zoo.models()['wide-resnet18_1xb64_digits'].weights
+
+
+@pytest.fixture
+def run():
+    """Run a command and return it finished, with its output as text."""
+
+    def run(*command: object, code: int | None = 0, **kwargs) -> subprocess.CompletedProcess[str]:
+        command = [str(part) for part in command]
+        if command[0] == 'wrn':
+            command[:1] = [sys.executable, '-m', 'wrn']
+        elif command[0] == 'python':
+            command[0] = sys.executable
+        result = subprocess.run(command, capture_output=True, text=True, timeout=600, **kwargs)
+        if code is not None:
+            assert result.returncode == code, result.stdout[-3000:] + result.stderr[-3000:]
+        return result
+
+    return run
+
+
+@pytest.fixture
+def make_image_folder(tmp_path: Path, rng: np.random.Generator):
+    """Write an ImageNet-style folder: JPEGs of several sizes, whose class is their hue."""
+
+    def make(classes: int = 3, train: int = 8, val: int = 4, name: str = 'imagenet') -> Path:
+        root = tmp_path / name
+        for split, count in (('train', train), ('val', val)):
+            for label in range(classes):
+                folder = root / split / f'class_{label}'
+                folder.mkdir(parents=True)
+                for i in range(count):
+                    size = (48 + 4 * (i % 3), 40, 3)
+                    pixels = rng.integers(0, 80, size)
+                    pixels[..., label % 3] += 150
+                    Image.fromarray(pixels.astype(np.uint8)).save(folder / f'{i}.jpg')
+        return root
+
+    return make
+
+
+@pytest.fixture
+def randomise():
+    """Give a network random weights, its batch norms' statistics too, that keep signals in range."""
+
+    def randomise(network: torch.nn.Module) -> torch.nn.Module:
+        generator = torch.Generator().manual_seed(0)
+        for module in network.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                module.weight.data.uniform_(0.2, 0.6, generator=generator)
+                module.bias.data.uniform_(-0.2, 0.2, generator=generator)
+                module.running_mean.uniform_(-0.2, 0.2, generator=generator)
+                module.running_var.uniform_(0.5, 1.5, generator=generator)
+            elif isinstance(module, torch.nn.Conv2d | torch.nn.Linear):
+                fan_in = module.weight[0].numel()
+                module.weight.data.normal_(0, (2 / fan_in) ** 0.5, generator=generator)
+        return network.eval()
+
+    return randomise
+
+
+@pytest.fixture(scope='session')
+def mmpretrain_root() -> Path:
+    """The folder of the installed mmpretrain."""
+    return Path(mmpretrain.__file__).parent

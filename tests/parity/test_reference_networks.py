@@ -1,0 +1,94 @@
+"""The same weights give the same features and logits as the networks that everybody knows."""
+
+import pytest
+import timm
+import torch
+import torchvision
+import wrn
+from mmengine.config import Config
+from mmpretrain.registry import MODELS
+from torchvision.models.feature_extraction import create_feature_extractor
+from wrn import WideResNet
+
+# The same operations in the same order: what differs is at most how a library fuses a step.
+TOLERANCE = dict(rtol=1e-5, atol=1e-5)
+STAGES = ('layer1', 'layer2', 'layer3', 'layer4')
+
+
+def to_ours(state_dict):
+    return {
+        f'head.{key}' if key.startswith('fc.') else f'backbone.{key}': value
+        for key, value in state_dict.items()
+    }
+
+
+def our_config(depth):
+    return f'configs/wrn/wide-resnet{depth}_8xb32_in1k.py'
+
+
+@pytest.fixture(scope='module')
+def inputs():
+    return torch.randn(2, 3, 96, 128, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.mark.parametrize('depth', [50, 101])
+@pytest.mark.parametrize('library', ['torchvision', 'timm'])
+@torch.no_grad()
+def test_torchvision_and_timm(depth, library, inputs, randomise):
+    name = f'wide_resnet{depth}_2'
+    if library == 'torchvision':
+        reference = randomise(getattr(torchvision.models, name)())
+        extractor = create_feature_extractor(reference, list(STAGES))
+        features = list(extractor(inputs).values())
+    else:
+        reference = randomise(timm.create_model(name))
+        extractor = timm.create_model(name, features_only=True, out_indices=(1, 2, 3, 4)).eval()
+        extractor.load_state_dict(reference.state_dict(), strict=False)
+        features = extractor(inputs)
+    ours = wrn.get_model(our_config(depth), backbone=dict(out_indices=(0, 1, 2, 3)))
+    ours.load_state_dict(to_ours(reference.state_dict()))  # strict: the keys are the same
+    torch.testing.assert_close(list(ours.backbone(inputs)), features, **TOLERANCE)
+    logits = reference(inputs)
+    assert logits.std() > 0.1  # random weights, but no dead network
+    torch.testing.assert_close(ours(inputs), logits, **TOLERANCE)
+
+
+@pytest.mark.parametrize(
+    ('depth', 'widen_factor', 'reference'),
+    [
+        (18, 1, torchvision.models.resnet18),
+        (34, 1, torchvision.models.resnet34),
+        (152, 1, torchvision.models.resnet152),
+        (50, 1.5, lambda: torchvision.models.resnet50(width_per_group=96)),
+        (50, 4, lambda: torchvision.models.resnet50(width_per_group=256)),
+    ],
+)
+@torch.no_grad()
+def test_other_depths_and_widths(depth, widen_factor, reference, inputs, randomise):
+    reference = randomise(reference())
+    features = create_feature_extractor(reference, list(STAGES))(inputs).values()
+    ours = WideResNet(depth, widen_factor, out_indices=(0, 1, 2, 3)).eval()
+    weights = {k: v for k, v in reference.state_dict().items() if not k.startswith('fc.')}
+    ours.load_state_dict(weights)
+    torch.testing.assert_close(list(ours(inputs)), list(features), **TOLERANCE)
+
+
+@pytest.mark.parametrize(
+    'name',
+    ['wide-resnet50_8xb32_in1k', 'wide-resnet101_8xb32_in1k', 'wide-resnet50_timm_8xb32_in1k'],
+)
+@torch.no_grad()
+def test_mmpretrains_own_config(name, inputs, randomise, mmpretrain_root):
+    config = Config.fromfile(mmpretrain_root / '.mim' / 'configs' / 'wrn' / f'{name}.py')
+    config.model.data_preprocessor = config.data_preprocessor
+    reference = randomise(MODELS.build(config.model))
+    ours = wrn.get_model(f'configs/wrn/{name}.py')
+    ours.load_state_dict(reference.state_dict())
+    torch.testing.assert_close(
+        ours.extract_feat(inputs), reference.extract_feat(inputs), rtol=0, atol=0
+    )
+    pictures = torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8)
+    (ours_scores, theirs) = (
+        [s.pred_score for s in m.test_step(dict(inputs=pictures))] for m in (ours, reference)
+    )
+    torch.testing.assert_close(ours_scores, theirs, rtol=0, atol=0)

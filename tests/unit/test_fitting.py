@@ -1,0 +1,85 @@
+"""A state dict is put into the model that it fits, and refused for any other."""
+
+import pytest
+import timm
+import torch
+import wrn
+from mmpretrain.models import AverageClsScoreTTA
+from wrn.errors import CheckpointError
+from wrn.weights import assign_state_dict, check_state_dict, get_state_dict
+
+CONFIG = 'configs/wrn/wide-resnet18_1xb64_digits.py'
+
+
+@pytest.fixture(scope='module')
+def model():
+    return wrn.get_model(CONFIG)
+
+
+@pytest.fixture
+def state_dict(model):
+    return dict(model.state_dict())
+
+
+def test_fits(model, state_dict):
+    assert check_state_dict(model, state_dict, 'w.pth')
+    assert check_state_dict(torch.nn.parallel.DataParallel(model), state_dict, 'w.pth')
+
+
+def test_fits_a_model_under_test_time_augmentation(model, state_dict):
+    assert check_state_dict(AverageClsScoreTTA(module=model), state_dict, 'w.pth')
+
+
+def test_weights_older_than_the_batch_counter_fit(model, state_dict):
+    old = {k: v for k, v in state_dict.items() if 'num_batches_tracked' not in k}
+    assert check_state_dict(model, old, 'w.pth')
+    assign_state_dict(model, old)
+
+
+def test_another_model(model, state_dict):
+    deeper = wrn.get_model('configs/wrn/wide-resnet50_8xb32_in1k.py').state_dict()
+    with pytest.raises(CheckpointError) as error:
+        check_state_dict(model, deeper, 'w.pth')
+    message = str(error.value)
+    assert message.startswith('w.pth: the weights are those of another model: ')
+    assert 'which the model has not' in message
+    assert 'has the shape (64, 3, 7, 7) where the model has (24, 3, 7, 7)' in message
+
+
+def test_torchvisions_keys_are_told(model):
+    weights = timm.create_model('wide_resnet50_2').state_dict()
+    with pytest.raises(CheckpointError, match=r"put 'backbone\.' before them"):
+        check_state_dict(model, weights, 'w.pth')
+
+
+def test_a_lost_weight(model, state_dict):
+    del state_dict['backbone.layer1.0.conv1.weight']
+    with pytest.raises(CheckpointError, match=r'they lack backbone\.layer1\.0\.conv1\.weight'):
+        check_state_dict(model, state_dict, 'w.pth')
+
+
+def test_another_head(model, state_dict):
+    state_dict['head.fc.weight'] = torch.zeros(1000, 96)
+    with pytest.raises(CheckpointError, match=r'head\.fc\.weight has the shape \(1000, 96\)'):
+        check_state_dict(model, state_dict, 'w.pth')
+    assert not check_state_dict(model, state_dict, 'w.pth', new_head=True)
+
+
+def test_prefix_of_data_parallel_is_dropped(state_dict):
+    wrapped = {f'module.{key}': value for key, value in state_dict.items()}
+    assert get_state_dict(dict(state_dict=wrapped), 'w.pth').keys() == state_dict.keys()
+    assert get_state_dict(wrapped, 'w.pth').keys() == state_dict.keys()
+
+
+@pytest.mark.parametrize('checkpoint', [{}, {'epoch': 3}, {'state_dict': {}}, {'state_dict': None}])
+def test_no_weights(checkpoint):
+    with pytest.raises(CheckpointError, match='holds no weights'):
+        get_state_dict(checkpoint, 'w.pth')
+
+
+def test_half_precision_becomes_the_models(model, state_dict):
+    half = {k: v.half() if v.is_floating_point() else v for k, v in state_dict.items()}
+    assign_state_dict(model, half)
+    assert {p.dtype for p in model.parameters()} == {torch.float32}
+    key = 'backbone.conv1.weight'
+    assert torch.equal(model.state_dict()[key], half[key].float())

@@ -1,0 +1,180 @@
+"""Pictures of every kind are found and read, and what is none is told."""
+
+import io
+
+import cv2
+import numpy as np
+import pytest
+from mmcv.transforms import LoadImageFromFile
+from PIL import Image
+from wrn.errors import PictureError
+from wrn.inference.pictures import find_pictures, is_many, read_picture
+
+
+@pytest.fixture
+def picture(photograph):
+    return Image.open(photograph).convert('RGB')
+
+
+def save(picture, path, **kwargs):
+    picture.save(path, **kwargs)
+    return path
+
+
+def test_the_same_pixels_as_mmpretrain_reads(photographs):
+    for path in photographs:
+        expected = LoadImageFromFile()(dict(img_path=str(path)))['img']
+        assert np.array_equal(read_picture(path), expected)
+
+
+def test_path_array_and_pil_agree(photograph, picture):
+    pixels = read_picture(photograph)
+    assert np.array_equal(read_picture(str(photograph)), pixels)
+    assert np.array_equal(read_picture(picture), pixels)
+    assert np.array_equal(read_picture(pixels), pixels)
+
+
+@pytest.mark.parametrize(
+    ('mode', 'extension'),
+    # TIFF with opacity is left out: OpenCV, and so mmpretrain, blends it with black.
+    [(mode, 'png') for mode in ('L', 'RGBA', 'P', '1', 'LA')]
+    + [(mode, 'tif') for mode in ('L', 'P', '1')],
+)
+def test_modes(picture, tmp_path, mode, extension):
+    if mode == 'RGBA':
+        picture.putalpha(128)
+    elif mode == 'LA':
+        picture = picture.convert('LA')
+    else:
+        picture = picture.convert(mode)
+    path = save(picture, tmp_path / f'x.{extension}')
+    expected = np.asarray(picture.convert('RGB'))[..., ::-1]
+    assert np.array_equal(read_picture(path), expected)
+    assert np.array_equal(read_picture(picture), expected)
+
+
+def test_cmyk(picture, tmp_path):
+    path = save(picture.convert('CMYK'), tmp_path / 'x.jpg', quality=95)
+    pixels = read_picture(path)
+    expected = np.asarray(Image.open(path).convert('RGB'))[..., ::-1]
+    # OpenCV and Pillow round the conversion from four inks differently.
+    assert np.abs(pixels.astype(int) - expected).max() <= 1
+    assert np.abs(pixels.astype(int) - read_picture(picture)).mean() < 3
+
+
+@pytest.mark.parametrize('extension', ['png', 'tif'])
+@pytest.mark.parametrize('channels', [1, 3])
+def test_16_bit(picture, tmp_path, extension, channels):
+    pixels = read_picture(picture)
+    deep = (pixels[..., 0] if channels == 1 else pixels).astype(np.uint16) * 257
+    path = tmp_path / f'x.{extension}'
+    cv2.imwrite(str(path), deep)
+    expected = np.repeat(pixels[..., :1], 3, axis=2) if channels == 1 else pixels
+    assert np.array_equal(read_picture(path), expected)
+    assert np.array_equal(read_picture(deep), expected)
+    if channels == 1:
+        assert np.array_equal(read_picture(Image.open(path)), expected)
+
+
+@pytest.mark.parametrize('orientation', range(1, 9))
+def test_exif_orientation(picture, tmp_path, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = save(picture, tmp_path / 'x.jpg', exif=exif, quality=95)
+    upright = read_picture(path)
+    assert upright.shape[:2] == ((427, 640) if orientation < 5 else (640, 427))
+    assert np.array_equal(read_picture(Image.open(path)), upright)
+
+
+def test_one_pixel(tmp_path):
+    path = save(Image.new('RGB', (1, 1), (10, 20, 30)), tmp_path / 'x.png')
+    assert read_picture(path).tolist() == [[[30, 20, 10]]]
+
+
+@pytest.mark.parametrize('shape', [(5, 4), (5, 4, 1), (5, 4, 3), (5, 4, 4)])
+def test_array_shapes(shape, rng):
+    pixels = rng.integers(0, 256, shape, dtype=np.uint8)
+    read = read_picture(pixels)
+    assert read.shape == (5, 4, 3)
+    assert np.array_equal(read[..., 0], pixels.reshape(5, 4, -1)[..., 0])
+
+
+@pytest.mark.parametrize(
+    ('array', 'message'),
+    [
+        (np.zeros((3, 5, 7), np.uint8), r'shape \(3, 5, 7\); expected \(H, W, 3\)'),
+        (np.zeros((5, 4, 2), np.uint8), 'shape'),
+        (np.zeros((0, 4, 3), np.uint8), 'shape'),
+        (np.zeros(5, np.uint8), 'shape'),
+        (np.zeros((5, 4, 3), np.float32), 'float32; expected uint8 from 0 to 255'),
+    ],
+)
+def test_wrong_arrays(array, message):
+    with pytest.raises(PictureError, match=message):
+        read_picture(array)
+
+
+def jpeg(picture):
+    content = io.BytesIO()
+    picture.save(content, 'JPEG')
+    return content.getvalue()
+
+
+@pytest.mark.parametrize(
+    ('content', 'message'),
+    [
+        (lambda picture: b'', 'the file is empty'),
+        (lambda picture: b'some text', 'is not a picture'),
+        (lambda picture: jpeg(picture)[:10_000], 'the picture is damaged'),
+        (lambda picture: jpeg(picture)[:100], 'the picture is damaged|is not a picture'),
+    ],
+    ids=['empty', 'text', 'truncated', 'header'],
+)
+def test_what_is_no_picture(tmp_path, picture, content, message):
+    path = tmp_path / 'x.jpg'
+    path.write_bytes(content(picture))
+    with pytest.raises(PictureError, match=message) as error:
+        read_picture(path)
+    assert str(error.value).startswith(str(path))
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(PictureError, match='No such file'):
+        read_picture(tmp_path / 'none.jpg')
+
+
+def test_find_in_folders_and_patterns(tmp_path):
+    names = ['b.png', 'a.JPG', 'notes.txt', 'deep/er/c.webp', '.hidden']
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b'')
+    all_pictures = [str(tmp_path / name) for name in ('a.JPG', 'b.png', 'deep/er/c.webp')]
+    assert find_pictures(tmp_path) == all_pictures
+    assert find_pictures(f'{tmp_path}/*.png') == [all_pictures[1]]
+    assert find_pictures(f'{tmp_path}/**/*.webp') == [all_pictures[2]]
+    array = np.zeros((2, 2, 3), np.uint8)
+    assert find_pictures([array, tmp_path, 'x.jpg']) == [array, *all_pictures, 'x.jpg']
+
+
+def test_a_bracket_in_a_name_is_no_pattern(tmp_path):
+    path = tmp_path / 'x[1].png'
+    path.write_bytes(b'')
+    assert find_pictures(path) == [path]
+    assert not is_many(path)
+
+
+def test_nothing_found(tmp_path):
+    with pytest.raises(PictureError, match='has no pictures'):
+        find_pictures(tmp_path)
+    with pytest.raises(PictureError, match='no file matches'):
+        find_pictures(f'{tmp_path}/*.jpg')
+
+
+def test_single_and_many(tmp_path, photograph):
+    assert not is_many(photograph)
+    assert not is_many('https://host/x.jpg?a=[1]')
+    assert not is_many(np.zeros((2, 2, 3), np.uint8))
+    assert not is_many(Image.new('RGB', (2, 2)))
+    assert is_many([photograph])
+    assert is_many(tmp_path)
+    assert is_many('*.jpg')

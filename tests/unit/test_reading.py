@@ -1,0 +1,244 @@
+"""Checkpoint files: what is read, what is refused, and with which words."""
+
+import builtins
+import hashlib
+import io
+import os
+import pickle
+import zipfile
+
+import numpy as np
+import pytest
+import torch
+import wrn.weights.safe_globals
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from mmengine.logging import HistoryBuffer, MessageHub
+from mmengine.runner import CheckpointLoader
+from safetensors.torch import save_file
+from wrn.errors import CheckpointError
+from wrn.weights import read_checkpoint, write_weights
+
+STATE_DICT = {'head.fc.weight': torch.arange(6.0).reshape(2, 3), 'head.fc.bias': torch.ones(2)}
+
+
+@pytest.fixture
+def training_checkpoint():
+    """What mmengine writes, message hub with log histories included."""
+    hub = MessageHub('test_reading')
+    for step in range(3):
+        hub.update_scalar('train/loss', 1.0 / (step + 1))
+        hub.update_scalar('train/lr', np.float64(0.1))
+        hub.update_scalar('val/accuracy', torch.tensor(0.5))
+    hub.update_info('epoch', 3)
+    return dict(
+        meta=dict(epoch=3, iter=9, dataset_meta=dict(classes=('a', 'b'))),
+        state_dict=STATE_DICT,
+        message_hub=hub.state_dict(),
+    )
+
+
+def assert_same(state_dict):
+    assert state_dict.keys() == STATE_DICT.keys()
+    for key, value in STATE_DICT.items():
+        assert torch.equal(state_dict[key], value)
+
+
+def test_training_checkpoint(tmp_path, training_checkpoint):
+    path = tmp_path / 'epoch_3.pth'
+    torch.save(training_checkpoint, path)
+    checkpoint = read_checkpoint(path)
+    assert_same(checkpoint['state_dict'])
+    restored = MessageHub('test_reading_restored')
+    restored.load_state_dict(checkpoint['message_hub'])
+    assert restored.get_scalar('train/loss').data[0].tolist() == [1.0, 0.5, 1 / 3]
+    assert restored.get_scalar('train/loss').mean() == pytest.approx((1 + 0.5 + 1 / 3) / 3)
+    assert restored.get_info('epoch') == 3
+
+
+def test_written_under_numpy_1(tmp_path, training_checkpoint):
+    """numpy 2 moved numpy.core to numpy._core; older checkpoints have the old names."""
+    new, old = io.BytesIO(), tmp_path / 'old.pth'
+    torch.save(training_checkpoint, new)
+    with zipfile.ZipFile(new) as source, zipfile.ZipFile(old, 'w') as target:
+        for name in source.namelist():
+            content = source.read(name)
+            if name.endswith('data.pkl'):
+                assert b'cnumpy._core.multiarray\n' in content
+                content = content.replace(b'cnumpy._core.', b'cnumpy.core.')
+            target.writestr(name, content)
+    buffers = read_checkpoint(old)['message_hub']['log_scalars']
+    assert buffers['train/loss'].data[0].tolist() == [1.0, 0.5, 1 / 3]
+
+
+@pytest.mark.parametrize('zipped', [True, False], ids=['zip', 'legacy'])
+def test_plain_state_dict(tmp_path, zipped):
+    torch.save(STATE_DICT, tmp_path / 'w.pth', _use_new_zipfile_serialization=zipped)
+    assert_same(read_checkpoint(tmp_path / 'w.pth'))
+
+
+def test_safetensors(tmp_path):
+    path = write_weights(tmp_path / 'new', 'name', STATE_DICT, dict(dataset_meta=dict(classes=['a'])))
+    assert hashlib.sha256(path.read_bytes()).hexdigest().startswith(path.stem.rpartition('-')[2])
+    checkpoint = read_checkpoint(path)
+    assert_same(checkpoint['state_dict'])
+    assert checkpoint['meta']['dataset_meta'] == {'classes': ['a']}
+    assert os.listdir(path.parent) == [path.name]  # no temporary file is left
+
+
+def test_safetensors_of_others(tmp_path):
+    save_file(STATE_DICT, tmp_path / 'w.safetensors', {'format': 'pt', 'note': 'not JSON'})
+    checkpoint = read_checkpoint(tmp_path / 'w.safetensors')
+    assert_same(checkpoint['state_dict'])
+    assert checkpoint['meta']['note'] == 'not JSON'
+
+
+@pytest.mark.parametrize('extension', ['pth', 'safetensors'])
+def test_tensors_do_not_depend_on_the_file(tmp_path, extension):
+    """A mapped file that somebody overwrites would change the weights of a running model."""
+    path = tmp_path / f'w.{extension}'
+    weights = {'w': torch.ones(100_000)}
+    save_file(weights, path) if extension == 'safetensors' else torch.save(weights, path)
+    checkpoint = read_checkpoint(path)
+    path.write_bytes(b'\0' * path.stat().st_size)
+    path.write_bytes(b'')
+    assert torch.equal(checkpoint.get('state_dict', checkpoint)['w'], weights['w'])
+
+
+class Calls:
+    """Pickles as a call of ``function`` with ``args``."""
+
+    def __init__(self, function, *args):
+        self.call = function, args
+
+    def __reduce__(self):
+        return self.call
+
+
+@pytest.mark.parametrize('zipped', [True, False], ids=['zip', 'legacy'])
+@pytest.mark.parametrize(
+    ('function', 'args', 'named'),
+    [
+        (os.system, ('touch hacked',), f'{os.system.__module__}.system'),
+        (eval, ("open('hacked', 'w')",), 'eval'),
+        (builtins.__import__, ('os',), '__import__'),
+        (getattr, (HistoryBuffer, '__init__'), 'builtins.getattr'),
+        (getattr, (np.ndarray, 'tofile'), 'builtins.getattr'),
+        (getattr, (HistoryBuffer.mean, '__globals__'), 'builtins.getattr'),
+        (np.load, ('x',), 'numpy.load'),
+    ],
+)
+def test_code_is_refused_and_named(tmp_path, monkeypatch, function, args, named, zipped):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / 'evil.pth'
+    torch.save(
+        dict(STATE_DICT, evil=Calls(function, *args)), path, _use_new_zipfile_serialization=zipped
+    )
+    with pytest.raises(CheckpointError, match='refused, because it asks to run') as error:
+        read_checkpoint(path)
+    assert named in str(error.value)
+    assert str(path) in str(error.value)
+    assert not (tmp_path / 'hacked').exists()
+
+
+def test_the_known_attack_through_getattr(tmp_path):
+    """With the real getattr on the allow-list, this file overwrites a builtin when it is read."""
+    evil = (
+        b'\x80\x02cbuiltins\ngetattr\n'
+        b'cmmengine.logging.history_buffer\nHistoryBuffer\n'
+        b'X\x08\x00\x00\x00__init__\x86R'  # getattr(HistoryBuffer, '__init__')
+        b'X\x0b\x00\x00\x00__globals__'  # ... and on to its globals
+        b'\x86.'
+    )
+    path = tmp_path / 'evil.pth'
+    with zipfile.ZipFile(path, 'w') as archive:
+        archive.writestr('archive/data.pkl', evil)
+        archive.writestr('archive/version', '3\n')
+    with pytest.raises(CheckpointError, match=r'builtins\.getattr'):
+        read_checkpoint(path)
+
+
+def test_the_allow_list_lets_no_function_through_but_constructors():
+    """Each entry is a class of data or one of three functions that only make arrays or a method."""
+    names = {
+        entry[1] if isinstance(entry, tuple) else entry.__name__
+        for entry in wrn.weights.safe_globals.SAFE_GLOBALS
+        if isinstance(entry, tuple) or not isinstance(entry, type)
+    }
+    assert names == {
+        'builtins.getattr',
+        'numpy.core.multiarray._reconstruct',
+        'numpy.core.multiarray.scalar',
+        'numpy._core.multiarray._reconstruct',
+        'numpy._core.multiarray.scalar',
+    }
+
+
+def test_a_whole_module_is_refused(tmp_path):
+    torch.save(torch.nn.Linear(2, 2), tmp_path / 'w.pth')
+    with pytest.raises(CheckpointError, match=r'asks to run torch\.nn\.modules\.linear\.Linear'):
+        read_checkpoint(tmp_path / 'w.pth')
+
+
+@pytest.mark.parametrize(
+    ('content', 'message'),
+    [
+        (b'', 'empty or truncated'),
+        (b'PK\x03\x04', 'empty or truncated'),
+        (b'<!DOCTYPE html><html><body>404 not found</body></html>', 'web page'),
+        (b'\n  <html lang="en"> log in to go on', 'web page'),
+        (b'version https://git-lfs.github.com/spec/v1\noid sha256:00', 'git lfs pull'),
+        (b'just some text that goes on for a while', 'is not a checkpoint'),
+        (pickle.dumps(list(range(100)), protocol=4), 'truncated or damaged'),
+    ],
+)
+def test_what_is_no_checkpoint(tmp_path, content, message):
+    path = tmp_path / 'w.pth'
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match=message) as error:
+        read_checkpoint(path)
+    assert str(error.value).startswith(str(path))
+    assert '\n' not in str(error.value)
+
+
+@pytest.fixture(scope='module')
+def whole_files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('whole')
+    torch.save(STATE_DICT, folder / 'zip')
+    torch.save(STATE_DICT, folder / 'legacy', _use_new_zipfile_serialization=False)
+    save_file(STATE_DICT, folder / 'safetensors')
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize('kind', ['zip', 'legacy', 'safetensors'])
+@settings(max_examples=50, deadline=None)
+@given(share=st.floats(0, 0.99))
+def test_truncated_files(tmp_path_factory, whole_files, kind, share):
+    content = whole_files[kind]
+    path = tmp_path_factory.mktemp('cut') / 'w.pth'
+    path.write_bytes(content[: int(len(content) * share)])
+    # Cut inside the name of a function, a legacy file asks for one that does not exist.
+    with pytest.raises(CheckpointError, match='refused|truncated' if kind == 'legacy' else 'trunc'):
+        read_checkpoint(path)
+
+
+def test_missing_file_and_folder(tmp_path):
+    with pytest.raises(CheckpointError, match='does not exist'):
+        read_checkpoint(tmp_path / 'none.pth')
+    with pytest.raises(CheckpointError, match='is a folder'):
+        read_checkpoint(tmp_path)
+
+
+def test_no_weights_inside(tmp_path):
+    torch.save([1, 2], tmp_path / 'list.pth')
+    with pytest.raises(CheckpointError, match='holds a list'):
+        read_checkpoint(tmp_path / 'list.pth')
+
+
+def test_mmengine_reads_through_us(tmp_path, training_checkpoint):
+    path = tmp_path / 'epoch_3.pth'
+    torch.save(training_checkpoint, path)
+    assert_same(CheckpointLoader.load_checkpoint(str(path))['state_dict'])
+    torch.save(dict(evil=Calls(os.system, 'true')), path)
+    with pytest.raises(CheckpointError, match='refused'):
+        CheckpointLoader.load_checkpoint(str(path))
