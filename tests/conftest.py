@@ -9,12 +9,19 @@ import numpy as np
 import pytest
 import sklearn.datasets
 import torch
-import wrn
 from PIL import Image
+
+import wrn
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 # On two cores, more threads than one a process only get in each other's way.
 torch.set_num_threads(2)
+
+
+@pytest.fixture
+def checkout() -> Path:
+    """The folder of this source tree."""
+    return CHECKOUT
 
 
 @pytest.fixture
@@ -79,7 +86,7 @@ def make_image_folder(tmp_path: Path, rng: np.random.Generator):
 
 @pytest.fixture
 def randomise():
-    """Give a network random weights, its batch norms' statistics too, that keep signals in range."""
+    """Give a network random weights and batch statistics that keep its signals in range."""
 
     def randomise(network: torch.nn.Module) -> torch.nn.Module:
         generator = torch.Generator().manual_seed(0)

@@ -7,7 +7,8 @@ and a safe checkpoint loader in mmengine.
 from wrn.upstream.quick_imports import quick_imports
 
 with quick_imports():
-    from wrn import datasets, weights, zoo
+    from wrn import zoo
+    from wrn.datasets import Digits
     from wrn.hub import get_model, list_models
     from wrn.inference import inference_model
     from wrn.models import WideResNet
@@ -18,4 +19,4 @@ with quick_imports():
 schemes.register()
 override_models(zoo.models)
 
-__all__ = ['WideResNet', '__version__', 'get_model', 'inference_model', 'list_models']
+__all__ = ['Digits', 'WideResNet', '__version__', 'get_model', 'inference_model', 'list_models']

@@ -3,6 +3,7 @@
 import contextlib
 import difflib
 import re
+import traceback
 from collections.abc import Iterator
 from os import PathLike
 from pathlib import Path
@@ -82,7 +83,12 @@ def config_errors(source: str | PathLike | None, unless: object = None) -> Itera
         if 'Traceback' in message:  # of a worker process of a data loader
             message = message.splitlines()[-1]
         message = ' '.join(message.split())
-        if unregistered := _UNREGISTERED.search(message):
+        if not message:
+            frame = traceback.extract_tb(error.__traceback__)[-1]
+            message = f'{frame.line} does not hold ({frame.filename}:{frame.lineno})'
+        if isinstance(error, SyntaxError) and error.lineno:
+            message = f'syntax error in line {error.lineno}: {error.msg}'
+        elif unregistered := _UNREGISTERED.search(message):
             message = f"unknown type '{unregistered[1]}'{_near_types(unregistered[1])}"
         elif isinstance(error, KeyError | AttributeError | AssertionError):
             message = f'{type(error).__name__}: {message}'

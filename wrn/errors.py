@@ -1,4 +1,4 @@
-"""Errors that say what is wrong, where, and what to do; the command line prints them as they are."""
+"""Errors that say what is wrong, where, and what to do; the command line prints them so."""
 
 
 class WrnError(ValueError):

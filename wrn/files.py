@@ -19,7 +19,9 @@ def write_atomically(path: str | Path) -> Iterator[IO[bytes]]:
         The binary file to write to. If the block raises, ``path`` stays as it was.
     """
     path = Path(path)
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f'.{path.name}.', delete=False) as file:
+    with tempfile.NamedTemporaryFile(
+        dir=path.parent, prefix=f'.{path.name}.', delete=False
+    ) as file:
         try:
             yield file
             file.flush()

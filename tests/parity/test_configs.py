@@ -2,6 +2,7 @@
 
 import pytest
 from mmengine.config import Config
+
 from wrn import zoo
 
 NAMES = [

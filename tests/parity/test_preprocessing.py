@@ -3,10 +3,11 @@
 import pytest
 import timm
 import torch
-import wrn
 from PIL import Image
 from torchvision import transforms
 from torchvision.models import Wide_ResNet50_2_Weights
+
+import wrn
 from wrn.inference import Predictor
 
 SIZES = [(640, 427), (427, 640), (225, 300), (1, 1), (31, 500), (224, 224)]

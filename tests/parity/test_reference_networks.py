@@ -4,10 +4,11 @@ import pytest
 import timm
 import torch
 import torchvision
-import wrn
 from mmengine.config import Config
 from mmpretrain.registry import MODELS
 from torchvision.models.feature_extraction import create_feature_extractor
+
+import wrn
 from wrn import WideResNet
 
 # The same operations in the same order: what differs is at most how a library fuses a step.

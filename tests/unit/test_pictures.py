@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from mmcv.transforms import LoadImageFromFile
 from PIL import Image
+
 from wrn.errors import PictureError
 from wrn.inference.pictures import find_pictures, is_many, read_picture
 
@@ -141,6 +142,11 @@ def test_what_is_no_picture(tmp_path, picture, content, message):
 def test_missing_file(tmp_path):
     with pytest.raises(PictureError, match='No such file'):
         read_picture(tmp_path / 'none.jpg')
+
+
+def test_unknown_scheme():
+    with pytest.raises(PictureError, match="nothing is known of 'gopher' addresses"):
+        read_picture('gopher://host/x.jpg')
 
 
 def test_find_in_folders_and_patterns(tmp_path):

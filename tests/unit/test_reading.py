@@ -10,12 +10,13 @@ import zipfile
 import numpy as np
 import pytest
 import torch
-import wrn.weights.safe_globals
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mmengine.logging import HistoryBuffer, MessageHub
 from mmengine.runner import CheckpointLoader
 from safetensors.torch import save_file
+
+import wrn.weights.safe_globals
 from wrn.errors import CheckpointError
 from wrn.weights import read_checkpoint, write_weights
 
@@ -78,7 +79,9 @@ def test_plain_state_dict(tmp_path, zipped):
 
 
 def test_safetensors(tmp_path):
-    path = write_weights(tmp_path / 'new', 'name', STATE_DICT, dict(dataset_meta=dict(classes=['a'])))
+    path = write_weights(
+        tmp_path / 'new', 'name', STATE_DICT, dict(dataset_meta=dict(classes=['a']))
+    )
     assert hashlib.sha256(path.read_bytes()).hexdigest().startswith(path.stem.rpartition('-')[2])
     checkpoint = read_checkpoint(path)
     assert_same(checkpoint['state_dict'])

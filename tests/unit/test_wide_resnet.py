@@ -4,6 +4,7 @@ import pytest
 import torch
 from mmpretrain.models import ResNet
 from mmpretrain.registry import MODELS
+
 from wrn import WideResNet
 
 DEPTHS = (18, 34, 50, 101, 152)
@@ -11,7 +12,6 @@ DEPTHS = (18, 34, 50, 101, 152)
 
 def shapes(network: torch.nn.Module) -> dict[str, torch.Size]:
     return {key: value.shape for key, value in network.state_dict().items()}
-
 
 
 def test_is_registered_in_mmpretrain():
@@ -30,7 +30,9 @@ def test_bottlenecks_widen_the_inner_convolution_alone(depth):
     assert wide == shapes(ResNet(depth, base_channels=128, expansion=2))
     plain = shapes(ResNet(depth))
     assert wide['layer1.0.conv2.weight'] == (128, 128, 3, 3)
-    assert all(wide[key] == plain[key] for key in plain if 'downsample' in key or key == 'conv1.weight')
+    assert all(
+        wide[key] == plain[key] for key in plain if 'downsample' in key or key == 'conv1.weight'
+    )
 
 
 @pytest.mark.parametrize('depth', [18, 34])
@@ -148,16 +150,16 @@ def test_frozen_stages_and_norm_eval():
     network = WideResNet(50, frozen_stages=2, norm_eval=True).train()
     frozen = [n for n, p in network.named_parameters() if not p.requires_grad]
     assert {n.split('.')[0] for n in frozen} == {'conv1', 'bn1', 'layer1', 'layer2'}
-    assert not any(
-        m.training for m in network.modules() if isinstance(m, torch.nn.BatchNorm2d)
-    )
+    assert not any(m.training for m in network.modules() if isinstance(m, torch.nn.BatchNorm2d))
 
 
 def test_layer_decay_is_resnets():
     ours, reference = WideResNet(50), ResNet(50)
     for name, _ in ours.named_parameters():
         name = f'backbone.{name}'
-        assert ours.get_layer_depth(name, 'backbone.') == reference.get_layer_depth(name, 'backbone.')
+        assert ours.get_layer_depth(name, 'backbone.') == reference.get_layer_depth(
+            name, 'backbone.'
+        )
 
 
 def test_init_weights_zeroes_the_last_norm_of_each_block():

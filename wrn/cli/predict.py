@@ -63,9 +63,8 @@ def run(args: argparse.Namespace) -> None:
         for picture, sample in zip(pictures, samples, strict=True)
     ]
     if args.out:
-        text = json.dumps(records, indent=2, ensure_ascii=False) + '\n'
-        _write(text, args.out)
-    else:
+        _write(json.dumps(records, indent=2, ensure_ascii=False) + '\n', args.out)
+    elif any('predictions' in record for record in records):
         Console().print(_table(records))
     failed = [record['error'] for record in records if 'error' in record]
     for error in failed:

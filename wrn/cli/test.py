@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         'checkpoint',
         nargs='?',
-        help="weights: a path or URL (default, for the name of a model: its own)",
+        help='weights: a path or URL (default, for the name of a model: its own)',
     )
     parser.add_argument('--out', metavar='FILE', help='write the results here')
     parser.add_argument(

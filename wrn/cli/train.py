@@ -1,6 +1,7 @@
 """``wrn train``: train a model."""
 
 import argparse
+from typing import Any
 
 from mmengine.config import DictAction
 
@@ -31,6 +32,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_common_arguments(parser)
 
 
+class _SettingsAction(DictAction):
+    """mmengine's ``DictAction``, which ends in a traceback where there is no ``=``."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        """Parse ``KEY=VALUE`` words."""
+        try:
+            super().__call__(parser, namespace, values, option_string)
+        except (ValueError, AssertionError) as error:
+            reason = f'expected KEY=VALUE, got {" ".join(values)}'
+            raise argparse.ArgumentError(self, reason) from error
+
+
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments that train and test share."""
     parser.add_argument(
@@ -39,7 +58,7 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=_SettingsAction,
         metavar='KEY=VALUE',
         help='override settings of the config, such as train_cfg.max_epochs=5; '
         'lists as key="[a,b]"',

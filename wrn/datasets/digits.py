@@ -1,6 +1,6 @@
 """Handwritten digits that need no download."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from mmpretrain.datasets import BaseDataset
@@ -29,7 +29,7 @@ class Digits(BaseDataset):
         WrnError: If ``split`` is another, or scikit-learn is not installed.
     """
 
-    METAINFO = {'classes': tuple('0123456789')}
+    METAINFO: ClassVar = {'classes': tuple('0123456789')}
 
     def __init__(self, split: str = 'train', **kwargs: Any) -> None:
         if split not in ('train', 'test'):
@@ -44,8 +44,8 @@ class Digits(BaseDataset):
             from sklearn.model_selection import train_test_split
         except ImportError as error:
             raise WrnError(
-                "the digits come with scikit-learn, which is not installed; run `pip install "
-                "scikit-learn`"
+                'the digits come with scikit-learn, which is not installed; run `pip install '
+                'scikit-learn`'
             ) from error
         digits = load_digits()
         samples = train_test_split(
@@ -56,7 +56,9 @@ class Digits(BaseDataset):
         )[self.split == 'test']
         return [
             dict(
-                img=np.repeat((digits.images[i] * (255 / 16)).round().astype(np.uint8)[..., None], 3, -1),
+                img=np.repeat(
+                    (digits.images[i] * (255 / 16)).round().astype(np.uint8)[..., None], 3, -1
+                ),
                 gt_label=int(digits.target[i]),
             )
             for i in samples

@@ -16,7 +16,7 @@ from wrn.errors import PictureError
 
 Picture: TypeAlias = str | PathLike | np.ndarray | Image.Image
 
-EXTENSIONS = frozenset('.jpg .jpeg .png .ppm .pgm .bmp .tif .tiff .webp .gif'.split())
+EXTENSIONS = ('.bmp', '.gif', '.jpeg', '.jpg', '.pgm', '.png', '.ppm', '.tif', '.tiff', '.webp')
 
 
 def is_many(inputs: Picture | Sequence[Picture]) -> bool:
@@ -48,16 +48,16 @@ def find_pictures(inputs: Picture | Sequence[Picture]) -> list[Picture]:
         return [picture for item in inputs for picture in find_pictures(item)]
     if Path(inputs).is_dir():
         files = (file for file in Path(inputs).rglob('*') if file.suffix.lower() in EXTENSIONS)
-        pictures: list[Picture] = sorted(str(file) for file in files if file.is_file())
-        if not pictures:
+        found = sorted(str(file) for file in files if file.is_file())
+        if not found:
             raise PictureError(f'{inputs}: the folder has no pictures ({" ".join(EXTENSIONS)})')
-        return pictures
+        return [*found]
     if _is_pattern(inputs):
-        found = glob.glob(str(inputs), recursive=True)
-        pictures = sorted(file for file in found if Path(file).is_file())
-        if not pictures:
+        matches = glob.glob(str(inputs), recursive=True)
+        found = sorted(file for file in matches if Path(file).is_file())
+        if not found:
             raise PictureError(f'{inputs}: no file matches the pattern')
-        return pictures
+        return [*found]
     return [inputs]
 
 
@@ -87,6 +87,8 @@ def read_picture(picture: Picture) -> np.ndarray:
         return _from_pil(picture)
     try:
         content = fileio.get(str(picture))
+    except KeyError as error:
+        raise PictureError(f'{picture}: nothing is known of {error} addresses') from error
     except (OSError, ValueError) as error:
         reason = getattr(error, 'strerror', None) or error
         raise PictureError(f'{picture}: cannot be read ({reason})') from error

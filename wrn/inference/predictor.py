@@ -7,7 +7,6 @@ from os import PathLike
 from typing import Any
 
 import mmpretrain
-import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.dataset import default_collate
@@ -108,7 +107,7 @@ class Predictor(ImageClassificationInferencer):
         return self.pipeline(data)
 
     def visualize(self, ori_inputs: list[Picture], preds: list[DataSample], **kwargs: Any) -> Any:
-        """Draw predictions on pictures, as mmpretrain does, if ``show`` or ``show_dir`` is given."""
+        """Draw predictions on pictures as mmpretrain does, if ``show`` or ``show_dir`` is given."""
         if not kwargs:
             return None
         return super().visualize([read_picture(picture) for picture in ori_inputs], preds, **kwargs)

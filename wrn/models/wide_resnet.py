@@ -1,7 +1,7 @@
 """Wide residual networks for ImageNet: mmpretrain's ResNet with widened residual blocks."""
 
 from fractions import Fraction
-from typing import Any
+from typing import Any, ClassVar
 
 from mmpretrain.models.backbones.resnet import BasicBlock, Bottleneck, ResLayer, ResNet
 from mmpretrain.registry import MODELS
@@ -74,7 +74,7 @@ class WideResNet(ResNet):
         (1, 2048, 2, 2)
     """
 
-    arch_settings = {
+    arch_settings: ClassVar = {
         depth: (WideBottleneck if block is Bottleneck else block, stage_blocks)
         for depth, (block, stage_blocks) in ResNet.arch_settings.items()
     }

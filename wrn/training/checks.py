@@ -4,9 +4,11 @@ import os
 from pathlib import Path
 from typing import Any
 
-from mmengine.config import ConfigDict
+from mmengine.config import Config, ConfigDict
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
+from mmpretrain.registry import OPTIMIZERS
+from torch.utils.data import DataLoader
 
 from wrn.errors import CheckpointError, WrnError
 from wrn.weights import check_state_dict, get_state_dict
@@ -56,15 +58,58 @@ def check_data_folder(name: str, dataset: ConfigDict, num_classes: int | None) -
     if num_classes is not None and classes != num_classes:
         raise WrnError(
             f'{folder}: has {classes} class folders, but the head of the model has {num_classes} '
-            f"classes; set model.head.num_classes={classes} in the config, and with other classes "
+            f'classes; set model.head.num_classes={classes} in the config, and with other classes '
             "than ImageNet's also the data set's type to 'CustomDataset'"
         )
+
+
+def check_optimizer(cfg: Config) -> None:
+    """Check that the optimizer's type is registered; mmengine's own message names nothing.
+
+    Args:
+        cfg: The config.
+
+    Raises:
+        KeyError: If it is not, as for every other type.
+    """
+    kind = cfg.optim_wrapper.get('optimizer', {}).get('type')
+    if isinstance(kind, str) and OPTIMIZERS.get(kind) is None:
+        raise KeyError(f'{kind} is not in the optimizer registry')
 
 
 def num_classes(model: ConfigDict) -> int | None:
     """Return the number of classes of a model's head, from its config, if it says one."""
     model = model.get('module', model)  # test-time augmentation wraps it
     return (model.get('head') or {}).get('num_classes')
+
+
+class ClassCheckHook(Hook):
+    """Refuse a data set with another number of classes than the head of the model.
+
+    Args:
+        num_classes: The number of classes of the head, if it has one.
+    """
+
+    def __init__(self, num_classes: int | None) -> None:
+        self.num_classes = num_classes
+
+    def before_train(self, runner: Runner) -> None:
+        """Check the data to train with."""
+        self._check('train_dataloader', runner.train_dataloader)
+
+    def before_test(self, runner: Runner) -> None:
+        """Check the data to test with."""
+        self._check('test_dataloader', runner.test_dataloader)
+
+    def _check(self, name: str, loader: DataLoader) -> None:
+        classes = getattr(loader.dataset, 'metainfo', {}).get('classes')
+        if classes is None or self.num_classes is None:
+            return
+        if len(classes) != self.num_classes:
+            raise WrnError(
+                f'{name}: the data set has {len(classes)} classes, but the head of the model has '
+                f'{self.num_classes}; set model.head.num_classes={len(classes)} in the config'
+            )
 
 
 class CheckpointCheckHook(Hook):

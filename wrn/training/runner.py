@@ -10,7 +10,13 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from wrn.config import config_errors
-from wrn.training.checks import CheckpointCheckHook, check_data_folder, num_classes
+from wrn.training.checks import (
+    CheckpointCheckHook,
+    ClassCheckHook,
+    check_data_folder,
+    check_optimizer,
+    num_classes,
+)
 from wrn.training.launch import init_distributed
 
 
@@ -23,14 +29,12 @@ def train(cfg: Config) -> None:
     Raises:
         WrnError: If the config, the data or the checkpoint is wrong.
     """
-    loaders = ['train_dataloader', *(['val_dataloader'] if cfg.get('val_cfg') is not None else [])]
+    resume = bool(cfg.get('resume'))
     started = _StartedHook()
     with config_errors(cfg.filename, unless=started):
-        runner = _build_runner(cfg, loaders)
-        runner.register_hook(started)
-        resume = bool(cfg.get('resume'))
-        runner.register_hook(CheckpointCheckHook(resume, new_head=not resume))
-        runner.train()
+        check_optimizer(cfg)
+        hooks = [started, CheckpointCheckHook(resume, new_head=not resume)]
+        _build_runner(cfg, ['train_dataloader', 'val_dataloader'], hooks).train()
 
 
 def test(cfg: Config, out: str | None = None, out_item: str | None = None) -> dict[str, float]:
@@ -50,9 +54,7 @@ def test(cfg: Config, out: str | None = None, out_item: str | None = None) -> di
     """
     started = _StartedHook()
     with config_errors(cfg.filename, unless=started):
-        runner = _build_runner(cfg, ['test_dataloader'])
-        runner.register_hook(started)
-        runner.register_hook(CheckpointCheckHook())
+        runner = _build_runner(cfg, ['test_dataloader'], [started, CheckpointCheckHook()])
         if out and out_item != 'metrics':
             runner.test_evaluator.metrics.append(DumpResults(out_file_path=out))
         metrics = runner.test()
@@ -61,12 +63,16 @@ def test(cfg: Config, out: str | None = None, out_item: str | None = None) -> di
     return metrics
 
 
-def _build_runner(cfg: Config, loaders: list[str]) -> Runner:
+def _build_runner(cfg: Config, loaders: list[str], hooks: list[Hook]) -> Runner:
+    classes = num_classes(cfg.model)
     for name in loaders:
         if cfg.get(name):
-            check_data_folder(name, cfg[name].dataset, num_classes(cfg.model))
+            check_data_folder(name, cfg[name].dataset, classes)
     init_distributed(cfg)
-    return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    for hook in (*hooks, ClassCheckHook(classes)):
+        runner.register_hook(hook)
+    return runner
 
 
 class _StartedHook(Hook):

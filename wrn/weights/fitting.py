@@ -56,9 +56,10 @@ def check_state_dict(
     Raises:
         CheckpointError: If the state dict is that of another model.
     """
-    while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
-        model = model.module
-    expected = model.state_dict()
+    network: Any = model
+    while is_model_wrapper(network) or isinstance(network, BaseTTAModel):
+        network = network.module
+    expected = network.state_dict()
     # The counter came with torch 0.4.1; torch fills it in for older weights.
     missing = [
         key for key in expected.keys() - state_dict.keys() if 'num_batches_tracked' not in key

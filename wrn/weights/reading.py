@@ -69,7 +69,7 @@ def _read_safetensors(path: Path, map_location: Any) -> dict[str, Any]:
 
 
 def _decode(value: str) -> Any:
-    """Decode a metadata value, which safetensors limits to strings; other tools write plain ones."""
+    """Decode a metadata value: safetensors has only strings, and not all of them are JSON."""
     try:
         return json.loads(value)
     except ValueError:

@@ -29,7 +29,8 @@ def _getattr(obj: Any, name: str) -> Any:
 
 def _numpy_globals() -> list[tuple[Callable[..., Any], str]]:
     """List numpy's array constructors under the names that numpy 1 and numpy 2 give them."""
-    reconstruct, (scalar, *_) = np.empty(0).__reduce__()[0], np.float64(0).__reduce__()
+    reconstruct: Any = np.empty(0).__reduce__()[0]
+    scalar: Any = np.float64(0).__reduce__()[0]
     return [
         (function, f'numpy.{core}.multiarray.{name}')
         for core in ('core', '_core')

@@ -1,0 +1,212 @@
+"""What the command line prints, and how it answers mistakes."""
+
+import json
+import os
+import re
+
+import pytest
+import torch
+from PIL import Image
+
+import wrn
+from wrn.cli import main
+
+DIGITS = 'configs/wrn/wide-resnet18_1xb64_digits.py'
+
+
+@pytest.fixture(autouse=True)
+def wide_terminal(monkeypatch, tmp_path):
+    monkeypatch.setenv('COLUMNS', '200')
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def fails(capsys):
+    """Run a command that must fail in one line, and return the line."""
+
+    def fails(*argv):
+        with pytest.raises(SystemExit) as exit:
+            main([str(word) for word in argv])
+        assert isinstance(exit.value.code, str)  # printed on standard error, exit status 1
+        assert exit.value.code.startswith('wrn: error: ')
+        assert '\n' not in exit.value.code
+        return exit.value.code
+
+    return fails
+
+
+def test_list(capsys):
+    main(['list'])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split()[:5] == ['model', 'params', 'FLOPs', 'top-1', 'top-5']
+    assert len(lines) == 1 + len(wrn.zoo.models())
+    assert re.search(r'wide-resnet50_3rdparty_8xb32_in1k +68.88 M +11.4 G +78.48 +94.08', lines[1])
+    main(['list', '*DIGITS'])
+    assert len(capsys.readouterr().out.splitlines()) == 2
+
+
+def test_list_in_a_narrow_pipe_is_not_cut(capsys, monkeypatch):
+    monkeypatch.setenv('COLUMNS', '40')
+    main(['list'])
+    assert 'configs/wrn/wide-resnet101_8xb32_in1k.py' in capsys.readouterr().out
+
+
+def test_predict(capsys, checkout):
+    demo = checkout / 'demo'
+    main(['predict', str(demo / 'digit_3.png'), str(demo / 'digit_7.png'), '--topk', '2'])
+    out, err = capsys.readouterr()
+    rows = [line.split() for line in out.splitlines()]
+    assert rows[0] == ['picture', 'class', 'score']
+    assert [row[-2] for row in rows[1::2]] == ['3', '7']
+    assert [row[0] for row in rows[1::2]] == [str(demo / 'digit_3.png'), str(demo / 'digit_7.png')]
+    assert err == ''
+
+
+def test_predict_json(capsys, checkout, tmp_path):
+    arguments = ['predict', str(checkout / 'demo'), '--topk', '3', '--out']
+    main([*arguments, 'out.json'])
+    assert capsys.readouterr().out == ''
+    records = json.loads((tmp_path / 'out.json').read_text())
+    assert [len(record['predictions']) for record in records] == [3, 3]
+    assert records[1]['predictions'][0]['pred_class'] == '7'
+    scores = [p['pred_score'] for p in records[1]['predictions']]
+    assert scores == sorted(scores, reverse=True)
+    main([*arguments, '-'])
+    assert json.loads(capsys.readouterr().out) == records
+
+
+def test_many_pictures_show_progress(capsys, checkout, monkeypatch):
+    monkeypatch.setenv('FORCE_COLOR', '1')  # as in a terminal
+    monkeypatch.setenv('TTY_COMPATIBLE', '1')
+    main(['predict', str(checkout / 'demo'), '--batch-size', '1'])
+    assert 'Predicting' in capsys.readouterr().err
+
+
+def test_predict_with_own_weights_and_config(capsys, checkout, digits_weights):
+    main(['predict', f'{checkout}/demo/*3.png', '--model', DIGITS, '--checkpoint', digits_weights])
+    assert re.search(r'digit_3\.png +3 +0\.99', capsys.readouterr().out)
+
+
+def test_bad_pictures_do_not_stop_the_others(fails, capsys, checkout, photograph, tmp_path):
+    (tmp_path / 'text.png').write_text('no picture')
+    (tmp_path / 'cut.jpg').write_bytes(photograph.read_bytes()[:5000])
+    good = checkout / 'demo' / 'digit_3.png'
+    error = fails('predict', tmp_path, 'none.png', good, '--out', 'out.json')
+    assert error == 'wrn: error: 3 of 4 pictures could not be read'
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == 3
+    assert all(line.startswith('wrn: ') for line in told)
+    records = json.loads((tmp_path / 'out.json').read_text())
+    assert [os.path.basename(r['img_path']) for r in records] == [
+        'cut.jpg', 'text.png', 'none.png', 'digit_3.png'
+    ]  # fmt: skip
+    assert ['error' in r for r in records] == [True, True, True, False]
+    assert records[3]['predictions'][0]['pred_class'] == '3'
+
+
+def test_odd_pictures(capsys, tmp_path):
+    for mode in ('1', 'L', 'P', 'RGBA', 'CMYK', 'I;16'):
+        extension = 'tif' if mode == 'CMYK' else 'png'
+        Image.new(mode, (1, 1)).save(tmp_path / f'{mode.replace(";", "")}.{extension}')
+    main(['predict', str(tmp_path), '--topk', '1'])
+    assert len(capsys.readouterr().out.splitlines()) == 7
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (['none.png'], '1 of 1 pictures could not be read'),
+        (['*.jpg'], 'no file matches the pattern'),
+        (['.'], 'the folder has no pictures'),
+        (
+            ['x.png', '--model', 'wide-resnet18_1xb64_digit'],
+            'did you mean wide-resnet18_1xb64_digits',
+        ),
+        (['x.png', '--model', 'none.py'], 'no such config file'),
+        (['x.png', '--model', DIGITS], 'give them with --checkpoint'),
+        (['x.png', '--checkpoint', 'none.pth'], 'none.pth: the checkpoint does not exist'),
+        (['x.png', '--topk', '0'], '--topk and --batch-size must be at least 1'),
+        (['x.png', '--out', 'no/such/folder/x.json'], 'the folder does not exist'),
+    ],
+)
+def test_mistakes_in_predict(fails, arguments, message):
+    assert message in fails('predict', *arguments)
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (['list', 'zzz'], "no model's name matches 'zzz'"),
+        (['train', 'none.py'], 'none.py: there is no such config file or model'),
+        (['train', DIGITS, '--amp'], 'needs an accelerator'),
+        (['train', DIGITS, '--cfg-options', 'model.backbone.dept=3'], "unexpected keyword argument 'dept'"),
+        (['train', DIGITS, '--cfg-options', 'model.backbone.type=WideResNt'], 'did you mean WideResNet'),
+        (['train', DIGITS, '--cfg-options', 'optim_wrapper.optimizer.type=SGDD'], "unknown type 'SGDD'; did you mean SGD"),
+        (['train', DIGITS, '--cfg-options', 'model.head.num_classes=7'], 'the data set has 10 classes, but the head of the model has 7'),
+        (['train', DIGITS, '--resume', 'none.pth'], 'none.pth: the checkpoint does not exist'),
+        (['test', DIGITS], 'give a checkpoint after it'),
+        (['test', DIGITS, 'none.pth'], 'none.pth: the checkpoint does not exist'),
+        (['test', DIGITS, 'x.pth', '--out', 'x.txt'], '--out x.txt: predictions are written as .pkl'),
+        (['test', DIGITS, 'x.pth', '--out-item', 'pred'], '--out FILE'),
+        (['publish', 'none.pth', 'name'], 'none.pth: the checkpoint does not exist'),
+    ],
+)  # fmt: skip
+def test_mistakes_in_other_commands(fails, arguments, message):
+    if torch.accelerator.is_available() and '--amp' in arguments:
+        pytest.skip('an accelerator has mixed precision')
+    assert message in fails(*arguments)
+
+
+IN1K = 'configs/wrn/wide-resnet50_8xb32_in1k.py'
+
+
+def test_mistakes_in_the_data_folder(fails, make_image_folder, tmp_path):
+    def train(root, *options):
+        key = 'train_dataloader.dataset.data_root'
+        return fails('train', IN1K, '--cfg-options', f'{key}={root}', *options)
+
+    assert 'missing/train: the data folder does not exist' in train(tmp_path / 'missing')
+    (tmp_path / 'empty' / 'train').mkdir(parents=True)
+    assert 'empty/train: the data folder is empty' in train(tmp_path / 'empty')
+    root = make_image_folder(classes=3)
+    assert 'has 3 class folders, but the head of the model has 1000 classes' in train(root)
+    error = train(root, 'train_dataloader.dataset.ann_file=none.txt')
+    assert 'none.txt: the annotation file does not exist' in error
+
+
+def test_the_weights_of_another_model_are_refused(fails, tmp_path):
+    other = wrn.get_model(DIGITS, backbone=dict(widen_factor=1))
+    torch.save(other.state_dict(), tmp_path / 'other.pth')
+    for command in (
+        ['test', DIGITS, 'other.pth'],
+        ['train', DIGITS, '--cfg-options', 'load_from=other.pth'],
+        ['predict', 'x.png', '--checkpoint', 'other.pth'],
+    ):
+        assert 'other.pth: the weights are those of another model' in fails(*command)
+    assert 'so it cannot be resumed' in fails('train', DIGITS, '--resume', 'other.pth')
+
+
+def test_publish(capsys, tmp_path, digits_weights):
+    model = wrn.get_model('wide-resnet18_1xb64_digits', pretrained=True)
+    checkpoint = dict(
+        meta=dict(epoch=1, dataset_meta=dict(classes=('a', 'b'))),
+        state_dict=model.state_dict(),
+        optimizer=dict(state={}),
+    )
+    torch.save(checkpoint, 'epoch_1.pth')
+    main(['publish', 'epoch_1.pth', 'mine', '--folder', 'out'])
+    out = capsys.readouterr().out
+    assert re.search(r'wrote out/mine-[0-9a-f]{8}\.safetensors: 92 tensors, 1\.60 MB', out)
+    assert 'left out: optimizer' in out
+    (path,) = (tmp_path / 'out').iterdir()
+    loaded = wrn.get_model(DIGITS, pretrained=path)
+    assert loaded._dataset_meta == {'classes': ['a', 'b']}
+    assert torch.equal(loaded.backbone.conv1.weight, model.backbone.conv1.weight)
+
+
+def test_the_command_itself(run, tmp_path):
+    assert run('wrn', '--version').stdout.strip() == f'wrn {wrn.__version__}'
+    failed = run('wrn', 'predict', 'none.png', code=1)
+    assert 'Traceback' not in failed.stderr
+    assert failed.stderr.count('\n') == 2
+    assert 'expected KEY=VALUE' in run('wrn', 'train', DIGITS, '--cfg-options', 'x', code=2).stderr

@@ -1,0 +1,96 @@
+"""Our models take mmpretrain's places, whichever side is imported or used first.
+
+Each order needs a process of its own.
+"""
+
+import pytest
+
+CHECK = """
+import mmpretrain, wrn
+from mmpretrain.apis.model import ModelHub
+from wrn import zoo, WideResNet
+name = 'wide-resnet50_3rdparty_8xb32_in1k'
+for _ in range(2):
+    model = mmpretrain.get_model(name)
+    assert type(model.backbone) is WideResNet
+    assert model._config.filename.startswith(str(zoo.root())), model._config.filename
+    names = mmpretrain.list_models()
+    assert set(zoo.models()) <= set(names) and len(names) == len(set(names)) > 500
+    assert mmpretrain.list_models('wide-resnet*', task='Image Classification') == sorted(zoo.models())
+    assert ModelHub.has(name)
+    assert type(mmpretrain.get_model('resnet18_8xb32_in1k').backbone).__name__ == 'ResNet'
+    assert type(wrn.get_model(name).backbone) is WideResNet
+print('all well')
+"""
+ORDERS = {
+    'ours first': 'import wrn',
+    'theirs first': 'import mmpretrain',
+    'theirs used first': "import mmpretrain; mmpretrain.list_models('x')",
+    'theirs built the model first': (
+        "import mmpretrain; m = mmpretrain.get_model('wide-resnet50_3rdparty_8xb32_in1k');"
+        "assert type(m.backbone).__name__ == 'ResNet'"
+    ),
+    'ours used first': "import wrn; wrn.get_model('wide-resnet18_1xb64_digits', True)",
+    'reloaded': (
+        'import importlib, wrn, wrn.upstream.model_hub as hub;'
+        'importlib.reload(hub); importlib.reload(wrn)'
+    ),
+}
+
+
+@pytest.mark.parametrize('first', ORDERS.values(), ids=ORDERS.keys())
+def test_every_order(run, first, tmp_path):
+    assert 'all well' in run('python', '-c', first + CHECK, cwd=tmp_path).stdout
+
+
+def test_our_names_do_not_read_mmpretrains_index(run, checkout):
+    code = f"""
+import wrn
+from mmpretrain.apis.model import ModelHub
+wrn.get_model('wide-resnet18_1xb64_digits', pretrained=True)
+assert wrn.inference_model('wide-resnet18_1xb64_digits', {str(checkout / 'demo')!r})
+assert not ModelHub._models_dict, len(ModelHub._models_dict)
+"""
+    run('python', '-c', code)
+
+
+def test_mmpretrains_inference_model(run, checkout):
+    code = f"""
+import mmpretrain, wrn
+result = mmpretrain.inference_model('wide-resnet18_1xb64_digits', {str(checkout / 'demo/digit_7.png')!r})
+assert result['pred_class'] == '7', result
+result = mmpretrain.inference_model(wrn.get_model('wide-resnet18_1xb64_digits', True), {str(checkout / 'demo/digit_3.png')!r})
+assert result['pred_class'] == '3', result
+"""
+    run('python', '-c', code)
+
+
+def test_importing_leaves_the_process_as_it_was(run):
+    code = """
+import gc, sys, warnings
+filters = list(warnings.filters)
+import wrn
+assert gc.isenabled()
+assert 'torch._dynamo' not in sys.modules
+import torch, torchvision
+boxes = [torch.tensor([[0.0, 0, 4, 4]])]
+picture = torch.rand(1, 3, 8, 8)
+eager = torchvision.ops.roi_align(picture, boxes, 2)
+torch.use_deterministic_algorithms(True)  # now roi_align asks whether it can compile
+torch.testing.assert_close(torchvision.ops.roi_align(picture, boxes, 2), eager)
+assert torch.compile(lambda x: 2 * x, backend='eager')(torch.ones(1)) == 2
+"""
+    result = run('python', '-W', 'error::UserWarning:mmcv', '-c', code)
+    assert 'MultiScaleDeformableAttention' not in result.stderr
+
+
+def test_a_disabled_collector_stays_disabled(run):
+    run('python', '-c', 'import gc; gc.disable(); import wrn; assert not gc.isenabled()')
+
+
+def test_after_torchvision_and_the_compiler(run):
+    run(
+        'python',
+        '-c',
+        'import torchvision, torch._dynamo.utils as u, wrn, sys; assert sys.modules["torch._dynamo.utils"] is u',
+    )

@@ -1,0 +1,213 @@
+"""Train, kill, resume and test, with our tools and with mmpretrain's."""
+
+import json
+import pickle
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+
+import wrn
+from wrn.weights import read_checkpoint
+
+DIGITS = 'configs/wrn/wide-resnet18_1xb64_digits.py'
+SHORT = (
+    '--cfg-options',
+    'train_cfg.max_epochs=3',
+    'train_cfg.val_interval=1',
+    'param_scheduler.T_max=3',
+)
+
+pytestmark = pytest.mark.slow
+
+
+def top1(output):
+    return float(re.findall(r'accuracy/top1: ([\d.]+)', output)[-1])
+
+
+@pytest.fixture
+def child_config(tmp_path, make_image_folder):
+    """A config of a user: ours, but for a folder of pictures with three classes of its own."""
+    root = make_image_folder()
+    path = tmp_path / 'mine.py'
+    path.write_text(f"""
+_base_ = ['{wrn.zoo.root()}/configs/wrn/wide-resnet50_8xb32_in1k.py']
+model = dict(
+    backbone=dict(depth=18, base_channels=8, stem_channels=16),
+    head=dict(num_classes=3, in_channels=128, topk=(1,)),
+)
+data_preprocessor = dict(num_classes=3)
+train_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='RandomResizedCrop', scale=64, backend='pillow'),
+    dict(type='PackInputs'),
+]
+test_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='ResizeEdge', scale=72, edge='short', backend='pillow'),
+    dict(type='CenterCrop', crop_size=64),
+    dict(type='PackInputs'),
+]
+train_dataloader = dict(
+    batch_size=8, num_workers=1,
+    dataset=dict(_delete_=True, type='CustomDataset', data_root='{root}', data_prefix='train',
+                 pipeline=train_pipeline))
+val_dataloader = dict(
+    batch_size=8, num_workers=0,
+    dataset=dict(_delete_=True, type='CustomDataset', data_root='{root}', data_prefix='val',
+                 pipeline=test_pipeline))
+test_dataloader = val_dataloader
+val_evaluator = dict(topk=(1,))
+test_evaluator = val_evaluator
+optim_wrapper = dict(optimizer=dict(lr=0.02))
+param_scheduler = dict(milestones=[8])
+train_cfg = dict(max_epochs=10, val_interval=10)
+default_hooks = dict(checkpoint=dict(interval=10))
+randomness = dict(seed=0)
+""")
+    return path
+
+
+def test_kill_resume_and_test_on_digits(run, tmp_path, digits_weights):
+    work_dir = tmp_path / 'run'
+    command = [sys.executable, '-m', 'wrn', 'train', DIGITS, '--work-dir', str(work_dir), *SHORT]
+    command += ['default_hooks.checkpoint.interval=1']
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not (work_dir / 'last_checkpoint').exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    done = {path.name for path in work_dir.glob('epoch_*.pth')}
+    assert 'epoch_1.pth' in done
+    assert 'epoch_3.pth' not in done
+
+    result = run(*command, '--resume')
+    assert 'resumed epoch: ' in result.stdout
+    assert 'Epoch(train)   [1]' not in result.stdout
+    last = work_dir / 'epoch_3.pth'
+    assert read_checkpoint(last)['meta']['epoch'] == 3
+
+    tested = run('wrn', 'test', DIGITS, last, '--work-dir', work_dir)
+    assert top1(tested.stdout) == pytest.approx(top1(result.stdout), abs=1e-3)
+    # From a named checkpoint, too; one more epoch than the schedule has, so that there is one.
+    again = run(*command, 'train_cfg.max_epochs=4', '--resume', last)
+    assert f'Load checkpoint from {last}' in again.stdout
+    assert (work_dir / 'epoch_4.pth').exists()
+
+
+def test_the_published_accuracy_is_reproduced(run, tmp_path, digits_weights):
+    out = tmp_path / 'metrics.json'
+    run(
+        'wrn',
+        'test',
+        'wide-resnet18_1xb64_digits',
+        '--out',
+        out,
+        '--out-item',
+        'metrics',
+        cwd=tmp_path,
+    )
+    metrics = json.loads(out.read_text())
+    published = wrn.zoo.models()['wide-resnet18_1xb64_digits'].results[0].metrics
+    assert metrics['accuracy/top1'] == pytest.approx(published['Top 1 Accuracy'], abs=0.01)
+    assert metrics['accuracy/top5'] == pytest.approx(published['Top 5 Accuracy'], abs=0.01)
+
+
+def test_a_folder_of_jpegs_and_a_config_that_inherits(run, tmp_path, child_config):
+    work_dir = tmp_path / 'run'
+    trained = run('wrn', 'train', child_config, '--work-dir', work_dir)
+    checkpoint = work_dir / 'epoch_10.pth'
+    accuracy = top1(trained.stdout)
+    assert accuracy > 90  # the classes are hues
+    assert 'pin_memory' not in trained.stderr
+    # Predictions are those of the test, class names those of the folders.
+    out = tmp_path / 'pred.pkl'
+    tested = run('wrn', 'test', child_config, checkpoint, '--work-dir', work_dir, '--out', out)
+    assert top1(tested.stdout) == accuracy
+    predictions = pickle.loads(out.read_bytes())
+    model = wrn.get_model(child_config, pretrained=checkpoint)
+    assert list(model._dataset_meta['classes']) == ['class_0', 'class_1', 'class_2']
+    results = wrn.inference_model(model, tmp_path / 'imagenet' / 'val', batch_size=5)
+    assert len(results) == len(predictions) == 12
+    for result, prediction in zip(results, predictions, strict=True):
+        torch.testing.assert_close(
+            torch.from_numpy(result['pred_scores']), prediction['pred_score'], rtol=1e-4, atol=1e-5
+        )
+    assert all(r['pred_class'] == r['img_path'].split('/')[-2] for r in results) == (
+        accuracy == 100
+    )
+
+
+def test_fine_tuning_from_weights_of_other_classes(run, tmp_path, child_config, digits_weights):
+    """`load_from` takes the backbone and says that the head is new; Pretrained takes it, too."""
+    weights = wrn.get_model(child_config, head=dict(num_classes=7)).state_dict()
+    torch.save(weights, tmp_path / 'seven.pth')
+    one = ['--cfg-options', 'train_cfg.max_epochs=1', f'load_from={tmp_path}/seven.pth']
+    result = run('wrn', 'train', child_config, '--work-dir', tmp_path / 'a', *one)
+    assert 'the head does not fit and is newly initialised' in result.stdout
+    one[2:] = [
+        'model.backbone.init_cfg.type=Pretrained',
+        'model.backbone.init_cfg.prefix=backbone',
+        f'model.backbone.init_cfg.checkpoint={tmp_path}/seven.pth',
+    ]
+    result = run('wrn', 'train', child_config, '--work-dir', tmp_path / 'b', *one)
+    assert 'load backbone in model from' in result.stdout
+
+
+def test_test_options(run, tmp_path, digits_weights):
+    common = ('wrn', 'test', DIGITS, digits_weights, '--work-dir', tmp_path)
+    plain = run(*common)
+    # A mirrored digit is another one: the average over the two is worse, and so it was averaged.
+    assert top1(run(*common, '--tta').stdout) < top1(plain.stdout)
+    run(*common, '--show-dir', tmp_path / 'shown', '--interval', 120)
+    assert len(list((tmp_path / 'shown').glob('*.png'))) == 3
+    assert top1(run(*common, '--amp').stdout) > 98
+
+
+def test_auto_scale_lr_and_no_validate(run, tmp_path):
+    options = [
+        'train_dataloader.batch_size=128',
+        'train_cfg.max_epochs=1',
+        'default_hooks.logger.interval=1',
+    ]
+    result = run(
+        'wrn', 'train', DIGITS, '--work-dir', tmp_path, '--auto-scale-lr', '--no-validate',
+        '--cfg-options', *options,
+    )  # fmt: skip
+    assert 'lr: 1.0000e-01' in result.stdout  # twice 0.05
+    assert 'Epoch(val)' not in result.stdout
+
+
+def test_mmpretrains_own_tools(run, tmp_path, mmpretrain_root, child_config):
+    """Its tools run our configs; with our loader it tests and resumes what it wrote itself."""
+    tools = mmpretrain_root / '.mim' / 'tools'
+    for config, last in ((wrn.zoo.root() / DIGITS, 1), (child_config, 10)):
+        work_dir = tmp_path / config.stem
+        options = ('--work-dir', work_dir, '--no-pin-memory')
+        epochs = ['--cfg-options', 'train_cfg.max_epochs=1', 'default_hooks.checkpoint.interval=1']
+        if last == 10:
+            epochs = ['--cfg-options', 'val_dataloader.persistent_workers=False',
+                      'test_dataloader.persistent_workers=False']  # fmt: skip
+        run('python', tools / 'train.py', config, *options, *epochs)
+        checkpoint = work_dir / f'epoch_{last}.pth'
+        tested = run(
+            'python',
+            tools / 'test.py',
+            config,
+            checkpoint,
+            *options,
+            *epochs[: 0 if last == 1 else 3],
+        )
+        assert 'accuracy/top1' in tested.stdout
+    resumed = run(
+        'python', tools / 'train.py', wrn.zoo.root() / DIGITS, '--resume',
+        tmp_path / 'wide-resnet18_1xb64_digits' / 'epoch_1.pth',
+        '--work-dir', tmp_path / 'resumed', '--no-pin-memory',
+        '--cfg-options', 'train_cfg.max_epochs=2', 'default_hooks.checkpoint.interval=1',
+    )  # fmt: skip
+    assert 'resumed epoch: 1' in resumed.stdout

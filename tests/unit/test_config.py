@@ -1,0 +1,70 @@
+"""Mistakes in a config are told in one line that names the file."""
+
+import pytest
+
+import wrn
+from wrn import zoo
+from wrn.config import find_config, read_config
+from wrn.errors import WrnError
+
+BASE = zoo.root() / 'configs' / 'wrn' / 'wide-resnet18_1xb64_digits.py'
+
+
+@pytest.fixture
+def config(tmp_path):
+    def write(text):
+        path = tmp_path / 'mine.py'
+        base = '' if text.startswith('_base_') else f"_base_ = ['{BASE}']\n"
+        path.write_text(base + text)
+        return path
+
+    return write
+
+
+def test_found_by_path_name_and_shipped_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert find_config(BASE) == BASE
+    assert find_config('configs/wrn/wide-resnet18_1xb64_digits.py') == BASE
+    assert find_config('wide-resnet18_1xb64_digits').samefile(BASE)
+
+
+@pytest.mark.parametrize(
+    ('name', 'near'),
+    [
+        ('configs/wrn/wide-resnet50_8xb32_in1.py', 'configs/wrn/wide-resnet50_8xb32_in1k.py'),
+        ('wide-resnet18_1xb64_digit', 'wide-resnet18_1xb64_digits'),
+        ('zzz.py', 'give the path'),
+    ],
+)
+def test_not_found(name, near):
+    with pytest.raises(WrnError, match='no such config file or model') as error:
+        read_config(name)
+    assert near in str(error.value)
+
+
+def test_child_of_ours(config):
+    model = wrn.get_model(config('model = dict(backbone=dict(widen_factor=1.5))'))
+    assert model.backbone.layer1[0].conv1.out_channels == 18
+
+
+@pytest.mark.parametrize(
+    ('text', 'message'),
+    [
+        ('model = dict(', r"syntax error in line 2: '\(' was never closed"),
+        ("_base_ = ['./none.py']", 'does not exist|No such file'),
+        (
+            "model = dict(backbone=dict(type='WideResNt'))",
+            "unknown type 'WideResNt'; did you mean WideResNet",
+        ),
+        ('model = dict(backbone=dict(dept=50))', "unexpected keyword argument 'dept'"),
+        ('model = dict(backbone=dict(depth=51))', 'depth must be one of 18, 34, 50, 101, 152'),
+        ('model = dict(backbone=dict(widen_factor=1.3))', 'must be a whole number'),
+        ("custom_imports = dict(imports=['no_such_module'])", 'no_such_module'),
+    ],
+)
+def test_mistakes(config, text, message):
+    path = config(text)
+    with pytest.raises(WrnError, match=message) as error:
+        wrn.get_model(path)
+    assert str(error.value).startswith(f'{path}: ')
+    assert '\n' not in str(error.value)

@@ -1,0 +1,143 @@
+"""`get_model` by name, config and path, with and without weights."""
+
+import re
+
+import mmpretrain
+import pytest
+import torch
+from mmengine.config import Config
+from mmpretrain.models import ResNet
+
+import wrn
+from wrn import WideResNet, zoo
+from wrn.errors import CheckpointError, WrnError
+
+DIGITS = 'wide-resnet18_1xb64_digits'
+WRN50 = 'wide-resnet50_3rdparty_8xb32_in1k'
+
+
+def same_weights(a, b):
+    a, b = a.state_dict(), b.state_dict()
+    return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
+
+
+def test_by_name_path_and_config():
+    by_name = wrn.get_model(DIGITS, pretrained=True)
+    assert isinstance(by_name.backbone, WideResNet)
+    assert not by_name.training
+    path = zoo.models()[DIGITS].config
+    for source in (path, Config.fromfile(path), 'configs/wrn/wide-resnet18_1xb64_digits.py'):
+        model = wrn.get_model(source, pretrained=zoo.models()[DIGITS].weights)
+        assert same_weights(model, by_name)
+        assert model._dataset_meta['classes'] == list('0123456789')
+
+
+def test_a_model_built_without_initialising_is_whole(digits_weights):
+    """Nothing stays on the meta device, and it computes and trains as one that was initialised."""
+    quick = wrn.get_model(DIGITS, pretrained=True)
+    slow = wrn.get_model(DIGITS)
+    slow.load_state_dict(quick.state_dict())
+    assert not any(t.is_meta for t in (*quick.parameters(), *quick.buffers()))
+    assert all(p.requires_grad for p in quick.parameters())
+    assert same_weights(quick, slow)
+    inputs = torch.randn(4, 3, 32, 32)
+    torch.testing.assert_close(quick(inputs), slow(inputs), rtol=0, atol=0)
+    quick.train()(inputs).sum().backward()
+    assert quick.backbone.conv1.weight.grad is not None
+
+
+def test_each_call_gives_a_model_of_its_own():
+    a, b = (wrn.get_model(DIGITS, pretrained=True) for _ in range(2))
+    a.backbone.conv1.weight.data.zero_()
+    assert b.backbone.conv1.weight.abs().max() > 0
+    a._config.model.head.num_classes = 3
+    assert b._config.model.head.num_classes == 10
+
+
+def test_keyword_arguments_change_the_model():
+    model = wrn.get_model(WRN50, backbone=dict(out_indices=(1, 2), frozen_stages=1))
+    features = model.extract_feat(torch.zeros(1, 3, 64, 64), stage='backbone')
+    assert [tuple(f.shape) for f in features] == [(1, 512, 8, 8), (1, 1024, 4, 4)]
+
+
+def test_frozen_stages_stay_frozen_with_weights(tmp_path):
+    model = wrn.get_model(DIGITS, pretrained=True, backbone=dict(frozen_stages=1))
+    frozen = {n.split('.')[1] for n, p in model.named_parameters() if not p.requires_grad}
+    assert frozen == {'conv1', 'bn1', 'layer1'}
+
+
+def test_another_number_of_classes_keeps_the_backbone():
+    reference = wrn.get_model(DIGITS, pretrained=True)
+    with pytest.warns(UserWarning, match='the head is newly initialised'):
+        model = wrn.get_model(DIGITS, pretrained=True, head=dict(num_classes=3))
+    assert same_weights(model.backbone, reference.backbone)
+    assert model.head.fc.weight.shape == (3, 96)
+    assert 0.005 < model.head.fc.weight.std() < 0.02  # mmpretrain's: normal, 0.01
+
+
+def test_half_precision_weights(tmp_path):
+    reference = wrn.get_model(DIGITS, pretrained=True)
+    half = {k: v.half() if v.is_floating_point() else v for k, v in reference.state_dict().items()}
+    torch.save(half, tmp_path / 'half.pth')
+    model = wrn.get_model(DIGITS, pretrained=tmp_path / 'half.pth')
+    assert {p.dtype for p in model.parameters()} == {torch.float32}
+
+
+def test_weights_of_another_model(digits_weights):
+    with pytest.raises(CheckpointError, match='those of another model'):
+        wrn.get_model(WRN50, pretrained=digits_weights)
+
+
+def test_url_mapping(digits_weights):
+    model = wrn.get_model(
+        DIGITS, pretrained='https://host/x.pth', url_mapping=('https://host/.*', digits_weights)
+    )
+    assert same_weights(model, wrn.get_model(DIGITS, pretrained=True))
+
+
+def test_no_weights_are_told():
+    with pytest.warns(UserWarning, match='no pretrained weights'):
+        wrn.get_model('configs/wrn/wide-resnet18_1xb64_digits.py', pretrained=True)
+
+
+def test_case_does_not_matter():
+    assert wrn.get_model(DIGITS.upper())._metainfo.name == DIGITS
+
+
+def test_mmpretrains_own_models():
+    model = wrn.get_model('resnet18_8xb32_in1k', backbone=dict(depth=34))
+    assert type(model.backbone) is ResNet
+    assert model.backbone.depth == 34
+
+
+def test_a_foreign_module_that_keeps_more_than_its_state_dict(tmp_path, monkeypatch):
+    """A buffer made with torch.empty that no state dict holds is filled, not left on meta."""
+    from mmpretrain.registry import MODELS
+
+    class Custom(WideResNet):
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+            self.register_buffer('extra', torch.empty(3).fill_(7), persistent=False)
+
+    MODELS.register_module(module=Custom, name='CustomForTest', force=True)
+    model = wrn.get_model(DIGITS, pretrained=True, backbone=dict(type='CustomForTest'))
+    assert model.backbone.extra.tolist() == [7, 7, 7]
+
+
+def test_unknown_name_suggests_near_ones():
+    with pytest.raises(WrnError, match=re.escape(WRN50)):
+        wrn.get_model('wide-resnet50_3rdparty_8xb32_in1')
+    with pytest.raises(WrnError, match='did you mean'):
+        wrn.get_model('wide_resnet50_2')
+    with pytest.raises(WrnError, match="unknown model 'zzz'"):
+        wrn.get_model('zzz')
+
+
+def test_list_models_is_mmpretrains_with_ours():
+    names = wrn.list_models()
+    assert names == mmpretrain.list_models()
+    assert {*zoo.models(), 'resnet18_8xb32_in1k'} <= set(names)
+    assert wrn.list_models('wide-resnet', exclude_patterns=['*timm*', '*digits']) == [
+        'wide-resnet101_3rdparty_8xb32_in1k',
+        'wide-resnet50_3rdparty_8xb32_in1k',
+    ]

@@ -1,0 +1,130 @@
+"""Predictions, from every kind of model and input."""
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from PIL import Image
+
+import wrn
+from wrn import zoo
+from wrn.errors import PictureError, WrnError
+from wrn.inference import Predictor, predictor
+
+DIGITS = 'wide-resnet18_1xb64_digits'
+
+
+@pytest.fixture
+def demo(checkout):
+    return checkout / 'demo'
+
+
+def test_result(demo):
+    result = wrn.inference_model(DIGITS, demo / 'digit_3.png')
+    assert result['pred_class'] == '3'
+    assert result['pred_label'] == 3
+    assert result['pred_score'] == result['pred_scores'].max() > 0.9
+    assert result['pred_scores'].shape == (10,)
+    assert result['pred_scores'].sum() == pytest.approx(1, abs=1e-5)
+    assert result['img_path'] == str(demo / 'digit_3.png')
+
+
+def test_every_kind_of_input(demo):
+    path = demo / 'digit_7.png'
+    picture = Image.open(path)
+    expected = wrn.inference_model(DIGITS, path)['pred_scores']
+    for single in (str(path), picture, np.asarray(picture)):
+        result = wrn.inference_model(DIGITS, single)
+        np.testing.assert_array_equal(result['pred_scores'], expected)
+    for many in ([path], [picture, str(path)], demo, f'{demo}/*.png', (demo, path)):
+        results = wrn.inference_model(DIGITS, many)
+        assert isinstance(results, list)
+        np.testing.assert_array_equal(results[-1]['pred_scores'], expected)
+
+
+def test_every_kind_of_model(demo, digits_weights):
+    path = zoo.models()[DIGITS].config
+    models = [DIGITS, wrn.get_model(DIGITS, True)]
+    for model in models:
+        assert wrn.inference_model(model, demo / 'digit_7.png')['pred_class'] == '7'
+    for model in (path, Config.fromfile(path)):
+        result = wrn.inference_model(model, demo / 'digit_7.png', pretrained=digits_weights)
+        assert result['pred_class'] == '7'
+
+
+def test_a_list_keeps_its_order(demo):
+    names = ['digit_7.png', 'digit_3.png', 'digit_7.png']
+    results = wrn.inference_model(DIGITS, [demo / name for name in names])
+    assert [r['pred_class'] for r in results] == ['7', '3', '7']
+    assert [r['img_path'] for r in results] == [str(demo / name) for name in names]
+
+
+@pytest.mark.parametrize('batch_size', [2, 3, 7, 100])
+def test_batches_give_the_same_as_one_by_one(batch_size):
+    pictures = [d['img'] for d in wrn.datasets.Digits(split='test', indices=7).load_data_list()][:7]
+    one, many = (wrn.inference_model(DIGITS, pictures, batch_size=n) for n in (1, batch_size))
+    assert [r['pred_label'] for r in one] == [r['pred_label'] for r in many]
+    scores = [np.stack([r['pred_scores'] for r in results]) for results in (one, many)]
+    # Convolutions may sum in another order for another batch size.
+    np.testing.assert_allclose(*scores, rtol=1e-4, atol=1e-6)
+
+
+def test_a_name_is_built_once(demo, monkeypatch):
+    built = []
+    predictor._get_named_model.cache_clear()
+    monkeypatch.setattr(predictor, 'get_model', lambda *a: built.append(a) or wrn.get_model(*a))
+    for name in (DIGITS, DIGITS.upper(), DIGITS):
+        wrn.inference_model(name, demo / 'digit_3.png')
+    assert len(built) == 1
+
+
+def test_own_class_names(demo):
+    result = wrn.inference_model(DIGITS, demo / 'digit_3.png', classes=[f'n{i}' for i in range(10)])
+    assert result['pred_class'] == 'n3'
+
+
+def test_datasamples_and_drawings(demo, tmp_path):
+    path = demo / 'digit_3.png'
+    assert wrn.inference_model(DIGITS, path, return_datasamples=True).pred_label.item() == 3
+    wrn.inference_model(DIGITS, [path], show_dir=str(tmp_path / 'drawn'))
+    assert Image.open(tmp_path / 'drawn' / '0.png').size == (128, 128)
+
+
+def test_a_model_that_does_not_know_its_config(demo):
+    model = wrn.get_model(DIGITS)
+    del model._config
+    with pytest.raises(WrnError, match=r'model\._config'):
+        wrn.inference_model(model, demo / 'digit_3.png')
+
+
+def test_unknown_name(demo):
+    with pytest.raises(WrnError, match='did you mean wide-resnet18_1xb64_digits'):
+        wrn.inference_model('wide-resnet18_digits', demo / 'digit_3.png')
+
+
+def test_a_bad_picture_raises_and_a_stream_goes_on(demo, tmp_path):
+    bad = tmp_path / 'bad.png'
+    bad.write_bytes(b'no picture at all')
+    pictures = [demo / 'digit_3.png', bad, demo / 'digit_7.png']
+    with pytest.raises(PictureError, match=r'bad\.png'):
+        wrn.inference_model(DIGITS, pictures)
+    stream = Predictor(wrn.get_model(DIGITS, True)).stream(pictures, batch_size=2)
+    first, error, last = stream
+    assert (first.pred_label.item(), last.pred_label.item()) == (3, 7)
+    assert isinstance(error, PictureError)
+
+
+def test_imagenet_sized_picture(photograph):
+    """The whole pipeline of the ImageNet networks, at random weights: 1,000 classes with names."""
+    model = wrn.get_model('wide-resnet50_3rdparty_8xb32_in1k')
+    result = wrn.inference_model(model, photograph)
+    assert result['pred_scores'].shape == (1000,)
+    assert result['pred_class'] == model._dataset_meta['classes'][result['pred_label']]
+
+
+def test_runs_without_gradients(demo):
+    model = wrn.get_model(DIGITS, True)
+    assert not wrn.inference_model(
+        model, demo / 'digit_3.png', return_datasamples=True
+    ).pred_score.requires_grad
+    assert torch.is_grad_enabled()
