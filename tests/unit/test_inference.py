@@ -87,7 +87,8 @@ def test_datasamples_and_drawings(demo, tmp_path):
     path = demo / 'digit_3.png'
     assert wrn.inference_model(DIGITS, path, return_datasamples=True).pred_label.item() == 3
     wrn.inference_model(DIGITS, [path], show_dir=str(tmp_path / 'drawn'))
-    assert Image.open(tmp_path / 'drawn' / '0.png').size == (128, 128)
+    with Image.open(tmp_path / 'drawn' / '0.png') as drawn:
+        assert drawn.size == (128, 128)
 
 
 def test_a_model_that_does_not_know_its_config(demo):

@@ -19,11 +19,14 @@ _COMMANDS = {
 }
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Run the command line; exits with 0, or with 1 after one line that says what is wrong.
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Parse the command line.
 
     Args:
         argv: The arguments. Defaults to None, those of the process.
+
+    Returns:
+        The arguments of a command, and as ``run`` the function that takes them.
     """
     parser = argparse.ArgumentParser('wrn', description='Wide Residual Networks for mmpretrain.')
     parser.add_argument('--version', action='version', version=f'wrn {__version__}')
@@ -32,7 +35,16 @@ def main(argv: Sequence[str] | None = None) -> None:
         subparser = commands.add_parser(name, help=command.HELP, description=command.HELP)
         command.add_arguments(subparser)
         subparser.set_defaults(run=command.run)
-    args = parser.parse_args(argv)
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command line; exits with 0, or with 1 after one line that says what is wrong.
+
+    Args:
+        argv: The arguments. Defaults to None, those of the process.
+    """
+    args = parse_args(argv)
     try:
         args.run(args)
     except WrnError as error:

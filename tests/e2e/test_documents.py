@@ -1,0 +1,53 @@
+"""The documents say what is so: their Python runs, their files and commands exist."""
+
+import re
+
+import pytest
+
+FENCE = re.compile(r'^```(\w+)\n(.*?)^```', re.DOTALL | re.MULTILINE)
+
+
+def blocks(text, language):
+    return [code for name, code in FENCE.findall(text) if name == language]
+
+
+@pytest.fixture
+def readme(checkout):
+    return (checkout / 'README.md').read_text()
+
+
+def test_python_of_the_readme_runs(run, readme, checkout):
+    codes = blocks(readme, 'python')
+    assert codes
+    run('python', '-W', 'ignore', '-c', '\n'.join(codes), cwd=checkout)
+
+
+def test_ci_calls_the_readmes_second_command(readme, checkout):
+    install, tests = blocks(readme, 'bash')[:2]
+    assert 'wrn predict demo/' in install
+    assert tests.strip() in (checkout / '.ci' / 'run').read_text()
+
+
+def test_links_and_paths_exist(checkout):
+    for document in ('README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'configs/wrn/README.md'):
+        text = (checkout / document).read_text()
+        for target in re.findall(r'\]\(([^)#:]+)\)', text):
+            assert ((checkout / document).parent / target).exists(), (document, target)
+        for path in re.findall(r'(?<![\w/.])(?:configs|tools|demo|benchmarks|wrn|tests)/[\w./-]+', text):
+            assert (checkout / path.rstrip('.')).exists(), (document, path)
+
+
+def test_commands_of_the_documents_parse(readme, capsys):
+    """Every `wrn ...` line in a block is one that the parser takes."""
+    from wrn.cli import parse_args
+
+    lines = [
+        line.split('#')[0].split('&&')[-1].strip()
+        for block in blocks(readme, 'bash')
+        for line in block.splitlines()
+        if 'wrn ' in line.split('#')[0]
+    ]
+    commands = [line for line in lines if line.startswith('wrn ')]
+    assert len(commands) > 5
+    for command in commands:
+        parse_args(command.split()[1:])
