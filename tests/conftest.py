@@ -2,6 +2,9 @@
 
 import subprocess
 import sys
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import mmpretrain
@@ -108,3 +111,31 @@ def randomise():
 def mmpretrain_root() -> Path:
     """The folder of the installed mmpretrain."""
     return Path(mmpretrain.__file__).parent
+
+
+class Server(ThreadingHTTPServer):
+    def __init__(self, folder):
+        self.requests = []
+        super().__init__(('127.0.0.1', 0), partial(Handler, directory=str(folder)))
+
+    def url(self, name):
+        return f'http://127.0.0.1:{self.server_port}/{name}'
+
+
+class Handler(SimpleHTTPRequestHandler):
+    def log_request(self, code='-', size='-'):
+        self.server.requests.append((self.path, int(code)))
+
+
+@pytest.fixture
+def server(tmp_path: Path):
+    """A real HTTP server on loopback, that serves a folder and keeps what it was asked for."""
+    (tmp_path / 'served').mkdir()
+    server = Server(tmp_path / 'served')
+    server.folder = tmp_path / 'served'
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()

@@ -9,5 +9,9 @@ class CheckpointError(WrnError):
     """A checkpoint that cannot be read, or does not fit the model."""
 
 
+class RandomWeightsWarning(UserWarning):
+    """A model was asked for with pretrained weights, and all or some of its weights are random."""
+
+
 class PictureError(WrnError):
     """A picture that cannot be read."""

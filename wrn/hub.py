@@ -19,7 +19,7 @@ from torch.overrides import TorchFunctionMode
 
 from wrn import zoo
 from wrn.config import config_errors, read_config
-from wrn.errors import WrnError
+from wrn.errors import RandomWeightsWarning, WrnError
 from wrn.weights import assign_state_dict, check_state_dict, get_state_dict
 
 
@@ -73,7 +73,8 @@ def get_model(
     if pretrained is True:
         pretrained = (entry.weights if entry else config.get('load_from')) or False
         if not pretrained:
-            warnings.warn('there are no pretrained weights; the model is random', stacklevel=2)
+            message = 'there are no pretrained weights; the model is random'
+            warnings.warn(message, RandomWeightsWarning, stacklevel=2)
     if kwargs:
         config.merge_from_dict({'model': kwargs})
     config.model.setdefault('data_preprocessor', config.get('data_preprocessor'))
@@ -146,6 +147,7 @@ def _build_pretrained(config: Config, source: str) -> tuple[BaseModel, dict[str,
     if not check_state_dict(network, state_dict, source, new_head=True):
         warnings.warn(
             f'{source}: the weights of the head do not fit; the head is newly initialised',
+            RandomWeightsWarning,
             stacklevel=3,
         )
         network = _build(config)
@@ -181,4 +183,5 @@ class _EmptyOnMeta(TorchFunctionMode):
 def _dataset_meta(config: Config) -> dict[str, Any]:
     if 'test_dataloader' not in config:
         return {}
-    return getattr(DATASETS.get(config.test_dataloader.dataset.type), 'METAINFO', {})
+    kind = config.test_dataloader.dataset.type
+    return getattr(DATASETS.get(kind) if isinstance(kind, str) else kind, 'METAINFO', {})

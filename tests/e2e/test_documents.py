@@ -33,7 +33,9 @@ def test_links_and_paths_exist(checkout):
         text = (checkout / document).read_text()
         for target in re.findall(r'\]\(([^)#:]+)\)', text):
             assert ((checkout / document).parent / target).exists(), (document, target)
-        for path in re.findall(r'(?<![\w/.])(?:configs|tools|demo|benchmarks|wrn|tests)/[\w./-]+', text):
+        for path in re.findall(
+            r'(?<![\w/.])(?:configs|tools|demo|benchmarks|wrn|tests)/[\w./-]+', text
+        ):
             assert (checkout / path.rstrip('.')).exists(), (document, path)
 
 

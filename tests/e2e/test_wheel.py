@@ -53,7 +53,10 @@ def python(built, tmp_path_factory):
 
 def test_contents(built):
     wheel, sdist = built
-    names = zipfile.ZipFile(wheel).namelist()
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+        (top_level,) = (name for name in names if name.endswith('.dist-info/top_level.txt'))
+        assert archive.read(top_level) == b'wrn\n'  # openmim finds wrn/.mim by it
     assert 'wrn/.mim/model-index.yml' in names
     assert 'wrn/.mim/configs/wrn/metafile.yml' in names
     assert 'wrn/.mim/configs/_base_/default_runtime.py' in names

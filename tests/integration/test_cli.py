@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 import wrn
-from wrn.cli import main
+from wrn.cli import main, parse_args
 
 DIGITS = 'configs/wrn/wide-resnet18_1xb64_digits.py'
 
@@ -123,8 +123,9 @@ def test_odd_pictures(capsys, tmp_path):
             'did you mean wide-resnet18_1xb64_digits',
         ),
         (['x.png', '--model', 'none.py'], 'no such config file'),
-        (['x.png', '--model', DIGITS], 'give them with --checkpoint'),
+        (['x.png', '--model', DIGITS], 'give its weights with --checkpoint'),
         (['x.png', '--checkpoint', 'none.pth'], 'none.pth: the checkpoint does not exist'),
+        (['x.png', '--device', 'abacus'], '--device abacus: cannot be used here'),
         (['x.png', '--topk', '0'], '--topk and --batch-size must be at least 1'),
         (['x.png', '--out', 'no/such/folder/x.json'], 'the folder does not exist'),
     ],
@@ -147,6 +148,8 @@ def test_mistakes_in_predict(fails, arguments, message):
         (['test', DIGITS], 'give a checkpoint after it'),
         (['test', DIGITS, 'none.pth'], 'none.pth: the checkpoint does not exist'),
         (['test', DIGITS, 'x.pth', '--out', 'x.txt'], '--out x.txt: predictions are written as .pkl'),
+        (['test', DIGITS, 'x.pth', '--out', 'x.txt', '--out-item', 'metrics'], 'as .json, .yaml'),
+        (['test', DIGITS, 'x.pth', '--out', 'no/folder/x.pkl'], 'the folder does not exist'),
         (['test', DIGITS, 'x.pth', '--out-item', 'pred'], '--out FILE'),
         (['publish', 'none.pth', 'name'], 'none.pth: the checkpoint does not exist'),
     ],
@@ -186,6 +189,13 @@ def test_the_weights_of_another_model_are_refused(fails, tmp_path):
     assert 'so it cannot be resumed' in fails('train', DIGITS, '--resume', 'other.pth')
 
 
+def test_a_random_head_predicts_nothing(fails, tmp_path):
+    other = wrn.get_model(DIGITS, head=dict(num_classes=7))
+    torch.save(other.state_dict(), tmp_path / 'seven.pth')
+    error = fails('predict', 'x.png', '--checkpoint', 'seven.pth')
+    assert 'the weights of the head do not fit' in error
+
+
 def test_publish(capsys, tmp_path, digits_weights):
     model = wrn.get_model('wide-resnet18_1xb64_digits', pretrained=True)
     checkpoint = dict(
@@ -202,6 +212,10 @@ def test_publish(capsys, tmp_path, digits_weights):
     loaded = wrn.get_model(DIGITS, pretrained=path)
     assert loaded._dataset_meta == {'classes': ['a', 'b']}
     assert torch.equal(loaded.backbone.conv1.weight, model.backbone.conv1.weight)
+
+
+def test_the_old_launcher_is_understood():
+    assert parse_args(['train', DIGITS, '--local-rank=1', '--launcher=pytorch']).local_rank == 1
 
 
 def test_the_command_itself(run, tmp_path):

@@ -83,6 +83,13 @@ def test_half_precision_weights(tmp_path):
     assert {p.dtype for p in model.parameters()} == {torch.float32}
 
 
+def test_class_names_of_mmcls_0(tmp_path):
+    weights = wrn.get_model(DIGITS, pretrained=True).state_dict()
+    torch.save(dict(meta=dict(CLASSES=('a', 'b')), state_dict=weights), tmp_path / 'old.pth')
+    model = wrn.get_model(DIGITS, pretrained=tmp_path / 'old.pth')
+    assert model._dataset_meta == {'classes': ('a', 'b')}
+
+
 def test_weights_of_another_model(digits_weights):
     with pytest.raises(CheckpointError, match='those of another model'):
         wrn.get_model(WRN50, pretrained=digits_weights)

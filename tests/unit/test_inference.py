@@ -52,6 +52,15 @@ def test_every_kind_of_model(demo, digits_weights):
         assert result['pred_class'] == '7'
 
 
+def test_a_url(demo, server):
+    (server.folder / 'x.png').write_bytes((demo / 'digit_7.png').read_bytes())
+    result = wrn.inference_model(DIGITS, server.url('x.png'))
+    assert result['pred_class'] == '7'
+    assert result['img_path'] == server.url('x.png')
+    with pytest.raises(PictureError, match=r'none\.png: cannot be read .*404'):
+        wrn.inference_model(DIGITS, server.url('none.png'))
+
+
 def test_a_list_keeps_its_order(demo):
     names = ['digit_7.png', 'digit_3.png', 'digit_7.png']
     results = wrn.inference_model(DIGITS, [demo / name for name in names])
@@ -76,6 +85,15 @@ def test_a_name_is_built_once(demo, monkeypatch):
     for name in (DIGITS, DIGITS.upper(), DIGITS):
         wrn.inference_model(name, demo / 'digit_3.png')
     assert len(built) == 1
+
+
+def test_weights_given_by_name_and_path_are_used(demo, tmp_path):
+    model = wrn.get_model(DIGITS, True)
+    model.head.fc.bias.data[5] += 100
+    torch.save(model.state_dict(), tmp_path / 'five.pth')
+    for weights in (tmp_path / 'five.pth', str(tmp_path / 'five.pth')):
+        result = wrn.inference_model(DIGITS, demo / 'digit_3.png', pretrained=weights)
+        assert result['pred_label'] == 5
 
 
 def test_own_class_names(demo):

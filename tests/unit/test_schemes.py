@@ -1,9 +1,6 @@
 """Weights from a URL, fetched from a real server on loopback."""
 
 import hashlib
-import threading
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -13,33 +10,6 @@ import wrn
 from wrn.errors import CheckpointError
 
 DIGITS = 'wide-resnet18_1xb64_digits'
-
-
-class Server(ThreadingHTTPServer):
-    def __init__(self, folder):
-        self.requests = []
-        super().__init__(('127.0.0.1', 0), partial(Handler, directory=str(folder)))
-
-    def url(self, name):
-        return f'http://127.0.0.1:{self.server_port}/{name}'
-
-
-class Handler(SimpleHTTPRequestHandler):
-    def log_request(self, code='-', size='-'):
-        self.server.requests.append((self.path, int(code)))
-
-
-@pytest.fixture
-def server(tmp_path):
-    (tmp_path / 'served').mkdir()
-    server = Server(tmp_path / 'served')
-    server.folder = tmp_path / 'served'
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
 
 
 @pytest.fixture

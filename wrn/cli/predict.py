@@ -3,10 +3,12 @@
 import argparse
 import json
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from mmengine.device import get_device
 from mmengine.model import BaseModel
 from mmpretrain.structures import DataSample
@@ -15,8 +17,7 @@ from rich.markup import escape
 from rich.progress import track
 from rich.table import Table
 
-from wrn.config import read_config
-from wrn.errors import PictureError, WrnError
+from wrn.errors import PictureError, RandomWeightsWarning, WrnError
 from wrn.files import write_atomically
 from wrn.hub import get_model
 from wrn.inference.pictures import find_pictures
@@ -74,12 +75,18 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _load_model(args: argparse.Namespace) -> BaseModel:
-    pretrained = args.checkpoint or True
-    if Path(args.model).suffix == '.py' and not args.checkpoint:
-        pretrained = read_config(args.model).get('load_from')
-        if not pretrained:
-            raise WrnError(f'{args.model}: a config has no weights; give them with --checkpoint')
-    return get_model(args.model, pretrained, args.device or get_device())
+    device = args.device or get_device()
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise WrnError(f'--device {device}: cannot be used here ({reason})') from error
+    with warnings.catch_warnings():
+        warnings.simplefilter('error', RandomWeightsWarning)
+        try:
+            return get_model(args.model, args.checkpoint or True, device)
+        except RandomWeightsWarning as warning:
+            raise WrnError(f'{args.model}: {warning}; give its weights with --checkpoint') from None
 
 
 def _describe(

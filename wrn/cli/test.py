@@ -23,8 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--out-item',
         choices=['pred', 'metrics'],
-        help='what to write: the predictions (.pkl), or the metrics (.json, .yaml, .pkl) '
-        '(default: pred)',
+        help='what to write: the predictions (.pkl), or the metrics (.json, .yaml) (default: pred)',
     )
     parser.add_argument('--amp', action='store_true', help='test with mixed precision')
     parser.add_argument(

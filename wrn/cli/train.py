@@ -69,6 +69,8 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
         default='none',
         help='what started the processes of a distributed job (default: none)',
     )
+    # torch.distributed.launch passes it; torchrun, and it too by now, set LOCAL_RANK.
+    parser.add_argument('--local_rank', '--local-rank', type=int, help=argparse.SUPPRESS)
     parser.add_argument('--no-pin-memory', action='store_true', help='do not pin memory')
     parser.add_argument(
         '--no-persistent-workers', action='store_true', help='restart data workers each epoch'

@@ -136,7 +136,7 @@ def inference_model(
 
     Args:
         model: The name of a model, a model, the path of a config, or a config. A model that is
-            asked again by the same name and weights is not built again. A name that is
+            asked again by name, with its own weights, is not built again. A name that is
             mmpretrain's own goes to :func:`mmpretrain.inference_model`.
         inputs: A path, URL, array, PIL picture, folder, glob pattern, or a sequence of these.
         pretrained: As for :func:`wrn.get_model`. Defaults to True. Of no effect on a model.
@@ -153,16 +153,17 @@ def inference_model(
     Raises:
         WrnError: If the model or a picture cannot be had.
     """
+    name = model.lower() if isinstance(model, str) and not model.endswith('.py') else None
     if isinstance(model, BaseModel):
         model = model if device is None else model.to(device)
-    elif not isinstance(model, str) or model.endswith('.py') or isinstance(pretrained, str):
-        model = get_model(model, pretrained, device or get_device())
-    elif model.lower() in zoo.models():
-        model = _get_named_model(model.lower(), bool(pretrained), str(device or get_device()))
-    else:
-        check_name(model)
+    elif name and name not in zoo.models():
+        check_name(name)
         kwargs.update(pretrained=pretrained, device=device, classes=classes)
-        return mmpretrain.inference_model(model, inputs, **kwargs)
+        return mmpretrain.inference_model(name, inputs, **kwargs)
+    elif name and isinstance(pretrained, bool):
+        model = _get_named_model(name, pretrained, str(device or get_device()))
+    else:
+        model = get_model(model, pretrained, device or get_device())
     results = Predictor(model, classes)(inputs, **kwargs)
     return results if is_many(inputs) else results[0]
 

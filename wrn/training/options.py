@@ -9,6 +9,9 @@ from mmengine.config import Config, ConfigDict
 
 from wrn.errors import WrnError
 
+_ITEMS = {'pred': 'predictions', 'metrics': 'metrics'}
+_SUFFIXES = {'pred': ('.pkl', '.pickle'), 'metrics': ('.json', '.yaml', '.yml')}
+
 
 def apply_common_options(cfg: Config, args: Namespace) -> None:
     """Set what train and test share: work folder, launcher and ``--cfg-options``.
@@ -81,8 +84,8 @@ def apply_test_options(cfg: Config, args: Namespace) -> None:
     """
     if args.out is None and args.out_item is not None:
         raise WrnError('--out-item says what to write; say where with --out FILE')
-    if args.out_item != 'metrics' and args.out and Path(args.out).suffix not in ('.pkl', '.pickle'):
-        raise WrnError(f'--out {args.out}: predictions are written as .pkl or .pickle')
+    if args.out:
+        _check_out(Path(args.out), args.out_item or 'pred')
     cfg.load_from = args.checkpoint
     if args.amp:
         cfg.test_cfg.fp16 = True
@@ -97,6 +100,14 @@ def apply_test_options(cfg: Config, args: Namespace) -> None:
         )
     if args.tta:
         _augment_test(cfg)
+
+
+def _check_out(out: Path, item: str) -> None:
+    """Find now what would else be found when the test has run."""
+    if out.suffix not in _SUFFIXES[item]:
+        raise WrnError(f'--out {out}: {_ITEMS[item]} are written as {", ".join(_SUFFIXES[item])}')
+    if not out.resolve().parent.is_dir():
+        raise WrnError(f'--out {out}: the folder does not exist; make it first')
 
 
 def _augment_test(cfg: Config) -> None:

@@ -1,15 +1,18 @@
 """Train and test with mmengine's runner."""
 
+from pathlib import Path
 from typing import Any
 
 import mmengine
 from mmengine.config import Config
+from mmengine.dist import is_main_process
 from mmengine.evaluator import DumpResults
 from mmengine.hooks import Hook
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from wrn.config import config_errors
+from wrn.files import write_atomically
 from wrn.training.checks import (
     CheckpointCheckHook,
     ClassCheckHook,
@@ -58,8 +61,10 @@ def test(cfg: Config, out: str | None = None, out_item: str | None = None) -> di
         if out and out_item != 'metrics':
             runner.test_evaluator.metrics.append(DumpResults(out_file_path=out))
         metrics = runner.test()
-    if out and out_item == 'metrics':
-        mmengine.dump(metrics, out)
+    if out and out_item == 'metrics' and is_main_process():
+        text = mmengine.dump(metrics, file_format=Path(out).suffix.lstrip('.'))
+        with write_atomically(out) as file:
+            file.write(text.encode())
     return metrics
 
 
