@@ -1,13 +1,16 @@
 """Weights from a URL, fetched from a real server on loopback."""
 
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
 import torch
+from mmengine.runner import CheckpointLoader
 
 import wrn
 from wrn.errors import CheckpointError
+from wrn.weights import schemes
 
 DIGITS = 'wide-resnet18_1xb64_digits'
 
@@ -63,3 +66,60 @@ def test_a_query_is_not_part_of_the_name(server, cache, digits_weights):
     (server.folder / name).write_bytes(content)
     wrn.get_model(DIGITS, pretrained=server.url(f'{name}?download=1'))
     assert [p.name for p in cache.iterdir()] == [name]
+
+
+class Evil:
+    def __reduce__(self):
+        return os.system, ('touch hacked',)
+
+
+@pytest.fixture
+def evil(server, cache, monkeypatch, tmp_path):
+    """The URL of weights that want to run a command."""
+    monkeypatch.chdir(tmp_path)
+    torch.save(dict(state_dict=Evil()), server.folder / 'evil.pth')
+    yield server.url('evil.pth')
+    assert not (tmp_path / 'hacked').exists()
+
+
+def test_code_from_a_url_is_refused(evil):
+    with pytest.raises(CheckpointError, match='refused'):
+        CheckpointLoader.load_checkpoint(evil)
+
+
+@pytest.mark.parametrize(
+    ('scheme', 'table'),
+    [
+        ('torchvision', 'torchvision'),
+        ('modelzoo', 'torchvision'),
+        ('open-mmlab', 'external'),
+        ('openmmlab', 'external'),
+        ('mmcls', 'mmcls'),
+    ],
+)
+def test_names_of_mmengine(evil, server, monkeypatch, scheme, table):
+    """Each table of names is mmengine's; the files come through us."""
+    torch.save({'backbone.w': torch.ones(1), 'head.w': torch.ones(1)}, server.folder / 'good.pth')
+    names = {'evil': evil, 'good': server.url('good.pth')}
+    monkeypatch.setitem(schemes._TABLES, scheme, lambda: names)
+    with pytest.raises(CheckpointError, match='refused'):
+        CheckpointLoader.load_checkpoint(f'{scheme}://evil')
+    checkpoint = CheckpointLoader.load_checkpoint(f'{scheme}://good')
+    keys = checkpoint['state_dict'] if scheme == 'mmcls' else checkpoint
+    assert list(keys) == (['w'] if scheme == 'mmcls' else ['backbone.w', 'head.w'])
+
+
+def test_every_scheme_of_mmengine_is_ours():
+    assert {loader.__module__ for loader in CheckpointLoader._schemes.values()} == {
+        schemes.__name__
+    }
+
+
+def test_an_unknown_name():
+    with pytest.raises(CheckpointError, match=r'did you mean .*resnet50'):
+        CheckpointLoader.load_checkpoint('torchvision://resnet5O')
+
+
+def test_an_object_store_without_its_client():
+    with pytest.raises(CheckpointError, match=r's3://bucket/w\.pth: cannot be fetched'):
+        CheckpointLoader.load_checkpoint('s3://bucket/w.pth')

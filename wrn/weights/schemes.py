@@ -1,16 +1,27 @@
 """Where checkpoints come from: the loaders that mmengine calls for a path or URL."""
 
+import difflib
 import re
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
 from urllib.parse import urlparse
 
 import torch
+from mmengine import fileio
 from mmengine.dist import barrier, is_main_process
 from mmengine.runner import CheckpointLoader
+from mmengine.runner.checkpoint import (
+    get_deprecated_model_names,
+    get_external_models,
+    get_mmcls_models,
+    get_torchvision_models,
+)
 
 from wrn.errors import CheckpointError
+from wrn.weights.fitting import get_state_dict
 from wrn.weights.reading import read_checkpoint
 
 _HASH_IN_NAME = re.compile(r'-([0-9a-f]{8,})\.\w+$')
@@ -66,7 +77,79 @@ def _download(url: str, target: Path) -> None:
         ) from error
 
 
+def load_from_storage(filename: str, map_location: Any = None) -> dict[str, Any]:
+    """Read a checkpoint from an object store that mmengine has a backend for, such as ``s3://``.
+
+    Args:
+        filename: The address.
+        map_location: Where to put the tensors. Defaults to None, the CPU.
+
+    Returns:
+        The checkpoint, as of :func:`wrn.weights.read_checkpoint`.
+
+    Raises:
+        CheckpointError: If it cannot be fetched.
+    """
+    try:
+        content = fileio.get(filename)
+    except Exception as error:  # each store's client raises what it likes
+        raise CheckpointError(f'{filename}: cannot be fetched ({error!r})') from error
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, filename.rpartition('/')[2])
+        path.write_bytes(content)
+        return read_checkpoint(path, map_location)
+
+
+def load_by_name(filename: str, map_location: Any = None) -> dict[str, Any]:
+    """Download a checkpoint that mmengine has a name for, such as ``torchvision://resnet50``.
+
+    Args:
+        filename: One of mmengine's schemes ``torchvision``, ``modelzoo``, ``open-mmlab``,
+            ``openmmlab`` and ``mmcls``, and a name.
+        map_location: Where to put the tensors. Defaults to None, the CPU.
+
+    Returns:
+        The checkpoint, as of :func:`wrn.weights.read_checkpoint`; of ``mmcls``, as mmengine
+        does, the backbone alone.
+
+    Raises:
+        CheckpointError: If mmengine does not know the name, or the download fails.
+    """
+    scheme, name = filename.split('://')
+    urls = _TABLES[scheme]()
+    name = get_deprecated_model_names().get(name, name)
+    if name not in urls:
+        near = difflib.get_close_matches(name, urls)
+        hint = f'; did you mean {" or ".join(near)}?' if near else ''
+        raise CheckpointError(f'{filename}: mmengine knows no weights of this name{hint}')
+    checkpoint = CheckpointLoader.load_checkpoint(urls[name], map_location, logger='silent')
+    if scheme == 'mmcls':
+        weights = get_state_dict(checkpoint, filename)
+        prefix = 'backbone.'
+        weights = {k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)}
+        return dict(state_dict=weights)
+    return checkpoint
+
+
+_TABLES: dict[str, Callable[[], dict[str, str]]] = {
+    'torchvision': get_torchvision_models,
+    'modelzoo': get_torchvision_models,
+    'open-mmlab': get_external_models,
+    'openmmlab': get_external_models,
+    'mmcls': get_mmcls_models,
+}
+
+
 def register() -> None:
-    """Make mmengine read every checkpoint through this package, from paths and from URLs."""
-    CheckpointLoader.register_scheme('', load_from_local, force=True)
-    CheckpointLoader.register_scheme(('http://', 'https://'), load_from_http, force=True)
+    """Make mmengine read every checkpoint through this package, wherever it comes from.
+
+    mmengine's own loaders of URLs, and so of names, unpickle without ``weights_only``; those of
+    its fork do so whenever the safe way fails.
+    """
+    for prefixes, loader in (
+        ([''], load_from_local),
+        (['http://', 'https://'], load_from_http),
+        ([r'(\S+\:)?s3://', r'(\S+\:)?petrel://', 'pavi://'], load_from_storage),
+        ([f'{scheme}://' for scheme in _TABLES], load_by_name),
+    ):
+        CheckpointLoader.register_scheme(prefixes, loader, force=True)
