@@ -1,11 +1,14 @@
 """What the tests share: real pictures, small data sets, and processes of their own."""
 
+import os
 import subprocess
 import sys
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+
+os.environ['CUDA_VISIBLE_DEVICES'] = ''  # what is compared is compared on the CPU
 
 import mmpretrain
 import numpy as np
@@ -17,8 +20,6 @@ from PIL import Image
 import wrn
 
 CHECKOUT = Path(__file__).resolve().parents[1]
-# On two cores, more threads than one a process only get in each other's way.
-torch.set_num_threads(2)
 
 
 @pytest.fixture

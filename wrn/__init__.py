@@ -7,9 +7,11 @@ and a safe checkpoint loader in mmengine.
 from wrn.upstream.quick_imports import quick_imports
 
 with quick_imports():
+    from mmpretrain import list_models
+
     from wrn import zoo
     from wrn.datasets import Digits
-    from wrn.hub import get_model, list_models
+    from wrn.hub import get_model
     from wrn.inference import inference_model
     from wrn.models import WideResNet
     from wrn.upstream.model_hub import override_models

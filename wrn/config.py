@@ -1,10 +1,9 @@
 """Config files: found by path or model name, read, and their mistakes told in one line."""
 
 import contextlib
-import difflib
 import re
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from os import PathLike
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from mmengine.registry import Registry
 from mmpretrain import registry
 
 from wrn import zoo
-from wrn.errors import WrnError
+from wrn.errors import WrnError, did_you_mean
 
 _UNREGISTERED = re.compile(r'(\S+) is not in the')
 
@@ -39,9 +38,8 @@ def find_config(config: str | PathLike) -> Path:
     if (shipped := zoo.root() / path).is_file():
         return shipped
     paths = [str(file.relative_to(zoo.root())) for file in zoo.root().glob('configs/wrn/*.py')]
-    near = difflib.get_close_matches(str(config), [*paths, *zoo.models()], cutoff=0.5)
-    hint = f'did you mean {" or ".join(near)}?' if near else 'give the path of a .py config'
-    raise WrnError(f'{config}: there is no such config file or model; {hint}')
+    hint = did_you_mean(str(config), [*paths, *zoo.models()], '; give the path of a .py config')
+    raise WrnError(f'{config}: there is no such config file or model{hint}')
 
 
 def read_config(config: str | PathLike) -> Config:
@@ -62,13 +60,15 @@ def read_config(config: str | PathLike) -> Config:
 
 
 @contextlib.contextmanager
-def config_errors(source: str | PathLike | None, unless: object = None) -> Iterator[None]:
+def config_errors(
+    source: str | PathLike | None, unless: Callable[[], bool] = lambda: False
+) -> Iterator[None]:
     """Turn what mmengine raises at a mistake in a config into one clear line.
 
     Args:
         source: The config file, for the message.
-        unless: Something whose truth says that the error is not the config's, such as that the
-            run has started. Defaults to None.
+        unless: Tells that an error is not the config's, since the run has started, say. Defaults
+            to never.
 
     Raises:
         WrnError: With the message, for whatever is raised while a config is read or built.
@@ -76,7 +76,7 @@ def config_errors(source: str | PathLike | None, unless: object = None) -> Itera
     try:
         yield
     except Exception as error:
-        if isinstance(error, WrnError) or unless:
+        if isinstance(error, WrnError) or unless():
             raise
         # Constructors check their arguments with exceptions of every kind.
         message = str(error.args[0] if len(error.args) == 1 else error).strip()
@@ -98,5 +98,4 @@ def config_errors(source: str | PathLike | None, unless: object = None) -> Itera
 def _near_types(name: str) -> str:
     registries = (value for value in vars(registry).values() if isinstance(value, Registry))
     known = {key for registry in registries for key in registry.module_dict}
-    near = difflib.get_close_matches(name.rpartition('.')[2], known)
-    return f'; did you mean {" or ".join(near)}?' if near else ''
+    return did_you_mean(name.rpartition('.')[2], known)

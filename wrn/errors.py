@@ -1,5 +1,8 @@
 """Errors that say what is wrong, where, and what to do; the command line prints them so."""
 
+import difflib
+from collections.abc import Iterable
+
 
 class WrnError(ValueError):
     """A mistake in what the user gave; the message names the file or key, the reason, the cure."""
@@ -9,9 +12,24 @@ class CheckpointError(WrnError):
     """A checkpoint that cannot be read, or does not fit the model."""
 
 
+class PictureError(WrnError):
+    """A picture that cannot be read."""
+
+
 class RandomWeightsWarning(UserWarning):
     """A model was asked for with pretrained weights, and all or some of its weights are random."""
 
 
-class PictureError(WrnError):
-    """A picture that cannot be read."""
+def did_you_mean(name: str, known: Iterable[str], otherwise: str = '') -> str:
+    """Suggest what a misspelt name may stand for.
+
+    Args:
+        name: The name.
+        known: The names that there are.
+        otherwise: What to say if none is near. Defaults to nothing.
+
+    Returns:
+        A clause to end a message with.
+    """
+    near = difflib.get_close_matches(name, list(known), cutoff=0.5)
+    return f'; did you mean {" or ".join(near)}?' if near else otherwise

@@ -2,10 +2,11 @@
 
 import contextlib
 import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
+
+from wrn.errors import WrnError
 
 
 @contextlib.contextmanager
@@ -13,27 +14,29 @@ def write_atomically(path: str | Path) -> Iterator[IO[bytes]]:
     """Open a file that gets its name only when it is whole and on the disk.
 
     Args:
-        path: The file to write; its folder must exist.
+        path: The file to write; its folder must exist. A link is followed. What is no regular
+            file, such as ``/dev/stdout``, is written to directly.
 
     Yields:
         The binary file to write to. If the block raises, ``path`` stays as it was.
+
+    Raises:
+        WrnError: If the file cannot be written.
     """
-    path = Path(path)
-    with tempfile.NamedTemporaryFile(
-        dir=path.parent, prefix=f'.{path.name}.', delete=False
-    ) as file:
+    path = Path(path).resolve()
+    try:
+        if path.exists() and not path.is_file():
+            with path.open('wb') as file:
+                yield file
+            return
+        temporary = path.with_name(f'.{path.name}.{os.getpid()}')
         try:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-            os.chmod(file.name, 0o666 & ~_umask())
-            os.replace(file.name, path)
-        except BaseException:
-            os.unlink(file.name)
-            raise
-
-
-def _umask() -> int:
-    umask = os.umask(0)
-    os.umask(umask)
-    return umask
+            with temporary.open('xb') as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise WrnError(f'{path}: cannot be written ({error.strerror or error})') from error

@@ -1,7 +1,6 @@
-"""Models by name, config or config path: mmpretrain's ``get_model`` and ``list_models``."""
+"""Models by name, config or config path."""
 
 import copy
-import difflib
 import re
 import warnings
 from os import PathLike
@@ -17,9 +16,9 @@ from mmengine.runner import CheckpointLoader
 from mmpretrain.registry import DATASETS, MODELS
 from torch.overrides import TorchFunctionMode
 
-from wrn import zoo
+from wrn import models, zoo
 from wrn.config import config_errors, read_config
-from wrn.errors import RandomWeightsWarning, WrnError
+from wrn.errors import RandomWeightsWarning, WrnError, did_you_mean
 from wrn.weights import assign_state_dict, check_state_dict, get_state_dict
 
 
@@ -36,14 +35,14 @@ def get_model(
 
     A model of this package is found without reading mmpretrain's whole index, built without
     initialising weights that a checkpoint replaces, and refuses weights that do not fit. A name
-    that is mmpretrain's own goes to :func:`mmpretrain.get_model`.
+    that is mmpretrain's own goes to :func:`mmpretrain.get_model`, which loads what fits.
 
     Args:
         model: The name of a model, the path of a config file, or a config.
         pretrained: True loads the published weights of a named model, or the config's
             ``load_from``; a string is the path or URL of weights to load. If the weights fit but
-            for the head, which then has another number of classes, the head stays newly
-            initialised and a warning says so. Defaults to False.
+            for the head, which then has other classes, the head is newly initialised and a
+            warning says so; with ``head=None`` it is left out. Defaults to False.
         device: Where to put the model. Defaults to None, the CPU.
         device_map: Where to put each submodule, for accelerate. Defaults to None.
         offload_folder: Where ``device_map`` offloads weights to the disk. Defaults to None.
@@ -53,7 +52,7 @@ def get_model(
 
     Returns:
         The model in eval mode. It maps images ``(N, 3, H, W)`` to class scores
-        ``(N, num_classes)``; ``extract_feat`` gives the features of its ``out_indices``.
+        ``(N, num_classes)``; ``extract_feat`` gives the features of its ``out_indices``, pooled.
 
     Raises:
         WrnError: If the name is unknown, or the config or the weights are wrong.
@@ -67,17 +66,18 @@ def get_model(
         config = entry.config = read_config(entry.config)
     else:
         check_name(str(model))
+        weights = str(pretrained) if isinstance(pretrained, PathLike) else pretrained
         return mmpretrain.get_model(
-            model, pretrained, device, device_map, offload_folder, url_mapping, **kwargs
+            str(model), weights, device, device_map, offload_folder, url_mapping, **kwargs
         )
     if pretrained is True:
         pretrained = (entry.weights if entry else config.get('load_from')) or False
         if not pretrained:
             message = 'there are no pretrained weights; the model is random'
             warnings.warn(message, RandomWeightsWarning, stacklevel=2)
-    if kwargs:
+    with config_errors(config.filename):
         config.merge_from_dict({'model': kwargs})
-    config.model.setdefault('data_preprocessor', config.get('data_preprocessor'))
+        config.model.setdefault('data_preprocessor', config.get('data_preprocessor'))
 
     meta: dict[str, Any] = {}
     if pretrained:
@@ -99,24 +99,6 @@ def get_model(
     return network.eval()
 
 
-def list_models(
-    pattern: str | None = None,
-    exclude_patterns: list[str] | None = None,
-    task: str | None = None,
-) -> list[str]:
-    """List the names that :func:`get_model` knows, mmpretrain's own among them.
-
-    Args:
-        pattern: A wildcard pattern that the beginning of the name matches. Defaults to None.
-        exclude_patterns: Patterns of names to leave out. Defaults to None.
-        task: The task of the models, such as ``'Image Classification'``. Defaults to None.
-
-    Returns:
-        The names, sorted.
-    """
-    return mmpretrain.list_models(pattern, exclude_patterns, task)
-
-
 def check_name(name: str) -> None:
     """Check that a model of this name exists here or in mmpretrain.
 
@@ -128,9 +110,8 @@ def check_name(name: str) -> None:
     """
     known = mmpretrain.list_models()
     if name.lower() not in known:
-        near = difflib.get_close_matches(name.lower(), known, cutoff=0.5)
-        hint = f'did you mean {" or ".join(near)}? ' if near else ''
-        raise WrnError(f"unknown model '{name}': {hint}`wrn list` shows the Wide-ResNets")
+        hint = did_you_mean(name.lower(), known, '; `wrn list` shows the Wide-ResNets')
+        raise WrnError(f"unknown model '{name}'{hint}")
 
 
 def _build(config: Config) -> BaseModel:
@@ -142,27 +123,36 @@ def _build_pretrained(config: Config, source: str) -> tuple[BaseModel, dict[str,
     """Build a model with the weights of a file; return it and the file's ``dataset_meta``."""
     checkpoint = CheckpointLoader.load_checkpoint(source, map_location='cpu', logger='silent')
     state_dict = get_state_dict(checkpoint, source)
-    with _EmptyOnMeta():
-        network = _build(config)
+    network = _build_empty(config) or _build(config)
     if not check_state_dict(network, state_dict, source, new_head=True):
-        warnings.warn(
-            f'{source}: the weights of the head do not fit; the head is newly initialised',
-            RandomWeightsWarning,
-            stacklevel=3,
-        )
-        network = _build(config)
-        network.head.init_weights()
-        head = {f'head.{key}': value for key, value in network.head.state_dict().items()}
-        state_dict = {k: v for k, v in state_dict.items() if not k.startswith('head.')} | head
+        state_dict = {k: v for k, v in state_dict.items() if not k.startswith('head.')}
+        if network.with_head:
+            message = f'{source}: the weights of the head do not fit; the head is newly initialised'
+            warnings.warn(message, RandomWeightsWarning, stacklevel=3)
+            network = _build(config)
+            network.head.init_weights()
+            state_dict |= {f'head.{k}': v for k, v in network.head.state_dict().items()}
     assign_state_dict(network, state_dict)
-    if any(tensor.is_meta for tensor in (*network.parameters(), *network.buffers())):
-        # A module of somebody's own keeps a tensor that is in no state dict.
-        network = _build(config)
-        assign_state_dict(network, state_dict)
     meta = checkpoint.get('meta') or {}
     if 'CLASSES' in meta:  # mmcls 0.x
         return network, {'classes': meta['CLASSES']}
     return network, meta.get('dataset_meta') or {}
+
+
+def _build_empty(config: Config) -> BaseModel | None:
+    """Build one of our networks without memory for its weights; None if that cannot be done."""
+    kind = (config.model.get('backbone') or {}).get('type')
+    if not isinstance(kind, str) or kind.rpartition('.')[2] not in models.__all__:
+        return None  # a network that we do not know may need its weights when it is built
+    try:
+        with _EmptyOnMeta():
+            network = _build(config)
+    except WrnError:
+        return None  # nor may a head of somebody's own; what is truly wrong, the caller meets again
+    # Only what the state dict fills may be empty.
+    filled = network.state_dict()
+    others = (buffer for name, buffer in network.named_buffers() if name not in filled)
+    return None if any(buffer.is_meta for buffer in others) else network
 
 
 class _EmptyOnMeta(TorchFunctionMode):

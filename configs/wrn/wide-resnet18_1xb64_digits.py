@@ -1,4 +1,4 @@
-# The embedded default: small enough to ship, trained in a minute and a half on two CPU cores by
+# The embedded default: small enough to ship, trained in a minute on two CPU cores by
 #   wrn train configs/wrn/wide-resnet18_1xb64_digits.py
 _base_ = [
     '../_base_/datasets/digits_bs64.py',

@@ -123,7 +123,7 @@ def test_odd_pictures(capsys, tmp_path):
             'did you mean wide-resnet18_1xb64_digits',
         ),
         (['x.png', '--model', 'none.py'], 'no such config file'),
-        (['x.png', '--model', DIGITS], 'give its weights with --checkpoint'),
+        (['x.png', '--model', DIGITS], 'give weights with --checkpoint'),
         (['x.png', '--checkpoint', 'none.pth'], 'none.pth: the checkpoint does not exist'),
         (['x.png', '--device', 'abacus'], '--device abacus: cannot be used here'),
         (['x.png', '--topk', '0'], '--topk and --batch-size must be at least 1'),
@@ -139,7 +139,7 @@ def test_mistakes_in_predict(fails, arguments, message):
     [
         (['list', 'zzz'], "no model's name matches 'zzz'"),
         (['train', 'none.py'], 'none.py: there is no such config file or model'),
-        (['train', DIGITS, '--amp'], 'needs an accelerator'),
+        (['train', DIGITS, '--amp'], 'needs a GPU'),
         (['train', DIGITS, '--cfg-options', 'model.backbone.dept=3'], "unexpected keyword argument 'dept'"),
         (['train', DIGITS, '--cfg-options', 'model.backbone.type=WideResNt'], 'did you mean WideResNet'),
         (['train', DIGITS, '--cfg-options', 'optim_wrapper.optimizer.type=SGDD'], "unknown type 'SGDD'; did you mean SGD"),
@@ -151,12 +151,16 @@ def test_mistakes_in_predict(fails, arguments, message):
         (['test', DIGITS, 'x.pth', '--out', 'x.txt', '--out-item', 'metrics'], 'as .json, .yaml'),
         (['test', DIGITS, 'x.pth', '--out', 'no/folder/x.pkl'], 'the folder does not exist'),
         (['test', DIGITS, 'x.pth', '--out-item', 'pred'], '--out FILE'),
+        (['train', DIGITS, '--cfg-options', 'test_pipeline.9.type=x'], 'wide-resnet18_1xb64_digits.py: '),
+        (['train', DIGITS, '--cfg-options', 'model.backbone.depth.x=1'], 'wide-resnet18_1xb64_digits.py: '),
+        (['train', DIGITS, '--launcher', 'pytorch'], 'start the job with a script of tools/'),
+        (['train', DIGITS, '--launcher', 'slurm'], 'SLURM_'),
+        (['test', DIGITS, 'x.pth', '--out', 'folder.pkl'], '--out folder.pkl: is a folder'),
         (['publish', 'none.pth', 'name'], 'none.pth: the checkpoint does not exist'),
     ],
 )  # fmt: skip
-def test_mistakes_in_other_commands(fails, arguments, message):
-    if torch.accelerator.is_available() and '--amp' in arguments:
-        pytest.skip('an accelerator has mixed precision')
+def test_mistakes_in_other_commands(fails, tmp_path, arguments, message):
+    (tmp_path / 'folder.pkl').mkdir()
     assert message in fails(*arguments)
 
 
@@ -194,6 +198,7 @@ def test_a_random_head_predicts_nothing(fails, tmp_path):
     torch.save(other.state_dict(), tmp_path / 'seven.pth')
     error = fails('predict', 'x.png', '--checkpoint', 'seven.pth')
     assert 'the weights of the head do not fit' in error
+    assert 'give weights' not in error
 
 
 def test_publish(capsys, tmp_path, digits_weights):
@@ -207,7 +212,7 @@ def test_publish(capsys, tmp_path, digits_weights):
     main(['publish', 'epoch_1.pth', 'mine', '--folder', 'out'])
     out = capsys.readouterr().out
     assert re.search(r'wrote out/mine-[0-9a-f]{8}\.safetensors: 92 tensors, 1\.60 MB', out)
-    assert 'left out: optimizer' in out
+    assert 'left out: meta.epoch, optimizer\n' in out
     (path,) = (tmp_path / 'out').iterdir()
     loaded = wrn.get_model(DIGITS, pretrained=path)
     assert loaded._dataset_meta == {'classes': ['a', 'b']}

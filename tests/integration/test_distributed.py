@@ -31,7 +31,7 @@ def test_train_and_test_with_two_processes(run, tmp_path, checkout, env, digits_
         '--cfg-options', 'train_cfg.max_epochs=1', 'default_hooks.logger.interval=1',
         'default_hooks.checkpoint.interval=1',
     )  # fmt: skip
-    # 1,437 pictures in two processes of 64 each.
+    # 1,442 pictures in two processes of 64 each.
     assert 'Epoch(train) [1][12/12]' in trained.stdout
     assert (tmp_path / 'epoch_1.pth').exists()
     tested = run('bash', tools / 'dist_test.sh', DIGITS, digits_weights, 2, '--work-dir', tmp_path)

@@ -72,7 +72,7 @@ randomness = dict(seed=0)
     return path
 
 
-def test_kill_resume_and_test_on_digits(run, tmp_path, digits_weights):
+def test_kill_resume_and_test_on_digits(run, tmp_path):
     work_dir = tmp_path / 'run'
     command = [sys.executable, '-m', 'wrn', 'train', DIGITS, '--work-dir', str(work_dir), *SHORT]
     command += ['default_hooks.checkpoint.interval=1']
@@ -88,7 +88,8 @@ def test_kill_resume_and_test_on_digits(run, tmp_path, digits_weights):
 
     result = run(*command, '--resume')
     assert 'resumed epoch: ' in result.stdout
-    assert 'Epoch(train)   [1]' not in result.stdout
+    assert 'Epoch(train) [3]' in result.stdout
+    assert 'Epoch(train) [1]' not in result.stdout
     last = work_dir / 'epoch_3.pth'
     assert read_checkpoint(last)['meta']['epoch'] == 3
 
@@ -100,7 +101,7 @@ def test_kill_resume_and_test_on_digits(run, tmp_path, digits_weights):
     assert (work_dir / 'epoch_4.pth').exists()
 
 
-def test_the_published_accuracy_is_reproduced(run, tmp_path, digits_weights):
+def test_the_published_accuracy_is_reproduced(run, tmp_path):
     out = tmp_path / 'metrics.json'
     run(
         'wrn',
@@ -143,7 +144,7 @@ def test_a_folder_of_jpegs_and_a_config_that_inherits(run, tmp_path, child_confi
     )
 
 
-def test_fine_tuning_from_weights_of_other_classes(run, tmp_path, child_config, digits_weights):
+def test_fine_tuning_from_weights_of_other_classes(run, tmp_path, child_config):
     """`load_from` takes the backbone and says that the head is new; Pretrained takes it, too."""
     weights = wrn.get_model(child_config, head=dict(num_classes=7)).state_dict()
     torch.save(weights, tmp_path / 'seven.pth')
@@ -164,6 +165,9 @@ def test_test_options(run, tmp_path, digits_weights):
     plain = run(*common)
     # A mirrored digit is another one: the average over the two is worse, and so it was averaged.
     assert top1(run(*common, '--tta').stdout) < top1(plain.stdout)
+    workers = ['test_dataloader.num_workers=1', 'test_dataloader.persistent_workers=True']
+    for options in (workers, [*workers, 'test_dataloader.num_workers=0']):
+        assert top1(run(*common, '--cfg-options', *options).stdout) == top1(plain.stdout)
     run(*common, '--show-dir', tmp_path / 'shown', '--interval', 120)
     assert len(list((tmp_path / 'shown').glob('*.png'))) == 3
     assert top1(run(*common, '--amp').stdout) > 98

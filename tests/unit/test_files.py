@@ -5,6 +5,7 @@ import stat
 
 import pytest
 
+from wrn.errors import WrnError
 from wrn.files import write_atomically
 
 
@@ -31,3 +32,24 @@ def test_an_error_leaves_the_old_file(tmp_path):
         write_half()
     assert (tmp_path / 'x').read_bytes() == b'old'
     assert os.listdir(tmp_path) == ['x']
+
+
+def test_a_link_is_followed(tmp_path):
+    (tmp_path / 'target').write_bytes(b'old')
+    (tmp_path / 'link').symlink_to('target')
+    with write_atomically(tmp_path / 'link') as file:
+        file.write(b'new')
+    assert (tmp_path / 'link').is_symlink()
+    assert (tmp_path / 'target').read_bytes() == b'new'
+
+
+def test_a_device_is_written_to():
+    with write_atomically('/dev/null') as file:
+        file.write(b'new')
+    assert not os.path.isfile('/dev/null')
+
+
+@pytest.mark.parametrize('path', ['', 'none/x'])
+def test_what_cannot_be_written(tmp_path, path):
+    with pytest.raises(WrnError, match='cannot be written'), write_atomically(tmp_path / path):
+        pass

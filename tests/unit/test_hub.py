@@ -6,7 +6,8 @@ import mmpretrain
 import pytest
 import torch
 from mmengine.config import Config
-from mmpretrain.models import ResNet
+from mmpretrain.models import LinearClsHead, ResNet
+from mmpretrain.registry import MODELS
 
 import wrn
 from wrn import WideResNet, zoo
@@ -75,6 +76,15 @@ def test_another_number_of_classes_keeps_the_backbone():
     assert 0.005 < model.head.fc.weight.std() < 0.02  # mmpretrain's: normal, 0.01
 
 
+def test_a_feature_extractor_has_no_head():
+    reference = wrn.get_model(DIGITS, pretrained=True)
+    model = wrn.get_model(DIGITS, pretrained=True, head=None)
+    assert not model.with_head
+    assert same_weights(model.backbone, reference.backbone)
+    inputs = torch.randn(1, 3, 32, 32)
+    torch.testing.assert_close(model.extract_feat(inputs), reference.extract_feat(inputs))
+
+
 def test_half_precision_weights(tmp_path):
     reference = wrn.get_model(DIGITS, pretrained=True)
     half = {k: v.half() if v.is_floating_point() else v for k, v in reference.state_dict().items()}
@@ -117,9 +127,15 @@ def test_mmpretrains_own_models():
     assert model.backbone.depth == 34
 
 
+def test_mmpretrains_own_models_with_weights(tmp_path):
+    weights = wrn.get_model('resnet18_8xb32_in1k').state_dict()
+    torch.save(weights, tmp_path / 'w.pth')
+    model = wrn.get_model('resnet18_8xb32_in1k', pretrained=tmp_path / 'w.pth')
+    assert torch.equal(model.backbone.conv1.weight, weights['backbone.conv1.weight'])
+
+
 def test_a_foreign_module_that_keeps_more_than_its_state_dict(tmp_path, monkeypatch):
     """A buffer made with torch.empty that no state dict holds is filled, not left on meta."""
-    from mmpretrain.registry import MODELS
 
     class Custom(WideResNet):
         def __init__(self, *args, **kwargs):
@@ -129,6 +145,22 @@ def test_a_foreign_module_that_keeps_more_than_its_state_dict(tmp_path, monkeypa
     MODELS.register_module(module=Custom, name='CustomForTest', force=True)
     model = wrn.get_model(DIGITS, pretrained=True, backbone=dict(type='CustomForTest'))
     assert model.backbone.extra.tolist() == [7, 7, 7]
+
+
+@pytest.mark.parametrize('reads', [True, False])
+def test_a_foreign_head_on_our_backbone(reads):
+    """One that keeps a buffer in no state dict, or reads its weights while it is built."""
+
+    class Head(LinearClsHead):
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self.register_buffer('extra', torch.empty(3).fill_(7), persistent=False)
+            self.first = self.fc.weight[0, 0].item() if reads else None
+
+    MODELS.register_module(module=Head, name='HeadForTest', force=True)
+    model = wrn.get_model(DIGITS, pretrained=True, head=dict(type='HeadForTest'))
+    assert model.head.extra.tolist() == [7, 7, 7]
+    assert not any(t.is_meta for t in (*model.parameters(), *model.buffers()))
 
 
 def test_unknown_name_suggests_near_ones():

@@ -96,6 +96,20 @@ def test_weights_given_by_name_and_path_are_used(demo, tmp_path):
         assert result['pred_label'] == 5
 
 
+def test_mmpretrains_own_models(photographs, tmp_path):
+    weights = tmp_path / 'w.pth'
+    torch.save(wrn.get_model('resnet18_8xb32_in1k').state_dict(), weights)
+    results = wrn.inference_model('resnet18_8xb32_in1k', photographs, pretrained=weights)
+    assert [r['img_path'] for r in results] == [str(path) for path in photographs]
+
+
+def test_a_model_of_another_task_goes_to_mmpretrain(demo, monkeypatch):
+    model = wrn.get_model(DIGITS, True)
+    model._metainfo.results[0].data['Task'] = 'Image Caption'
+    monkeypatch.setattr(predictor.mmpretrain, 'inference_model', lambda *args, **kwargs: args)
+    assert wrn.inference_model(model, 'x.jpg') == (model, 'x.jpg')
+
+
 def test_own_class_names(demo):
     result = wrn.inference_model(DIGITS, demo / 'digit_3.png', classes=[f'n{i}' for i in range(10)])
     assert result['pred_class'] == 'n3'

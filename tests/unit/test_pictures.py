@@ -1,6 +1,7 @@
 """Pictures of every kind are found and read, and what is none is told."""
 
 import io
+import zlib
 
 import cv2
 import numpy as np
@@ -137,6 +138,37 @@ def test_what_is_no_picture(tmp_path, picture, content, message):
     with pytest.raises(PictureError, match=message) as error:
         read_picture(path)
     assert str(error.value).startswith(str(path))
+
+
+def test_a_pil_picture_whose_file_is_cut(tmp_path, picture):
+    path = tmp_path / 'x.jpg'
+    path.write_bytes(jpeg(picture)[:10_000])
+    with Image.open(path) as lazy, pytest.raises(PictureError, match='damaged'):
+        read_picture(lazy)
+
+
+def test_a_picture_too_large_to_decode(tmp_path, picture):
+    content = io.BytesIO()
+    picture.save(content, 'PNG')
+    header = bytearray(content.getvalue())
+    header[16:24] = (60_000).to_bytes(4, 'big') * 2
+    header[29:33] = zlib.crc32(header[12:29]).to_bytes(4, 'big')
+    (tmp_path / 'x.png').write_bytes(header)
+    with pytest.raises(PictureError, match='damaged or too large'):
+        read_picture(tmp_path / 'x.png')
+
+
+@pytest.mark.parametrize('address', ['http://127.0.0.1:9/a b.jpg', 's3://bucket/x.jpg'])
+def test_addresses_that_cannot_be_read(address):
+    with pytest.raises(PictureError, match='cannot be read'):
+        read_picture(address)
+
+
+@pytest.mark.parametrize('factor', [1, 256])
+def test_pictures_of_whole_numbers(factor):
+    picture = Image.fromarray(np.arange(256, dtype=np.int32).reshape(16, 16) * factor)
+    assert picture.mode == 'I'
+    assert read_picture(picture)[..., 0].ravel().tolist() == list(range(256))
 
 
 def test_missing_file(tmp_path):

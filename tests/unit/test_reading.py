@@ -225,6 +225,39 @@ def test_truncated_files(tmp_path_factory, whole_files, kind, share):
         read_checkpoint(path)
 
 
+def test_a_torchscript_program(tmp_path):
+    with zipfile.ZipFile(tmp_path / 'w.pth', 'w') as archive:
+        archive.writestr('w/data.pkl', pickle.dumps({}, 2))
+        archive.writestr('w/constants.pkl', pickle.dumps((), 2))  # by which torch knows one
+        archive.writestr('w/version', '3\n')
+    with pytest.raises(CheckpointError, match='is a TorchScript program'):
+        read_checkpoint(tmp_path / 'w.pth')
+
+
+@pytest.mark.parametrize('dtype', ['u1', 'i2', 'f2', 'f8', '?'])
+def test_arrays_of_every_number(tmp_path, dtype):
+    torch.save(dict(STATE_DICT, extra=np.ones(3, dtype)), tmp_path / 'w.pth')
+    assert read_checkpoint(tmp_path / 'w.pth')['extra'].tolist() == [1, 1, 1]
+
+
+def test_arrays_of_objects_are_refused(tmp_path):
+    extra = np.array([{1}, Calls(os.system, 'true')], dtype=object)
+    torch.save(dict(STATE_DICT, extra=extra), tmp_path / 'w.pth')
+    with pytest.raises(CheckpointError, match='refused'):
+        read_checkpoint(tmp_path / 'w.pth')
+
+
+@pytest.mark.parametrize('extension', ['pth', 'safetensors'])
+@pytest.mark.parametrize(
+    'where', [None, 'cpu', torch.device('cpu'), {'cuda:0': 'cpu'}, lambda s, _: s]
+)
+def test_map_location(tmp_path, extension, where):
+    path = tmp_path / f'w.{extension}'
+    save_file(STATE_DICT, path) if extension == 'safetensors' else torch.save(STATE_DICT, path)
+    checkpoint = read_checkpoint(path, where)
+    assert_same(checkpoint.get('state_dict', checkpoint))
+
+
 def test_missing_file_and_folder(tmp_path):
     with pytest.raises(CheckpointError, match='does not exist'):
         read_checkpoint(tmp_path / 'none.pth')

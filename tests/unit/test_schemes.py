@@ -120,6 +120,36 @@ def test_an_unknown_name():
         CheckpointLoader.load_checkpoint('torchvision://resnet5O')
 
 
+def test_a_node_that_does_not_share_the_cache(server, cache, digits_weights, monkeypatch):
+    name = Path(digits_weights).name
+    (server.folder / name).write_bytes(Path(digits_weights).read_bytes())
+    monkeypatch.setattr(schemes, 'is_main_process', lambda: False)
+    wrn.get_model(DIGITS, pretrained=server.url(name))
+    assert [p.name for p in cache.iterdir()] == [name]
+
+
+def test_a_date_in_a_name_is_no_hash(server, cache, digits_weights):
+    (server.folder / 'w-20230104.safetensors').write_bytes(Path(digits_weights).read_bytes())
+    wrn.get_model(DIGITS, pretrained=server.url('w-20230104.safetensors'))
+
+
+def test_a_users_own_name(tmp_path, monkeypatch, digits_weights):
+    monkeypatch.setenv('MMENGINE_HOME', str(tmp_path))
+    (tmp_path / 'open_mmlab.json').write_text('{"mine": "w.safetensors"}')
+    (tmp_path / 'w.safetensors').write_bytes(Path(digits_weights).read_bytes())
+    model = wrn.get_model(DIGITS, pretrained='openmmlab://mine')
+    assert torch.equal(model.head.fc.bias, wrn.get_model(DIGITS, True).head.fc.bias)
+
+
+def test_an_object_store(monkeypatch, digits_weights):
+    store = {'s3://bucket/w.pth': Path(digits_weights).read_bytes(), 's3://bucket/x.pth': b'x' * 99}
+    monkeypatch.setattr(schemes.fileio, 'get', store.get)
+    model = wrn.get_model(DIGITS, pretrained='s3://bucket/w.pth')
+    assert torch.equal(model.head.fc.bias, wrn.get_model(DIGITS, True).head.fc.bias)
+    with pytest.raises(CheckpointError, match=r'^s3://bucket/x\.pth: is not a checkpoint'):
+        wrn.get_model(DIGITS, pretrained='s3://bucket/x.pth')
+
+
 def test_an_object_store_without_its_client():
     with pytest.raises(CheckpointError, match=r's3://bucket/w\.pth: cannot be fetched'):
         CheckpointLoader.load_checkpoint('s3://bucket/w.pth')

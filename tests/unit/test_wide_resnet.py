@@ -77,9 +77,10 @@ def test_any_factor_that_gives_whole_channels(widen_factor):
     ]
 
 
-def test_a_factor_is_read_as_written():
-    # 1.1 * 160 = 176 exactly, though no binary float is 1.1.
+def test_a_factor_is_read_as_it_was_meant():
+    """No binary float is 1.1 or 4/3, but 1.1 * 160 = 176 and 4/3 * 48 = 64 are whole."""
     assert WideResNet(18, 1.1, base_channels=160).layer1[0].conv1.out_channels == 176
+    assert WideResNet(50, 4 / 3, base_channels=48).layer1[0].conv1.out_channels == 64
 
 
 @pytest.mark.parametrize(

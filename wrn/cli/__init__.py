@@ -28,7 +28,11 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     Returns:
         The arguments of a command, and as ``run`` the function that takes them.
     """
-    parser = argparse.ArgumentParser('wrn', description='Wide Residual Networks for mmpretrain.')
+    parser = argparse.ArgumentParser(
+        'wrn',
+        description='Wide Residual Networks for mmpretrain.',
+        epilog='WRN_DEBUG=1 in the environment shows the traceback of an error.',
+    )
     parser.add_argument('--version', action='version', version=f'wrn {__version__}')
     commands = parser.add_subparsers(required=True, metavar='COMMAND')
     for name, command in _COMMANDS.items():

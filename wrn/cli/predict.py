@@ -5,7 +5,6 @@ import json
 import sys
 import warnings
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,6 +16,7 @@ from rich.markup import escape
 from rich.progress import track
 from rich.table import Table
 
+from wrn.cli.options import check_folder_of
 from wrn.errors import PictureError, RandomWeightsWarning, WrnError
 from wrn.files import write_atomically
 from wrn.hub import get_model
@@ -47,8 +47,8 @@ def run(args: argparse.Namespace) -> None:
     """Classify the pictures, and print a table or write JSON."""
     if args.topk < 1 or args.batch_size < 1:
         raise WrnError('--topk and --batch-size must be at least 1')
-    if args.out and not Path(args.out).resolve().parent.is_dir():
-        raise WrnError(f'--out {args.out}: the folder does not exist; make it first')
+    if args.out:
+        check_folder_of(args.out)
     pictures = find_pictures(args.inputs)
     predictor = Predictor(_load_model(args))
     samples = track(
@@ -86,7 +86,8 @@ def _load_model(args: argparse.Namespace) -> BaseModel:
         try:
             return get_model(args.model, args.checkpoint or True, device)
         except RandomWeightsWarning as warning:
-            raise WrnError(f'{args.model}: {warning}; give its weights with --checkpoint') from None
+            cure = '' if args.checkpoint else '; give weights with --checkpoint'
+            raise WrnError(f'{args.model}: {warning}{cure}') from None
 
 
 def _describe(

@@ -1,7 +1,6 @@
 """``wrn publish``: make a file of weights for others out of a training checkpoint."""
 
 import argparse
-from pathlib import Path
 
 from wrn.weights import get_state_dict, read_checkpoint, write_weights
 
@@ -19,11 +18,10 @@ def run(args: argparse.Namespace) -> None:
     """Write the file, and say what was kept and what was left out."""
     checkpoint = read_checkpoint(args.checkpoint)
     state_dict = get_state_dict(checkpoint, args.checkpoint)
-    meta = {}
-    if dataset_meta := (checkpoint.get('meta') or {}).get('dataset_meta'):
-        meta['dataset_meta'] = dataset_meta
-    path = write_weights(args.folder, args.name, state_dict, meta)
-    dropped = ', '.join(sorted(checkpoint.keys() - {'state_dict', 'meta'} - state_dict.keys()))
-    print(f'wrote {path}: {len(state_dict)} tensors, {Path(path).stat().st_size / 1e6:.2f} MB')
-    if dropped:
-        print(f'left out: {dropped}')
+    meta = checkpoint.get('meta') or {}
+    kept = {key: meta[key] for key in ('dataset_meta',) if key in meta}
+    path = write_weights(args.folder, args.name, state_dict, kept)
+    print(f'wrote {path}: {len(state_dict)} tensors, {path.stat().st_size / 1e6:.2f} MB')
+    if 'state_dict' in checkpoint:
+        left = sorted({*checkpoint, *(f'meta.{key}' for key in meta.keys() - kept.keys())})
+        print('left out:', ', '.join(key for key in left if key not in ('state_dict', 'meta')))

@@ -3,10 +3,8 @@
 import argparse
 
 from wrn import training, zoo
-from wrn.cli.train import add_common_arguments
-from wrn.config import read_config
+from wrn.cli.options import add_common_arguments, read_test_config
 from wrn.errors import WrnError
-from wrn.training.options import apply_common_options, apply_test_options
 
 HELP = "measure a model's accuracy"
 
@@ -42,12 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Test the model of the config with the checkpoint."""
-    cfg = read_config(args.config)
     if args.checkpoint is None:
         entry = zoo.models().get(args.config.lower())
         if entry is None or entry.weights is None:
             raise WrnError(f'{args.config}: a config has no weights; give a checkpoint after it')
         args.checkpoint = entry.weights
-    apply_test_options(cfg, args)
-    apply_common_options(cfg, args)
-    training.test(cfg, args.out, args.out_item)
+    training.test(read_test_config(args), args.out, args.out_item)

@@ -1,5 +1,6 @@
 """Handwritten digits that need no download."""
 
+from collections import Counter
 from typing import Any, ClassVar
 
 import numpy as np
@@ -8,7 +9,7 @@ from mmpretrain.registry import DATASETS
 
 from wrn.errors import WrnError
 
-_TEST_SHARE, _SEED = 0.2, 0
+_HOLD_OUT_EVERY = 5
 
 
 @DATASETS.register_module()
@@ -16,8 +17,8 @@ class Digits(BaseDataset):
     """The handwritten digits that scikit-learn ships: 1,797 pictures of 8x8 pixels, ten classes.
 
     They are the test set of the UCI "Optical Recognition of Handwritten Digits"
-    (https://doi.org/10.24432/C50P49). The split into 1,437 pictures to train with and 360 held
-    out is fixed and has the classes in equal shares.
+    (https://doi.org/10.24432/C50P49). Every fifth picture of each class is held out for testing:
+    1,442 are left to train with, 355 to test with.
 
     Args:
         split: ``'train'`` or ``'test'``. Defaults to ``'train'``.
@@ -41,25 +42,18 @@ class Digits(BaseDataset):
         """Return the picture ``img`` and its class ``gt_label`` of each sample of the split."""
         try:
             from sklearn.datasets import load_digits
-            from sklearn.model_selection import train_test_split
         except ImportError as error:
             raise WrnError(
                 'the digits come with scikit-learn, which is not installed; run `pip install '
                 'scikit-learn`'
             ) from error
-        digits = load_digits()
-        samples = train_test_split(
-            np.arange(len(digits.target)),
-            test_size=_TEST_SHARE,
-            stratify=digits.target,
-            random_state=_SEED,
-        )[self.split == 'test']
-        return [
-            dict(
-                img=np.repeat(
-                    (digits.images[i] * (255 / 16)).round().astype(np.uint8)[..., None], 3, -1
-                ),
-                gt_label=int(digits.target[i]),
-            )
-            for i in samples
-        ]
+        images, labels = load_digits(return_X_y=True)
+        images = (images.reshape(-1, 8, 8) * (255 / 16)).round().astype(np.uint8)
+        earlier = Counter[int]()  # how many of each class have come before
+        samples = []
+        for image, label in zip(images, labels.tolist(), strict=True):
+            held_out = earlier[label] % _HOLD_OUT_EVERY == _HOLD_OUT_EVERY - 1
+            earlier[label] += 1
+            if held_out == (self.split == 'test'):
+                samples.append(dict(img=np.repeat(image[..., None], 3, axis=2), gt_label=label))
+        return samples

@@ -1,8 +1,10 @@
 """Find pictures and read them, into arrays as mmpretrain's pipelines expect them."""
 
+import contextlib
 import glob
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from http.client import HTTPException
 from os import PathLike
 from pathlib import Path
 from typing import TypeAlias
@@ -66,10 +68,10 @@ def _is_pattern(path: str | PathLike) -> bool:
 
 
 def read_picture(picture: Picture) -> np.ndarray:
-    """Read a picture as ``LoadImageFromFile`` does in ``wrn test``, pixel for pixel.
+    """Read a picture; a file gives the pixels that ``LoadImageFromFile`` gives by default.
 
     Args:
-        picture: A path, a URL, an encoded picture's array or a PIL picture. An array is taken as
+        picture: A path, a URL, an array of pixels or a PIL picture. An array is taken as
             mmpretrain does: ``(H, W, 3)`` in the order blue, green, red. Grey ``(H, W)`` and
             ``(H, W, 1)``, and a fourth channel for opacity, are accepted too; values are uint8
             or uint16.
@@ -84,36 +86,41 @@ def read_picture(picture: Picture) -> np.ndarray:
     if isinstance(picture, np.ndarray):
         return _from_array(picture, 'array')
     if isinstance(picture, Image.Image):
-        return _from_pil(picture)
+        with _damage_told(picture):
+            return _from_pil(picture)
     try:
         content = fileio.get(str(picture))
     except KeyError as error:
         raise PictureError(f'{picture}: nothing is known of {error} addresses') from error
-    except (OSError, ValueError) as error:
-        reason = getattr(error, 'strerror', None) or error
+    except (OSError, ValueError, HTTPException, ImportError) as error:
+        reason = getattr(error, 'strerror', None) or ' '.join(str(error).split())
         raise PictureError(f'{picture}: cannot be read ({reason})') from error
-    pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR) if content else None
-    return _from_pil_content(content, picture) if pixels is None else pixels
-
-
-def _from_pil_content(content: bytes, picture: str | PathLike) -> np.ndarray:
-    """Decode what OpenCV cannot, or say why it is no picture."""
-    try:
+    if not content:
+        raise PictureError(f'{picture}: the file is empty')
+    with contextlib.suppress(cv2.error):  # Pillow says better what is wrong
+        pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+        if pixels is not None:
+            return pixels
+    with _damage_told(picture):
         return _from_pil(Image.open(io.BytesIO(content)))
+
+
+@contextlib.contextmanager
+def _damage_told(picture: Picture) -> Iterator[None]:
+    try:
+        yield
     except UnidentifiedImageError as error:
-        raise PictureError(
-            f'{picture}: is not a picture (it starts with {content[:12]!r})'
-            if content
-            else f'{picture}: the file is empty'
-        ) from error
+        kinds = ' '.join(EXTENSIONS)
+        raise PictureError(f'{picture}: is not a picture; known are {kinds}') from error
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise PictureError(f'{picture}: the picture is damaged ({error})') from error
+        raise PictureError(f'{picture}: the picture is damaged or too large ({error})') from error
 
 
 def _from_pil(picture: Image.Image) -> np.ndarray:
     picture = ImageOps.exif_transpose(picture)
-    if picture.mode.startswith('I;16') or picture.mode == 'I':
-        return _from_array(np.asarray(picture).astype(np.uint16), 'picture')
+    if picture.mode.startswith('I'):  # 16 bits, if more than 8
+        deep = np.asarray(picture)
+        return _from_array(deep.astype(np.uint16 if deep.max() > 255 else np.uint8), 'picture')
     return np.ascontiguousarray(np.asarray(picture.convert('RGB'))[..., ::-1])
 
 

@@ -15,9 +15,8 @@ from mmengine.model import BaseModel
 from mmpretrain import ImageClassificationInferencer
 from mmpretrain.structures import DataSample
 
-from wrn import zoo
 from wrn.errors import PictureError, WrnError
-from wrn.hub import check_name, get_model
+from wrn.hub import get_model
 from wrn.inference.pictures import Picture, find_pictures, is_many, read_picture
 
 
@@ -25,7 +24,8 @@ class Predictor(ImageClassificationInferencer):
     """Classify pictures with one model.
 
     mmpretrain's inferencer, except that it takes every kind of picture that :func:`read_picture`
-    does, walks nested folders, names the file in each result, and shows no progress bar.
+    does, walks nested folders, names the file in each result, and shows no progress bar. Pictures
+    are prepared by the config's test pipeline without its ``LoadImageFromFile``.
 
     Args:
         model: The model; it must know its config, as those of :func:`wrn.get_model` do.
@@ -136,8 +136,8 @@ def inference_model(
 
     Args:
         model: The name of a model, a model, the path of a config, or a config. A model that is
-            asked again by name, with its own weights, is not built again. A name that is
-            mmpretrain's own goes to :func:`mmpretrain.inference_model`.
+            asked again by name, with its own weights, is not built again. One of another task
+            goes to :func:`mmpretrain.inference_model`, with the inputs and ``kwargs``.
         inputs: A path, URL, array, PIL picture, folder, glob pattern, or a sequence of these.
         pretrained: As for :func:`wrn.get_model`. Defaults to True. Of no effect on a model.
         device: Where to run. Defaults to None: the accelerator if there is one, or where the
@@ -153,17 +153,15 @@ def inference_model(
     Raises:
         WrnError: If the model or a picture cannot be had.
     """
-    name = model.lower() if isinstance(model, str) and not model.endswith('.py') else None
     if isinstance(model, BaseModel):
         model = model if device is None else model.to(device)
-    elif name and name not in zoo.models():
-        check_name(name)
-        kwargs.update(pretrained=pretrained, device=device, classes=classes)
-        return mmpretrain.inference_model(name, inputs, **kwargs)
-    elif name and isinstance(pretrained, bool):
-        model = _get_named_model(name, pretrained, str(device or get_device()))
+    elif isinstance(model, str) and not model.endswith('.py') and isinstance(pretrained, bool):
+        model = _get_named_model(model.lower(), pretrained, str(device or get_device()))
     else:
         model = get_model(model, pretrained, device or get_device())
+    entry = getattr(model, '_metainfo', None)
+    if entry and 'Image Classification' not in {result.task for result in entry.results or ()}:
+        return mmpretrain.inference_model(model, inputs, **kwargs)
     results = Predictor(model, classes)(inputs, **kwargs)
     return results if is_many(inputs) else results[0]
 

@@ -53,9 +53,9 @@ class WideResNet(ResNet):
             gives must be a whole number. Defaults to 2.
         base_channels: Inner width of the first stage at ``widen_factor=1``. Defaults to 64.
         **kwargs: The other arguments of :class:`~mmpretrain.models.ResNet`: ``in_channels``,
-            ``stem_channels``, ``num_stages``, ``strides``, ``dilations``, ``out_indices``,
-            ``style``, ``deep_stem``, ``avg_down``, ``frozen_stages``, ``conv_cfg``,
-            ``norm_cfg``, ``norm_eval``, ``with_cp``, ``zero_init_residual``,
+            ``stem_channels``, ``expansion``, ``num_stages``, ``strides``, ``dilations``,
+            ``out_indices``, ``style``, ``deep_stem``, ``avg_down``, ``frozen_stages``,
+            ``conv_cfg``, ``norm_cfg``, ``norm_eval``, ``with_cp``, ``zero_init_residual``,
             ``drop_path_rate``, ``init_cfg``.
 
     Raises:
@@ -89,8 +89,8 @@ class WideResNet(ResNet):
         if depth not in self.arch_settings:
             known = ', '.join(map(str, self.arch_settings))
             raise ValueError(f'depth must be one of {known}, not {depth}')
-        # Read as written: 1.1 means 11/10, not the binary float nearest to it.
-        factor = Fraction(str(widen_factor))
+        # As it was meant: 1.1 is 11/10 and 1.3333333333333333 is 4/3, which no binary float is.
+        factor = Fraction(widen_factor).limit_denominator(1000)
         if factor <= 0:
             raise ValueError(f'widen_factor must be positive, not {widen_factor}')
         width = base_channels * factor
@@ -122,11 +122,13 @@ class WideResNet(ResNet):
     def train(self, mode: bool = True) -> 'WideResNet':
         """Set training or evaluation mode; frozen stages and norms stay in evaluation mode.
 
+        This can go when mmpretrain's ResNet returns the network, as every torch module does.
+
         Args:
             mode: Whether to train. Defaults to True.
 
         Returns:
-            The network itself, as of every torch module (mmpretrain's ResNet returns None).
+            The network itself.
         """
         super().train(mode)
         return self

@@ -37,17 +37,21 @@ def check_data_folder(name: str, dataset: ConfigDict, num_classes: int | None) -
     prefix = dataset.get('data_prefix') or split
     if isinstance(prefix, dict):
         prefix = prefix.get('img_path', '')
-    folder = Path(root).expanduser() / prefix
+    folder = Path(root) / prefix
     if not folder.is_dir():
         raise WrnError(
             f'{folder}: the data folder does not exist; put the pictures there, or give another '
             f'with --cfg-options {key}.data_root=FOLDER'
         )
-    annotations = dataset.get('ann_file') or (f'meta/{split}.txt' if split else '')
-    if dataset.get('ann_file') and not (Path(root) / annotations).is_file():
-        raise WrnError(f'{Path(root) / annotations}: the annotation file does not exist')
-    listed = annotations and (Path(root) / annotations).is_file()
-    if listed or not dataset.get('with_label', True):
+    if '://' in (annotations := dataset.get('ann_file') or ''):
+        return
+    listed = Path(root) / (annotations or f'meta/{split}.txt')
+    if annotations and not listed.is_file():
+        raise WrnError(
+            f'{listed}: the annotation file does not exist; give another with --cfg-options '
+            f'{key}.ann_file=FILE'
+        )
+    if listed.is_file() or not dataset.get('with_label', True):
         return
     with os.scandir(folder) as entries:
         classes = sum(entry.is_dir() for entry in entries)
@@ -64,7 +68,9 @@ def check_data_folder(name: str, dataset: ConfigDict, num_classes: int | None) -
 
 
 def check_optimizer(cfg: Config) -> None:
-    """Check that the optimizer's type is registered; mmengine's own message names nothing.
+    """Check that the optimizer's type is registered.
+
+    mmengine says "None is not a callable object" of another; this can go when it says which.
 
     Args:
         cfg: The config.
@@ -77,7 +83,7 @@ def check_optimizer(cfg: Config) -> None:
         raise KeyError(f'{kind} is not in the optimizer registry')
 
 
-def num_classes(model: ConfigDict) -> int | None:
+def get_num_classes(model: ConfigDict) -> int | None:
     """Return the number of classes of a model's head, from its config, if it says one."""
     model = model.get('module', model)  # test-time augmentation wraps it
     return (model.get('head') or {}).get('num_classes')

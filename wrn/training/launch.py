@@ -1,4 +1,4 @@
-"""Start the processes of a distributed job where mmengine cannot: without a GPU."""
+"""Join a distributed job where mmengine cannot: without a GPU."""
 
 import os
 import subprocess
@@ -6,6 +6,14 @@ from datetime import timedelta
 
 import torch
 from mmengine.config import Config
+from mmengine.device import (
+    is_cuda_available,
+    is_mlu_available,
+    is_musa_available,
+    is_npu_available,
+)
+
+from wrn.errors import WrnError
 
 _VARIABLES = {
     'slurm': dict(RANK='SLURM_PROCID', WORLD_SIZE='SLURM_NTASKS', LOCAL_RANK='SLURM_LOCALID'),
@@ -17,34 +25,53 @@ _VARIABLES = {
 }
 
 
+def has_accelerator() -> bool:
+    """Tell whether there is a device that mmengine can train on with mixed precision or NCCL."""
+    return is_cuda_available() or is_npu_available() or is_mlu_available() or is_musa_available()
+
+
 def init_distributed(cfg: Config) -> None:
     """Join the process group of a job, with gloo, if there is no accelerator.
 
     mmengine 0.10 calls ``torch.cuda.set_device`` whatever the backend, and gives DDP a device id.
-    It leaves both alone if the group exists already and ``model_wrapper_cfg`` is set. With an
-    accelerator this does nothing, and mmengine joins with the config's backend.
+    It leaves both alone if the group exists already and ``model_wrapper_cfg`` is set; this can go
+    when it asks what devices there are. With an accelerator this does nothing, and mmengine joins
+    with the config's backend.
 
     Args:
         cfg: The config, whose ``launcher`` is ``'none'``, ``'pytorch'``, ``'slurm'`` or
             ``'mpi'``; its ``model_wrapper_cfg`` is set.
+
+    Raises:
+        WrnError: If the launcher did not set the variables that it should.
     """
-    if cfg.launcher == 'none' or torch.accelerator.is_available():
+    if cfg.launcher == 'none' or has_accelerator():
         return
-    for variable, source in _VARIABLES.get(cfg.launcher, {}).items():
-        os.environ[variable] = os.environ[source]
-    if cfg.launcher == 'slurm' and 'MASTER_ADDR' not in os.environ:
-        hosts = subprocess.check_output(
-            ['scontrol', 'show', 'hostnames', os.environ['SLURM_NODELIST']], text=True
+    dist_cfg = (cfg.get('env_cfg') or {}).get('dist_cfg') or {}
+    try:
+        for variable, source in _VARIABLES.get(cfg.launcher, {}).items():
+            os.environ[variable] = os.environ[source]
+        if cfg.launcher == 'slurm' and 'MASTER_ADDR' not in os.environ:
+            command = ['scontrol', 'show', 'hostnames', os.environ['SLURM_NODELIST']]
+            hosts = subprocess.check_output(command, text=True)
+            os.environ['MASTER_ADDR'] = hosts.split()[0]
+        os.environ.setdefault('MASTER_PORT', str(dist_cfg.get('port', 29500)))
+        timeout = dist_cfg.get('timeout')
+        torch.distributed.init_process_group(
+            'gloo', timeout=timedelta(seconds=timeout) if timeout else None
         )
-        os.environ['MASTER_ADDR'] = hosts.split()[0]
-    os.environ.setdefault('MASTER_PORT', '29500')
-    timeout = cfg.get('env_cfg', {}).get('dist_cfg', {}).get('timeout')
-    torch.distributed.init_process_group(
-        'gloo', timeout=timedelta(seconds=timeout) if timeout else None
-    )
+    except (KeyError, ValueError) as error:
+        raise WrnError(
+            f'--launcher {cfg.launcher}: {error} is not set in the environment; start the job '
+            'with a script of tools/, or leave the option out'
+        ) from error
     defaults = dict(
         type='MMDistributedDataParallel',
         broadcast_buffers=False,
         find_unused_parameters=cfg.get('find_unused_parameters', False),
     )
-    cfg.model_wrapper_cfg = {**defaults, **cfg.get('model_wrapper_cfg', {}), 'device_ids': None}
+    cfg.model_wrapper_cfg = {
+        **defaults,
+        **(cfg.get('model_wrapper_cfg') or {}),
+        'device_ids': None,
+    }

@@ -18,7 +18,7 @@ from wrn.training.checks import (
     ClassCheckHook,
     check_data_folder,
     check_optimizer,
-    num_classes,
+    get_num_classes,
 )
 from wrn.training.launch import init_distributed
 
@@ -34,7 +34,7 @@ def train(cfg: Config) -> None:
     """
     resume = bool(cfg.get('resume'))
     started = _StartedHook()
-    with config_errors(cfg.filename, unless=started):
+    with config_errors(cfg.filename, unless=lambda: started.yes):
         check_optimizer(cfg)
         hooks = [started, CheckpointCheckHook(resume, new_head=not resume)]
         _build_runner(cfg, ['train_dataloader', 'val_dataloader'], hooks).train()
@@ -56,7 +56,7 @@ def test(cfg: Config, out: str | None = None, out_item: str | None = None) -> di
         WrnError: If the config, the data or the checkpoint is wrong.
     """
     started = _StartedHook()
-    with config_errors(cfg.filename, unless=started):
+    with config_errors(cfg.filename, unless=lambda: started.yes):
         runner = _build_runner(cfg, ['test_dataloader'], [started, CheckpointCheckHook()])
         if out and out_item != 'metrics':
             runner.test_evaluator.metrics.append(DumpResults(out_file_path=out))
@@ -69,7 +69,7 @@ def test(cfg: Config, out: str | None = None, out_item: str | None = None) -> di
 
 
 def _build_runner(cfg: Config, loaders: list[str], hooks: list[Hook]) -> Runner:
-    classes = num_classes(cfg.model)
+    classes = get_num_classes(cfg.model)
     for name in loaders:
         if cfg.get(name):
             check_data_folder(name, cfg[name].dataset, classes)
@@ -83,10 +83,7 @@ def _build_runner(cfg: Config, loaders: list[str], hooks: list[Hook]) -> Runner:
 class _StartedHook(Hook):
     """Know whether the run has come to its first batch: errors after it are not the config's."""
 
-    started = False
+    yes = False
 
     def _before_iter(self, *args: Any, **kwargs: Any) -> None:
-        self.started = True
-
-    def __bool__(self) -> bool:
-        return self.started
+        self.yes = True

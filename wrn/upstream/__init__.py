@@ -1,1 +1,1 @@
-"""Work-arounds for upstream defects: one a file, saying which and when it can go."""
+"""Patches of upstream modules; each file says which defects it answers, and when it can go."""

@@ -59,12 +59,12 @@ def quick_imports() -> Iterator[None]:
     gc.disable()
     try:
         _import_torchvision()
-        with warnings.catch_warnings():
-            warnings.filterwarnings('ignore', 'Fail to import ``MultiScaleDeformableAttention``')
-            yield
+        warnings.filterwarnings('ignore', 'Fail to import ``MultiScaleDeformableAttention``')
+        yield
     finally:
-        # Straight to the oldest generation: enabling would otherwise walk all of it at once.
-        gc.freeze()
-        gc.unfreeze()
+        if not gc.get_freeze_count():
+            # Straight to the oldest generation: enabling would else walk all of it at once.
+            gc.freeze()
+            gc.unfreeze()
         if collecting:
             gc.enable()

@@ -12,11 +12,14 @@ from wrn.errors import CheckpointError
 from wrn.weights.safe_globals import SAFE_GLOBALS
 
 _ZIP, _PICKLE = b'PK\x03\x04', b'\x80'
-_REFUSED_GLOBAL = re.compile(r'GLOBAL ([\w.]+)')
+# What torch's unpickler says of a function that it may not call, and of an object whose state it
+# may not set.
+_REFUSED = re.compile(r"GLOBAL ([\w.]+)|but got <class '([\w.]+)'>")
+_DAMAGED = ('PytorchStreamReader', 'EOF', 'invalid load key', 'Ran out of input')
 _DOWNLOAD_AGAIN = 'download or copy it again'
 
 
-def read_checkpoint(path: str | Path, map_location: Any = 'cpu') -> dict[str, Any]:
+def read_checkpoint(path: str | Path, map_location: Any = None) -> dict[str, Any]:
     """Read a checkpoint: what mmengine writes, a plain state dict, or a ``.safetensors`` file.
 
     The format is recognised from the content. Pickled files are read with ``weights_only=True``
@@ -24,7 +27,8 @@ def read_checkpoint(path: str | Path, map_location: Any = 'cpu') -> dict[str, An
 
     Args:
         path: The file.
-        map_location: Where to put the tensors, as for :func:`torch.load`. Defaults to ``'cpu'``.
+        map_location: Where to put the tensors, as for :func:`torch.load`, except that None, too,
+            is the CPU: a file saved on a GPU is read where there is none. Defaults to None.
 
     Returns:
         The content as it lies in the file. A ``.safetensors`` file gives
@@ -34,6 +38,7 @@ def read_checkpoint(path: str | Path, map_location: Any = 'cpu') -> dict[str, An
         CheckpointError: If the file is missing, truncated, not a checkpoint, or wants to run code.
     """
     path = Path(path).expanduser()
+    map_location = 'cpu' if map_location is None else map_location
     if not path.is_file():
         what = 'is a folder' if path.is_dir() else 'does not exist'
         raise CheckpointError(f'{path}: the checkpoint {what}; give the path of a checkpoint file')
@@ -49,7 +54,8 @@ def read_checkpoint(path: str | Path, map_location: Any = 'cpu') -> dict[str, An
 
 
 def _read_safetensors(path: Path, map_location: Any) -> dict[str, Any]:
-    device = str(map_location or 'cpu')
+    # A function or a dict, which map one device to another, do not apply: there is none inside.
+    device = str(map_location) if isinstance(map_location, str | torch.device) else 'cpu'
     try:
         with safe_open(path, 'pt') as file:
             keys, metadata = list(file.keys()), file.metadata() or {}
@@ -83,22 +89,28 @@ def _read_pickled(path: Path, map_location: Any) -> dict[str, Any]:
     except Exception as error:
         # A damaged or hostile file makes the unpickler raise whatever it likes; each of these
         # means that the file is refused.
-        message = ' '.join(str(error).split())
-        if refused := _REFUSED_GLOBAL.search(message):
-            why = (
-                f'refused, because it asks to run {refused[1]}, which no weights need; get the '
-                'weights as a plain state dict or .safetensors from a source that you trust'
-            )
-        else:
-            reason = message.partition('. ')[0] or type(error).__name__
-            why = f'the file is truncated or damaged ({reason}); {_DOWNLOAD_AGAIN}'
-        raise CheckpointError(f'{path}: {why}') from error
+        raise CheckpointError(f'{path}: {_refusal(error)}') from error
     if not isinstance(checkpoint, dict):
         raise CheckpointError(
             f'{path}: holds a {type(checkpoint).__name__}, not a checkpoint; save '
             'model.state_dict() instead'
         )
     return checkpoint
+
+
+def _refusal(error: Exception) -> str:
+    message = ' '.join(str(error).split())
+    reason = message.partition('. ')[0] or type(error).__name__
+    if refused := _REFUSED.search(message):
+        return (
+            f'refused, because it asks to run {refused[1] or refused[2]}, which no weights need; '
+            'get the weights as a plain state dict or .safetensors from a source that you trust'
+        )
+    if 'TorchScript' in message:
+        return 'is a TorchScript program, not weights; save its state_dict() instead'
+    if isinstance(error, EOFError) or any(sign in message for sign in _DAMAGED):
+        return f'the file is truncated or damaged ({reason}); {_DOWNLOAD_AGAIN}'
+    return f'cannot be read ({reason}); if the file is truncated or damaged, {_DOWNLOAD_AGAIN}'
 
 
 def _not_a_checkpoint(head: bytes) -> str:

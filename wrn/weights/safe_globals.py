@@ -43,6 +43,6 @@ SAFE_GLOBALS: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [
     (_getattr, 'builtins.getattr'),
     np.ndarray,
     np.dtype,
-    *(type(np.dtype(code)) for code in ('f4', 'f8', 'i4', 'i8', '?')),
+    *(type(np.dtype(code)) for code in '?' + np.typecodes['AllInteger'] + np.typecodes['Float']),
     *_numpy_globals(),
 ]

@@ -1,12 +1,11 @@
 """Where checkpoints come from: the loaders that mmengine calls for a path or URL."""
 
-import difflib
 import re
 import tempfile
 from collections.abc import Callable
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
 from urllib.parse import urlparse
 
 import torch
@@ -14,21 +13,25 @@ from mmengine import fileio
 from mmengine.dist import barrier, is_main_process
 from mmengine.runner import CheckpointLoader
 from mmengine.runner.checkpoint import (
+    _get_mmengine_home,
     get_deprecated_model_names,
     get_external_models,
     get_mmcls_models,
     get_torchvision_models,
 )
 
-from wrn.errors import CheckpointError
+from wrn.errors import CheckpointError, did_you_mean
 from wrn.weights.fitting import get_state_dict
 from wrn.weights.reading import read_checkpoint
 
-_HASH_IN_NAME = re.compile(r'-([0-9a-f]{8,})\.\w+$')
+# Eight digits that are a date are no hash.
+_HASH_IN_NAME = re.compile(r'-(?!20[0-3]\d[01]\d[0-3]\d\.)([0-9a-f]{8,})\.\w+$')
 
 
 def load_from_local(filename: str, map_location: Any = None) -> dict[str, Any]:
-    """Read a checkpoint from a path, for :class:`mmengine.runner.CheckpointLoader`.
+    """Read a checkpoint from a path.
+
+    mmengine logs the name of a loader, without its first ten letters, as that of a backend.
 
     Args:
         filename: The path.
@@ -43,8 +46,9 @@ def load_from_local(filename: str, map_location: Any = None) -> dict[str, Any]:
 def load_from_http(filename: str, map_location: Any = None) -> dict[str, Any]:
     """Download a checkpoint to torch hub's cache and read it from there.
 
-    Only the main process of a distributed job downloads. If the file name carries a hash, as
-    those of OpenMMLab, torchvision and timm do, the SHA-256 of the content must begin with it.
+    Of a distributed job whose nodes share the cache, only the main process downloads. If the file
+    name carries a hash, as those of OpenMMLab, torchvision and timm do, the SHA-256 of what is
+    downloaded must begin with it.
 
     Args:
         filename: The URL.
@@ -61,6 +65,8 @@ def load_from_http(filename: str, map_location: Any = None) -> dict[str, Any]:
     if is_main_process() and not cached.is_file():
         _download(filename, cached)
     barrier()
+    if not cached.is_file():  # on another node, which does not share the cache
+        _download(filename, cached)
     return read_checkpoint(cached, map_location)
 
 
@@ -70,7 +76,7 @@ def _download(url: str, target: Path) -> None:
     try:
         # Writes to a temporary file, checks the hash, and only then renames.
         torch.hub.download_url_to_file(url, str(target), expected and expected[1])
-    except (URLError, OSError, RuntimeError) as error:
+    except (OSError, HTTPException, RuntimeError, ValueError) as error:
         raise CheckpointError(
             f'{url}: the download failed ({error}); give the path of a local file instead, or put '
             f'the file at {target}'
@@ -95,12 +101,15 @@ def load_from_storage(filename: str, map_location: Any = None) -> dict[str, Any]
     except Exception as error:  # each store's client raises what it likes
         raise CheckpointError(f'{filename}: cannot be fetched ({error!r})') from error
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, filename.rpartition('/')[2])
+        path = Path(folder, 'checkpoint')
         path.write_bytes(content)
-        return read_checkpoint(path, map_location)
+        try:
+            return read_checkpoint(path, map_location)
+        except CheckpointError as error:
+            raise CheckpointError(str(error).replace(str(path), filename)) from error
 
 
-def load_by_name(filename: str, map_location: Any = None) -> dict[str, Any]:
+def load_from_name(filename: str, map_location: Any = None) -> dict[str, Any]:
     """Download a checkpoint that mmengine has a name for, such as ``torchvision://resnet50``.
 
     Args:
@@ -119,10 +128,12 @@ def load_by_name(filename: str, map_location: Any = None) -> dict[str, Any]:
     urls = _TABLES[scheme]()
     name = get_deprecated_model_names().get(name, name)
     if name not in urls:
-        near = difflib.get_close_matches(name, urls)
-        hint = f'; did you mean {" or ".join(near)}?' if near else ''
+        hint = did_you_mean(name, urls)
         raise CheckpointError(f'{filename}: mmengine knows no weights of this name{hint}')
-    checkpoint = CheckpointLoader.load_checkpoint(urls[name], map_location, logger='silent')
+    source = urls[name]
+    if '://' not in source:  # a user's own entry, which is relative to mmengine's folder
+        source = str(Path(_get_mmengine_home(), source))
+    checkpoint = CheckpointLoader.load_checkpoint(source, map_location, logger='silent')
     if scheme == 'mmcls':
         weights = get_state_dict(checkpoint, filename)
         prefix = 'backbone.'
@@ -150,6 +161,6 @@ def register() -> None:
         ([''], load_from_local),
         (['http://', 'https://'], load_from_http),
         ([r'(\S+\:)?s3://', r'(\S+\:)?petrel://', 'pavi://'], load_from_storage),
-        ([f'{scheme}://' for scheme in _TABLES], load_by_name),
+        ([f'{scheme}://' for scheme in _TABLES], load_from_name),
     ):
         CheckpointLoader.register_scheme(prefixes, loader, force=True)

@@ -37,8 +37,8 @@ def write_weights(
     path = Path(folder, f'{name}-{hashlib.sha256(content).hexdigest()[:8]}.safetensors')
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with write_atomically(path) as file:
-            file.write(content)
     except OSError as error:
-        raise WrnError(f'{path}: cannot be written ({error.strerror})') from error
+        raise WrnError(f'{folder}: the folder cannot be made ({error.strerror})') from error
+    with write_atomically(path) as file:
+        file.write(content)
     return path

@@ -1,0 +1,192 @@
+"""The options of ``wrn train`` and ``wrn test``, which are those of mmpretrain's tools."""
+
+import argparse
+from argparse import Namespace
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config, ConfigDict, DictAction
+
+from wrn.config import config_errors, read_config
+from wrn.errors import WrnError
+from wrn.training import has_accelerator
+
+_RESULTS = {'pred': 'predictions', 'metrics': 'metrics'}
+_SUFFIXES = {'pred': ('.pkl', '.pickle'), 'metrics': ('.json', '.yaml', '.yml')}
+
+
+class _SettingsAction(DictAction):
+    """mmengine's ``DictAction``, which ends in a traceback where there is no ``=``."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        """Parse ``KEY=VALUE`` words."""
+        try:
+            super().__call__(parser, namespace, values, option_string)
+        except (ValueError, AssertionError) as error:
+            reason = f'expected KEY=VALUE, got {" ".join(values)}'
+            raise argparse.ArgumentError(self, reason) from error
+
+
+def add_common_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments that train and test share."""
+    parser.add_argument(
+        '--work-dir', help='folder for logs and checkpoints (default: work_dirs/CONFIG)'
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=_SettingsAction,
+        metavar='KEY=VALUE',
+        help='override settings of the config, such as train_cfg.max_epochs=5; '
+        'lists as key="[a,b]"',
+    )
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='what started the processes of a distributed job (default: none)',
+    )
+    # torch.distributed.launch passes it; torchrun, and it too by now, set LOCAL_RANK.
+    parser.add_argument('--local_rank', '--local-rank', type=int, help=argparse.SUPPRESS)
+    parser.add_argument('--no-pin-memory', action='store_true', help='do not pin memory')
+    parser.add_argument(
+        '--no-persistent-workers', action='store_true', help='restart data workers each epoch'
+    )
+
+
+def read_train_config(args: Namespace) -> Config:
+    """Read the config of ``wrn train`` and set what the command line says.
+
+    Args:
+        args: The arguments.
+
+    Returns:
+        The config to train with.
+
+    Raises:
+        WrnError: If the config is wrong, or an option cannot be had.
+    """
+    cfg = read_config(args.config)
+    with config_errors(cfg.filename):
+        _apply_common_options(cfg, args)
+        if args.no_validate:
+            cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
+        if args.amp:
+            if not has_accelerator():
+                raise WrnError('--amp: mixed precision needs a GPU; leave the option out')
+            cfg.optim_wrapper.type = 'AmpOptimWrapper'
+            cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+        if args.resume is not None:
+            cfg.resume = True
+            cfg.load_from = None if args.resume == 'auto' else args.resume
+        if args.auto_scale_lr:
+            if 'auto_scale_lr' not in cfg:
+                raise WrnError(
+                    f'{args.config}: --auto-scale-lr needs the batch size that the learning rate '
+                    'is for; set auto_scale_lr=dict(base_batch_size=...) in the config'
+                )
+            cfg.auto_scale_lr.enable = True
+    return cfg
+
+
+def read_test_config(args: Namespace) -> Config:
+    """Read the config of ``wrn test`` and set what the command line says.
+
+    Args:
+        args: The arguments.
+
+    Returns:
+        The config to test with.
+
+    Raises:
+        WrnError: If the config is wrong, or an option cannot be had.
+    """
+    if args.out is None and args.out_item is not None:
+        raise WrnError('--out-item says what to write; say where with --out FILE')
+    if args.out:
+        _check_out(Path(args.out), args.out_item or 'pred')
+    cfg = read_config(args.config)
+    with config_errors(cfg.filename):
+        _apply_common_options(cfg, args)
+        cfg.load_from = args.checkpoint
+        if args.amp:
+            cfg.test_cfg = dict(cfg.test_cfg or {}, fp16=True)
+        if args.show or args.show_dir is not None:
+            hooks = cfg.setdefault('default_hooks', {})
+            hooks['visualization'] = dict(
+                type='VisualizationHook',
+                enable=True,
+                show=args.show,
+                wait_time=args.wait_time,
+                out_dir=args.show_dir,
+                interval=args.interval,
+            )
+        if args.tta:
+            _augment_test(cfg)
+    return cfg
+
+
+def check_folder_of(out: str | Path) -> None:
+    """Check before the work that its output can be written after it.
+
+    Args:
+        out: The value of ``--out``.
+
+    Raises:
+        WrnError: If it is a folder, or the folder that it is in does not exist.
+    """
+    if Path(out).is_dir():
+        raise WrnError(f'--out {out}: is a folder; give the name of a file')
+    if not Path(out).resolve().parent.is_dir():
+        raise WrnError(f'--out {out}: the folder does not exist; make it first')
+
+
+def _check_out(out: Path, item: str) -> None:
+    if out.suffix not in _SUFFIXES[item]:
+        suffixes = ', '.join(_SUFFIXES[item])
+        raise WrnError(f'--out {out}: {_RESULTS[item]} are written as {suffixes}')
+    check_folder_of(out)
+
+
+def _apply_common_options(cfg: Config, args: Namespace) -> None:
+    if args.cfg_options is not None:
+        cfg.merge_from_dict(args.cfg_options)
+    cfg.launcher = args.launcher
+    if args.work_dir is not None:
+        cfg.work_dir = args.work_dir
+    elif cfg.get('work_dir') is None:
+        cfg.work_dir = str(Path('work_dirs', Path(args.config).stem))
+    # Pinning memory without an accelerator does nothing but warn.
+    pin_memory = has_accelerator() and not args.no_pin_memory
+    for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        if cfg.get(name) is None:
+            continue
+        loader = cfg[name]
+        loader.setdefault('collate_fn', dict(type='default_collate'))
+        loader.pin_memory = loader.get('pin_memory', True) and pin_memory
+        loader.persistent_workers = (
+            loader.get('persistent_workers', True)
+            and loader.get('num_workers', 0) > 0
+            and not args.no_persistent_workers
+        )
+
+
+def _augment_test(cfg: Config) -> None:
+    """Average the scores over the config's ``tta_pipeline``, or over a picture and its mirror."""
+    pipeline = cfg.test_dataloader.dataset.pipeline
+    if 'tta_pipeline' not in cfg:
+        flips = [dict(type='RandomFlip', prob=1.0), dict(type='RandomFlip', prob=0.0)]
+        cfg.tta_pipeline = [
+            *deepcopy(pipeline[:-1]),
+            dict(type='TestTimeAug', transforms=[flips, [pipeline[-1]]]),
+        ]
+    model = cfg.get('tta_model', dict(type='mmpretrain.AverageClsScoreTTA'))
+    cfg.model = ConfigDict(**model, module=cfg.model)
+    cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
