@@ -1,6 +1,8 @@
 """Config files: found by path or model name, read, and their mistakes told in one line."""
 
 import contextlib
+import difflib
+import inspect
 import re
 import traceback
 from collections.abc import Callable, Iterator
@@ -9,12 +11,14 @@ from pathlib import Path
 
 from mmengine.config import Config
 from mmengine.registry import Registry
+from mmengine.runner import Runner
 from mmpretrain import registry
 
 from wrn import zoo
 from wrn.errors import WrnError, did_you_mean
 
-_UNREGISTERED = re.compile(r'(\S+) is not in the')
+_UNREGISTERED = re.compile(r'(\S+) is not in the (?:\S+::)?([\w ]+) registry')
+_UNREADABLE = re.compile(r'failed to load image: (.+)')
 
 
 def find_config(config: str | PathLike) -> Path:
@@ -76,26 +80,62 @@ def config_errors(
     try:
         yield
     except Exception as error:
+        # Constructors check their arguments with exceptions of every kind.
+        message = _message(error)
+        if unreadable := _UNREADABLE.search(message):
+            raise WrnError(
+                f'{unreadable[1]}: the picture cannot be read; remove or replace it'
+            ) from error
         if isinstance(error, WrnError) or unless():
             raise
-        # Constructors check their arguments with exceptions of every kind.
-        message = str(error.args[0] if len(error.args) == 1 else error).strip()
-        if 'Traceback' in message:  # of a worker process of a data loader
-            message = message.splitlines()[-1]
-        message = ' '.join(message.split())
-        if not message:
-            frame = traceback.extract_tb(error.__traceback__)[-1]
-            message = f'{frame.line} does not hold ({frame.filename}:{frame.lineno})'
-        if isinstance(error, SyntaxError) and error.lineno:
-            message = f'syntax error in line {error.lineno}: {error.msg}'
-        elif unregistered := _UNREGISTERED.search(message):
-            message = f"unknown type '{unregistered[1]}'{_near_types(unregistered[1])}"
-        elif isinstance(error, KeyError | AttributeError | AssertionError):
-            message = f'{type(error).__name__}: {message}'
         raise WrnError(f'{source or "config"}: {message}') from error
 
 
-def _near_types(name: str) -> str:
-    registries = (value for value in vars(registry).values() if isinstance(value, Registry))
-    known = {key for registry in registries for key in registry.module_dict}
+def _message(error: Exception) -> str:
+    """Put what an exception says into one line."""
+    message = str(error.args[0] if len(error.args) == 1 else error).strip()
+    if 'Traceback' in message:  # of a worker process of a data loader
+        message = message.splitlines()[-1]
+    message = ' '.join(message.split())
+    if isinstance(error, SyntaxError) and error.lineno:
+        return f'syntax error in line {error.lineno}: {error.msg}'
+    if not message:
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        return f'{frame.line} does not hold ({frame.filename}:{frame.lineno})'
+    if unregistered := _UNREGISTERED.search(message):
+        name, registry_name = unregistered.groups()
+        return f"unknown {registry_name} type '{name}'{_near_types(name, registry_name)}"
+    if 'pkg_resources' in message:
+        return (
+            "a _base_ of the form 'package::path' needs pkg_resources, which setuptools no longer "
+            'has; give the path of the file'
+        )
+    kind = type(error).__name__
+    vague = isinstance(error, KeyError | AttributeError | AssertionError)
+    return f'{kind}: {message}' if vague and not message.startswith(kind) else message
+
+
+def _near_types(name: str, registry_name: str) -> str:
+    registries = [value for value in vars(registry).values() if isinstance(value, Registry)]
+    known = {
+        key
+        for ours in registries
+        if ours.name == registry_name
+        for key in (*ours.module_dict, *(ours.parent.module_dict if ours.parent else ()))
+    }
     return did_you_mean(name.rpartition('.')[2], known)
+
+
+def check_keys(cfg: Config) -> None:
+    """Check that no top-level key is a misspelt one, which mmengine would leave unread.
+
+    Args:
+        cfg: The config of a run.
+
+    Raises:
+        WrnError: If a key is none of a runner's, but nearly.
+    """
+    known = inspect.signature(Runner).parameters
+    for key in cfg.keys() - known:
+        if difflib.get_close_matches(key, known, n=1, cutoff=0.85):
+            raise WrnError(f"{cfg.filename}: unknown key '{key}'{did_you_mean(key, known)}")

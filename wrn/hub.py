@@ -93,7 +93,7 @@ def get_model(
         network = dispatch_model(network, device_map=device_map, offload_folder=offload_folder)
     elif device is not None:
         network.to(device)
-    network._dataset_meta = meta or _dataset_meta(config)
+    network._dataset_meta = _fitting_meta(network, meta or _dataset_meta(config))
     network._config = config
     network._metainfo = entry
     return network.eval()
@@ -130,7 +130,6 @@ def _build_pretrained(config: Config, source: str) -> tuple[BaseModel, dict[str,
             message = f'{source}: the weights of the head do not fit; the head is newly initialised'
             warnings.warn(message, RandomWeightsWarning, stacklevel=3)
             network = _build(config)
-            network.head.init_weights()
             state_dict |= {f'head.{k}': v for k, v in network.head.state_dict().items()}
     assign_state_dict(network, state_dict)
     meta = checkpoint.get('meta') or {}
@@ -168,6 +167,14 @@ class _EmptyOnMeta(TorchFunctionMode):
         if func is torch.empty and kwargs.get('device') is None:
             kwargs = {**kwargs, 'device': 'meta'}
         return func(*args, **kwargs)
+
+
+def _fitting_meta(network: BaseModel, meta: dict[str, Any]) -> dict[str, Any]:
+    """Leave out the names of other classes than the head has."""
+    number = getattr(getattr(network, 'head', None), 'num_classes', None)
+    if number is not None and len(meta.get('classes') or ()) != number:
+        return {key: value for key, value in meta.items() if key != 'classes'}
+    return meta
 
 
 def _dataset_meta(config: Config) -> dict[str, Any]:

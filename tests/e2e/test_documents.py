@@ -53,3 +53,4 @@ def test_commands_of_the_documents_parse(readme, capsys):
     assert len(commands) > 5
     for command in commands:
         parse_args(command.split()[1:])
+    # The digits' and the pictures' own commands are run in tests/integration/test_training.py.

@@ -142,7 +142,7 @@ def test_mistakes_in_predict(fails, arguments, message):
         (['train', DIGITS, '--amp'], 'needs a GPU'),
         (['train', DIGITS, '--cfg-options', 'model.backbone.dept=3'], "unexpected keyword argument 'dept'"),
         (['train', DIGITS, '--cfg-options', 'model.backbone.type=WideResNt'], 'did you mean WideResNet'),
-        (['train', DIGITS, '--cfg-options', 'optim_wrapper.optimizer.type=SGDD'], "unknown type 'SGDD'; did you mean SGD"),
+        (['train', DIGITS, '--cfg-options', 'optim_wrapper.optimizer.type=SGDD'], "unknown optimizer type 'SGDD'; did you mean SGD"),
         (['train', DIGITS, '--cfg-options', 'model.head.num_classes=7'], 'the data set has 10 classes, but the head of the model has 7'),
         (['train', DIGITS, '--resume', 'none.pth'], 'none.pth: the checkpoint does not exist'),
         (['test', DIGITS], 'give a checkpoint after it'),
@@ -156,6 +156,11 @@ def test_mistakes_in_predict(fails, arguments, message):
         (['train', DIGITS, '--launcher', 'pytorch'], 'start the job with a script of tools/'),
         (['train', DIGITS, '--launcher', 'slurm'], 'SLURM_'),
         (['test', DIGITS, 'x.pth', '--out', 'folder.pkl'], '--out folder.pkl: is a folder'),
+        (['train', DIGITS, '--cfg-options', 'param_scheduler.type=Stp'], "unknown parameter scheduler type 'Stp'"),
+        (['train', DIGITS, '--cfg-options', 'modl.backbone.depth=18'], "unknown key 'modl'; did you mean model"),
+        (['train', DIGITS, '--cfg-options', 'model.head.in_channels=97'], 'cannot be multiplied'),
+        (['train', DIGITS, '--cfg-options', 'val_evaluator.topk=11'], 'top-11 accuracy needs at least 11 classes'),
+        (['train', DIGITS, '--work-dir', '/dev/null/x'], '--work-dir /dev/null/x: cannot be made'),
         (['publish', 'none.pth', 'name'], 'none.pth: the checkpoint does not exist'),
     ],
 )  # fmt: skip
@@ -177,6 +182,8 @@ def test_mistakes_in_the_data_folder(fails, make_image_folder, tmp_path):
     assert 'empty/train: the data folder is empty' in train(tmp_path / 'empty')
     root = make_image_folder(classes=3)
     assert 'has 3 class folders, but the head of the model has 1000 classes' in train(root)
+    error = train(root, 'model.head.num_classes=3', 'val_evaluator.topk=1')
+    assert "train_dataloader.dataset.type: 'ImageNet' has 1000 classes" in error
     error = train(root, 'train_dataloader.dataset.ann_file=none.txt')
     assert 'none.txt: the annotation file does not exist' in error
 
@@ -204,7 +211,7 @@ def test_a_random_head_predicts_nothing(fails, tmp_path):
 def test_publish(capsys, tmp_path, digits_weights):
     model = wrn.get_model('wide-resnet18_1xb64_digits', pretrained=True)
     checkpoint = dict(
-        meta=dict(epoch=1, dataset_meta=dict(classes=('a', 'b'))),
+        meta=dict(epoch=1, dataset_meta=dict(classes=tuple('abcdefghij'))),
         state_dict=model.state_dict(),
         optimizer=dict(state={}),
     )
@@ -215,8 +222,34 @@ def test_publish(capsys, tmp_path, digits_weights):
     assert 'left out: meta.epoch, optimizer\n' in out
     (path,) = (tmp_path / 'out').iterdir()
     loaded = wrn.get_model(DIGITS, pretrained=path)
-    assert loaded._dataset_meta == {'classes': ['a', 'b']}
+    assert loaded._dataset_meta == {'classes': list('abcdefghij')}
     assert torch.equal(loaded.backbone.conv1.weight, model.backbone.conv1.weight)
+
+
+def test_publish_is_repeatable(capsys, tmp_path, fails):
+    torch.save({'w': torch.ones(3)}, 'w.pth')
+    for _ in range(4):
+        main(['publish', 'w.pth', 'mine', '--folder', 'out'])
+    assert len(list((tmp_path / 'out').iterdir())) == 1
+    assert 'left out' not in capsys.readouterr().out
+    assert 'must not have a folder in it' in fails('publish', 'w.pth', '../mine')
+
+
+def test_a_bad_picture_of_a_data_set_is_named(fails, make_image_folder, tmp_path):
+    root = make_image_folder()
+    bad = root / 'val' / 'class_1' / '0.jpg'
+    bad.write_bytes(bad.read_bytes()[:300])
+    loader = dict(type='CustomDataset', data_root=str(root), data_prefix='val')
+    (tmp_path / 'mine.py').write_text(
+        f"_base_ = ['{wrn.zoo.root() / IN1K}']\n"
+        f'test_dataloader = dict(num_workers=1, dataset=dict(_delete_=True, **{loader}, '
+        'pipeline={{_base_.test_pipeline}}))\n'
+        'model = dict(head=dict(num_classes=3))\ntest_evaluator = dict(topk=1)\n'
+    )
+    model = wrn.get_model('mine.py')
+    torch.save(model.state_dict(), 'w.pth')
+    error = fails('test', 'mine.py', 'w.pth')
+    assert error == f'wrn: error: {bad}: the picture cannot be read; remove or replace it'
 
 
 def test_the_old_launcher_is_understood():

@@ -144,6 +144,31 @@ def test_a_folder_of_jpegs_and_a_config_that_inherits(run, tmp_path, child_confi
     )
 
 
+def test_the_readmes_recipe_for_own_pictures(run, tmp_path, checkout, make_image_folder):
+    make_image_folder(name='pets')
+    (recipe,) = re.findall(r'```py\n(.*?)```', (checkout / 'README.md').read_text(), re.DOTALL)
+    weights = tmp_path / 'WEIGHTS.pth'
+    torch.save(wrn.get_model('wide-resnet50_3rdparty_8xb32_in1k').state_dict(), weights)
+    (tmp_path / 'pets.py').write_text(recipe.replace('PATH', str(wrn.zoo.root())))
+    options = ['train_cfg.max_epochs=1', 'train_dataloader.num_workers=0']
+    trained = run('wrn', 'train', 'pets.py', '--cfg-options', *options, cwd=tmp_path)
+    assert 'the head does not fit and is newly initialised' in trained.stdout
+    assert 'accuracy/top1' in trained.stdout
+    last = 'work_dirs/pets/epoch_1.pth'
+    tested = run('wrn', 'test', 'pets.py', last, cwd=tmp_path)
+    assert top1(tested.stdout) == top1(trained.stdout)
+    command = (
+        'wrn',
+        'predict',
+        'pets/val/class_0/0.jpg',
+        '--model',
+        'pets.py',
+        '--checkpoint',
+        last,
+    )
+    assert 'class_' in run(*command, cwd=tmp_path).stdout
+
+
 def test_fine_tuning_from_weights_of_other_classes(run, tmp_path, child_config):
     """`load_from` takes the backbone and says that the head is new; Pretrained takes it, too."""
     weights = wrn.get_model(child_config, head=dict(num_classes=7)).state_dict()

@@ -54,7 +54,7 @@ def test_child_of_ours(config):
         ("_base_ = ['./none.py']", 'does not exist|No such file'),
         (
             "model = dict(backbone=dict(type='WideResNt'))",
-            "unknown type 'WideResNt'; did you mean WideResNet",
+            "unknown model type 'WideResNt'; did you mean WideResNet",
         ),
         ('model = dict(backbone=dict(dept=50))', "unexpected keyword argument 'dept'"),
         ('model = dict(backbone=dict(depth=51))', 'depth must be one of 18, 34, 50, 101, 152'),

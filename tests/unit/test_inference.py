@@ -113,6 +113,13 @@ def test_a_model_of_another_task_goes_to_mmpretrain(demo, monkeypatch):
 def test_own_class_names(demo):
     result = wrn.inference_model(DIGITS, demo / 'digit_3.png', classes=[f'n{i}' for i in range(10)])
     assert result['pred_class'] == 'n3'
+    with pytest.raises(WrnError, match='has 1 names, but the model has 10 classes'):
+        wrn.inference_model(DIGITS, demo / 'digit_3.png', classes=['x'])
+
+
+def test_no_batch_of_nothing(demo):
+    with pytest.raises(WrnError, match='batch_size must be at least 1'):
+        wrn.inference_model(DIGITS, demo, batch_size=0)
 
 
 def test_datasamples_and_drawings(demo, tmp_path):

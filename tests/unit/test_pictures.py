@@ -6,6 +6,7 @@ import zlib
 import cv2
 import numpy as np
 import pytest
+import torch
 from mmcv.transforms import LoadImageFromFile
 from PIL import Image
 
@@ -169,6 +170,31 @@ def test_pictures_of_whole_numbers(factor):
     picture = Image.fromarray(np.arange(256, dtype=np.int32).reshape(16, 16) * factor)
     assert picture.mode == 'I'
     assert read_picture(picture)[..., 0].ravel().tolist() == list(range(256))
+
+
+@pytest.mark.parametrize('values', [[0.0, 1.0], [-1, 5], [0, 70_000]])
+def test_pictures_of_other_numbers_are_refused(tmp_path, values):
+    pixels = np.array(values, np.float32 if isinstance(values[0], float) else np.int32)
+    picture = Image.fromarray(np.tile(pixels, (4, 1)))
+    path = save(picture, tmp_path / 'x.tif')
+    for source in (picture, path):
+        with pytest.raises(PictureError, match='neither of 8 nor of 16 bits'):
+            read_picture(source)
+
+
+@pytest.mark.parametrize('extension', ['png', 'tif', 'bmp', 'gif', 'webp', 'jpg'])
+def test_cut_files_are_told_by_us_alone(tmp_path, picture, extension, capfd):
+    path = save(picture, tmp_path / f'x.{extension}')
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(PictureError, match=r'damaged|not a picture'):
+        read_picture(path)
+    assert capfd.readouterr() == ('', '')
+
+
+@pytest.mark.parametrize('inputs', [7, None, b'bytes', torch.zeros(3, 4, 4), ''])
+def test_what_stands_for_no_picture(inputs):
+    with pytest.raises(PictureError, match='is no picture; give a path'):
+        find_pictures(inputs)
 
 
 def test_missing_file(tmp_path):

@@ -46,7 +46,7 @@ def test_an_error_of_the_server(server, cache):
     with pytest.raises(CheckpointError, match='404') as error:
         wrn.get_model(DIGITS, pretrained=server.url('none.pth'))
     assert server.url('none.pth') in str(error.value)
-    assert str(cache / 'none.pth') in str(error.value)  # where to put the file by hand
+    assert f'put the file at {cache}' in str(error.value)
 
 
 def test_no_server(cache):
@@ -58,6 +58,26 @@ def test_a_web_page_in_place_of_weights(server, cache):
     (server.folder / 'w.pth').write_text('<!DOCTYPE html><title>Log in</title>')
     with pytest.raises(CheckpointError, match='is a web page'):
         wrn.get_model(DIGITS, pretrained=server.url('w.pth'))
+    torch.save(wrn.get_model(DIGITS).state_dict(), server.folder / 'w.pth')
+    wrn.get_model(DIGITS, pretrained=server.url('w.pth'))  # the page has not stayed
+
+
+def test_files_of_the_same_name_from_two_places(server, cache):
+    for place in ('a', 'b'):
+        (server.folder / place).mkdir()
+        model = wrn.get_model(DIGITS)
+        model.head.fc.bias.data.fill_(ord(place))
+        torch.save(model.state_dict(), server.folder / place / 'epoch_1.pth')
+    for place in ('a', 'b', 'a'):
+        model = wrn.get_model(DIGITS, pretrained=server.url(f'{place}/epoch_1.pth'))
+        assert model.head.fc.bias[0] == ord(place)
+
+
+def test_the_hash_of_a_file_put_in_the_cache_is_checked(server, cache, digits_weights):
+    cache.mkdir(parents=True)
+    (cache / 'w-12345678.safetensors').write_bytes(Path(digits_weights).read_bytes())
+    with pytest.raises(CheckpointError, match='does not begin with 12345678'):
+        wrn.get_model(DIGITS, pretrained=server.url('w-12345678.safetensors'))
 
 
 def test_a_query_is_not_part_of_the_name(server, cache, digits_weights):

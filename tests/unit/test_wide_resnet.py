@@ -88,8 +88,8 @@ def test_a_factor_is_read_as_it_was_meant():
     [
         (50, 1.3, r'widen_factor=1.3 gives 83.2 channels'),
         (18, 1.01, r'gives 64.64 channels'),
-        (50, 0, 'must be positive'),
-        (50, -2, 'must be positive'),
+        (50, 0, 'must be a positive number'),
+        (50, -2, 'must be a positive number'),
         (20, 2, 'depth must be one of 18, 34, 50, 101, 152, not 20'),
     ],
 )

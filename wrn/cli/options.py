@@ -8,7 +8,7 @@ from typing import Any
 
 from mmengine.config import Config, ConfigDict, DictAction
 
-from wrn.config import config_errors, read_config
+from wrn.config import check_keys, config_errors, read_config
 from wrn.errors import WrnError
 from wrn.training import has_accelerator
 
@@ -158,11 +158,17 @@ def _check_out(out: Path, item: str) -> None:
 def _apply_common_options(cfg: Config, args: Namespace) -> None:
     if args.cfg_options is not None:
         cfg.merge_from_dict(args.cfg_options)
+    check_keys(cfg)
     cfg.launcher = args.launcher
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir
     elif cfg.get('work_dir') is None:
         cfg.work_dir = str(Path('work_dirs', Path(args.config).stem))
+    try:
+        Path(cfg.work_dir).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = error.strerror
+        raise WrnError(f'--work-dir {cfg.work_dir}: cannot be made ({reason})') from error
     # Pinning memory without an accelerator does nothing but warn.
     pin_memory = has_accelerator() and not args.no_pin_memory
     for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):

@@ -1,11 +1,12 @@
 """``wrn predict``: classify pictures."""
 
 import argparse
+import contextlib
 import json
 import sys
 import warnings
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import IO, Any
 
 import torch
 from mmengine.device import get_device
@@ -20,7 +21,7 @@ from wrn.cli.options import check_folder_of
 from wrn.errors import PictureError, RandomWeightsWarning, WrnError
 from wrn.files import write_atomically
 from wrn.hub import get_model
-from wrn.inference.pictures import find_pictures
+from wrn.inference.pictures import Picture, find_pictures
 from wrn.inference.predictor import Predictor
 
 HELP = 'classify pictures'
@@ -51,6 +52,34 @@ def run(args: argparse.Namespace) -> None:
         check_folder_of(args.out)
     pictures = find_pictures(args.inputs)
     predictor = Predictor(_load_model(args))
+    with _open_output(args.out) as file:  # first, so that no prediction is lost if it cannot be
+        records = _predict(predictor, pictures, args)
+        if file:
+            text = json.dumps(records, indent=2, ensure_ascii=False) + '\n'
+            file.write(text.encode())
+        elif any('predictions' in record for record in records):
+            Console().print(_table(records))
+    failed = [record['error'] for record in records if 'error' in record]
+    for error in failed:
+        print(f'wrn: {error}', file=sys.stderr)
+    if failed:
+        raise WrnError(f'{len(failed)} of {len(pictures)} pictures could not be read')
+
+
+@contextlib.contextmanager
+def _open_output(out: str | None) -> Iterator[IO[bytes] | None]:
+    if out == '-':
+        yield sys.stdout.buffer
+    elif out:
+        with write_atomically(out) as file:
+            yield file
+    else:
+        yield None
+
+
+def _predict(
+    predictor: Predictor, pictures: Sequence[Picture], args: argparse.Namespace
+) -> list[dict[str, Any]]:
     samples = track(
         predictor.stream(pictures, args.batch_size),
         'Predicting',
@@ -59,25 +88,16 @@ def run(args: argparse.Namespace) -> None:
         transient=True,
         disable=len(pictures) <= args.batch_size,
     )
-    records = [
+    return [
         dict(img_path=str(picture), **_describe(sample, predictor.classes, args.topk))
         for picture, sample in zip(pictures, samples, strict=True)
     ]
-    if args.out:
-        _write(json.dumps(records, indent=2, ensure_ascii=False) + '\n', args.out)
-    elif any('predictions' in record for record in records):
-        Console().print(_table(records))
-    failed = [record['error'] for record in records if 'error' in record]
-    for error in failed:
-        print(f'wrn: {error}', file=sys.stderr)
-    if failed:
-        raise WrnError(f'{len(failed)} of {len(pictures)} pictures could not be read')
 
 
 def _load_model(args: argparse.Namespace) -> BaseModel:
     device = args.device or get_device()
     try:
-        torch.empty(0, device=device)
+        torch.zeros(1, device=device).item()
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
         raise WrnError(f'--device {device}: cannot be used here ({reason})') from error
@@ -122,11 +142,3 @@ def _table(records: list[dict[str, Any]]) -> Table:
                 end_section=rank + 1 == len(record['predictions']),
             )
     return table
-
-
-def _write(text: str, out: str) -> None:
-    if out == '-':
-        sys.stdout.write(text)
-    else:
-        with write_atomically(out) as file:
-            file.write(text.encode())

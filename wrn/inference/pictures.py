@@ -3,7 +3,7 @@
 import contextlib
 import glob
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from http.client import HTTPException
 from os import PathLike
 from pathlib import Path
@@ -13,11 +13,13 @@ import cv2
 import numpy as np
 from mmengine import fileio
 from PIL import Image, ImageOps, UnidentifiedImageError
+from torch import Tensor
 
 from wrn.errors import PictureError
 
 Picture: TypeAlias = str | PathLike | np.ndarray | Image.Image
 
+_TIFF, _PNG = (b'II*\0', b'MM\0*'), b'\x89PNG'
 EXTENSIONS = ('.bmp', '.gif', '.jpeg', '.jpg', '.pgm', '.png', '.ppm', '.tif', '.tiff', '.webp')
 
 
@@ -46,8 +48,13 @@ def find_pictures(inputs: Picture | Sequence[Picture]) -> list[Picture]:
     """
     if isinstance(inputs, np.ndarray | Image.Image):
         return [inputs]
-    if not isinstance(inputs, str | PathLike):
+    if isinstance(inputs, Iterable) and not isinstance(inputs, str | PathLike | bytes | Tensor):
         return [picture for item in inputs for picture in find_pictures(item)]
+    if not isinstance(inputs, str | PathLike) or not str(inputs):
+        raise PictureError(
+            f'{str(inputs)[:40]!r}: is no picture; give a path, a URL, an array of pixels, a PIL '
+            'picture, or a list of these'
+        )
     if Path(inputs).is_dir():
         files = (file for file in Path(inputs).rglob('*') if file.suffix.lower() in EXTENSIONS)
         found = sorted(str(file) for file in files if file.is_file())
@@ -97,12 +104,30 @@ def read_picture(picture: Picture) -> np.ndarray:
         raise PictureError(f'{picture}: cannot be read ({reason})') from error
     if not content:
         raise PictureError(f'{picture}: the file is empty')
-    with contextlib.suppress(cv2.error):  # Pillow says better what is wrong
-        pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
-        if pixels is not None:
-            return pixels
     with _damage_told(picture):
-        return _from_pil(Image.open(io.BytesIO(content)))
+        pixels = _decode(content)
+        # Pillow reads some formats that OpenCV does not, and says better what is wrong.
+        return _from_pil(Image.open(io.BytesIO(content))) if pixels is None else pixels
+
+
+def _decode(content: bytes) -> np.ndarray | None:
+    """Decode with OpenCV, as mmpretrain does; None if it cannot."""
+    if content.startswith(_TIFF):
+        # OpenCV cuts off at 0 and 255 what is of 32 bits or float.
+        with contextlib.suppress(UnidentifiedImageError):
+            picture = Image.open(io.BytesIO(content))
+            if picture.mode in ('I', 'F'):
+                return _from_pil(picture)
+    if content.startswith(_PNG) and b'IEND' not in content[-12:]:
+        return None  # cut off, of which libpng prints a line of its own
+    level = cv2.utils.logging.getLogLevel()
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    try:
+        return cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error:
+        return None
+    finally:
+        cv2.utils.logging.setLogLevel(level)
 
 
 @contextlib.contextmanager
@@ -116,7 +141,15 @@ def _damage_told(picture: Picture) -> Iterator[None]:
         raise PictureError(f'{picture}: the picture is damaged or too large ({error})') from error
 
 
+def _check_depth(picture: Image.Image) -> None:
+    if picture.mode in ('I', 'F'):
+        values = np.asarray(picture)
+        if picture.mode == 'F' or values.min() < 0 or values.max() >= 1 << 16:
+            raise ValueError('its values are neither of 8 nor of 16 bits')
+
+
 def _from_pil(picture: Image.Image) -> np.ndarray:
+    _check_depth(picture)
     picture = ImageOps.exif_transpose(picture)
     if picture.mode.startswith('I'):  # 16 bits, if more than 8
         deep = np.asarray(picture)

@@ -32,7 +32,7 @@ class Predictor(ImageClassificationInferencer):
         classes: The names of the classes. Defaults to None, those that came with the weights.
 
     Raises:
-        WrnError: If the model does not know its config.
+        WrnError: If the model does not know its config, or has another number of classes.
     """
 
     def __init__(self, model: BaseModel, classes: Sequence[str] | None = None) -> None:
@@ -41,6 +41,9 @@ class Predictor(ImageClassificationInferencer):
                 'the model does not know how its pictures are prepared; set `model._config` to '
                 'its Config (of a Runner, `runner.cfg`), or get the model from `wrn.get_model`'
             )
+        number = getattr(getattr(model, 'head', None), 'num_classes', None)
+        if classes is not None and number not in (None, len(classes)):
+            raise WrnError(f'classes: has {len(classes)} names, but the model has {number} classes')
         super().__init__(model, classes=classes)
 
     def __call__(
@@ -88,6 +91,8 @@ class Predictor(ImageClassificationInferencer):
         Yields:
             For each picture, in order, its prediction, or the error if it cannot be read.
         """
+        if batch_size < 1:
+            raise WrnError(f'batch_size must be at least 1, not {batch_size}')
         pictures = iter(pictures)
         while batch := list(itertools.islice(pictures, batch_size)):
             inputs = [self._prepare(picture) for picture in batch]

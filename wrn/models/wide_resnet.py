@@ -90,9 +90,12 @@ class WideResNet(ResNet):
             known = ', '.join(map(str, self.arch_settings))
             raise ValueError(f'depth must be one of {known}, not {depth}')
         # As it was meant: 1.1 is 11/10 and 1.3333333333333333 is 4/3, which no binary float is.
-        factor = Fraction(widen_factor).limit_denominator(1000)
+        try:
+            factor = Fraction(widen_factor).limit_denominator(1000)
+        except (TypeError, ValueError, OverflowError):
+            factor = Fraction(0)
         if factor <= 0:
-            raise ValueError(f'widen_factor must be positive, not {widen_factor}')
+            raise ValueError(f'widen_factor must be a positive number, not {widen_factor!r}')
         width = base_channels * factor
         if width.denominator != 1:
             raise ValueError(

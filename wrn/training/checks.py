@@ -13,6 +13,8 @@ from torch.utils.data import DataLoader
 from wrn.errors import CheckpointError, WrnError
 from wrn.weights import check_state_dict, get_state_dict
 
+_RECIPE = "see 'Your own pictures' in the README"
+
 
 def check_data_folder(name: str, dataset: ConfigDict, num_classes: int | None) -> None:
     """Check that the folder of an ImageNet-style data set is there and has the right classes.
@@ -30,41 +32,76 @@ def check_data_folder(name: str, dataset: ConfigDict, num_classes: int | None) -
     key = f'{name}.dataset'
     while 'dataset' in dataset:  # RepeatDataset and the like
         dataset, key = dataset.dataset, f'{key}.dataset'
-    root = str(dataset.get('data_root') or '')
-    if str(dataset.type).rpartition('.')[2] not in ('ImageNet', 'CustomDataset') or '://' in root:
+    root, annotations = (str(dataset.get(key) or '') for key in ('data_root', 'ann_file'))
+    kind = str(dataset.type).rpartition('.')[2]
+    if kind not in ('ImageNet', 'CustomDataset') or '://' in root + annotations:
         return
     split = dataset.get('split') or ''
     prefix = dataset.get('data_prefix') or split
     if isinstance(prefix, dict):
         prefix = prefix.get('img_path', '')
-    folder = Path(root) / prefix
+    folder = Path(root, prefix)
     if not folder.is_dir():
         raise WrnError(
             f'{folder}: the data folder does not exist; put the pictures there, or give another '
             f'with --cfg-options {key}.data_root=FOLDER'
         )
-    if '://' in (annotations := dataset.get('ann_file') or ''):
-        return
-    listed = Path(root) / (annotations or f'meta/{split}.txt')
+    listed = Path(root, annotations or f'meta/{split}.txt')
     if annotations and not listed.is_file():
         raise WrnError(
             f'{listed}: the annotation file does not exist; give another with --cfg-options '
             f'{key}.ann_file=FILE'
         )
-    if listed.is_file() or not dataset.get('with_label', True):
-        return
+    if not listed.is_file() and dataset.get('with_label', True):
+        _check_class_folders(name, folder, num_classes)
+    named = dataset.get('metainfo') or dataset.get('classes')
+    if kind == 'ImageNet' and not named and num_classes not in (None, 1000):
+        raise WrnError(
+            f"{key}.type: 'ImageNet' has 1000 classes, but the head of the model has "
+            f"{num_classes}; the type of other data is 'CustomDataset': {_RECIPE}"
+        )
+
+
+def _check_class_folders(name: str, folder: Path, num_classes: int | None) -> None:
     with os.scandir(folder) as entries:
         classes = sum(entry.is_dir() for entry in entries)
     if classes == 0:
         raise WrnError(
             f'{folder}: the data folder is empty; it must have a folder of pictures for each class'
         )
-    if num_classes is not None and classes != num_classes:
+    if num_classes not in (None, classes):
+        cure = (
+            f'for data of your own {_RECIPE}'
+            if name == 'train_dataloader'
+            else 'it must have a folder for each class of the training data, though empty'
+        )
         raise WrnError(
             f'{folder}: has {classes} class folders, but the head of the model has {num_classes} '
-            f'classes; set model.head.num_classes={classes} in the config, and with other classes '
-            "than ImageNet's also the data set's type to 'CustomDataset'"
+            f'classes; {cure}'
         )
+
+
+def check_topk(name: str, metrics: Any, num_classes: int | None) -> None:
+    """Check that no top-k accuracy is asked for of fewer than k classes.
+
+    mmpretrain finds it when the first validation ends, after an epoch of training.
+
+    Args:
+        name: The key of the evaluator, for messages, such as ``'val_evaluator'``.
+        metrics: Its config: that of a metric, or several.
+        num_classes: The number of classes of the model's head, if it has one.
+
+    Raises:
+        WrnError: If it is.
+    """
+    for metric in [metrics] if isinstance(metrics, dict) else metrics or []:
+        topk = metric.get('topk', 1)
+        most = max(topk) if isinstance(topk, list | tuple) else topk
+        if num_classes is not None and most > num_classes:
+            raise WrnError(
+                f'{name}.topk: top-{most} accuracy needs at least {most} classes, but the head of '
+                f'the model has {num_classes}; set {name}.topk=1'
+            )
 
 
 def check_optimizer(cfg: Config) -> None:
@@ -76,9 +113,12 @@ def check_optimizer(cfg: Config) -> None:
         cfg: The config.
 
     Raises:
-        KeyError: If it is not, as for every other type.
+        WrnError: If there is none.
+        KeyError: If it is not registered, as for every other type.
     """
-    kind = cfg.optim_wrapper.get('optimizer', {}).get('type')
+    if cfg.get('optim_wrapper') is None:
+        raise WrnError(f'{cfg.filename}: has no optim_wrapper, so it cannot be trained')
+    kind = (cfg.optim_wrapper.get('optimizer') or {}).get('type')
     if isinstance(kind, str) and OPTIMIZERS.get(kind) is None:
         raise KeyError(f'{kind} is not in the optimizer registry')
 

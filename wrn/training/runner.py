@@ -18,6 +18,7 @@ from wrn.training.checks import (
     ClassCheckHook,
     check_data_folder,
     check_optimizer,
+    check_topk,
     get_num_classes,
 )
 from wrn.training.launch import init_distributed
@@ -73,6 +74,8 @@ def _build_runner(cfg: Config, loaders: list[str], hooks: list[Hook]) -> Runner:
     for name in loaders:
         if cfg.get(name):
             check_data_folder(name, cfg[name].dataset, classes)
+            evaluator = name.replace('dataloader', 'evaluator')
+            check_topk(evaluator, cfg.get(evaluator), classes)
     init_distributed(cfg)
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
     for hook in (*hooks, ClassCheckHook(classes)):
@@ -81,9 +84,9 @@ def _build_runner(cfg: Config, loaders: list[str], hooks: list[Hook]) -> Runner:
 
 
 class _StartedHook(Hook):
-    """Know whether the run has come to its first batch: errors after it are not the config's."""
+    """Know whether the run has come through a batch: errors after it are not the config's."""
 
     yes = False
 
-    def _before_iter(self, *args: Any, **kwargs: Any) -> None:
+    def _after_iter(self, *args: Any, **kwargs: Any) -> None:
         self.yes = True

@@ -9,14 +9,15 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from wrn.errors import CheckpointError
-from wrn.weights.safe_globals import SAFE_GLOBALS
+from wrn.weights.safe_globals import SAFE_GLOBALS, unbox
 
 _ZIP, _PICKLE = b'PK\x03\x04', b'\x80'
-# What torch's unpickler says of a function that it may not call, and of an object whose state it
-# may not set.
-_REFUSED = re.compile(r"GLOBAL ([\w.]+)|but got <class '([\w.]+)'>")
+# What torch's unpickler says of a function that it may not call, and of all else that it refuses.
+_ASKED_FOR = re.compile(r'GLOBAL ([\w.]+)')
+_REFUSED = re.compile(r'WeightsUnpickler error: (.*?)(?:\. | Check the documentation|$)')
 _DAMAGED = ('PytorchStreamReader', 'EOF', 'invalid load key', 'Ran out of input')
 _DOWNLOAD_AGAIN = 'download or copy it again'
+_TRUSTED = 'get the weights as a plain state dict or .safetensors from a source that you trust'
 
 
 def read_checkpoint(path: str | Path, map_location: Any = None) -> dict[str, Any]:
@@ -32,7 +33,7 @@ def read_checkpoint(path: str | Path, map_location: Any = None) -> dict[str, Any
 
     Returns:
         The content as it lies in the file. A ``.safetensors`` file gives
-        ``dict(state_dict=..., meta=...)``, with the file's metadata decoded from JSON.
+        ``dict(state_dict=..., meta=...)``, with what :func:`wrn.weights.write_weights` put in.
 
     Raises:
         CheckpointError: If the file is missing, truncated, not a checkpoint, or wants to run code.
@@ -71,21 +72,14 @@ def _read_safetensors(path: Path, map_location: Any) -> dict[str, Any]:
         raise CheckpointError(
             f'{path}: the safetensors file is truncated or damaged ({error}); {_DOWNLOAD_AGAIN}'
         ) from error
-    return dict(state_dict=state_dict, meta={k: _decode(v) for k, v in metadata.items()})
-
-
-def _decode(value: str) -> Any:
-    """Decode a metadata value: safetensors has only strings, and not all of them are JSON."""
-    try:
-        return json.loads(value)
-    except ValueError:
-        return value
+    return dict(state_dict=state_dict, meta=json.loads(metadata.get('meta', '{}')))
 
 
 def _read_pickled(path: Path, map_location: Any) -> dict[str, Any]:
     try:
         with torch.serialization.safe_globals(SAFE_GLOBALS):
             checkpoint = torch.load(path, map_location=map_location, weights_only=True)
+        checkpoint = unbox(checkpoint)
     except Exception as error:
         # A damaged or hostile file makes the unpickler raise whatever it likes; each of these
         # means that the file is refused.
@@ -101,24 +95,25 @@ def _read_pickled(path: Path, map_location: Any) -> dict[str, Any]:
 def _refusal(error: Exception) -> str:
     message = ' '.join(str(error).split())
     reason = message.partition('. ')[0] or type(error).__name__
+    if asked := _ASKED_FOR.search(message):
+        return f'refused, because it asks to run {asked[1]}, which no weights need; {_TRUSTED}'
     if refused := _REFUSED.search(message):
-        return (
-            f'refused, because it asks to run {refused[1] or refused[2]}, which no weights need; '
-            'get the weights as a plain state dict or .safetensors from a source that you trust'
-        )
+        return f'refused ({refused[1]}), since no weights need that; {_TRUSTED}'
     if 'TorchScript' in message:
         return 'is a TorchScript program, not weights; save its state_dict() instead'
     if isinstance(error, EOFError) or any(sign in message for sign in _DAMAGED):
         return f'the file is truncated or damaged ({reason}); {_DOWNLOAD_AGAIN}'
+    if 'inline_container' in message:
+        return 'is a zip archive, but not a torch checkpoint; expected .pth or .safetensors'
     return f'cannot be read ({reason}); if the file is truncated or damaged, {_DOWNLOAD_AGAIN}'
 
 
 def _not_a_checkpoint(head: bytes) -> str:
     start = head.lstrip().lower()
-    if start.startswith((b'<!doctype', b'<html', b'<?xml')):
+    if start.startswith((b'<', b'{')):
         return (
-            'is a web page, not a checkpoint: the server answered with an error or a login page; '
-            'delete the file and download the weights again'
+            "is a web page or a server's message, not a checkpoint: the download failed or needs a "
+            'login; delete the file and download the weights again'
         )
     if start.startswith(b'version https://git-lfs'):
         return 'is a Git LFS pointer, not the weights; run `git lfs pull` to fetch them'

@@ -1,10 +1,13 @@
-"""What a checkpoint may contain beside tensors and plain Python values.
+"""What a checkpoint may contain beside tensors and plain Python values, and how it is restored.
 
 mmengine keeps the log history of a training run in its checkpoints, as ``HistoryBuffer`` objects
-that hold numpy arrays. This is all that ``torch.load(weights_only=True)`` needs to be told to
-read them. Nothing here can run code of a file's choosing.
+that hold numpy arrays and methods. The real numpy constructors and ``getattr`` are not safe to
+offer to a file: they take any data type, that of pointers among them, and any attribute. So the
+names that such a file asks for stand here for functions that take what mmengine writes, arrays
+and scalars of numbers or text, and refuse the rest.
 """
 
+import re
 from collections.abc import Callable
 from pickle import UnpicklingError
 from typing import Any
@@ -13,36 +16,91 @@ import numpy as np
 from mmengine.logging import HistoryBuffer
 
 _STATISTICS = ('min', 'max', 'current', 'mean')
+_CODE = re.compile(r'[biufcSU]\d+')
+_BYTE_ORDERS = ('<', '>', '|', '=')
 
 
-def _getattr(obj: Any, name: str) -> Any:
-    """Stand in for ``getattr``, which pickled ``HistoryBuffer`` objects call for their methods.
-
-    The real ``getattr`` would hand a crafted file any attribute of any object, and with it
-    ``builtins``.
-    """
-    if obj is HistoryBuffer and name in _STATISTICS:
-        return getattr(obj, name)
-    owner = getattr(obj, '__qualname__', type(obj).__qualname__)
-    raise UnpicklingError(f'GLOBAL builtins.getattr for {owner}.{name} is not allowed')
+def _refuse(name: str, detail: object) -> UnpicklingError:
+    return UnpicklingError(f'GLOBAL {name} with {detail!r} is not allowed')
 
 
-def _numpy_globals() -> list[tuple[Callable[..., Any], str]]:
-    """List numpy's array constructors under the names that numpy 1 and numpy 2 give them."""
-    reconstruct: Any = np.empty(0).__reduce__()[0]
-    scalar: Any = np.float64(0).__reduce__()[0]
-    return [
-        (function, f'numpy.{core}.multiarray.{name}')
-        for core in ('core', '_core')
-        for function, name in ((reconstruct, '_reconstruct'), (scalar, 'scalar'))
-    ]
+def _getattr(owner: Any, name: str) -> Callable[..., Any]:
+    """Stand for ``getattr``, by which pickled ``HistoryBuffer`` objects name their methods."""
+    if owner is HistoryBuffer and name in _STATISTICS:
+        return getattr(owner, name)
+    raise _refuse('builtins.getattr', name)
 
 
+class _DataType:
+    """Stand for ``numpy.dtype``."""
+
+    def __init__(self, code: str, align: bool = False, copy: bool = True) -> None:
+        if not isinstance(code, str) or not _CODE.fullmatch(code):
+            raise _refuse('numpy.dtype', code)
+        self.dtype = np.dtype(code)
+
+    def __setstate__(self, state: Any) -> None:
+        _version, order, *structure = state
+        if order not in _BYTE_ORDERS or any(part is not None for part in structure[:3]):
+            raise _refuse('numpy.dtype', state)
+        self.dtype = self.dtype.newbyteorder(order)
+
+
+class _Array:
+    """Stand for ``numpy.ndarray``, until :func:`unbox` puts the real array in its place."""
+
+    array: np.ndarray
+
+    def __setstate__(self, state: Any) -> None:
+        _version, shape, kind, fortran, content = state
+        if not isinstance(kind, _DataType) or not isinstance(content, bytes):
+            raise _refuse('numpy.ndarray', type(content).__name__)
+        flat = np.frombuffer(content, kind.dtype)
+        self.array = flat.reshape(shape, order='F' if fortran else 'C').copy()
+
+
+def _reconstruct(kind: Any, shape: Any, code: Any) -> _Array:
+    if kind is not _Array:
+        raise _refuse('numpy._core.multiarray._reconstruct', kind)
+    return _Array()
+
+
+def _scalar(kind: Any, content: Any) -> np.generic:
+    if not isinstance(kind, _DataType) or not isinstance(content, bytes):
+        raise _refuse('numpy._core.multiarray.scalar', type(content).__name__)
+    (value,) = np.frombuffer(content, kind.dtype)
+    return value
+
+
+# numpy 2 moved numpy.core to numpy._core; checkpoints have the name of the numpy that wrote them.
 SAFE_GLOBALS: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [
     HistoryBuffer,
     (_getattr, 'builtins.getattr'),
-    np.ndarray,
-    np.dtype,
-    *(type(np.dtype(code)) for code in '?' + np.typecodes['AllInteger'] + np.typecodes['Float']),
-    *_numpy_globals(),
+    (_Array, 'numpy.ndarray'),
+    (_DataType, 'numpy.dtype'),
+    *((_reconstruct, f'numpy.{core}.multiarray._reconstruct') for core in ('core', '_core')),
+    *((_scalar, f'numpy.{core}.multiarray.scalar') for core in ('core', '_core')),
 ]
+
+
+def unbox(value: Any) -> Any:
+    """Put real arrays in the place of what stood for them while a checkpoint was read.
+
+    Args:
+        value: The checkpoint or a part of it. Dicts and lists are changed in place.
+
+    Returns:
+        The value, or what replaces it.
+    """
+    if isinstance(value, _Array):
+        return value.array
+    if isinstance(value, HistoryBuffer):
+        unbox(vars(value))
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            value[key] = unbox(item)
+    elif isinstance(value, list):
+        value[:] = [unbox(item) for item in value]
+    elif type(value) is tuple:
+        return tuple(unbox(item) for item in value)
+    return value

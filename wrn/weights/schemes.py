@@ -1,5 +1,6 @@
 """Where checkpoints come from: the loaders that mmengine calls for a path or URL."""
 
+import hashlib
 import re
 import tempfile
 from collections.abc import Callable
@@ -39,7 +40,12 @@ def load_from_local(filename: str, map_location: Any = None) -> dict[str, Any]:
 
     Returns:
         The checkpoint, as of :func:`wrn.weights.read_checkpoint`.
+
+    Raises:
+        CheckpointError: If it cannot be read, or is an address that mmengine has no loader for.
     """
+    if '://' in filename:
+        raise CheckpointError(f'{filename}: nothing is known of such addresses; give a path or URL')
     return read_checkpoint(filename, map_location)
 
 
@@ -47,8 +53,8 @@ def load_from_http(filename: str, map_location: Any = None) -> dict[str, Any]:
     """Download a checkpoint to torch hub's cache and read it from there.
 
     Of a distributed job whose nodes share the cache, only the main process downloads. If the file
-    name carries a hash, as those of OpenMMLab, torchvision and timm do, the SHA-256 of what is
-    downloaded must begin with it.
+    name carries a hash, as those of OpenMMLab, torchvision and timm do, the SHA-256 of the file
+    must begin with it, whether it is downloaded or was in the cache.
 
     Args:
         filename: The URL.
@@ -61,13 +67,28 @@ def load_from_http(filename: str, map_location: Any = None) -> dict[str, Any]:
         CheckpointError: If the download fails, or its hash is wrong.
     """
     name = Path(urlparse(filename).path).name
-    cached = Path(torch.hub.get_dir()) / 'checkpoints' / name
-    if is_main_process() and not cached.is_file():
+    cache = Path(torch.hub.get_dir(), 'checkpoints')
+    hashed = _HASH_IN_NAME.search(name)
+    if not hashed:  # other sites may have files of the same name
+        cache = cache / hashlib.sha256(filename.encode()).hexdigest()[:8]
+    cached = cache / name
+    known = cached.is_file()
+    if is_main_process() and not known:
         _download(filename, cached)
     barrier()
     if not cached.is_file():  # on another node, which does not share the cache
         _download(filename, cached)
-    return read_checkpoint(cached, map_location)
+    if hashed and not _sha256(cached).startswith(hashed[1]):
+        raise CheckpointError(
+            f"{cached}: the file's SHA-256 does not begin with {hashed[1]}, as its name says; "
+            'delete it to download it again'
+        )
+    try:
+        return read_checkpoint(cached, map_location)
+    except CheckpointError:
+        if not known:  # what the server sent in place of weights must not stay
+            cached.unlink(missing_ok=True)
+        raise
 
 
 def _download(url: str, target: Path) -> None:
@@ -81,6 +102,14 @@ def _download(url: str, target: Path) -> None:
             f'{url}: the download failed ({error}); give the path of a local file instead, or put '
             f'the file at {target}'
         ) from error
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open('rb') as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
 
 
 def load_from_storage(filename: str, map_location: Any = None) -> dict[str, Any]:

@@ -28,12 +28,13 @@ def write_weights(
         The path of the file.
 
     Raises:
-        WrnError: If the folder cannot be written to.
+        WrnError: If the name has a folder in it, or the folder cannot be written to.
     """
-    content = save(
-        {key: value.contiguous() for key, value in state_dict.items()},
-        {'format': 'pt', **{key: json.dumps(value) for key, value in meta.items()}},
-    )
+    if Path(name).name != name:
+        raise WrnError(f"'{name}': the name of the weights must not have a folder in it")
+    # One entry, because safetensors writes several in random order, and the hash with it.
+    metadata = {'meta': json.dumps(meta, sort_keys=True)}
+    content = save({key: value.contiguous() for key, value in state_dict.items()}, metadata)
     path = Path(folder, f'{name}-{hashlib.sha256(content).hexdigest()[:8]}.safetensors')
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
