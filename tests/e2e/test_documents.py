@@ -22,10 +22,11 @@ def test_python_of_the_readme_runs(run, readme, checkout):
     run('python', '-W', 'ignore', '-c', '\n'.join(codes), cwd=checkout)
 
 
-def test_ci_calls_the_readmes_second_command(readme, checkout):
-    install, tests = blocks(readme, 'bash')[:2]
-    assert 'wrn predict demo/' in install
-    assert tests.strip() in (checkout / '.ci' / 'run').read_text()
+def test_ci_calls_the_readmes_first_commands(readme, checkout):
+    script = (checkout / '.ci' / 'run').read_text()
+    install, tests, fork = blocks(readme, 'bash')[:3]
+    for command in (f'({install.strip()})', f'({tests.strip()})', *fork.splitlines()):
+        assert command in script.splitlines()
 
 
 def test_links_and_paths_exist(checkout):
