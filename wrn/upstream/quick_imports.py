@@ -7,11 +7,11 @@ Three defects, measured on torch 2.14, torchvision 0.29 and mmpretrain 1.2 by
    one function that only ``roi_align`` calls, and mmpretrain imports torchvision for box metrics.
    The compiler's import is put off until that function is called. Can go when torchvision
    imports it where it is used.
-2. The imports create some million objects that all live on, and the garbage collector walks
-   them again and again. It pauses until they are done. Can go with Python 3.14, whose collector
-   is incremental.
+2. The imports create half a million objects that all live on, and the garbage collector walks
+   them again and again. It pauses until they are done. Can go when the benchmark is as fast
+   without it.
 3. ``mmcv`` warns at each import that mmcv-lite has no deformable attention, which no Wide-ResNet
-   uses. Can go when mmcv warns where it is used.
+   uses. That one warning is ignored. Can go when mmcv warns where it is used.
 """
 
 import contextlib
