@@ -51,8 +51,10 @@ def digits_weights() -> str:
 
 
 @pytest.fixture
-def run():
+def run(monkeypatch: pytest.MonkeyPatch):
     """Run a command and return it finished, with its output as text."""
+    # What scripts call `python` is this one, though its environment may not be activated.
+    monkeypatch.setenv('PATH', str(Path(sys.executable).parent), prepend=os.pathsep)
 
     def run(*command: object, code: int | None = 0, **kwargs) -> subprocess.CompletedProcess[str]:
         command = [str(part) for part in command]
