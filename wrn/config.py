@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from os import PathLike
 from pathlib import Path
 
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 from mmengine.registry import Registry
 from mmengine.runner import Runner
 from mmpretrain import registry
@@ -17,6 +17,7 @@ from mmpretrain import registry
 from wrn import zoo
 from wrn.errors import WrnError, did_you_mean
 
+CONFIG_SUFFIXES = ('.py', '.yaml', '.yml', '.json')
 _UNREGISTERED = re.compile(r'(\S+) is not in the (?:\S+::)?([\w ]+) registry')
 _UNREADABLE = re.compile(r'failed to load image: (.+)')
 
@@ -126,6 +127,29 @@ def _near_types(name: str, registry_name: str) -> str:
     return did_you_mean(name.rpartition('.')[2], known)
 
 
+def get_test_dataset(cfg: Config) -> ConfigDict:
+    """Return the data set that a config tests with, out of what it may be wrapped in.
+
+    Args:
+        cfg: The config.
+
+    Returns:
+        The config of the data set, which has a ``pipeline``.
+
+    Raises:
+        WrnError: If there is none.
+    """
+    dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
+    while 'dataset' in dataset:
+        dataset = dataset['dataset']
+    if 'pipeline' not in dataset:
+        raise WrnError(
+            f'{cfg.filename or "config"}: has no test_dataloader.dataset.pipeline, which says how '
+            'pictures are prepared'
+        )
+    return dataset
+
+
 def check_keys(cfg: Config) -> None:
     """Check that no top-level key is a misspelt one, which mmengine would leave unread.
 
@@ -137,5 +161,6 @@ def check_keys(cfg: Config) -> None:
     """
     known = inspect.signature(Runner).parameters
     for key in cfg.keys() - known:
-        if difflib.get_close_matches(key, known, n=1, cutoff=0.85):
+        near = difflib.get_close_matches(key, known, cutoff=0.85)
+        if near and not any(name in key for name in near):  # such as train_dataloader_1
             raise WrnError(f"{cfg.filename}: unknown key '{key}'{did_you_mean(key, known)}")

@@ -23,12 +23,13 @@ def write_atomically(path: str | Path) -> Iterator[IO[bytes]]:
     Raises:
         WrnError: If the file cannot be written.
     """
-    path = Path(path).resolve()
+    path = Path(path)
     try:
-        if path.exists() and not path.is_file():
-            with path.open('wb') as file:
+        if path.parent == Path('/dev') or (path.exists() and not path.is_file()):
+            with path.open('ab') as file:  # not to lose what a redirected output has already
                 yield file
             return
+        path = path.resolve()
         temporary = path.with_name(f'.{path.name}.{os.getpid()}')
         try:
             with temporary.open('xb') as file:

@@ -17,7 +17,7 @@ from mmpretrain.registry import DATASETS, MODELS
 from torch.overrides import TorchFunctionMode
 
 from wrn import models, zoo
-from wrn.config import config_errors, read_config
+from wrn.config import CONFIG_SUFFIXES, config_errors, read_config
 from wrn.errors import RandomWeightsWarning, WrnError, did_you_mean
 from wrn.weights import assign_state_dict, check_state_dict, get_state_dict
 
@@ -60,21 +60,24 @@ def get_model(
     entry = None
     if isinstance(model, Config):
         config = copy.deepcopy(model)
-    elif Path(model).suffix == '.py':
+    elif Path(model).suffix in CONFIG_SUFFIXES:
         config = read_config(model)
     elif entry := copy.deepcopy(zoo.models().get(str(model).lower())):
         config = entry.config = read_config(entry.config)
     else:
         check_name(str(model))
         weights = str(pretrained) if isinstance(pretrained, PathLike) else pretrained
-        return mmpretrain.get_model(
+        network = mmpretrain.get_model(
             str(model), weights, device, device_map, offload_folder, url_mapping, **kwargs
         )
+        network._dataset_meta = _fitting_meta(network, network._dataset_meta)
+        if pretrained is True and network._metainfo.weights is None:
+            _warn_of_random_weights()
+        return network
     if pretrained is True:
         pretrained = (entry.weights if entry else config.get('load_from')) or False
         if not pretrained:
-            message = 'there are no pretrained weights; the model is random'
-            warnings.warn(message, RandomWeightsWarning, stacklevel=2)
+            _warn_of_random_weights()
     with config_errors(config.filename):
         config.merge_from_dict({'model': kwargs})
         config.model.setdefault('data_preprocessor', config.get('data_preprocessor'))
@@ -97,6 +100,11 @@ def get_model(
     network._config = config
     network._metainfo = entry
     return network.eval()
+
+
+def _warn_of_random_weights() -> None:
+    message = 'there are no pretrained weights; the model is random'
+    warnings.warn(message, RandomWeightsWarning, stacklevel=3)
 
 
 def check_name(name: str) -> None:
@@ -125,12 +133,12 @@ def _build_pretrained(config: Config, source: str) -> tuple[BaseModel, dict[str,
     state_dict = get_state_dict(checkpoint, source)
     network = _build_empty(config) or _build(config)
     if not check_state_dict(network, state_dict, source, new_head=True):
-        state_dict = {k: v for k, v in state_dict.items() if not k.startswith('head.')}
         if network.with_head:
             message = f'{source}: the weights of the head do not fit; the head is newly initialised'
             warnings.warn(message, RandomWeightsWarning, stacklevel=3)
             network = _build(config)
-            state_dict |= {f'head.{k}': v for k, v in network.head.state_dict().items()}
+        fitting = {k: v for k, v in state_dict.items() if k.startswith('backbone.')}
+        state_dict = {**network.state_dict(), **fitting}
     assign_state_dict(network, state_dict)
     meta = checkpoint.get('meta') or {}
     if 'CLASSES' in meta:  # mmcls 0.x
@@ -178,7 +186,7 @@ def _fitting_meta(network: BaseModel, meta: dict[str, Any]) -> dict[str, Any]:
 
 
 def _dataset_meta(config: Config) -> dict[str, Any]:
-    if 'test_dataloader' not in config:
+    if not config.get('test_dataloader'):
         return {}
     kind = config.test_dataloader.dataset.type
     return getattr(DATASETS.get(kind) if isinstance(kind, str) else kind, 'METAINFO', {})

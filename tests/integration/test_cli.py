@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import sys
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from PIL import Image
 
 import wrn
 from wrn.cli import main, parse_args
+from wrn.training.checks import check_topk
 
 DIGITS = 'configs/wrn/wide-resnet18_1xb64_digits.py'
 
@@ -150,6 +152,7 @@ def test_mistakes_in_predict(fails, arguments, message):
         (['test', DIGITS, 'x.pth', '--out', 'x.txt'], '--out x.txt: predictions are written as .pkl'),
         (['test', DIGITS, 'x.pth', '--out', 'x.txt', '--out-item', 'metrics'], 'as .json, .yaml'),
         (['test', DIGITS, 'x.pth', '--out', 'no/folder/x.pkl'], 'the folder does not exist'),
+        (['test', DIGITS, 'x.pth', '--out', '/proc/x.pkl'], '--out /proc/x.pkl: cannot be written'),
         (['test', DIGITS, 'x.pth', '--out-item', 'pred'], '--out FILE'),
         (['train', DIGITS, '--cfg-options', 'test_pipeline.9.type=x'], 'wide-resnet18_1xb64_digits.py: '),
         (['train', DIGITS, '--cfg-options', 'model.backbone.depth.x=1'], 'wide-resnet18_1xb64_digits.py: '),
@@ -250,6 +253,21 @@ def test_a_bad_picture_of_a_data_set_is_named(fails, make_image_folder, tmp_path
     torch.save(model.state_dict(), 'w.pth')
     error = fails('test', 'mine.py', 'w.pth')
     assert error == f'wrn: error: {bad}: the picture cannot be read; remove or replace it'
+
+
+def test_a_reader_that_has_enough(run, checkout):
+    command = f'{sys.executable} -m wrn predict {checkout}/demo --out - | true'
+    result = run('bash', '-c', command)
+    assert 'Traceback' not in result.stderr
+
+
+def test_topk_of_other_metrics_is_let_alone():
+    for metric in (
+        dict(type='MultiLabelMetric', topk=None),
+        dict(type='RetrievalRecall', topk=(1, 20)),
+        [dict(type='Accuracy', topk=(1, 5)), dict(type='SingleLabelMetric')],
+    ):
+        check_topk('val_evaluator', metric, 10)
 
 
 def test_the_old_launcher_is_understood():

@@ -1,10 +1,11 @@
 """Mistakes in a config are told in one line that names the file."""
 
 import pytest
+from mmengine.config import Config
 
 import wrn
 from wrn import zoo
-from wrn.config import find_config, read_config
+from wrn.config import check_keys, find_config, read_config
 from wrn.errors import WrnError
 
 BASE = zoo.root() / 'configs' / 'wrn' / 'wide-resnet18_1xb64_digits.py'
@@ -45,6 +46,15 @@ def test_not_found(name, near):
 def test_child_of_ours(config):
     model = wrn.get_model(config('model = dict(backbone=dict(widen_factor=1.5))'))
     assert model.backbone.layer1[0].conv1.out_channels == 18
+
+
+def test_keys_that_are_no_mistakes():
+    harmless = ['base_test_dataloader', 'train_dataloader_1', 'env_cfg2', '_visualizer', 'pipeline']
+    check_keys(Config(dict.fromkeys(harmless, 1)))
+    with pytest.raises(
+        WrnError, match="unknown key 'train_dataloder'; did you mean train_dataload"
+    ):
+        check_keys(Config(dict(train_dataloder=1)))
 
 
 @pytest.mark.parametrize(

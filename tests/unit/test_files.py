@@ -2,6 +2,8 @@
 
 import os
 import stat
+import subprocess
+import sys
 
 import pytest
 
@@ -47,6 +49,19 @@ def test_a_device_is_written_to():
     with write_atomically('/dev/null') as file:
         file.write(b'new')
     assert not os.path.isfile('/dev/null')
+
+
+def test_a_redirected_output_keeps_what_it_has(tmp_path):
+    code = (
+        'from wrn.files import write_atomically as w\nwith w("/dev/stdout") as f: f.write(b"new")'
+    )
+    with (tmp_path / 'x').open('ab') as file:
+        file.write(b'old ')
+        file.flush()
+        subprocess.run([sys.executable, '-c', code], check=True, stdout=file)
+    content = (tmp_path / 'x').read_bytes()
+    assert content.startswith(b'old ')
+    assert content.endswith(b'new')
 
 
 @pytest.mark.parametrize('path', ['', 'none/x'])

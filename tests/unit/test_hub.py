@@ -11,7 +11,7 @@ from mmpretrain.registry import MODELS
 
 import wrn
 from wrn import WideResNet, zoo
-from wrn.errors import CheckpointError, WrnError
+from wrn.errors import CheckpointError, RandomWeightsWarning, WrnError
 
 DIGITS = 'wide-resnet18_1xb64_digits'
 WRN50 = 'wide-resnet50_3rdparty_8xb32_in1k'
@@ -128,6 +128,41 @@ def test_mmpretrains_own_models():
     model = wrn.get_model('resnet18_8xb32_in1k', backbone=dict(depth=34))
     assert type(model.backbone) is ResNet
     assert model.backbone.depth == 34
+
+
+@pytest.mark.filterwarnings('ignore:torch.meshgrid')  # in mmpretrain's HiViT
+def test_mmpretrains_own_models_without_weights():
+    upstreams = pytest.warns(UserWarning, match='Unable to find pre-defined checkpoint')
+    with pytest.warns(RandomWeightsWarning, match='the model is random'), upstreams:
+        wrn.get_model('hivit-tiny-p16_16xb64_in1k', pretrained=True)
+
+
+def test_weights_that_a_model_adapts(tmp_path, mmpretrain_root):
+    """A vision transformer resizes its position embeddings when it loads them."""
+    config = mmpretrain_root / '.mim/configs/deit/deit-tiny_4xb256_in1k.py'
+    small = wrn.get_model(config)
+    torch.save(small.state_dict(), tmp_path / 'w.pth')
+    large = wrn.get_model(config, tmp_path / 'w.pth', backbone=dict(img_size=384))
+    assert large.backbone.pos_embed.shape[1] == 24 * 24 + 1
+    assert torch.equal(large.head.layers.head.weight, small.head.layers.head.weight)
+
+
+def test_a_neck_of_another_network_is_left_out(tmp_path):
+    weights = wrn.get_model(DIGITS, pretrained=True).state_dict() | {'neck.w': torch.ones(1)}
+    torch.save(weights, tmp_path / 'w.pth')
+    with pytest.warns(UserWarning, match='the head is newly initialised'):
+        model = wrn.get_model(DIGITS, pretrained=tmp_path / 'w.pth')
+    assert torch.equal(model.backbone.conv1.weight, weights['backbone.conv1.weight'])
+
+
+def test_a_config_in_yaml_or_without_test_data(tmp_path, digits_weights):
+    config = Config.fromfile(zoo.models()[DIGITS].config)
+    config.test_dataloader = config.test_cfg = config.test_evaluator = None
+    config.dump(tmp_path / 'mine.yaml')
+    model = wrn.get_model(tmp_path / 'mine.yaml', pretrained=digits_weights)
+    assert model._dataset_meta['classes'] == list('0123456789')
+    with pytest.raises(WrnError, match=r'has no test_dataloader\.dataset\.pipeline'):
+        wrn.inference_model(model, 'x.jpg')
 
 
 def test_mmpretrains_own_models_with_weights(tmp_path):

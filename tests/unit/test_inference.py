@@ -126,8 +126,12 @@ def test_datasamples_and_drawings(demo, tmp_path):
     path = demo / 'digit_3.png'
     assert wrn.inference_model(DIGITS, path, return_datasamples=True).pred_label.item() == 3
     wrn.inference_model(DIGITS, [path], show_dir=str(tmp_path / 'drawn'))
-    with Image.open(tmp_path / 'drawn' / '0.png') as drawn:
+    with Image.open(tmp_path / 'drawn' / 'digit_3.png') as drawn:
         assert drawn.size == (128, 128)
+    red = Image.new('RGB', (64, 64), (255, 0, 0))
+    wrn.inference_model(DIGITS, red, show_dir=str(tmp_path / 'drawn'))
+    with Image.open(tmp_path / 'drawn' / '0.png') as drawn:
+        assert drawn.getpixel((62, 62))[:3] == (255, 0, 0)
 
 
 def test_a_model_that_does_not_know_its_config(demo):

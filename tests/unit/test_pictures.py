@@ -172,6 +172,18 @@ def test_pictures_of_whole_numbers(factor):
     assert read_picture(picture)[..., 0].ravel().tolist() == list(range(256))
 
 
+def test_a_dark_picture_of_16_bits(tmp_path):
+    path = tmp_path / 'x.png'
+    cv2.imwrite(str(path), np.full((4, 4), 199, np.uint16))
+    assert read_picture(path).max() == read_picture(Image.open(path)).max() == 0
+
+
+def test_a_name_too_long():
+    with pytest.raises(PictureError, match=r'cannot be read .*too long'):
+        find_pictures('a' * 300)
+    assert not is_many('a' * 300)
+
+
 @pytest.mark.parametrize('values', [[0.0, 1.0], [-1, 5], [0, 70_000]])
 def test_pictures_of_other_numbers_are_refused(tmp_path, values):
     pixels = np.array(values, np.float32 if isinstance(values[0], float) else np.int32)

@@ -14,6 +14,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mmengine.logging import HistoryBuffer, MessageHub
+from mmengine.registry import PARAM_SCHEDULERS
 from mmengine.runner import CheckpointLoader
 from safetensors.torch import save_file
 
@@ -91,10 +92,11 @@ def test_safetensors(tmp_path):
 
 
 def test_safetensors_of_others(tmp_path):
-    save_file(STATE_DICT, tmp_path / 'w.safetensors', {'format': 'pt', 'note': 'not JSON'})
-    checkpoint = read_checkpoint(tmp_path / 'w.safetensors')
-    assert_same(checkpoint['state_dict'])
-    assert checkpoint['meta'] == {}
+    for note in ('not JSON', '[1]'):
+        save_file(STATE_DICT, tmp_path / 'w.safetensors', {'format': 'pt', 'meta': note})
+        checkpoint = read_checkpoint(tmp_path / 'w.safetensors')
+        assert_same(checkpoint['state_dict'])
+        assert checkpoint['meta'] == {}
 
 
 @pytest.mark.parametrize('extension', ['pth', 'safetensors'])
@@ -160,6 +162,15 @@ def test_the_known_attack_through_getattr(tmp_path):
         archive.writestr('archive/version', '3\n')
     with pytest.raises(CheckpointError, match=r'builtins\.getattr'):
         read_checkpoint(path)
+
+
+def test_weights_that_are_arrays_or_share_memory(tmp_path):
+    shared = torch.ones(3)
+    meta = dict(dataset_meta=dict(palette=np.zeros(3)))
+    path = write_weights(tmp_path, 'name', {'a': shared, 'b': shared}, meta)
+    checkpoint = read_checkpoint(path)
+    assert torch.equal(checkpoint['state_dict']['b'], shared)
+    assert checkpoint['meta']['dataset_meta']['palette'] == [0, 0, 0]
 
 
 def test_nothing_on_the_allow_list_is_numpys_own():
@@ -231,6 +242,62 @@ def test_restored_arrays_are_numpys_own(tmp_path, training_checkpoint):
     history.update(0.25)
     assert type(history.data[0]) is np.ndarray
     assert b'wrn' not in pickle.dumps(checkpoint)
+
+
+SCHEDULER_ARGUMENTS = dict(
+    MultiStep=dict(milestones=[2, 3]),
+    OneCycle=dict(eta_max=0.1, total_steps=9),
+    Step=dict(step_size=2),
+    Exponential=dict(gamma=0.9),
+    CosineAnnealing=dict(T_max=5),
+    CosineRestart=dict(periods=[3], restart_weights=[1], eta_min=0),
+    Linear=dict(),
+    Poly=dict(),
+    Constant=dict(),
+)
+
+
+@pytest.mark.parametrize('name', SCHEDULER_ARGUMENTS)
+def test_the_state_of_every_scheduler_is_read(tmp_path, name):
+    arguments = SCHEDULER_ARGUMENTS[name]
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=0.1, momentum=0.9)
+    scheduler = PARAM_SCHEDULERS.build(dict(type=f'{name}LR', optimizer=optimizer, **arguments))
+    torch.save(dict(STATE_DICT, scheduler=scheduler.state_dict()), tmp_path / 'w.pth')
+    restored = read_checkpoint(tmp_path / 'w.pth')['scheduler']
+    assert restored == scheduler.state_dict()
+    scheduler.load_state_dict(restored)
+    optimizer.step()
+    scheduler.step()
+
+
+def test_what_others_have_allowed_is_put_aside(tmp_path, training_checkpoint):
+    path = tmp_path / 'w.pth'
+    torch.save(training_checkpoint, path)
+    evil = tmp_path / 'evil.pth'
+    torch.save(dict(STATE_DICT, evil=Calls(os.getcwd)), evil)
+    theirs = [np.ndarray, np.dtype, np._core.multiarray._reconstruct, os.getcwd]
+    with torch.serialization.safe_globals(theirs):
+        before = set(torch.serialization.get_safe_globals())
+        read_checkpoint(path)
+        with pytest.raises(CheckpointError, match='refused'):
+            read_checkpoint(evil)
+        assert set(torch.serialization.get_safe_globals()) == before
+
+
+def test_types_and_empty_arrays(tmp_path):
+    torch.save(dict(STATE_DICT, kind=np.dtype('f4'), empty=np.zeros((0, 3))), tmp_path / 'w.pth')
+    checkpoint = read_checkpoint(tmp_path / 'w.pth')
+    assert checkpoint['kind'] == np.dtype('f4')
+    assert checkpoint['empty'].shape == (0, 3)
+
+
+def test_what_is_shared_stays_shared(tmp_path):
+    nested = [np.ones(1)]
+    for _ in range(40):  # unboxed one by one, it would take for ever
+        nested = [nested, nested]
+    torch.save(dict(STATE_DICT, nested=nested), tmp_path / 'w.pth')
+    restored = read_checkpoint(tmp_path / 'w.pth')['nested']
+    assert restored[0] is restored[1]
 
 
 def test_a_whole_module_is_refused(tmp_path):

@@ -57,3 +57,6 @@ def main(argv: Sequence[str] | None = None) -> None:
         sys.exit(f'wrn: error: {error}')
     except KeyboardInterrupt:
         sys.exit(130)
+    except BrokenPipeError:  # whoever read the output has what it wanted
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)

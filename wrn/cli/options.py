@@ -1,6 +1,7 @@
 """The options of ``wrn train`` and ``wrn test``, which are those of mmpretrain's tools."""
 
 import argparse
+import tempfile
 from argparse import Namespace
 from copy import deepcopy
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 
 from mmengine.config import Config, ConfigDict, DictAction
 
-from wrn.config import check_keys, config_errors, read_config
+from wrn.config import check_keys, config_errors, get_test_dataset, read_config
 from wrn.errors import WrnError
 from wrn.training import has_accelerator
 
@@ -133,26 +134,45 @@ def read_test_config(args: Namespace) -> Config:
     return cfg
 
 
-def check_folder_of(out: str | Path) -> None:
+def check_writable(option: str, folder: Path) -> None:
     """Check before the work that its output can be written after it.
+
+    Args:
+        option: The option and its value, for the message.
+        folder: The folder to write to.
+
+    Raises:
+        WrnError: If that cannot be done.
+    """
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        reason = 'the folder does not exist' if not folder.exists() else error.strerror
+        raise WrnError(f'{option}: cannot be written ({reason}); name another place') from error
+
+
+def check_out(out: str | Path) -> None:
+    """Check before the work that ``--out`` can be written after it.
 
     Args:
         out: The value of ``--out``.
 
     Raises:
-        WrnError: If it is a folder, or the folder that it is in does not exist.
+        WrnError: If it is a folder, or in one that cannot be written to.
     """
-    if Path(out).is_dir():
+    out = Path(out)
+    if out.is_dir():
         raise WrnError(f'--out {out}: is a folder; give the name of a file')
-    if not Path(out).resolve().parent.is_dir():
-        raise WrnError(f'--out {out}: the folder does not exist; make it first')
+    if out.parent != Path('/dev'):
+        check_writable(f'--out {out}', out.resolve().parent)
 
 
 def _check_out(out: Path, item: str) -> None:
     if out.suffix not in _SUFFIXES[item]:
         suffixes = ', '.join(_SUFFIXES[item])
         raise WrnError(f'--out {out}: {_RESULTS[item]} are written as {suffixes}')
-    check_folder_of(out)
+    check_out(out)
 
 
 def _apply_common_options(cfg: Config, args: Namespace) -> None:
@@ -169,6 +189,7 @@ def _apply_common_options(cfg: Config, args: Namespace) -> None:
     except OSError as error:
         reason = error.strerror
         raise WrnError(f'--work-dir {cfg.work_dir}: cannot be made ({reason})') from error
+    check_writable(f'--work-dir {cfg.work_dir}', Path(cfg.work_dir))
     # Pinning memory without an accelerator does nothing but warn.
     pin_memory = has_accelerator() and not args.no_pin_memory
     for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
@@ -186,7 +207,8 @@ def _apply_common_options(cfg: Config, args: Namespace) -> None:
 
 def _augment_test(cfg: Config) -> None:
     """Average the scores over the config's ``tta_pipeline``, or over a picture and its mirror."""
-    pipeline = cfg.test_dataloader.dataset.pipeline
+    dataset = get_test_dataset(cfg)
+    pipeline = dataset.pipeline
     if 'tta_pipeline' not in cfg:
         flips = [dict(type='RandomFlip', prob=1.0), dict(type='RandomFlip', prob=0.0)]
         cfg.tta_pipeline = [
@@ -195,4 +217,4 @@ def _augment_test(cfg: Config) -> None:
         ]
     model = cfg.get('tta_model', dict(type='mmpretrain.AverageClsScoreTTA'))
     cfg.model = ConfigDict(**model, module=cfg.model)
-    cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
+    dataset.pipeline = cfg.tta_pipeline

@@ -17,7 +17,7 @@ from rich.markup import escape
 from rich.progress import track
 from rich.table import Table
 
-from wrn.cli.options import check_folder_of
+from wrn.cli.options import check_out
 from wrn.errors import PictureError, RandomWeightsWarning, WrnError
 from wrn.files import write_atomically
 from wrn.hub import get_model
@@ -48,8 +48,8 @@ def run(args: argparse.Namespace) -> None:
     """Classify the pictures, and print a table or write JSON."""
     if args.topk < 1 or args.batch_size < 1:
         raise WrnError('--topk and --batch-size must be at least 1')
-    if args.out:
-        check_folder_of(args.out)
+    if args.out not in (None, '-'):
+        check_out(args.out)
     pictures = find_pictures(args.inputs)
     predictor = Predictor(_load_model(args))
     with _open_output(args.out) as file:  # first, so that no prediction is lost if it cannot be

@@ -3,6 +3,7 @@
 import contextlib
 import glob
 import io
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from http.client import HTTPException
 from os import PathLike
@@ -29,7 +30,10 @@ def is_many(inputs: Picture | Sequence[Picture]) -> bool:
         return False
     if not isinstance(inputs, str | PathLike):
         return True
-    return Path(inputs).is_dir() or _is_pattern(inputs)
+    try:
+        return Path(inputs).is_dir() or _is_pattern(inputs)
+    except OSError:
+        return False
 
 
 def find_pictures(inputs: Picture | Sequence[Picture]) -> list[Picture]:
@@ -55,7 +59,16 @@ def find_pictures(inputs: Picture | Sequence[Picture]) -> list[Picture]:
             f'{str(inputs)[:40]!r}: is no picture; give a path, a URL, an array of pixels, a PIL '
             'picture, or a list of these'
         )
+    try:
+        return _expand(inputs)
+    except OSError as error:
+        raise PictureError(f'{str(inputs)[:200]}: cannot be read ({error.strerror})') from error
+
+
+def _expand(inputs: str | PathLike) -> list[Picture]:
+    """List the pictures of a folder or a pattern."""
     if Path(inputs).is_dir():
+        os.scandir(str(inputs)).close()  # rglob is silent where it may not look
         files = (file for file in Path(inputs).rglob('*') if file.suffix.lower() in EXTENSIONS)
         found = sorted(str(file) for file in files if file.is_file())
         if not found:
@@ -151,9 +164,10 @@ def _check_depth(picture: Image.Image) -> None:
 def _from_pil(picture: Image.Image) -> np.ndarray:
     _check_depth(picture)
     picture = ImageOps.exif_transpose(picture)
-    if picture.mode.startswith('I'):  # 16 bits, if more than 8
+    if picture.mode.startswith('I'):  # of 16 bits; mode I, of 32, may hold only 8
         deep = np.asarray(picture)
-        return _from_array(deep.astype(np.uint16 if deep.max() > 255 else np.uint8), 'picture')
+        wide = picture.mode != 'I' or deep.max() > 255
+        return _from_array(deep.astype(np.uint16 if wide else np.uint8), 'picture')
     return np.ascontiguousarray(np.asarray(picture.convert('RGB'))[..., ::-1])
 
 

@@ -9,12 +9,15 @@ from typing import Any
 import mmpretrain
 import torch
 from mmengine.config import Config
-from mmengine.dataset import default_collate
+from mmengine.dataset import Compose, default_collate
 from mmengine.device import get_device
 from mmengine.model import BaseModel
 from mmpretrain import ImageClassificationInferencer
+from mmpretrain.datasets import remove_transform
+from mmpretrain.registry import TRANSFORMS
 from mmpretrain.structures import DataSample
 
+from wrn.config import CONFIG_SUFFIXES, get_test_dataset
 from wrn.errors import PictureError, WrnError
 from wrn.hub import get_model
 from wrn.inference.pictures import Picture, find_pictures, is_many, read_picture
@@ -45,6 +48,10 @@ class Predictor(ImageClassificationInferencer):
         if classes is not None and number not in (None, len(classes)):
             raise WrnError(f'classes: has {len(classes)} names, but the model has {number} classes')
         super().__init__(model, classes=classes)
+
+    def _init_pipeline(self, cfg: Config) -> Compose:
+        transforms = remove_transform(get_test_dataset(cfg).pipeline, 'LoadImageFromFile')
+        return Compose([TRANSFORMS.build(transform) for transform in transforms])
 
     def __call__(
         self,
@@ -115,7 +122,12 @@ class Predictor(ImageClassificationInferencer):
         """Draw predictions on pictures as mmpretrain does, if ``show`` or ``show_dir`` is given."""
         if not kwargs:
             return None
-        return super().visualize([read_picture(picture) for picture in ori_inputs], preds, **kwargs)
+        # It names a drawing after the path, and takes an array to be red, green, blue.
+        drawn = [
+            str(item) if isinstance(item, str | PathLike) else read_picture(item)[..., ::-1]
+            for item in ori_inputs
+        ]
+        return super().visualize(drawn, preds, **kwargs)
 
     def postprocess(
         self, preds: list[DataSample], visualization: Any = None, return_datasamples: bool = False
@@ -158,10 +170,11 @@ def inference_model(
     Raises:
         WrnError: If the model or a picture cannot be had.
     """
+    named = isinstance(model, str) and not model.endswith(CONFIG_SUFFIXES)
     if isinstance(model, BaseModel):
         model = model if device is None else model.to(device)
-    elif isinstance(model, str) and not model.endswith('.py') and isinstance(pretrained, bool):
-        model = _get_named_model(model.lower(), pretrained, str(device or get_device()))
+    elif named and isinstance(pretrained, bool):
+        model = _get_named_model(str(model).lower(), pretrained, str(device or get_device()))
     else:
         model = get_model(model, pretrained, device or get_device())
     entry = getattr(model, '_metainfo', None)

@@ -95,6 +95,8 @@ def check_topk(name: str, metrics: Any, num_classes: int | None) -> None:
         WrnError: If it is.
     """
     for metric in [metrics] if isinstance(metrics, dict) else metrics or []:
+        if str(metric.get('type')).rpartition('.')[2] != 'Accuracy':
+            continue  # the k of other metrics counts other things
         topk = metric.get('topk', 1)
         most = max(topk) if isinstance(topk, list | tuple) else topk
         if num_classes is not None and most > num_classes:

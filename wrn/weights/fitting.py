@@ -47,11 +47,12 @@ def check_state_dict(
         model: The model, which may be wrapped for distribution or test-time augmentation.
         state_dict: The weights.
         source: The name of their file, for messages.
-        new_head: Whether the weights of the classification head may be missing or have another
-            shape, as when a model is fine-tuned on other classes. Defaults to False.
+        new_head: Whether weights outside the backbone may be missing, unknown or of another shape,
+            as when a model is fine-tuned on other classes. Defaults to False.
 
     Returns:
-        Whether every weight of the model is in the state dict; False if the head's are not.
+        Whether every weight of the model is in the state dict; False if some outside the backbone
+        are not.
 
     Raises:
         CheckpointError: If the state dict is that of another model.
@@ -70,10 +71,18 @@ def check_state_dict(
         for key in expected.keys() & state_dict.keys()
         if expected[key].shape != state_dict[key].shape
     ]
-    wrong = {*missing, *unexpected, *reshaped}
+    # Some modules change the weights that they are given, such as position embeddings to a size.
+    changing = tuple(
+        f'{name}.' for name, module in network.named_modules() if module._load_state_dict_pre_hooks
+    )
+    wrong = {key for key in (*missing, *unexpected, *reshaped) if not key.startswith(changing)}
     if not wrong:
         return True
-    if new_head and all(key.startswith('head.') for key in wrong):
+    if (
+        new_head
+        and not any(key.startswith('backbone.') for key in wrong)
+        and state_dict.keys() & {key for key in expected if key.startswith('backbone.')}
+    ):
         return False
     raise CheckpointError(
         f'{source}: the weights are those of another model: '
@@ -122,7 +131,10 @@ def assign_state_dict(model: nn.Module, state_dict: Mapping[str, Tensor]) -> Non
     """
     expected = model.state_dict()
     model.load_state_dict(
-        {key: value.to(expected[key].dtype) for key, value in state_dict.items()},
+        {
+            key: value.to(expected[key].dtype) if key in expected else value
+            for key, value in state_dict.items()
+        },
         strict=False,  # only for num_batches_tracked; the rest has been checked
         assign=True,
     )

@@ -1,7 +1,10 @@
 """Read a checkpoint file without ever running code from it."""
 
+import contextlib
 import json
 import re
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +14,10 @@ from safetensors import SafetensorError, safe_open
 from wrn.errors import CheckpointError
 from wrn.weights.safe_globals import SAFE_GLOBALS, unbox
 
+_LOCK = threading.RLock()
 _ZIP, _PICKLE = b'PK\x03\x04', b'\x80'
 # What torch's unpickler says of a function that it may not call, and of all else that it refuses.
-_ASKED_FOR = re.compile(r'GLOBAL ([\w.]+)')
+_ASKED_FOR = re.compile(r'GLOBAL ([\w.]+(?: with .+?(?= is not allowed))?)')
 _REFUSED = re.compile(r'WeightsUnpickler error: (.*?)(?:\. | Check the documentation|$)')
 _DAMAGED = ('PytorchStreamReader', 'EOF', 'invalid load key', 'Ran out of input')
 _DOWNLOAD_AGAIN = 'download or copy it again'
@@ -40,11 +44,17 @@ def read_checkpoint(path: str | Path, map_location: Any = None) -> dict[str, Any
     """
     path = Path(path).expanduser()
     map_location = 'cpu' if map_location is None else map_location
-    if not path.is_file():
-        what = 'is a folder' if path.is_dir() else 'does not exist'
-        raise CheckpointError(f'{path}: the checkpoint {what}; give the path of a checkpoint file')
-    with path.open('rb') as file:
-        head = file.read(256)
+    try:
+        with path.open('rb') as file:
+            head = file.read(256)
+    except OSError as error:
+        what = {
+            FileNotFoundError: 'does not exist',
+            IsADirectoryError: 'is a folder',
+        }.get(type(error), f'cannot be read ({error.strerror})')
+        raise CheckpointError(
+            f'{path}: the checkpoint {what}; give the path of a checkpoint file'
+        ) from error
     if len(head) < 16:
         raise CheckpointError(f'{path}: the file is empty or truncated; {_DOWNLOAD_AGAIN}')
     if head[8:9] == b'{' and not head.startswith(_ZIP):
@@ -72,12 +82,19 @@ def _read_safetensors(path: Path, map_location: Any) -> dict[str, Any]:
         raise CheckpointError(
             f'{path}: the safetensors file is truncated or damaged ({error}); {_DOWNLOAD_AGAIN}'
         ) from error
-    return dict(state_dict=state_dict, meta=json.loads(metadata.get('meta', '{}')))
+    return dict(state_dict=state_dict, meta=_decode(metadata.get('meta', '')))
+
+
+def _decode(text: str) -> dict[str, Any]:
+    with contextlib.suppress(ValueError):  # another tool's entry of the same name
+        if isinstance(meta := json.loads(text), dict):
+            return meta
+    return {}
 
 
 def _read_pickled(path: Path, map_location: Any) -> dict[str, Any]:
     try:
-        with torch.serialization.safe_globals(SAFE_GLOBALS):
+        with _only_our_safe_globals():
             checkpoint = torch.load(path, map_location=map_location, weights_only=True)
         checkpoint = unbox(checkpoint)
     except Exception as error:
@@ -90,6 +107,20 @@ def _read_pickled(path: Path, map_location: Any) -> dict[str, Any]:
             'model.state_dict() instead'
         )
     return checkpoint
+
+
+@contextlib.contextmanager
+def _only_our_safe_globals() -> Iterator[None]:
+    """Put aside what others have added to torch's list, which holds for the whole process."""
+    with _LOCK:
+        others = torch.serialization.get_safe_globals()
+        torch.serialization.clear_safe_globals()
+        torch.serialization.add_safe_globals(SAFE_GLOBALS)
+        try:
+            yield
+        finally:
+            torch.serialization.clear_safe_globals()
+            torch.serialization.add_safe_globals(others)
 
 
 def _refusal(error: Exception) -> str:

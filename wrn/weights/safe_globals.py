@@ -1,10 +1,10 @@
 """What a checkpoint may contain beside tensors and plain Python values, and how it is restored.
 
 mmengine keeps the log history of a training run in its checkpoints, as ``HistoryBuffer`` objects
-that hold numpy arrays and methods. The real numpy constructors and ``getattr`` are not safe to
-offer to a file: they take any data type, that of pointers among them, and any attribute. So the
-names that such a file asks for stand here for functions that take what mmengine writes, arrays
-and scalars of numbers or text, and refuse the rest.
+that hold numpy arrays and methods, and the state of its schedulers. The real numpy constructors
+and ``getattr`` are not safe to offer to a file: they take any data type, that of pointers among
+them, and any attribute. So the names that such a file asks for stand here for functions that take
+what mmengine writes, arrays and scalars of numbers or text, and refuse the rest.
 """
 
 import re
@@ -14,8 +14,10 @@ from typing import Any
 
 import numpy as np
 from mmengine.logging import HistoryBuffer
+from mmengine.optim.scheduler.param_scheduler import OneCycleParamScheduler
 
 _STATISTICS = ('min', 'max', 'current', 'mean')
+_ANNEALINGS = ('_annealing_cos', '_annealing_linear')
 _CODE = re.compile(r'[biufcSU]\d+')
 _BYTE_ORDERS = ('<', '>', '|', '=')
 
@@ -24,11 +26,22 @@ def _refuse(name: str, detail: object) -> UnpicklingError:
     return UnpicklingError(f'GLOBAL {name} with {detail!r} is not allowed')
 
 
+class _OneCycle:
+    """Stand for mmengine's scheduler, whose state names one of its own functions."""
+
+
 def _getattr(owner: Any, name: str) -> Callable[..., Any]:
-    """Stand for ``getattr``, by which pickled ``HistoryBuffer`` objects name their methods."""
+    """Stand for ``getattr``, by which log histories and a scheduler name their functions."""
     if owner is HistoryBuffer and name in _STATISTICS:
-        return getattr(owner, name)
+        return getattr(HistoryBuffer, name)
+    if owner is _OneCycle and name in _ANNEALINGS:
+        return getattr(OneCycleParamScheduler, name)
     raise _refuse('builtins.getattr', name)
+
+
+def _empty_bytes() -> bytes:
+    """Stand for ``bytes``, by which pickle writes empty ones, those of an empty array."""
+    return b''
 
 
 class _DataType:
@@ -76,6 +89,8 @@ def _scalar(kind: Any, content: Any) -> np.generic:
 SAFE_GLOBALS: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [
     HistoryBuffer,
     (_getattr, 'builtins.getattr'),
+    (_empty_bytes, 'builtins.bytes'),
+    (_OneCycle, 'mmengine.optim.scheduler.param_scheduler.OneCycleParamScheduler'),
     (_Array, 'numpy.ndarray'),
     (_DataType, 'numpy.dtype'),
     *((_reconstruct, f'numpy.{core}.multiarray._reconstruct') for core in ('core', '_core')),
@@ -83,24 +98,31 @@ SAFE_GLOBALS: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [
 ]
 
 
-def unbox(value: Any) -> Any:
-    """Put real arrays in the place of what stood for them while a checkpoint was read.
+def unbox(value: Any, seen: dict[int, Any] | None = None) -> Any:
+    """Put real arrays and types in the place of what stood for them while they were read.
 
     Args:
         value: The checkpoint or a part of it. Dicts and lists are changed in place.
+        seen: What has been unboxed already, by its id. Defaults to None, nothing.
 
     Returns:
         The value, or what replaces it.
     """
+    seen = {} if seen is None else seen
     if isinstance(value, _Array):
         return value.array
+    if isinstance(value, _DataType):
+        return value.dtype
+    if id(value) in seen:
+        return seen[id(value)]
+    seen[id(value)] = value
     if isinstance(value, HistoryBuffer):
-        unbox(vars(value))
+        unbox(vars(value), seen)
     elif isinstance(value, dict):
         for key, item in value.items():
-            value[key] = unbox(item)
+            value[key] = unbox(item, seen)
     elif isinstance(value, list):
-        value[:] = [unbox(item) for item in value]
+        value[:] = [unbox(item, seen) for item in value]
     elif type(value) is tuple:
-        return tuple(unbox(item) for item in value)
-    return value
+        seen[id(value)] = tuple(unbox(item, seen) for item in value)
+    return seen[id(value)]

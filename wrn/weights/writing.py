@@ -22,7 +22,8 @@ def write_weights(
         folder: Where to write; it is made if it does not exist.
         name: The name without hash and extension.
         state_dict: The weights.
-        meta: What to say of them, such as ``dataset_meta``; values that JSON can express.
+        meta: What to say of them, such as ``dataset_meta``; values that JSON can express, or
+            numpy's.
 
     Returns:
         The path of the file.
@@ -33,8 +34,10 @@ def write_weights(
     if Path(name).name != name:
         raise WrnError(f"'{name}': the name of the weights must not have a folder in it")
     # One entry, because safetensors writes several in random order, and the hash with it.
-    metadata = {'meta': json.dumps(meta, sort_keys=True)}
-    content = save({key: value.contiguous() for key, value in state_dict.items()}, metadata)
+    metadata = {'meta': json.dumps(meta, sort_keys=True, default=lambda array: array.tolist())}
+    # Copies, because safetensors refuses tensors that share memory.
+    weights = {key: value.clone().contiguous() for key, value in state_dict.items()}
+    content = save(weights, metadata)
     path = Path(folder, f'{name}-{hashlib.sha256(content).hexdigest()[:8]}.safetensors')
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
