@@ -59,9 +59,7 @@ def test_a_redirected_output_keeps_what_it_has(tmp_path):
         file.write(b'old ')
         file.flush()
         subprocess.run([sys.executable, '-c', code], check=True, stdout=file)
-    content = (tmp_path / 'x').read_bytes()
-    assert content.startswith(b'old ')
-    assert content.endswith(b'new')
+    assert b'old new' in (tmp_path / 'x').read_bytes()  # the fork of mmpretrain prints, too
 
 
 @pytest.mark.parametrize('path', ['', 'none/x'])

@@ -78,11 +78,8 @@ def check_state_dict(
     wrong = {key for key in (*missing, *unexpected, *reshaped) if not key.startswith(changing)}
     if not wrong:
         return True
-    if (
-        new_head
-        and not any(key.startswith('backbone.') for key in wrong)
-        and state_dict.keys() & {key for key in expected if key.startswith('backbone.')}
-    ):
+    backbone = {key for key in (*expected, *wrong) if key.startswith('backbone.')}
+    if new_head and state_dict.keys() & backbone and not wrong & backbone:
         return False
     raise CheckpointError(
         f'{source}: the weights are those of another model: '
