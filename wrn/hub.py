@@ -65,7 +65,7 @@ def get_model(
     elif entry := copy.deepcopy(zoo.models().get(str(model).lower())):
         config = entry.config = read_config(entry.config)
     else:
-        check_name(str(model))
+        _check_name(str(model))
         weights = str(pretrained) if isinstance(pretrained, PathLike) else pretrained
         network = mmpretrain.get_model(
             str(model), weights, device, device_map, offload_folder, url_mapping, **kwargs
@@ -107,15 +107,8 @@ def _warn_of_random_weights() -> None:
     warnings.warn(message, RandomWeightsWarning, stacklevel=3)
 
 
-def check_name(name: str) -> None:
-    """Check that a model of this name exists here or in mmpretrain.
-
-    Args:
-        name: The name; case does not matter.
-
-    Raises:
-        WrnError: If there is none; the message gives near names.
-    """
+def _check_name(name: str) -> None:
+    """Check that a model of this name exists in mmpretrain; if not, suggest near ones."""
     known = mmpretrain.list_models()
     if name.lower() not in known:
         hint = did_you_mean(name.lower(), known, '; `wrn list` shows the Wide-ResNets')
@@ -177,9 +170,14 @@ class _EmptyOnMeta(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
+def get_num_classes(network: BaseModel) -> int | None:
+    """Return the number of classes of a model's head, if it has a head that says one."""
+    return getattr(getattr(network, 'head', None), 'num_classes', None)
+
+
 def _fitting_meta(network: BaseModel, meta: dict[str, Any]) -> dict[str, Any]:
     """Leave out the names of other classes than the head has."""
-    number = getattr(getattr(network, 'head', None), 'num_classes', None)
+    number = get_num_classes(network)
     if number is not None and len(meta.get('classes') or ()) != number:
         return {key: value for key, value in meta.items() if key != 'classes'}
     return meta

@@ -19,7 +19,7 @@ from mmpretrain.structures import DataSample
 
 from wrn.config import CONFIG_SUFFIXES, get_test_dataset
 from wrn.errors import PictureError, WrnError
-from wrn.hub import get_model
+from wrn.hub import get_model, get_num_classes
 from wrn.inference.pictures import Picture, find_pictures, is_many, read_picture
 
 
@@ -44,7 +44,7 @@ class Predictor(ImageClassificationInferencer):
                 'the model does not know how its pictures are prepared; set `model._config` to '
                 'its Config (of a Runner, `runner.cfg`), or get the model from `wrn.get_model`'
             )
-        number = getattr(getattr(model, 'head', None), 'num_classes', None)
+        number = get_num_classes(model)
         if classes is not None and number not in (None, len(classes)):
             raise WrnError(f'classes: has {len(classes)} names, but the model has {number} classes')
         super().__init__(model, classes=classes)

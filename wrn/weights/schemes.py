@@ -69,18 +69,19 @@ def load_from_http(filename: str, map_location: Any = None) -> dict[str, Any]:
     name = Path(urlparse(filename).path).name
     cache = Path(torch.hub.get_dir(), 'checkpoints')
     hashed = _HASH_IN_NAME.search(name)
-    if not hashed:  # other sites may have files of the same name
+    expected = hashed[1] if hashed else None
+    if not expected:  # other sites may have files of the same name
         cache = cache / hashlib.sha256(filename.encode()).hexdigest()[:8]
     cached = cache / name
     known = cached.is_file()
     if is_main_process() and not known:
-        _download(filename, cached)
+        _download(filename, cached, expected)
     barrier()
     if not cached.is_file():  # on another node, which does not share the cache
-        _download(filename, cached)
-    if hashed and not _sha256(cached).startswith(hashed[1]):
+        _download(filename, cached, expected)
+    if known and expected and not _sha256(cached).startswith(expected):
         raise CheckpointError(
-            f"{cached}: the file's SHA-256 does not begin with {hashed[1]}, as its name says; "
+            f"{cached}: the file's SHA-256 does not begin with {expected}, as its name says; "
             'delete it to download it again'
         )
     try:
@@ -91,12 +92,11 @@ def load_from_http(filename: str, map_location: Any = None) -> dict[str, Any]:
         raise
 
 
-def _download(url: str, target: Path) -> None:
+def _download(url: str, target: Path, expected: str | None) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    expected = _HASH_IN_NAME.search(target.name)
     try:
         # Writes to a temporary file, checks the hash, and only then renames.
-        torch.hub.download_url_to_file(url, str(target), expected and expected[1])
+        torch.hub.download_url_to_file(url, str(target), expected)
     except (OSError, HTTPException, RuntimeError, ValueError) as error:
         raise CheckpointError(
             f'{url}: the download failed ({error}); give the path of a local file instead, or put '
