@@ -1,16 +1,11 @@
 #!/usr/bin/env bash
-# Usage: tools/dist_test.sh CONFIG CHECKPOINT GPUS [OPTIONS]
-# Several nodes: set NNODES, NODE_RANK, MASTER_ADDR and PORT on each.
+# Usage: tools/dist_test.sh CONFIG CHECKPOINT GPUS [OPTIONS]; for several nodes see torchrun.sh.
 set -euo pipefail
 
-CONFIG=${1:?usage: $0 CONFIG CHECKPOINT GPUS [OPTIONS]}
-CHECKPOINT=${2:?usage: $0 CONFIG CHECKPOINT GPUS [OPTIONS]}
-GPUS=${3:?usage: $0 CONFIG CHECKPOINT GPUS [OPTIONS]}
+USAGE="usage: $0 CONFIG CHECKPOINT GPUS [OPTIONS]"
+CONFIG=${1:?$USAGE}
+CHECKPOINT=${2:?$USAGE}
+GPUS=${3:?$USAGE}
 
-exec python -m torch.distributed.run \
-    --nnodes="${NNODES:-1}" \
-    --node-rank="${NODE_RANK:-0}" \
-    --master-addr="${MASTER_ADDR:-127.0.0.1}" \
-    --master-port="${PORT:-29500}" \
-    --nproc-per-node="$GPUS" \
-    "$(dirname "$0")/test.py" "$CONFIG" "$CHECKPOINT" --launcher pytorch "${@:4}"
+exec bash "$(dirname "$0")/torchrun.sh" "$GPUS" \
+    test.py "$CONFIG" "$CHECKPOINT" --launcher pytorch "${@:4}"
