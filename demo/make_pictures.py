@@ -2,15 +2,14 @@
 
 from pathlib import Path
 
-from mmpretrain.registry import DATASETS
 from PIL import Image, ImageOps
 
-import wrn  # noqa: F401  (registers the data set)
+from wrn import Digits
 
 FOLDER = Path(__file__).parent
 
 if __name__ == '__main__':
-    samples = DATASETS.build(dict(type='Digits', split='test')).load_data_list()
+    samples = Digits(split='test').load_data_list()
     for digit, on_paper in ((3, False), (7, True)):
         sample = next(sample for sample in samples if sample['gt_label'] == digit)
         picture = Image.fromarray(sample['img'][..., 0]).resize(
