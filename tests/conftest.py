@@ -7,6 +7,7 @@ import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 os.environ['CUDA_VISIBLE_DEVICES'] = ''  # what is compared is compared on the CPU
 
@@ -15,6 +16,7 @@ import numpy as np
 import pytest
 import sklearn.datasets
 import torch
+from mmengine.logging import MessageHub
 from PIL import Image
 
 import wrn
@@ -114,6 +116,41 @@ def randomise():
 def mmpretrain_root() -> Path:
     """The folder of the installed mmpretrain."""
     return Path(mmpretrain.__file__).parent
+
+
+@pytest.fixture
+def training_checkpoint() -> dict[str, Any]:
+    """What mmengine writes, message hub with log histories included."""
+    hub = MessageHub('training_checkpoint')
+    for step in range(3):
+        hub.update_scalar('train/loss', 1.0 / (step + 1))
+        hub.update_scalar('train/lr', np.float64(0.1))
+        hub.update_scalar('val/accuracy', torch.tensor(0.5))
+    hub.update_info('epoch', 3)
+    return dict(
+        meta=dict(epoch=3, iter=9, dataset_meta=dict(classes=('a', 'b'))),
+        state_dict={
+            'head.fc.weight': torch.arange(6.0).reshape(2, 3),
+            'head.fc.bias': torch.ones(2),
+        },
+        message_hub=hub.state_dict(),
+    )
+
+
+class Calls:
+    """Pickles as a call of ``function`` with ``args``."""
+
+    def __init__(self, function, *args):
+        self.call = function, args
+
+    def __reduce__(self):
+        return self.call
+
+
+@pytest.fixture
+def calls() -> type[Calls]:
+    """What a hostile checkpoint contains: an object that runs a function when it is unpickled."""
+    return Calls
 
 
 class Server(ThreadingHTTPServer):

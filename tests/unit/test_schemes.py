@@ -88,16 +88,11 @@ def test_a_query_is_not_part_of_the_name(server, cache, digits_weights):
     assert [p.name for p in cache.iterdir()] == [name]
 
 
-class Evil:
-    def __reduce__(self):
-        return os.system, ('touch hacked',)
-
-
 @pytest.fixture
-def evil(server, cache, monkeypatch, tmp_path):
+def evil(server, cache, monkeypatch, tmp_path, calls):
     """The URL of weights that want to run a command."""
     monkeypatch.chdir(tmp_path)
-    torch.save(dict(state_dict=Evil()), server.folder / 'evil.pth')
+    torch.save(dict(state_dict=calls(os.system, 'touch hacked')), server.folder / 'evil.pth')
     yield server.url('evil.pth')
     assert not (tmp_path / 'hacked').exists()
 
