@@ -1,5 +1,6 @@
 """Config files: found by path or model name, read, and their mistakes told in one line."""
 
+import ast
 import contextlib
 import difflib
 import inspect
@@ -8,6 +9,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import Registry
@@ -38,7 +40,7 @@ def find_config(config: str | PathLike) -> Path:
     path = Path(config)
     if path.is_file():
         return path
-    if entry := zoo.models().get(str(config).lower()):
+    if entry := zoo.find(str(config)):
         return Path(entry.config)
     if (shipped := zoo.root() / path).is_file():
         return shipped
@@ -127,6 +129,59 @@ def _near_types(name: str, registry_name: str) -> str:
     return did_you_mean(name.rpartition('.')[2], known)
 
 
+def parse_config(text: str, source: str) -> Config:
+    """Parse a config as checkpoints hold it, without running it as Python, which mmengine does.
+
+    Args:
+        text: What mmengine's ``Config.pretty_text`` gave: assignments of plain values.
+        source: The name of the checkpoint, for messages.
+
+    Returns:
+        The config.
+
+    Raises:
+        WrnError: If the text is anything else.
+    """
+
+    def value(node: ast.AST) -> Any:
+        match node:
+            case ast.Call(func=ast.Name('dict'), args=[], keywords=keywords):
+                return {str(keyword.arg): value(keyword.value) for keyword in keywords}
+            case ast.Dict(keys=keys, values=values) if all(keys):
+                return {value(k): value(v) for k, v in zip(keys, values, strict=True) if k}
+            case ast.List(elts=items):
+                return [value(item) for item in items]
+            case ast.Tuple(elts=items):
+                return tuple(value(item) for item in items)
+            case _:
+                return ast.literal_eval(node)
+
+    try:
+        values = {}
+        for statement in ast.parse(text).body:
+            match statement:
+                case ast.Assign(targets=[ast.Name(name)], value=node):
+                    values[name] = value(node)
+                case _:
+                    raise ValueError('it has statements other than assignments')
+        return Config(values)
+    except (SyntaxError, ValueError, TypeError, KeyError, RecursionError) as error:
+        raise WrnError(f'{source}: the config in it is no plain one ({error})') from error
+
+
+def get_dataset_meta(cfg: Config) -> dict[str, Any]:
+    """Return what is known of the data set that a config tests with.
+
+    Args:
+        cfg: The config.
+
+    Returns:
+        Its ``METAINFO``, such as the names of its ``classes``; empty if nothing is known.
+    """
+    kind = _test_dataset(cfg).get('type')
+    return getattr(registry.DATASETS.get(kind) if isinstance(kind, str) else kind, 'METAINFO', {})
+
+
 def get_test_dataset(cfg: Config) -> ConfigDict:
     """Return the data set that a config tests with, out of what it may be wrapped in.
 
@@ -139,14 +194,19 @@ def get_test_dataset(cfg: Config) -> ConfigDict:
     Raises:
         WrnError: If there is none.
     """
-    dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
-    while 'dataset' in dataset:
-        dataset = dataset['dataset']
+    dataset = _test_dataset(cfg)
     if 'pipeline' not in dataset:
         raise WrnError(
             f'{cfg.filename or "config"}: has no test_dataloader.dataset.pipeline, which says how '
             'pictures are prepared'
         )
+    return dataset
+
+
+def _test_dataset(cfg: Config) -> Any:
+    dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
+    while 'dataset' in dataset:
+        dataset = dataset['dataset']
     return dataset
 
 

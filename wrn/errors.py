@@ -12,6 +12,10 @@ class CheckpointError(WrnError):
     """A checkpoint that cannot be read, or does not fit the model."""
 
 
+class DownloadError(WrnError):
+    """A file that cannot be had from one of its sources."""
+
+
 class PictureError(WrnError):
     """A picture that cannot be read."""
 
@@ -33,3 +37,18 @@ def did_you_mean(name: str, known: Iterable[str], otherwise: str = '') -> str:
     """
     near = difflib.get_close_matches(name, list(known), cutoff=0.5)
     return f'; did you mean {" or ".join(near)}?' if near else otherwise
+
+
+def some(names: Iterable[str], shown: int = 3) -> str:
+    """List names for a message, the first few of many.
+
+    Args:
+        names: The names.
+        shown: How many to show. Defaults to 3.
+
+    Returns:
+        Such as ``'a, b, c and 4 more'``; empty if there are none.
+    """
+    names = sorted(names)
+    more = f' and {len(names) - shown} more' if len(names) > shown else ''
+    return ', '.join(names[:shown]) + more

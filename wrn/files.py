@@ -1,8 +1,9 @@
 """Write files so that a half-written one never stands where a whole one stood."""
 
 import contextlib
+import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
@@ -41,3 +42,55 @@ def write_atomically(path: str | Path) -> Iterator[IO[bytes]]:
             temporary.unlink(missing_ok=True)
     except OSError as error:
         raise WrnError(f'{path}: cannot be written ({error.strerror or error})') from error
+
+
+def write_with_hash(
+    folder: str | Path, name: str, suffix: str, write: Callable[[Path], None]
+) -> Path:
+    """Write a file whose name ends in the hash of its content, as ``NAME-HASH.SUFFIX``.
+
+    Args:
+        folder: Where to write; it is made if it does not exist.
+        name: The name without hash and suffix.
+        suffix: Such as ``'.pth'``.
+        write: Writes the content to the path that it is given.
+
+    Returns:
+        The path of the file, whose HASH is the first eight digits of its SHA-256.
+
+    Raises:
+        WrnError: If the file cannot be written; nothing is left of it then.
+    """
+    temporary = Path(folder, f'.{name}.{os.getpid()}{suffix}')
+    try:
+        temporary.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            temporary.touch(exist_ok=False)
+            mode = temporary.stat().st_mode
+            write(temporary)
+            temporary.chmod(mode)  # safetensors lets nobody else read its files
+            with temporary.open('rb+') as file:
+                os.fsync(file.fileno())
+            path = temporary.with_name(f'{name}-{sha256(temporary)[:8]}{suffix}')
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise WrnError(f'{folder}: cannot be written to ({error.strerror or error})') from error
+    return path
+
+
+def sha256(path: str | Path) -> str:
+    """Compute the SHA-256 of a file.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Its 64 hexadecimal digits.
+    """
+    digest = hashlib.sha256()
+    with Path(path).open('rb') as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()

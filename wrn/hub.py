@@ -1,7 +1,6 @@
 """Models by name, config or config path."""
 
 import copy
-import re
 import warnings
 from os import PathLike
 from pathlib import Path
@@ -12,14 +11,14 @@ import torch
 from mmengine.config import Config
 from mmengine.model import BaseModel
 from mmengine.registry import DefaultScope
-from mmengine.runner import CheckpointLoader
-from mmpretrain.registry import DATASETS, MODELS
-from torch.overrides import TorchFunctionMode
+from mmpretrain.registry import MODELS
 
 from wrn import models, zoo
-from wrn.config import CONFIG_SUFFIXES, config_errors, read_config
+from wrn.config import CONFIG_SUFFIXES, config_errors, get_dataset_meta, read_config
 from wrn.errors import RandomWeightsWarning, WrnError, did_you_mean
-from wrn.weights import assign_state_dict, check_state_dict, get_state_dict
+from wrn.models.empty import EmptyOnMeta
+from wrn.weights import assign_state_dict, check_state_dict, set_normalization, to_openmmlab
+from wrn.weights.schemes import load_checkpoint
 
 
 def get_model(
@@ -40,14 +39,15 @@ def get_model(
     Args:
         model: The name of a model, the path of a config file, or a config.
         pretrained: True loads the published weights of a named model, or the config's
-            ``load_from``; a string is the path or URL of weights to load. If the weights fit but
-            for the head, which then has other classes, the head is newly initialised and a
-            warning says so; with ``head=None`` it is left out. Defaults to False.
+            ``load_from``; a string is the path, URL or ``hf://USER/REPO`` of weights to load, in
+            any format that ``wrn convert`` knows. If the weights fit but for the head, which then
+            has other classes, the head is newly initialised and a warning says so; with
+            ``head=None`` it is left out. Defaults to False.
         device: Where to put the model. Defaults to None, the CPU.
         device_map: Where to put each submodule, for accelerate. Defaults to None.
         offload_folder: Where ``device_map`` offloads weights to the disk. Defaults to None.
-        url_mapping: A pattern and a replacement for the path or URL of the weights. Defaults to
-            None.
+        url_mapping: A pattern and a replacement for the path or URL of the weights, or for the
+            URLs of all sources of a named model's weights. Defaults to None.
         **kwargs: Merged into the model's config, such as ``backbone=dict(out_indices=(1, 2))``.
 
     Returns:
@@ -62,7 +62,7 @@ def get_model(
         config = copy.deepcopy(model)
     elif Path(model).suffix in CONFIG_SUFFIXES:
         config = read_config(model)
-    elif entry := copy.deepcopy(zoo.models().get(str(model).lower())):
+    elif entry := copy.deepcopy(zoo.find(str(model))):
         config = entry.config = read_config(entry.config)
     else:
         _check_name(str(model))
@@ -84,10 +84,7 @@ def get_model(
 
     meta: dict[str, Any] = {}
     if pretrained:
-        source = str(pretrained)
-        if url_mapping:
-            source = re.sub(*url_mapping, source)
-        network, meta = _build_pretrained(config, source)
+        network, meta = _build_pretrained(config, str(pretrained), url_mapping)
     else:
         network = _build(config)
     if device_map is not None:
@@ -96,7 +93,7 @@ def get_model(
         network = dispatch_model(network, device_map=device_map, offload_folder=offload_folder)
     elif device is not None:
         network.to(device)
-    network._dataset_meta = _fitting_meta(network, meta or _dataset_meta(config))
+    network._dataset_meta = _fitting_meta(network, meta or get_dataset_meta(config))
     network._config = config
     network._metainfo = entry
     return network.eval()
@@ -120,23 +117,24 @@ def _build(config: Config) -> BaseModel:
         return MODELS.build(config.model)
 
 
-def _build_pretrained(config: Config, source: str) -> tuple[BaseModel, dict[str, Any]]:
+def _build_pretrained(
+    config: Config, source: str, url_mapping: tuple[str, str] | None
+) -> tuple[BaseModel, dict[str, Any]]:
     """Build a model with the weights of a file; return it and the file's ``dataset_meta``."""
-    checkpoint = CheckpointLoader.load_checkpoint(source, map_location='cpu', logger='silent')
-    state_dict = get_state_dict(checkpoint, source)
+    checkpoint = load_checkpoint(source, url_mapping)
+    weights = to_openmmlab(checkpoint, source)
     network = _build_empty(config) or _build(config)
-    if not check_state_dict(network, state_dict, source, new_head=True):
+    if not check_state_dict(network, weights.state_dict, source, new_head=True):
         if network.with_head:
             message = f'{source}: the weights of the head do not fit; the head is newly initialised'
             warnings.warn(message, RandomWeightsWarning, stacklevel=3)
             network = _build(config)
-        fitting = {k: v for k, v in state_dict.items() if k.startswith('backbone.')}
-        state_dict = {**network.state_dict(), **fitting}
-    assign_state_dict(network, state_dict)
-    meta = checkpoint.get('meta') or {}
-    if 'CLASSES' in meta:  # mmcls 0.x
-        return network, {'classes': meta['CLASSES']}
-    return network, meta.get('dataset_meta') or {}
+        backbone = {k: v for k, v in weights.state_dict.items() if k.startswith('backbone.')}
+        weights.state_dict = {**network.state_dict(), **backbone}
+    assign_state_dict(network, weights.state_dict)
+    if normalization := weights.meta.get('normalization'):
+        set_normalization(network, **normalization)
+    return network, weights.meta.get('dataset_meta') or {}
 
 
 def _build_empty(config: Config) -> BaseModel | None:
@@ -145,7 +143,7 @@ def _build_empty(config: Config) -> BaseModel | None:
     if not isinstance(kind, str) or kind.rpartition('.')[2] not in models.__all__:
         return None  # a network that we do not know may need its weights when it is built
     try:
-        with _EmptyOnMeta():
+        with EmptyOnMeta():
             network = _build(config)
     except WrnError:
         return None  # nor may a head of somebody's own; what is truly wrong, the caller meets again
@@ -153,21 +151,6 @@ def _build_empty(config: Config) -> BaseModel | None:
     filled = network.state_dict()
     others = (buffer for name, buffer in network.named_buffers() if name not in filled)
     return None if any(buffer.is_meta for buffer in others) else network
-
-
-class _EmptyOnMeta(TorchFunctionMode):
-    """Allocate no memory for weights, and so spend no time on initialising them.
-
-    Modules make their weights with :func:`torch.empty` and then initialise them. Everything else
-    that a constructor computes stays where it is; under ``torch.device('meta')`` mmpretrain's
-    ResNet cannot be built, as it reads its drop-path rates back from a tensor.
-    """
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs = kwargs or {}
-        if func is torch.empty and kwargs.get('device') is None:
-            kwargs = {**kwargs, 'device': 'meta'}
-        return func(*args, **kwargs)
 
 
 def get_num_classes(network: BaseModel) -> int | None:
@@ -181,10 +164,3 @@ def _fitting_meta(network: BaseModel, meta: dict[str, Any]) -> dict[str, Any]:
     if number is not None and len(meta.get('classes') or ()) != number:
         return {key: value for key, value in meta.items() if key != 'classes'}
     return meta
-
-
-def _dataset_meta(config: Config) -> dict[str, Any]:
-    if not config.get('test_dataloader'):
-        return {}
-    kind = config.test_dataloader.dataset.type
-    return getattr(DATASETS.get(kind) if isinstance(kind, str) else kind, 'METAINFO', {})

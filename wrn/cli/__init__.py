@@ -5,16 +5,18 @@ import os
 import sys
 from collections.abc import Sequence
 
+from wrn.cli import convert, info, predict, publish, test, train
 from wrn.cli import list as list_command
-from wrn.cli import predict, publish, test, train
 from wrn.errors import WrnError
 from wrn.version import __version__
 
 _COMMANDS = {
     'list': list_command,
+    'info': info,
     'predict': predict,
     'train': train,
     'test': test,
+    'convert': convert,
     'publish': publish,
 }
 

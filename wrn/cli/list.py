@@ -4,10 +4,10 @@ import argparse
 import fnmatch
 import os
 
-from rich.console import Console
 from rich.table import Table
 
 from wrn import zoo
+from wrn.cli.tables import print_table
 from wrn.errors import WrnError
 
 HELP = 'list the models of this package'
@@ -21,7 +21,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Print a table of the models whose names match."""
     models = zoo.models()
-    names = fnmatch.filter(models, args.pattern.lower())
+    pattern = args.pattern.lower()
+    names = [
+        name
+        for name, entry in models.items()
+        if fnmatch.filter([name, *map(str.lower, zoo.names_elsewhere(entry))], pattern)
+    ]
     if not names:
         raise WrnError(f"no model's name matches '{args.pattern}'; `wrn list` shows all")
     table = Table(box=None, header_style='bold')
@@ -32,16 +37,15 @@ def run(args: argparse.Namespace) -> None:
     table.add_column('config', no_wrap=True)
     for name in names:
         entry = models[name]
-        metadata, (result,) = entry.metadata.data, entry.results
+        metadata = entry.metadata.data
+        result = entry.results[0] if entry.results else None
         table.add_row(
             entry.name,
             f'{metadata["Parameters"] / 1e6:.2f} M',
             f'{metadata["FLOPs"] / 1e9:.3g} G',
-            f'{result.metrics["Top 1 Accuracy"]:.2f}',
-            f'{result.metrics["Top 5 Accuracy"]:.2f}',
-            result.dataset,
+            f'{result.metrics["Top 1 Accuracy"]:.2f}' if result else '-',
+            f'{result.metrics["Top 5 Accuracy"]:.2f}' if result else '-',
+            result.dataset if result else 'no weights',
             os.path.relpath(entry.config, zoo.root()),
         )
-    # In a narrow terminal, lines that wrap are better than columns that are cut.
-    width = Console(width=1000).measure(table).maximum
-    Console(width=max(width, Console().width)).print(table)
+    print_table(table)

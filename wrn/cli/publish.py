@@ -2,26 +2,53 @@
 
 import argparse
 
-from wrn.weights import get_state_dict, read_checkpoint, write_weights
+from wrn.publishing import Published, publish
+from wrn.weights import Weights
 
-HELP = 'strip a training checkpoint to its weights and class names, as .safetensors'
+HELP = 'strip a training checkpoint to its weights, class names and config'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument('checkpoint', help='a checkpoint that `wrn train` wrote')
-    parser.add_argument('name', help='name of the weights; their hash is put behind it')
+    parser.add_argument(
+        'name',
+        help='name of the file, in .safetensors (default) or .pth; its hash is put behind it',
+    )
+    add_description_arguments(parser)
+
+
+def add_description_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments that publish and convert share."""
     parser.add_argument('--folder', default='.', help='where to write (default: here)')
+    parser.add_argument('--key', help='weights to take of several, such as model_ema')
+    parser.add_argument('--source', help='where the weights are from, to be written into the file')
+    parser.add_argument('--license', help='their licence, such as Apache-2.0, likewise')
 
 
 def run(args: argparse.Namespace) -> None:
     """Write the file, and say what was kept and what was left out."""
-    checkpoint = read_checkpoint(args.checkpoint)
-    state_dict = get_state_dict(checkpoint, args.checkpoint)
-    meta = checkpoint.get('meta') or {}
-    kept = {key: meta[key] for key in ('dataset_meta',) if key in meta}
-    path = write_weights(args.folder, args.name, state_dict, kept)
-    print(f'wrote {path}: {len(state_dict)} tensors, {path.stat().st_size / 1e6:.2f} MB')
-    if 'state_dict' in checkpoint:
-        left = sorted({*checkpoint, *(f'meta.{key}' for key in meta.keys() - kept.keys())})
-        print('left out:', ', '.join(key for key in left if key not in ('state_dict', 'meta')))
+    done = publish(args.checkpoint, args.name, args.folder, args.key, args.source, args.license)
+    print_left_out(done.weights)
+    left = sorted(done.weights.meta.keys() - (done.meta or {}).keys())
+    if left:
+        print('left out of what the checkpoint says:', ', '.join(left))
+    print_written(done)
+
+
+def print_left_out(weights: Weights) -> None:
+    """Say which parts of a checkpoint were not taken."""
+    if weights.key:
+        print(f'took: {weights.key}')
+    if weights.left_out:
+        print('left out:', ', '.join(weights.left_out))
+
+
+def print_written(done: Published) -> None:
+    """Say what was written, and what is in it."""
+    size = done.path.stat().st_size / 1e6
+    says = ', '.join(done.meta) if done.meta else 'nothing, as the format has no room for it'
+    print(f'wrote {done.path}: {len(done.weights.state_dict)} tensors, {size:.2f} MB')
+    print(f'the file says of them: {says}')
+    if done.meta and 'license' not in done.meta:
+        print('no licence is known; --license says it')

@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Test the model of the config with the checkpoint."""
     if args.checkpoint is None:
-        entry = zoo.models().get(args.config.lower())
+        entry = zoo.find(args.config)
         if entry is None or entry.weights is None:
             raise WrnError(f'{args.config}: a config has no weights; give a checkpoint after it')
         args.checkpoint = entry.weights

@@ -11,7 +11,7 @@ from mmpretrain.registry import OPTIMIZERS
 from torch.utils.data import DataLoader
 
 from wrn.errors import CheckpointError, WrnError
-from wrn.weights import check_state_dict, get_state_dict
+from wrn.weights import check_state_dict, set_normalization, to_openmmlab
 
 _RECIPE = "see 'Your own pictures' in the README"
 
@@ -163,6 +163,8 @@ class ClassCheckHook(Hook):
 class CheckpointCheckHook(Hook):
     """Refuse a checkpoint that does not fit the model; mmengine would go on with random weights.
 
+    One of another format, such as torchvision's, is converted.
+
     Args:
         resume: Whether the run resumes another, and so needs the optimizer's state too.
         new_head: Whether the head may have other classes than the checkpoint, as in fine-tuning.
@@ -180,8 +182,10 @@ class CheckpointCheckHook(Hook):
                 f'{source}: holds weights, but not the state of a training run, so it cannot be '
                 'resumed; start from its weights with --cfg-options load_from=FILE'
             )
-        fits = check_state_dict(
-            runner.model, get_state_dict(checkpoint, source), source, new_head=self.new_head
-        )
+        weights = to_openmmlab(checkpoint, source)
+        checkpoint['state_dict'] = weights.state_dict
+        fits = check_state_dict(runner.model, weights.state_dict, source, new_head=self.new_head)
         if not fits:
             runner.logger.warning(f'{source}: the head does not fit and is newly initialised')
+        if normalization := weights.meta.get('normalization'):
+            set_normalization(runner.model, **normalization)

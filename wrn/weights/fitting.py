@@ -1,41 +1,13 @@
-"""Put a state dict into a model, or say why it does not fit."""
+"""Put weights into a model, or say why they do not fit."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import torch
 from mmengine.model import BaseTTAModel, is_model_wrapper
 from torch import Tensor, nn
 
-from wrn.errors import CheckpointError
-
-_SHOWN = 3
-
-
-def get_state_dict(checkpoint: Mapping[str, Any], source: str) -> dict[str, Tensor]:
-    """Take the weights out of a checkpoint.
-
-    Args:
-        checkpoint: What :func:`wrn.weights.read_checkpoint` returned.
-        source: The name of the file, for messages.
-
-    Returns:
-        The state dict, without the ``module.`` that ``DataParallel`` puts before each key.
-
-    Raises:
-        CheckpointError: If there are no weights in it.
-    """
-    state_dict = checkpoint.get('state_dict', checkpoint)
-    weights = {
-        str(key).removeprefix('module.'): value
-        for key, value in (state_dict.items() if isinstance(state_dict, Mapping) else ())
-        if isinstance(value, Tensor)
-    }
-    if not weights:
-        raise CheckpointError(
-            f'{source}: holds no weights, only {_some(map(str, checkpoint))}; expected a state '
-            "dict, or one under the key 'state_dict'"
-        )
-    return weights
+from wrn.errors import CheckpointError, some
 
 
 def check_state_dict(
@@ -57,9 +29,7 @@ def check_state_dict(
     Raises:
         CheckpointError: If the state dict is that of another model.
     """
-    network: Any = model
-    while is_model_wrapper(network) or isinstance(network, BaseTTAModel):
-        network = network.module
+    network = _unwrap(model)
     expected = network.state_dict()
     # The counter came with torch 0.4.1; torch fills it in for older weights.
     missing = [
@@ -95,27 +65,15 @@ def _describe(
     reshaped: Iterable[str],
 ) -> Iterable[str]:
     if missing:
-        yield f'they lack {_some(missing)}'
+        yield f'they lack {some(missing, 10)}'
     if unexpected:
-        yield f'they have {_some(unexpected)}, which the model has not'
+        yield f'they have {some(unexpected, 10)}, which the model has not'
     for key in sorted(reshaped)[:1]:
         yield (
             f'{key} has the shape {tuple(state_dict[key].shape)} where the model has '
             f'{tuple(expected[key].shape)}'
         )
-    if {'conv1.weight', 'fc.weight'} <= state_dict.keys():
-        yield (
-            "the keys are torchvision's or timm's: put 'backbone.' before them, and 'head.' "
-            "before 'fc.'"
-        )
-    else:
-        yield 'give the config that the weights were trained with'
-
-
-def _some(keys: Iterable[str]) -> str:
-    keys = sorted(keys)
-    more = f' and {len(keys) - _SHOWN} more' if len(keys) > _SHOWN else ''
-    return ', '.join(keys[:_SHOWN]) + more
+    yield 'give the config that the weights were trained with'
 
 
 def assign_state_dict(model: nn.Module, state_dict: Mapping[str, Tensor]) -> None:
@@ -135,3 +93,25 @@ def assign_state_dict(model: nn.Module, state_dict: Mapping[str, Tensor]) -> Non
         strict=False,  # only for num_batches_tracked; the rest has been checked
         assign=True,
     )
+
+
+def set_normalization(model: nn.Module, mean: Sequence[float], std: Sequence[float]) -> None:
+    """Make a model normalise its input as its weights were trained.
+
+    Args:
+        model: The model, which may be wrapped, with a data preprocessor.
+        mean: The mean of each channel, red, green and blue, for pixels from 0 to 255.
+        std: The standard deviation of each.
+    """
+    preprocessor: Any = _unwrap(model).data_preprocessor
+    preprocessor._enable_normalize = True
+    for name, values in (('mean', mean), ('std', std)):
+        # As mmengine's ImgDataPreprocessor keeps them: not part of the state dict.
+        preprocessor.register_buffer(name, torch.tensor(values).view(-1, 1, 1), persistent=False)
+
+
+def _unwrap(model: nn.Module) -> Any:
+    network: Any = model
+    while is_model_wrapper(network) or isinstance(network, BaseTTAModel):
+        network = network.module
+    return network

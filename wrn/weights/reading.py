@@ -126,6 +126,11 @@ def _only_our_safe_globals() -> Iterator[None]:
 def _refusal(error: Exception) -> str:
     message = ' '.join(str(error).split())
     reason = message.partition('. ')[0] or type(error).__name__
+    if 'dill' in message:
+        return (
+            "refused, because it is pickled with dill, as MadryLab's robustness does, and that "
+            f'runs code; {_TRUSTED}'
+        )
     if asked := _ASKED_FOR.search(message):
         return f'refused, because it asks to run {asked[1]}, which no weights need; {_TRUSTED}'
     if refused := _REFUSED.search(message):
@@ -145,6 +150,12 @@ def _not_a_checkpoint(head: bytes) -> str:
         return (
             "is a web page or a server's message, not a checkpoint: the download failed or needs a "
             'login; delete the file and download the weights again'
+        )
+    if head.startswith(b'\x89HDF'):
+        return (
+            'is an HDF5 file, not a torch checkpoint; Keras writes such files, and the Wide-ResNets '
+            "of uncertainty-baselines in them pad as TensorFlow does ('same') and take the "
+            'shortcut from the unactivated input, which no network here computes'
         )
     if start.startswith(b'version https://git-lfs'):
         return 'is a Git LFS pointer, not the weights; run `git lfs pull` to fetch them'

@@ -44,6 +44,13 @@ def _empty_bytes() -> bytes:
     return b''
 
 
+class _Namespace(dict):
+    """Stand for ``argparse.Namespace``: timm's and torchvision's scripts keep their options so."""
+
+    def __setstate__(self, state: Any) -> None:
+        self.update(state)
+
+
 class _DataType:
     """Stand for ``numpy.dtype``."""
 
@@ -90,6 +97,7 @@ SAFE_GLOBALS: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [
     HistoryBuffer,
     (_getattr, 'builtins.getattr'),
     (_empty_bytes, 'builtins.bytes'),
+    (_Namespace, 'argparse.Namespace'),
     (_OneCycle, 'mmengine.optim.scheduler.param_scheduler.OneCycleParamScheduler'),
     (_Array, 'numpy.ndarray'),
     (_DataType, 'numpy.dtype'),

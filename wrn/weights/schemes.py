@@ -1,17 +1,11 @@
 """Where checkpoints come from: the loaders that mmengine calls for a path or URL."""
 
-import hashlib
-import re
 import tempfile
-from collections.abc import Callable
-from http.client import HTTPException
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlparse
 
-import torch
 from mmengine import fileio
-from mmengine.dist import barrier, is_main_process
 from mmengine.runner import CheckpointLoader
 from mmengine.runner.checkpoint import (
     _get_mmengine_home,
@@ -21,12 +15,12 @@ from mmengine.runner.checkpoint import (
     get_torchvision_models,
 )
 
+from wrn import zoo
 from wrn.errors import CheckpointError, did_you_mean
-from wrn.weights.fitting import get_state_dict
+from wrn.weights.conversion import to_openmmlab
+from wrn.weights.download import fetch, map_url
+from wrn.weights.nesting import unwrap
 from wrn.weights.reading import read_checkpoint
-
-# Eight digits that are a date are no hash.
-_HASH_IN_NAME = re.compile(r'-(?!20[0-3]\d[01]\d[0-3]\d\.)([0-9a-f]{8,})\.\w+$')
 
 
 def load_from_local(filename: str, map_location: Any = None) -> dict[str, Any]:
@@ -52,9 +46,7 @@ def load_from_local(filename: str, map_location: Any = None) -> dict[str, Any]:
 def load_from_http(filename: str, map_location: Any = None) -> dict[str, Any]:
     """Download a checkpoint to torch hub's cache and read it from there.
 
-    Of a distributed job whose nodes share the cache, only the main process downloads. If the file
-    name carries a hash, as those of OpenMMLab, torchvision and timm do, the SHA-256 of the file
-    must begin with it, whether it is downloaded or was in the cache.
+    A file of OpenMMLab that has other sources, since its host is gone, is had from them.
 
     Args:
         filename: The URL.
@@ -66,50 +58,63 @@ def load_from_http(filename: str, map_location: Any = None) -> dict[str, Any]:
     Raises:
         CheckpointError: If the download fails, or its hash is wrong.
     """
-    name = Path(urlparse(filename).path).name
-    cache = Path(torch.hub.get_dir(), 'checkpoints')
-    hashed = _HASH_IN_NAME.search(name)
-    expected = hashed[1] if hashed else None
-    if not expected:  # other sites may have files of the same name
-        cache = cache / hashlib.sha256(filename.encode()).hexdigest()[:8]
-    cached = cache / name
-    known = cached.is_file()
-    if is_main_process() and not known:
-        _download(filename, cached, expected)
-    barrier()
-    if not cached.is_file():  # on another node, which does not share the cache
-        _download(filename, cached, expected)
-    if known and expected and not _sha256(cached).startswith(expected):
-        raise CheckpointError(
-            f"{cached}: the file's SHA-256 does not begin with {expected}, as its name says; "
-            'delete it to download it again'
-        )
-    try:
-        return read_checkpoint(cached, map_location)
-    except CheckpointError:
-        if not known:  # what the server sent in place of weights must not stay
-            cached.unlink(missing_ok=True)
-        raise
+    entry = zoo.find_source(filename)
+    if entry and entry.name in filename:
+        return load_from_zoo(zoo.SCHEME + entry.name, map_location)
+    return _load([filename], filename, map_location)
 
 
-def _download(url: str, target: Path, expected: str | None) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        # Writes to a temporary file, checks the hash, and only then renames.
-        torch.hub.download_url_to_file(url, str(target), expected)
-    except (OSError, HTTPException, RuntimeError, ValueError) as error:
-        raise CheckpointError(
-            f'{url}: the download failed ({error}); give the path of a local file instead, or put '
-            f'the file at {target}'
-        ) from error
+def load_from_hub(filename: str, map_location: Any = None) -> dict[str, Any]:
+    """Download a checkpoint from the Hugging Face hub to its cache and read it from there.
+
+    Args:
+        filename: ``hf://USER/REPO``, ``hf://USER/REPO/FILE``, and ``@REVISION`` behind these.
+        map_location: Where to put the tensors. Defaults to None, the CPU.
+
+    Returns:
+        The checkpoint, as of :func:`wrn.weights.read_checkpoint`.
+
+    Raises:
+        CheckpointError: If the download fails, or its hash is wrong.
+    """
+    return _load([filename], filename, map_location)
 
 
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open('rb') as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
+def load_from_zoo(
+    filename: str, map_location: Any = None, url_mapping: tuple[str, str] | None = None
+) -> dict[str, Any]:
+    """Load the published weights of a model of this package, from the first source that answers.
+
+    Args:
+        filename: ``wrn://`` and the name of a model.
+        map_location: Where to put the tensors. Defaults to None, the CPU.
+        url_mapping: As for :func:`wrn.weights.download.fetch`. Defaults to None.
+
+    Returns:
+        ``dict(state_dict=..., meta=...)`` with OpenMMLab's keys.
+
+    Raises:
+        CheckpointError: If there are no such weights, or no source has them.
+    """
+    name = filename.removeprefix(zoo.SCHEME)
+    entry = zoo.find(name)
+    if entry is None or not entry.weights:
+        known = [entry.name for entry in zoo.models().values() if entry.weights]
+        raise CheckpointError(f'{filename}: there are no such weights{did_you_mean(name, known)}')
+    if not (addresses := zoo.sources(entry)):
+        return read_checkpoint(entry.weights, map_location)
+    checkpoint = _load(addresses, entry.name, map_location, url_mapping)
+    weights = to_openmmlab(checkpoint, entry.name)
+    return dict(state_dict=weights.state_dict, meta=weights.meta)
+
+
+def _load(
+    addresses: Sequence[str],
+    name: str,
+    map_location: Any,
+    url_mapping: tuple[str, str] | None = None,
+) -> dict[str, Any]:
+    return read_checkpoint(fetch(addresses, name, url_mapping), map_location)
 
 
 def load_from_storage(filename: str, map_location: Any = None) -> dict[str, Any]:
@@ -164,7 +169,7 @@ def load_from_name(filename: str, map_location: Any = None) -> dict[str, Any]:
         source = str(Path(_get_mmengine_home(), source))
     checkpoint = CheckpointLoader.load_checkpoint(source, map_location, logger='silent')
     if scheme == 'mmcls':
-        weights = get_state_dict(checkpoint, filename)
+        weights = unwrap(checkpoint, filename).state_dict
         prefix = 'backbone.'
         weights = {k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)}
         return dict(state_dict=weights)
@@ -180,6 +185,27 @@ _TABLES: dict[str, Callable[[], dict[str, str]]] = {
 }
 
 
+def load_checkpoint(source: str, url_mapping: tuple[str, str] | None = None) -> dict[str, Any]:
+    """Load a checkpoint onto the CPU, wherever it comes from.
+
+    Args:
+        source: A path, or an address of a registered scheme.
+        url_mapping: A pattern and a replacement for it, or for each of the sources of published
+            weights. Defaults to None.
+
+    Returns:
+        The checkpoint, as of :func:`wrn.weights.read_checkpoint`.
+
+    Raises:
+        CheckpointError: If it cannot be read.
+    """
+    if source.startswith(zoo.SCHEME):
+        return load_from_zoo(source, url_mapping=url_mapping)
+    if url_mapping:
+        source = map_url(source, url_mapping)
+    return CheckpointLoader.load_checkpoint(source, map_location='cpu', logger='silent')
+
+
 def register() -> None:
     """Make mmengine read every checkpoint through this package, wherever it comes from.
 
@@ -189,6 +215,8 @@ def register() -> None:
     for prefixes, loader in (
         ([''], load_from_local),
         (['http://', 'https://'], load_from_http),
+        (['hf://'], load_from_hub),
+        ([zoo.SCHEME], load_from_zoo),
         ([r'(\S+\:)?s3://', r'(\S+\:)?petrel://', 'pavi://'], load_from_storage),
         ([f'{scheme}://' for scheme in _TABLES], load_from_name),
     ):

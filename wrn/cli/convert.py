@@ -1,0 +1,60 @@
+"""``wrn convert``: turn weights of one format into another."""
+
+import argparse
+
+from wrn.cli.publish import add_description_arguments, print_left_out, print_written
+from wrn.converting import TARGETS, convert
+from wrn.weights.formats import FORMATS
+
+HELP = "convert weights between torchvision's, timm's, OpenMMLab's and the authors' formats"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument('checkpoint', help='a path, URL, hf://USER/REPO or wrn://MODEL')
+    parser.add_argument(
+        'name',
+        nargs='?',
+        help='name of the file to write, in .pth or .safetensors; its hash is put behind it '
+        "(default: the model's or the file's)",
+    )
+    parser.add_argument(
+        '--to', choices=TARGETS, default='openmmlab', help='format to write (default: openmmlab)'
+    )
+    parser.add_argument(
+        '--config',
+        help='config, or name of a model, that says how pictures are prepared (default: that of '
+        "the published model, or the one in the file, else torchvision's first)",
+    )
+    add_description_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Convert, and say what was found, left out, checked and written."""
+    done = convert(
+        args.checkpoint,
+        args.name,
+        args.to,
+        args.folder,
+        args.key,
+        args.config,
+        args.source,
+        args.license,
+    )
+    state_dict = done.weights.state_dict
+    kinds = {
+        str(v.dtype).removeprefix('torch.') for v in state_dict.values() if v.is_floating_point()
+    }
+    form = FORMATS[done.weights.format or 'openmmlab'].TITLE
+    print(f'read {args.checkpoint}: {form} format, {done.architecture}, {", ".join(sorted(kinds))}')
+    if done.entry:
+        print(f'these are the weights of {done.entry.name}')
+    print_left_out(done.weights)
+    if done.weights.meta.get('normalization') and not done.meta:
+        print("left out: the input's mean and std, for which this format has no place")
+    print(f'checked: {len(state_dict)} tensors, no key left over on either side')
+    if done.lossless:
+        print('checked: converted back, they are the same bit for bit')
+    else:
+        print('batch norms are folded: the outputs are equal up to rounding; no way leads back')
+    print_written(done)

@@ -1,0 +1,197 @@
+"""Convert the weights of Wide-ResNets between the formats in which they are published."""
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+from mmpretrain.registry import MODELS
+from modelindex.models.Model import Model
+from torch import Tensor
+
+from wrn import zoo
+from wrn.config import config_errors, get_dataset_meta, read_config
+from wrn.errors import CheckpointError, WrnError, some
+from wrn.files import sha256
+from wrn.models.empty import EmptyOnMeta
+from wrn.publishing import Published, describe, read_own_config
+from wrn.weights import check_state_dict, read_checkpoint, to_openmmlab, write_weights
+from wrn.weights.architecture import Architecture, find_architecture
+from wrn.weights.download import fetch, hash_in_name
+from wrn.weights.formats import FORMATS, folded
+from wrn.weights.writing import SUFFIXES
+
+# What can be written: the format of the keys, and the suffix that such files usually have.
+TARGETS = {
+    'openmmlab': ('openmmlab', '.safetensors'),
+    'openmmlab-0.x': ('openmmlab', '.pth'),
+    'torchvision': ('torchvision', '.pth'),
+    'timm': ('torchvision', '.safetensors'),
+    'authors': ('authors', '.pth'),
+}
+_TEMPLATE = 'configs/wrn/wide-resnet50_8xb32_in1k.py'
+
+
+@dataclass
+class Converted(Published):
+    """A file that was converted.
+
+    Attributes:
+        architecture: The network.
+        entry: The model whose published weights they are; None if they are of no known file.
+        lossless: Whether converting the file back gives the same bits.
+    """
+
+    architecture: Architecture
+    entry: Model | None
+    lossless: bool
+
+
+def convert(
+    checkpoint: str,
+    name: str | None = None,
+    to: str = 'openmmlab',
+    folder: str | Path = '.',
+    key: str | None = None,
+    config: str | None = None,
+    source: str | None = None,
+    license: str | None = None,
+) -> Converted:
+    """Convert the weights of a Wide-ResNet for ImageNet from any known format to another.
+
+    They are compared with the network, key for key, and the result is turned back and compared
+    with what was read, bit for bit.
+
+    Args:
+        checkpoint: A path, a URL, ``hf://USER/REPO`` or ``wrn://NAME``.
+        name: As for :func:`wrn.weights.write_weights`. Defaults to None: that of the model or
+            the file, with the suffix that is usual for the format.
+        to: A key of :data:`TARGETS`. Defaults to ``'openmmlab'``.
+        folder: Where to write. Defaults to the current one.
+        key: The weights to take of several, such as ``model_ema``. Defaults to None: those that
+            are usual.
+        config: The config that says how pictures are prepared: a path or the name of a model.
+            Defaults to None: that of the model, if the file is a published one, or the one in the
+            checkpoint, or else that of torchvision's first weights.
+        source: Where the weights are from. Defaults to None: what is known of them, or else the
+            name of the file.
+        license: Their licence, as of spdx.org. Defaults to None: what is known of it.
+
+    Returns:
+        What was written.
+
+    Raises:
+        WrnError: If the weights are of another network, or cannot be read or written.
+    """
+    path, entry = _locate(checkpoint)
+    weights = to_openmmlab(read_checkpoint(path), str(path), key)
+    if weights.format is None:
+        raise CheckpointError(
+            f'{path}: the format of the keys is not known ({some(weights.state_dict)}); known are '
+            + ', '.join(form.TITLE for form in FORMATS.values())
+        )
+    architecture = find_architecture(weights.state_dict, str(path))
+    own = None if config or entry else read_own_config(weights.meta, str(path))
+    full = own or read_config(config or (entry.config if entry else _TEMPLATE))
+    full = _with_architecture(full, architecture, str(path))
+    _check_network(full, weights.state_dict, str(path))
+
+    form, usual = FORMATS[TARGETS[to][0]], TARGETS[to][1]
+    converted = form.from_openmmlab(weights.state_dict)
+    lossless = form is not folded or folded.is_folded(weights.state_dict)
+    if lossless:
+        _check_same(form.to_openmmlab(converted), weights.state_dict, str(path))
+
+    if entry:
+        source = source or entry.data['Converted From']['Weights']
+        license = license or entry.data['License']
+    classes = get_dataset_meta(full) if entry or config else {}
+    if len(classes.get('classes') or ()) == architecture.num_classes:
+        weights.meta.setdefault('dataset_meta', classes)
+    source = source or weights.meta.get('source') or path.name
+    description = describe(weights.meta, full, source, license)
+    meta: dict[str, Any] | None = description
+    if not name:
+        name = entry.name if entry else path.stem.removesuffix(f'-{hash_in_name(path.name)}')
+    if not name.endswith(SUFFIXES):
+        name += usual
+    if to == 'openmmlab-0.x':
+        meta = _as_mmcls(description, name)
+    elif form is not FORMATS['openmmlab'] and name.endswith('.pth'):
+        meta = None  # a plain state dict
+    written = write_weights(folder, name, converted, meta)
+    return Converted(written, weights, meta, architecture, entry, lossless)
+
+
+def _locate(checkpoint: str) -> tuple[Path, Model | None]:
+    """Find a file, and the model whose published weights it has."""
+    if checkpoint.startswith(zoo.SCHEME):
+        entry = zoo.find(checkpoint.removeprefix(zoo.SCHEME))
+        if entry is None or not zoo.sources(entry):
+            raise CheckpointError(f'{checkpoint}: there are no such published weights')
+        return fetch(zoo.sources(entry), entry.name), entry
+    path = fetch([checkpoint], checkpoint) if '://' in checkpoint else Path(checkpoint)
+    entry = zoo.find_source(path.name)
+    if entry and path.is_file() and not sha256(path).startswith(hash_in_name(path.name) or ''):
+        raise CheckpointError(
+            f'{path}: is not the published file of this name, since its SHA-256 is another; '
+            'download it again, or rename it if the weights are others'
+        )
+    return path, entry
+
+
+def _with_architecture(config: Config, architecture: Architecture, path: str) -> Config:
+    """Let a config describe the network that the weights are of."""
+    config = copy.deepcopy(config)
+    if config.model.backbone.get('style', 'pytorch') != 'pytorch':
+        raise CheckpointError(
+            f'{path}: the config in it says style={config.model.backbone.style!r}, with the stride '
+            'in the first convolution of a block; no other format can say that'
+        )
+    if str(config.model.backbone.type).rpartition('.')[2] != 'WideResNet':
+        # OpenMMLab's own spelling of the same network.
+        config.model = read_config(_TEMPLATE).model
+    config.model.backbone.update(depth=architecture.depth, widen_factor=architecture.widen_factor)
+    if architecture.num_classes is None:
+        config.model.head = None
+        return config
+    config.model.head.update(
+        num_classes=architecture.num_classes,
+        in_channels=architecture.in_channels,
+        topk=(1, 5) if architecture.num_classes >= 5 else (1,),
+    )
+    if 'data_preprocessor' in config:
+        config.data_preprocessor.num_classes = architecture.num_classes
+    return config
+
+
+def _check_network(config: Config, state_dict: Mapping[str, Tensor], path: str) -> None:
+    """Check that no key is left over on either side, and all shapes are the network's."""
+    with DefaultScope.overwrite_default_scope('mmpretrain'), config_errors(path), EmptyOnMeta():
+        network = MODELS.build(config.model)
+    check_state_dict(network, state_dict, path)
+
+
+def _check_same(back: Mapping[str, Tensor], weights: Mapping[str, Tensor], path: str) -> None:
+    """Check that nothing was lost on the way there and back."""
+    # The authors' export does not count batches; torch fills the counter in.
+    lost = {key for key in weights.keys() ^ back.keys() if 'num_batches_tracked' not in key}
+    lost |= {
+        key
+        for key in weights.keys() & back.keys()
+        if back[key] is not weights[key] and not torch.equal(back[key], weights[key])
+    }
+    if lost:
+        raise CheckpointError(f'{path}: not written, since converting would lose {some(lost, 10)}')
+
+
+def _as_mmcls(meta: Mapping[str, Any], name: str) -> dict[str, Any]:
+    if not name.endswith('.pth'):
+        raise WrnError(f'{name}: mmcls 0.x reads .pth only')
+    meta = dict(meta)
+    dataset_meta = meta.pop('dataset_meta', {})
+    return {**meta, 'CLASSES': dataset_meta['classes']} if 'classes' in dataset_meta else meta

@@ -1,0 +1,64 @@
+"""Turn a checkpoint of any known format into OpenMMLab's, and back."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+from wrn.errors import CheckpointError
+from wrn.weights.formats import FORMATS, recognise
+from wrn.weights.formats.refused import why_refused
+from wrn.weights.nesting import unwrap
+
+
+@dataclass
+class Weights:
+    """Weights under OpenMMLab's keys, and what is known of them.
+
+    Attributes:
+        state_dict: The weights.
+        meta: ``dataset_meta`` with the names of the classes, ``normalization``, ``cfg`` and the
+            like, as far as the checkpoint has them.
+        format: The format that they were in, a key of :data:`wrn.weights.formats.FORMATS`; None
+            if it is none of these.
+        key: Where they lay in the checkpoint.
+        left_out: What else there was in it.
+    """
+
+    state_dict: dict[str, Tensor]
+    meta: dict[str, Any] = field(default_factory=dict)
+    format: str | None = None
+    key: str = ''
+    left_out: list[str] = field(default_factory=list)
+
+
+def to_openmmlab(checkpoint: Mapping[str, Any], source: str, key: str | None = None) -> Weights:
+    """Take the weights out of a checkpoint and rename them to OpenMMLab's keys.
+
+    The tensors themselves are not touched, and may stay on the disk or in half precision.
+
+    Args:
+        checkpoint: What :func:`wrn.weights.read_checkpoint` returned.
+        source: The name of the file, for messages.
+        key: As for :func:`wrn.weights.nesting.unwrap`. Defaults to None.
+
+    Returns:
+        The weights; of an unknown format, with the keys that they had.
+
+    Raises:
+        CheckpointError: If there are none, or they are of a network that this package has not.
+    """
+    unwrapped = unwrap(checkpoint, source, key)
+    state_dict = unwrapped.state_dict
+    if reason := why_refused(state_dict):
+        raise CheckpointError(f'{source}: the weights are of {reason}')
+    form = recognise(state_dict)
+    if form is not None:
+        state_dict = FORMATS[form].to_openmmlab(state_dict)
+    meta = dict(checkpoint['meta']) if isinstance(checkpoint.get('meta'), Mapping) else {}
+    if 'CLASSES' in meta:  # mmcls 0.x
+        meta['dataset_meta'] = {'classes': meta.pop('CLASSES')}
+    if unwrapped.normalization:
+        meta['normalization'] = unwrapped.normalization
+    return Weights(state_dict, meta, form, unwrapped.key, unwrapped.left_out)
