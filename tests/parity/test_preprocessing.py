@@ -4,8 +4,7 @@ import pytest
 import timm
 import torch
 from PIL import Image
-from torchvision import transforms
-from torchvision.models import Wide_ResNet50_2_Weights
+from torchvision.models import Wide_ResNet50_2_Weights, Wide_ResNet101_2_Weights
 
 import wrn
 from wrn.inference import Predictor
@@ -31,19 +30,40 @@ def test_torchvision_v1(picture):
     torch.testing.assert_close(ours, expected, rtol=0, atol=1e-5)
 
 
-def test_timm_racm(picture):
-    config = timm.get_pretrained_cfg('wide_resnet50_2.racm_in1k')
-    expected = transforms.Compose(
-        [
-            # As timm sizes it: floor(224 / crop_pct), bicubic.
-            transforms.Resize(int(224 / config.crop_pct), transforms.InterpolationMode.BICUBIC),
-            transforms.CenterCrop(224),
-            transforms.ToTensor(),
-            transforms.Normalize(config.mean, config.std),
-        ]
-    )(picture)
-    ours = prepare('configs/wrn/wide-resnet50_timm_8xb32_in1k.py', picture)
+@pytest.mark.parametrize(
+    ('weights', 'name'),
+    [
+        (Wide_ResNet50_2_Weights.IMAGENET1K_V2, 'wide-resnet50_3rdparty-torchvision-v2_8xb32_in1k'),
+        (
+            Wide_ResNet101_2_Weights.IMAGENET1K_V2,
+            'wide-resnet101_3rdparty-torchvision-v2_8xb32_in1k',
+        ),
+    ],
+)
+def test_torchvision_v2(picture, weights, name):
+    expected = weights.transforms()(picture)
+    torch.testing.assert_close(prepare(name, picture), expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize('name', timm.list_pretrained('wide_resnet*'))
+def test_timm(picture, name):
+    """At the size that timm tests at, but for racm, which is also published at 224 pixels."""
+    expected = timms_transform(name, use_test_size='racm' not in name)(picture)
+    torch.testing.assert_close(prepare(name, picture), expected, rtol=0, atol=1e-5)
+
+
+def test_timm_racm_at_288_pixels(picture):
+    expected = timms_transform('wide_resnet50_2.racm_in1k', use_test_size=True)(picture)
+    ours = prepare('wide-resnet50_3rdparty-timm_8xb32_in1k-288px', picture)
+    assert ours.shape == (3, 288, 288)
     torch.testing.assert_close(ours, expected, rtol=0, atol=1e-5)
+
+
+def timms_transform(name: str, use_test_size: bool):
+    config = timm.data.resolve_data_config(
+        pretrained_cfg=timm.get_pretrained_cfg(name).to_dict(), use_test_size=use_test_size
+    )
+    return timm.data.create_transform(**config)
 
 
 def test_a_jpeg_file_is_decoded_as_by_pillow(photographs):

@@ -1,13 +1,12 @@
 """A state dict is put into the model that it fits, and refused for any other."""
 
 import pytest
-import timm
 import torch
 from mmpretrain.models import AverageClsScoreTTA
 
 import wrn
 from wrn.errors import CheckpointError
-from wrn.weights import assign_state_dict, check_state_dict, get_state_dict
+from wrn.weights import assign_state_dict, check_state_dict, set_normalization
 
 CONFIG = 'configs/wrn/wide-resnet18_1xb64_digits.py'
 
@@ -47,12 +46,6 @@ def test_another_model(model, state_dict):
     assert 'backbone.bn1.bias has the shape (64,) where the model has (24,)' in message
 
 
-def test_torchvisions_keys_are_told(model):
-    weights = timm.create_model('wide_resnet50_2').state_dict()
-    with pytest.raises(CheckpointError, match=r"put 'backbone\.' before them"):
-        check_state_dict(model, weights, 'w.pth')
-
-
 def test_a_lost_weight(model, state_dict):
     del state_dict['backbone.layer1.0.conv1.weight']
     with pytest.raises(CheckpointError, match=r'they lack backbone\.layer1\.0\.conv1\.weight'):
@@ -66,21 +59,22 @@ def test_another_head(model, state_dict):
     assert not check_state_dict(model, state_dict, 'w.pth', new_head=True)
 
 
-def test_prefix_of_data_parallel_is_dropped(state_dict):
-    wrapped = {f'module.{key}': value for key, value in state_dict.items()}
-    assert get_state_dict(dict(state_dict=wrapped), 'w.pth').keys() == state_dict.keys()
-    assert get_state_dict(wrapped, 'w.pth').keys() == state_dict.keys()
-
-
-@pytest.mark.parametrize('checkpoint', [{}, {'epoch': 3}, {'state_dict': {}}, {'state_dict': None}])
-def test_no_weights(checkpoint):
-    with pytest.raises(CheckpointError, match='holds no weights'):
-        get_state_dict(checkpoint, 'w.pth')
-
-
 def test_half_precision_becomes_the_models(model, state_dict):
     half = {k: v.half() if v.is_floating_point() else v for k, v in state_dict.items()}
     assign_state_dict(model, half)
     assert {p.dtype for p in model.parameters()} == {torch.float32}
     key = 'backbone.conv1.weight'
     assert torch.equal(model.state_dict()[key], half[key].float())
+
+
+def test_normalization(model):
+    """The buffers are those that mmpretrain's preprocessor makes of the same figures."""
+    changed, reference = (
+        wrn.get_model(CONFIG),
+        wrn.get_model(CONFIG, data_preprocessor=dict(mean=[1.0, 2.0, 3.0], std=[4.0, 5.0, 6.0])),
+    )
+    set_normalization(torch.nn.parallel.DataParallel(changed), [1.0, 2.0, 3.0], [4.0, 5.0, 6.0])
+    pictures = dict(inputs=torch.randint(0, 256, (2, 3, 8, 8), dtype=torch.uint8))
+    ours, theirs = (m.data_preprocessor(pictures)['inputs'] for m in (changed, reference))
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=0)
+    assert changed.state_dict().keys() == model.state_dict().keys()

@@ -214,7 +214,9 @@ def test_list_models_is_mmpretrains_with_ours():
     names = wrn.list_models()
     assert names == mmpretrain.list_models()
     assert {*zoo.models(), 'resnet18_8xb32_in1k'} <= set(names)
-    assert wrn.list_models('wide-resnet', exclude_patterns=['*timm*', '*digits']) == [
+    assert wrn.list_models('wide-resnet', exclude_patterns=['*timm*', '*digits', '*v2*']) == [
+        'wide-resnet101',
         'wide-resnet101_3rdparty_8xb32_in1k',
+        'wide-resnet50',
         'wide-resnet50_3rdparty_8xb32_in1k',
     ]

@@ -1,6 +1,5 @@
 """Weights from a URL, fetched from a real server on loopback."""
 
-import hashlib
 import os
 from pathlib import Path
 
@@ -29,37 +28,7 @@ def test_download_and_cache(server, cache, digits_weights):
     assert server.requests == [(f'/{name}', 200)]
     expected = wrn.get_model(DIGITS, pretrained=True).backbone.conv1.weight
     assert torch.equal(model.backbone.conv1.weight, expected)
-    assert [p.name for p in cache.iterdir()] == [name]
-
-
-def test_a_flipped_byte_is_noticed(server, cache, digits_weights):
-    name = Path(digits_weights).name
-    content = bytearray(Path(digits_weights).read_bytes())
-    content[-1] ^= 1
-    (server.folder / name).write_bytes(content)
-    with pytest.raises(CheckpointError, match='hash'):
-        wrn.get_model(DIGITS, pretrained=server.url(name))
-    assert list(cache.iterdir()) == []
-
-
-def test_an_error_of_the_server(server, cache):
-    with pytest.raises(CheckpointError, match='404') as error:
-        wrn.get_model(DIGITS, pretrained=server.url('none.pth'))
-    assert server.url('none.pth') in str(error.value)
-    assert f'put the file at {cache}' in str(error.value)
-
-
-def test_no_server(cache):
-    with pytest.raises(CheckpointError, match='the download failed'):
-        wrn.get_model(DIGITS, pretrained='http://127.0.0.1:9/w.pth')
-
-
-def test_a_web_page_in_place_of_weights(server, cache):
-    (server.folder / 'w.pth').write_text('<!DOCTYPE html><title>Log in</title>')
-    with pytest.raises(CheckpointError, match='is a web page'):
-        wrn.get_model(DIGITS, pretrained=server.url('w.pth'))
-    torch.save(wrn.get_model(DIGITS).state_dict(), server.folder / 'w.pth')
-    wrn.get_model(DIGITS, pretrained=server.url('w.pth'))  # the page has not stayed
+    assert (cache / name).is_file()
 
 
 def test_files_of_the_same_name_from_two_places(server, cache):
@@ -78,14 +47,6 @@ def test_the_hash_of_a_file_put_in_the_cache_is_checked(server, cache, digits_we
     (cache / 'w-12345678.safetensors').write_bytes(Path(digits_weights).read_bytes())
     with pytest.raises(CheckpointError, match='does not begin with 12345678'):
         wrn.get_model(DIGITS, pretrained=server.url('w-12345678.safetensors'))
-
-
-def test_a_query_is_not_part_of_the_name(server, cache, digits_weights):
-    content = Path(digits_weights).read_bytes()
-    name = f'w-{hashlib.sha256(content).hexdigest()[:8]}.safetensors'
-    (server.folder / name).write_bytes(content)
-    wrn.get_model(DIGITS, pretrained=server.url(f'{name}?download=1'))
-    assert [p.name for p in cache.iterdir()] == [name]
 
 
 @pytest.fixture
@@ -124,7 +85,7 @@ def test_names_of_mmengine(evil, server, monkeypatch, scheme, table):
     assert list(keys) == (['w'] if scheme == 'mmcls' else ['backbone.w', 'head.w'])
 
 
-def test_every_scheme_of_mmengine_is_ours():
+def test_every_scheme_is_ours():
     assert {loader.__module__ for loader in CheckpointLoader._schemes.values()} == {
         schemes.__name__
     }
@@ -133,14 +94,6 @@ def test_every_scheme_of_mmengine_is_ours():
 def test_an_unknown_name():
     with pytest.raises(CheckpointError, match=r'did you mean .*resnet50'):
         CheckpointLoader.load_checkpoint('torchvision://resnet5O')
-
-
-def test_a_node_that_does_not_share_the_cache(server, cache, digits_weights, monkeypatch):
-    name = Path(digits_weights).name
-    (server.folder / name).write_bytes(Path(digits_weights).read_bytes())
-    monkeypatch.setattr(schemes, 'is_main_process', lambda: False)
-    wrn.get_model(DIGITS, pretrained=server.url(name))
-    assert [p.name for p in cache.iterdir()] == [name]
 
 
 def test_a_date_in_a_name_is_no_hash(server, cache, digits_weights):

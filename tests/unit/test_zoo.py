@@ -1,9 +1,11 @@
 """The table of models says what is true of the models."""
 
 import hashlib
+import re
 from pathlib import Path
 
 import pytest
+import timm
 import torch
 import yaml
 from mmengine.analysis import get_model_complexity_info
@@ -17,6 +19,11 @@ NAMES = [
     'wide-resnet50_3rdparty_8xb32_in1k',
     'wide-resnet101_3rdparty_8xb32_in1k',
     'wide-resnet50_3rdparty-timm_8xb32_in1k',
+    'wide-resnet50_3rdparty-torchvision-v2_8xb32_in1k',
+    'wide-resnet101_3rdparty-torchvision-v2_8xb32_in1k',
+    'wide-resnet50_3rdparty-timm_8xb32_in1k-288px',
+    'wide-resnet50',
+    'wide-resnet101',
     'wide-resnet18_1xb64_digits',
 ]
 
@@ -34,24 +41,68 @@ def test_params_and_flops(name):
     metadata = zoo.models()[name].metadata.data
     model = wrn.get_model(name)
     assert metadata['Parameters'] == parameters(model)
-    size = 32 if name.endswith('digits') else 224
+    size = {'digits': 32, '288px': 288}.get(re.split('[_-]', name)[-1], 224)
     analysis = get_model_complexity_info(model, (3, size, size), show_table=False, show_arch=False)
     # The published figures were counted by ptflops, which counts batch norm and pooling too.
     assert metadata['FLOPs'] == pytest.approx(analysis['flops'], rel=2e-3)
 
 
-@pytest.mark.parametrize(
-    ('name', 'weights'),
-    [(NAMES[0], Wide_ResNet50_2_Weights), (NAMES[1], Wide_ResNet101_2_Weights)],
-)
-def test_figures_agree_with_the_weights_origin(name, weights):
-    """OpenMMLab evaluated torchvision's weights again, and published what it measured."""
-    entry, origin = zoo.models()[name], weights.IMAGENET1K_V1
-    assert entry.data['Converted From']['Weights'] == origin.url
+TORCHVISION = {
+    'wide-resnet50_3rdparty_8xb32_in1k': Wide_ResNet50_2_Weights.IMAGENET1K_V1,
+    'wide-resnet101_3rdparty_8xb32_in1k': Wide_ResNet101_2_Weights.IMAGENET1K_V1,
+    'wide-resnet50_3rdparty-torchvision-v2_8xb32_in1k': Wide_ResNet50_2_Weights.IMAGENET1K_V2,
+    'wide-resnet101_3rdparty-torchvision-v2_8xb32_in1k': Wide_ResNet101_2_Weights.IMAGENET1K_V2,
+}
+
+
+def test_every_weight_of_torchvision_has_an_entry():
+    assert {*Wide_ResNet50_2_Weights, *Wide_ResNet101_2_Weights} == set(TORCHVISION.values())
+
+
+@pytest.mark.parametrize('name', TORCHVISION)
+def test_figures_agree_with_torchvisions(name):
+    """OpenMMLab evaluated torchvision's first weights again, and published what it measured."""
+    entry, origin = zoo.models()[name], TORCHVISION[name]
+    assert entry.data['Converted From']['Weights'] == zoo.sources(entry)[0] == origin.url
+    assert zoo.find(str(origin)) is entry
     assert entry.metadata.data['Parameters'] == origin.meta['num_params']
     published = origin.meta['_metrics']['ImageNet-1K']
-    assert entry.results[0].metrics['Top 1 Accuracy'] == pytest.approx(published['acc@1'], abs=0.02)
-    assert entry.results[0].metrics['Top 5 Accuracy'] == pytest.approx(published['acc@5'], abs=0.02)
+    tolerance = 0.02 if origin.name.endswith('V1') else 1e-9
+    metrics = entry.results[0].metrics
+    assert metrics['Top 1 Accuracy'] == pytest.approx(published['acc@1'], abs=tolerance)
+    assert metrics['Top 5 Accuracy'] == pytest.approx(published['acc@5'], abs=tolerance)
+
+
+@pytest.mark.parametrize('name', timm.list_pretrained('wide_resnet*'))
+def test_every_weight_of_timm_has_an_entry(name):
+    """Found by timm's name and the hub's, with timm's licence, the same origin and repository."""
+    config = timm.get_pretrained_cfg(name)
+    entry = zoo.find(name)
+    assert entry is zoo.find(f'timm/{name}')
+    assert entry.data['License'].lower() == config.license
+    assert zoo.sources(entry)[:2] == [config.url, f'hf://{config.hf_hub_id}/model.safetensors']
+
+
+def test_the_same_weights_have_the_same_sources():
+    small, large = (
+        zoo.models()[f'wide-resnet50_3rdparty-timm_8xb32_in1k{pixels}'] for pixels in ('', '-288px')
+    )
+    assert zoo.sources(small) == zoo.sources(large)
+    others = [tuple(zoo.sources(e)) for e in zoo.models().values() if zoo.sources(e)]
+    assert len(set(others)) == len(others) - 1
+
+
+def test_openmmlabs_files_are_sources(mmpretrain_root):
+    """With the names that mmpretrain's metafile and its fork's have, whatever their host."""
+    index = yaml.safe_load((mmpretrain_root / '.mim/configs/wrn/metafile.yml').read_text())
+    for theirs in index['Models']:
+        path = theirs['Weights'].partition('/mmclassification/')[2]
+        hosts = [s.partition('/mmclassification/') for s in zoo.sources(zoo.find(theirs['Name']))]
+        assert [host for host, _, rest in hosts if rest == path] == [
+            'https://download.openmmlab.com',
+            'https://mmassets.onedl.ai',
+        ]
+        assert zoo.find_source(theirs['Weights']).name == theirs['Name']
 
 
 def test_figures_are_mmpretrains(mmpretrain_root):
@@ -62,26 +113,36 @@ def test_figures_are_mmpretrains(mmpretrain_root):
         parameters = [entry['Metadata'].pop('Parameters') for entry in (our, their)]
         assert parameters[0] == pytest.approx(parameters[1], abs=5000)
         assert Path(our.pop('Weights')).name == Path(their.pop('Weights')).name
-        assert our == their
+        assert {key: our[key] for key in their} == their
+
+
+def test_every_weight_says_its_licence_and_origin():
+    for entry in zoo.models().values():
+        if entry.weights:
+            assert entry.data['License'] in ('Apache-2.0', 'BSD-3-Clause')
+            assert zoo.sources(entry) or Path(entry.weights).is_file()
 
 
 @pytest.mark.parametrize('name', NAMES)
 def test_the_tables_in_the_readmes(name, checkout):
-    """Each row has the figures of the metafile."""
+    """Each row has the figures of the metafile, and links to the origin of the weights."""
     entry = zoo.models()[name]
-    result = entry.results[0].metrics
     figures = [
         f'{entry.metadata.data["Parameters"] / 1e6:.2f}',
         f'{entry.metadata.data["FLOPs"] / 1e9:.3g}',
-        f'{result["Top 1 Accuracy"]:.2f}',
-        f'{result["Top 5 Accuracy"]:.2f}',
     ]
+    if entry.results:
+        result = entry.results[0].metrics
+        figures += [f'{result[f"Top {k} Accuracy"]:.2f}' for k in (1, 5)]
+    else:
+        figures += ['-', '-']
     for readme in ('README.md', 'configs/wrn/README.md'):
         lines = (checkout / readme).read_text().splitlines()
         (row,) = (line for line in lines if line.startswith(f'| `{name}`'))
         assert [cell.strip() for cell in row.split('|')[2:6]] == figures
         assert Path(entry.config).name in row
-        assert Path(entry.weights).name in row
+        for source in zoo.sources(entry)[:1] or filter(None, [entry.weights]):
+            assert Path(source).name in row
 
 
 def test_embedded_weights(digits_weights):

@@ -19,8 +19,9 @@ _OURS = re.compile(r'backbone\.layer(\d)\.(\d+)\.(?:conv(\d)|downsample\.0)$')
 
 
 def recognise(state_dict: Mapping[str, Tensor]) -> bool:
-    """Tell whether the keys are those of the export; the authors' CIFAR files have no biases."""
-    return {'conv0.bias', 'group3.block0.conv0.bias'} <= state_dict.keys()
+    """Tell whether keys are those of the export; in the authors' CIFAR files none has a bias."""
+    modules = [key.removesuffix('.bias') for key in state_dict if key.endswith('.bias')]
+    return any(_KEY.match(module) for module in modules)
 
 
 def to_openmmlab(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -89,7 +90,8 @@ def _fold(kernel: Tensor, statistics: list[Tensor]) -> tuple[Tensor, Tensor]:
         return kernel, statistics[1]
     weight, bias, mean, var = (value.double() for value in statistics)
     gain = weight / (var + _EPS).sqrt()
-    folded = kernel.double() * gain.view(-1, 1, 1, 1)
+    precision = torch.promote_types(kernel.dtype, torch.float32)
+    folded = kernel.to(precision) * gain.to(precision).view(-1, 1, 1, 1)
     return folded.to(kernel.dtype), (bias - mean * gain).to(kernel.dtype)
 
 

@@ -1,0 +1,281 @@
+"""Weights are found in a checkpoint, whatever they are wrapped in, and renamed without loss."""
+
+from itertools import product
+
+import pytest
+import timm
+import torch
+import torchvision
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import wrn
+from wrn.errors import CheckpointError
+from wrn.weights import check_state_dict, to_openmmlab
+from wrn.weights.architecture import find_architecture
+from wrn.weights.formats import FORMATS, recognise
+
+MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
+
+
+def small(keys, dtype=torch.float32):
+    """A small tensor for each key; the functions under test look at keys, not at shapes."""
+    return {key: torch.full((1,), i).to(dtype) for i, key in enumerate(keys)}
+
+
+@pytest.fixture(scope='module')
+def keys():
+    """The keys of a network of torchvision."""
+    with torch.device('meta'):
+        return list(torchvision.models.wide_resnet50_2().state_dict())
+
+
+@pytest.fixture(scope='module')
+def network():
+    return wrn.get_model('wide-resnet50')
+
+
+def ours(key):
+    return f'head.{key}' if key.startswith('fc.') else f'backbone.{key}'
+
+
+def test_keys_are_those_of_the_network(keys, network):
+    assert set(map(ours, keys)) == set(network.state_dict())
+    assert list(timm.create_model('wide_resnet50_2').state_dict()) == keys
+
+
+prefixes = st.lists(st.sampled_from(['module.', 'model.', '_orig_mod.']), max_size=4).map(''.join)
+dtypes = st.sampled_from([torch.float16, torch.bfloat16, torch.float32, torch.float64])
+nestings = st.sampled_from(
+    [
+        [],
+        ['state_dict'],
+        ['model'],
+        ['model_state_dict'],
+        ['net'],
+        ['ema'],
+        ['state_dict', 'model'],
+        ['checkpoint', 'ema', 'model'],
+    ]
+)
+normalizations = st.sampled_from(
+    [None, ('mu', 'sigma'), ('mean', 'std'), ('normalize.mean', 'normalize.std'), ('0.mean', '0.std')]
+)
+others = st.dictionaries(
+    st.sampled_from(['epoch', 'args', 'optimizer', 'best_acc1', 'scaler']),
+    st.sampled_from([3, None, {'lr': 0.1}, {'state': {0: {'momentum_buffer': torch.ones(2)}}}]),
+)
+
+
+@settings(deadline=None)
+@given(prefixes, dtypes, nestings, normalizations, others, st.sampled_from(['theirs', 'ours']))
+def test_any_wrapping(keys, prefix, dtype, nesting, normalization, others, form):
+    expected = small(map(ours, keys), dtype)
+    inner = expected if form == 'ours' else dict(zip(keys, expected.values(), strict=True))
+    if normalization and normalization[0] == '0.mean':
+        inner = {f'1.{key}': value for key, value in inner.items()}
+    checkpoint = {prefix + key: value for key, value in inner.items()}
+    if normalization:
+        for name, values in zip(normalization, (MEAN, STD), strict=True):
+            checkpoint[prefix + name] = torch.tensor(values).view(1, 3, 1, 1)
+    for key in reversed(nesting):
+        checkpoint = {key: checkpoint, **others}
+    weights = to_openmmlab(checkpoint, 'w.pth')
+    assert weights.format == ('openmmlab' if form == 'ours' else 'torchvision')
+    assert weights.state_dict.keys() == expected.keys()
+    assert all(weights.state_dict[key] is value for key, value in expected.items())
+    assert weights.key == '.'.join(nesting)
+    assert set(weights.left_out) == (set(others) if nesting else set())
+    if normalization:
+        found = weights.meta['normalization']
+        assert found['mean'] == pytest.approx([123.675, 116.28, 103.53], rel=1e-6)
+        assert found['std'] == pytest.approx([58.395, 57.12, 57.375], rel=1e-6)
+    else:
+        assert 'normalization' not in weights.meta
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.data(), st.sampled_from(sorted(FORMATS)))
+def test_round_trip_is_bit_identical(keys, data, name):
+    """From each format to OpenMMLab's and back; NaN and infinity are kept, too."""
+    if name == 'authors':
+        state_dict = export(data.draw(st.sampled_from([2, 3])), data.draw(st.integers(0, 99)))
+    else:
+        state_dict = small(keys if name == 'torchvision' else map(ours, keys), data.draw(dtypes))
+        state_dict[data.draw(st.sampled_from(sorted(state_dict)))].fill_(float('nan'))
+    assert recognise(state_dict) == name
+    there = FORMATS[name].to_openmmlab(state_dict)
+    back = FORMATS[name].from_openmmlab(there)
+    assert back.keys() == state_dict.keys()
+    for key, value in state_dict.items():
+        assert back[key].dtype == value.dtype
+        assert torch.equal(back[key].view(torch.uint8), value.view(torch.uint8))
+
+
+def export(convolutions, seed, widths=(4, 8, 16, 32)):
+    """A small state dict as the authors export it, of random numbers of every size."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def random(*shape):
+        scale = 10.0 ** torch.randint(-20, 20, shape, generator=generator)
+        return torch.randn(shape, generator=generator) * scale
+
+    modules = {'conv0': (4, 3, 7, 7), 'fc': (5, 32)}
+    for (group, width), block in product(enumerate(widths), range(2)):
+        base = f'group{group}.block{block}.conv'
+        modules |= {f'{base}{i}': (width, width, 3, 3) for i in range(convolutions)}
+        if block == 0:
+            modules[f'{base}_dim'] = (width, width, 1, 1)
+    return {
+        f'{module}.{name}': random(*(shape if name == 'weight' else shape[:1]))
+        for module, shape in modules.items()
+        for name in ('weight', 'bias')
+    }
+
+
+@settings(deadline=None)
+@given(st.data())
+def test_a_missing_or_extra_key_is_named(keys, network, data):
+    state_dict = {key: value for key, value in network.state_dict().items()}
+    renamed = FORMATS['torchvision'].from_openmmlab(state_dict)
+    countless = [key for key in renamed if 'num_batches_tracked' not in key]
+    missing = data.draw(st.sets(st.sampled_from(countless), max_size=3))
+    extra = data.draw(
+        st.sets(st.from_regex(r'layer[1-4]\.9\.[a-z]{1,9}\.weight', fullmatch=True), max_size=3)
+    )
+    changed = {key: value for key, value in renamed.items() if key not in missing}
+    changed |= {key: torch.ones(1) for key in extra}
+    if not missing | extra:
+        assert check_state_dict(network, to_openmmlab(changed, 'w.pth').state_dict, 'w.pth')
+        return
+    try:
+        weights = to_openmmlab(changed, 'w.pth').state_dict
+        with pytest.raises(CheckpointError) as error:
+            check_state_dict(network, weights, 'w.pth')
+        for key in missing | extra:
+            assert key in str(error.value)
+    except CheckpointError as error:  # so much is missing that it is no longer recognised
+        pytest.fail(str(error))
+
+
+def test_several_sets_of_weights(keys):
+    weights, average = small(keys), small(keys)
+    both = dict(model=weights, model_ema={'n_averaged': torch.tensor(3), **prefixed(average)}, epoch=3)
+    taken = to_openmmlab(both, 'w.pth')
+    assert (taken.key, taken.left_out) == ('model', ['model_ema', 'epoch'])
+    assert taken.state_dict['backbone.conv1.weight'] is weights['conv1.weight']
+    taken = to_openmmlab(both, 'w.pth', key='model_ema')
+    assert (taken.key, taken.left_out) == ('model_ema', ['model', 'epoch', 'n_averaged'])
+    assert taken.state_dict['backbone.conv1.weight'] is average['conv1.weight']
+    with pytest.raises(CheckpointError, match="under the key 'ema', only: model, model_ema"):
+        to_openmmlab(both, 'w.pth', key='ema')
+
+
+def prefixed(state_dict):
+    return {f'module.{key}': value for key, value in state_dict.items()}
+
+
+def test_several_sets_of_weights_of_which_none_is_usual(keys):
+    with pytest.raises(CheckpointError, match=r'several sets of weights, best, last.*--key KEY'):
+        to_openmmlab(dict(last=small(keys), best=small(keys)), 'w.pth')
+
+
+def test_an_averaged_model_of_mmengine(keys):
+    """Its hook puts the averaged weights under state_dict, and the others beside them."""
+    checkpoint = dict(
+        meta=dict(epoch=3),
+        state_dict=small(map(ours, keys)),
+        ema_state_dict={'steps': torch.tensor(3), **prefixed(small(map(ours, keys)))},
+    )
+    taken = to_openmmlab(checkpoint, 'w.pth')
+    assert (taken.key, taken.left_out) == ('state_dict', ['ema_state_dict'])
+
+
+@pytest.mark.parametrize('checkpoint', [{}, {'epoch': 3}, {'state_dict': {}}, {'state_dict': None}])
+def test_no_weights(checkpoint):
+    with pytest.raises(CheckpointError, match='holds no weights'):
+        to_openmmlab(checkpoint, 'w.pth')
+
+
+def test_class_names_of_mmcls(keys):
+    meta = dict(CLASSES=['a', 'b'], mmcls_version='0.25.0')
+    weights = to_openmmlab(dict(meta=meta, state_dict=small(map(ours, keys))), 'w.pth')
+    assert weights.meta['dataset_meta'] == {'classes': ['a', 'b']}
+    assert 'CLASSES' not in weights.meta
+
+
+def test_pixels_that_are_not_scaled_to_one(keys):
+    """As 8-bit statistics are."""
+    extra = dict(mean=torch.tensor([125.3, 123.0, 113.9]), std=torch.tensor([63.0, 62.1, 66.7]))
+    found = to_openmmlab({**small(keys), **extra}, 'w.pth').meta['normalization']
+    assert found['mean'] == pytest.approx([125.3, 123.0, 113.9])
+    assert found['std'] == pytest.approx([63.0, 62.1, 66.7])
+
+
+XTERNALZ = ['conv1.weight', 'bn1.weight', 'fc.weight', 'block1.layer.0.bn1.weight']
+REFUSED = {
+    'xternalz/WideResNet-pytorch family': [*XTERNALZ, 'block1.layer.0.conv1.weight'],
+    'TorchSSL': [*XTERNALZ, 'block1.layer.0.conv1.weight', 'block1.layer.0.conv1.bias'],
+    'USB': ['conv1.bias', *XTERNALZ[:2], 'classifier.weight', 'block1.layer.0.conv1.weight'],
+    'DMWideResNet': ['init_conv.weight', 'layer.0.block.0.conv_0.weight', 'logits.weight'],
+    'functional one for CIFAR': ['conv0', 'group0.block0.bn0.weight', 'group0.block0.conv0'],
+    'meliketoy': [
+        'conv1.weight',
+        'bn1.weight',
+        'layer1.0.bn1.weight',
+        'layer1.0.conv1.weight',
+        'layer1.0.conv1.bias',
+        'layer1.0.shortcut.0.weight',
+        'linear.weight',
+    ],
+    'MadryLab': ['normalizer.new_mean', 'model.conv1.weight', 'attacker.model.conv1.weight'],
+    'TensorFlow': ['conv2d/kernel:0', 'batch_normalization/gamma:0', 'a.b'],
+    'stem of three convolutions': ['conv1.0.weight', 'bn1.weight', 'layer1.0.conv1.weight'],
+}
+
+
+@pytest.mark.parametrize('network', REFUSED)
+@pytest.mark.parametrize('prefix', ['', 'module.'])
+def test_a_network_that_is_not_ours_is_refused_with_the_reason(network, prefix):
+    state_dict = small(prefix + key for key in REFUSED[network])
+    with pytest.raises(CheckpointError, match=rf'^w\.pth: the weights are of .*{network}'):
+        to_openmmlab(dict(state_dict=state_dict), 'w.pth')
+
+
+@pytest.mark.parametrize('depth', [18, 34, 50, 101, 152])
+@pytest.mark.parametrize('factor', [1, 1.5, 3])
+def test_the_network_is_told_from_the_shapes(depth, factor):
+    with torch.device('meta'):
+        head = torch.nn.Linear(2048 if depth >= 50 else int(512 * factor), 7)
+    backbone = shapes_of(depth, factor)
+    found = find_architecture({**backbone, 'head.fc.weight': head.weight}, 'w.pth')
+    assert (found.depth, found.widen_factor, found.num_classes) == (depth, factor, 7)
+    assert found.in_channels == head.in_features
+    assert find_architecture(backbone, 'w.pth').num_classes is None
+
+
+def shapes_of(depth, factor, **kwargs):
+    network = wrn.WideResNet(depth, factor, **kwargs)
+    return {f'backbone.{key}': value for key, value in network.state_dict().items()}
+
+
+@pytest.mark.parametrize(
+    ('weights', 'message'),
+    [
+        (lambda: shapes_of(50, 2, stem_channels=32), 'the stem is not'),
+        (lambda: {'backbone.conv1.weight': torch.ones(1)}, 'have no stages'),
+        (
+            lambda: shapes_of(
+                18, 2, num_stages=3, strides=(1, 2, 2), dilations=(1, 1, 1), out_indices=(2,)
+            ),
+            'stages of 2, 2, 2, 0 blocks',
+        ),
+        (
+            lambda: to_openmmlab(torchvision.models.resnext50_32x4d().state_dict(), 'w').state_dict,
+            'grouped convolutions',
+        ),
+    ],
+)
+def test_other_networks(weights, message):
+    with pytest.raises(CheckpointError, match=rf'^w\.pth: .*{message}'):
+        find_architecture(weights(), 'w.pth')

@@ -1,0 +1,804 @@
+"""Downloads from a real server on loopback that does wrong whatever a server can do wrong."""
+
+import hashlib
+import os
+import re
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+import safetensors.torch
+import torch
+
+import wrn
+from wrn.errors import CheckpointError, WrnError
+from wrn.weights.download import fetch, http
+
+DIGITS = 'wide-resnet18_1xb64_digits'
+CONTENT = torch.arange(75_000, dtype=torch.int32).numpy().tobytes()
+SIZE = len(CONTENT)
+NAME = f'weights-{hashlib.sha256(CONTENT).hexdigest()[:8]}.pth'
+# What has no hash in its name is read to verify it; these two fit together in any place.
+HASHLESS = 'weights.safetensors'
+OLD, NEW = (safetensors.torch.save({'w': torch.full((50_000,), value)}) for value in (1.0, 2.0))
+FETCH = 'import sys; from wrn.weights.download import fetch; print(fetch(sys.argv[1:], "weights"))'
+
+
+class Server(ThreadingHTTPServer):
+    """Serves one content at every path by its answers in turn, of which the last one stays."""
+
+    def __init__(self, protocol, cache):
+        super().__init__(('127.0.0.1', 0), type('', (Handler,), {'protocol_version': protocol}))
+        self.cache = cache
+        self.content = CONTENT
+        self.etag = '"1"'
+        self.answers = [whole]
+        self.requests = []  # of each the path and the headers
+        self.go = threading.Event()  # what stands still goes on
+        self.mistakes = []
+
+    @property
+    def paths(self):
+        return [path for path, _ in self.requests]
+
+    @property
+    def ranges(self):
+        return [headers['Range'] for _, headers in self.requests]
+
+    def url(self, name=NAME):
+        return f'http://127.0.0.1:{self.server_port}/{name}'
+
+    def stand_still(self):
+        self.go.wait(20)  # longer than any client should wait
+
+    def handle_error(self, request, client_address):
+        if not isinstance(error := sys.exc_info()[1], ConnectionError):  # the client hung up
+            self.mistakes.append(error)
+
+
+class Handler(BaseHTTPRequestHandler):
+    def log_message(self, *args):
+        pass
+
+    def do_GET(self):
+        server = self.server
+        server.requests.append((self.path, self.headers))
+        if early := list(server.cache.rglob(Path(self.path).name)):
+            server.mistakes.append(f'{early} is there before it has come')
+        answer = server.answers.pop(0) if len(server.answers) > 1 else server.answers[0]
+        answer(self)
+
+    def begin(self, status, **headers):
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name.replace('_', '-'), value)
+        self.end_headers()
+
+    def send(self, upto=None, content=None, extra=0, if_range=True):
+        """Answer as one should, but for what the arguments say.
+
+        ``upto`` is how many bytes of the body are sent, and ``extra`` how many there are not that
+        the server believes there to be.
+        """
+        content = self.server.content if content is None else content
+        size = len(content) + extra
+        asked = re.fullmatch(r'bytes=(\d+)-', self.headers.get('Range', ''))
+        start = int(asked[1]) if asked else 0
+        if if_range and self.headers.get('If-Range', self.server.etag) != self.server.etag:
+            start = 0
+        headers = dict(ETag=self.server.etag)
+        if start >= size:
+            return self.begin(416, Content_Range=f'bytes */{size}', Content_Length=0)
+        if start:
+            headers['Content_Range'] = f'bytes {start}-{size - 1}/{size}'
+        self.begin(206 if start else 200, Content_Length=size - start, **headers)
+        return self.wfile.write(content[start:][:upto])
+
+
+def whole(request):
+    request.send()
+
+
+def cut(after):
+    return lambda request: request.send(upto=after)
+
+
+def stalled(after):
+    def answer(request):
+        request.send(upto=after)
+        request.server.stand_still()
+
+    return answer
+
+
+def silent(request):
+    request.server.stand_still()
+
+
+def held(request):
+    request.server.stand_still()
+    request.send()
+
+
+def trickling(request):
+    request.send(upto=0)
+    for i in range(400):
+        request.wfile.write(CONTENT[i : i + 1])
+        if request.server.go.wait(0.005):
+            break
+
+
+def reset(after=None):
+    """Send a RST after some bytes of the body, or before the headers."""
+
+    def answer(request):
+        if after is not None:
+            request.send(upto=after)
+        linger = struct.pack('ii', 1, 0)
+        request.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        os.close(request.connection.detach())  # not shut down before, which would send a FIN
+
+    return answer
+
+
+def without_length(upto=None):
+    """Send a body that ends when the connection does, or in chunks."""
+
+    def answer(request):
+        body = CONTENT[:upto]
+        if request.protocol_version == 'HTTP/1.0':
+            request.begin(200)
+            request.wfile.write(body)
+        else:
+            request.begin(200, Transfer_Encoding='chunked')
+            request.wfile.write(b'%x\r\n%s' % (SIZE, body))
+            if upto is None:
+                request.wfile.write(b'\r\n0\r\n\r\n')
+
+    return answer
+
+
+def longer(request):
+    request.send(extra=10)
+
+
+def shorter(request):
+    request.begin(200, Content_Length=SIZE - 10)
+    request.wfile.write(CONTENT)
+
+
+def of_length(length):
+    def answer(request):
+        request.begin(200, Content_Length=length)
+        request.wfile.write(CONTENT)
+
+    return answer
+
+
+def flipped(upto=None):
+    content = bytearray(CONTENT)
+    content[500] ^= 1
+    return lambda request: request.send(content=bytes(content), upto=upto)
+
+
+def page(request):
+    body = b'\n<!DOCTYPE html><title>Log in</title>' + b' ' * 2000
+    request.begin(200, Content_Type='text/html', Content_Length=len(body))
+    request.wfile.write(body)
+
+
+def status(code):
+    def answer(request):
+        request.begin(code, Content_Length=18)
+        request.wfile.write(b'<p>Sorry, not.</p>')
+
+    return answer
+
+
+def without_ranges(request):
+    request.begin(200, Content_Length=SIZE)
+    request.wfile.write(CONTENT)
+
+
+def unsatisfied(request):
+    if request.headers['Range']:
+        request.begin(416, Content_Length=0)
+    else:
+        request.send()
+
+
+def of_another_range(request):
+    if request.headers['Range']:
+        request.begin(206, Content_Range=f'bytes 7-{SIZE - 1}/{SIZE}', Content_Length=SIZE - 7)
+        request.wfile.write(CONTENT[7:])
+    else:
+        request.send()
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    """The folder of the cache; nothing of the user's environment, and no pauses."""
+    for name in ('WRN_OFFLINE', 'HF_HUB_OFFLINE', 'WRN_URL_MAPPING', 'TORCH_HUB', 'COLUMNS'):
+        monkeypatch.delenv(name, raising=False)
+    for name in urllib.request.getproxies_environment():
+        monkeypatch.delenv(f'{name}_proxy', raising=False)
+        monkeypatch.delenv(f'{name}_proxy'.upper(), raising=False)
+    monkeypatch.setattr(urllib.request, '_opener', None)  # which has the proxies of its first use
+    monkeypatch.setenv('TORCH_HOME', str(tmp_path / 'home'))
+    monkeypatch.setattr(torch.hub, '_hub_dir', None)
+    monkeypatch.setattr(http, '_PAUSE', 0.01)
+    return tmp_path / 'home' / 'hub' / 'checkpoints'
+
+
+@pytest.fixture(params=['HTTP/1.0', 'HTTP/1.1'])
+def server(request, cache):
+    server = Server(request.param, cache)
+    thread = threading.Thread(target=server.serve_forever, kwargs=dict(poll_interval=0.01))
+    thread.start()
+    yield server
+    server.go.set()
+    server.shutdown()
+    thread.join()
+    server.server_close()
+    assert server.mistakes == []
+
+
+once = pytest.mark.parametrize('server', ['HTTP/1.1'], indirect=True)  # not with both protocols
+
+
+@pytest.fixture
+def dead():
+    """A URL whose port is closed, and stays so."""
+    with socket.socket() as taken:
+        taken.bind(('127.0.0.1', 0))
+        yield f'http://127.0.0.1:{taken.getsockname()[1]}/{NAME}'
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    monkeypatch.setattr(http, '_TIMEOUT', 0.2)
+
+
+@pytest.fixture
+def partial(cache):
+    """Where a download begins; its folder exists."""
+    cache.mkdir(parents=True)
+    return cache / f'{NAME}.partial'
+
+
+def get(server, name=NAME):
+    return fetch([server.url(name)], 'weights').read_bytes()
+
+
+# What happens once, and passes.
+
+
+def test_a_server_that_does_all_right(server, cache):
+    assert fetch([server.url()], 'weights') == cache / NAME
+    assert (cache / NAME).read_bytes() == CONTENT
+    assert get(server) == CONTENT
+    assert server.ranges == [None]
+
+
+def test_a_body_cut_short_is_continued(server):
+    server.answers = [cut(100_000), cut(50_000), whole]
+    assert get(server) == CONTENT
+    assert server.ranges == [None, 'bytes=100000-', 'bytes=150000-']
+
+
+def test_a_stall_is_continued(server, impatient):
+    server.answers = [stalled(100_000), whole]
+    assert get(server) == CONTENT
+    assert server.ranges == [None, 'bytes=100000-']
+
+
+def test_a_trickle_is_continued(server, impatient):
+    server.answers = [trickling, whole]
+    assert get(server) == CONTENT
+    assert re.fullmatch(r'bytes=\d{1,2}-', server.ranges[1])
+    assert len(server.ranges) == 2
+
+
+@pytest.mark.parametrize('after', [None, 100_000])
+def test_a_connection_that_is_reset(server, after):
+    server.answers = [reset(after), whole]
+    assert get(server) == CONTENT
+    assert len(server.requests) == 2
+
+
+def test_a_body_without_length(server):
+    server.answers = [without_length()]
+    assert get(server) == CONTENT
+    assert len(server.requests) == 1
+
+
+def test_a_body_without_length_cut_short(server):
+    server.answers = [without_length(upto=100_000), whole]
+    assert get(server) == CONTENT
+    assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize('length', ['many', '-1', '', '\xb2'])
+def test_a_length_that_is_none(server, length):
+    server.answers = [of_length(length)]
+    assert get(server) == CONTENT
+
+
+@pytest.mark.parametrize('answer', [longer, shorter])
+def test_a_wrong_length(server, answer):
+    server.answers = [answer, whole]
+    assert get(server) == CONTENT
+
+
+def test_a_flipped_byte(server):
+    server.answers = [flipped(), whole]
+    assert get(server) == CONTENT
+    assert server.ranges == [None, None]
+
+
+def test_a_flipped_byte_in_a_part(server):
+    server.answers = [flipped(upto=100_000), whole]
+    assert get(server) == CONTENT
+    assert server.ranges == [None, 'bytes=100000-', None]
+
+
+def test_a_busy_server(server):
+    server.answers = [status(503), status(503), whole]
+    assert get(server) == CONTENT
+    assert len(server.requests) == 3
+
+
+def test_a_redirection_is_asked_for_the_rest(server):
+    """As GitHub's of its releases."""
+
+    def elsewhere(request):
+        request.begin(302, Location=f'/elsewhere/{NAME}', Content_Length=0)
+
+    server.answers = [elsewhere, cut(100_000), elsewhere, whole]
+    assert get(server) == CONTENT
+    assert server.paths == [f'/{NAME}', f'/elsewhere/{NAME}'] * 2
+    assert server.ranges[-1] == 'bytes=100000-'
+
+
+def test_many_tries_while_something_new_comes(server, monkeypatch):
+    monkeypatch.setattr(http, '_NEW', 50_000)
+    server.answers = [cut(50_000)]
+    assert get(server) == CONTENT
+    assert len(server.requests) == SIZE // 50_000
+
+
+# What does not pass.
+
+
+WRONG_HASH = 'the SHA-256 of what came begins with [0-9a-f]{8}, not with'
+LOST = r'the connection (was lost|broke: it was lost).*, 3 times'
+
+
+@pytest.mark.parametrize(
+    ('answer', 'reason', 'requests'),
+    [
+        pytest.param(cut(0), rf'ended after \d+ of {SIZE} bytes, 3 times', 3, id='cut-at-once'),
+        pytest.param(cut(1000), rf'ended after \d000 of {SIZE} bytes, 3 times', 3, id='cut'),
+        pytest.param(stalled(1000), 'nothing more came, 3 times', 3, id='stalled'),
+        pytest.param(silent, r'the server does not answer within 0\.2 s', 1, id='silent'),
+        pytest.param(trickling, r'only \d+ bytes came in 0\.2 s, 3 times', 3, id='trickling'),
+        pytest.param(reset(), LOST, 3, id='reset-at-once'),
+        pytest.param(reset(1000), LOST, 3, id='reset'),
+        pytest.param(without_length(1000), f'{WRONG_HASH}|{LOST}', None, id='without-length'),
+        pytest.param(longer, f'ended after {SIZE} of {SIZE + 10} bytes, 3 times', 3, id='longer'),
+        pytest.param(shorter, WRONG_HASH, 2, id='shorter'),
+        pytest.param(flipped(), WRONG_HASH, 2, id='flipped'),
+        pytest.param(page, 'sent a web page in place of the file', 1, id='page'),
+        pytest.param(status(403), 'the server answered 403 Forbidden', 1, id='403'),
+        pytest.param(status(404), 'the server answered 404 Not Found', 1, id='404'),
+        pytest.param(status(503), 'answered 503 Service Unavailable, 3 times', 3, id='503'),
+    ],
+)
+def test_a_server_that_stays_wrong(server, cache, impatient, answer, reason, requests):
+    server.answers = [answer]
+    for _ in range(2):  # the second time it begins where it has ended
+        server.requests.clear()
+        with pytest.raises(CheckpointError, match=reason):
+            get(server)
+        assert requests in (None, len(server.requests))
+        assert not (cache / NAME).exists()
+    server.answers = [whole]
+    assert get(server) == CONTENT
+
+
+def test_the_error_of_a_body_cut_short(server, cache):
+    server.answers = [cut(1000)]
+    with pytest.raises(CheckpointError) as error:
+        get(server)
+    assert str(error.value) == (
+        f'weights: cannot be downloaded ({server.url()}: the connection ended after 3000 of '
+        f'{SIZE} bytes, 3 times in a row); put {NAME} into {cache}, or give the path of a file'
+    )
+
+
+@pytest.mark.parametrize('place', ['http://[::1', 'http://127.0.0.1:x', 'http://127.0.0.1/a b'])
+def test_a_malformed_url(place):
+    with pytest.raises(WrnError) as error:
+        fetch([f'{place}/{NAME}'], 'weights')
+    assert f'{place}/{NAME}' in str(error.value)
+    assert '3 times' not in str(error.value)  # it does not get better
+
+
+# What an earlier download has left.
+
+
+def test_an_earlier_part_is_continued(server, partial):
+    partial.write_bytes(CONTENT[:120_000])
+    assert get(server) == CONTENT
+    assert server.ranges == ['bytes=120000-']
+    assert not partial.exists()
+
+
+def test_an_earlier_part_that_is_whole(server, partial):
+    partial.write_bytes(CONTENT)
+    assert get(server) == CONTENT
+    assert server.ranges == [f'bytes={SIZE}-']
+
+
+@pytest.mark.parametrize('size', [1, 120_000, SIZE, SIZE + 1000])
+@pytest.mark.parametrize('answer', [whole, without_ranges, unsatisfied])
+def test_an_earlier_part_of_something_else(server, partial, answer, size):
+    partial.write_bytes(b'\7' * size)
+    server.answers = [answer]
+    assert get(server) == CONTENT
+    assert server.ranges[0] == f'bytes={size}-'
+
+
+@pytest.mark.parametrize('answer', [without_ranges, unsatisfied, of_another_range])
+def test_a_server_without_ranges(server, partial, answer):
+    partial.write_bytes(CONTENT[:120_000])
+    server.answers = [answer]
+    assert get(server) == CONTENT
+    assert server.ranges[0] == 'bytes=120000-'
+
+
+@pytest.mark.parametrize(
+    'answer', [page, status(404), status(503), reset()], ids=['page', '404', '503', 'reset']
+)
+def test_an_earlier_part_survives_an_error(server, partial, answer):
+    partial.write_bytes(CONTENT[:120_000])
+    server.answers = [answer]
+    with pytest.raises(CheckpointError):
+        get(server)
+    assert partial.read_bytes() == CONTENT[:120_000]
+    server.answers = [whole]
+    assert get(server) == CONTENT
+    assert server.ranges[-1] == 'bytes=120000-'
+
+
+# Files without a hash in their name.
+
+
+def test_a_hashless_file_cut_short_is_continued(server):
+    server.content = NEW
+    server.answers = [cut(100_000), whole]
+    assert get(server, HASHLESS) == NEW
+    assert server.ranges == [None, 'bytes=100000-']
+    assert server.requests[1][1]['If-Range'] == server.etag
+
+
+@pytest.mark.parametrize(
+    'answer', [cut(1000), shorter, page, whole], ids=['cut', 'shorter', 'page', 'no-weights']
+)
+def test_a_hashless_file_that_is_wrong(server, cache, answer):
+    server.answers = [answer]
+    with pytest.raises(CheckpointError, match='cannot be downloaded'):
+        get(server, HASHLESS)
+    assert list(cache.rglob(HASHLESS)) == []
+    server.content, server.answers = NEW, [whole]
+    assert get(server, HASHLESS) == NEW
+
+
+@pytest.mark.parametrize('if_range', [True, False], ids=['if-range', 'no-if-range'])
+def test_two_versions_are_not_joined(server, if_range):
+    """Also if the server does not know ``If-Range``, but has another ETag."""
+
+    def newer(request):
+        server.content, server.etag = NEW, '"2"'
+        request.send(if_range=if_range)
+
+    server.content = OLD
+    server.answers = [cut(100_000), newer]
+    assert get(server, HASHLESS) == NEW
+
+
+def test_an_earlier_part_of_a_hashless_file_is_not_joined(server, impatient):
+    """Not even if the server says which version it has, before it breaks off."""
+    server.content = OLD
+    server.answers = [cut(1000)]
+    with pytest.raises(CheckpointError):
+        get(server, HASHLESS)
+    server.content, server.etag = NEW, '"2"'
+    server.answers = [stalled(0), whole]
+    assert get(server, HASHLESS) == NEW
+
+
+# Several processes.
+
+
+def start(url, errors=subprocess.DEVNULL):
+    return subprocess.Popen([sys.executable, '-c', FETCH, url], stdout=-1, stderr=errors, text=True)
+
+
+def wait_until(condition):
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@once
+def test_two_processes_download_once(server, cache, tmp_path):
+    server.answers = [held]
+    logs = [tmp_path / 'a.log', tmp_path / 'b.log']
+    with logs[0].open('w') as a, logs[1].open('w') as b:
+        processes = [start(server.url(), a), start(server.url(), b)]
+
+    def text():
+        return ''.join(log.read_text() for log in logs)
+
+    wait_until(lambda: 'another process' in text() or len(server.requests) > 1)
+    server.go.set()
+    for process in processes:
+        assert process.communicate()[0] == f'{cache / NAME}\n', text()
+    assert f'another process downloads {NAME}; waiting for it' in text()
+    assert len(server.requests) == 1
+    assert (cache / NAME).read_bytes() == CONTENT
+
+
+@once
+def test_after_a_killed_process(server, cache):
+    server.answers = [stalled(150_000), whole]
+    partial = cache / f'{NAME}.partial'
+    with start(server.url()) as process:
+        # The last bytes may be in a buffer of the process.
+        wait_until(lambda: partial.exists() and partial.stat().st_size > 140_000)
+        process.kill()
+    kept = partial.stat().st_size
+    assert get(server) == CONTENT
+    assert server.ranges == [None, f'bytes={kept}-']
+
+
+@once
+def test_nothing_else_is_left(server, cache):
+    get(server)
+    assert [path.name for path in cache.iterdir()] == [NAME]
+
+
+@once
+def test_a_proxy_and_a_cache_of_the_environment(server, tmp_path, run, monkeypatch):
+    monkeypatch.setenv('http_proxy', server.url(''))
+    monkeypatch.setenv('TORCH_HOME', str(tmp_path / 'elsewhere'))
+    url = f'http://weights.invalid/{NAME}'
+    path = run('python', '-c', FETCH, url).stdout.strip()
+    assert path == str(tmp_path / 'elsewhere' / 'hub' / 'checkpoints' / NAME)
+    assert Path(path).read_bytes() == CONTENT
+    assert server.paths == [url]
+
+
+# Several sources.
+
+
+def test_a_file_that_is_missing_comes_from_the_next_source_at_once(server):
+    server.answers = [status(404), whole]
+    path = fetch([server.url(f'a/{NAME}'), server.url(f'b/{NAME}')], 'weights')
+    assert path.read_bytes() == CONTENT
+    assert server.paths == [f'/a/{NAME}', f'/b/{NAME}']
+
+
+@once
+@pytest.mark.parametrize(
+    'answer',
+    [cut(1000), stalled(1000), reset(1000), shorter, flipped(), page, status(500)],
+    ids=['cut', 'stalled', 'reset', 'shorter', 'flipped', 'page', '500'],
+)
+def test_the_next_source_of_one_that_is_wrong(server, impatient, answer):
+    def by_path(request):
+        (answer if request.path.startswith('/a/') else whole)(request)
+
+    server.answers = [by_path]
+    path = fetch([server.url(f'a/{NAME}'), server.url(f'b/{NAME}')], 'weights')
+    assert path.read_bytes() == CONTENT
+    assert server.paths[-1] == f'/b/{NAME}'
+
+
+@once
+def test_a_dead_source_is_named(server, dead, caplog):
+    assert fetch([dead, server.url()], 'weights').read_bytes() == CONTENT
+    (record,) = [r for r in caplog.records if r.name == 'wrn.weights.download.sources']
+    assert record.levelname == 'WARNING'
+    assert record.getMessage().startswith(f'{dead}: cannot be reached (Connection refused)')
+
+
+@once
+def test_every_source_is_dead(server, dead, cache):
+    server.answers = [status(404)]
+    unknown = f'http://weights.invalid/{NAME}'
+    with pytest.raises(CheckpointError) as error:
+        fetch([dead, unknown, server.url()], 'the weights')
+    message = str(error.value)
+    assert message.startswith('the weights: cannot be downloaded (')
+    assert f'{dead}: cannot be reached (Connection refused)' in message
+    assert f'{unknown}: the name of the server is not known' in message
+    assert f'{server.url()}: the server answered 404 Not Found' in message
+    assert message.endswith(f'put {NAME} into {cache}, or give the path of a file')
+    assert '\n' not in message
+
+
+@once
+@pytest.mark.parametrize('position', [0, 1])
+def test_a_cached_file_of_any_source_is_taken(server, dead, position):
+    other = server.url(NAME.replace('weights', 'others'))
+    path = fetch([other], 'weights')
+    server.requests.clear()
+    sources = [server.url()]
+    sources.insert(position, other)
+    assert fetch(sources, 'weights') == path
+    assert server.requests == []
+
+
+# Without a network.
+
+
+@once
+@pytest.mark.parametrize('variable', ['WRN_OFFLINE', 'HF_HUB_OFFLINE'])
+def test_offline(server, cache, monkeypatch, variable):
+    monkeypatch.setenv(variable, '1')
+    with pytest.raises(CheckpointError) as error:
+        get(server)
+    assert 'WRN_OFFLINE or HF_HUB_OFFLINE in the environment forbids' in str(error.value)
+    assert server.url() in str(error.value)
+    assert f'put {NAME} into {cache}' in str(error.value)
+    cache.mkdir(parents=True)
+    (cache / NAME).write_bytes(CONTENT)
+    assert get(server) == CONTENT
+    assert server.requests == []
+
+
+@once
+def test_not_offline(server, monkeypatch):
+    monkeypatch.setenv('WRN_OFFLINE', '0')
+    assert get(server) == CONTENT
+
+
+# Mirrors.
+
+FORGE = f'https://forge.invalid/wrn/{NAME}'
+
+
+@once
+def test_a_mirror(server):
+    mapping = ('https://forge.invalid', server.url('mirror'))
+    assert fetch([FORGE], 'weights', mapping).read_bytes() == CONTENT
+    assert server.paths == [f'/mirror/wrn/{NAME}']
+
+
+@once
+def test_a_mirror_of_the_environment(server, monkeypatch):
+    monkeypatch.setenv('WRN_URL_MAPPING', f'https://forge.invalid {server.url("mirror")}')
+    assert fetch([FORGE], 'weights').read_bytes() == CONTENT
+    assert server.paths == [f'/mirror/wrn/{NAME}']
+
+
+@once
+def test_an_argument_goes_before_the_environment(server, dead, monkeypatch):
+    monkeypatch.setenv('WRN_URL_MAPPING', f'https://forge.invalid {dead}')
+    mapping = ('https://forge.invalid', server.url('mirror'))
+    assert fetch([FORGE], 'weights', mapping).read_bytes() == CONTENT
+
+
+@once
+def test_a_mirror_in_get_model(server, digits_weights):
+    server.content = Path(digits_weights).read_bytes()
+    url = f'https://forge.invalid/{Path(digits_weights).name}'
+    wrn.get_model(DIGITS, url, url_mapping=('https://forge.invalid', server.url('mirror')))
+    assert server.paths == [f'/mirror/{Path(digits_weights).name}']
+
+
+@once
+def test_an_argument_of_get_model_goes_before_the_environment(server, digits_weights, monkeypatch):
+    """It is not mapped once more."""
+    server.content = Path(digits_weights).read_bytes()
+    monkeypatch.setenv('WRN_URL_MAPPING', 'mirror elsewhere')
+    url = f'https://forge.invalid/{Path(digits_weights).name}'
+    wrn.get_model(DIGITS, url, url_mapping=('https://forge.invalid', server.url('mirror')))
+    assert server.paths == [f'/mirror/{Path(digits_weights).name}']
+
+
+@pytest.mark.parametrize(
+    ('words', 'reason'),
+    [
+        ('https://forge.invalid', 'WRN_URL_MAPPING: has 1 words, not a pattern and its'),
+        ('a b c', 'WRN_URL_MAPPING: has 3 words'),
+        ('(https https://mirror', r'is no pattern and replacement \(.*unterminated'),
+        (r'https \1', r'is no pattern and replacement \(.*group'),
+    ],
+)
+def test_a_malformed_mapping_of_the_environment(dead, monkeypatch, words, reason):
+    monkeypatch.setenv('WRN_URL_MAPPING', words)
+    with pytest.raises(WrnError, match=reason):
+        fetch([FORGE], 'weights')
+
+
+@pytest.mark.parametrize('mapping', [('(', ''), ('https',), ('https', 'a', 'b'), 'https', 1])
+def test_a_malformed_mapping(mapping):
+    with pytest.raises(WrnError, match=r'url_mapping .*: is no pattern and replacement'):
+        fetch([FORGE], 'weights', mapping)
+
+
+# Disks.
+
+
+@once
+def test_an_unwritable_cache(server, tmp_path, monkeypatch):
+    (tmp_path / 'file').touch()
+    monkeypatch.setenv('TORCH_HOME', str(tmp_path / 'file'))  # even root can make no folder there
+    with pytest.raises(WrnError) as error:
+        fetch([server.url(f'a/{NAME}'), server.url(f'b/{NAME}')], 'weights')
+    message = str(error.value)
+    assert message.startswith(f'{tmp_path / "file"}')
+    assert 'cannot be written (Not a directory)' in message
+    assert 'TORCH_HOME' in message
+    assert message.count('cannot be written') == 1
+    assert server.requests == []
+
+
+@once
+@pytest.mark.skipif(not Path('/dev/full').exists(), reason='there is no /dev/full')
+def test_a_full_disk(server, cache, partial):
+    partial.symlink_to('/dev/full')
+    with pytest.raises(WrnError) as error:
+        fetch([server.url(f'a/{NAME}'), server.url(f'b/{NAME}')], 'weights')
+    assert 'cannot be written (No space left on device); make room, or' in str(error.value)
+    assert server.paths == [f'/a/{NAME}']  # another source would not help
+    assert not (cache / NAME).exists()
+
+
+# What the user sees.
+
+
+@once
+def test_the_progress_bar(server, capsys, digits_weights):
+    server.content = Path(digits_weights).read_bytes()
+    get(server, Path(digits_weights).name)
+    captured = capsys.readouterr()
+    assert f'Downloading {Path(digits_weights).name}' in captured.err
+    assert captured.out == ''
+
+
+@once
+def test_the_progress_bar_has_room_for_the_size(server, capsys, digits_weights):
+    server.content = Path(digits_weights).read_bytes()
+    get(server, Path(digits_weights).name)
+    assert '1.6/1.6 MB' in capsys.readouterr().err  # of 80 columns
+
+
+@once
+def test_get_model(server, digits_weights):
+    server.content = Path(digits_weights).read_bytes()
+    server.answers = [reset(500_000), cut(500_000), whole]
+    model = wrn.get_model(DIGITS, pretrained=server.url(Path(digits_weights).name))
+    expected = wrn.get_model(DIGITS, pretrained=True).state_dict()
+    assert all(torch.equal(value, expected[key]) for key, value in model.state_dict().items())
+    assert len(server.requests) == 3
+
+
+@once
+def test_get_model_of_a_server_that_stays_wrong(server, digits_weights, cache):
+    server.content = Path(digits_weights).read_bytes()
+    server.answers = [cut(1000)]
+    with pytest.raises(WrnError, match=r'cannot be downloaded .* 3 times in a row'):
+        wrn.get_model(DIGITS, pretrained=server.url(Path(digits_weights).name))
+    assert not (cache / Path(digits_weights).name).exists()

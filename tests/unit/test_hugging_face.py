@@ -1,0 +1,493 @@
+"""Weights from ``hf://`` addresses, of a small Hugging Face hub on loopback."""
+
+import hashlib
+import json
+import re
+import socket
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import unquote, urlparse
+
+import huggingface_hub
+import pytest
+import torch
+from huggingface_hub import constants, hf_api
+
+import wrn
+from wrn.errors import CheckpointError, DownloadError
+from wrn.weights.download import fetch, hugging_face
+
+DIGITS = 'wide-resnet18_1xb64_digits'
+CONTENT, OLDER, WRONG = (bytes(range(256)) * 1000 + bytes([i]) for i in range(3))
+USUAL = 'model.safetensors'
+REPOSITORY = 'hf://user/repo'
+# What huggingface_hub asks for: a file of a revision, and the names of all of its files.
+FILE = re.compile(r'/([^/]+/[^/]+)/resolve/([^/]+)/(.+)')
+LIST = re.compile(r'/api/models/([^/]+/[^/]+)(?:/(?:tree|revision)/([^/]+))?')
+
+
+class Hub(ThreadingHTTPServer):
+    """Has repositories, whose revisions are names of commits, which have files."""
+
+    def __init__(self):
+        super().__init__(('127.0.0.1', 0), Handler)
+        self.endpoint = f'http://127.0.0.1:{self.server_port}'
+        self.revisions = {}
+        self.files = {}
+        self.requests = []  # the method and path of each
+        self.ranges = []  # of each GET of a file
+        self.status = None  # the answer to every request, if there is one
+        self.sent = None  # what is sent in place of a file's content
+        self.cut = None  # after how many bytes the connection of the next GET of a file ends
+        self.slow = None  # a part of the paths of requests that are answered too late
+        self.outwaited = False  # whether a client has waited for one of these
+        self.go = threading.Event()
+        self.mistakes = []
+        self.thread = threading.Thread(
+            target=self.serve_forever, kwargs=dict(poll_interval=0.01), daemon=True
+        )
+        self.thread.start()
+
+    def commit(self, files, repository='user/repo', revision='main'):
+        commit = hashlib.sha1(repr((repository, files)).encode()).hexdigest()
+        self.revisions.setdefault(repository, {}).update({revision: commit, commit: commit})
+        self.files[commit] = files
+        return commit
+
+    def stop(self):
+        self.go.set()
+        if self.thread.is_alive():
+            self.shutdown()
+            self.thread.join()
+            self.server_close()
+        huggingface_hub.close_session()  # else it goes on with the connections that it has
+
+    def handle_error(self, request, client_address):
+        if not isinstance(error := sys.exc_info()[1], ConnectionError):  # the client hung up
+            self.mistakes.append(error)
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = 'HTTP/1.1'
+
+    def log_message(self, *args):
+        pass
+
+    def answer(self, status, body=b'', upto=None, **headers):
+        self.send_response(status)
+        for name, value in dict(Content_Length=len(body), **headers).items():
+            self.send_header(name.replace('_', '-'), value)
+        self.end_headers()
+        if self.command == 'GET':
+            self.wfile.write(body[:upto])
+
+    def refuse(self, status, code):
+        message = f'The hub says {code}'
+        self.answer(status, X_Error_Code=code, X_Error_Message=message)
+
+    def do_GET(self):
+        hub, path = self.server, urlparse(self.path).path
+        if path == '/api/agent-harnesses':  # once in a process
+            return self.answer(404)
+        hub.requests.append(f'{self.command} {path}')
+        if hub.slow and hub.slow in path:
+            hub.outwaited |= not hub.go.wait(3)
+        if hub.status:
+            return self.answer(hub.status)
+        parts = (FILE.fullmatch(path) or LIST.fullmatch(path)).groups('main')
+        repository, revision, *file = map(unquote, parts)
+        if repository not in hub.revisions:
+            return self.refuse(401, 'RepoNotFound')
+        commit = hub.revisions[repository].get(revision)
+        if not commit:
+            return self.refuse(404, 'RevisionNotFound')
+        if file:
+            return self.send_file(commit, *file)
+        files = hub.files[commit]
+        entries = [
+            dict(type='file', path=name, oid='0' * 40, size=len(content), rfilename=name)
+            for name, content in files.items()
+        ]
+        if '/tree/' not in path:
+            entries = dict(id=repository, sha=commit, siblings=entries)
+        return self.answer(200, json.dumps(entries).encode(), Content_Type='application/json')
+
+    do_HEAD = do_GET  # noqa: N815
+
+    def send_file(self, commit, file):
+        hub = self.server
+        content = hub.files[commit].get(file)
+        if content is None:
+            return self.refuse(404, 'EntryNotFound')
+        # A large file has its SHA-256, a small one that of git.
+        etag = hashlib.new('sha256' if len(content) > 1000 else 'sha1', content).hexdigest()
+        headers = dict(
+            ETag=f'"{etag}"',
+            X_Linked_Etag=f'"{etag}"',
+            X_Linked_Size=len(content),
+            X_Repo_Commit=commit,
+        )
+        if self.command == 'HEAD':
+            return self.answer(200, content, **headers)
+        asked = self.headers['Range']
+        hub.ranges.append(asked)
+        start = int(asked.removeprefix('bytes=').rstrip('-')) if asked else 0
+        if start:
+            size = len(content)
+            headers['Content_Range'] = f'bytes {start}-{size - 1}/{size}'
+        upto, hub.cut = hub.cut, None
+        self.close_connection |= upto is not None
+        return self.answer(206 if start else 200, (hub.sent or content)[start:], upto, **headers)
+
+
+@pytest.fixture(autouse=True)
+def hub(tmp_path, monkeypatch):
+    for name in ('WRN_OFFLINE', 'HF_HUB_OFFLINE', 'WRN_URL_MAPPING'):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv('no_proxy', '127.0.0.1')
+    monkeypatch.setattr(torch.hub, '_hub_dir', str(tmp_path / 'torch'))
+    monkeypatch.setattr(constants, 'HF_HUB_CACHE', str(tmp_path / 'cache'))
+    monkeypatch.setattr(constants, 'HF_HUB_OFFLINE', False)
+    monkeypatch.setattr(constants, 'HF_HUB_DISABLE_IMPLICIT_TOKEN', True)
+    huggingface_hub.close_session()
+    hub = Hub()
+    template = '/{repo_id}/resolve/{revision}/{filename}'
+    monkeypatch.setattr(constants, 'ENDPOINT', hub.endpoint)
+    monkeypatch.setattr(constants, 'HUGGINGFACE_CO_URL_TEMPLATE', hub.endpoint + template)
+    monkeypatch.setattr(hf_api.api, 'endpoint', hub.endpoint)
+    yield hub
+    hub.stop()
+    assert hub.mistakes == []
+
+
+@pytest.fixture
+def pauses(monkeypatch):
+    """Pauses between tries, of which nobody waits for the end."""
+    pauses = []
+    monkeypatch.setattr('time.sleep', pauses.append)
+    return pauses
+
+
+@pytest.fixture
+def dead():
+    """A URL whose port is closed, and stays so."""
+    with socket.socket() as taken:
+        taken.bind(('127.0.0.1', 0))
+        yield f'http://127.0.0.1:{taken.getsockname()[1]}/weights.safetensors'
+
+
+def get(address=REPOSITORY):
+    return fetch([address], 'weights').read_bytes()
+
+
+def kept(tmp_path):
+    """The contents of all files in the cache that may be weights."""
+    files = [path for path in (tmp_path / 'cache').rglob('*') if path.is_file()]
+    return {path.read_bytes() for path in files if path.stat().st_size > 1000}
+
+
+# Which file an address means.
+
+
+def test_the_usual_file(hub, tmp_path):
+    hub.commit({'README.md': b'#', 'a.safetensors': OLDER, USUAL: CONTENT, 'b.bin': OLDER})
+    path = fetch([REPOSITORY], 'weights')
+    assert path.read_bytes() == CONTENT
+    assert path.is_relative_to(tmp_path / 'cache')
+    assert path.name == USUAL
+
+
+@pytest.mark.parametrize(
+    'files',
+    [
+        {'README.md': b'#', 'w.safetensors': CONTENT, 'w.pth': OLDER},
+        {'config.json': b'{}', 'pytorch_model.bin': CONTENT},
+        {'logs/w.pth': CONTENT, 'logs/w.bin': OLDER},
+    ],
+)
+def test_the_only_file_of_a_kind(hub, files):
+    hub.commit(files)
+    assert get() == CONTENT
+
+
+def test_several_files(hub, tmp_path):
+    hub.commit({'b.safetensors': CONTENT, 'a.safetensors': CONTENT, 'c.pth': CONTENT})
+    with pytest.raises(CheckpointError) as error:
+        get()
+    assert str(error.value) == (
+        f'weights: cannot be downloaded ({REPOSITORY}: the repository has several files of weights '
+        '(a.safetensors, b.safetensors); name one of them behind it); give the path of a file'
+    )
+    assert kept(tmp_path) == set()
+
+
+def test_no_weights(hub):
+    hub.commit({'README.md': b'#'})
+    with pytest.raises(CheckpointError, match=f'{REPOSITORY}: the repository has no file of wei'):
+        get()
+
+
+@pytest.mark.parametrize('name', ['b.safetensors', 'a folder/b.pth', 'none.at-all'])
+def test_a_named_file(hub, name):
+    hub.commit({USUAL: OLDER, name: CONTENT})
+    assert get(f'{REPOSITORY}/{name}') == CONTENT
+    assert not [request for request in hub.requests if '/api/' in request]
+
+
+def test_a_revision(hub):
+    hub.commit({USUAL: WRONG})
+    commit = hub.commit({USUAL: OLDER, 'b.pth': OLDER}, revision='v1')
+    hub.commit({USUAL: CONTENT}, revision='pr/1')
+    assert get(f'{REPOSITORY}@v1') == OLDER
+    assert get(f'{REPOSITORY}/b.pth@v1') == OLDER
+    assert get(f'{REPOSITORY}@{commit}') == OLDER
+    assert get(f'{REPOSITORY}/{USUAL}@pr/1') == CONTENT
+
+
+@pytest.mark.parametrize(
+    ('address', 'reason'),
+    [
+        ('hf://user/none', 'Repository Not Found'),
+        (f'hf://user/none/{USUAL}', 'Repository Not Found'),
+        (f'{REPOSITORY}/none.pth', 'Entry Not Found'),
+        (f'{REPOSITORY}@none', 'Revision Not Found'),
+        (f'{REPOSITORY}/{USUAL}@none', 'Revision Not Found'),
+    ],
+)
+def test_what_the_hub_does_not_have(hub, pauses, address, reason):
+    hub.commit({USUAL: CONTENT})
+    with pytest.raises(CheckpointError) as error:
+        get(address)
+    assert f'{address}: ' in str(error.value)
+    assert reason in str(error.value)
+    assert '\n' not in str(error.value)
+    assert len(hub.requests) == 1
+    assert pauses == []
+
+
+NO_ADDRESSES = ['hf://', 'hf://user', 'hf://user/', 'hf://user@v1/repo']
+
+
+@pytest.mark.parametrize('address', NO_ADDRESSES)
+def test_no_address(hub, address):
+    with pytest.raises(CheckpointError, match=rf'{address}: is no address of the form hf://USER/R'):
+        get(address)
+    assert hub.requests == []
+
+
+@pytest.mark.parametrize('address', NO_ADDRESSES[1:])
+def test_no_address_offline(monkeypatch, address):
+    monkeypatch.setenv('WRN_OFFLINE', '1')
+    with pytest.raises(CheckpointError, match=address):
+        get(address)
+
+
+def test_no_address_beside_one(hub):
+    hub.commit({USUAL: CONTENT})
+    assert fetch(['hf://user', REPOSITORY], 'weights').read_bytes() == CONTENT
+
+
+def test_what_an_address_is_made_of():
+    parse = hugging_face.parse
+    assert parse('hf://timm/wide_resnet50_2.tv_in1k') == (
+        'timm/wide_resnet50_2.tv_in1k',
+        None,
+        None,
+    )
+    assert parse('hf://a/b/c/d.pth@refs/pr/1') == ('a/b', 'c/d.pth', 'refs/pr/1')
+    assert parse('hf://a/b@v1') == ('a/b', None, 'v1')
+    with pytest.raises(DownloadError):
+        parse('https://huggingface.co/a/b')
+
+
+# What comes.
+
+
+def test_wrong_bytes_are_not_kept(hub, tmp_path):
+    hub.commit({USUAL: CONTENT})
+    hub.sent = WRONG
+    digest = hashlib.sha256(CONTENT).hexdigest()
+    for _ in range(2):
+        with pytest.raises(CheckpointError, match=f'{REPOSITORY}: the SHA-256 .* is not {digest}'):
+            get()
+        assert kept(tmp_path) == set()
+    hub.sent = None
+    assert get() == CONTENT
+
+
+def test_a_cached_file_that_has_changed_is_not_taken(hub, tmp_path):
+    hub.commit({USUAL: CONTENT})
+    fetch([REPOSITORY], 'weights').resolve().write_bytes(WRONG)
+    with pytest.raises(CheckpointError, match=f'{REPOSITORY}: the SHA-256'):
+        get()
+    assert get() == CONTENT
+
+
+def test_a_small_file_has_no_sha256(hub):
+    hub.commit({USUAL: b'small'})
+    assert get() == b'small'
+
+
+def test_a_body_cut_short_is_continued(hub, pauses, monkeypatch):
+    monkeypatch.setattr(constants, 'DOWNLOAD_CHUNK_SIZE', 10_000)
+    hub.commit({USUAL: CONTENT})
+    hub.cut = 100_000
+    assert get() == CONTENT
+    assert hub.ranges == [None, 'bytes=100000-']
+
+
+def test_a_new_version_is_taken(hub):
+    hub.commit({USUAL: OLDER})
+    assert get() == OLDER
+    hub.commit({USUAL: CONTENT})
+    assert get() == CONTENT
+    assert get() == CONTENT
+    assert hub.ranges == [None, None]
+
+
+# Without the hub. Its cache knows of a branch only where it was at its last download.
+
+ADDRESSES = [REPOSITORY, f'{REPOSITORY}/{USUAL}', f'{REPOSITORY}@v1', f'{REPOSITORY}/{USUAL}@v1']
+
+
+@pytest.fixture
+def commit(hub):
+    """The commit whose files ``ADDRESSES`` are."""
+    hub.commit({USUAL: CONTENT}, revision='v1')
+    return hub.commit({USUAL: CONTENT})
+
+
+@pytest.mark.parametrize('variable', ['WRN_OFFLINE', 'HF_HUB_OFFLINE'])
+@pytest.mark.parametrize('address', ADDRESSES)
+def test_offline(hub, commit, monkeypatch, address, variable):
+    assert get(address) == CONTENT
+    hub.requests.clear()
+    monkeypatch.setenv(variable, '1')
+    assert get(address) == CONTENT
+    assert hub.requests == []
+
+
+def test_offline_with_a_commit(hub, commit, monkeypatch):
+    assert get(f'{REPOSITORY}@{commit}') == CONTENT
+    hub.requests.clear()
+    monkeypatch.setenv('WRN_OFFLINE', '1')
+    assert get(f'{REPOSITORY}@{commit}') == CONTENT
+    assert get(f'{REPOSITORY}/{USUAL}@{commit}') == CONTENT
+    assert hub.requests == []
+
+
+def test_offline_the_last_version_is_taken(hub, monkeypatch):
+    for content in (OLDER, CONTENT):
+        hub.commit({USUAL: content})
+        assert get() == content
+    monkeypatch.setenv('WRN_OFFLINE', '1')
+    assert get() == CONTENT
+
+
+def test_offline_with_what_another_library_has_downloaded(hub, commit, monkeypatch):
+    huggingface_hub.hf_hub_download('user/repo', USUAL)
+    hub.requests.clear()
+    monkeypatch.setenv('WRN_OFFLINE', '1')
+    assert get() == CONTENT
+    assert hub.requests == []
+
+
+def test_offline_without_the_file(hub, commit, monkeypatch):
+    get(f'{REPOSITORY}@v1')
+    hub.requests.clear()
+    monkeypatch.setenv('WRN_OFFLINE', '1')
+    address = f'{REPOSITORY}/none.pth'
+    with pytest.raises(CheckpointError) as error:
+        get(address)
+    assert str(error.value) == (
+        'weights: is not in the cache, and WRN_OFFLINE or HF_HUB_OFFLINE in the environment '
+        f'forbids to download it from {address}; give the path of a file'
+    )
+    assert hub.requests == []
+
+
+@pytest.mark.parametrize('address', ADDRESSES)
+def test_the_hub_is_gone(hub, commit, caplog, pauses, address):
+    assert get(address) == CONTENT
+    hub.stop()
+    assert get(address) == CONTENT
+    (record,) = [r for r in caplog.records if r.name == hugging_face.__name__]
+    assert record.levelname == 'WARNING'
+    assert record.getMessage().startswith(f'{address}: ')
+    assert record.getMessage().endswith('; taking the version in the cache')
+
+
+@pytest.mark.parametrize('address', ADDRESSES)
+@pytest.mark.parametrize('status', [500, 503])
+def test_a_broken_hub_costs_seconds(hub, pauses, address, status):
+    hub.status = status
+    with pytest.raises(CheckpointError, match=f'{address}: .*{status}'):
+        get(address)
+    assert len(hub.requests) <= 2
+    assert sum(pauses) <= 3
+
+
+@pytest.mark.parametrize('address', ADDRESSES)
+def test_a_hub_that_is_not_there_costs_seconds(hub, pauses, address):
+    hub.stop()
+    with pytest.raises(CheckpointError, match=f'{address}: .*[Cc]onnection refused'):
+        get(address)
+    assert sum(pauses) <= 3
+
+
+@pytest.mark.parametrize('address', ADDRESSES)
+def test_a_hub_that_does_not_answer_costs_seconds(hub, commit, monkeypatch, pauses, address):
+    monkeypatch.setattr(hugging_face, '_TIMEOUT', 0.2)
+    hub.slow = '/'
+    with pytest.raises(CheckpointError, match=f'{address}: .*timed out'):
+        get(address)
+    assert len(hub.requests) <= 2
+    assert not hub.outwaited
+
+
+# Beside other sources.
+
+
+def test_the_hub_after_a_dead_source(hub, commit, dead, caplog):
+    assert fetch([dead, REPOSITORY], 'weights').read_bytes() == CONTENT
+    assert f'{dead}: cannot be reached (Connection refused); trying the next' in caplog.text
+
+
+def test_the_hub_among_dead_sources(hub, dead, pauses):
+    hub.status = 503
+    with pytest.raises(CheckpointError) as error:
+        fetch([f'{REPOSITORY}/{USUAL}', dead], 'weights')
+    assert f'{REPOSITORY}/{USUAL}: ' in str(error.value)
+    assert '503' in str(error.value)
+    assert f'{dead}: cannot be reached' in str(error.value)
+    assert 'put weights.safetensors into ' in str(error.value)
+
+
+@pytest.mark.parametrize('address', ADDRESSES)
+def test_a_cached_file_is_taken_before_another_source(hub, commit, dead, caplog, address):
+    assert get(address) == CONTENT
+    hub.requests.clear()
+    assert fetch([dead, address], 'weights').read_bytes() == CONTENT
+    assert fetch([address, dead], 'weights').read_bytes() == CONTENT
+    assert hub.requests == []
+    assert caplog.records == []
+
+
+# To a model.
+
+
+@pytest.mark.parametrize('address', [REPOSITORY, f'{REPOSITORY}/w.safetensors@v1'])
+def test_get_model(hub, digits_weights, address):
+    content = Path(digits_weights).read_bytes()
+    hub.commit({'w.safetensors': content, 'README.md': b'#'})
+    hub.commit({'w.safetensors': content}, revision='v1')
+    model = wrn.get_model(DIGITS, pretrained=address)
+    expected = wrn.get_model(DIGITS, pretrained=True).state_dict()
+    assert all(torch.equal(value, expected[key]) for key, value in model.state_dict().items())
+
+
+def test_get_model_of_what_is_not_there(hub):
+    with pytest.raises(CheckpointError, match=r'hf://user/none: .*Repository Not Found'):
+        wrn.get_model(DIGITS, pretrained='hf://user/none')
