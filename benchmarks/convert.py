@@ -83,7 +83,9 @@ def main() -> None:
         folder = Path(name)
         large, small = write_inputs(folder)
         size = large.stat().st_size
-        table = Table(title=f'WRN-101-2, {size / 1e6:.0f} MB, medians of {args.runs} pairs', box=None)
+        table = Table(
+            title=f'WRN-101-2, {size / 1e6:.0f} MB, medians of {args.runs} pairs', box=None
+        )
         for column in ('', 'convert', 'copy', 'ratio', 'least to most', 'memory / weights', 'aim'):
             table.add_column(column, justify='left' if column == '' else 'right')
         progress = Console(stderr=True)

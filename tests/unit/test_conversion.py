@@ -59,7 +59,13 @@ nestings = st.sampled_from(
     ]
 )
 normalizations = st.sampled_from(
-    [None, ('mu', 'sigma'), ('mean', 'std'), ('normalize.mean', 'normalize.std'), ('0.mean', '0.std')]
+    [
+        None,
+        ('mu', 'sigma'),
+        ('mean', 'std'),
+        ('normalize.mean', 'normalize.std'),
+        ('0.mean', '0.std'),
+    ]
 )
 others = st.dictionaries(
     st.sampled_from(['epoch', 'args', 'optimizer', 'best_acc1', 'scaler']),
@@ -160,7 +166,9 @@ def test_a_missing_or_extra_key_is_named(keys, network, data):
 
 def test_several_sets_of_weights(keys):
     weights, average = small(keys), small(keys)
-    both = dict(model=weights, model_ema={'n_averaged': torch.tensor(3), **prefixed(average)}, epoch=3)
+    both = dict(
+        model=weights, model_ema={'n_averaged': torch.tensor(3), **prefixed(average)}, epoch=3
+    )
     taken = to_openmmlab(both, 'w.pth')
     assert (taken.key, taken.left_out) == ('model', ['model_ema', 'epoch'])
     assert taken.state_dict['backbone.conv1.weight'] is weights['conv1.weight']

@@ -203,6 +203,8 @@ def load_checkpoint(source: str, url_mapping: tuple[str, str] | None = None) -> 
         return load_from_zoo(source, url_mapping=url_mapping)
     if url_mapping:
         source = map_url(source, url_mapping)
+        if source.startswith(('http://', 'https://')):
+            return _load([source], source, 'cpu', url_mapping=('', ''))  # nor by the environment
     return CheckpointLoader.load_checkpoint(source, map_location='cpu', logger='silent')
 
 

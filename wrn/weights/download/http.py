@@ -15,19 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
-)
 
 from wrn.errors import CheckpointError, DownloadError, WrnError
 from wrn.files import sha256
 from wrn.version import __version__
+from wrn.weights.download.progress import show_progress
 from wrn.weights.reading import read_checkpoint
 
 _LOGGER = logging.getLogger(__name__)
@@ -92,6 +84,7 @@ def _check_readable(partial: Path) -> None:
 
 @contextlib.contextmanager
 def _lock(target: Path) -> Iterator[None]:
+    """Keep other processes from the same download; what the disk refuses is a mistake to tell."""
     lock = FileLock(target.with_name(f'.{target.name}.lock'))
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -100,33 +93,36 @@ def _lock(target: Path) -> Iterator[None]:
         except Timeout:
             _LOGGER.warning('another process downloads %s; waiting for it', target.name)
             lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()
     except OSError as error:
-        raise _unwritable(target, error) from error
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def _unwritable(target: Path, error: OSError) -> WrnError:
-    return WrnError(
-        f'{target}: cannot be written ({error.strerror or error}); make room, or set TORCH_HOME to '
-        'another folder'
-    )
+        raise WrnError(
+            f'{target}: cannot be written ({error.strerror or error}); make room, or set '
+            'TORCH_HOME to another folder'
+        ) from error
 
 
 def _transfer(url: str, partial: Path, verifiable: bool) -> None:
     """Bring the partial file to its full length, however often the connection is lost."""
     failures = 0
     validator: str | None = None
-    with _progress(partial) as show:
+    if not verifiable:  # nothing would notice that it is part of another version
+        partial.unlink(missing_ok=True)
+    with show_progress(partial.name.removesuffix('.partial')) as show:
         while True:
             before = _size(partial)
             # A part of another version of the file would be noticed by its hash, or the server.
             start = before if verifiable or validator else 0
             try:
                 with _open(url, start, validator) as response:
-                    validator = _validator(response) or validator
+                    now = _validator(response)
+                    # Not every server that continues a file knows If-Range.
+                    if response.status == 206 and validator and now and now != validator:
+                        partial.unlink()
+                        raise _TryAgainError('the file has changed meanwhile')
+                    validator = now or validator
                     _receive(response, partial, start, show)
                 return
             except _TryAgainError as error:
@@ -168,6 +164,8 @@ def _open(url: str, start: int, validator: str | None) -> Iterator[Any]:
 
 def _failure(reason: Any) -> Exception:
     """Tell apart what may pass at once from a server that is not there."""
+    if isinstance(reason, http.client.InvalidURL):
+        return DownloadError(f'is no URL ({reason})')
     if isinstance(reason, ConnectionResetError | http.client.HTTPException | BrokenPipeError):
         return _TryAgainError(f'the connection was lost ({reason or type(reason).__name__})')
     if isinstance(reason, socket.gaierror):
@@ -186,7 +184,10 @@ def _receive(
     show: Any,
 ) -> None:
     """Write what the server sends behind what there is."""
-    total = _total(response, start)
+    begin, total = _extent(response)
+    if response.status == 206 and begin != start:
+        partial.unlink()
+        raise _TryAgainError('the server sent another part of the file than was asked for')
     if response.status == 416:
         if total != start:
             partial.unlink()
@@ -199,27 +200,26 @@ def _receive(
     if start == 0 and first.lstrip()[:1] == b'<' and b'\0' not in first[:64]:
         raise DownloadError('the server sent a web page in place of the file')
     have = start
-    try:
-        with partial.open('ab' if start else 'wb') as file:
-            for chunk in itertools.chain([first], chunks):
-                file.write(chunk)
-                have += len(chunk)
-                show(have, total)
-    except OSError as error:
-        raise _unwritable(partial, error) from error
+    with partial.open('ab' if start else 'wb') as file:
+        for chunk in itertools.chain([first], chunks):
+            file.write(chunk)
+            have += len(chunk)
+            show(have, total)
     if total is not None and have < total:
         raise _TryAgainError(f'the connection ended after {have} of {total} bytes')
 
 
-def _total(response: Any, start: int) -> int | None:
-    """Return the length of the whole file, if the server says it."""
+def _extent(response: Any) -> tuple[int | None, int | None]:
+    """Return where what is sent begins, and the length of the whole file, as the server says."""
     if response.status in (206, 416):
         match = _RANGE.match(response.headers.get('Content-Range', ''))
-        if response.status == 206 and (not match or match[1] != str(start)):
-            raise DownloadError('the server sent another part of the file than was asked for')
-        return int(match[2]) if match and match[2] != '*' else None
-    length = response.headers.get('Content-Length', '')
-    return int(length) if length.isdigit() else None
+        begin, total = match.groups() if match else (None, None)
+        return _number(begin), _number(total)
+    return 0, _number(response.headers.get('Content-Length'))
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text and text.isascii() and text.isdigit() else None
 
 
 def _chunks(response: Any) -> Iterator[bytes]:
@@ -245,18 +245,3 @@ def _validator(response: Any) -> str | None:
     """Return what names this version of the file, so that no part of another is joined to it."""
     etag = response.headers.get('ETag', '')
     return etag if etag.startswith('"') else response.headers.get('Last-Modified')
-
-
-@contextlib.contextmanager
-def _progress(partial: Path) -> Iterator[Any]:
-    columns = (
-        TextColumn('{task.description}'),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-    )
-    name = partial.name.removesuffix('.partial')
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task(f'Downloading {name}', total=None)
-        yield lambda have, total: progress.update(task, completed=have, total=total)

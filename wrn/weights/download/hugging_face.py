@@ -45,8 +45,8 @@ def find(address: str) -> Path | None:
     Returns:
         The path of the file; None if it is not there.
     """
-    repo, file, revision = parse(address)
     try:
+        repo, file, revision = parse(address)
         folder = Path(
             huggingface_hub.snapshot_download(repo, revision=revision, local_files_only=True)
         )
@@ -76,11 +76,12 @@ def download(address: str) -> Path:
     repo, file, revision = parse(address)
     try:
         if file is None:
-            file = _choose(huggingface_hub.list_repo_files(repo, revision=revision), None)
+            info = huggingface_hub.model_info(repo, revision=revision, timeout=_TIMEOUT)
+            file = _choose([sibling.rfilename for sibling in info.siblings or []], None)
         # A server that is not there is noticed here at once; the download itself would retry.
         url = huggingface_hub.hf_hub_url(repo, file, revision=revision)
         found: Any = huggingface_hub.get_hf_file_metadata(url, timeout=_TIMEOUT)
-        path = Path(huggingface_hub.hf_hub_download(repo, file, revision=found.commit_hash))
+        path = Path(huggingface_hub.hf_hub_download(repo, file, revision=revision))
     except DownloadError:
         raise
     except Exception as error:  # of the hub's client, the HTTP library under it, and the disk
@@ -90,7 +91,8 @@ def download(address: str) -> Path:
             return cached
         raise DownloadError(reason) from error
     etag = found.etag or ''
-    if _SHA256.fullmatch(etag) and sha256(path) != etag:
+    same = found.commit_hash in path.parts  # not so if there was a new commit in between
+    if same and _SHA256.fullmatch(etag) and sha256(path) != etag:
         path.resolve().unlink()
         path.unlink(missing_ok=True)
         raise DownloadError(f'the SHA-256 of what came is not {etag}')

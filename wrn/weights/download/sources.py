@@ -120,7 +120,14 @@ def _target(url: str) -> Path:
     folder = Path(torch.hub.get_dir(), 'checkpoints')
     if not hash_in_name(url):  # other sites may have files of the same name
         folder = folder / hash_of(url.encode()).hexdigest()[:8]
-    return folder / Path(urlparse(url).path).name
+    return folder / _name(url)
+
+
+def _name(url: str) -> str:
+    try:
+        return Path(urlparse(url).path).name
+    except ValueError as error:
+        raise CheckpointError(f'{url}: is no URL ({error})') from error
 
 
 def hash_in_name(url: str) -> str | None:
@@ -132,7 +139,7 @@ def hash_in_name(url: str) -> str | None:
     Returns:
         The first digits of the SHA-256 that the file must have; None if its name has none.
     """
-    match = _HASH_IN_NAME.search(Path(urlparse(url).path).name)
+    match = _HASH_IN_NAME.search(_name(url))
     return match[1] if match else None
 
 
