@@ -5,10 +5,10 @@ import hashlib
 import pytest
 import timm
 import torch
-import torch.nn.functional as F
 import torchvision
 from mmengine.config import Config
 from safetensors.torch import load_file
+from torch.nn import functional
 
 import wrn
 from wrn.config import parse_config
@@ -103,9 +103,11 @@ def folded_network(x, params):
     """The network that szagoruyko/functional-zoo describes for the authors' ImageNet export."""
 
     def conv(x, name, stride=1, padding=0):
-        return F.conv2d(x, params[f'{name}.weight'], params[f'{name}.bias'], stride, padding)
+        return functional.conv2d(
+            x, params[f'{name}.weight'], params[f'{name}.bias'], stride, padding
+        )
 
-    x = F.max_pool2d(conv(x, 'conv0', 2, 3).relu(), 3, 2, 1)
+    x = functional.max_pool2d(conv(x, 'conv0', 2, 3).relu(), 3, 2, 1)
     for group in range(4):
         block = 0
         while f'group{group}.block{block}.conv0.weight' in params:
@@ -116,7 +118,7 @@ def folded_network(x, params):
             y = conv(y, f'{name}2')
             shortcut = x if block else conv(x, f'{name}_dim', stride)
             x, block = (y + shortcut).relu(), block + 1
-    return F.linear(x.mean((2, 3)), params['fc.weight'], params['fc.bias'])
+    return functional.linear(x.mean((2, 3)), params['fc.weight'], params['fc.bias'])
 
 
 @pytest.fixture

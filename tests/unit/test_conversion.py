@@ -142,8 +142,7 @@ def export(convolutions, seed, widths=(4, 8, 16, 32)):
 @settings(deadline=None)
 @given(st.data())
 def test_a_missing_or_extra_key_is_named(keys, network, data):
-    state_dict = {key: value for key, value in network.state_dict().items()}
-    renamed = FORMATS['torchvision'].from_openmmlab(state_dict)
+    renamed = FORMATS['torchvision'].from_openmmlab(network.state_dict())
     countless = [key for key in renamed if 'num_batches_tracked' not in key]
     missing = data.draw(st.sets(st.sampled_from(countless), max_size=3))
     extra = data.draw(

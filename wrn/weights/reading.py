@@ -153,9 +153,9 @@ def _not_a_checkpoint(head: bytes) -> str:
         )
     if head.startswith(b'\x89HDF'):
         return (
-            'is an HDF5 file, not a torch checkpoint; Keras writes such files, and the Wide-ResNets '
-            "of uncertainty-baselines in them pad as TensorFlow does ('same') and take the "
-            'shortcut from the unactivated input, which no network here computes'
+            'is an HDF5 file, not a torch checkpoint; Keras writes such files, and the networks of '
+            "uncertainty-baselines in them pad as TensorFlow does ('same') and take the shortcut "
+            'from the unactivated input, which no network here computes'
         )
     if start.startswith(b'version https://git-lfs'):
         return 'is a Git LFS pointer, not the weights; run `git lfs pull` to fetch them'

@@ -1,0 +1,231 @@
+"""`pretrained=True` finds the weights of a model at each of the sources that its entry lists."""
+
+import copy
+import hashlib
+import os
+import socket
+import subprocess
+import sys
+
+import mmpretrain
+import pytest
+import torch
+import torchvision
+from mmengine.runner import CheckpointLoader
+
+import wrn
+from wrn import zoo
+from wrn.converting import convert
+from wrn.errors import CheckpointError, WrnError
+
+NAME = 'wide-resnet50_3rdparty_8xb32_in1k'
+TOLERANCE = dict(rtol=1e-5, atol=1e-5)
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.hub, '_hub_dir', str(tmp_path / 'hub'))
+    return tmp_path / 'hub' / 'checkpoints'
+
+
+@pytest.fixture(scope='module')
+def inputs():
+    return torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+
+
+def serve(server, state_dict, name):
+    """Save weights where the server has them, with their hash in the name, and return the URL."""
+    path = server.folder / 'new.pth'
+    torch.save(state_dict, path)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:8]
+    path.rename(server.folder / f'{name}-{digest}.pth')
+    return server.url(f'{name}-{digest}.pth')
+
+
+@pytest.fixture
+def reference(randomise):
+    """A network whose weights are in half precision, as those of the origin are."""
+    return randomise(torchvision.models.wide_resnet50_2()).half()
+
+
+@pytest.fixture
+def origin(server, reference):
+    return serve(server, reference.state_dict(), 'wide_resnet50_2')
+
+
+@pytest.fixture
+def mirror(server, reference):
+    """The same weights, as OpenMMLab has them."""
+    ours = {
+        ('head.' if key.startswith('fc.') else 'backbone.') + key: value
+        for key, value in reference.state_dict().items()
+    }
+    return serve(server, dict(meta={}, state_dict=ours), f'{NAME}_20220304')
+
+
+@pytest.fixture
+def dead():
+    with socket.socket() as taken:
+        taken.bind(('127.0.0.1', 0))
+        yield f'http://127.0.0.1:{taken.getsockname()[1]}/wide_resnet50_2-12345678.pth'
+
+
+@pytest.fixture
+def list_sources(monkeypatch):
+    def list_sources(*sources):
+        monkeypatch.setitem(zoo.models()[NAME].data, 'Sources', list(sources))
+
+    return list_sources
+
+
+@torch.no_grad()
+def test_from_the_origin(list_sources, origin, mirror, server, reference, inputs):
+    list_sources(origin, mirror)
+    expected = reference.float()(inputs)
+    for name in (NAME, 'timm/wide_resnet50_2.tv_in1k'):
+        model = wrn.get_model(name, pretrained=True)
+        torch.testing.assert_close(model(inputs), expected, **TOLERANCE)
+        assert len(model._dataset_meta['classes']) == 1000
+    assert [path for path, _ in server.requests] == ['/' + origin.rpartition('/')[2]]
+
+
+@torch.no_grad()
+def test_from_the_next_source(list_sources, dead, mirror, reference, inputs, caplog):
+    list_sources(dead, mirror)
+    model = wrn.get_model(NAME, pretrained=True)
+    torch.testing.assert_close(model(inputs), reference.float()(inputs), **TOLERANCE)
+    assert f'{dead}: cannot be reached' in caplog.text
+
+
+def test_a_file_that_torchvision_has_cached_is_taken(
+    list_sources, cache, dead, origin, server, monkeypatch
+):
+    """It lies where torchvision puts it; nothing is asked of a server, nor may it be."""
+    name = origin.rpartition('/')[2]
+    torch.hub.load_state_dict_from_url(origin, progress=False)
+    assert (cache / name).is_file()
+    server.requests.clear()
+    list_sources(dead, origin)
+    monkeypatch.setenv('WRN_OFFLINE', '1')
+    wrn.get_model(NAME, pretrained=True)
+    assert server.requests == []
+
+
+def test_no_source_answers(list_sources, dead, server, cache):
+    missing = server.url('wide_resnet50_2-87654321.pth')
+    list_sources(dead, missing)
+    with pytest.raises(CheckpointError) as error:
+        wrn.get_model(NAME, pretrained=True)
+    message = str(error.value)
+    assert message.startswith(f'{NAME}: cannot be downloaded (')
+    assert dead in message
+    assert f'{missing}: the server answered 404' in message
+    assert f'put wide_resnet50_2-12345678.pth into {cache}' in message
+
+
+@torch.no_grad()
+def test_mmpretrains_own_functions(list_sources, origin, reference, inputs):
+    list_sources(origin)
+    model = mmpretrain.get_model(NAME, pretrained=True).eval()
+    torch.testing.assert_close(model(inputs), reference.float()(inputs), **TOLERANCE)
+    checkpoint = CheckpointLoader.load_checkpoint(f'wrn://{NAME}', logger='silent')
+    assert 'backbone.conv1.weight' in checkpoint['state_dict']
+
+
+def test_the_url_of_openmmlabs_file_leads_to_the_other_sources(list_sources, origin, mirror):
+    """As configs have it in load_from, whose host is gone."""
+    gone = mirror.replace(mirror.rpartition('/')[0], 'https://download.openmmlab.invalid/v0')
+    list_sources(origin, 'https://mirror.invalid/' + gone.rpartition('/')[2])
+    checkpoint = CheckpointLoader.load_checkpoint(gone, logger='silent')
+    assert 'backbone.conv1.weight' in checkpoint['state_dict']
+
+
+def test_a_mirror_of_every_source(list_sources, origin):
+    list_sources(origin.replace('http://', 'https://first.invalid/'), 'https://second.invalid/x')
+    model = wrn.get_model(NAME, True, url_mapping=('https://first.invalid/', 'http://'))
+    assert not any(p.is_meta for p in model.parameters())
+
+
+def test_weights_of_another_network(list_sources, server):
+    list_sources(serve(server, torchvision.models.resnet18().state_dict(), 'wide_resnet50_2'))
+    with pytest.raises(CheckpointError, match='those of another model'):
+        wrn.get_model(NAME, pretrained=True)
+
+
+def test_a_published_file_is_known_by_its_hash(list_sources, origin, server, tmp_path):
+    name = origin.rpartition('/')[2]
+    list_sources(f'https://origin.invalid/{name}')
+    done = convert(str(server.folder / name), folder=tmp_path)
+    entry = zoo.models()[NAME]
+    assert done.entry.name == NAME
+    assert done.path.name.startswith(f'{NAME}-')
+    assert done.meta['license'] == entry.data['License']
+    assert done.meta['source'] == entry.data['Converted From']['Weights']
+    assert len(done.meta['dataset_meta']['classes']) == 1000
+    (tmp_path / name).write_bytes((server.folder / name).read_bytes() + b'.')
+    with pytest.raises(CheckpointError, match='is not the published file of this name'):
+        convert(str(tmp_path / name), folder=tmp_path)
+
+
+def test_other_classes_give_a_new_head(randomise, tmp_path):
+    reference = randomise(torchvision.models.wide_resnet50_2(num_classes=7))
+    torch.save(dict(model=reference.state_dict()), tmp_path / 'w.pth')
+    with pytest.warns(UserWarning, match='the head is newly initialised'):
+        model = wrn.get_model('wide-resnet50', tmp_path / 'w.pth', head=dict(num_classes=3))
+    assert torch.equal(model.backbone.layer4[2].conv3.weight, reference.layer4[2].conv3.weight)
+    assert model.head.fc.weight.shape == (3, 2048)
+
+
+@pytest.mark.parametrize('name', ['wrn://none', 'wrn://wide-resnet50'])
+def test_no_such_weights(name, tmp_path):
+    with pytest.raises(CheckpointError, match='there are no such'):
+        CheckpointLoader.load_checkpoint(name, logger='silent')
+    with pytest.raises(WrnError, match='there are no such'):
+        convert(name, folder=tmp_path)
+
+
+JOB = """
+import sys
+import torch.distributed as dist
+dist.init_process_group('gloo')
+from wrn.errors import WrnError
+from wrn.weights.download import fetch
+try:
+    print(fetch(sys.argv[1:], 'weights'))
+except WrnError as error:
+    print(error)
+"""
+
+
+def run_job(url, cache):
+    """Run two processes of a distributed job, and return what each prints."""
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        port = free.getsockname()[1]
+    environment = copy.copy(dict(os.environ))
+    environment |= dict(MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port), WORLD_SIZE='2')
+    environment |= dict(TORCH_HOME=str(cache.parents[1]))
+    processes = [
+        subprocess.Popen(
+            [sys.executable, '-W', 'ignore', '-c', JOB, url],
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**environment, 'RANK': rank, 'LOCAL_RANK': rank},
+        )
+        for rank in '01'
+    ]
+    return [process.communicate(timeout=120)[0].splitlines()[-1] for process in processes]
+
+
+def test_one_process_of_a_job_downloads(server, cache):
+    url = serve(server, {'a.b': torch.ones(3)}, 'weights')
+    assert run_job(url, cache) == [str(cache / url.rpartition('/')[2])] * 2
+    assert len(server.requests) == 1
+
+
+def test_a_job_ends_when_there_are_no_weights(server, cache):
+    url = server.url('weights-12345678.pth')
+    first, second = run_job(url, cache)
+    assert first == second
+    assert '404' in first
+    assert len(server.requests) == 1

@@ -1,0 +1,213 @@
+"""`wrn info`, `wrn convert` and `wrn publish`: what they print and leave."""
+
+import re
+import resource
+
+import pytest
+import torch
+import torchvision
+from mmengine.config import Config
+
+import wrn
+from wrn import zoo
+from wrn.cli import main
+from wrn.config import parse_config
+from wrn.weights import read_checkpoint
+
+DIGITS = 'wide-resnet18_1xb64_digits'
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv('WRN_DEBUG', raising=False)
+    return tmp_path
+
+
+@pytest.fixture
+def fails(capsys):
+    """Run a command that fails, and return its error, which is one line."""
+
+    def fails(*arguments):
+        with pytest.raises(SystemExit) as error:
+            main([str(argument) for argument in arguments])
+        assert isinstance(error.value.code, str)
+        assert '\n' not in error.value.code
+        return error.value.code
+
+    return fails
+
+
+@pytest.mark.parametrize('name', zoo.models())
+def test_info(capsys, name):
+    main(['info', name])
+    out, entry = capsys.readouterr().out, zoo.models()[name]
+    known = [entry.name, f'{entry.metadata.data["Parameters"]:,}', *zoo.sources(entry)]
+    known += zoo.names_elsewhere(entry)
+    for result in entry.results or ():
+        known += [f'{value:.2f} % on {result.dataset}' for value in result.metrics.values()]
+    if entry.weights:
+        known.append(entry.data['License'])
+    for text in known:
+        assert re.search(rf'(^|\s){re.escape(text)}(\s|$)', out, re.MULTILINE), text
+
+
+def test_info_says_how_pictures_are_prepared(capsys):
+    main(['info', 'timm/wide_resnet50_2.tv2_in1k'])
+    assert 'short edge to 232 (bilinear, pillow), centre 224x224' in capsys.readouterr().out
+
+
+def test_info_of_no_model(fails):
+    assert 'did you mean wide-resnet50' in fails('info', 'wide-resnet5')
+
+
+def test_list_finds_names_from_elsewhere(capsys):
+    main(['list', 'timm/*racm*'])
+    lines = capsys.readouterr().out.splitlines()[1:]
+    assert [line.split()[0] for line in lines] == ['wide-resnet50_3rdparty-timm_8xb32_in1k']
+    main(['list', 'wide-resnet50'])
+    assert 'no weights' in capsys.readouterr().out
+
+
+@pytest.fixture
+def theirs():
+    """A checkpoint as torchvision's training script writes it."""
+    weights = torchvision.models.resnet18(num_classes=7).state_dict()
+    average = {f'module.{key}': value for key, value in weights.items()}
+    checkpoint = dict(
+        model=weights,
+        optimizer=dict(state={0: dict(momentum_buffer=torch.ones(2))}, param_groups=[]),
+        epoch=3,
+        model_ema={'n_averaged': torch.tensor(3), **average},
+    )
+    torch.save(checkpoint, 'theirs.pth')
+    return weights
+
+
+def test_convert_tells_what_it_does(theirs, capsys, folder):
+    main(['convert', 'theirs.pth', 'mine', '--license', 'MIT', '--source', 'https://x.org'])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:5] == [
+        "read theirs.pth: torchvision's and timm's format, depth 18, widen factor 1, 7 classes, "
+        'float32',
+        'took: model',
+        'left out: optimizer, epoch, model_ema',
+        'checked: 122 tensors, no key left over on either side',
+        'checked: converted back, they are the same bit for bit',
+    ]
+    (written,) = folder.glob('mine-*.safetensors')
+    assert lines[5].startswith(f'wrote {written.name}: 122 tensors, ')
+    assert lines[6] == 'the file says of them: source, license, cfg'
+    meta = read_checkpoint(written)['meta']
+    assert (meta['source'], meta['license']) == ('https://x.org', 'MIT')
+
+
+def test_convert_and_predict(theirs, capsys, photograph, folder):
+    """Both the file and what it is converted to, by the names of their formats alone."""
+    main(['convert', 'theirs.pth', 'mine.pth', '--key', 'model_ema'])
+    assert 'left out: model, optimizer, epoch, n_averaged' in capsys.readouterr().out
+    (converted,) = folder.glob('mine-*.pth')
+    meta = read_checkpoint(converted)['meta']
+    config = parse_config(meta['cfg'], 'x')
+    config.dump('mine.py')
+    for checkpoint in ('theirs.pth', converted.name):
+        main(['predict', str(photograph), '--model', 'mine.py', '--checkpoint', checkpoint])
+    first, second = re.split(r'(?= picture)', capsys.readouterr().out)[1:]
+    assert first == second
+
+
+def test_mistakes_in_convert(fails, theirs, folder):
+    torch.save({'conv0': torch.ones(1), 'group0.block0.conv0': torch.ones(1)}, 'cifar.pth')
+    torch.save({'encoder.weight': torch.ones(1)}, 'other.pth')
+    torch.save({k: v for k, v in theirs.items() if k != 'layer2.0.bn1.bias'}, 'less.pth')
+    torch.save({**theirs, 'layer2.0.se.weight': torch.ones(1)}, 'more.pth')
+    before = sorted(folder.iterdir())
+    for arguments, message in (
+        (['none.pth'], 'none.pth: the checkpoint does not exist'),
+        (['cifar.pth'], "cifar.pth: the weights are of the authors' functional one for CIFAR"),
+        (['other.pth'], 'other.pth: the format of the keys is not known (encoder.weight)'),
+        (['less.pth'], 'they lack backbone.layer2.0.bn1.bias'),
+        (['more.pth'], 'they have backbone.layer2.0.se.weight, which the model has not'),
+        (['theirs.pth', '--key', 'ema'], "no weights under the key 'ema', only: model, model_ema"),
+        (['theirs.pth', '--config', 'none'], 'none: there is no such config file or model'),
+        (['theirs.pth', 'a/b.pth'], "'a/b.pth': the name of the weights must not have a folder in it"),
+        (['theirs.pth', '--folder', 'less.pth'], 'less.pth: cannot be written to'),
+        (['theirs.pth', 'x.safetensors', '--to', 'openmmlab-0.x'], 'mmcls 0.x reads .pth only'),
+    ):
+        assert message in fails('convert', *arguments)
+    assert sorted(folder.iterdir()) == before
+
+
+@pytest.mark.parametrize('suffix', ['.pth', '.safetensors'])
+def test_a_full_disk(fails, theirs, folder, suffix):
+    """Nothing stays of a file that cannot be written whole."""
+    before = sorted(folder.iterdir())
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, limits[1]))
+    try:
+        error = fails('convert', 'theirs.pth', f'mine{suffix}')
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert 'cannot be written to' in error
+    assert sorted(folder.iterdir()) == before
+
+
+def test_publish_keeps_what_users_need(capsys, folder):
+    config = Config.fromfile(zoo.models()[DIGITS].config)
+    config.work_dir, config.load_from = '/home/somebody/run', '/home/somebody/w.pth'
+    config.model.backbone.init_cfg = dict(type='Pretrained', checkpoint='/home/somebody/w.pth')
+    model = wrn.get_model(DIGITS, pretrained=True)
+    meta = dict(
+        cfg=config.pretty_text,
+        dataset_meta=dict(classes=tuple('abcdefghij')),
+        experiment_name='digits_20260101',
+        epoch=40,
+    )
+    average = {f'module.{key}': value + 1 for key, value in model.state_dict().items()}
+    checkpoint = dict(meta=meta, state_dict=model.state_dict(), ema_state_dict=average)
+    torch.save({**checkpoint, 'optimizer': {}}, 'epoch_40.pth')
+    for suffix in ('.pth', '.safetensors'):
+        main(['publish', 'epoch_40.pth', f'mine{suffix}', '--license', 'Apache-2.0'])
+        out = capsys.readouterr().out
+        assert 'left out: ema_state_dict, optimizer\n' in out
+        assert 'left out of what the checkpoint says: epoch, experiment_name\n' in out
+        (path,) = folder.glob(f'mine-*{suffix}')
+        published = read_checkpoint(path)
+        assert published.keys() == {'state_dict', 'meta'}
+        meta = published['meta']
+        assert meta.keys() == {'source', 'license', 'dataset_meta', 'cfg'}
+        assert meta['source'] == 'trained as digits_20260101'
+        assert 'somebody' not in meta['cfg']
+        loaded = wrn.get_model(parse_config(meta['cfg'], 'x'), pretrained=path)
+        assert torch.equal(loaded.head.fc.weight, model.head.fc.weight)
+        assert loaded._dataset_meta == {'classes': list('abcdefghij')}
+    main(['publish', 'epoch_40.pth', 'average', '--key', 'ema_state_dict'])
+    (path,) = folder.glob('average-*')
+    loaded = read_checkpoint(path)['state_dict']
+    assert torch.equal(loaded['head.fc.weight'], model.head.fc.weight + 1)
+
+
+def test_a_config_that_is_code_is_not_run(fails, folder):
+    model = wrn.get_model(DIGITS)
+    for text in ('import os', 'x = __import__("os").getcwd()', 'x = dict(a=open("hacked", "w"))'):
+        torch.save(dict(meta=dict(cfg=text), state_dict=model.state_dict()), 'evil.pth')
+        assert 'evil.pth: the config in it is no plain one' in fails('publish', 'evil.pth', 'x')
+    assert not (folder / 'hacked').exists()
+
+
+def test_test_takes_the_formats_too(make_image_folder, folder, run):
+    """`wrn test CONFIG CHECKPOINT`, with a file of torchvision."""
+    root = make_image_folder()
+    loader = dict(type='CustomDataset', data_root=str(root), data_prefix='val')
+    (folder / 'mine.py').write_text(
+        f"_base_ = ['{zoo.models()['wide-resnet50'].config}']\n"
+        f'test_dataloader = dict(num_workers=0, dataset=dict(_delete_=True, **{loader}, '
+        'pipeline={{_base_.test_pipeline}}))\n'
+        'model = dict(backbone=dict(depth=18, widen_factor=1), '
+        'head=dict(num_classes=3, in_channels=512, topk=1))\ntest_evaluator = dict(topk=1)\n'
+    )
+    reference = torchvision.models.resnet18(num_classes=3)
+    reference.fc.bias.data[1] = 100  # all pictures are of class 1
+    torch.save(dict(model=reference.state_dict()), folder / 'theirs.pth')
+    tested = run('wrn', 'test', 'mine.py', 'theirs.pth', cwd=folder)
+    assert 'accuracy/top1: 33.3333' in tested.stdout
