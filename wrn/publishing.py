@@ -1,5 +1,6 @@
 """Make a file of weights for others to use out of a training checkpoint."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,8 @@ from mmengine.config import Config
 
 from wrn.config import get_test_dataset, parse_config
 from wrn.weights import Weights, read_checkpoint, to_openmmlab, write_weights
+
+_TIME = re.compile(r'_\d{8}_\d{6}$')  # mmengine ends the name of a run with it
 
 
 @dataclass
@@ -55,7 +58,7 @@ def publish(
     weights = to_openmmlab(read_checkpoint(checkpoint), checkpoint, key)
     source = source or weights.meta.get('source')
     if source is None and (run := weights.meta.get('experiment_name')):
-        source = f'trained as {run}'
+        source = f'trained as {_TIME.sub("", str(run))}'
     meta = describe(weights.meta, read_own_config(weights.meta, checkpoint), source, license)
     return Published(write_weights(folder, name, weights.state_dict, meta), weights, meta)
 

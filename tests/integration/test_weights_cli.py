@@ -160,7 +160,7 @@ def test_publish_keeps_what_users_need(capsys, folder):
     meta = dict(
         cfg=config.pretty_text,
         dataset_meta=dict(classes=tuple('abcdefghij')),
-        experiment_name='digits_20260101',
+        experiment_name='digits_20260101_123456',
         epoch=40,
     )
     average = {f'module.{key}': value + 1 for key, value in model.state_dict().items()}
@@ -176,7 +176,7 @@ def test_publish_keeps_what_users_need(capsys, folder):
         assert published.keys() == {'state_dict', 'meta'}
         meta = published['meta']
         assert meta.keys() == {'source', 'license', 'dataset_meta', 'cfg'}
-        assert meta['source'] == 'trained as digits_20260101'
+        assert meta['source'] == 'trained as digits'
         assert 'somebody' not in meta['cfg']
         loaded = wrn.get_model(parse_config(meta['cfg'], 'x'), pretrained=path)
         assert torch.equal(loaded.head.fc.weight, model.head.fc.weight)

@@ -1,0 +1,11 @@
+"""``wrn publish``, for those who look for it where OpenMMLab's projects have it."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from wrn.cli import main
+
+if __name__ == '__main__':
+    main(['publish', *sys.argv[1:]])
