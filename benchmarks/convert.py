@@ -24,7 +24,7 @@ from rich.progress import track
 from rich.table import Table
 
 CONVERT = """
-import json, sys, time, warnings
+import json, os, sys, time, warnings
 warnings.simplefilter('ignore')
 import torch, wrn
 from wrn.converting import convert
@@ -38,12 +38,14 @@ source, small, name, to, folder = sys.argv[1:]
 convert(small, 'small' + name, to, folder)
 before = memory('VmRSS')
 open('/proc/self/clear_refs', 'w').write('5')
+os.sync()  # what was written before is not to be waited for
 start = time.perf_counter()
 convert(source, name, to, folder)
 print(json.dumps({'time': time.perf_counter() - start, 'memory': memory('VmHWM') - before}))
 """
 COPY = """
 import json, os, shutil, sys, time
+os.sync()
 start = time.perf_counter()
 with open(sys.argv[1], 'rb') as source, open(sys.argv[2] + '/copy', 'wb') as target:
     shutil.copyfileobj(source, target, 1 << 20)

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import os
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO
 
@@ -69,9 +70,11 @@ def write_with_hash(
             mode = temporary.stat().st_mode
             write(temporary)
             temporary.chmod(mode)  # safetensors lets nobody else read its files
-            with temporary.open('rb+') as file:
-                os.fsync(file.fileno())
-            path = temporary.with_name(f'{name}-{sha256(temporary)[:8]}{suffix}')
+            with temporary.open('rb+') as file, ThreadPoolExecutor() as executor:
+                on_disk = executor.submit(os.fsync, file.fileno())
+                digest = sha256(temporary)  # while the disk writes
+                on_disk.result()
+            path = temporary.with_name(f'{name}-{digest[:8]}{suffix}')
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)

@@ -30,7 +30,13 @@ def test_ci_calls_the_readmes_first_commands(readme, checkout):
 
 
 def test_links_and_paths_exist(checkout):
-    for document in ('README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'configs/wrn/README.md'):
+    for document in (
+        'README.md',
+        'CONTRIBUTING.md',
+        'CHANGELOG.md',
+        'configs/wrn/README.md',
+        'docs/weights.md',
+    ):
         text = (checkout / document).read_text()
         for target in re.findall(r'\]\(([^)#:]+)\)', text):
             assert ((checkout / document).parent / target).exists(), (document, target)

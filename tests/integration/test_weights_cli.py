@@ -130,7 +130,10 @@ def test_mistakes_in_convert(fails, theirs, folder):
         (['more.pth'], 'they have backbone.layer2.0.se.weight, which the model has not'),
         (['theirs.pth', '--key', 'ema'], "no weights under the key 'ema', only: model, model_ema"),
         (['theirs.pth', '--config', 'none'], 'none: there is no such config file or model'),
-        (['theirs.pth', 'a/b.pth'], "'a/b.pth': the name of the weights must not have a folder in it"),
+        (
+            ['theirs.pth', 'a/b.pth'],
+            "'a/b.pth': the name of the weights must not have a folder in it",
+        ),
         (['theirs.pth', '--folder', 'less.pth'], 'less.pth: cannot be written to'),
         (['theirs.pth', 'x.safetensors', '--to', 'openmmlab-0.x'], 'mmcls 0.x reads .pth only'),
     ):
