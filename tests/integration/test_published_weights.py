@@ -176,6 +176,14 @@ def test_other_classes_give_a_new_head(randomise, tmp_path):
     assert model.head.fc.weight.shape == (3, 2048)
 
 
+@pytest.mark.parametrize('name', ['wide-resnet50', 'wide-resnet101'])
+def test_a_network_without_weights_of_its_own_classifies(name, photograph):
+    model = wrn.get_model(name, head=dict(num_classes=3))
+    assert wrn.inference_model(model, photograph)['pred_scores'].shape == (3,)
+    with pytest.warns(UserWarning, match='there are no pretrained weights'):
+        wrn.get_model(name, pretrained=True)
+
+
 @pytest.mark.parametrize('name', ['wrn://none', 'wrn://wide-resnet50'])
 def test_no_such_weights(name, tmp_path):
     with pytest.raises(CheckpointError, match='there are no such'):

@@ -44,8 +44,9 @@ def test_info(capsys, name):
     out, entry = capsys.readouterr().out, zoo.models()[name]
     known = [entry.name, f'{entry.metadata.data["Parameters"]:,}', *zoo.sources(entry)]
     known += zoo.names_elsewhere(entry)
-    for result in entry.results or ():
-        known += [f'{value:.2f} % on {result.dataset}' for value in result.metrics.values()]
+    for result in entry.results:
+        figures = (result.metrics or {}).values()
+        known += [f'{value:.2f} % on {result.dataset}' for value in figures]
     if entry.weights:
         known.append(entry.data['License'])
     for text in known:

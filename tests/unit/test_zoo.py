@@ -131,11 +131,8 @@ def test_the_tables_in_the_readmes(name, checkout):
         f'{entry.metadata.data["Parameters"] / 1e6:.2f}',
         f'{entry.metadata.data["FLOPs"] / 1e9:.3g}',
     ]
-    if entry.results:
-        result = entry.results[0].metrics
-        figures += [f'{result[f"Top {k} Accuracy"]:.2f}' for k in (1, 5)]
-    else:
-        figures += ['-', '-']
+    result = entry.results[0].metrics
+    figures += [f'{result[f"Top {k} Accuracy"]:.2f}' if result else '-' for k in (1, 5)]
     for readme in ('README.md', 'configs/wrn/README.md'):
         lines = (checkout / readme).read_text().splitlines()
         (row,) = (line for line in lines if line.startswith(f'| `{name}`'))

@@ -45,8 +45,8 @@ def _card(entry: Model) -> Iterator[tuple[str, str]]:
     pipeline = get_test_dataset(read_config(entry.config)).pipeline
     yield 'FLOPs', f'{metadata["FLOPs"] / 1e9:.3g} G multiply-adds'
     yield 'pictures', ', '.join(filter(None, map(_describe, pipeline)))
-    for result in entry.results or ():
-        for metric, value in result.metrics.items():
+    for result in entry.results:
+        for metric, value in (result.metrics or {}).items():
             figure = metric.removesuffix(' Accuracy').lower().replace(' ', '-')
             yield figure, f'{value:.2f} % on {result.dataset}'
     if origin := entry.data.get('Converted From'):

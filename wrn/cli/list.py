@@ -38,14 +38,17 @@ def run(args: argparse.Namespace) -> None:
     for name in names:
         entry = models[name]
         metadata = entry.metadata.data
-        result = entry.results[0] if entry.results else None
+        (result,) = entry.results
+        top1, top5 = (
+            f'{result.metrics[f"Top {k} Accuracy"]:.2f}' if result.metrics else '-' for k in (1, 5)
+        )
         table.add_row(
             entry.name,
             f'{metadata["Parameters"] / 1e6:.2f} M',
             f'{metadata["FLOPs"] / 1e9:.3g} G',
-            f'{result.metrics["Top 1 Accuracy"]:.2f}' if result else '-',
-            f'{result.metrics["Top 5 Accuracy"]:.2f}' if result else '-',
-            result.dataset if result else 'no weights',
+            top1,
+            top5,
+            result.dataset if entry.weights else 'no weights',
             os.path.relpath(entry.config, zoo.root()),
         )
     print_table(table)
