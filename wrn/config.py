@@ -145,7 +145,7 @@ def parse_config(text: str, source: str) -> Config:
 
     def value(node: ast.AST) -> Any:
         match node:
-            case ast.Call(func=ast.Name('dict'), args=[], keywords=keywords):
+            case ast.Call(ast.Name('dict'), [], keywords) if all(k.arg for k in keywords):
                 return {str(keyword.arg): value(keyword.value) for keyword in keywords}
             case ast.Dict(keys=keys, values=values) if all(keys):
                 return {value(k): value(v) for k, v in zip(keys, values, strict=True) if k}

@@ -5,7 +5,7 @@ from mmengine.config import Config
 
 import wrn
 from wrn import zoo
-from wrn.config import check_keys, find_config, read_config
+from wrn.config import check_keys, find_config, parse_config, read_config
 from wrn.errors import WrnError
 
 BASE = zoo.root() / 'configs' / 'wrn' / 'wide-resnet18_1xb64_digits.py'
@@ -78,3 +78,28 @@ def test_mistakes(config, text, message):
         wrn.get_model(path)
     assert str(error.value).startswith(f'{path}: ')
     assert '\n' not in str(error.value)
+
+
+@pytest.mark.parametrize('name', zoo.models())
+def test_a_config_is_parsed_as_checkpoints_hold_it(name):
+    config = Config.fromfile(zoo.models()[name].config)
+    parsed = parse_config(config.pretty_text, 'w.pth')
+    assert parsed.to_dict() == config.to_dict()
+
+
+@pytest.mark.parametrize(
+    'text',
+    [
+        'import os',
+        'x = open("y")',
+        'x: int = 1',
+        'x = y',
+        'x = dict(**dict(a=1))',
+        'x = {**y}',
+        'x =',
+        '(',
+    ],
+)
+def test_a_config_that_is_more_than_values_is_refused(text):
+    with pytest.raises(WrnError, match=r'^w\.pth: the config in it is no plain one'):
+        parse_config(text, 'w.pth')

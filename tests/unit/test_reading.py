@@ -126,6 +126,15 @@ def test_truncated_files(tmp_path_factory, whole_files, kind, share):
         read_checkpoint(path)
 
 
+def test_formats_of_other_libraries_are_named(tmp_path):
+    """MadryLab pickles with dill; Keras, as uncertainty-baselines uses, writes HDF5."""
+    (tmp_path / 'w.pt').write_bytes(b'\x80\x02cdill._dill\n_load_type\nX\x01\0\0\0a\x85R.')
+    (tmp_path / 'w.h5').write_bytes(b'\x89HDF\r\n\x1a\n' + b'\0' * 300)
+    for name, message in (('w.pt', "dill, as MadryLab's"), ('w.h5', 'HDF5 file.*TensorFlow')):
+        with pytest.raises(CheckpointError, match=message):
+            read_checkpoint(tmp_path / name)
+
+
 def test_a_torchscript_program(tmp_path):
     with zipfile.ZipFile(tmp_path / 'w.pth', 'w') as archive:
         archive.writestr('w/data.pkl', pickle.dumps({}, 2))

@@ -2,6 +2,7 @@
 
 import builtins
 import io
+import argparse
 import os
 import pickle
 import struct
@@ -203,6 +204,20 @@ def test_what_is_shared_stays_shared(tmp_path):
     torch.save(dict(STATE_DICT, nested=nested), tmp_path / 'w.pth')
     restored = read_checkpoint(tmp_path / 'w.pth')['nested']
     assert restored[0] is restored[1]
+
+
+def test_the_options_of_a_training_script(tmp_path):
+    """timm's and torchvision's keep them as an argparse.Namespace; here they are a dict."""
+    options = argparse.Namespace(model='wide_resnet50_2', lr=0.1, sizes=[224, (1, 2)], amp=None)
+    torch.save(dict(STATE_DICT, args=options), tmp_path / 'w.pth')
+    assert read_checkpoint(tmp_path / 'w.pth')['args'] == vars(options)
+
+
+def test_options_that_want_to_run_code_are_refused(tmp_path, calls):
+    options = argparse.Namespace(device=calls(os.system, 'true'))
+    torch.save(dict(STATE_DICT, args=options), tmp_path / 'w.pth')
+    with pytest.raises(CheckpointError, match=r'asks to run posix\.system'):
+        read_checkpoint(tmp_path / 'w.pth')
 
 
 def test_a_whole_module_is_refused(tmp_path):
