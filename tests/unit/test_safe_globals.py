@@ -1,8 +1,8 @@
 """What a checkpoint may contain beside tensors, and that nothing in it is ever run."""
 
+import argparse
 import builtins
 import io
-import argparse
 import os
 import pickle
 import struct
