@@ -6,7 +6,7 @@ import difflib
 import inspect
 import re
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -165,8 +165,29 @@ def parse_config(text: str, source: str) -> Config:
                 case _:
                     raise ValueError('it has statements other than assignments')
         return Config(values)
-    except (SyntaxError, ValueError, TypeError, KeyError, RecursionError) as error:
+    except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError) as error:
         raise WrnError(f'{source}: the config in it is no plain one ({error})') from error
+
+
+def read_own_config(meta: Mapping[str, Any], source: str) -> Config | None:
+    """Read the config that a checkpoint holds.
+
+    Args:
+        meta: The ``meta`` of the checkpoint.
+        source: The name of the file, for messages.
+
+    Returns:
+        The config, which says how pictures are prepared; None if there is none that does, or it
+        is more than plain values.
+    """
+    if not isinstance(text := meta.get('cfg'), str):
+        return None
+    try:
+        config = parse_config(text, source)
+        get_test_dataset(config)
+    except (WrnError, AttributeError, TypeError):
+        return None
+    return config if isinstance(config.get('model'), dict) else None
 
 
 def get_dataset_meta(cfg: Config) -> dict[str, Any]:

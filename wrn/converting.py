@@ -1,6 +1,5 @@
 """Convert the weights of Wide-ResNets between the formats in which they are published."""
 
-import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,15 +13,17 @@ from modelindex.models.Model import Model
 from torch import Tensor
 
 from wrn import zoo
-from wrn.config import config_errors, get_dataset_meta, read_config
+from wrn.config import config_errors, get_dataset_meta, read_config, read_own_config
 from wrn.errors import CheckpointError, WrnError, some
 from wrn.files import sha256
 from wrn.models.empty import EmptyOnMeta
-from wrn.publishing import Published, describe, read_own_config
+from wrn.publishing import Published, describe
 from wrn.weights import check_state_dict, read_checkpoint, to_openmmlab, write_weights
 from wrn.weights.architecture import Architecture, find_architecture
-from wrn.weights.download import fetch, hash_in_name
+from wrn.weights.download import hash_in_name
 from wrn.weights.formats import FORMATS, folded
+from wrn.weights.options import check_options
+from wrn.weights.schemes import ADDRESSES, locate
 from wrn.weights.writing import SUFFIXES
 
 # What can be written: the format of the keys, and the suffix that such files usually have.
@@ -34,6 +35,7 @@ TARGETS = {
     'authors': ('authors', '.pth'),
 }
 _TEMPLATE = 'configs/wrn/wide-resnet50_8xb32_in1k.py'
+_PREPARATION = ('mean', 'std', 'to_rgb')
 
 
 @dataclass
@@ -44,11 +46,13 @@ class Converted(Published):
         architecture: The network.
         entry: The model whose published weights they are; None if they are of no known file.
         lossless: Whether converting the file back gives the same bits.
+        tensors: How many were written.
     """
 
     architecture: Architecture
     entry: Model | None
     lossless: bool
+    tensors: int
 
 
 def convert(
@@ -96,8 +100,17 @@ def convert(
         )
     architecture = find_architecture(weights.state_dict, str(path))
     own = None if config or entry else read_own_config(weights.meta, str(path))
-    full = own or read_config(config or (entry.config if entry else _TEMPLATE))
-    full = _with_architecture(full, architecture, str(path))
+    full = read_config(config or (entry.config if entry else _TEMPLATE))
+    if own:
+        # Its network is not built: names of types in it may mean anything that can be imported.
+        check_options(own.model, {}, str(path))
+        full.test_dataloader = own.test_dataloader
+        preprocessor = own.model.get('data_preprocessor') or own.get('data_preprocessor') or {}
+        if isinstance(preprocessor, Mapping):
+            full.data_preprocessor.update(
+                {key: preprocessor[key] for key in _PREPARATION if key in preprocessor}
+            )
+    _set_architecture(full, architecture)
     _check_network(full, weights.state_dict, str(path))
 
     form, usual = FORMATS[TARGETS[to][0]], TARGETS[to][1]
@@ -107,16 +120,18 @@ def convert(
         _check_same(form.to_openmmlab(converted), weights.state_dict, str(path))
 
     if entry:
-        source = source or entry.data['Converted From']['Weights']
-        license = license or entry.data['License']
+        source = source or (entry.data.get('Converted From') or {}).get('Weights')
+        license = license or entry.data.get('License')
     classes = get_dataset_meta(full) if entry or config else {}
     if len(classes.get('classes') or ()) == architecture.num_classes:
         weights.meta.setdefault('dataset_meta', classes)
     source = source or weights.meta.get('source') or path.name
     description = describe(weights.meta, full, source, license)
     meta: dict[str, Any] | None = description
-    if not name:
-        name = entry.name if entry else path.stem.removesuffix(f'-{hash_in_name(path.name)}')
+    if name is None and entry:
+        name = entry.name
+    elif name is None:
+        name = path.stem.removesuffix(f'-{hash_in_name(path.name) or ""}')
     if not name.endswith(SUFFIXES):
         name += usual
     if to == 'openmmlab-0.x':
@@ -124,19 +139,21 @@ def convert(
     elif form is not FORMATS['openmmlab'] and name.endswith('.pth'):
         meta = None  # a plain state dict
     written = write_weights(folder, name, converted, meta)
-    return Converted(written, weights, meta, architecture, entry, lossless)
+    return Converted(written, weights, meta, architecture, entry, lossless, len(converted))
 
 
 def _locate(checkpoint: str) -> tuple[Path, Model | None]:
     """Find a file, and the model whose published weights it has."""
-    if checkpoint.startswith(zoo.SCHEME):
-        entry = zoo.find(checkpoint.removeprefix(zoo.SCHEME))
-        if entry is None or not zoo.sources(entry):
-            raise CheckpointError(f'{checkpoint}: there are no such published weights')
-        return fetch(zoo.sources(entry), entry.name), entry
-    path = fetch([checkpoint], checkpoint) if '://' in checkpoint else Path(checkpoint)
-    entry = zoo.find_source(path.name)
-    if entry and path.is_file() and not sha256(path).startswith(hash_in_name(path.name) or ''):
+    if '://' in checkpoint:
+        if not checkpoint.startswith(ADDRESSES):
+            known = ', '.join(ADDRESSES)
+            raise CheckpointError(f'{checkpoint}: no such address; give a path, or {known}')
+        path, entry = locate(checkpoint)
+    else:
+        path, entry = Path(checkpoint).expanduser(), None
+    entry = entry or zoo.find_source(path.name)
+    expected = hash_in_name(path.name)
+    if entry and expected and path.is_file() and not sha256(path).startswith(expected):
         raise CheckpointError(
             f'{path}: is not the published file of this name, since its SHA-256 is another; '
             'download it again, or rename it if the weights are others'
@@ -144,21 +161,12 @@ def _locate(checkpoint: str) -> tuple[Path, Model | None]:
     return path, entry
 
 
-def _with_architecture(config: Config, architecture: Architecture, path: str) -> Config:
+def _set_architecture(config: Config, architecture: Architecture) -> None:
     """Let a config describe the network that the weights are of."""
-    config = copy.deepcopy(config)
-    if config.model.backbone.get('style', 'pytorch') != 'pytorch':
-        raise CheckpointError(
-            f'{path}: the config in it says style={config.model.backbone.style!r}, with the stride '
-            'in the first convolution of a block; no other format can say that'
-        )
-    if str(config.model.backbone.type).rpartition('.')[2] != 'WideResNet':
-        # OpenMMLab's own spelling of the same network.
-        config.model = read_config(_TEMPLATE).model
     config.model.backbone.update(depth=architecture.depth, widen_factor=architecture.widen_factor)
     if architecture.num_classes is None:
         config.model.head = None
-        return config
+        return
     config.model.head.update(
         num_classes=architecture.num_classes,
         in_channels=architecture.in_channels,
@@ -166,7 +174,6 @@ def _with_architecture(config: Config, architecture: Architecture, path: str) ->
     )
     if 'data_preprocessor' in config:
         config.data_preprocessor.num_classes = architecture.num_classes
-    return config
 
 
 def _check_network(config: Config, state_dict: Mapping[str, Tensor], path: str) -> None:

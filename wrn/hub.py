@@ -14,10 +14,17 @@ from mmengine.registry import DefaultScope
 from mmpretrain.registry import MODELS
 
 from wrn import models, zoo
-from wrn.config import CONFIG_SUFFIXES, config_errors, get_dataset_meta, read_config
+from wrn.config import (
+    CONFIG_SUFFIXES,
+    config_errors,
+    get_dataset_meta,
+    read_config,
+    read_own_config,
+)
 from wrn.errors import RandomWeightsWarning, WrnError, did_you_mean
 from wrn.models.empty import EmptyOnMeta
 from wrn.weights import assign_state_dict, check_state_dict, set_normalization, to_openmmlab
+from wrn.weights.options import check_options
 from wrn.weights.schemes import load_checkpoint
 
 
@@ -124,7 +131,10 @@ def _build_pretrained(
     checkpoint = load_checkpoint(source, url_mapping)
     weights = to_openmmlab(checkpoint, source)
     network = _build_empty(config) or _build(config)
-    if not check_state_dict(network, weights.state_dict, source, new_head=True):
+    fits = check_state_dict(network, weights.state_dict, source, new_head=True)
+    if trained := read_own_config(weights.meta, source):
+        check_options(trained.model, config.model, source)
+    if not fits:
         if network.with_head:
             message = f'{source}: the weights of the head do not fit; the head is newly initialised'
             warnings.warn(message, RandomWeightsWarning, stacklevel=3)

@@ -8,7 +8,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from wrn.config import get_test_dataset, parse_config
+from wrn.config import get_test_dataset, read_own_config
 from wrn.weights import Weights, read_checkpoint, to_openmmlab, write_weights
 
 _TIME = re.compile(r'_\d{8}_\d{6}$')  # mmengine ends the name of a run with it
@@ -63,26 +63,6 @@ def publish(
     return Published(write_weights(folder, name, weights.state_dict, meta), weights, meta)
 
 
-def read_own_config(meta: Mapping[str, Any], source: str) -> Config | None:
-    """Read the config that a checkpoint holds.
-
-    Args:
-        meta: The ``meta`` of the checkpoint.
-        source: The name of the file, for messages.
-
-    Returns:
-        The config; None if there is none that says how pictures are prepared, as those of
-        mmcls 0.x do not.
-
-    Raises:
-        WrnError: If it is more than plain values.
-    """
-    if not isinstance(text := meta.get('cfg'), str):
-        return None
-    config = parse_config(text, source)
-    return config if 'model' in config and config.get('test_dataloader') else None
-
-
 def describe(
     meta: Mapping[str, Any], config: Config | None, source: str | None, license: str | None
 ) -> dict[str, Any]:
@@ -122,6 +102,8 @@ def _shorten(config: Config, normalization: Mapping[str, Any]) -> Config:
             default_scope='mmpretrain',
             model=model,
             data_preprocessor={**preprocessor, **normalization},
-            test_dataloader=dict(dataset=dict(type=dataset.type, pipeline=dataset.pipeline)),
+            test_dataloader=dict(
+                dataset=dict(type=dataset.get('type', 'ImageNet'), pipeline=dataset.pipeline)
+            ),
         )
     )

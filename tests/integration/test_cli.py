@@ -217,7 +217,7 @@ def test_publish_is_repeatable(capsys, tmp_path, fails):
         main(['publish', 'w.pth', 'mine', '--folder', 'out'])
     assert len(list((tmp_path / 'out').iterdir())) == 1
     assert 'left out' not in capsys.readouterr().out
-    assert 'must not have a folder in it' in fails('publish', 'w.pth', '../mine')
+    assert 'must be the name of a file without a folder' in fails('publish', 'w.pth', '../mine')
 
 
 def test_a_bad_picture_of_a_data_set_is_named(fails, make_image_folder, tmp_path):

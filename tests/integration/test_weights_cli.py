@@ -12,7 +12,8 @@ import wrn
 from wrn import zoo
 from wrn.cli import main
 from wrn.config import parse_config
-from wrn.weights import read_checkpoint
+from wrn.errors import CheckpointError
+from wrn.weights import read_checkpoint, to_openmmlab
 
 DIGITS = 'wide-resnet18_1xb64_digits'
 
@@ -133,7 +134,7 @@ def test_mistakes_in_convert(fails, theirs, folder):
         (['theirs.pth', '--config', 'none'], 'none: there is no such config file or model'),
         (
             ['theirs.pth', 'a/b.pth'],
-            "'a/b.pth': the name of the weights must not have a folder in it",
+            "'a/b.pth': must be the name of a file without a folder",
         ),
         (['theirs.pth', '--folder', 'less.pth'], 'less.pth: cannot be written to'),
         (['theirs.pth', 'x.safetensors', '--to', 'openmmlab-0.x'], 'mmcls 0.x reads .pth only'),
@@ -191,12 +192,70 @@ def test_publish_keeps_what_users_need(capsys, folder):
     assert torch.equal(loaded['head.fc.weight'], model.head.fc.weight + 1)
 
 
-def test_a_config_that_is_code_is_not_run(fails, folder):
-    model = wrn.get_model(DIGITS)
-    for text in ('import os', 'x = __import__("os").getcwd()', 'x = dict(a=open("hacked", "w"))'):
-        torch.save(dict(meta=dict(cfg=text), state_dict=model.state_dict()), 'evil.pth')
-        assert 'evil.pth: the config in it is no plain one' in fails('publish', 'evil.pth', 'x')
+def test_a_config_that_is_code_is_not_run(folder):
+    weights = to_openmmlab(torchvision.models.resnet18().state_dict(), 'x').state_dict
+    plain = (
+        "model = dict(type='ImageClassifier', backbone=dict(type='WideResNet'), {})\n"
+        "test_dataloader = dict(dataset=dict(type='ImageNet', pipeline=[]))"
+    )
+    for text in (
+        'import os',
+        'x = dict(a=open("hacked", "w"))',
+        # mmengine imports and calls whatever a type names.
+        plain.format("neck=dict(type='subprocess.check_call', popenargs=['touch', 'hacked'])"),
+        plain.format("data_preprocessor=dict(type='os.mkdir', path='hacked')"),
+    ):
+        torch.save(dict(meta=dict(cfg=text), state_dict=weights), 'evil.pth')
+        main(['publish', 'evil.pth', 'x'])
+        main(['convert', 'evil.pth', 'x'])
+        wrn.get_model(
+            'wide-resnet50',
+            'evil.pth',
+            backbone=dict(depth=18, widen_factor=1),
+            head=dict(in_channels=512),
+        )
     assert not (folder / 'hacked').exists()
+
+
+@pytest.mark.parametrize(
+    'option',
+    [dict(style='caffe'), dict(strides=(1, 2, 2, 1)), dict(norm_cfg=dict(type='BN', eps=1e-3))],
+)
+def test_options_that_the_keys_do_not_show(option, fails, folder):
+    """Weights trained so are refused, unless the model has the option too."""
+    own = Config.fromfile(zoo.models()['wide-resnet50'].config)
+    own.merge_from_dict(dict(model=dict(backbone=dict(depth=18, widen_factor=1, **option))))
+    own.model.head.in_channels = 512
+    weights = wrn.get_model(own).state_dict()
+    torch.save(dict(meta=dict(cfg=own.pretty_text), state_dict=weights), 'w.pth')
+    (name,) = option
+    assert f'w.pth: the weights were trained with {name}=' in fails('convert', 'w.pth')
+    wrn.get_model(own, 'w.pth')
+    own.model.backbone.pop(name)
+    with pytest.raises(CheckpointError, match=f'trained with {name}='):
+        wrn.get_model(own, 'w.pth')
+
+
+@pytest.mark.parametrize(
+    'meta',
+    [
+        dict(dataset_meta={'classes': {'a', 'b'}}),
+        dict(dataset_meta='abc'),
+        dict(CLASSES=5),
+        dict(normalization={'mean': 1}),
+        dict(source=3, license=['x'], cfg=4),
+        dict(cfg='model = [1]\ntest_dataloader = 3'),
+        dict(cfg='(' * 100_000),
+        5,
+    ],
+)
+def test_nonsense_beside_the_weights_does_no_harm(meta, capsys, folder):
+    model = wrn.get_model('wide-resnet50', backbone=dict(depth=18), head=dict(in_channels=1024))
+    torch.save(dict(meta=meta, state_dict=model.state_dict()), 'w.pth')
+    main(['convert', 'w.pth', 'x'])
+    (path,) = folder.glob('x-*')
+    assert read_checkpoint(path)['meta'].keys() == {'source', 'cfg'}
+    assert read_checkpoint(path)['meta']['source'] == 'w.pth'
 
 
 def test_test_takes_the_formats_too(make_image_folder, folder, run):

@@ -694,6 +694,17 @@ def test_a_mirror_of_the_environment(server, monkeypatch):
 
 
 @once
+def test_a_mirror_does_not_get_round_the_hash(server, cache):
+    """The name and the hash are those of the source, whatever the file is called there."""
+    server.answers = [flipped()]
+    mapping = (FORGE, server.url('other.pth'))
+    with pytest.raises(CheckpointError, match=WRONG_HASH):
+        fetch([FORGE], 'weights', mapping)
+    server.answers = [whole]
+    assert fetch([FORGE], 'weights', mapping) == cache / NAME
+
+
+@once
 def test_an_argument_goes_before_the_environment(server, dead, monkeypatch):
     monkeypatch.setenv('WRN_URL_MAPPING', f'https://forge.invalid {dead}')
     mapping = ('https://forge.invalid', server.url('mirror'))

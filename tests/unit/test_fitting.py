@@ -67,6 +67,14 @@ def test_half_precision_becomes_the_models(model, state_dict):
     assert torch.equal(model.state_dict()[key], half[key].float())
 
 
+@pytest.mark.parametrize('change', [torch.Tensor.int, torch.Tensor.cfloat, torch.Tensor.to_sparse])
+def test_weights_that_are_no_dense_floats(model, state_dict, change):
+    """Quantised or pruned, they are numbers of another meaning."""
+    state_dict['head.fc.weight'] = change(state_dict['head.fc.weight'])
+    with pytest.raises(CheckpointError, match=r'^w\.pth: head\.fc\.weight are of'):
+        check_state_dict(model, state_dict, 'w.pth')
+
+
 def test_normalization(model):
     """The buffers are those that mmpretrain's preprocessor makes of the same figures."""
     changed, reference = (

@@ -218,7 +218,7 @@ def test_several_files(hub, tmp_path):
         get()
     assert str(error.value) == (
         f'weights: cannot be downloaded ({REPOSITORY}: the repository has several files of weights '
-        '(a.safetensors, b.safetensors); name one of them behind it); give the path of a file'
+        '(a.safetensors, b.safetensors); name one of them behind it); give the path of a file, or copy the cache of another machine to HF_HOME'
     )
     assert kept(tmp_path) == set()
 
@@ -403,7 +403,7 @@ def test_offline_without_the_file(hub, commit, monkeypatch):
         get(address)
     assert str(error.value) == (
         'weights: is not in the cache, and WRN_OFFLINE or HF_HUB_OFFLINE in the environment '
-        f'forbids to download it from {address}; give the path of a file'
+        f'forbids to download it from {address}; give the path of a file, or copy the cache of another machine to HF_HOME'
     )
     assert hub.requests == []
 

@@ -50,11 +50,13 @@ def run(args: argparse.Namespace) -> None:
     if done.entry:
         print(f'these are the weights of {done.entry.name}')
     print_left_out(done.weights)
-    if done.weights.meta.get('normalization') and not done.meta:
+    if done.weights.meta.get('normalization') and done.meta is None:
         print("left out: the input's mean and std, for which this format has no place")
+    if args.to == 'authors' and any('num_batches_tracked' in key for key in state_dict):
+        print('left out: num_batches_tracked, for which this format has no place')
     print(f'checked: {len(state_dict)} tensors, no key left over on either side')
     if done.lossless:
         print('checked: converted back, they are the same bit for bit')
     else:
         print('batch norms are folded: the outputs are equal up to rounding; no way leads back')
-    print_written(done)
+    print_written(done, done.tensors)

@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> None:
     left = sorted(done.weights.meta.keys() - (done.meta or {}).keys())
     if left:
         print('left out of what the checkpoint says:', ', '.join(left))
-    print_written(done)
+    print_written(done, len(done.weights.state_dict))
 
 
 def print_left_out(weights: Weights) -> None:
@@ -44,11 +44,13 @@ def print_left_out(weights: Weights) -> None:
         print('left out:', ', '.join(weights.left_out))
 
 
-def print_written(done: Published) -> None:
+def print_written(done: Published, tensors: int) -> None:
     """Say what was written, and what is in it."""
     size = done.path.stat().st_size / 1e6
-    says = ', '.join(done.meta) if done.meta else 'nothing, as the format has no room for it'
-    print(f'wrote {done.path}: {len(done.weights.state_dict)} tensors, {size:.2f} MB')
+    says = 'nothing, as the format has no room for it'
+    if done.meta is not None:
+        says = ', '.join(done.meta) or 'nothing, as nothing is known'
+    print(f'wrote {done.path}: {tensors} tensors, {size:.2f} MB')
     print(f'the file says of them: {says}')
     if done.meta and 'license' not in done.meta:
         print('no licence is known; --license says it')

@@ -63,19 +63,22 @@ def find_architecture(state_dict: Mapping[str, Tensor], source: str) -> Architec
             f'{source}: the weights have {found}; a Wide-ResNet for ImageNet has those of ResNet-'
             f'{", ".join(map(str, WideResNet.arch_settings))}'
         )
-    inner = state_dict[f'backbone.layer1.0.conv{1 if is_basic else 2}.weight']
+    inner = state_dict.get(f'backbone.layer1.0.conv{1 if is_basic else 2}.weight')
+    stem, head = (state_dict.get(f'{key}.weight') for key in ('backbone.conv1', 'head.fc'))
+    if inner is None or inner.ndim != 4 or (head is not None and head.ndim != 2):
+        raise CheckpointError(
+            f'{source}: the first block or the head is not that of a Wide-ResNet for ImageNet'
+        )
     if not is_basic and inner.shape[0] != inner.shape[1]:
         raise CheckpointError(
             f'{source}: the weights are of grouped convolutions, as of a ResNeXt; a Wide-ResNet '
             'has none'
         )
-    stem = state_dict.get('backbone.conv1.weight')
-    if stem is None or len(stem) != _STEM:
+    if stem is None or stem.ndim != 4 or len(stem) != _STEM:
         raise CheckpointError(
             f'{source}: the stem is not the convolution to {_STEM} channels of a Wide-ResNet for '
             'ImageNet'
         )
-    head = state_dict.get('head.fc.weight')
     factor = Fraction(len(inner), _BASE)
     return Architecture(
         depth=depths[0],

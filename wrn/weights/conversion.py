@@ -56,9 +56,30 @@ def to_openmmlab(checkpoint: Mapping[str, Any], source: str, key: str | None = N
     form = recognise(state_dict)
     if form is not None:
         state_dict = FORMATS[form].to_openmmlab(state_dict)
-    meta = dict(checkpoint['meta']) if isinstance(checkpoint.get('meta'), Mapping) else {}
-    if 'CLASSES' in meta:  # mmcls 0.x
-        meta['dataset_meta'] = {'classes': meta.pop('CLASSES')}
+    meta = _read_meta(checkpoint.get('meta'))
     if unwrapped.normalization:
         meta['normalization'] = unwrapped.normalization
     return Weights(state_dict, meta, form, unwrapped.key, unwrapped.left_out)
+
+
+def _read_meta(value: Any) -> dict[str, Any]:
+    """Keep of the ``meta`` of a checkpoint what is what it should be; anybody can write one."""
+    meta = dict(value) if isinstance(value, Mapping) else {}
+    if 'CLASSES' in meta:  # mmcls 0.x
+        meta['dataset_meta'] = {'classes': meta.pop('CLASSES')}
+    dataset_meta = meta.pop('dataset_meta', None)
+    if isinstance(dataset_meta, Mapping) and _are(str, dataset_meta.get('classes', [])):
+        meta['dataset_meta'] = dict(dataset_meta)
+    normalization = meta.pop('normalization', None)
+    if isinstance(normalization, Mapping) and all(
+        _are(float, normalization.get(key)) for key in ('mean', 'std')
+    ):
+        meta['normalization'] = {key: normalization[key] for key in ('mean', 'std')}
+    for key in ('source', 'license', 'cfg'):
+        if not isinstance(meta.get(key, ''), str):
+            del meta[key]
+    return meta
+
+
+def _are(kind: type, values: Any) -> bool:
+    return isinstance(values, list | tuple) and all(isinstance(value, kind) for value in values)

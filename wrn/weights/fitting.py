@@ -41,10 +41,23 @@ def check_state_dict(
         for key in expected.keys() & state_dict.keys()
         if expected[key].shape != state_dict[key].shape
     ]
+    # Integers are quantised, and need scales that no key of the model has.
+    unusable = [
+        key
+        for key in expected.keys() & state_dict.keys()
+        if (expected[key].is_floating_point() and not state_dict[key].is_floating_point())
+        or state_dict[key].layout != torch.strided
+    ]
     # Some modules change the weights that they are given, such as position embeddings to a size.
     changing = tuple(
         f'{name}.' for name, module in network.named_modules() if module._load_state_dict_pre_hooks
     )
+    if unusable:
+        kind, layout = state_dict[min(unusable)].dtype, state_dict[min(unusable)].layout
+        raise CheckpointError(
+            f'{source}: {some(unusable)} are of {kind} in the layout {layout}, not dense and of '
+            'floating point; give the weights from before they were quantised or pruned'
+        )
     wrong = {key for key in (*missing, *unexpected, *reshaped) if not key.startswith(changing)}
     if not wrong:
         return True

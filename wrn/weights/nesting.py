@@ -53,33 +53,40 @@ def unwrap(checkpoint: Mapping[str, Any], source: str, key: str | None = None) -
         CheckpointError: If there are no weights in it, none under the key, or several that may be
             meant.
     """
-    found = dict(_state_dicts(checkpoint))
+    found = {'.'.join(path): (path, weights) for path, weights in _state_dicts(checkpoint)}
     if key is None:
         key = _choose(found, checkpoint, source)
     elif key not in found:
         keys = some(found) or 'none'
         raise CheckpointError(f"{source}: there are no weights under the key '{key}', only: {keys}")
-    state_dict, counters, normalization = _strip(found[key])
-    left_out = [
-        other
-        for other in (*checkpoint, *(other for other in found if '.' in other))
-        if key and other != key and not key.startswith(f'{other}.') and other != 'meta'
-    ]
-    return Unwrapped(state_dict, key, left_out + counters, normalization)
+    path, weights = found[key]
+    state_dict, counters, normalization = _strip(weights)
+    return Unwrapped(state_dict, key, _siblings(checkpoint, path) + counters, normalization)
 
 
-def _state_dicts(value: Mapping, path: str = '', depth: int = 0) -> Iterator[tuple[str, Mapping]]:
-    """Yield each dict of tensors with the names of modules in their keys, and its path."""
-    tensors = [key for key, item in value.items() if isinstance(item, Tensor)]
-    if any('.' in str(key) for key in tensors):
+def _state_dicts(
+    value: Mapping, path: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], Mapping]]:
+    """Yield the path of each dict of tensors with the names of modules in their keys, and it."""
+    if any('.' in str(key) and isinstance(item, Tensor) for key, item in value.items()):
         yield path, value
-    elif depth < 3:
+    if len(path) < 3:
         for key, item in value.items():
             if isinstance(item, Mapping):
-                yield from _state_dicts(item, f'{path}.{key}' if path else str(key), depth + 1)
+                yield from _state_dicts(item, (*path, str(key)))
 
 
-def _choose(found: Mapping[str, Mapping], checkpoint: Mapping, source: str) -> str:
+def _siblings(value: Mapping, path: tuple[str, ...]) -> list[str]:
+    """List what lies beside the way to the weights, and among them what is no tensor."""
+    beside = []
+    for depth, part in enumerate(path):
+        beside += ['.'.join((*path[:depth], str(key))) for key in value if str(key) != part]
+        value = next(item for key, item in value.items() if str(key) == part)
+    beside += ['.'.join((*path, str(k))) for k, v in value.items() if not isinstance(v, Tensor)]
+    return [key for key in beside if key != 'meta']
+
+
+def _choose(found: Mapping[str, Any], checkpoint: Mapping, source: str) -> str:
     if not found:
         raise CheckpointError(
             f'{source}: holds no weights, only {some(map(str, checkpoint)) or "nothing"}; expected '

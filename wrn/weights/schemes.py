@@ -1,7 +1,7 @@
 """Where checkpoints come from: the loaders that mmengine calls for a path or URL."""
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from mmengine.runner.checkpoint import (
     get_mmcls_models,
     get_torchvision_models,
 )
+from modelindex.models.Model import Model
 
 from wrn import zoo
 from wrn.errors import CheckpointError, did_you_mean
@@ -21,6 +22,8 @@ from wrn.weights.conversion import to_openmmlab
 from wrn.weights.download import fetch, map_url
 from wrn.weights.nesting import unwrap
 from wrn.weights.reading import read_checkpoint
+
+ADDRESSES = ('http://', 'https://', 'hf://', zoo.SCHEME)
 
 
 def load_from_local(filename: str, map_location: Any = None) -> dict[str, Any]:
@@ -58,10 +61,7 @@ def load_from_http(filename: str, map_location: Any = None) -> dict[str, Any]:
     Raises:
         CheckpointError: If the download fails, or its hash is wrong.
     """
-    entry = zoo.find_source(filename)
-    if entry and entry.name in filename:
-        return load_from_zoo(zoo.SCHEME + entry.name, map_location)
-    return _load([filename], filename, map_location)
+    return _load(filename, map_location)
 
 
 def load_from_hub(filename: str, map_location: Any = None) -> dict[str, Any]:
@@ -77,18 +77,15 @@ def load_from_hub(filename: str, map_location: Any = None) -> dict[str, Any]:
     Raises:
         CheckpointError: If the download fails, or its hash is wrong.
     """
-    return _load([filename], filename, map_location)
+    return _load(filename, map_location)
 
 
-def load_from_zoo(
-    filename: str, map_location: Any = None, url_mapping: tuple[str, str] | None = None
-) -> dict[str, Any]:
+def load_from_zoo(filename: str, map_location: Any = None) -> dict[str, Any]:
     """Load the published weights of a model of this package, from the first source that answers.
 
     Args:
         filename: ``wrn://`` and the name of a model.
         map_location: Where to put the tensors. Defaults to None, the CPU.
-        url_mapping: As for :func:`wrn.weights.download.fetch`. Defaults to None.
 
     Returns:
         ``dict(state_dict=..., meta=...)`` with OpenMMLab's keys.
@@ -96,25 +93,47 @@ def load_from_zoo(
     Raises:
         CheckpointError: If there are no such weights, or no source has them.
     """
-    name = filename.removeprefix(zoo.SCHEME)
-    entry = zoo.find(name)
-    if entry is None or not entry.weights:
-        known = [entry.name for entry in zoo.models().values() if entry.weights]
-        raise CheckpointError(f'{filename}: there are no such weights{did_you_mean(name, known)}')
-    if not (addresses := zoo.sources(entry)):
-        return read_checkpoint(entry.weights, map_location)
-    checkpoint = _load(addresses, entry.name, map_location, url_mapping)
-    weights = to_openmmlab(checkpoint, entry.name)
-    return dict(state_dict=weights.state_dict, meta=weights.meta)
+    return _load(filename, map_location)
+
+
+def locate(address: str, url_mapping: tuple[str, str] | None = None) -> tuple[Path, Model | None]:
+    """Find the file that an address means, in the cache or at its source.
+
+    Args:
+        address: One that begins as one of :data:`ADDRESSES`.
+        url_mapping: As for :func:`wrn.weights.download.fetch`. Defaults to None.
+
+    Returns:
+        The path of the file, and the model whose published weights it has, if the address is that
+        of one: ``wrn://NAME``, or the URL of OpenMMLab's file, which leads to the other sources.
+
+    Raises:
+        CheckpointError: If there is no such file, or it cannot be had.
+    """
+    if address.startswith(zoo.SCHEME):
+        entry = zoo.find(address.removeprefix(zoo.SCHEME))
+        if entry is None or not entry.weights:
+            known = [entry.name for entry in zoo.models().values() if entry.weights]
+            hint = did_you_mean(address.removeprefix(zoo.SCHEME), known, '; `wrn list` shows all')
+            raise CheckpointError(f'{address}: there are no such weights{hint}')
+    else:
+        entry = zoo.find_source(address)
+        if entry is None or entry.name not in address:
+            return fetch([address], address, url_mapping), None
+    if not zoo.sources(entry):
+        return Path(entry.weights), entry
+    return fetch(zoo.sources(entry), entry.name, url_mapping), entry
 
 
 def _load(
-    addresses: Sequence[str],
-    name: str,
-    map_location: Any,
-    url_mapping: tuple[str, str] | None = None,
+    address: str, map_location: Any, url_mapping: tuple[str, str] | None = None
 ) -> dict[str, Any]:
-    return read_checkpoint(fetch(addresses, name, url_mapping), map_location)
+    path, entry = locate(address, url_mapping)
+    checkpoint = read_checkpoint(path, map_location)
+    if entry is None:
+        return checkpoint
+    weights = to_openmmlab(checkpoint, entry.name)
+    return dict(state_dict=weights.state_dict, meta=weights.meta)
 
 
 def load_from_storage(filename: str, map_location: Any = None) -> dict[str, Any]:
@@ -199,13 +218,10 @@ def load_checkpoint(source: str, url_mapping: tuple[str, str] | None = None) -> 
     Raises:
         CheckpointError: If it cannot be read.
     """
-    if source.startswith(zoo.SCHEME):
-        return load_from_zoo(source, url_mapping=url_mapping)
-    if url_mapping:
-        source = map_url(source, url_mapping)
-        if source.startswith(('http://', 'https://')):
-            return _load([source], source, 'cpu', url_mapping=('', ''))  # nor by the environment
-    return CheckpointLoader.load_checkpoint(source, map_location='cpu', logger='silent')
+    mapped = map_url(source, url_mapping) if url_mapping else source
+    if mapped.startswith(ADDRESSES):
+        return _load(source, 'cpu', url_mapping)
+    return CheckpointLoader.load_checkpoint(mapped, map_location='cpu', logger='silent')
 
 
 def register() -> None:

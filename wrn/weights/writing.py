@@ -24,7 +24,7 @@ def write_weights(
 ) -> Path:
     """Write weights as ``NAME-HASH.safetensors`` or ``.pth``; HASH begins the file's SHA-256.
 
-    The same weights give the same file.
+    The same weights, in the same order, give the same file.
 
     Args:
         folder: Where to write; it is made if it does not exist.
@@ -40,8 +40,10 @@ def write_weights(
     Raises:
         WrnError: If the name has a folder in it, or the folder cannot be written to.
     """
-    if Path(name).name != name:
-        raise WrnError(f"'{name}': the name of the weights must not have a folder in it")
+    if Path(name).name != name or not name.removesuffix('.pth').removesuffix('.safetensors'):
+        raise WrnError(
+            f"'{name}': must be the name of a file without a folder; --folder says where to write"
+        )
     suffix = next((suffix for suffix in SUFFIXES if name.endswith(suffix)), SUFFIXES[0])
     weights: dict[str, Tensor] = {}
     storages: set[int] = set()

@@ -3,7 +3,7 @@
 import logging
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256 as hash_of
 from pathlib import Path
 from urllib.parse import urlparse
@@ -48,21 +48,24 @@ def fetch(sources: Sequence[str], name: str, url_mapping: tuple[str, str] | None
         WrnError: If the cache cannot be written to, or the mapping is no pattern.
     """
     mapping = url_mapping or _mapping_from_environment()
-    if mapping:
-        sources = [s if s.startswith(_HUB) else map_url(s, mapping) for s in sources]
+    addresses = {
+        source: map_url(source, mapping) if mapping and not source.startswith(_HUB) else source
+        for source in sources
+    }
     failure: list[str | None] = [None]
     if is_main_process():
         try:
-            path = _fetch(sources, name)
+            path = _fetch(addresses, name)
         except WrnError as error:
             failure = [str(error)]
     broadcast_object_list(failure)  # else the others would wait for a file that never comes
     if failure[0]:
         raise CheckpointError(failure[0])
-    return path if is_main_process() else _fetch(sources, name)
+    return path if is_main_process() else _fetch(addresses, name)
 
 
-def _fetch(sources: Sequence[str], name: str) -> Path:
+def _fetch(sources: Mapping[str, str], name: str) -> Path:
+    """Get a file; its name and hash are those of a source, which may be asked at a mirror."""
     offline = any(os.environ.get(name, '').lower() not in ('', '0', 'false') for name in _OFFLINE)
     for source in sources:
         # A file on the hub that stands alone may have a new version there.
@@ -72,23 +75,23 @@ def _fetch(sources: Sequence[str], name: str) -> Path:
     if offline:
         raise CheckpointError(
             f'{name}: is not in the cache, and {" or ".join(_OFFLINE)} in the environment forbids '
-            f'to download it from {", ".join(sources)}; {_cure(sources)}'
+            f'to download it from {", ".join(sources.values())}; {_cure(sources)}'
         )
     failures = []
-    for source in sources:
+    for source, address in sources.items():
         try:
-            return _download(source)
+            return _download(source, address)
         except DownloadError as error:
-            failures.append(f'{source}: {error}')
-            if source != sources[-1]:
-                _LOGGER.warning('%s: %s; trying the next source', source, error)
+            failures.append(f'{address}: {error}')
+            if len(failures) < len(sources):
+                _LOGGER.warning('%s: %s; trying the next source', address, error)
     raise CheckpointError(f'{name}: cannot be downloaded ({"; ".join(failures)}); {_cure(sources)}')
 
 
-def _cure(sources: Sequence[str]) -> str:
+def _cure(sources: Iterable[str]) -> str:
     if targets := [_target(source) for source in sources if not source.startswith(_HUB)]:
         return f'put {targets[0].name} into {targets[0].parent}, or give the path of a file'
-    return 'give the path of a file'
+    return 'give the path of a file, or copy the cache of another machine to HF_HOME'
 
 
 def _cached(source: str) -> Path | None:
@@ -107,12 +110,12 @@ def _cached(source: str) -> Path | None:
     return target
 
 
-def _download(source: str) -> Path:
+def _download(source: str, address: str) -> Path:
     if source.startswith(_HUB):
         from wrn.weights.download import hugging_face
 
         return hugging_face.download(source)
-    http.download(source, _target(source), hash_in_name(source))
+    http.download(address, _target(source), hash_in_name(source))
     return _target(source)
 
 
@@ -125,9 +128,12 @@ def _target(url: str) -> Path:
 
 def _name(url: str) -> str:
     try:
-        return Path(urlparse(url).path).name
+        name = Path(urlparse(url).path).name
     except ValueError as error:
         raise CheckpointError(f'{url}: is no URL ({error})') from error
+    if name in ('', '..'):
+        raise CheckpointError(f'{url}: names no file; give the URL of one')
+    return name
 
 
 def hash_in_name(url: str) -> str | None:

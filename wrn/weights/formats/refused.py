@@ -20,7 +20,9 @@ _SIGNS: list[tuple[Callable[[Iterable[str]], bool], str]] = [
         "('same') and takes the shortcut from the unactivated input; no network here computes that",
     ),
     (
-        lambda keys: _any(keys, r'layer1\.0\.shortcut\.0\.weight$') and 'linear.weight' in keys,
+        lambda keys: (
+            {'layer1.0.shortcut.0.weight', 'layer1.0.conv1.bias', 'linear.weight'} <= set(keys)
+        ),
         "meliketoy's, whose shortcut takes the unactivated input, whose convolutions have biases, "
         'and whose stride is in the second one; no network here computes that',
     ),
