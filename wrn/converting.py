@@ -110,7 +110,8 @@ def convert(
             full.data_preprocessor.update(
                 {key: preprocessor[key] for key in _PREPARATION if key in preprocessor}
             )
-    _set_architecture(full, architecture)
+    with config_errors(full.filename):
+        _set_architecture(full, architecture)
     _check_network(full, weights.state_dict, str(path))
 
     form, usual = FORMATS[TARGETS[to][0]], TARGETS[to][1]
@@ -122,9 +123,12 @@ def convert(
     if entry:
         source = source or (entry.data.get('Converted From') or {}).get('Weights')
         license = license or entry.data.get('License')
-    classes = get_dataset_meta(full) if entry or config else {}
-    if len(classes.get('classes') or ()) == architecture.num_classes:
-        weights.meta.setdefault('dataset_meta', classes)
+    known = [weights.meta.pop('dataset_meta', {})]
+    if entry or config:
+        known.append(get_dataset_meta(full))
+    for dataset_meta in known:
+        if len(dataset_meta.get('classes') or ()) == architecture.num_classes:
+            weights.meta.setdefault('dataset_meta', dataset_meta)
     source = source or weights.meta.get('source') or path.name
     description = describe(weights.meta, full, source, license)
     meta: dict[str, Any] | None = description

@@ -206,7 +206,7 @@ def test_openmmlabs_own_spelling_of_the_network(tmp_path, mmpretrain_root):
     config.model.backbone.style = 'caffe'
     meta['cfg'] = config.pretty_text
     torch.save(dict(meta=meta, state_dict=weights), tmp_path / 'caffe.pth')
-    with pytest.raises(WrnError, match="was trained with style='caffe'"):
+    with pytest.raises(WrnError, match="were trained with style='caffe'"):
         convert(str(tmp_path / 'caffe.pth'), folder=tmp_path)
 
 

@@ -10,7 +10,7 @@ import ssl
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -178,10 +178,7 @@ def _failure(reason: Any) -> Exception:
 
 
 def _receive(
-    response: Any,
-    partial: Path,
-    start: int,
-    show: Any,
+    response: Any, partial: Path, start: int, show: Callable[[int, int | None], None]
 ) -> None:
     """Write what the server sends behind what there is."""
     begin, total = _extent(response)
