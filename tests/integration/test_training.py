@@ -146,7 +146,9 @@ def test_a_folder_of_jpegs_and_a_config_that_inherits(run, tmp_path, child_confi
 
 def test_the_readmes_recipe_for_own_pictures(run, tmp_path, checkout, make_image_folder):
     make_image_folder(name='pets')
-    (recipe,) = re.findall(r'```py\n(.*?)```', (checkout / 'README.md').read_text(), re.DOTALL)
+    (recipe,) = re.findall(
+        r'```py\n(_base_.*?)```', (checkout / 'README.md').read_text(), re.DOTALL
+    )
     weights = tmp_path / 'WEIGHTS.pth'
     torch.save(wrn.get_model('wide-resnet50_3rdparty_8xb32_in1k').state_dict(), weights)
     (tmp_path / 'pets.py').write_text(recipe.replace('PATH', str(wrn.zoo.root())))
