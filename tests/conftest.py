@@ -1,6 +1,7 @@
 """What the tests share: real pictures, small data sets, and processes of their own."""
 
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -20,6 +21,7 @@ from mmengine.logging import MessageHub
 from PIL import Image
 
 import wrn
+from wrn.cli import main
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 
@@ -179,3 +181,26 @@ def server(tmp_path: Path):
     server.shutdown()
     thread.join()
     server.server_close()
+
+
+@pytest.fixture
+def dead_host():
+    """The address of a port that is closed, and stays so."""
+    with socket.socket() as taken:
+        taken.bind(('127.0.0.1', 0))
+        yield f'http://127.0.0.1:{taken.getsockname()[1]}'
+
+
+@pytest.fixture
+def fails(capsys):
+    """Run a command that must fail in one line, and return the line."""
+
+    def fails(*argv):
+        with pytest.raises(SystemExit) as exit:
+            main([str(word) for word in argv])
+        assert isinstance(exit.value.code, str)  # printed on standard error, exit status 1
+        assert exit.value.code.startswith('wrn: error: ')
+        assert '\n' not in exit.value.code
+        return exit.value.code
+
+    return fails

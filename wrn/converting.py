@@ -132,12 +132,7 @@ def convert(
     source = source or weights.meta.get('source') or path.name
     description = describe(weights.meta, full, source, license)
     meta: dict[str, Any] | None = description
-    if name is None and entry:
-        name = entry.name
-    elif name is None:
-        name = path.stem.removesuffix(f'-{hash_in_name(path.name) or ""}')
-    if not name.endswith(SUFFIXES):
-        name += usual
+    name = _name_of_file(name, path, entry, usual)
     if to == 'openmmlab-0.x':
         meta = _as_mmcls(description, name)
     elif form is not FORMATS['openmmlab'] and name.endswith('.pth'):
@@ -152,10 +147,10 @@ def _locate(checkpoint: str) -> tuple[Path, Model | None]:
         if not checkpoint.startswith(ADDRESSES):
             known = ', '.join(ADDRESSES)
             raise CheckpointError(f'{checkpoint}: no such address; give a path, or {known}')
-        path, entry = locate(checkpoint)
-    else:
-        path, entry = Path(checkpoint).expanduser(), None
-    entry = entry or zoo.find_source(path.name)
+        path, entry = locate(checkpoint)  # which verifies what it finds
+        return path, entry or zoo.find_source(path.name)
+    path = Path(checkpoint).expanduser()
+    entry = zoo.find_source(path.name)
     expected = hash_in_name(path.name)
     if entry and expected and path.is_file() and not sha256(path).startswith(expected):
         raise CheckpointError(
@@ -163,6 +158,13 @@ def _locate(checkpoint: str) -> tuple[Path, Model | None]:
             'download it again, or rename it if the weights are others'
         )
     return path, entry
+
+
+def _name_of_file(name: str | None, path: Path, entry: Model | None, suffix: str) -> str:
+    """Give the file to write the name of the model, or of the file that was read."""
+    if name is None:
+        name = entry.name if entry else path.stem.removesuffix(f'-{hash_in_name(path.name) or ""}')
+    return name if name.endswith(SUFFIXES) else name + suffix
 
 
 def _set_architecture(config: Config, architecture: Architecture) -> None:

@@ -22,21 +22,6 @@ def wide_terminal(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
 
 
-@pytest.fixture
-def fails(capsys):
-    """Run a command that must fail in one line, and return the line."""
-
-    def fails(*argv):
-        with pytest.raises(SystemExit) as exit:
-            main([str(word) for word in argv])
-        assert isinstance(exit.value.code, str)  # printed on standard error, exit status 1
-        assert exit.value.code.startswith('wrn: error: ')
-        assert '\n' not in exit.value.code
-        return exit.value.code
-
-    return fails
-
-
 def test_list(capsys):
     main(['list'])
     lines = capsys.readouterr().out.splitlines()

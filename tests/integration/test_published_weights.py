@@ -64,10 +64,8 @@ def mirror(server, reference):
 
 
 @pytest.fixture
-def dead():
-    with socket.socket() as taken:
-        taken.bind(('127.0.0.1', 0))
-        yield f'http://127.0.0.1:{taken.getsockname()[1]}/wide_resnet50_2-12345678.pth'
+def dead(dead_host):
+    return f'{dead_host}/wide_resnet50_2-12345678.pth'
 
 
 @pytest.fixture

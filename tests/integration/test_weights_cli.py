@@ -25,20 +25,6 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.fixture
-def fails(capsys):
-    """Run a command that fails, and return its error, which is one line."""
-
-    def fails(*arguments):
-        with pytest.raises(SystemExit) as error:
-            main([str(argument) for argument in arguments])
-        assert isinstance(error.value.code, str)
-        assert '\n' not in error.value.code
-        return error.value.code
-
-    return fails
-
-
 @pytest.mark.parametrize('name', zoo.models())
 def test_info(capsys, name):
     main(['info', name])

@@ -254,11 +254,8 @@ once = pytest.mark.parametrize('server', ['HTTP/1.1'], indirect=True)  # not wit
 
 
 @pytest.fixture
-def dead():
-    """A URL whose port is closed, and stays so."""
-    with socket.socket() as taken:
-        taken.bind(('127.0.0.1', 0))
-        yield f'http://127.0.0.1:{taken.getsockname()[1]}/{NAME}'
+def dead(dead_host):
+    return f'{dead_host}/{NAME}'
 
 
 @pytest.fixture

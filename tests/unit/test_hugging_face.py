@@ -3,7 +3,6 @@
 import hashlib
 import json
 import re
-import socket
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -171,11 +170,8 @@ def pauses(monkeypatch):
 
 
 @pytest.fixture
-def dead():
-    """A URL whose port is closed, and stays so."""
-    with socket.socket() as taken:
-        taken.bind(('127.0.0.1', 0))
-        yield f'http://127.0.0.1:{taken.getsockname()[1]}/weights.safetensors'
+def dead(dead_host):
+    return f'{dead_host}/weights.safetensors'
 
 
 def get(address=REPOSITORY):

@@ -46,61 +46,36 @@ def load_from_local(filename: str, map_location: Any = None) -> dict[str, Any]:
     return read_checkpoint(filename, map_location)
 
 
-def load_from_http(filename: str, map_location: Any = None) -> dict[str, Any]:
-    """Download a checkpoint to torch hub's cache and read it from there.
-
-    A file of OpenMMLab that has other sources, since its host is gone, is had from them.
-
-    Args:
-        filename: The URL.
-        map_location: Where to put the tensors. Defaults to None, the CPU.
-
-    Returns:
-        The checkpoint, as of :func:`wrn.weights.read_checkpoint`.
-
-    Raises:
-        CheckpointError: If the download fails, or its hash is wrong.
-    """
-    return _load(filename, map_location)
-
-
-def load_from_hub(filename: str, map_location: Any = None) -> dict[str, Any]:
-    """Download a checkpoint from the Hugging Face hub to its cache and read it from there.
+def load_from_source(
+    filename: str, map_location: Any = None, url_mapping: tuple[str, str] | None = None
+) -> dict[str, Any]:
+    """Download a checkpoint to the cache, if it is not there, and read it from there.
 
     Args:
-        filename: ``hf://USER/REPO``, ``hf://USER/REPO/FILE``, and ``@REVISION`` behind these.
+        filename: What :func:`locate` takes.
         map_location: Where to put the tensors. Defaults to None, the CPU.
+        url_mapping: As for :func:`wrn.weights.download.fetch`. Defaults to None.
 
     Returns:
-        The checkpoint, as of :func:`wrn.weights.read_checkpoint`.
+        The checkpoint, as of :func:`wrn.weights.read_checkpoint`; of a model of this package, with
+        OpenMMLab's keys, whatever those of the source are.
 
     Raises:
-        CheckpointError: If the download fails, or its hash is wrong.
+        CheckpointError: If there is no such file, or it cannot be had.
     """
-    return _load(filename, map_location)
-
-
-def load_from_zoo(filename: str, map_location: Any = None) -> dict[str, Any]:
-    """Load the published weights of a model of this package, from the first source that answers.
-
-    Args:
-        filename: ``wrn://`` and the name of a model.
-        map_location: Where to put the tensors. Defaults to None, the CPU.
-
-    Returns:
-        ``dict(state_dict=..., meta=...)`` with OpenMMLab's keys.
-
-    Raises:
-        CheckpointError: If there are no such weights, or no source has them.
-    """
-    return _load(filename, map_location)
+    path, entry = locate(filename, url_mapping)
+    checkpoint = read_checkpoint(path, map_location)
+    if entry is None:
+        return checkpoint
+    weights = to_openmmlab(checkpoint, entry.name)
+    return dict(state_dict=weights.state_dict, meta=weights.meta)
 
 
 def locate(address: str, url_mapping: tuple[str, str] | None = None) -> tuple[Path, Model | None]:
     """Find the file that an address means, in the cache or at its source.
 
     Args:
-        address: One that begins as one of :data:`ADDRESSES`.
+        address: A URL, ``hf://USER/REPO[/FILE][@REVISION]`` or ``wrn://NAME``.
         url_mapping: As for :func:`wrn.weights.download.fetch`. Defaults to None.
 
     Returns:
@@ -123,17 +98,6 @@ def locate(address: str, url_mapping: tuple[str, str] | None = None) -> tuple[Pa
     if not zoo.sources(entry):
         return Path(entry.weights), entry
     return fetch(zoo.sources(entry), entry.name, url_mapping), entry
-
-
-def _load(
-    address: str, map_location: Any, url_mapping: tuple[str, str] | None = None
-) -> dict[str, Any]:
-    path, entry = locate(address, url_mapping)
-    checkpoint = read_checkpoint(path, map_location)
-    if entry is None:
-        return checkpoint
-    weights = to_openmmlab(checkpoint, entry.name)
-    return dict(state_dict=weights.state_dict, meta=weights.meta)
 
 
 def load_from_storage(filename: str, map_location: Any = None) -> dict[str, Any]:
@@ -220,7 +184,7 @@ def load_checkpoint(source: str, url_mapping: tuple[str, str] | None = None) -> 
     """
     mapped = map_url(source, url_mapping) if url_mapping else source
     if mapped.startswith(ADDRESSES):
-        return _load(source, 'cpu', url_mapping)
+        return load_from_source(source, url_mapping=url_mapping)
     return CheckpointLoader.load_checkpoint(mapped, map_location='cpu', logger='silent')
 
 
@@ -232,9 +196,7 @@ def register() -> None:
     """
     for prefixes, loader in (
         ([''], load_from_local),
-        (['http://', 'https://'], load_from_http),
-        (['hf://'], load_from_hub),
-        ([zoo.SCHEME], load_from_zoo),
+        (ADDRESSES, load_from_source),
         ([r'(\S+\:)?s3://', r'(\S+\:)?petrel://', 'pavi://'], load_from_storage),
         ([f'{scheme}://' for scheme in _TABLES], load_from_name),
     ):
