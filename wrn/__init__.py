@@ -13,7 +13,7 @@ with quick_imports():
     from wrn.datasets import Digits
     from wrn.hub import get_model
     from wrn.inference import inference_model
-    from wrn.models import WideResNet
+    from wrn.models import WideResNet, WideResNetCIFAR
     from wrn.upstream.model_hub import override_models
     from wrn.version import __version__
     from wrn.weights import schemes

@@ -7,6 +7,8 @@ from mmpretrain.models.backbones.resnet import BasicBlock, Bottleneck, ResLayer,
 from mmpretrain.registry import MODELS
 from torch import nn
 
+from wrn.models.widening import read_widen_factor, widen
+
 
 class WideBottleneck(Bottleneck):
     """Bottleneck block whose inner 3x3 convolution is ``widen_factor`` times as wide.
@@ -89,25 +91,13 @@ class WideResNet(ResNet):
         if depth not in self.arch_settings:
             known = ', '.join(map(str, self.arch_settings))
             raise ValueError(f'depth must be one of {known}, not {depth}')
-        # As it was meant: 1.1 is 11/10 and 1.3333333333333333 is 4/3, which no binary float is.
-        try:
-            factor = Fraction(widen_factor).limit_denominator(1000)
-        except (TypeError, ValueError, OverflowError):
-            factor = Fraction(0)
-        if factor <= 0:
-            raise ValueError(f'widen_factor must be a positive number, not {widen_factor!r}')
-        width = base_channels * factor
-        if width.denominator != 1:
-            raise ValueError(
-                f'widen_factor={widen_factor} gives {float(width):g} channels in the first stage '
-                f'(base_channels={base_channels}); the product must be a whole number'
-            )
+        width = widen(base_channels, widen_factor)
         self.widen_factor = widen_factor
         self._block_kwargs: dict[str, Any] = {}
         if issubclass(self.arch_settings[depth][0], BasicBlock):
-            base_channels = int(width)
+            base_channels = width
         else:
-            self._block_kwargs['widen_factor'] = factor
+            self._block_kwargs['widen_factor'] = read_widen_factor(widen_factor)
         super().__init__(depth, base_channels=base_channels, **kwargs)
 
     def make_res_layer(self, **kwargs: Any) -> nn.Sequential:

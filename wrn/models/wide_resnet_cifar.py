@@ -1,0 +1,313 @@
+"""Wide residual networks for pictures of 32x32 pixels: the paper's own."""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from mmcv.cnn import build_activation_layer, build_conv_layer, build_norm_layer
+from mmengine.model import BaseModule
+from mmengine.utils.dl_utils.parrots_wrapper import _BatchNorm
+from mmpretrain.models.backbones.base_backbone import BaseBackbone
+from mmpretrain.registry import MODELS
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from wrn.models.widening import widen
+
+_RELU = dict(type='ReLU', inplace=True)  # of a norm's output, which nothing else needs
+
+
+class PreActBlock(BaseModule):
+    """Residual block of norm, activation and convolution in this order, B(M) of the paper.
+
+    ``x -> shortcut(x) + conv2(dropout(act(norm2(conv1(act(norm1(x)))))))`` for ``B(3,3)``. If the
+    width changes, the shortcut is a 1x1 convolution of ``act(norm1(x))``, as in the authors' code.
+
+    Args:
+        in_channels: Input channels.
+        out_channels: Output channels, and those between the convolutions.
+        kernel_sizes: Kernel size of each convolution.
+        stride: Stride of the first 3x3 convolution and the shortcut. (A 1x1 convolution with it
+            would not see most pixels.)
+        drop_rate: Share of the features to drop before each convolution but the first.
+        activate_before_residual: False to leave out the first norm and activation if the width
+            changes.
+        with_cp: Whether to compute the block again for its gradients and not keep its features.
+        conv_bias: Whether the convolutions have biases.
+        conv_cfg: Config of the convolutions.
+        norm_cfg: Config of the norms.
+        act_cfg: Config of the activations.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_sizes: Sequence[int],
+        stride: int,
+        drop_rate: float,
+        activate_before_residual: bool,
+        with_cp: bool,
+        conv_bias: bool,
+        conv_cfg: dict | None,
+        norm_cfg: dict,
+        act_cfg: dict,
+    ) -> None:
+        super().__init__()
+        self.with_cp = with_cp
+        self.num_convs = len(kernel_sizes)
+        channels = in_channels
+        strided = kernel_sizes.index(3)
+        for i, kernel_size in enumerate(kernel_sizes):
+            conv = build_conv_layer(
+                conv_cfg,
+                channels,
+                out_channels,
+                kernel_size,
+                stride=stride if i == strided else 1,
+                padding=kernel_size // 2,
+                bias=conv_bias,
+            )
+            self.add_module(f'norm{i + 1}', build_norm_layer(norm_cfg, channels)[1])
+            self.add_module(f'conv{i + 1}', conv)
+            channels = out_channels
+        self.act = build_activation_layer(act_cfg)
+        self.dropout = nn.Dropout(drop_rate)
+        self.downsample: nn.Module | None = None
+        if in_channels != out_channels:
+            self.downsample = build_conv_layer(
+                conv_cfg, in_channels, out_channels, 1, stride=stride, bias=conv_bias
+            )
+        self.activates_first = activate_before_residual or self.downsample is None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Compute ``(N, out_channels, H / stride, W / stride)`` from ``(N, in_channels, H, W)``."""
+        if self.with_cp and x.requires_grad:
+            return checkpoint(self._forward, x, use_reentrant=False)
+        return self._forward(x)
+
+    def _forward(self, x: Tensor) -> Tensor:
+        out = self.act(self.norm1(x)) if self.activates_first else x
+        shortcut = x if self.downsample is None else self.downsample(out)
+        out = self.conv1(out)
+        for i in range(2, self.num_convs + 1):
+            out = self.act(getattr(self, f'norm{i}')(out))
+            out = getattr(self, f'conv{i}')(self.dropout(out))
+        out += shortcut
+        return out
+
+
+@MODELS.register_module()
+class WideResNetCIFAR(BaseBackbone):
+    """Wide residual network for pictures of 32x32 pixels, WRN-d-k.
+
+    `Wide Residual Networks <https://arxiv.org/abs/1605.07146>`_, section 2: a 3x3 convolution to
+    16 channels, three stages of pre-activation blocks with 16k, 32k and 64k channels, of which the
+    last two halve the resolution, a norm and an activation. As the authors' code
+    (szagoruyko/wide-residual-networks, ``pytorch/resnet.py``) computes it.
+
+    The depth counts as the paper counts: d = 6n + 4 for n blocks in each stage, whatever block of
+    its table 2 they are; of blocks of 3x3 convolutions alone, l of them (table 3), d = 3nl + 4.
+
+    Args:
+        depth: The paper's d, such as 16, 28 or 40.
+        widen_factor: The paper's k. Every width that it gives must be a whole number.
+        kernel_sizes: Kernel sizes of the convolutions of a block, the paper's B(3,3) and others,
+            such as ``(1, 3, 1)`` or ``(3, 1)``. Defaults to ``(3, 3)``.
+        drop_rate: Share of the features to drop between the convolutions of a block. Defaults
+            to 0.
+        in_channels: Channels of the input. Defaults to 3.
+        base_channels: Channels of the first convolution, and of the first stage at
+            ``widen_factor=1``. Defaults to 16.
+        num_stages: Number of stages, each twice as wide as the one before. Defaults to 3.
+        strides: Stride of each stage. Defaults to ``(1, 2, 2)``.
+        out_indices: The stages whose features to return. Defaults to the last.
+        frozen_stages: Freeze the first convolution and this number of stages; if these are all,
+            the last norm too. Defaults to -1: nothing is frozen.
+        norm_eval: Whether batch norms use their running statistics in training, too. Defaults
+            to False.
+        with_cp: Whether to keep no features inside blocks and compute them again for the
+            gradients, which takes less memory and more time. Batch norms then count each batch
+            twice in their running statistics, as in mmpretrain's ResNet. Defaults to False.
+        activate_before_residual: Whether a block that changes the width activates its input; a
+            value for each stage, or one for all. Defaults to True. USB's and TorchSSL's networks
+            do so in the first stage only: their convolutions take the input as it is.
+        conv_bias: Whether the convolutions have biases; ``'stem'`` for the first one alone.
+            Defaults to False.
+        conv_cfg: Config of the convolutions; ``dict(type='Conv2dAdaptivePadding')`` pads as
+            TensorFlow does, which DeepMind's networks need. Defaults to None.
+        norm_cfg: Config of the norms. Defaults to ``dict(type='BN')``.
+        last_norm_cfg: Config of the norm behind the last stage. Defaults to None, ``norm_cfg``.
+        act_cfg: Config of the activations. Defaults to ``dict(type='ReLU', inplace=True)``.
+        init_cfg: Config of the initialisation. Defaults to He's, from the number of outputs, for
+            convolutions, as in the authors' code for the paper.
+
+    Raises:
+        ValueError: If ``depth`` gives no whole number of blocks, ``widen_factor`` no whole number
+            of channels, there is no 3x3 convolution in a block, or another argument is out of its
+            range.
+
+    Example:
+        >>> import torch
+        >>> from wrn import WideResNetCIFAR
+        >>> network = WideResNetCIFAR(depth=28, widen_factor=10, out_indices=(0, 1, 2))
+        >>> for features in network(torch.rand(1, 3, 32, 32)):
+        ...     print(tuple(features.shape))
+        (1, 160, 32, 32)
+        (1, 320, 16, 16)
+        (1, 640, 8, 8)
+    """
+
+    def __init__(
+        self,
+        depth: int,
+        widen_factor: float,
+        kernel_sizes: Sequence[int] = (3, 3),
+        drop_rate: float = 0.0,
+        in_channels: int = 3,
+        base_channels: int = 16,
+        num_stages: int = 3,
+        strides: Sequence[int] = (1, 2, 2),
+        out_indices: Sequence[int] | None = None,
+        frozen_stages: int = -1,
+        norm_eval: bool = False,
+        with_cp: bool = False,
+        activate_before_residual: bool | Sequence[bool] = True,
+        conv_bias: bool | Literal['stem'] = False,
+        conv_cfg: dict | None = None,
+        norm_cfg: dict = dict(type='BN'),  # noqa: B006 - as mmengine's configs have it
+        last_norm_cfg: dict | None = None,
+        act_cfg: dict = _RELU,
+        init_cfg: dict | list[dict] | None = None,
+    ) -> None:
+        if init_cfg is None:
+            init_cfg = [
+                dict(type='Kaiming', layer='Conv2d', mode='fan_out', nonlinearity='relu'),
+                dict(type='Constant', val=1, layer=['_BatchNorm', 'GroupNorm']),
+            ]
+        super().__init__(init_cfg)
+        if isinstance(activate_before_residual, bool):
+            activate_before_residual = [activate_before_residual] * num_stages
+        out_indices = (num_stages - 1,) if out_indices is None else tuple(out_indices)
+        _check_stages(
+            num_stages, strides=strides, activate_before_residual=activate_before_residual
+        )
+        if not set(out_indices) <= set(range(num_stages)):
+            raise ValueError(f'out_indices must be of 0 to {num_stages - 1}, not {out_indices}')
+        if frozen_stages > num_stages:
+            raise ValueError(f'frozen_stages must be at most {num_stages}, not {frozen_stages}')
+        self.depth = depth
+        self.widen_factor = widen_factor
+        self.out_indices = out_indices
+        self.frozen_stages = frozen_stages
+        self.norm_eval = norm_eval
+        self.conv1 = build_conv_layer(
+            conv_cfg, in_channels, base_channels, 3, padding=1, bias=bool(conv_bias)
+        )
+        blocks = count_blocks(depth, kernel_sizes)
+        channels, width = base_channels, widen(base_channels, widen_factor)
+        self.res_layers = []
+        for i, stride in enumerate(strides):
+            stage = nn.Sequential()
+            for block in range(blocks):
+                stage.append(
+                    PreActBlock(
+                        channels,
+                        width,
+                        kernel_sizes,
+                        stride=stride if block == 0 else 1,
+                        drop_rate=drop_rate,
+                        activate_before_residual=activate_before_residual[i],
+                        with_cp=with_cp,
+                        conv_bias=conv_bias is True,
+                        conv_cfg=conv_cfg,
+                        norm_cfg=norm_cfg,
+                        act_cfg=act_cfg,
+                    )
+                )
+                channels = width
+            width *= 2
+            self.res_layers.append(f'layer{i + 1}')
+            self.add_module(self.res_layers[-1], stage)
+        self.norm = build_norm_layer(last_norm_cfg or norm_cfg, channels)[1]
+        self.act = build_activation_layer(act_cfg)
+        self.feat_dim = channels
+        self._freeze_stages()
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Compute the features of the stages in ``out_indices``.
+
+        Args:
+            x: Pictures, ``(N, in_channels, H, W)``.
+
+        Returns:
+            The features of each, ``(N, C_i, H_i, W_i)``: those of the last stage behind the last
+            norm and activation, those of the others as the stage leaves them, before any.
+        """
+        x = self.conv1(x)
+        features = []
+        for i, name in enumerate(self.res_layers):
+            x = getattr(self, name)(x)
+            if i == len(self.res_layers) - 1:
+                x = self.act(self.norm(x))
+            if i in self.out_indices:
+                features.append(x)
+        return tuple(features)
+
+    def train(self, mode: bool = True) -> 'WideResNetCIFAR':
+        """Set training or evaluation mode; frozen stages and norms stay in evaluation mode.
+
+        Args:
+            mode: Whether to train. Defaults to True.
+
+        Returns:
+            The network itself.
+        """
+        super().train(mode)
+        self._freeze_stages()
+        if mode and self.norm_eval:
+            for module in self.modules():
+                if isinstance(module, _BatchNorm):
+                    module.eval()
+        return self
+
+    def _freeze_stages(self) -> None:
+        if self.frozen_stages < 0:
+            return
+        frozen = [self.conv1, *(getattr(self, n) for n in self.res_layers[: self.frozen_stages])]
+        if self.frozen_stages == len(self.res_layers):
+            frozen.append(self.norm)
+        for module in frozen:
+            module.eval()
+            for parameter in module.parameters():
+                parameter.requires_grad = False
+
+
+def count_blocks(depth: int, kernel_sizes: Sequence[int]) -> int:
+    """Return the number of blocks in a stage.
+
+    Args:
+        depth: The paper's d.
+        kernel_sizes: Kernel sizes of the convolutions of a block.
+
+    Returns:
+        The paper's n (it calls it N): (d - 4) / 6, or (d - 4) / 3l for l 3x3 convolutions.
+
+    Raises:
+        ValueError: If the depth gives no whole number of them, or there is no 3x3 convolution.
+    """
+    if 3 not in kernel_sizes or not set(kernel_sizes) <= {1, 3}:
+        raise ValueError(f'kernel_sizes must be 1 and 3, with a 3 among them, not {kernel_sizes}')
+    convs = len(kernel_sizes) if set(kernel_sizes) == {3} else 2
+    blocks, rest = divmod(depth - 4, 3 * convs)
+    if blocks < 1 or rest:
+        raise ValueError(
+            f'depth must be {3 * convs}n + 4 for some n of 1 or more, such as {3 * convs * 2 + 4}, '
+            f'not {depth}'
+        )
+    return blocks
+
+
+def _check_stages(num_stages: int, **arguments: Any) -> None:
+    for name, value in arguments.items():
+        if len(value) != num_stages:
+            raise ValueError(f'{name} must have a value for each of {num_stages} stages: {value}')
