@@ -1,7 +1,7 @@
 """Wide Residual Networks for mmpretrain.
 
-Importing this package registers the networks in mmpretrain's ``MODELS``, the models in its hub,
-and a safe checkpoint loader in mmengine.
+Importing this package registers the networks and data sets in mmpretrain's registries, the models
+in its hub, and a safe checkpoint loader in mmengine.
 """
 
 from wrn.upstream.quick_imports import quick_imports
@@ -10,10 +10,11 @@ with quick_imports():
     from mmpretrain import list_models
 
     from wrn import zoo
-    from wrn.datasets import Digits
+    from wrn.datasets import SVHN, Digits
     from wrn.hub import get_model
     from wrn.inference import inference_model
     from wrn.models import WideResNet, WideResNetCIFAR
+    from wrn.training.precision import BFloat16OptimWrapper
     from wrn.upstream.model_hub import override_models
     from wrn.version import __version__
     from wrn.weights import schemes
@@ -21,4 +22,14 @@ with quick_imports():
 schemes.register()
 override_models(zoo.models)
 
-__all__ = ['Digits', 'WideResNet', '__version__', 'get_model', 'inference_model', 'list_models']
+__all__ = [
+    'SVHN',
+    'BFloat16OptimWrapper',
+    'Digits',
+    'WideResNet',
+    'WideResNetCIFAR',
+    '__version__',
+    'get_model',
+    'inference_model',
+    'list_models',
+]

@@ -15,7 +15,7 @@ from torch import Tensor
 from wrn import zoo
 from wrn.config import config_errors, get_dataset_meta, read_config, read_own_config
 from wrn.errors import CheckpointError, WrnError, some
-from wrn.files import sha256
+from wrn.files import hash_file
 from wrn.models.empty import EmptyOnMeta
 from wrn.publishing import Published, describe
 from wrn.weights import check_state_dict, read_checkpoint, to_openmmlab, write_weights
@@ -152,7 +152,7 @@ def _locate(checkpoint: str) -> tuple[Path, Model | None]:
     path = Path(checkpoint).expanduser()
     entry = zoo.find_source(path.name)
     expected = hash_in_name(path.name)
-    if entry and expected and path.is_file() and not sha256(path).startswith(expected):
+    if entry and expected and path.is_file() and not hash_file(path).startswith(expected):
         raise CheckpointError(
             f'{path}: is not the published file of this name, since its SHA-256 is another; '
             'download it again, or rename it if the weights are others'

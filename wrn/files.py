@@ -72,7 +72,7 @@ def write_with_hash(
             temporary.chmod(mode)  # safetensors lets nobody else read its files
             with temporary.open('rb+') as file, ThreadPoolExecutor() as executor:
                 on_disk = executor.submit(os.fsync, file.fileno())
-                digest = sha256(temporary)  # while the disk writes
+                digest = hash_file(temporary)  # while the disk writes
                 on_disk.result()
             path = temporary.with_name(f'{name}-{digest[:8]}{suffix}')
             temporary.replace(path)
@@ -83,16 +83,17 @@ def write_with_hash(
     return path
 
 
-def sha256(path: str | Path) -> str:
-    """Compute the SHA-256 of a file.
+def hash_file(path: str | Path, algorithm: str = 'sha256') -> str:
+    """Compute the hash of a file.
 
     Args:
         path: The file.
+        algorithm: ``'sha256'`` or another that :mod:`hashlib` has. Defaults to ``'sha256'``.
 
     Returns:
-        Its 64 hexadecimal digits.
+        Its hexadecimal digits.
     """
-    digest = hashlib.sha256()
+    digest = hashlib.new(algorithm)
     with Path(path).open('rb') as file:
         while chunk := file.read(1 << 20):
             digest.update(chunk)

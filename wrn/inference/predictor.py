@@ -7,6 +7,7 @@ from os import PathLike
 from typing import Any
 
 import mmpretrain
+import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.dataset import Compose, default_collate
@@ -50,7 +51,11 @@ class Predictor(ImageClassificationInferencer):
         super().__init__(model, classes=classes)
 
     def _init_pipeline(self, cfg: Config) -> Compose:
-        transforms = remove_transform(get_test_dataset(cfg).pipeline, 'LoadImageFromFile')
+        pipeline = get_test_dataset(cfg).pipeline
+        transforms = remove_transform(pipeline, 'LoadImageFromFile')
+        # Data sets that hold pixels, such as CIFAR, have them as red, green, blue; what a pipeline
+        # loads itself is blue, green, red, as what read_picture returns.
+        self._red_first = len(transforms) == len(pipeline)
         return Compose([TRANSFORMS.build(transform) for transform in transforms])
 
     def __call__(
@@ -113,6 +118,8 @@ class Predictor(ImageClassificationInferencer):
             pixels = read_picture(picture)
         except PictureError as error:
             return error
+        if self._red_first:
+            pixels = np.ascontiguousarray(pixels[..., ::-1])
         data = dict(img=pixels, img_shape=pixels.shape[:2], ori_shape=pixels.shape[:2])
         if isinstance(picture, str | PathLike):
             data['img_path'] = str(picture)

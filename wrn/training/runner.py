@@ -12,6 +12,7 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from wrn.config import config_errors
+from wrn.datasets import fetch_cifar
 from wrn.files import write_atomically
 from wrn.training.checks import (
     CheckpointCheckHook,
@@ -74,6 +75,7 @@ def _build_runner(cfg: Config, loaders: list[str], hooks: list[Hook]) -> Runner:
     for name in loaders:
         if cfg.get(name):
             check_data_folder(name, cfg[name].dataset, classes)
+            fetch_cifar(cfg[name].dataset)
             evaluator = name.replace('dataloader', 'evaluator')
             check_topk(evaluator, cfg.get(evaluator), classes)
     init_distributed(cfg)

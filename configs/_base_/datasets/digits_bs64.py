@@ -1,4 +1,4 @@
-# scikit-learn's handwritten digits, 8x8 pixels, enlarged to 32x32.
+# scikit-learn's handwritten digits, 8x8 pixels, enlarged to 16x16.
 data_preprocessor = dict(
     num_classes=10,
     mean=[127.5, 127.5, 127.5],
@@ -7,13 +7,13 @@ data_preprocessor = dict(
 )
 
 train_pipeline = [
-    dict(type='Resize', scale=(32, 32), backend='pillow'),
-    dict(type='RandomCrop', crop_size=32, padding=4, padding_mode='edge'),
+    dict(type='Resize', scale=(16, 16), backend='pillow'),
+    dict(type='RandomCrop', crop_size=16, padding=2, padding_mode='edge'),
     dict(type='Invert', prob=0.5),  # pens write black on white, the data set is white on black
     dict(type='PackInputs'),
 ]
 test_pipeline = [
-    dict(type='Resize', scale=(32, 32), backend='pillow'),
+    dict(type='Resize', scale=(16, 16), backend='pillow'),
     dict(type='PackInputs'),
 ]
 

@@ -17,7 +17,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from wrn.errors import CheckpointError, DownloadError, WrnError
-from wrn.files import sha256
+from wrn.files import hash_file
 from wrn.version import __version__
 from wrn.weights.download.progress import show_progress
 from wrn.weights.reading import read_checkpoint
@@ -29,6 +29,7 @@ _PAUSE = 1.0  # seconds before the second try; twice that before the third
 _TIMEOUT = 10.0  # seconds to connect, and in which at least this many bytes must come
 _LEAST = 100 << 10
 _CHUNK = 1 << 16
+_TITLES = {'sha256': 'SHA-256', 'md5': 'MD5'}
 _TEMPORARY = {408, 425, 429, 500, 502, 503, 504}
 _RANGE = re.compile(r'bytes (?:(\d+)-\d+|\*)/(\d+|\*)')
 
@@ -37,7 +38,13 @@ class _TryAgainError(Exception):
     """Something that may pass: a lost connection, a server that is busy."""
 
 
-def download(url: str, target: Path, expected_hash: str | None) -> None:
+def download(
+    url: str,
+    target: Path,
+    expected_hash: str | None,
+    algorithm: str = 'sha256',
+    elsewhere: str = 'set TORCH_HOME to another folder',
+) -> None:
     """Download a file, unless another process has done so meanwhile.
 
     What has come lies in ``NAME.partial`` beside the target, from which the next download goes
@@ -47,15 +54,18 @@ def download(url: str, target: Path, expected_hash: str | None) -> None:
     Args:
         url: Where the file is.
         target: Where to put it; gets its name when it is whole.
-        expected_hash: What its SHA-256 begins with. None if that is not known: then it is read
-            to verify it.
+        expected_hash: What its hash begins with. None if that is not known: then it is read as a
+            checkpoint to verify it.
+        algorithm: That of the hash. Defaults to ``'sha256'``.
+        elsewhere: How to have the file in another folder, for messages. Defaults to that of
+            torch hub's cache.
 
     Raises:
         DownloadError: If the file cannot be had from there.
         WrnError: If it cannot be written.
     """
     partial = target.with_name(f'{target.name}.partial')
-    with _lock(target):
+    with _lock(target, elsewhere):
         if target.is_file():
             return
         for last in (False, True):
@@ -63,13 +73,14 @@ def download(url: str, target: Path, expected_hash: str | None) -> None:
             if expected_hash is None:
                 _check_readable(partial)
                 break
-            digest = sha256(partial)
+            digest = hash_file(partial, algorithm)
             if digest.startswith(expected_hash):
                 break
             partial.unlink()
             if last:
                 raise DownloadError(
-                    f'the SHA-256 of what came begins with {digest[:8]}, not with {expected_hash}'
+                    f'the {_TITLES[algorithm]} of what came begins with {digest[:8]}, not with '
+                    f'{expected_hash}'
                 )
         partial.replace(target)
 
@@ -83,7 +94,7 @@ def _check_readable(partial: Path) -> None:
 
 
 @contextlib.contextmanager
-def _lock(target: Path) -> Iterator[None]:
+def _lock(target: Path, elsewhere: str) -> Iterator[None]:
     """Keep other processes from the same download; what the disk refuses is a mistake to tell."""
     lock = FileLock(target.with_name(f'.{target.name}.lock'))
     try:
@@ -99,8 +110,7 @@ def _lock(target: Path) -> Iterator[None]:
             lock.release()
     except OSError as error:
         raise WrnError(
-            f'{target}: cannot be written ({error.strerror or error}); make room, or set '
-            'TORCH_HOME to another folder'
+            f'{target}: cannot be written ({error.strerror or error}); make room, or {elsewhere}'
         ) from error
 
 

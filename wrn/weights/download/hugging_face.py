@@ -8,7 +8,7 @@ from typing import Any
 import huggingface_hub
 
 from wrn.errors import DownloadError, some
-from wrn.files import sha256
+from wrn.files import hash_file
 
 _LOGGER = logging.getLogger(__name__)
 _ADDRESS = re.compile(r'hf://([^/@]+/[^/@]+)(?:/([^@]+))?(?:@(.+))?')
@@ -92,7 +92,7 @@ def download(address: str) -> Path:
         raise DownloadError(reason) from error
     etag = found.etag or ''
     same = found.commit_hash in path.parts  # not so if there was a new commit in between
-    if same and _SHA256.fullmatch(etag) and sha256(path) != etag:
+    if same and _SHA256.fullmatch(etag) and hash_file(path) != etag:
         path.resolve().unlink()
         path.unlink(missing_ok=True)
         raise DownloadError(f'the SHA-256 of what came is not {etag}')

@@ -4,7 +4,7 @@ import logging
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from hashlib import sha256 as hash_of
+from hashlib import sha256
 from pathlib import Path
 from urllib.parse import urlparse
 
@@ -12,7 +12,7 @@ import torch
 from mmengine.dist import broadcast_object_list, is_main_process
 
 from wrn.errors import CheckpointError, DownloadError, WrnError
-from wrn.files import sha256
+from wrn.files import hash_file
 from wrn.weights.download import http
 
 _LOGGER = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ def fetch(sources: Sequence[str], name: str, url_mapping: tuple[str, str] | None
         CheckpointError: If no source has it.
         WrnError: If the cache cannot be written to, or the mapping is no pattern.
     """
-    mapping = url_mapping or _mapping_from_environment()
+    mapping = url_mapping or mapping_from_environment()
     addresses = {
         source: map_url(source, mapping) if mapping and not source.startswith(_HUB) else source
         for source in sources
@@ -66,7 +66,7 @@ def fetch(sources: Sequence[str], name: str, url_mapping: tuple[str, str] | None
 
 def _fetch(sources: Mapping[str, str], name: str) -> Path:
     """Get a file; its name and hash are those of a source, which may be asked at a mirror."""
-    offline = any(os.environ.get(name, '').lower() not in ('', '0', 'false') for name in _OFFLINE)
+    offline = is_offline()
     for source in sources:
         # A file on the hub that stands alone may have a new version there.
         fixed = len(sources) > 1 or not source.startswith(_HUB)
@@ -102,7 +102,7 @@ def _cached(source: str) -> Path | None:
     target = _target(source)
     if not target.is_file():
         return None
-    if (expected := hash_in_name(source)) and not sha256(target).startswith(expected):
+    if (expected := hash_in_name(source)) and not hash_file(target).startswith(expected):
         raise CheckpointError(
             f"{target}: the file's SHA-256 does not begin with {expected}, as its name says; "
             'delete it to download it again'
@@ -122,7 +122,7 @@ def _download(source: str, address: str) -> Path:
 def _target(url: str) -> Path:
     folder = Path(torch.hub.get_dir(), 'checkpoints')
     if not hash_in_name(url):  # other sites may have files of the same name
-        folder = folder / hash_of(url.encode()).hexdigest()[:8]
+        folder = folder / sha256(url.encode()).hexdigest()[:8]
     return folder / _name(url)
 
 
@@ -170,7 +170,13 @@ def map_url(url: str, mapping: tuple[str, str]) -> str:
         ) from error
 
 
-def _mapping_from_environment() -> tuple[str, str] | None:
+def is_offline() -> bool:
+    """Tell whether the environment forbids to ask servers, with ``WRN_OFFLINE=1`` for one."""
+    return any(os.environ.get(name, '').lower() not in ('', '0', 'false') for name in _OFFLINE)
+
+
+def mapping_from_environment() -> tuple[str, str] | None:
+    """Return the pattern and replacement of ``WRN_URL_MAPPING``; None if it is not set."""
     words = os.environ.get(_MAPPING, '').split()
     if len(words) not in (0, 2):
         raise WrnError(f'{_MAPPING}: has {len(words)} words, not a pattern and its replacement')

@@ -1,0 +1,19 @@
+# CIFAR-10 with random augmentation, for the modern recipe.
+_base_ = ['./cifar10_bs16.py']
+
+train_pipeline = [
+    dict(type='RandomCrop', crop_size=32, padding=4, padding_mode='reflect'),
+    dict(type='RandomFlip', prob=0.5, direction='horizontal'),
+    dict(
+        type='RandAugment',
+        policies='timm_increasing',
+        num_policies=2,
+        total_level=10,
+        magnitude_level=5,
+        magnitude_std=0.5,
+        hparams=dict(pad_val=[125, 123, 114], interpolation='bilinear'),
+    ),
+    dict(type='PackInputs'),
+]
+
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))

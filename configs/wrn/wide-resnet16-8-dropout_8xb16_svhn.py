@@ -1,0 +1,3 @@
+_base_ = ['./wide-resnet16-8_8xb16_svhn.py']
+
+model = dict(backbone=dict(drop_rate=0.4))

@@ -1,0 +1,3 @@
+_base_ = ['./wide-resnet22-8_8xb16_cifar10.py']
+
+model = dict(backbone=dict(drop_rate=0.3))
