@@ -1,6 +1,7 @@
 """The files of mmpretrain's CIFAR data sets, whose own download starts anew when it breaks."""
 
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import ConfigDict
 from mmpretrain.datasets import CIFAR10
@@ -25,7 +26,7 @@ def fetch_cifar(dataset: ConfigDict) -> None:
     """
     for inner in dataset.get('datasets') or ([dataset.dataset] if 'dataset' in dataset else []):
         fetch_cifar(inner)
-    kind = DATASETS.get(dataset.type) if isinstance(dataset.type, str) else dataset.type
+    kind: Any = DATASETS.get(dataset.type) if isinstance(dataset.type, str) else dataset.type
     root = str(dataset.get('data_root') or dataset.get('data_prefix') or '')
     if not (isinstance(kind, type) and issubclass(kind, CIFAR10)) or '://' in root:
         return

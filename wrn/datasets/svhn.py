@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 from mmpretrain.datasets import BaseDataset
 from mmpretrain.registry import DATASETS
-from torchvision.datasets import SVHN as TORCHVISION_SVHN  # noqa: N811 - which knows the files
+from torchvision.datasets import SVHN as TORCHVISION_SVHN
 
 from wrn.datasets.archives import fetch_archive
 from wrn.errors import WrnError
