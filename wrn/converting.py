@@ -18,23 +18,27 @@ from wrn.errors import CheckpointError, WrnError, some
 from wrn.files import hash_file
 from wrn.models.empty import EmptyOnMeta
 from wrn.publishing import Published, describe
-from wrn.weights import check_state_dict, read_checkpoint, to_openmmlab, write_weights
+from wrn.weights import Weights, check_state_dict, read_checkpoint, to_openmmlab, write_weights
 from wrn.weights.architecture import Architecture, find_architecture
 from wrn.weights.download import hash_in_name
-from wrn.weights.formats import FORMATS, folded
-from wrn.weights.options import check_options
+from wrn.weights.formats import FORMATS, deepmind, folded, get_backbone, get_network
+from wrn.weights.options import check_options, read_options
 from wrn.weights.schemes import ADDRESSES, locate
 from wrn.weights.writing import SUFFIXES
 
-# What can be written: the format of the keys, and the suffix that such files usually have.
+# What can be written: the format of the keys, and the suffix that such files usually have. (mmcls
+# 0.x, of OpenMMLab, had no networks for 32x32 pixels.)
 TARGETS = {
     'openmmlab': ('openmmlab', '.safetensors'),
     'openmmlab-0.x': ('openmmlab', '.pth'),
     'torchvision': ('torchvision', '.pth'),
     'timm': ('torchvision', '.safetensors'),
     'authors': ('authors', '.pth'),
+    'authors-cifar': ('authors-cifar', '.pth'),
+    'xternalz': ('xternalz', '.pth'),
+    'usb': ('usb', '.pth'),
+    'deepmind': ('deepmind', '.pth'),
 }
-_TEMPLATE = 'configs/wrn/wide-resnet50_8xb32_in1k.py'
 _PREPARATION = ('mean', 'std', 'to_rgb')
 
 
@@ -65,7 +69,7 @@ def convert(
     source: str | None = None,
     license: str | None = None,
 ) -> Converted:
-    """Convert the weights of a Wide-ResNet for ImageNet from any known format to another.
+    """Convert the weights of a Wide-ResNet from any known format to another.
 
     They are compared with the network, key for key, and the result is turned back and compared
     with what was read, bit for bit.
@@ -80,7 +84,7 @@ def convert(
             are usual.
         config: The config that says how pictures are prepared: a path or the name of a model.
             Defaults to None: that of the model, if the file is a published one, or the one in the
-            checkpoint, or else that of torchvision's first weights.
+            checkpoint, or else that of torchvision's first weights, or the paper's for CIFAR.
         source: Where the weights are from. Defaults to None: what is known of them, or else the
             name of the file.
         license: Their licence, as of spdx.org. Defaults to None: what is known of it.
@@ -100,10 +104,13 @@ def convert(
         )
     architecture = find_architecture(weights.state_dict, str(path))
     own = None if config or entry else read_own_config(weights.meta, str(path))
-    full = read_config(config or (entry.config if entry else _TEMPLATE))
+    full = read_config(config or (entry.config if entry else _find_template(architecture)))
+    options = {} if config or entry else _assume_options(weights)
     if own:
-        # Its network is not built: names of types in it may mean anything that can be imported.
-        check_options(own.model, {}, str(path))
+        # It is not built: names of types in it may mean anything that can be imported.
+        trained_as = own.model.get('backbone')
+        options = read_options(trained_as, str(path))
+        check_options(trained_as, options, str(path))
         full.test_dataloader = own.test_dataloader
         preprocessor = own.model.get('data_preprocessor') or own.get('data_preprocessor') or {}
         if isinstance(preprocessor, Mapping):
@@ -111,11 +118,14 @@ def convert(
                 {key: preprocessor[key] for key in _PREPARATION if key in preprocessor}
             )
     with config_errors(full.filename):
-        _set_architecture(full, architecture)
+        _set_architecture(full, architecture, options)
     _check_network(full, weights.state_dict, str(path))
+    check_options(weights.backbone, full.model.backbone, str(path))
 
     form, usual = FORMATS[TARGETS[to][0]], TARGETS[to][1]
+    _check_target(to, architecture.backbone['type'])
     converted = form.from_openmmlab(weights.state_dict)
+    check_options(get_backbone(TARGETS[to][0], converted), full.model.backbone, f'--to {to}')
     lossless = form is not folded or folded.is_folded(weights.state_dict)
     if lossless:
         _check_same(form.to_openmmlab(converted), weights.state_dict, str(path))
@@ -167,9 +177,38 @@ def _name_of_file(name: str | None, path: Path, entry: Model | None, suffix: str
     return name if name.endswith(SUFFIXES) else name + suffix
 
 
-def _set_architecture(config: Config, architecture: Architecture) -> None:
+def _find_template(architecture: Architecture) -> str:
+    """Name a config that prepares pictures as the network's first weights were trained."""
+    if architecture.backbone['type'] == 'WideResNet':
+        return 'configs/wrn/wide-resnet50_8xb32_in1k.py'
+    data = 'cifar100' if architecture.num_classes == 100 else 'cifar10'
+    return f'configs/wrn/wide-resnet28-10_8xb16_{data}.py'
+
+
+def _assume_options(weights: Weights) -> dict[str, Any]:
+    """Return the options that a format means; of those that it does not tell, the usual ones."""
+    options = dict(weights.backbone or {})
+    if 'act_cfg' in options and options['act_cfg'] is None:
+        options['act_cfg'] = deepmind.ACT_CFG
+    return options
+
+
+def _check_target(to: str, network: str) -> None:
+    """Check that a network has a format at all."""
+    only = 'WideResNet' if to == 'openmmlab-0.x' else get_network(TARGETS[to][0])
+    if only not in (None, network):
+        others = [n for n in TARGETS if get_network(TARGETS[n][0]) in (None, network)]
+        raise WrnError(
+            f'--to {to}: is a format of {only}, but the weights are of {network}, which has '
+            f'{", ".join(others)}'
+        )
+
+
+def _set_architecture(
+    config: Config, architecture: Architecture, options: Mapping[str, Any]
+) -> None:
     """Let a config describe the network that the weights are of."""
-    config.model.backbone.update(depth=architecture.depth, widen_factor=architecture.widen_factor)
+    config.model.backbone.update({**architecture.backbone, **options})
     if architecture.num_classes is None:
         config.model.head = None
         return

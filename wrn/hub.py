@@ -132,8 +132,9 @@ def _build_pretrained(
     weights = to_openmmlab(checkpoint, source)
     network = _build_empty(config) or _build(config)
     fits = check_state_dict(network, weights.state_dict, source, new_head=True)
-    if trained := read_own_config(weights.meta, source):
-        check_options(trained.model, config.model, source)
+    trained = read_own_config(weights.meta, source)
+    for theirs in (weights.backbone, trained and trained.model.get('backbone')):
+        check_options(theirs, config.model.get('backbone') or {}, source)
     if not fits:
         if network.with_head:
             message = f'{source}: the weights of the head do not fit; the head is newly initialised'

@@ -28,7 +28,8 @@ def fetch_cifar(dataset: ConfigDict) -> None:
         fetch_cifar(inner)
     kind: Any = DATASETS.get(dataset.type) if isinstance(dataset.type, str) else dataset.type
     root = str(dataset.get('data_root') or dataset.get('data_prefix') or '')
-    if not (isinstance(kind, type) and issubclass(kind, CIFAR10)) or '://' in root:
+    is_cifar = isinstance(kind, type) and issubclass(kind, CIFAR10)
+    if not is_cifar or '://' in root:
         return
     folder = Path(root).expanduser()
     files = [*kind.train_list, *kind.test_list]

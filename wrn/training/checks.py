@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader
 
 from wrn.errors import CheckpointError, WrnError
 from wrn.weights import check_state_dict, set_normalization, to_openmmlab
+from wrn.weights.options import check_options
 
 _RECIPE = "see 'Your own pictures' in the README"
 
@@ -187,5 +188,8 @@ class CheckpointCheckHook(Hook):
         fits = check_state_dict(runner.model, weights.state_dict, source, new_head=self.new_head)
         if not fits:
             runner.logger.warning(f'{source}: the head does not fit and is newly initialised')
+        model = runner.cfg.model
+        backbone = model.get('module', model).get('backbone') or {}
+        check_options(weights.backbone, backbone, source)
         if normalization := weights.meta.get('normalization'):
             set_normalization(runner.model, **normalization)

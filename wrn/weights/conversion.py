@@ -7,9 +7,12 @@ from typing import Any
 from torch import Tensor
 
 from wrn.errors import CheckpointError
-from wrn.weights.formats import FORMATS, recognise
+from wrn.weights.formats import FORMATS, deepmind, get_backbone, recognise
 from wrn.weights.formats.refused import why_refused
 from wrn.weights.nesting import unwrap
+
+# Of RobustBench, which never computes it, and of ReMixMatch in TorchSSL, which does in training.
+_UNUSED = ('sub_block1.', 'rot_classifier.')
 
 
 @dataclass
@@ -24,6 +27,7 @@ class Weights:
             if it is none of these.
         key: Where they lay in the checkpoint.
         left_out: What else there was in it.
+        backbone: As of :func:`wrn.weights.formats.get_backbone`.
     """
 
     state_dict: dict[str, Tensor]
@@ -31,6 +35,7 @@ class Weights:
     format: str | None = None
     key: str = ''
     left_out: list[str] = field(default_factory=list)
+    backbone: dict[str, Any] | None = None
 
 
 def to_openmmlab(checkpoint: Mapping[str, Any], source: str, key: str | None = None) -> Weights:
@@ -53,13 +58,20 @@ def to_openmmlab(checkpoint: Mapping[str, Any], source: str, key: str | None = N
     state_dict = unwrapped.state_dict
     if reason := why_refused(state_dict):
         raise CheckpointError(f'{source}: the weights are of {reason}')
-    form = recognise(state_dict)
-    if form is not None:
-        state_dict = FORMATS[form].to_openmmlab(state_dict)
+    unused = [key for key in state_dict if key.startswith(_UNUSED)]
+    state_dict = {key: value for key, value in state_dict.items() if key not in unused}
     meta = _read_meta(checkpoint.get('meta'))
     if unwrapped.normalization:
         meta['normalization'] = unwrapped.normalization
-    return Weights(state_dict, meta, form, unwrapped.key, unwrapped.left_out)
+    form = recognise(state_dict)
+    backbone = None
+    if form is not None:
+        backbone = get_backbone(form, state_dict)
+        if form == 'deepmind':
+            meta.setdefault('normalization', deepmind.normalization(state_dict))
+        state_dict = FORMATS[form].to_openmmlab(state_dict)
+    left_out = unwrapped.left_out + unused
+    return Weights(state_dict, meta, form, unwrapped.key, left_out, backbone)
 
 
 def _read_meta(value: Any) -> dict[str, Any]:

@@ -5,34 +5,51 @@ from typing import Any
 
 from wrn.errors import CheckpointError
 
-# Those of OpenMMLab's ResNet, with their defaults.
-_OPTIONS: dict[str, Any] = dict(
+# Those of each network, with their defaults.
+_RESNET: dict[str, Any] = dict(
     style='pytorch',
     strides=[1, 2, 2, 2],
     dilations=[1, 1, 1, 1],
     conv_cfg=None,
     norm_cfg=dict(type='BN'),
 )
-_NETWORKS = ('ResNet', 'WideResNet')
+_CIFAR: dict[str, Any] = dict(
+    strides=[1, 2, 2],
+    activate_before_residual=True,
+    conv_cfg=None,
+    norm_cfg=dict(type='BN'),
+    last_norm_cfg=None,
+    act_cfg=dict(type='ReLU'),
+)
+_TYPES = ('Conv2d', 'Conv2dAdaptivePadding', 'BN', 'SyncBN', 'ReLU', 'LeakyReLU', 'SiLU', 'Swish')
+_OPTIONS = dict(ResNet=_RESNET, WideResNet=_RESNET, WideResNetCIFAR=_CIFAR)
+# What changes only how a network is trained, or how its memory is used.
+_HARMLESS = ('requires_grad', 'inplace', 'momentum')
 
 
-def check_options(trained: Mapping[str, Any], model: Mapping[str, Any], source: str) -> None:
-    """Check that weights were trained with the options of the model that is to have them.
+def check_options(theirs: Any, ours: Mapping[str, Any], source: str) -> None:
+    """Check that weights were trained with the options of the network that is to have them.
 
     Args:
-        trained: The config of the model that they were trained as, from their file.
-        model: The config of the model.
+        theirs: The config of the backbone that they were trained as, from their file or as their
+            format means it. Of other types than this package's networks nothing is checked.
+        ours: The config of the backbone.
         source: The name of the file, for messages.
 
     Raises:
         CheckpointError: If not.
     """
-    theirs, ours = (config.get('backbone') or {} for config in (trained, model))
-    if not isinstance(theirs, Mapping) or _kind(theirs) not in _NETWORKS:
+    if not isinstance(theirs, Mapping) or _kind(theirs) not in _OPTIONS:
         return
-    for option in _OPTIONS:
-        was, now = _value(theirs, option), _value(ours, option)
-        if was != now:
+    for option, default in _OPTIONS[_kind(theirs)].items():
+        was, now = (_value(config, option, default) for config in (theirs, ours))
+        if option == 'act_cfg' and was is None:
+            if option not in ours:
+                raise CheckpointError(
+                    f'{source}: the weights do not tell their activation; set act_cfg in the '
+                    "backbone's config, in RobustBench it is dict(type='SiLU')"
+                )
+        elif was != now:
             raise CheckpointError(
                 f'{source}: the weights were trained with {option}={was!r}, which gives them '
                 f'another meaning than {now!r} of the network here; give the config that they '
@@ -40,14 +57,50 @@ def check_options(trained: Mapping[str, Any], model: Mapping[str, Any], source: 
             )
 
 
+def read_options(backbone: Any, source: str) -> dict[str, Any]:
+    """Take the options of a network for 32x32 pixels from a config that came with weights.
+
+    Args:
+        backbone: The config of the backbone. Of another network there are no options to take.
+        source: The name of the file, for messages.
+
+    Returns:
+        The options, which may be built: mmengine would import whatever a type names.
+
+    Raises:
+        CheckpointError: If a type is not among those that are known.
+    """
+    if not isinstance(backbone, Mapping) or _kind(backbone) != 'WideResNetCIFAR':
+        return {}
+    options = {option: backbone[option] for option in _CIFAR if option in backbone}
+    for option, value in options.items():
+        if (
+            option.endswith('_cfg')
+            and isinstance(value, Mapping)
+            and value.get('type') not in _TYPES
+        ):
+            raise CheckpointError(
+                f'{source}: the config in it has {option}={dict(value)}, whose type is not known '
+                'here; give the config that the weights were trained with'
+            )
+    return options
+
+
 def _kind(backbone: Mapping[str, Any]) -> str:
     return str(backbone.get('type')).rpartition('.')[2]
 
 
-def _value(backbone: Mapping[str, Any], option: str) -> Any:
-    value = backbone.get(option, _OPTIONS[option])
+def _value(backbone: Mapping[str, Any], option: str, default: Any) -> Any:
+    """Return an option in the form in which it can be compared."""
+    value = backbone.get(option, default)
+    if option == 'last_norm_cfg' and value is None:
+        return _value(backbone, 'norm_cfg', dict(type='BN'))
     if isinstance(value, Mapping):
-        value = {key: item for key, item in value.items() if key != 'requires_grad'}
+        value = {key: item for key, item in value.items() if key not in _HARMLESS}
         # Over several processes it computes the same.
         value.update(type=str(value.get('type')).removeprefix('Sync'))
+        if value['type'] == 'BN':
+            value.setdefault('eps', 1e-5)
+    if option == 'activate_before_residual' and not isinstance(value, bool):
+        value = value[0] if len(set(value)) == 1 else value
     return list(value) if isinstance(value, tuple) else value

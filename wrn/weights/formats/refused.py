@@ -5,8 +5,6 @@ from collections.abc import Callable, Iterable, Mapping
 
 from torch import Tensor
 
-_NOT_HERE = 'a network for 32x32 pixels, which this package does not have yet'
-
 # The first that holds is told. Each is a test of the keys, and what the network is.
 _SIGNS: list[tuple[Callable[[Iterable[str]], bool], str]] = [
     (
@@ -25,27 +23,6 @@ _SIGNS: list[tuple[Callable[[Iterable[str]], bool], str]] = [
         ),
         "meliketoy's, whose shortcut takes the unactivated input, whose convolutions have biases, "
         'and whose stride is in the second one; no network here computes that',
-    ),
-    (
-        lambda keys: _any(keys, r'block1\.layer\.0\.') and _any(keys, r'classifier\.'),
-        "USB's (semilearn), in whose groups 2 and 3 the unactivated input enters the first "
-        'convolution; no network here computes that',
-    ),
-    (
-        lambda keys: _any(keys, r'block1\.layer\.0\.conv1\.bias$'),
-        f"TorchSSL's, {_NOT_HERE}",
-    ),
-    (
-        lambda keys: _any(keys, r'block1\.layer\.0\.'),
-        f'of the xternalz/WideResNet-pytorch family (TRADES, RobustBench), {_NOT_HERE}',
-    ),
-    (
-        lambda keys: _any(keys, r'layer\.0\.block\.0\.') and 'init_conv.weight' in keys,
-        f"RobustBench's DMWideResNet, {_NOT_HERE}",
-    ),
-    (
-        lambda keys: _any(keys, r'group0\.block0\.(conv0|bn0\.weight)$'),
-        f"the authors' functional one for CIFAR, {_NOT_HERE}",
     ),
     (
         lambda keys: _any(keys, r'conv1\.[03]\.weight$') and _any(keys, r'layer1\.0\.conv1'),
