@@ -22,7 +22,7 @@ from wrn.weights import Weights, check_state_dict, read_checkpoint, to_openmmlab
 from wrn.weights.architecture import Architecture, find_architecture
 from wrn.weights.download import hash_in_name
 from wrn.weights.formats import FORMATS, deepmind, folded, get_backbone, get_network
-from wrn.weights.options import check_options, read_options
+from wrn.weights.options import check_options, find_difference, read_options
 from wrn.weights.schemes import ADDRESSES, locate
 from wrn.weights.writing import SUFFIXES
 
@@ -123,9 +123,8 @@ def convert(
     check_options(weights.backbone, full.model.backbone, str(path))
 
     form, usual = FORMATS[TARGETS[to][0]], TARGETS[to][1]
-    _check_target(to, architecture.backbone['type'])
     converted = form.from_openmmlab(weights.state_dict)
-    check_options(get_backbone(TARGETS[to][0], converted), full.model.backbone, f'--to {to}')
+    _check_target(to, converted, full.model.backbone)
     lossless = form is not folded or folded.is_folded(weights.state_dict)
     if lossless:
         _check_same(form.to_openmmlab(converted), weights.state_dict, str(path))
@@ -193,14 +192,21 @@ def _assume_options(weights: Weights) -> dict[str, Any]:
     return options
 
 
-def _check_target(to: str, network: str) -> None:
-    """Check that a network has a format at all."""
+def _check_target(to: str, converted: Mapping[str, Tensor], backbone: Mapping[str, Any]) -> None:
+    """Check that the format to write means the very network that the weights are of."""
+    network = backbone['type']
     only = 'WideResNet' if to == 'openmmlab-0.x' else get_network(TARGETS[to][0])
     if only not in (None, network):
         others = [n for n in TARGETS if get_network(TARGETS[n][0]) in (None, network)]
         raise WrnError(
             f'--to {to}: is a format of {only}, but the weights are of {network}, which has '
             f'{", ".join(others)}'
+        )
+    if difference := find_difference(get_backbone(TARGETS[to][0], converted), backbone):
+        option, theirs, ours = difference
+        raise WrnError(
+            f'--to {to}: means a network with {option}={theirs!r}, but that of the weights has '
+            f'{ours!r}; --to openmmlab takes every network'
         )
 
 

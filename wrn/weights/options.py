@@ -14,6 +14,7 @@ _RESNET: dict[str, Any] = dict(
     norm_cfg=dict(type='BN'),
 )
 _CIFAR: dict[str, Any] = dict(
+    kernel_sizes=[3, 3],
     strides=[1, 2, 2],
     activate_before_residual=True,
     conv_cfg=None,
@@ -39,22 +40,37 @@ def check_options(theirs: Any, ours: Mapping[str, Any], source: str) -> None:
     Raises:
         CheckpointError: If not.
     """
+    if isinstance(theirs, Mapping) and theirs.get('act_cfg', '') is None and 'act_cfg' not in ours:
+        raise CheckpointError(
+            f"{source}: the weights do not tell their activation; set act_cfg in the backbone's "
+            "config, in RobustBench it is dict(type='SiLU')"
+        )
+    if difference := find_difference(theirs, ours):
+        option, was, now = difference
+        raise CheckpointError(
+            f'{source}: the weights were trained with {option}={was!r}, which gives them another '
+            f'meaning than {now!r} of the network here; give the config that they were trained with'
+        )
+
+
+def find_difference(theirs: Any, ours: Mapping[str, Any]) -> tuple[str, Any, Any] | None:
+    """Find an option that two backbones do not share; what is not known is not compared.
+
+    Args:
+        theirs: The config of a backbone. Of other types than this package's networks nothing is
+            compared.
+        ours: The config of the other.
+
+    Returns:
+        The option and its two values; None if there is none.
+    """
     if not isinstance(theirs, Mapping) or _kind(theirs) not in _OPTIONS:
-        return
+        return None
     for option, default in _OPTIONS[_kind(theirs)].items():
-        was, now = (_value(config, option, default) for config in (theirs, ours))
-        if option == 'act_cfg' and was is None:
-            if option not in ours:
-                raise CheckpointError(
-                    f'{source}: the weights do not tell their activation; set act_cfg in the '
-                    "backbone's config, in RobustBench it is dict(type='SiLU')"
-                )
-        elif was != now:
-            raise CheckpointError(
-                f'{source}: the weights were trained with {option}={was!r}, which gives them '
-                f'another meaning than {now!r} of the network here; give the config that they '
-                'were trained with'
-            )
+        values = [_value(config, option, default) for config in (theirs, ours)]
+        if values[0] != values[1] and not (option == 'act_cfg' and values[0] is None):
+            return option, values[0], values[1]
+    return None
 
 
 def read_options(backbone: Any, source: str) -> dict[str, Any]:

@@ -1,0 +1,237 @@
+"""Files of every format of networks for 32x32 pixels give the network that wrote them."""
+
+import pytest
+import torch
+from reference import Reference
+from torch.nn import functional
+
+import wrn
+from wrn.config import parse_config
+from wrn.converting import convert
+from wrn.errors import CheckpointError, WrnError
+from wrn.weights import read_checkpoint, to_openmmlab
+
+TOLERANCE = dict(rtol=1e-4, atol=1e-4)  # single precision, 12 convolutions deep
+
+XTERNALZ = dict(
+    stem='conv1.weight',
+    norm='block{s}.layer.{b}.bn{i}',
+    conv='block{s}.layer.{b}.conv{i}.weight',
+    projection='block{s}.layer.{b}.convShortcut.weight',
+    last_norm='bn1',
+)
+WIDTHS = dict(base=16, widths=(32, 64, 128))
+USB = dict(**XTERNALZ, activate=lambda x: functional.leaky_relu(x, 0.1), last_eps=1e-3, base=16)
+THREE = dict(widths=(32, 64, 128))
+FOUR = dict(widths=(32, 64, 128, 256), strides=(2, 2, 2, 2))  # wrn_var_37_2
+EARLY = dict(head='classifier', biases=('stem',), activates=(True, False, False, False))
+NOW = dict(biases=('all',), eps=1e-3)
+TORCHSSL = dict(**NOW, activates=(True, False, False, False))
+REFERENCES = {
+    'authors-cifar': dict(
+        stem='conv0',
+        norm='group{g}.block{b}.bn{i}',
+        conv='group{g}.block{b}.conv{i}',
+        projection='group{g}.block{b}.convdim',
+        last_norm='bn',
+        first=0,
+        **WIDTHS,
+    ),
+    'xternalz': dict(**XTERNALZ, **WIDTHS),
+    'deepmind': dict(
+        stem='init_conv.weight',
+        norm='layer.{g}.block.{b}.batchnorm_{i}',
+        conv='layer.{g}.block.{b}.conv_{i}.weight',
+        projection='layer.{g}.block.{b}.shortcut.weight',
+        last_norm='batchnorm',
+        head='logits',
+        first=0,
+        activate=functional.silu,
+        tensorflow_padding=True,
+        **WIDTHS,
+    ),
+    'usb early': dict(**USB, **THREE, **EARLY),
+    'usb early, 37-2': dict(**USB, **FOUR, **EARLY),
+    'usb': dict(**USB, **THREE, **NOW),
+    'usb, 37-2': dict(**USB, **FOUR, **NOW),
+    'usb of TorchSSL': dict(**USB, **THREE, **TORCHSSL),
+    'usb of TorchSSL, 37-2': dict(**USB, **FOUR, **TORCHSSL),
+}
+OURS = dict(
+    stem='backbone.conv1.weight',
+    norm='backbone.layer{s}.{b}.norm{i}',
+    conv='backbone.layer{s}.{b}.conv{i}.weight',
+    projection='backbone.layer{s}.{b}.downsample.weight',
+    last_norm='backbone.norm',
+    head='head.fc',
+    **WIDTHS,
+)
+OTHER_BLOCKS = {
+    'B(3,1,3)': dict(**OURS, kernel_sizes=(3, 1, 3)),
+    'B(1,3)': dict(**OURS, kernel_sizes=(1, 3)),
+    'B(3,3,3)': dict(**OURS, kernel_sizes=(3, 3, 3)),
+}
+CONFIG = 'configs/wrn/wide-resnet16-8_8xb16_cifar10.py'
+
+
+@pytest.fixture(params=REFERENCES)
+def name(request):
+    return request.param
+
+
+@pytest.fixture
+def reference(name):
+    return Reference(**{**REFERENCES, **OTHER_BLOCKS}[name])
+
+
+@pytest.fixture
+def theirs(reference):
+    return reference.random_weights()
+
+
+@pytest.fixture
+def inputs():
+    return torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+
+
+@torch.no_grad()
+def test_there_and_back(name, reference, theirs, inputs, tmp_path):
+    torch.save(dict(params=theirs, epoch=3), tmp_path / 'theirs.pth')
+    there = convert(str(tmp_path / 'theirs.pth'), folder=tmp_path)
+    config = parse_config(read_checkpoint(there.path)['meta']['cfg'], 'x')
+    model = wrn.get_model(config, pretrained=there.path)
+    expected = reference.logits(inputs, theirs)
+    assert expected.std() > 0.3
+    torch.testing.assert_close(model(inputs), expected, **TOLERANCE)
+    # With the config, the original is taken as it is.
+    model = wrn.get_model(config, pretrained=tmp_path / 'theirs.pth')
+    torch.testing.assert_close(model(inputs), expected, **TOLERANCE)
+    back = convert(str(there.path), 'back.pth', name.split()[0].rstrip(','), tmp_path)
+    read = torch.load(back.path)
+    assert read.keys() == theirs.keys()
+    assert all(torch.equal(read[key], value) for key, value in theirs.items())
+
+
+@pytest.mark.parametrize('name', OTHER_BLOCKS)
+@torch.no_grad()
+def test_our_own_files_of_other_blocks(name, reference, theirs, inputs, tmp_path):
+    """The blocks are told from the shapes."""
+    torch.save(theirs, tmp_path / 'ours.pth')
+    there = convert(str(tmp_path / 'ours.pth'), folder=tmp_path)
+    config = parse_config(there.meta['cfg'], 'x')
+    assert tuple(config.model.backbone.kernel_sizes) == reference.kernel_sizes
+    model = wrn.get_model(config, pretrained=there.path)
+    torch.testing.assert_close(model(inputs), reference.logits(inputs, theirs), **TOLERANCE)
+
+
+# What the network needs beside its depth and width, and what it is when one of these is not given.
+NEEDS = {
+    'xternalz': [],
+    'deepmind': [('conv_cfg', dict(type='Conv2dAdaptivePadding')), ('act_cfg', dict(type='SiLU'))],
+    'usb': [
+        ('act_cfg', dict(type='LeakyReLU', negative_slope=0.1)),
+        ('norm_cfg', dict(type='BN', eps=1e-3)),
+    ],
+    'usb of TorchSSL': [
+        ('act_cfg', dict(type='LeakyReLU', negative_slope=0.1)),
+        ('norm_cfg', dict(type='BN', eps=1e-3)),
+        ('activate_before_residual', [True, False, False]),
+    ],
+    'usb early': [
+        ('act_cfg', dict(type='LeakyReLU', negative_slope=0.1)),
+        ('last_norm_cfg', dict(type='BN', eps=1e-3)),
+        ('activate_before_residual', [True, False, False]),
+    ],
+}
+
+
+@pytest.mark.parametrize('name', NEEDS)
+def test_a_network_that_computes_something_else_is_refused(name, theirs, tmp_path):
+    """Its keys and shapes fit; that the options do not is known from the format."""
+    torch.save(theirs, path := tmp_path / 'theirs.pth')
+    needs = dict(NEEDS[name])
+    biases = {'usb early': 'stem'}.get(name, name.startswith('usb'))
+    common = dict(depth=16, widen_factor=2, conv_bias=biases)
+    head = dict(in_channels=128, num_classes=7)
+    wrn.get_model(CONFIG, pretrained=path, backbone=dict(**common, **needs), head=head)
+    for left_out in needs:
+        others = {key: value for key, value in needs.items() if key != left_out}
+        with pytest.raises(CheckpointError, match=left_out):
+            wrn.get_model(CONFIG, pretrained=path, backbone=dict(**common, **others), head=head)
+    if name != 'deepmind':
+        wrong = dict(act_cfg=dict(type='SiLU'))
+        with pytest.raises(CheckpointError, match='act_cfg'):
+            wrn.get_model(CONFIG, path, backbone={**common, **needs, **wrong}, head=head)
+
+
+@pytest.mark.parametrize('name', ['deepmind'])
+def test_an_activation_that_the_file_does_not_tell(name, theirs, tmp_path):
+    """SiLU, as all of RobustBench's have, unless a config says another."""
+    torch.save(theirs, path := tmp_path / 'theirs.pth')
+    assert convert(str(path), folder=tmp_path).meta['cfg'].count("type='SiLU'") == 1
+    (tmp_path / 'relu.py').write_text(
+        f"_base_ = ['{wrn.zoo.root()}/{CONFIG}']\n"
+        "model = dict(backbone=dict(conv_cfg=dict(type='Conv2dAdaptivePadding'),\n"
+        "                           act_cfg=dict(type='ReLU')))\n"
+    )
+    there = convert(str(path), config=str(tmp_path / 'relu.py'), folder=tmp_path)
+    assert 'SiLU' not in there.meta['cfg']
+
+
+@pytest.mark.parametrize('name', ['deepmind'])
+@pytest.mark.parametrize(('classes', 'mean'), [(10, 0.4914), (100, 0.5071)])
+def test_the_normalisation_of_deepminds_class(name, classes, mean):
+    theirs = Reference(**REFERENCES[name], classes=classes).random_weights()
+    found = to_openmmlab(theirs, 'w.pth').meta['normalization']['mean'][0]
+    assert found == pytest.approx(255 * mean)
+    buffers = dict(mean=torch.full((3, 1, 1), 0.25), std=torch.full((3, 1, 1), 0.5))
+    found = to_openmmlab({**theirs, **buffers}, 'w.pth').meta['normalization']
+    assert found == dict(mean=[63.75] * 3, std=[127.5] * 3)
+
+
+@pytest.mark.parametrize(
+    ('name', 'prefix', 'part'),
+    [
+        ('xternalz', 'module.model.', 'sub_block1.layer.0.bn1.weight'),
+        ('usb', 'module.', 'rot_classifier.weight'),
+    ],
+)
+def test_what_is_never_computed_is_left_out(theirs, prefix, part, tmp_path):
+    """And wrappers' prefixes with it, wherever the weights lie."""
+    wrapped = {prefix + key: value for key, value in {**theirs, part: torch.ones(1)}.items()}
+    torch.save(dict(last=wrapped), tmp_path / 'theirs.pth')
+    done = convert(str(tmp_path / 'theirs.pth'), folder=tmp_path)
+    assert done.weights.left_out == [part]
+    assert done.tensors == len(theirs)
+
+
+@pytest.mark.parametrize(
+    ('name', 'to', 'message'),
+    [
+        ('xternalz', 'timm', 'is a format of WideResNet, but .* WideResNetCIFAR, which has .*usb'),
+        ('xternalz', 'openmmlab-0.x', 'is a format of WideResNet'),
+        ('xternalz', 'deepmind', 'with conv_cfg'),
+        ('xternalz', 'usb', 'with activate_before_residual'),
+        ('deepmind', 'xternalz', 'with conv_cfg'),
+        ('usb early', 'authors-cifar', 'with activate_before_residual'),
+        ('B(3,1,3)', 'xternalz', r'with kernel_sizes=\[3, 3\], but .* \[3, 1, 3\]'),
+        ('B(1,3)', 'authors-cifar', 'with kernel_sizes'),
+    ],
+)
+def test_a_format_that_means_another_network_is_not_written(theirs, to, message, tmp_path):
+    torch.save(theirs, tmp_path / 'theirs.pth')
+    with pytest.raises(WrnError, match=rf'^--to {to}: .*{message}'):
+        convert(str(tmp_path / 'theirs.pth'), to=to, folder=tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ['theirs.pth']
+
+
+@pytest.mark.parametrize('name', ['xternalz'])
+def test_a_type_in_a_files_own_config_is_not_imported(theirs, tmp_path):
+    torch.save(theirs, tmp_path / 'theirs.pth')
+    there = convert(str(tmp_path / 'theirs.pth'), folder=tmp_path)
+    checkpoint = dict(state_dict=read_checkpoint(there.path)['state_dict'], meta=there.meta)
+    for types in ("act_cfg=dict(type='os.system')", "conv_cfg=dict(type='antigravity')"):
+        text = there.meta['cfg'].replace('backbone=dict(', f'backbone=dict({types}, ')
+        torch.save({**checkpoint, 'meta': dict(cfg=text)}, tmp_path / 'hostile.pth')
+        with pytest.raises(CheckpointError, match='whose type is not known here'):
+            convert(str(tmp_path / 'hostile.pth'), 'x', folder=tmp_path)
