@@ -13,16 +13,17 @@ from modelindex.models.Model import Model
 from torch import Tensor
 
 from wrn import zoo
-from wrn.config import config_errors, get_dataset_meta, read_config, read_own_config
+from wrn.config import config_errors, get_dataset_meta
+from wrn.describing import describe_network
 from wrn.errors import CheckpointError, WrnError, some
 from wrn.files import hash_file
 from wrn.models.empty import EmptyOnMeta
 from wrn.publishing import Published, describe
-from wrn.weights import Weights, check_state_dict, read_checkpoint, to_openmmlab, write_weights
+from wrn.weights import check_state_dict, read_checkpoint, to_openmmlab, write_weights
 from wrn.weights.architecture import Architecture, find_architecture
 from wrn.weights.download import hash_in_name
-from wrn.weights.formats import FORMATS, deepmind, folded, get_backbone, get_network
-from wrn.weights.options import check_options, find_difference, read_options
+from wrn.weights.formats import FORMATS, folded, get_backbone, get_network
+from wrn.weights.options import find_difference
 from wrn.weights.schemes import ADDRESSES, locate
 from wrn.weights.writing import SUFFIXES
 
@@ -39,7 +40,6 @@ TARGETS = {
     'usb': ('usb', '.pth'),
     'deepmind': ('deepmind', '.pth'),
 }
-_PREPARATION = ('mean', 'std', 'to_rgb')
 
 
 @dataclass
@@ -51,12 +51,14 @@ class Converted(Published):
         entry: The model whose published weights they are; None if they are of no known file.
         lossless: Whether converting the file back gives the same bits.
         tensors: How many were written.
+        assumed: What is said of them that neither their file nor the caller says.
     """
 
     architecture: Architecture
     entry: Model | None
     lossless: bool
     tensors: int
+    assumed: list[str]
 
 
 def convert(
@@ -103,24 +105,8 @@ def convert(
             + ', '.join(form.TITLE for form in FORMATS.values())
         )
     architecture = find_architecture(weights.state_dict, str(path))
-    own = None if config or entry else read_own_config(weights.meta, str(path))
-    full = read_config(config or (entry.config if entry else _find_template(architecture)))
-    options = {} if config or entry else _assume_options(weights)
-    if own:
-        # It is not built: names of types in it may mean anything that can be imported.
-        trained_as = own.model.get('backbone')
-        options = read_options(trained_as, str(path))
-        check_options(trained_as, options, str(path))
-        full.test_dataloader = own.test_dataloader
-        preprocessor = own.model.get('data_preprocessor') or own.get('data_preprocessor') or {}
-        if isinstance(preprocessor, Mapping):
-            full.data_preprocessor.update(
-                {key: preprocessor[key] for key in _PREPARATION if key in preprocessor}
-            )
-    with config_errors(full.filename):
-        _set_architecture(full, architecture, options)
+    full, assumed = describe_network(weights, architecture, str(path), entry, config)
     _check_network(full, weights.state_dict, str(path))
-    check_options(weights.backbone, full.model.backbone, str(path))
 
     form, usual = FORMATS[TARGETS[to][0]], TARGETS[to][1]
     converted = form.from_openmmlab(weights.state_dict)
@@ -147,7 +133,7 @@ def convert(
     elif form is not FORMATS['openmmlab'] and name.endswith('.pth'):
         meta = None  # a plain state dict
     written = write_weights(folder, name, converted, meta)
-    return Converted(written, weights, meta, architecture, entry, lossless, len(converted))
+    return Converted(written, weights, meta, architecture, entry, lossless, len(converted), assumed)
 
 
 def _locate(checkpoint: str) -> tuple[Path, Model | None]:
@@ -176,22 +162,6 @@ def _name_of_file(name: str | None, path: Path, entry: Model | None, suffix: str
     return name if name.endswith(SUFFIXES) else name + suffix
 
 
-def _find_template(architecture: Architecture) -> str:
-    """Name a config that prepares pictures as the network's first weights were trained."""
-    if architecture.backbone['type'] == 'WideResNet':
-        return 'configs/wrn/wide-resnet50_8xb32_in1k.py'
-    data = 'cifar100' if architecture.num_classes == 100 else 'cifar10'
-    return f'configs/wrn/wide-resnet28-10_8xb16_{data}.py'
-
-
-def _assume_options(weights: Weights) -> dict[str, Any]:
-    """Return the options that a format means; of those that it does not tell, the usual ones."""
-    options = dict(weights.backbone or {})
-    if 'act_cfg' in options and options['act_cfg'] is None:
-        options['act_cfg'] = deepmind.ACT_CFG
-    return options
-
-
 def _check_target(to: str, converted: Mapping[str, Tensor], backbone: Mapping[str, Any]) -> None:
     """Check that the format to write means the very network that the weights are of."""
     network = backbone['type']
@@ -208,23 +178,6 @@ def _check_target(to: str, converted: Mapping[str, Tensor], backbone: Mapping[st
             f'--to {to}: means a network with {option}={theirs!r}, but that of the weights has '
             f'{ours!r}; --to openmmlab takes every network'
         )
-
-
-def _set_architecture(
-    config: Config, architecture: Architecture, options: Mapping[str, Any]
-) -> None:
-    """Let a config describe the network that the weights are of."""
-    config.model.backbone.update({**architecture.backbone, **options})
-    if architecture.num_classes is None:
-        config.model.head = None
-        return
-    config.model.head.update(
-        num_classes=architecture.num_classes,
-        in_channels=architecture.in_channels,
-        topk=(1, 5) if architecture.num_classes >= 5 else (1,),
-    )
-    if 'data_preprocessor' in config:
-        config.data_preprocessor.num_classes = architecture.num_classes
 
 
 def _check_network(config: Config, state_dict: Mapping[str, Tensor], path: str) -> None:

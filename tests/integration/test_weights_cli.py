@@ -75,17 +75,19 @@ def theirs():
 def test_convert_tells_what_it_does(theirs, capsys, folder):
     main(['convert', 'theirs.pth', 'mine', '--license', 'MIT', '--source', 'https://x.org'])
     lines = capsys.readouterr().out.splitlines()
-    assert lines[:5] == [
+    assert lines[:6] == [
         "read theirs.pth: torchvision's and timm's format, depth 18, widen factor 1, 7 classes, "
         'float32',
         'took: model',
         'left out: optimizer, epoch, model_ema',
+        "not in the file, and so assumed: the pictures' mean, [123.675, 116.28, 103.53], and std, "
+        '[58.395, 57.12, 57.375]; --config FILE says otherwise',
         'checked: 122 tensors, no key left over on either side',
         'checked: converted back, they are the same bit for bit',
     ]
     (written,) = folder.glob('mine-*.safetensors')
-    assert lines[5].startswith(f'wrote {written.name}: 122 tensors, ')
-    assert lines[6] == 'the file says of them: source, license, cfg'
+    assert lines[6].startswith(f'wrote {written.name}: 122 tensors, ')
+    assert lines[7] == 'the file says of them: source, license, cfg'
     meta = read_checkpoint(written)['meta']
     assert (meta['source'], meta['license']) == ('https://x.org', 'MIT')
 
@@ -105,14 +107,17 @@ def test_convert_and_predict(theirs, capsys, photograph, folder):
 
 
 def test_mistakes_in_convert(fails, theirs, folder):
-    torch.save({'conv0': torch.ones(1), 'group0.block0.conv0': torch.ones(1)}, 'cifar.pth')
+    torch.save({'normalizer.new_mean': torch.ones(1), 'attacker.a': torch.ones(1)}, 'madry.pth')
     torch.save({'encoder.weight': torch.ones(1)}, 'other.pth')
     torch.save({k: v for k, v in theirs.items() if k != 'layer2.0.bn1.bias'}, 'less.pth')
     torch.save({**theirs, 'layer2.0.se.weight': torch.ones(1)}, 'more.pth')
     before = sorted(folder.iterdir())
     for arguments, message in (
         (['none.pth'], 'none.pth: the checkpoint does not exist'),
-        (['cifar.pth'], "cifar.pth: the weights are of the authors' functional one for CIFAR"),
+        (
+            ['madry.pth'],
+            "madry.pth: the weights are of the wrapper of MadryLab's robustness package",
+        ),
         (['other.pth'], 'other.pth: the format of the keys is not known (encoder.weight)'),
         (['less.pth'], 'they lack backbone.layer2.0.bn1.bias'),
         (['more.pth'], 'they have backbone.layer2.0.se.weight, which the model has not'),

@@ -15,6 +15,44 @@ from wrn.weights import check_state_dict, to_openmmlab
 from wrn.weights.architecture import find_architecture
 from wrn.weights.formats import FORMATS, recognise
 
+CIFAR = {
+    'authors-cifar': [
+        'conv0',
+        'group0.block0.conv0',
+        'group0.block0.bn0.weight',
+        'group0.block0.conv1',
+        'group2.block11.bn1.running_mean',
+        'group1.block0.convdim',
+        'bn.bias',
+        'fc.weight',
+    ],
+    'xternalz': [
+        'conv1.weight',
+        'block1.layer.0.conv1.weight',
+        'block1.layer.0.bn1.weight',
+        'block3.layer.11.bn2.num_batches_tracked',
+        'block2.layer.0.convShortcut.weight',
+        'bn1.running_var',
+        'fc.bias',
+    ],
+    'usb': [
+        'conv1.weight',
+        'conv1.bias',
+        'block1.layer.0.conv1.weight',
+        'block1.layer.0.conv1.bias',
+        'block4.layer.11.bn2.bias',
+        'bn1.weight',
+        'fc.weight',
+    ],
+    'deepmind': [
+        'init_conv.weight',
+        'layer.0.block.0.conv_0.weight',
+        'layer.2.block.10.batchnorm_1.bias',
+        'layer.1.block.0.shortcut.weight',
+        'batchnorm.weight',
+        'logits.bias',
+    ],
+}
 MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
 
 
@@ -112,7 +150,8 @@ def test_round_trip_is_bit_identical(keys, data, name):
     if name == 'authors':
         state_dict = export(data.draw(st.sampled_from([2, 3])), data.draw(st.integers(0, 99)))
     else:
-        state_dict = small(keys if name == 'torchvision' else map(ours, keys), data.draw(dtypes))
+        names = map(ours, keys) if name == 'openmmlab' else CIFAR.get(name, keys)
+        state_dict = small(names, data.draw(dtypes))
         state_dict[data.draw(st.sampled_from(sorted(state_dict)))].fill_(float('nan'))
     assert recognise(state_dict) == name
     there = FORMATS[name].to_openmmlab(state_dict)
@@ -221,13 +260,7 @@ def test_pixels_that_are_not_scaled_to_one(keys):
     assert found['std'] == pytest.approx([63.0, 62.1, 66.7])
 
 
-XTERNALZ = ['conv1.weight', 'bn1.weight', 'fc.weight', 'block1.layer.0.bn1.weight']
 REFUSED = {
-    'xternalz/WideResNet-pytorch family': [*XTERNALZ, 'block1.layer.0.conv1.weight'],
-    'TorchSSL': [*XTERNALZ, 'block1.layer.0.conv1.weight', 'block1.layer.0.conv1.bias'],
-    'USB': ['conv1.bias', *XTERNALZ[:2], 'classifier.weight', 'block1.layer.0.conv1.weight'],
-    'DMWideResNet': ['init_conv.weight', 'layer.0.block.0.conv_0.weight', 'logits.weight'],
-    'functional one for CIFAR': ['conv0', 'group0.block0.bn0.weight', 'group0.block0.conv0'],
     'meliketoy': [
         'conv1.weight',
         'bn1.weight',
@@ -258,7 +291,8 @@ def test_the_network_is_told_from_the_shapes(depth, factor):
         head = torch.nn.Linear(2048 if depth >= 50 else int(512 * factor), 7)
     backbone = shapes_of(depth, factor)
     found = find_architecture({**backbone, 'head.fc.weight': head.weight}, 'w.pth')
-    assert (found.depth, found.widen_factor, found.num_classes) == (depth, factor, 7)
+    assert found.backbone == dict(type='WideResNet', depth=depth, widen_factor=factor)
+    assert found.num_classes == 7
     assert found.in_channels == head.in_features
     assert find_architecture(backbone, 'w.pth').num_classes is None
 

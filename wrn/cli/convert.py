@@ -6,7 +6,7 @@ from wrn.cli.publish import add_description_arguments, print_left_out, print_wri
 from wrn.converting import TARGETS, convert
 from wrn.weights.formats import FORMATS
 
-HELP = "convert weights between torchvision's, timm's, OpenMMLab's and the authors' formats"
+HELP = 'convert weights between the formats in which Wide-ResNets are published'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--config',
         help='config, or name of a model, that says how pictures are prepared (default: that of '
-        "the published model, or the one in the file, else torchvision's first)",
+        "the published model, or the one in the file, else torchvision's first, or the paper's)",
     )
     add_description_arguments(parser)
 
@@ -52,8 +52,10 @@ def run(args: argparse.Namespace) -> None:
     print_left_out(done.weights)
     if done.weights.meta.get('normalization') and done.meta is None:
         print("left out: the input's mean and std, for which this format has no place")
-    if args.to == 'authors' and any('num_batches_tracked' in key for key in state_dict):
+    if args.to.startswith('authors') and any('num_batches_tracked' in key for key in state_dict):
         print('left out: num_batches_tracked, for which this format has no place')
+    for what in done.assumed:
+        print(f'not in the file, and so assumed: {what}; --config FILE says otherwise')
     print(f'checked: {len(state_dict)} tensors, no key left over on either side')
     if done.lossless:
         print('checked: converted back, they are the same bit for bit')

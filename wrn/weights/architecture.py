@@ -52,7 +52,7 @@ def find_architecture(state_dict: Mapping[str, Tensor], source: str) -> Architec
     if head is not None and head.ndim != 2:
         raise CheckpointError(f'{source}: the head is not that of a Wide-ResNet')
     num_classes = None if head is None else len(head)
-    is_cifar = 'backbone.layer1.0.norm1.weight' in state_dict
+    is_cifar = any('.norm' in key for key in state_dict)
     find = _find_cifar if is_cifar else _find_imagenet
     backbone, in_channels = find(state_dict, source)
     return Architecture(backbone, num_classes, in_channels)
