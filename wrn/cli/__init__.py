@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from wrn.cli import convert, info, predict, publish, test, train
+from wrn.cli import convert, fit_check, info, plot, predict, publish, test, train
 from wrn.cli import list as list_command
 from wrn.errors import WrnError
 from wrn.version import __version__
@@ -15,6 +15,8 @@ _COMMANDS = {
     'info': info,
     'predict': predict,
     'train': train,
+    'fit-check': fit_check,
+    'plot': plot,
     'test': test,
     'convert': convert,
     'publish': publish,

@@ -9,7 +9,7 @@ from typing import Any
 
 from mmengine.config import Config, ConfigDict, DictAction
 
-from wrn.config import check_keys, config_errors, get_test_dataset, read_config
+from wrn.config import check_keys, config_errors, find_config, get_test_dataset, read_config
 from wrn.errors import WrnError
 from wrn.training import has_accelerator
 
@@ -35,11 +35,8 @@ class _SettingsAction(DictAction):
             raise argparse.ArgumentError(self, reason) from error
 
 
-def add_common_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments that train and test share."""
-    parser.add_argument(
-        '--work-dir', help='folder for logs and checkpoints (default: work_dirs/CONFIG)'
-    )
+def add_settings_argument(parser: argparse.ArgumentParser) -> None:
+    """Declare the argument that overrides settings of a config."""
     parser.add_argument(
         '--cfg-options',
         nargs='+',
@@ -48,6 +45,14 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
         help='override settings of the config, such as train_cfg.max_epochs=5; '
         'lists as key="[a,b]"',
     )
+
+
+def add_common_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments that train and test share."""
+    parser.add_argument(
+        '--work-dir', help='folder for logs and checkpoints (default: work_dirs/CONFIG)'
+    )
+    add_settings_argument(parser)
     parser.add_argument(
         '--launcher',
         choices=['none', 'pytorch', 'slurm', 'mpi'],
@@ -183,7 +188,7 @@ def _apply_common_options(cfg: Config, args: Namespace) -> None:
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir
     elif cfg.get('work_dir') is None:
-        cfg.work_dir = str(Path('work_dirs', Path(args.config).stem))
+        cfg.work_dir = str(Path('work_dirs', find_config(args.config).stem))
     try:
         Path(cfg.work_dir).mkdir(parents=True, exist_ok=True)
     except OSError as error:

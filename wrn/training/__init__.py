@@ -1,6 +1,7 @@
 """What ``wrn train`` and ``wrn test`` do, over mmengine's runner."""
 
+from wrn.training.fit_check import FitCheck, fit_check
 from wrn.training.launch import has_accelerator
 from wrn.training.runner import test, train
 
-__all__ = ['has_accelerator', 'test', 'train']
+__all__ = ['FitCheck', 'fit_check', 'has_accelerator', 'test', 'train']

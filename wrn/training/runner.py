@@ -39,7 +39,7 @@ def train(cfg: Config) -> None:
     with config_errors(cfg.filename, unless=lambda: started.yes):
         check_optimizer(cfg)
         hooks = [started, CheckpointCheckHook(resume, new_head=not resume)]
-        _build_runner(cfg, ['train_dataloader', 'val_dataloader'], hooks).train()
+        build_runner(cfg, ['train_dataloader', 'val_dataloader'], hooks).train()
 
 
 def test(cfg: Config, out: str | None = None, out_item: str | None = None) -> dict[str, float]:
@@ -59,7 +59,7 @@ def test(cfg: Config, out: str | None = None, out_item: str | None = None) -> di
     """
     started = _StartedHook()
     with config_errors(cfg.filename, unless=lambda: started.yes):
-        runner = _build_runner(cfg, ['test_dataloader'], [started, CheckpointCheckHook()])
+        runner = build_runner(cfg, ['test_dataloader'], [started, CheckpointCheckHook()])
         if out and out_item != 'metrics':
             runner.test_evaluator.metrics.append(DumpResults(out_file_path=out))
         metrics = runner.test()
@@ -70,7 +70,20 @@ def test(cfg: Config, out: str | None = None, out_item: str | None = None) -> di
     return metrics
 
 
-def _build_runner(cfg: Config, loaders: list[str], hooks: list[Hook]) -> Runner:
+def build_runner(cfg: Config, loaders: list[str], hooks: list[Hook]) -> Runner:
+    """Build mmengine's runner, after looking for mistakes that it would find late or not at all.
+
+    Args:
+        cfg: The config.
+        loaders: The data loaders that will be used, such as ``'train_dataloader'``.
+        hooks: Hooks to add to the config's.
+
+    Returns:
+        The runner.
+
+    Raises:
+        WrnError: If the config or the data is wrong.
+    """
     classes = get_num_classes(cfg.model)
     for name in loaders:
         if cfg.get(name):

@@ -1,0 +1,52 @@
+"""``wrn fit-check``: whether a set-up can learn at all."""
+
+import argparse
+import tempfile
+
+from rich.console import Console
+from rich.progress import track
+
+from wrn import training
+from wrn.cli.options import add_settings_argument
+from wrn.config import check_keys, config_errors, read_config
+from wrn.errors import WrnError
+
+HELP = 'train on one small batch, and say whether the set-up learns it by heart'
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument('config', help='path of a config, or name of a model')
+    parser.add_argument('--batch-size', type=int, default=16, help='pictures (default: 16)')
+    parser.add_argument('--steps', type=int, default=100, help='most steps to take (default: 100)')
+    add_settings_argument(parser)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Train on a batch and say what came of it; fails if it was not learnt."""
+    for option, value, least in (('--batch-size', args.batch_size, 2), ('--steps', args.steps, 1)):
+        if value < least:
+            raise WrnError(f'{option} {value}: must be at least {least}')
+    cfg = read_config(args.config)
+    with config_errors(cfg.filename):
+        cfg.merge_from_dict(args.cfg_options or {})
+        check_keys(cfg)
+    cfg.launcher, cfg.log_level = 'none', 'WARNING'
+    with tempfile.TemporaryDirectory() as folder:
+        cfg.work_dir = folder
+        done = training.fit_check(
+            cfg,
+            args.batch_size,
+            args.steps,
+            lambda steps: track(steps, 'Learning', console=Console(stderr=True), transient=True),
+        )
+    print(
+        f'{len(done.losses)} steps on {done.total} pictures: the loss went from '
+        f'{done.losses[0]:.3g} to {done.losses[-1]:.3g}, {done.right} of them are right'
+    )
+    if not done.learns:
+        raise WrnError(
+            f'{args.config}: the set-up does not learn even {done.total} pictures; look at the '
+            'labels, the pipeline and the learning rate, or give more --steps'
+        )
+    print('the set-up learns')

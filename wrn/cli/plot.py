@@ -1,0 +1,110 @@
+"""``wrn plot``: draw the curves of a training run."""
+
+import argparse
+import json
+import math
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from wrn.cli.options import check_out
+from wrn.errors import WrnError
+from wrn.files import write_atomically
+
+HELP = 'draw loss, accuracy and learning rate of training runs'
+_LOGS = '*/vis_data/scalars.json'
+_SUFFIXES = ('.png', '.svg', '.pdf')
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument(
+        'runs', nargs='+', metavar='RUN', help='work folder of a run, or its scalars.json'
+    )
+    parser.add_argument(
+        '--out', default='curves.png', metavar='FILE', help='figure to write (default: curves.png)'
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    """Draw the runs into one figure."""
+    suffix = Path(args.out).suffix
+    if suffix not in _SUFFIXES:
+        raise WrnError(f'--out {args.out}: figures are written as {", ".join(_SUFFIXES)}')
+    check_out(args.out)
+    figure = draw({str(Path(name)): read_log(name) for name in args.runs})
+    with write_atomically(args.out) as file:
+        figure.savefig(file, format=suffix.lstrip('.'))
+    print(f'wrote {args.out}')
+
+
+def read_log(run: str) -> list[dict[str, Any]]:
+    """Read what a run logged.
+
+    Args:
+        run: Its work folder, or a ``scalars.json`` in it. Of a folder, what was logged before a
+            run was resumed comes first.
+
+    Returns:
+        What mmengine logged: of training ``epoch``, ``iter``, ``loss`` and ``lr``, of validation
+        ``accuracy/top1`` with the epoch as ``step``.
+
+    Raises:
+        WrnError: If there is no log.
+    """
+    path = Path(run)
+    logs = sorted(path.glob(_LOGS)) if path.is_dir() else [path]
+    lines = []
+    for log in logs:
+        try:
+            lines += [json.loads(line) for line in log.read_text().splitlines() if line]
+        except (OSError, ValueError) as error:
+            raise WrnError(f'{log}: is no log of a training run ({error})') from error
+    if not any('loss' in line for line in lines):
+        raise WrnError(f'{run}: holds no log of a training run; give the work folder of one')
+    return lines
+
+
+def draw(runs: dict[str, list[dict[str, Any]]]) -> Figure:
+    """Draw the curves of runs.
+
+    Args:
+        runs: What each logged, by its name.
+
+    Returns:
+        The figure: loss, accuracy and learning rate over the epochs.
+    """
+    figure = Figure(figsize=(10, 3.2), layout='constrained', dpi=150)
+    axes = figure.subplots(1, 3)
+    for name, lines in runs.items():
+        training = [line for line in lines if 'loss' in line]
+        # The log counts both; the last iteration of an epoch need not be in it.
+        steps = max(math.ceil(line['iter'] / line['epoch']) for line in training)
+        tested = [line for line in lines if 'accuracy/top1' in line]
+        epochs = [line['iter'] / steps for line in training]
+        _plot(axes[0], epochs, [line['loss'] for line in training], name)
+        _plot(axes[1], _get(tested, 'step'), _get(tested, 'accuracy/top1'), name, marker='.')
+        _plot(axes[2], epochs, [line['lr'] for line in training], name)
+    for axis, title in zip(
+        axes, ('training loss', 'top-1 accuracy (%)', 'learning rate'), strict=True
+    ):
+        axis.set(title=title, xlabel='epoch')
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axis.grid(alpha=0.3)
+    axes[0].set_yscale('log')
+    axes[2].set_yscale('log')
+    if len(runs) > 1:
+        axes[0].legend(fontsize='small')
+    return figure
+
+
+def _get(lines: Iterable[dict[str, Any]], key: str) -> list[float]:
+    return [line[key] for line in lines]
+
+
+def _plot(axis: Axes, x: list[float], y: list[float], name: str, **kwargs: Any) -> None:
+    axis.plot(x, y, label=name, linewidth=1.2, **kwargs)

@@ -1,0 +1,109 @@
+"""Find out in a minute whether a set-up can learn at all."""
+
+from collections.abc import Callable, Iterable
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.model import BaseModel
+from mmengine.runner import Runner
+from torch import nn
+
+from wrn.config import config_errors
+from wrn.errors import WrnError
+from wrn.training.runner import build_runner
+
+_CHECK_EVERY = 10
+
+
+@dataclass
+class FitCheck:
+    """What came of it.
+
+    Attributes:
+        losses: The loss of each step.
+        right: How many pictures of the batch are classified rightly in the end.
+        total: How many there are.
+    """
+
+    losses: list[float]
+    right: int
+    total: int
+
+    @property
+    def learns(self) -> bool:
+        """Whether the network has learnt the batch by heart."""
+        return self.right == self.total
+
+
+def fit_check(
+    cfg: Config,
+    batch_size: int = 16,
+    steps: int = 100,
+    track: Callable[[Iterable[int]], Iterable[int]] = iter,
+) -> FitCheck:
+    """Train on one small batch until it is known by heart.
+
+    The data, the network, the loss and the optimizer are the config's; the learning rate is its
+    first one, in proportion to the batch if ``auto_scale_lr`` says for which it is meant. Pictures
+    are not mixed, as their labels would not be certain.
+
+    Args:
+        cfg: The config, with the command line's options set.
+        batch_size: The number of pictures. Defaults to 16.
+        steps: The most steps to take. Defaults to 100.
+        track: Wraps the numbers of the steps, to show progress. Defaults to showing nothing.
+
+    Returns:
+        What came of it.
+
+    Raises:
+        WrnError: If the config or the data is wrong, or the loss is not finite.
+    """
+    cfg = deepcopy(cfg)
+    with config_errors(cfg.filename):
+        runner = build_runner(cfg, ['train_dataloader'], [])
+        base = (cfg.get('auto_scale_lr') or {}).get('base_batch_size')
+        if base:
+            cfg.optim_wrapper.optimizer.lr *= batch_size / base
+        loader = cfg.train_dataloader
+        loader.update(
+            batch_size=batch_size,
+            num_workers=0,
+            persistent_workers=False,
+            pin_memory=False,
+            collate_fn=dict(type='default_collate'),
+        )
+        batch = next(iter(Runner.build_dataloader(loader, seed=runner.seed)))
+        model: Any = runner.model
+        model.init_weights()
+        model.data_preprocessor.batch_augments = None
+        optimizer = runner.build_optim_wrapper(cfg.optim_wrapper)
+        optimizer.initialize_count_status(model, 0, steps)
+    labels = [int(sample.gt_label) for sample in batch['data_samples']]
+    losses: list[float] = []
+    right = 0
+    for step in track(range(steps)):
+        model.train()
+        with config_errors(cfg.filename):
+            losses.append(model.train_step(batch, optimizer)['loss'].item())
+        if not abs(losses[-1]) < float('inf'):
+            raise WrnError(
+                f'{cfg.filename}: the loss is {losses[-1]} in step {step + 1}; lower the learning '
+                'rate, or look for bad values in the data'
+            )
+        if (step + 1) % _CHECK_EVERY == 0 or step + 1 == steps:
+            right = sum(p == label for p, label in zip(_predict(model, batch), labels, strict=True))
+            if right == len(labels):
+                break
+    return FitCheck(losses, right, len(labels))
+
+
+def _predict(model: BaseModel, batch: dict[str, Any]) -> list[int]:
+    """Classify a batch with its own statistics: the running ones may be far behind."""
+    for module in model.modules():
+        if isinstance(module, nn.Dropout):
+            module.eval()
+    data = model.data_preprocessor(batch, training=False)
+    return [int(sample.pred_label) for sample in model(**data, mode='predict')]
