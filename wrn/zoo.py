@@ -86,3 +86,19 @@ def sources(entry: Model) -> list[str]:
 def names_elsewhere(entry: Model) -> list[str]:
     """Return what a model's weights are called elsewhere, as ``LIBRARY/NAME``."""
     return entry.data.get('Also Published As', [])
+
+
+def origin_of_weights(entry: Model) -> str:
+    """Tell plainly whose weights a model has: published, trained here, or none."""
+    if sources(entry):
+        return 'published'
+    return 'trained here' if entry.weights else 'config only'
+
+
+def paper_results(entry: Model) -> list[str]:
+    """Return the errors that the paper has of a network, and how they came about."""
+    results = []
+    for result in entry.data.get('In The Paper', []):
+        errors = [f'{result[key]:.2f}' for key in ('Top 1 Error', 'Top 5 Error') if key in result]
+        results.append(f'{" / ".join(errors)} ({result["Preprocessing"]}, {result["Runs"]})')
+    return results

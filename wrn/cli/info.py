@@ -49,11 +49,13 @@ def _card(entry: Model) -> Iterator[tuple[str, str]]:
         for metric, value in (result.metrics or {}).items():
             figure = metric.removesuffix(' Accuracy').lower().replace(' ', '-')
             yield figure, f'{value:.2f} % on {result.dataset}'
+    if results := zoo.paper_results(entry):
+        yield 'error in the paper, %', '\n'.join(results)
     if origin := entry.data.get('Converted From'):
         yield 'origin', f'{origin["Weights"]}\n{origin["Code"]}'
     if licence := entry.data.get('License'):
         yield 'licence', licence
-    yield 'weights', '\n'.join(zoo.sources(entry)) or entry.weights or 'none: the network alone'
+    yield 'weights', '\n'.join(zoo.sources(entry)) or entry.weights or 'none: config only'
     yield 'config', os.path.relpath(entry.config, zoo.root())
 
 

@@ -33,8 +33,8 @@ def run(args: argparse.Namespace) -> None:
     table.add_column('model', no_wrap=True)
     for column in ('params', 'FLOPs', 'top-1', 'top-5'):
         table.add_column(column, justify='right', no_wrap=True)
-    table.add_column('data set', no_wrap=True)
-    table.add_column('config', no_wrap=True)
+    for column in ('data set', 'weights', 'config'):
+        table.add_column(column, no_wrap=True)
     for name in names:
         entry = models[name]
         metadata = entry.metadata.data
@@ -48,7 +48,8 @@ def run(args: argparse.Namespace) -> None:
             f'{metadata["FLOPs"] / 1e9:.3g} G',
             top1,
             top5,
-            result.dataset if entry.weights else 'no weights',
+            result.dataset,
+            zoo.origin_of_weights(entry),
             os.path.relpath(entry.config, zoo.root()),
         )
     print_table(table)

@@ -1,0 +1,197 @@
+"""WRN-28-10 against plain torch code of the same network: a training step and inference.
+
+Runs both in turn, in one process for the time and in a process of its own each for the memory, on
+the same weights and pictures, and prints medians and the ratio of each pair::
+
+    python benchmarks/cifar.py --runs 5
+
+``share`` is the rate of the network's multiply-adds as a share of the best rate that this machine
+reaches in a single 3x3 convolution of one of its sizes; a training step counts three times the
+forward pass. ``memory`` is the most that the process held, less what it held before the step,
+and is read from ``/proc``, which Linux has.
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+import torch
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+from torch import Tensor, nn
+from torch.nn import functional
+
+CONFIG = 'configs/wrn/wide-resnet28-10_8xb16_cifar10.py'
+MULTIPLY_ADDS = 5.248e9  # of a picture of 32x32 pixels, as `wrn info` says
+WIDTHS = ((160, 32), (320, 16), (640, 8))  # channels and pixels of the stages
+CODES = ('ours', 'ours, checkpointing', 'plain torch')
+
+
+class Block(nn.Module):
+    """A block as everybody writes it."""
+
+    def __init__(self, c_in: int, c_out: int, stride: int) -> None:
+        super().__init__()
+        self.bn1 = nn.BatchNorm2d(c_in)
+        self.conv1 = nn.Conv2d(c_in, c_out, 3, stride, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(c_out)
+        self.conv2 = nn.Conv2d(c_out, c_out, 3, 1, 1, bias=False)
+        self.relu = nn.ReLU(inplace=True)
+        self.shortcut = nn.Conv2d(c_in, c_out, 1, stride, bias=False) if c_in != c_out else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = self.relu(self.bn1(x))
+        shortcut = x if self.shortcut is None else self.shortcut(out)
+        return self.conv2(self.relu(self.bn2(self.conv1(out)))) + shortcut
+
+
+def plain_network() -> nn.Module:
+    layers: list[nn.Module] = [nn.Conv2d(3, 16, 3, 1, 1, bias=False)]
+    channels = 16
+    for stage, (width, _) in enumerate(WIDTHS):
+        for block in range(4):
+            layers.append(Block(channels, width, 2 if stage and not block else 1))
+            channels = width
+    layers += [nn.BatchNorm2d(channels), nn.ReLU(inplace=True), nn.AdaptiveAvgPool2d(1)]
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(channels, 10))
+
+
+def our_network(**kwargs: bool) -> nn.Module:
+    import wrn
+
+    return wrn.get_model(CONFIG, backbone=kwargs)
+
+
+def steps(code: str, batch: int) -> tuple[Callable[[], None], Callable[[], None]]:
+    """Return a training step and an inference step."""
+    torch.manual_seed(0)
+    x, labels = torch.randn(batch, 3, 32, 32), torch.randint(0, 10, (batch,))
+    if code == 'plain torch':
+        network = plain_network()
+    else:
+        network = our_network(with_cp='checkpointing' in code)
+    optimizer = torch.optim.SGD(network.parameters(), 0.1, 0.9, weight_decay=5e-4, nesterov=True)
+
+    def train() -> None:
+        network.train()
+        optimizer.zero_grad()
+        functional.cross_entropy(network(x), labels).backward()
+        optimizer.step()
+
+    @torch.no_grad()
+    def infer() -> None:
+        network.eval()
+        network(x)
+
+    return train, infer
+
+
+def check_same(batch: int = 2) -> None:
+    """Both compute the same, or their times could not be compared."""
+    ours, plain = our_network().eval(), plain_network().eval()
+    weights = dict(zip(plain.state_dict(), _in_order(ours), strict=True))
+    plain.load_state_dict(weights)
+    x = torch.randn(batch, 3, 32, 32)
+    with torch.no_grad():
+        torch.testing.assert_close(ours(x), plain(x), rtol=1e-4, atol=1e-4)
+
+
+def _in_order(ours: nn.Module) -> list[Tensor]:
+    """Return our weights in the order of the plain network's."""
+    return list(ours.state_dict().values())
+
+
+def convolution_rate(batch: int) -> float:
+    """Measure the best rate of a 3x3 convolution of one of the sizes, in multiply-adds a second."""
+    best = 0.0
+    for channels, pixels in WIDTHS:
+        conv = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        x = torch.randn(batch, channels, pixels, pixels)
+        amount = batch * pixels**2 * channels**2 * 9
+        with torch.no_grad():
+            best = max(best, *(amount / timed(lambda: conv(x)) for _ in range(5)))  # noqa: B023
+    return best
+
+
+def timed(step: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    step()
+    return time.perf_counter() - start
+
+
+def memory(key: str) -> int:
+    with open('/proc/self/status') as status:
+        (line,) = (line for line in status if line.startswith(f'{key}:'))
+    return int(line.split()[1]) * 1024
+
+
+def measure_memory(code: str, kind: int, batch: int) -> float:
+    """Run two steps in a process of their own, and return the most that they held, in bytes."""
+    command = [sys.executable, __file__, '--child', code, str(kind), str(batch)]
+    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return json.loads(output.splitlines()[-1])
+
+
+def child(code: str, kind: str, batch: str) -> None:
+    step = steps(code, int(batch))[int(kind)]
+    before = memory('VmRSS')
+    step()
+    step()
+    print(json.dumps(memory('VmHWM') - before))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('--runs', type=int, default=5)
+    parser.add_argument('--batch-size', type=int, default=32)
+    parser.add_argument('--child', nargs=3, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.child:
+        child(*args.child)
+        return
+    check_same()
+    batch, console = args.batch_size, Console(stderr=True)
+    all_steps = {code: steps(code, batch) for code in CODES}
+    for pair in all_steps.values():  # warm up
+        for step in pair:
+            step()
+    times: dict[tuple[str, int], list[float]] = {(c, k): [] for c in CODES for k in (0, 1)}
+    rates = []
+    for _ in track(range(args.runs), 'Measuring time', console=console, transient=True):
+        rates.append(convolution_rate(batch))
+        for code, kind in times:
+            times[code, kind].append(timed(all_steps[code][kind]))
+    del all_steps
+    peaks = {
+        key: measure_memory(*key, batch)
+        for key in track(list(times), 'Measuring memory', console=console, transient=True)
+    }
+    rate = max(rates)
+    table = Table(title=f'WRN-28-10, batches of {batch}, medians of {args.runs}', box=None)
+    for column in ('', '', 'time', 'ratio', 'share', 'memory', 'ratio'):
+        table.add_column(column, justify='left' if column == '' else 'right', no_wrap=True)
+    for kind, (title, passes) in enumerate((('training step', 3), ('inference', 1))):
+        for code in CODES:
+            plain = times['plain torch', kind]
+            ratios = [a / b for a, b in zip(times[code, kind], plain, strict=True)]
+            seconds = statistics.median(times[code, kind])
+            table.add_row(
+                title,
+                code,
+                f'{seconds:.2f} s',
+                f'{statistics.median(ratios):.3f}',
+                f'{passes * MULTIPLY_ADDS * batch / seconds / rate:.2f}',
+                f'{peaks[code, kind] / 2**20:.0f} MiB',
+                f'{peaks[code, kind] / peaks["plain torch", kind]:.3f}',
+            )
+    Console(width=110).print(table)
+    print(f'best 3x3 convolution: {2 * rate / 1e9:.0f} GFLOP/s')
+
+
+if __name__ == '__main__':
+    main()
