@@ -51,7 +51,7 @@ def rng() -> np.random.Generator:
 @pytest.fixture
 def digits_weights() -> str:
     """The path of the embedded weights."""
-    return wrn.zoo.models()['wide-resnet18_1xb64_digits'].weights
+    return wrn.zoo.models()['wide-resnet16-2_1xb64_digits'].weights
 
 
 @pytest.fixture

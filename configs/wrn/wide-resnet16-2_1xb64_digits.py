@@ -1,4 +1,4 @@
-# The embedded default: small enough to ship, trained in two minutes on two CPU cores by
+# The embedded default: small enough to ship, trained in a minute on two CPU cores by
 #   wrn train configs/wrn/wide-resnet16-2_1xb64_digits.py
 _base_ = [
     '../_base_/models/wide-resnet_cifar.py',

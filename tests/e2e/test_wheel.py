@@ -80,7 +80,7 @@ model = mmpretrain.get_model(name)
 assert type(model.backbone) is wrn.WideResNet
 assert model._config.filename.startswith(str(root))
 assert len(wrn.list_models('wide-resnet*')) == len(wrn.zoo.models())
-print(json.dumps([str(root), wrn.inference_model('wide-resnet18_1xb64_digits', PICTURE)['pred_class']]))
+print(json.dumps([str(root), wrn.inference_model('wide-resnet16-2_1xb64_digits', PICTURE)['pred_class']]))
 """.replace('PICTURE', repr(str(checkout / 'demo' / 'digit_7.png')))
     output = run(python, '-c', script, cwd=tmp_path).stdout
     root, digit = json.loads(output.splitlines()[-1])
@@ -90,21 +90,21 @@ print(json.dumps([str(root), wrn.inference_model('wide-resnet18_1xb64_digits', P
 
 def test_the_commands(run, python, tmp_path, checkout):
     wrn = (python, '-m', 'wrn')
-    assert 'wide-resnet18_1xb64_digits' in run(*wrn, 'list', cwd=tmp_path).stdout
+    assert 'wide-resnet16-2_1xb64_digits' in run(*wrn, 'list', cwd=tmp_path).stdout
     output = run(*wrn, 'predict', checkout / 'demo/digit_3.png', '--topk', 1, cwd=tmp_path).stdout
     assert output.split()[-2] == '3'
-    config = 'configs/wrn/wide-resnet18_1xb64_digits.py'
+    config = 'configs/wrn/wide-resnet16-2_1xb64_digits.py'
     options = ['train_cfg.max_epochs=1', 'train_dataloader.dataset.indices=128']
     run(*wrn, 'train', config, '--cfg-options', *options, cwd=tmp_path)
-    assert (tmp_path / 'work_dirs' / 'wide-resnet18_1xb64_digits').is_dir()
-    tested = run(*wrn, 'test', 'wide-resnet18_1xb64_digits', cwd=tmp_path).stdout
+    assert (tmp_path / 'work_dirs' / 'wide-resnet16-2_1xb64_digits').is_dir()
+    tested = run(*wrn, 'test', 'wide-resnet16-2_1xb64_digits', cwd=tmp_path).stdout
     assert 'accuracy/top1: 99.15' in tested
 
 
 def test_the_installed_tools(run, python, tmp_path):
     root = run(python, '-c', 'import wrn; print(wrn.zoo.root())', cwd=tmp_path).stdout.strip()
     weights = next(Path(root).parent.glob('assets/*.safetensors'))
-    config = Path(root) / 'configs/wrn/wide-resnet18_1xb64_digits.py'
+    config = Path(root) / 'configs/wrn/wide-resnet16-2_1xb64_digits.py'
     tested = run(python, Path(root) / 'tools/test.py', config, weights, cwd=tmp_path).stdout
     assert 'accuracy/top1: 99.15' in tested
 

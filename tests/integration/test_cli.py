@@ -13,7 +13,7 @@ import wrn
 from wrn.cli import main, parse_args
 from wrn.training.checks import check_topk
 
-DIGITS = 'configs/wrn/wide-resnet18_1xb64_digits.py'
+DIGITS = 'configs/wrn/wide-resnet16-2_1xb64_digits.py'
 
 
 @pytest.fixture(autouse=True)
@@ -107,7 +107,7 @@ def test_odd_pictures(capsys, tmp_path):
         (['.'], 'the folder has no pictures'),
         (
             ['x.png', '--model', 'wide-resnet18_1xb64_digit'],
-            'did you mean wide-resnet18_1xb64_digits',
+            'did you mean wide-resnet16-2_1xb64_digits',
         ),
         (['x.png', '--model', 'none.py'], 'no such config file'),
         (['x.png', '--model', DIGITS], 'give weights with --checkpoint'),
@@ -139,8 +139,8 @@ def test_mistakes_in_predict(fails, arguments, message):
         (['test', DIGITS, 'x.pth', '--out', 'no/folder/x.pkl'], 'the folder does not exist'),
         (['test', DIGITS, 'x.pth', '--out', '/proc/x.pkl'], '--out /proc/x.pkl: cannot be written'),
         (['test', DIGITS, 'x.pth', '--out-item', 'pred'], '--out FILE'),
-        (['train', DIGITS, '--cfg-options', 'test_pipeline.9.type=x'], 'wide-resnet18_1xb64_digits.py: '),
-        (['train', DIGITS, '--cfg-options', 'model.backbone.depth.x=1'], 'wide-resnet18_1xb64_digits.py: '),
+        (['train', DIGITS, '--cfg-options', 'test_pipeline.9.type=x'], 'wide-resnet16-2_1xb64_digits.py: '),
+        (['train', DIGITS, '--cfg-options', 'model.backbone.depth.x=1'], 'wide-resnet16-2_1xb64_digits.py: '),
         (['train', DIGITS, '--launcher', 'pytorch'], 'start the job with a script of tools/'),
         (['train', DIGITS, '--launcher', 'slurm'], 'SLURM_'),
         (['test', DIGITS, 'x.pth', '--out', 'folder.pkl'], '--out folder.pkl: is a folder'),

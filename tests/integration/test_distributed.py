@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-DIGITS = 'configs/wrn/wide-resnet18_1xb64_digits.py'
+DIGITS = 'configs/wrn/wide-resnet16-2_1xb64_digits.py'
 
 pytestmark = pytest.mark.slow
 

@@ -30,7 +30,7 @@ ORDERS = {
         "import mmpretrain; m = mmpretrain.get_model('wide-resnet50_3rdparty_8xb32_in1k');"
         "assert type(m.backbone).__name__ == 'ResNet'"
     ),
-    'ours used first': "import wrn; wrn.get_model('wide-resnet18_1xb64_digits', True)",
+    'ours used first': "import wrn; wrn.get_model('wide-resnet16-2_1xb64_digits', True)",
     'reloaded': (
         'import importlib, wrn, wrn.upstream.model_hub as hub;'
         'importlib.reload(hub); importlib.reload(wrn)'
@@ -47,8 +47,8 @@ def test_our_names_do_not_read_mmpretrains_index(run, checkout):
     code = f"""
 import wrn
 from mmpretrain.apis.model import ModelHub
-wrn.get_model('wide-resnet18_1xb64_digits', pretrained=True)
-assert wrn.inference_model('wide-resnet18_1xb64_digits', {str(checkout / 'demo')!r})
+wrn.get_model('wide-resnet16-2_1xb64_digits', pretrained=True)
+assert wrn.inference_model('wide-resnet16-2_1xb64_digits', {str(checkout / 'demo')!r})
 assert not ModelHub._models_dict, len(ModelHub._models_dict)
 """
     run('python', '-c', code)
@@ -57,9 +57,9 @@ assert not ModelHub._models_dict, len(ModelHub._models_dict)
 def test_mmpretrains_inference_model(run, checkout):
     code = f"""
 import mmpretrain, wrn
-result = mmpretrain.inference_model('wide-resnet18_1xb64_digits', {str(checkout / 'demo/digit_7.png')!r})
+result = mmpretrain.inference_model('wide-resnet16-2_1xb64_digits', {str(checkout / 'demo/digit_7.png')!r})
 assert result['pred_class'] == '7', result
-result = mmpretrain.inference_model(wrn.get_model('wide-resnet18_1xb64_digits', True), {str(checkout / 'demo/digit_3.png')!r})
+result = mmpretrain.inference_model(wrn.get_model('wide-resnet16-2_1xb64_digits', True), {str(checkout / 'demo/digit_3.png')!r})
 assert result['pred_class'] == '3', result
 """
     run('python', '-c', code)

@@ -14,12 +14,12 @@ import torch
 import wrn
 from wrn.weights import read_checkpoint
 
-DIGITS = 'configs/wrn/wide-resnet18_1xb64_digits.py'
+DIGITS = 'configs/wrn/wide-resnet16-2_1xb64_digits.py'
 SHORT = (
     '--cfg-options',
     'train_cfg.max_epochs=3',
     'train_cfg.val_interval=1',
-    'param_scheduler.T_max=3',
+    'param_scheduler.milestones=[2]',
 )
 
 pytestmark = pytest.mark.slow
@@ -106,7 +106,7 @@ def test_the_published_accuracy_is_reproduced(run, tmp_path):
     run(
         'wrn',
         'test',
-        'wide-resnet18_1xb64_digits',
+        'wide-resnet16-2_1xb64_digits',
         '--out',
         out,
         '--out-item',
@@ -114,7 +114,7 @@ def test_the_published_accuracy_is_reproduced(run, tmp_path):
         cwd=tmp_path,
     )
     metrics = json.loads(out.read_text())
-    published = wrn.zoo.models()['wide-resnet18_1xb64_digits'].results[0].metrics
+    published = wrn.zoo.models()['wide-resnet16-2_1xb64_digits'].results[0].metrics
     assert metrics['accuracy/top1'] == pytest.approx(published['Top 1 Accuracy'], abs=0.01)
     assert metrics['accuracy/top5'] == pytest.approx(published['Top 5 Accuracy'], abs=0.01)
 
@@ -237,7 +237,7 @@ def test_mmpretrains_own_tools(run, tmp_path, mmpretrain_root, child_config):
         assert 'accuracy/top1' in tested.stdout
     resumed = run(
         'python', tools / 'train.py', wrn.zoo.root() / DIGITS, '--resume',
-        tmp_path / 'wide-resnet18_1xb64_digits' / 'epoch_1.pth',
+        tmp_path / 'wide-resnet16-2_1xb64_digits' / 'epoch_1.pth',
         '--work-dir', tmp_path / 'resumed', '--no-pin-memory',
         '--cfg-options', 'train_cfg.max_epochs=2', 'default_hooks.checkpoint.interval=1',
     )  # fmt: skip

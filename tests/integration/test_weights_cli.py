@@ -15,7 +15,7 @@ from wrn.config import parse_config
 from wrn.errors import CheckpointError
 from wrn.weights import read_checkpoint, to_openmmlab
 
-DIGITS = 'wide-resnet18_1xb64_digits'
+DIGITS = 'wide-resnet16-2_1xb64_digits'
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ from wrn import zoo
 from wrn.config import check_keys, find_config, parse_config, read_config
 from wrn.errors import WrnError
 
-BASE = zoo.root() / 'configs' / 'wrn' / 'wide-resnet18_1xb64_digits.py'
+BASE = zoo.root() / 'configs' / 'wrn' / 'wide-resnet16-2_1xb64_digits.py'
 
 
 @pytest.fixture
@@ -25,15 +25,15 @@ def config(tmp_path):
 def test_found_by_path_name_and_shipped_path(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert find_config(BASE) == BASE
-    assert find_config('configs/wrn/wide-resnet18_1xb64_digits.py') == BASE
-    assert find_config('wide-resnet18_1xb64_digits').samefile(BASE)
+    assert find_config('configs/wrn/wide-resnet16-2_1xb64_digits.py') == BASE
+    assert find_config('wide-resnet16-2_1xb64_digits').samefile(BASE)
 
 
 @pytest.mark.parametrize(
     ('name', 'near'),
     [
         ('configs/wrn/wide-resnet50_8xb32_in1.py', 'configs/wrn/wide-resnet50_8xb32_in1k.py'),
-        ('wide-resnet18_1xb64_digit', 'wide-resnet18_1xb64_digits'),
+        ('wide-resnet18_1xb64_digit', 'wide-resnet16-2_1xb64_digits'),
         ('zzz.py', 'give the path'),
     ],
 )

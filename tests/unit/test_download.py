@@ -21,7 +21,7 @@ import wrn
 from wrn.errors import CheckpointError, WrnError
 from wrn.weights.download import fetch, http
 
-DIGITS = 'wide-resnet18_1xb64_digits'
+DIGITS = 'wide-resnet16-2_1xb64_digits'
 CONTENT = torch.arange(75_000, dtype=torch.int32).numpy().tobytes()
 SIZE = len(CONTENT)
 NAME = f'weights-{hashlib.sha256(CONTENT).hexdigest()[:8]}.pth'

@@ -8,7 +8,7 @@ import wrn
 from wrn.errors import CheckpointError
 from wrn.weights import assign_state_dict, check_state_dict, set_normalization
 
-CONFIG = 'configs/wrn/wide-resnet18_1xb64_digits.py'
+CONFIG = 'configs/wrn/wide-resnet16-2_1xb64_digits.py'
 
 
 @pytest.fixture(scope='module')

@@ -13,7 +13,7 @@ import wrn
 from wrn import WideResNet, zoo
 from wrn.errors import CheckpointError, RandomWeightsWarning, WrnError
 
-DIGITS = 'wide-resnet18_1xb64_digits'
+DIGITS = 'wide-resnet16-2_1xb64_digits'
 WRN50 = 'wide-resnet50_3rdparty_8xb32_in1k'
 
 
@@ -27,7 +27,7 @@ def test_by_name_path_and_config():
     assert isinstance(by_name.backbone, WideResNet)
     assert not by_name.training
     path = zoo.models()[DIGITS].config
-    for source in (path, Config.fromfile(path), 'configs/wrn/wide-resnet18_1xb64_digits.py'):
+    for source in (path, Config.fromfile(path), 'configs/wrn/wide-resnet16-2_1xb64_digits.py'):
         model = wrn.get_model(source, pretrained=zoo.models()[DIGITS].weights)
         assert same_weights(model, by_name)
         assert model._dataset_meta['classes'] == list('0123456789')
@@ -117,7 +117,7 @@ def test_url_mapping(digits_weights):
 
 def test_no_weights_are_told():
     with pytest.warns(UserWarning, match='no pretrained weights'):
-        wrn.get_model('configs/wrn/wide-resnet18_1xb64_digits.py', pretrained=True)
+        wrn.get_model('configs/wrn/wide-resnet16-2_1xb64_digits.py', pretrained=True)
 
 
 def test_case_does_not_matter():

@@ -18,7 +18,7 @@ import wrn
 from wrn.errors import CheckpointError, DownloadError
 from wrn.weights.download import fetch, hugging_face
 
-DIGITS = 'wide-resnet18_1xb64_digits'
+DIGITS = 'wide-resnet16-2_1xb64_digits'
 CONTENT, OLDER, WRONG = (bytes(range(256)) * 1000 + bytes([i]) for i in range(3))
 USUAL = 'model.safetensors'
 REPOSITORY = 'hf://user/repo'

@@ -11,7 +11,7 @@ import wrn
 from wrn.errors import CheckpointError
 from wrn.weights import schemes
 
-DIGITS = 'wide-resnet18_1xb64_digits'
+DIGITS = 'wide-resnet16-2_1xb64_digits'
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ NAMES = [
     'wide-resnet50_3rdparty-timm_8xb32_in1k-288px',
     'wide-resnet50',
     'wide-resnet101',
-    'wide-resnet18_1xb64_digits',
+    'wide-resnet16-2_1xb64_digits',
 ]
 
 

@@ -25,7 +25,7 @@ from wrn.inference.pictures import Picture, find_pictures
 from wrn.inference.predictor import Predictor
 
 HELP = 'classify pictures'
-DEFAULT_MODEL = 'wide-resnet18_1xb64_digits'
+DEFAULT_MODEL = 'wide-resnet16-2_1xb64_digits'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -2,7 +2,9 @@
 _base_ = ['./cifar10_bs16.py']
 
 train_pipeline = [
-    dict(type='RandomCrop', crop_size=32, padding=4, padding_mode='reflect'),
+    # A border of 4 pixels; RandomCrop's `padding` would not reflect, whatever its mode.
+    dict(type='RandomCrop', crop_size=40, pad_if_needed=True, padding_mode='reflect'),
+    dict(type='RandomCrop', crop_size=32),
     dict(type='RandomFlip', prob=0.5, direction='horizontal'),
     dict(
         type='RandAugment',

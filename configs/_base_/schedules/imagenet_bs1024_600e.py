@@ -8,7 +8,7 @@ param_scheduler = [
     dict(type='CosineAnnealingLR', T_max=595, by_epoch=True, begin=5, end=600),
 ]
 # torchvision's decay of 0.99998 every 32 steps of 1024 pictures, over 600 epochs.
-custom_hooks = [dict(type='EMAHook', momentum=1.09e-3, interval=32, update_buffers=True)]
+custom_hooks = [dict(type='EMAHook', momentum=1.0923e-3, interval=32, update_buffers=True)]
 
 train_cfg = dict(by_epoch=True, max_epochs=600, val_interval=1)
 val_cfg = dict()
