@@ -15,17 +15,18 @@ from torchvision.models import Wide_ResNet50_2_Weights, Wide_ResNet101_2_Weights
 import wrn
 from wrn import zoo
 
-NAMES = [
+WITH_WEIGHTS = [
     'wide-resnet50_3rdparty_8xb32_in1k',
     'wide-resnet101_3rdparty_8xb32_in1k',
     'wide-resnet50_3rdparty-timm_8xb32_in1k',
     'wide-resnet50_3rdparty-torchvision-v2_8xb32_in1k',
     'wide-resnet101_3rdparty-torchvision-v2_8xb32_in1k',
     'wide-resnet50_3rdparty-timm_8xb32_in1k-288px',
-    'wide-resnet50',
-    'wide-resnet101',
     'wide-resnet16-2_1xb64_digits',
 ]
+NAMES = list(zoo.models())
+NETWORKS = ['16-8', '22-8', '28-2', '28-10', '34-10', '40-4', '40-10', '70-16']
+WITH_DROPOUT = ['16-8', '22-8', '28-10', '40-4', '40-10']
 
 
 def parameters(model):
@@ -33,15 +34,90 @@ def parameters(model):
 
 
 def test_names():
-    assert list(zoo.models()) == NAMES
+    origins = {name: zoo.origin_of_weights(entry) for name, entry in zoo.models().items()}
+    assert [name for name in NAMES if origins[name] != 'config only'] == WITH_WEIGHTS
+    assert origins['wide-resnet16-2_1xb64_digits'] == 'trained here'
+    without = [
+        'wide-resnet50',
+        'wide-resnet101',
+        'wide-resnet50_8xb128-torchvision-v2-600e_in1k',
+        *(
+            f'wide-resnet50_8xb256-rsb-{recipe}_in1k'
+            for recipe in ('a1-600e', 'a2-300e', 'a3-100e')
+        ),
+        *(f'wide-resnet{network}_8xb32_in1k' for network in IMAGENET),
+        *(f'wide-resnet16-{k}{dropout}_8xb16_svhn' for k in (4, 8) for dropout in ('', '-dropout')),
+    ]
+    for data in ('cifar10', 'cifar100'):
+        without.append(f'wide-resnet28-10_8xb16-modern-200e_{data}')
+        without += [f'wide-resnet{network}_8xb16_{data}' for network in NETWORKS]
+        without += [f'wide-resnet{network}-dropout_8xb16_{data}' for network in WITH_DROPOUT]
+    assert sorted(without + WITH_WEIGHTS) == sorted(NAMES)
 
 
-@pytest.mark.parametrize('name', NAMES)
+# The paper's table 5: top-1 and top-5 error, and millions of parameters.
+IMAGENET = {
+    '18-1': (30.4, 10.93, 11.7),
+    '18-1.5': (27.06, 9.0, 25.9),
+    '18-2': (25.58, 8.06, 45.6),
+    '18-3': (24.06, 7.33, 101.8),
+    '34-1': (26.77, 8.67, 21.8),
+    '34-1.5': (24.5, 7.58, 48.6),
+    '34-2': (23.39, 7.00, 86.0),
+}
+# Mean/std preprocessing: table 6, and for WRN-40-10 the authors' README; CIFAR-10, CIFAR-100.
+CIFAR = {
+    '40-4': (4.53, 21.18),
+    '16-8': (4.27, 20.43),
+    '28-10': (4.00, 19.25),
+    '28-10-dropout': (3.89, 18.85),
+    '40-10-dropout': (3.8, 18.3),
+}
+# Their exact numbers of parameters, by a count of our own.
+PARAMETERS = {
+    '40-4': (8_949_210, 8_972_340),
+    '16-8': (10_961_370, 11_007_540),
+    '28-10': (36_479_194, 36_536_884),
+}
+
+
+def test_the_papers_figures_are_listed():
+    entries = zoo.models()
+    for network, (top1, top5, millions) in IMAGENET.items():
+        entry = entries[f'wide-resnet{network}_8xb32_in1k']
+        assert zoo.paper_results(entry) == [f'{top1:.2f} / {top5:.2f} (single crop, one run)']
+        assert round(entry.metadata.data['Parameters'] / 1e6, 1) == millions
+    for network, errors in CIFAR.items():
+        runs = 'one run' if network.startswith('40-10') else 'median of 5 runs'
+        for data, error in zip(('cifar10', 'cifar100'), errors, strict=True):
+            results = zoo.paper_results(entries[f'wide-resnet{network}_8xb16_{data}'])
+            assert results[0] == f'{error:.2f} (mean/std, {runs})'
+            assert all('(ZCA whitening, ' in result for result in results[1:])
+    for network, counts in PARAMETERS.items():
+        for data, count in zip(('cifar10', 'cifar100'), counts, strict=True):
+            entry = entries[f'wide-resnet{network}_8xb16_{data}']
+            assert entry.metadata.data['Parameters'] == count
+
+
+DIFFERENT = [name for name in NAMES if not re.search('dropout|modern|rsb|-600e', name)]
+
+
+def test_the_same_networks_have_the_same_figures():
+    for name in set(NAMES) - set(DIFFERENT):
+        plain = name.replace('-dropout', '').replace('-modern-200e', '')
+        plain = re.sub(r'_8xb\d+-.*_in1k', '', plain)
+        ours, theirs = (zoo.models()[n].metadata.data for n in (name, plain))
+        assert ours['Parameters'] == theirs['Parameters']
+        assert ours['FLOPs'] == pytest.approx(theirs['FLOPs'], rel=2e-3)
+
+
+@pytest.mark.parametrize('name', DIFFERENT)
 def test_params_and_flops(name):
     metadata = zoo.models()[name].metadata.data
     model = wrn.get_model(name)
     assert metadata['Parameters'] == parameters(model)
-    size = {'digits': 32, '288px': 288}.get(re.split('[_-]', name)[-1], 224)
+    sizes = {'digits': 16, 'cifar10': 32, 'cifar100': 32, 'svhn': 32, '288px': 288}
+    size = sizes.get(re.split('[_-]', name)[-1], 224)
     analysis = get_model_complexity_info(model, (3, size, size), show_table=False, show_arch=False)
     # The published figures were counted by ptflops, which counts batch norm and pooling too.
     assert metadata['FLOPs'] == pytest.approx(analysis['flops'], rel=2e-3)
@@ -131,12 +207,14 @@ def test_the_tables_in_the_readmes(name, checkout):
         f'{entry.metadata.data["Parameters"] / 1e6:.2f}',
         f'{entry.metadata.data["FLOPs"] / 1e9:.3g}',
     ]
-    result = entry.results[0].metrics
-    figures += [f'{result[f"Top {k} Accuracy"]:.2f}' if result else '-' for k in (1, 5)]
-    for readme in ('README.md', 'configs/wrn/README.md'):
+    if result := entry.results[0].metrics:
+        figures += [f'{result[f"Top {k} Accuracy"]:.2f}' for k in (1, 5)]
+    else:
+        figures.append('; '.join(zoo.paper_results(entry)) or '-')
+    for readme in ('README.md', 'configs/wrn/README.md')[name not in WITH_WEIGHTS :]:
         lines = (checkout / readme).read_text().splitlines()
         (row,) = (line for line in lines if line.startswith(f'| `{name}`'))
-        assert [cell.strip() for cell in row.split('|')[2:6]] == figures
+        assert [cell.strip() for cell in row.split('|')[2 : 2 + len(figures)]] == figures
         assert Path(entry.config).name in row
         for source in zoo.sources(entry)[:1] or filter(None, [entry.weights]):
             assert Path(source).name in row
@@ -144,7 +222,7 @@ def test_the_tables_in_the_readmes(name, checkout):
 
 def test_embedded_weights(digits_weights):
     content = Path(digits_weights).read_bytes()
-    assert len(content) < 2e6
+    assert len(content) < 3e6
     assert hashlib.sha256(content).hexdigest().startswith(Path(digits_weights).stem[-8:])
 
 
@@ -163,7 +241,8 @@ def test_every_config_says_custom_imports_and_takes_a_step(name):
     model = wrn.get_model(config).train()
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
     classes = config.model.head.num_classes
-    inputs = torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8)
+    size = 16 if config.model.backbone.type == 'WideResNetCIFAR' else 64
+    inputs = torch.randint(0, 256, (2, 3, size, size), dtype=torch.uint8)
     samples = [model_sample(i % classes) for i in range(2)]
     before = model.backbone.conv1.weight.clone()
     data = model.data_preprocessor(dict(inputs=inputs, data_samples=samples), training=True)

@@ -30,8 +30,8 @@ class _SettingsAction(DictAction):
         """Parse ``KEY=VALUE`` words."""
         try:
             super().__call__(parser, namespace, values, option_string)
-        except (ValueError, AssertionError) as error:
-            reason = f'expected KEY=VALUE, got {" ".join(values)}'
+        except (ValueError, AssertionError, RecursionError) as error:  # the last, of dict(...)
+            reason = f'expected KEY=VALUE of plain values, got {" ".join(values)}'
             raise argparse.ArgumentError(self, reason) from error
 
 

@@ -1,0 +1,155 @@
+"""`wrn fit-check` tells a set-up that learns from one that does not; `wrn plot` draws a log."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import wrn
+from wrn.cli import main
+from wrn.cli.plot import draw, read_log
+
+DIGITS = 'configs/wrn/wide-resnet16-2_1xb64_digits.py'
+SMALL = ['model.backbone.widen_factor=1', 'model.head.in_channels=64', 'model.backbone.depth=10']
+
+
+def test_a_set_up_that_learns(capsys):
+    main(['fit-check', DIGITS, '--cfg-options', *SMALL])
+    out = capsys.readouterr().out
+    found = re.search(
+        r'(\d+) steps on 16 pictures: the loss went from ([\d.]+) to ([\d.]+), 16 of them', out
+    )
+    assert int(found[1]) < 100
+    assert float(found[2]) > 3 * float(found[3])
+    assert out.endswith('the set-up learns\n')
+
+
+@pytest.fixture
+def child(tmp_path):
+    """A config that inherits the digits'."""
+
+    def child(text):
+        path = tmp_path / 'child.py'
+        path.write_text(f"_base_ = ['{wrn.zoo.root()}/{DIGITS}']\n{text}\n")
+        return path
+
+    return child
+
+
+BLACK = [dict(type='Brightness', magnitude=-1.0, prob=1.0, random_negative_prob=0.0)]
+
+
+@pytest.mark.parametrize(
+    'mistake',
+    [
+        'optim_wrapper = dict(optimizer=dict(lr=1e-7))',
+        'model = dict(backbone=dict(frozen_stages=3))',
+        f'train_dataloader = dict(dataset=dict(pipeline={[*BLACK, dict(type="PackInputs")]}))',
+    ],
+)
+def test_a_set_up_that_does_not(fails, capsys, child, mistake):
+    message = fails('fit-check', child(mistake), '--steps', 30, '--cfg-options', *SMALL)
+    assert 'does not learn even 16 pictures; look at the labels' in message
+    assert '30 steps on 16 pictures' in capsys.readouterr().out
+
+
+def test_a_loss_that_explodes(fails):
+    option = 'optim_wrapper.optimizer.lr=1e30'
+    message = fails('fit-check', DIGITS, '--cfg-options', *SMALL, option)
+    assert re.search(r'the loss is (nan|inf) in step \d+; lower the learning rate', message)
+
+
+def test_mixtures_and_dropout_do_not_hide_it(capsys, child):
+    """Mixed labels and dropped features would never be all right."""
+    augments = "dict(augments=[dict(type='Mixup', alpha=1.0)])"
+    path = child(f'model = dict(train_cfg={augments}, backbone=dict(drop_rate=0.3))')
+    main(['fit-check', str(path), '--cfg-options', *SMALL])
+    assert 'the set-up learns' in capsys.readouterr().out
+
+
+def test_mistakes_in_fit_check(fails):
+    assert '--batch-size 1: must be at least 2' in fails('fit-check', DIGITS, '--batch-size', 1)
+    assert '--steps 0: must be at least 1' in fails('fit-check', DIGITS, '--steps', 0)
+    assert "unknown model type 'WideResNett'" in fails(
+        'fit-check', DIGITS, '--cfg-options', 'model.backbone.type=WideResNett'
+    )
+    assert 'no such config' in fails('fit-check', 'none.py')
+    with pytest.raises(SystemExit, match='2'):
+        main(['fit-check', DIGITS, '--cfg-options', 'model=dict(a=1)'])
+
+
+@pytest.fixture
+def run_folder(tmp_path):
+    """A run of four epochs of 23 iterations, resumed after the second."""
+    logs = {'20260101_000000': (1, 2), '20260101_000100': (3, 4)}
+    for name, epochs in logs.items():
+        folder = tmp_path / 'run' / name / 'vis_data'
+        folder.mkdir(parents=True)
+        lines = []
+        for epoch in epochs:
+            for i in (10, 20):
+                step = (epoch - 1) * 23 + i
+                lines.append(dict(loss=1 / step, lr=0.1 / epoch, epoch=epoch, iter=step, step=step))
+            lines.append({'accuracy/top1': 90 + epoch, 'step': epoch})
+        (folder / 'scalars.json').write_text('\n'.join(map(json.dumps, lines)) + '\n')
+    return tmp_path / 'run'
+
+
+def test_plot_draws_what_was_logged(run_folder):
+    figure = draw({'run': read_log(str(run_folder))})
+    loss, accuracy, rate = (axes.lines[0] for axes in figure.axes)
+    steps = np.array([10, 20, 33, 43, 56, 66, 79, 89])
+    np.testing.assert_allclose(loss.get_xdata(), steps / 23)
+    np.testing.assert_allclose(loss.get_ydata(), 1 / steps)
+    np.testing.assert_array_equal(accuracy.get_xdata(), [1, 2, 3, 4])
+    np.testing.assert_array_equal(accuracy.get_ydata(), [91, 92, 93, 94])
+    np.testing.assert_allclose(rate.get_ydata(), 0.1 / np.repeat([1, 2, 3, 4], 2))
+
+
+@pytest.mark.parametrize('suffix', ['.png', '.svg', '.pdf'])
+def test_plot_writes_a_figure(run_folder, tmp_path, suffix, capsys):
+    out = tmp_path / f'curves{suffix}'
+    log = next(run_folder.glob('*/vis_data/scalars.json'))
+    main(['plot', str(run_folder), str(log), '--out', str(out)])
+    assert capsys.readouterr().out == f'wrote {out}\n'
+    if suffix == '.png':
+        pixels = np.asarray(Image.open(out).convert('L'))
+        assert pixels.min() < 50 < pixels.max()
+    else:
+        assert out.stat().st_size > 5000
+
+
+def test_mistakes_in_plot(fails, run_folder, tmp_path):
+    assert 'holds no log of a training run' in fails('plot', tmp_path)
+    assert 'none: is no log of a training run' in fails('plot', tmp_path / 'none')
+    (tmp_path / 'bad.json').write_text('{"loss": 1')
+    assert 'bad.json: is no log of a training run' in fails('plot', tmp_path / 'bad.json')
+    out = tmp_path / 'curves.jpg'
+    assert 'figures are written as .png, .svg, .pdf' in fails('plot', run_folder, '--out', out)
+    out = tmp_path / 'none' / 'curves.png'
+    assert 'the folder does not exist' in fails('plot', run_folder, '--out', out)
+
+
+def test_red_comes_first_where_the_data_set_holds_pixels(tmp_path):
+    """A picture of a file is prepared as one of CIFAR: its pixels are red, green, blue."""
+    from wrn.inference.predictor import Predictor
+
+    pixels = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / 'x.png')
+    seen = []
+    for name in ('wide-resnet16-8_8xb16_cifar10', 'wide-resnet18-1_8xb32_in1k'):
+        predictor = Predictor(wrn.get_model(name))
+        data = predictor._prepare(str(tmp_path / 'x.png'))
+        seen.append(data['inputs'].permute(1, 2, 0).numpy())
+    assert np.array_equal(seen[0], pixels)
+    assert seen[1].shape == (224, 224, 3)
+    flat = Image.new('RGB', (40, 40), (200, 100, 50))
+    for name in ('wide-resnet16-8_8xb16_cifar10', 'wide-resnet18-1_8xb32_in1k'):
+        model = wrn.get_model(name)
+        inputs = Predictor(model)._prepare(flat)['inputs']
+        mean, std = (getattr(model.data_preprocessor, k).flatten() for k in ('mean', 'std'))
+        normal = model.data_preprocessor(dict(inputs=[inputs]))['inputs'][0, :, 0, 0]
+        expected = (np.array([200, 100, 50]) - mean.numpy()) / std.numpy()
+        np.testing.assert_allclose(normal.numpy(), expected, rtol=1e-5)
