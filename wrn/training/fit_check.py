@@ -63,6 +63,9 @@ def fit_check(
     """
     cfg = deepcopy(cfg)
     with config_errors(cfg.filename):
+        (cfg.model.get('train_cfg') or {}).pop('augments', None)
+        for preprocessor in (cfg.get('data_preprocessor'), cfg.model.get('data_preprocessor')):
+            (preprocessor or {}).pop('batch_augments', None)
         runner = build_runner(cfg, ['train_dataloader'], [])
         base = (cfg.get('auto_scale_lr') or {}).get('base_batch_size')
         if base:
@@ -78,7 +81,6 @@ def fit_check(
         batch = next(iter(Runner.build_dataloader(loader, seed=runner.seed)))
         model: Any = runner.model
         model.init_weights()
-        model.data_preprocessor.batch_augments = None
         optimizer = runner.build_optim_wrapper(cfg.optim_wrapper)
         optimizer.initialize_count_status(model, 0, steps)
     labels = [int(sample.gt_label) for sample in batch['data_samples']]
