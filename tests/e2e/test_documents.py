@@ -36,6 +36,7 @@ def test_links_and_paths_exist(checkout):
         'CHANGELOG.md',
         'configs/wrn/README.md',
         'docs/weights.md',
+        'docs/cifar.md',
     ):
         text = (checkout / document).read_text()
         for target in re.findall(r'\]\(([^)#:]+)\)', text):
