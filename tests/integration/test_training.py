@@ -242,3 +242,39 @@ def test_mmpretrains_own_tools(run, tmp_path, mmpretrain_root, child_config):
         '--cfg-options', 'train_cfg.max_epochs=2', 'default_hooks.checkpoint.interval=1',
     )  # fmt: skip
     assert 'resumed epoch: 1' in resumed.stdout
+
+
+def test_the_modern_recipe_trains_tests_and_resumes(run, tmp_path):
+    """bfloat16, an average of the weights, mixtures and random augmentation, on the digits."""
+    config = tmp_path / 'modern.py'
+    config.write_text(f"""
+_base_ = ['{wrn.zoo.root()}/configs/wrn/wide-resnet28-10_8xb16-modern-200e_cifar10.py']
+model = dict(backbone=dict(depth=10, widen_factor=1), head=dict(in_channels=64))
+resize = dict(type='Resize', scale=(32, 32), backend='pillow')
+digits = dict(_delete_=True, type='Digits')
+train_dataloader = dict(batch_size=32, num_workers=0, dataset=dict(
+    split='train', indices=320, pipeline=[resize, *_base_.train_pipeline], **digits))
+val_dataloader = dict(num_workers=0, dataset=dict(
+    split='test', indices=64, pipeline=_base_.test_pipeline, **digits))
+test_dataloader = val_dataloader
+train_cfg = dict(max_epochs=2)
+default_hooks = dict(checkpoint=dict(interval=1))
+custom_hooks = [dict(type='EMAHook', momentum=0.1, update_buffers=True)]
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.01, by_epoch=True, end=1, convert_to_iter_based=True),
+    dict(type='CosineAnnealingLR', T_max=2, by_epoch=True, begin=1, end=3,
+         convert_to_iter_based=True),
+]
+randomness = dict(seed=0)
+""")
+    trained = run('wrn', 'train', config, '--work-dir', tmp_path / 'run')
+    last = tmp_path / 'run' / 'epoch_2.pth'
+    assert read_checkpoint(last)['ema_state_dict']
+    tested = run('wrn', 'test', config, last, '--work-dir', tmp_path / 'run')
+    assert top1(tested.stdout) == top1(trained.stdout)  # both of the average
+    resumed = run(
+        'wrn', 'train', config, '--work-dir', tmp_path / 'run', '--resume',
+        '--cfg-options', 'train_cfg.max_epochs=3',
+    )  # fmt: skip
+    assert 'resumed epoch: 2' in resumed.stdout
+    assert (tmp_path / 'run' / 'epoch_3.pth').exists()

@@ -2,6 +2,7 @@
 
 import re
 import resource
+from pathlib import Path
 
 import pytest
 import torch
@@ -265,3 +266,18 @@ def test_test_takes_the_formats_too(make_image_folder, folder, run):
     torch.save(dict(model=reference.state_dict()), folder / 'theirs.pth')
     tested = run('wrn', 'test', 'mine.py', 'theirs.pth', cwd=folder)
     assert 'accuracy/top1: 33.3333' in tested.stdout
+
+
+def test_test_takes_weights_of_other_formats_if_the_network_is_theirs(capsys, fails):
+    """Those of another activation have the same keys and shapes."""
+    digits = zoo.models()[DIGITS]
+    main(['convert', digits.weights, 'robust', '--to', 'xternalz'])
+    assert 'left out' not in capsys.readouterr().out
+    (converted,) = Path().glob('robust-*.pth')
+    assert 'block1.layer.0.bn1.weight' in torch.load(converted)
+    main(['test', digits.config, str(converted)])
+    top1 = digits.results[0].metrics['Top 1 Accuracy']
+    assert f'accuracy/top1: {top1:.2f}' in capsys.readouterr().out
+    option = "model.backbone.act_cfg.type='SiLU'"
+    message = fails('test', digits.config, converted, '--cfg-options', option)
+    assert "trained with act_cfg={'type': 'ReLU'}" in message

@@ -3,11 +3,9 @@
 import argparse
 import json
 import math
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -86,9 +84,10 @@ def draw(runs: dict[str, list[dict[str, Any]]]) -> Figure:
         steps = max(math.ceil(line['iter'] / line['epoch']) for line in training)
         tested = [line for line in lines if 'accuracy/top1' in line]
         epochs = [line['iter'] / steps for line in training]
-        _plot(axes[0], epochs, [line['loss'] for line in training], name)
-        _plot(axes[1], _get(tested, 'step'), _get(tested, 'accuracy/top1'), name, marker='.')
-        _plot(axes[2], epochs, [line['lr'] for line in training], name)
+        axes[0].plot(epochs, [line['loss'] for line in training], label=name)
+        accuracies = [line['accuracy/top1'] for line in tested]
+        axes[1].plot([line['step'] for line in tested], accuracies, marker='.')
+        axes[2].plot(epochs, [line['lr'] for line in training])
     for axis, title in zip(
         axes, ('training loss', 'top-1 accuracy (%)', 'learning rate'), strict=True
     ):
@@ -100,11 +99,3 @@ def draw(runs: dict[str, list[dict[str, Any]]]) -> Figure:
     if len(runs) > 1:
         axes[0].legend(fontsize='small')
     return figure
-
-
-def _get(lines: Iterable[dict[str, Any]], key: str) -> list[float]:
-    return [line[key] for line in lines]
-
-
-def _plot(axis: Axes, x: list[float], y: list[float], name: str, **kwargs: Any) -> None:
-    axis.plot(x, y, label=name, linewidth=1.2, **kwargs)

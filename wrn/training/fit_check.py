@@ -5,6 +5,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
+from mmcv.cnn.bricks import DropPath
 from mmengine.config import Config
 from mmengine.model import BaseModel
 from mmengine.runner import Runner
@@ -105,7 +106,7 @@ def fit_check(
 def _predict(model: BaseModel, batch: dict[str, Any]) -> list[int]:
     """Classify a batch with its own statistics: the running ones may be far behind."""
     for module in model.modules():
-        if isinstance(module, nn.Dropout):
+        if isinstance(module, nn.Dropout | DropPath):
             module.eval()
     data = model.data_preprocessor(batch, training=False)
     return [int(sample.pred_label) for sample in model(**data, mode='predict')]

@@ -1,28 +1,11 @@
 # Street View House Numbers as the paper prepares them: divided by 255, not augmented, trained on
 # the 604,388 pictures of both training sets.
-data_preprocessor = dict(num_classes=10, mean=[0.0] * 3, std=[255.0] * 3, to_rgb=False)
+_base_ = ['./cifar10_bs16.py']
 
+data_preprocessor = dict(mean=[0.0] * 3, std=[255.0] * 3)
 train_pipeline = [dict(type='PackInputs')]
-test_pipeline = [
-    dict(type='Resize', scale=(32, 32), backend='pillow'),  # of pictures of other sizes
-    dict(type='PackInputs'),
-]
+dataset = dict(type='SVHN', data_root='data/svhn')
 
-train_dataloader = dict(
-    batch_size=16,
-    num_workers=2,
-    dataset=dict(
-        type='SVHN', data_root='data/svhn', split=('train', 'extra'), pipeline=train_pipeline
-    ),
-    sampler=dict(type='DefaultSampler', shuffle=True),
-)
-val_dataloader = dict(
-    batch_size=128,
-    num_workers=2,
-    dataset=dict(type='SVHN', data_root='data/svhn', split='test', pipeline=test_pipeline),
-    sampler=dict(type='DefaultSampler', shuffle=False),
-)
-val_evaluator = dict(type='Accuracy', topk=(1, 5))
-
+train_dataloader = dict(dataset=dict(**dataset, split=('train', 'extra'), pipeline=train_pipeline))
+val_dataloader = dict(dataset=dataset)
 test_dataloader = val_dataloader
-test_evaluator = val_evaluator
