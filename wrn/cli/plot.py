@@ -4,14 +4,14 @@ import argparse
 import json
 import math
 from pathlib import Path
-from typing import Any
-
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from typing import TYPE_CHECKING, Any
 
 from wrn.cli.options import check_out
 from wrn.errors import WrnError
 from wrn.files import write_atomically
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 HELP = 'draw loss, accuracy and learning rate of training runs'
 _LOGS = '*/vis_data/scalars.json'
@@ -67,7 +67,7 @@ def read_log(run: str) -> list[dict[str, Any]]:
     return lines
 
 
-def draw(runs: dict[str, list[dict[str, Any]]]) -> Figure:
+def draw(runs: dict[str, list[dict[str, Any]]]) -> 'Figure':
     """Draw the curves of runs.
 
     Args:
@@ -76,6 +76,9 @@ def draw(runs: dict[str, list[dict[str, Any]]]) -> Figure:
     Returns:
         The figure: loss, accuracy and learning rate over the epochs.
     """
+    from matplotlib.figure import Figure  # which the other commands need not wait for
+    from matplotlib.ticker import MaxNLocator
+
     figure = Figure(figsize=(10, 3.2), layout='constrained', dpi=150)
     axes = figure.subplots(1, 3)
     for name, lines in runs.items():
