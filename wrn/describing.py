@@ -1,12 +1,13 @@
 """The config of the network that weights are of."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mmengine.config import Config
 from modelindex.models.Model import Model
 
 from wrn.config import config_errors, read_config, read_own_config
+from wrn.errors import CheckpointError
 from wrn.weights import Weights
 from wrn.weights.architecture import Architecture
 from wrn.weights.formats import deepmind
@@ -41,23 +42,25 @@ def describe_network(
     """
     own = None if config or entry else read_own_config(weights.meta, source)
     full = read_config(config or (entry.config if entry else _find_template(architecture)))
-    assumed = []
+    options: dict[str, Any] = {}
+    assumed: list[str] = []
     if own:
         # It is not built: names of types in it may mean anything that can be imported.
         trained_as = own.model.get('backbone')
         options = read_options(trained_as, source)
         check_options(trained_as, options, source)
         _take_preparation(full, own)
-    else:
-        options = {
-            k: v for k, v in (weights.backbone or {}).items() if k not in full.model.backbone
-        }
-        if 'act_cfg' in options and options['act_cfg'] is None:
-            options['act_cfg'] = deepmind.ACT_CFG
-            assumed.append(f'the activation, {deepmind.ACT_CFG["type"]}')
-        if not (config or entry or 'normalization' in weights.meta):
-            preprocessor = full.data_preprocessor
-            assumed.append(f"the pictures' mean, {preprocessor.mean}, and std, {preprocessor.std}")
+    elif not entry:
+        meant = weights.backbone or {}
+        options = {k: v for k, v in meant.items() if k not in full.model.backbone}
+        if not config:
+            assumed = [*_assume_options(weights, architecture, options, source)]
+            assumed += _assume_normalization(weights, architecture, full)
+    if architecture.backbone.get('in_channels', 3) != 3 and not config:
+        raise CheckpointError(
+            f'{source}: the network takes {architecture.backbone["in_channels"]} channels, not '
+            'red, green and blue; give a config that prepares such pictures with --config'
+        )
     with config_errors(full.filename):
         _set_architecture(full, architecture, options)
     check_options(weights.backbone, full.model.backbone, source)
@@ -70,6 +73,39 @@ def _find_template(architecture: Architecture) -> str:
         return 'configs/wrn/wide-resnet50_8xb32_in1k.py'
     data = 'cifar100' if architecture.num_classes == 100 else 'cifar10'
     return f'configs/wrn/wide-resnet28-10_8xb16_{data}.py'
+
+
+def _assume_options(
+    weights: Weights, architecture: Architecture, options: dict[str, Any], source: str
+) -> Iterator[str]:
+    """Set the options that nobody tells, and say what they are."""
+    backbone = architecture.backbone
+    if backbone['type'] == 'WideResNetCIFAR' and weights.backbone is None:
+        if 'num_stages' in backbone:
+            raise CheckpointError(
+                f'{source}: the weights have {backbone["num_stages"]} stages, and nothing tells '
+                'their strides; give a config that does with --config'
+            )
+        yield "that the network is the paper's: ReLU, epsilon 1e-5, strides of 1, 2, 2"
+    if 'act_cfg' in options and options['act_cfg'] is None:
+        options['act_cfg'] = deepmind.ACT_CFG
+        yield f'the activation, {deepmind.ACT_CFG["type"]}'
+    if weights.format == 'usb' and options['activate_before_residual'] is True:
+        yield "that the network is USB's of now, not TorchSSL's, since all its norms are trained"
+    elif weights.format == 'usb' and backbone.get('conv_bias') is True:
+        yield "that the network is TorchSSL's, since it has norms that were never trained"
+
+
+def _assume_normalization(
+    weights: Weights, architecture: Architecture, config: Config
+) -> Iterator[str]:
+    """Set the normalisation that nobody tells, and say what it is."""
+    if 'normalization' in weights.meta:
+        return
+    preprocessor = config.data_preprocessor
+    if weights.format == 'deepmind':
+        preprocessor.update(deepmind.get_normalization(architecture.num_classes))
+    yield f"the pictures' mean, {preprocessor.mean}, and std, {preprocessor.std}"
 
 
 def _take_preparation(config: Config, own: Config) -> None:

@@ -51,7 +51,7 @@ BLACK = [dict(type='Brightness', magnitude=-1.0, prob=1.0, random_negative_prob=
 )
 def test_a_set_up_that_does_not(fails, capsys, child, mistake):
     message = fails('fit-check', child(mistake), '--steps', 30, '--cfg-options', *SMALL)
-    assert 'does not learn even 16 pictures; look at the labels' in message
+    assert 'does not learn even 16 pictures in 30 steps; look at the labels' in message
     assert '30 steps on 16 pictures' in capsys.readouterr().out
 
 
@@ -126,6 +126,9 @@ def test_mistakes_in_plot(fails, run_folder, tmp_path):
     assert 'none: is no log of a training run' in fails('plot', tmp_path / 'none')
     (tmp_path / 'bad.json').write_text('{"loss": 1')
     assert 'bad.json: is no log of a training run' in fails('plot', tmp_path / 'bad.json')
+    for line in ('5', '{"loss": 1}', '{"loss": 1, "iter": 1, "lr": 1, "epoch": 0}'):
+        (tmp_path / 'bad.json').write_text(line)
+        assert 'bad.json: holds no log' in fails('plot', tmp_path / 'bad.json')
     out = tmp_path / 'curves.jpg'
     assert 'figures are written as .png, .svg, .pdf' in fails('plot', run_folder, '--out', out)
     out = tmp_path / 'none' / 'curves.png'

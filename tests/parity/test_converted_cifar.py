@@ -8,8 +8,8 @@ from torch.nn import functional
 import wrn
 from wrn.config import parse_config
 from wrn.converting import convert
-from wrn.errors import CheckpointError, WrnError
-from wrn.weights import read_checkpoint, to_openmmlab
+from wrn.errors import CheckpointError, RandomWeightsWarning, WrnError
+from wrn.weights import read_checkpoint
 
 TOLERANCE = dict(rtol=1e-4, atol=1e-4)  # single precision, 12 convolutions deep
 
@@ -180,13 +180,80 @@ def test_an_activation_that_the_file_does_not_tell(name, theirs, tmp_path):
 
 @pytest.mark.parametrize('name', ['deepmind'])
 @pytest.mark.parametrize(('classes', 'mean'), [(10, 0.4914), (100, 0.5071)])
-def test_the_normalisation_of_deepminds_class(name, classes, mean):
+def test_the_normalisation_of_deepminds_class(name, classes, mean, tmp_path):
+    """That of the file, or of the config that is given, or else of the class for such data."""
     theirs = Reference(**REFERENCES[name], classes=classes).random_weights()
-    found = to_openmmlab(theirs, 'w.pth').meta['normalization']['mean'][0]
-    assert found == pytest.approx(255 * mean)
+    torch.save(theirs, path := tmp_path / 'theirs.pth')
+    there = convert(str(path), folder=tmp_path)
+    found = parse_config(there.meta['cfg'], 'x').data_preprocessor
+    assert found.mean[0] == pytest.approx(255 * mean)
+    assert any("the pictures' mean" in what for what in there.assumed)
+
     buffers = dict(mean=torch.full((3, 1, 1), 0.25), std=torch.full((3, 1, 1), 0.5))
-    found = to_openmmlab({**theirs, **buffers}, 'w.pth').meta['normalization']
-    assert found == dict(mean=[63.75] * 3, std=[127.5] * 3)
+    torch.save({**theirs, **buffers}, tmp_path / 'buffers.pth')
+    there = convert(str(tmp_path / 'buffers.pth'), folder=tmp_path)
+    found = parse_config(there.meta['cfg'], 'x').data_preprocessor
+    assert (found.mean, found.std) == ([63.75] * 3, [127.5] * 3)
+    assert not any('mean' in what for what in there.assumed)
+
+    needs = "conv_cfg=dict(type='Conv2dAdaptivePadding'), act_cfg=dict(type='SiLU')"
+    (tmp_path / 'raw.py').write_text(
+        f"_base_ = ['{wrn.zoo.root()}/{CONFIG}']\n"
+        'data_preprocessor = dict(mean=[0, 0, 0], std=[255, 255, 255])\n'
+        f'model = dict(backbone=dict(depth=16, widen_factor=2, {needs}),\n'
+        f'             head=dict(num_classes={classes}, in_channels=128))\n'
+    )
+    there = convert(str(path), config=str(tmp_path / 'raw.py'), folder=tmp_path)
+    assert parse_config(there.meta['cfg'], 'x').data_preprocessor.mean == [0, 0, 0]
+    assert there.assumed == []
+    model = wrn.get_model(tmp_path / 'raw.py', pretrained=path)
+    assert model.data_preprocessor.mean.flatten().tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ('name', 'assumed'),
+    [
+        ('xternalz', ["the pictures' mean"]),
+        ('usb', ["that the network is USB's of now, not TorchSSL's", "the pictures' mean"]),
+        ('usb of TorchSSL', ["that the network is TorchSSL's", "the pictures' mean"]),
+        ('usb early', ["the pictures' mean"]),
+        ('B(3,3,3)', ["that the network is the paper's: ReLU", "the pictures' mean"]),
+    ],
+)
+def test_what_is_assumed_is_said(theirs, assumed, tmp_path):
+    torch.save(theirs, tmp_path / 'theirs.pth')
+    found = convert(str(tmp_path / 'theirs.pth'), folder=tmp_path).assumed
+    assert [text.startswith(start) for text, start in zip(found, assumed, strict=True)]
+
+
+@pytest.mark.parametrize('name', ['B(3,3,3)'])
+def test_what_cannot_be_assumed_is_asked_for(name, theirs, tmp_path):
+    four = Reference(**{**OURS, **FOUR}).random_weights()
+    grey = {**theirs, 'backbone.conv1.weight': theirs['backbone.conv1.weight'][:, :1]}
+    uneven = {key: value for key, value in theirs.items() if 'layer3.1' not in key}
+    large = {**theirs, 'backbone.layer1.0.conv1.weight': torch.ones(32, 16, 5, 5)}
+    empty = {**theirs, 'backbone.conv1.weight': torch.ones(0, 3, 3, 3)}
+    for state_dict, message in (
+        (four, 'have 4 stages, and nothing tells their strides'),
+        (grey, 'takes 1 channels, not red, green and blue'),
+        (uneven, 'have stages of 2, 2, 1 blocks'),
+        (large, 'have kernels of 5x5'),
+        (empty, 'the first convolutions are not those of a Wide-ResNet for 32x32 pixels'),
+    ):
+        torch.save(state_dict, tmp_path / 'theirs.pth')
+        with pytest.raises(CheckpointError, match=message):
+            convert(str(tmp_path / 'theirs.pth'), folder=tmp_path)
+
+
+@pytest.mark.parametrize('name', ['xternalz'])
+def test_a_head_that_lacks_its_bias_is_not_replaced(theirs, tmp_path):
+    torch.save({k: v for k, v in theirs.items() if k != 'fc.bias'}, tmp_path / 'theirs.pth')
+    backbone = dict(depth=16, widen_factor=2)
+    same, other = (dict(in_channels=128, num_classes=classes) for classes in (7, 9))
+    with pytest.raises(CheckpointError, match=r'they lack head\.fc\.bias'):
+        wrn.get_model(CONFIG, tmp_path / 'theirs.pth', backbone=backbone, head=same)
+    with pytest.warns(RandomWeightsWarning, match='the head is newly initialised'):
+        wrn.get_model(CONFIG, tmp_path / 'theirs.pth', backbone=backbone, head=other)
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ def test_another_model(model, state_dict):
     message = str(error.value)
     assert message.startswith('w.pth: the weights are those of another model: ')
     assert 'which the model has not' in message
-    assert 'backbone.bn1.bias has the shape (64,) where the model has (24,)' in message
+    assert 'backbone.conv1.weight has the shape (64, 3, 7, 7) where the model has' in message
 
 
 def test_a_lost_weight(model, state_dict):

@@ -93,8 +93,16 @@ def test_features_of_any_stages():
         (dict(strides=(1, 2)), 'strides must have a value for each of 3 stages'),
         (dict(num_stages=4), 'strides must have a value for each of 4 stages'),
         (dict(activate_before_residual=[True]), 'activate_before_residual must have a value'),
+        (dict(out_indices=()), 'out_indices must be of 0 to 2'),
+        (dict(out_indices=2), 'out_indices must be a list, not 2'),
+        (dict(strides=2), 'strides must be a list, not 2'),
+        (dict(kernel_sizes=3), 'kernel_sizes must be a list, not 3'),
+        (dict(activate_before_residual=1), 'activate_before_residual must be a list'),
+        (dict(depth='16'), "depth must be a whole number, not '16'"),
+        (dict(conv_bias='all'), "conv_bias must be True, False or 'stem', not 'all'"),
+        (dict(frozen_stages=-5), 'frozen_stages must be -1 to 3, not -5'),
         (dict(out_indices=(3,)), 'out_indices must be of 0 to 2'),
-        (dict(frozen_stages=4), 'frozen_stages must be at most 3'),
+        (dict(frozen_stages=4), 'frozen_stages must be -1 to 3'),
     ],
 )
 def test_wrong_arguments(kwargs, message):

@@ -10,6 +10,8 @@ import torch
 import yaml
 from mmengine.analysis import get_model_complexity_info
 from mmengine.config import Config
+from mmengine.optim import build_optim_wrapper
+from mmengine.registry import DefaultScope
 from torchvision.models import Wide_ResNet50_2_Weights, Wide_ResNet101_2_Weights
 
 import wrn
@@ -261,16 +263,14 @@ def test_every_config_says_custom_imports_and_takes_a_step(name):
     config = Config.fromfile(zoo.root() / 'configs' / 'wrn' / name)
     assert config.custom_imports['imports'] == ['wrn']
     model = wrn.get_model(config).train()
-    optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        optimizer = build_optim_wrapper(model, config.optim_wrapper)
     classes = config.model.head.num_classes
-    size = 16 if config.model.backbone.type == 'WideResNetCIFAR' else 64
+    size = 8 if config.model.backbone.type == 'WideResNetCIFAR' else 64
     inputs = torch.randint(0, 256, (2, 3, size, size), dtype=torch.uint8)
     samples = [model_sample(i % classes) for i in range(2)]
     before = model.backbone.conv1.weight.clone()
-    data = model.data_preprocessor(dict(inputs=inputs, data_samples=samples), training=True)
-    loss = sum(model(**data, mode='loss').values())
-    loss.backward()
-    optimizer.step()
+    loss = model.train_step(dict(inputs=inputs, data_samples=samples), optimizer)['loss']
     assert loss.isfinite()
     assert not torch.equal(before, model.backbone.conv1.weight)
 

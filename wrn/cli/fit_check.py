@@ -46,7 +46,8 @@ def run(args: argparse.Namespace) -> None:
     )
     if not done.learns:
         raise WrnError(
-            f'{args.config}: the set-up does not learn even {done.total} pictures; look at the '
-            'labels, the pipeline and the learning rate, or give more --steps'
+            f'{args.config}: the set-up does not learn even {done.total} pictures in '
+            f'{len(done.losses)} steps; look at the labels, the pipeline and the learning rate, or '
+            'give more --steps'
         )
     print('the set-up learns')

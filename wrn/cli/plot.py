@@ -62,7 +62,11 @@ def read_log(run: str) -> list[dict[str, Any]]:
             lines += [json.loads(line) for line in log.read_text().splitlines() if line]
         except (OSError, ValueError) as error:
             raise WrnError(f'{log}: is no log of a training run ({error})') from error
-    if not any('loss' in line for line in lines):
+    lines = [line for line in lines if isinstance(line, dict)]
+    training = [line for line in lines if 'loss' in line]
+    if not training or any(
+        not {'iter', 'epoch', 'lr'} <= line.keys() or line['epoch'] < 1 for line in training
+    ):
         raise WrnError(f'{run}: holds no log of a training run; give the work folder of one')
     return lines
 

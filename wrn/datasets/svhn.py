@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
 from mmpretrain.datasets import BaseDataset
 from mmpretrain.registry import DATASETS
 from torchvision.datasets import SVHN as TORCHVISION_SVHN
@@ -56,7 +55,7 @@ class SVHN(BaseDataset):
             path = Path(self.data_root).expanduser() / name
             fetch_archive(url, path, md5)
             content = loadmat(path)
-            images = np.ascontiguousarray(content['X'].transpose(3, 0, 1, 2))
+            images = content['X'].transpose(3, 0, 1, 2)
             labels = content['y'].flatten() % 10  # the digit 0 has the label 10
             samples += [
                 dict(img=image, gt_label=label)

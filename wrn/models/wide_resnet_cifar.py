@@ -106,7 +106,8 @@ class WideResNetCIFAR(BaseBackbone):
     (szagoruyko/wide-residual-networks, ``pytorch/resnet.py``) computes it.
 
     The depth counts as the paper counts: d = 6n + 4 for n blocks in each stage, whatever block of
-    its table 2 they are; of blocks of 3x3 convolutions alone, l of them (table 3), d = 3nl + 4.
+    its table 2 they are; of blocks of 3x3 convolutions alone, l of them (table 3), d = 3nl + 4. It
+    does so for other numbers of stages than three, too: USB's "37-2" of four has d = 28.
 
     Args:
         depth: The paper's d, such as 16, 28 or 40.
@@ -187,17 +188,30 @@ class WideResNetCIFAR(BaseBackbone):
         super().__init__(init_cfg)
         if isinstance(activate_before_residual, bool):
             activate_before_residual = [activate_before_residual] * num_stages
-        out_indices = (num_stages - 1,) if out_indices is None else tuple(out_indices)
-        _check_stages(
-            num_stages, strides=strides, activate_before_residual=activate_before_residual
+        out_indices = (num_stages - 1,) if out_indices is None else out_indices
+        _check_sequences(
+            kernel_sizes=kernel_sizes,
+            strides=strides,
+            activate_before_residual=activate_before_residual,
+            out_indices=out_indices,
         )
-        if not set(out_indices) <= set(range(num_stages)):
+        for name, value in (
+            ('strides', strides),
+            ('activate_before_residual', activate_before_residual),
+        ):
+            if len(value) != num_stages:
+                raise ValueError(
+                    f'{name} must have a value for each of {num_stages} stages: {value}'
+                )
+        if not out_indices or not set(out_indices) <= set(range(num_stages)):
             raise ValueError(f'out_indices must be of 0 to {num_stages - 1}, not {out_indices}')
-        if frozen_stages > num_stages:
-            raise ValueError(f'frozen_stages must be at most {num_stages}, not {frozen_stages}')
+        if not -1 <= frozen_stages <= num_stages:
+            raise ValueError(f'frozen_stages must be -1 to {num_stages}, not {frozen_stages}')
+        if conv_bias not in (True, False, 'stem'):
+            raise ValueError(f"conv_bias must be True, False or 'stem', not {conv_bias!r}")
         self.depth = depth
         self.widen_factor = widen_factor
-        self.out_indices = out_indices
+        self.out_indices = tuple(out_indices)
         self.frozen_stages = frozen_stages
         self.norm_eval = norm_eval
         self.conv1 = build_conv_layer(
@@ -298,6 +312,8 @@ def count_blocks(depth: int, kernel_sizes: Sequence[int]) -> int:
     if 3 not in kernel_sizes or not set(kernel_sizes) <= {1, 3}:
         raise ValueError(f'kernel_sizes must be 1 and 3, with a 3 among them, not {kernel_sizes}')
     convs = len(kernel_sizes) if set(kernel_sizes) == {3} else 2
+    if not isinstance(depth, int):
+        raise ValueError(f'depth must be a whole number, not {depth!r}')
     blocks, rest = divmod(depth - 4, 3 * convs)
     if blocks < 1 or rest:
         raise ValueError(
@@ -307,7 +323,7 @@ def count_blocks(depth: int, kernel_sizes: Sequence[int]) -> int:
     return blocks
 
 
-def _check_stages(num_stages: int, **arguments: Any) -> None:
+def _check_sequences(**arguments: Any) -> None:
     for name, value in arguments.items():
-        if len(value) != num_stages:
-            raise ValueError(f'{name} must have a value for each of {num_stages} stages: {value}')
+        if not isinstance(value, Sequence) or isinstance(value, str):
+            raise ValueError(f'{name} must be a list, not {value!r}')

@@ -68,9 +68,6 @@ def fit_check(
         for preprocessor in (cfg.get('data_preprocessor'), cfg.model.get('data_preprocessor')):
             (preprocessor or {}).pop('batch_augments', None)
         runner = build_runner(cfg, ['train_dataloader'], [])
-        base = (cfg.get('auto_scale_lr') or {}).get('base_batch_size')
-        if base:
-            cfg.optim_wrapper.optimizer.lr *= batch_size / base
         loader = cfg.train_dataloader
         loader.update(
             batch_size=batch_size,
@@ -80,11 +77,13 @@ def fit_check(
             collate_fn=dict(type='default_collate'),
         )
         batch = next(iter(Runner.build_dataloader(loader, seed=runner.seed)))
+        labels = [int(sample.gt_label) for sample in batch['data_samples']]
+        if base := (cfg.get('auto_scale_lr') or {}).get('base_batch_size'):
+            cfg.optim_wrapper.optimizer.lr *= len(labels) / base
         model: Any = runner.model
         model.init_weights()
         optimizer = runner.build_optim_wrapper(cfg.optim_wrapper)
         optimizer.initialize_count_status(model, 0, steps)
-    labels = [int(sample.gt_label) for sample in batch['data_samples']]
     losses: list[float] = []
     right = 0
     for step in track(range(steps)):

@@ -99,18 +99,21 @@ def _find_cifar(state_dict: Mapping[str, Tensor], source: str) -> tuple[dict[str
     stem = state_dict.get('backbone.conv1.weight')
     first = [state_dict.get(f'backbone.layer1.0.conv{i}.weight') for i in range(1, 10)]
     convs = [conv for conv in first if conv is not None]
-    if (
-        stem is None
-        or len(set(stages)) != 1
-        or any(conv.ndim != 4 for conv in (stem, *convs))
-        or not convs
-    ):
+    if stem is None or any(conv.ndim != 4 or not conv.numel() for conv in (stem, *convs)):
         raise CheckpointError(
-            f'{source}: the weights have a first convolution: {stem is not None}, and stages of '
-            f'{", ".join(map(str, stages))} blocks; a Wide-ResNet for CIFAR has one, and as many '
-            'blocks in each stage'
+            f'{source}: the first convolutions are not those of a Wide-ResNet for 32x32 pixels'
+        )
+    if len(set(stages)) != 1 or not convs:
+        raise CheckpointError(
+            f'{source}: the weights have stages of {", ".join(map(str, stages)) or "no"} blocks; a '
+            'Wide-ResNet for 32x32 pixels has as many in each'
         )
     kernel_sizes = [conv.shape[-1] for conv in convs]
+    if not set(kernel_sizes) <= {1, 3}:
+        raise CheckpointError(
+            f'{source}: the weights have kernels of {max(kernel_sizes)}x{max(kernel_sizes)}; those '
+            'of a Wide-ResNet for 32x32 pixels are 1x1 and 3x3'
+        )
     counted = len(convs) if set(kernel_sizes) == {3} else 2  # as the paper counts the depth
     factor = Fraction(len(convs[0]), len(stem))
     backbone = dict(

@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from wrn.errors import CheckpointError
-from wrn.weights.formats import FORMATS, deepmind, get_backbone, recognise
+from wrn.weights.formats import FORMATS, get_backbone, recognise
 from wrn.weights.formats.refused import why_refused
 from wrn.weights.nesting import unwrap
 
@@ -67,8 +67,6 @@ def to_openmmlab(checkpoint: Mapping[str, Any], source: str, key: str | None = N
     backbone = None
     if form is not None:
         backbone = get_backbone(form, state_dict)
-        if form == 'deepmind':
-            meta.setdefault('normalization', deepmind.normalization(state_dict))
         state_dict = FORMATS[form].to_openmmlab(state_dict)
     left_out = unwrapped.left_out + unused
     return Weights(state_dict, meta, form, unwrapped.key, left_out, backbone)

@@ -62,7 +62,9 @@ def check_state_dict(
     if not wrong:
         return True
     backbone = {key for key in (*expected, *wrong) if key.startswith('backbone.')}
-    if new_head and state_dict.keys() & backbone and not wrong & backbone:
+    # A head of as many classes that only lacks a part is a damaged one, and no other.
+    damaged = not reshaped and not unexpected and state_dict.keys() & set(expected) - backbone
+    if new_head and state_dict.keys() & backbone and not wrong & backbone and not damaged:
         return False
     raise CheckpointError(
         f'{source}: the weights are those of another model: '

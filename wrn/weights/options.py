@@ -14,6 +14,7 @@ _RESNET: dict[str, Any] = dict(
     norm_cfg=dict(type='BN'),
 )
 _CIFAR: dict[str, Any] = dict(
+    num_stages=3,
     kernel_sizes=[3, 3],
     strides=[1, 2, 2],
     activate_before_residual=True,

@@ -41,9 +41,9 @@ def backbone(state_dict: Mapping[str, Tensor]) -> dict[str, Any]:
     return dict(type='WideResNetCIFAR', conv_cfg=dict(type='Conv2dAdaptivePadding'), act_cfg=None)
 
 
-def normalization(state_dict: Mapping[str, Tensor]) -> dict[str, list[float]]:
+def get_normalization(num_classes: int | None) -> dict[str, list[float]]:
     """Return the mean and deviation, for pixels to 255, that the class has for its classes."""
     mean, std = (0.4914, 0.4822, 0.4465), (0.2471, 0.2435, 0.2616)
-    if len(state_dict.get('logits.weight', ())) == 100:  # CIFAR-100
+    if num_classes == 100:  # CIFAR-100
         mean, std = (0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762)
     return dict(mean=[255 * value for value in mean], std=[255 * value for value in std])

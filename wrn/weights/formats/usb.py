@@ -11,7 +11,7 @@ changed in USB (``semilearn/nets/wrn/wrn.py``):
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from torch import Tensor
 
@@ -41,19 +41,28 @@ def from_openmmlab(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return (_EARLY if early else _NOW).from_openmmlab(state_dict)
 
 
+def find_variant(state_dict: Mapping[str, Tensor]) -> Literal['early', 'now', 'TorchSSL']:
+    """Tell which of the networks a state dict is of; of the last two it may be a guess."""
+    if 'block1.layer.0.conv1.bias' not in state_dict:
+        return 'early'
+    norms = [f'block{i}.layer.0.bn1' for i in (2, 3)]
+    untrained = all(
+        f'{norm}.{name}' in state_dict and (state_dict[f'{norm}.{name}'] == initial).all()
+        for norm in norms
+        for name, initial in (('weight', 1), ('bias', 0))
+    )
+    return 'TorchSSL' if untrained else 'now'
+
+
 def backbone(state_dict: Mapping[str, Tensor]) -> dict[str, Any]:
     """Return the config of the network that the format means, as far as no key or shape says."""
-    early = 'block1.layer.0.conv1.bias' not in state_dict
-    first_norms = [f'block{i}.layer.0.bn1' for i in (2, 3, 4)]
-    untrained = all(
-        (state_dict[f'{norm}.weight'] == 1).all() and (state_dict[f'{norm}.bias'] == 0).all()
-        for norm in first_norms
-        if f'{norm}.weight' in state_dict and f'{norm}.bias' in state_dict
-    )
     four = 'block4.layer.0.conv1.weight' in state_dict
-    activated = [True, False, False, False][: 4 if four else 3] if early or untrained else True
+    variant = find_variant(state_dict)
+    early = variant == 'early'
+    activated = True if variant == 'now' else [True, False, False, False][: 4 if four else 3]
     return dict(
         type='WideResNetCIFAR',
+        num_stages=4 if four else 3,
         strides=(2, 2, 2, 2) if four else (1, 2, 2),
         activate_before_residual=activated,
         norm_cfg=dict(type='BN', momentum=1e-3, eps=1e-5 if early else _EPS),
