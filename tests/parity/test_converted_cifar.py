@@ -1,5 +1,7 @@
 """Files of every format of networks for 32x32 pixels give the network that wrote them."""
 
+import re
+
 import pytest
 import torch
 from reference import Reference
@@ -10,6 +12,7 @@ from wrn.config import parse_config
 from wrn.converting import convert
 from wrn.errors import CheckpointError, RandomWeightsWarning, WrnError
 from wrn.weights import read_checkpoint
+from wrn.weights.formats import FORMATS
 
 TOLERANCE = dict(rtol=1e-4, atol=1e-4)  # single precision, 12 convolutions deep
 
@@ -208,6 +211,23 @@ def test_the_normalisation_of_deepminds_class(name, classes, mean, tmp_path):
     assert there.assumed == []
     model = wrn.get_model(tmp_path / 'raw.py', pretrained=path)
     assert model.data_preprocessor.mean.flatten().tolist() == [0, 0, 0]
+
+
+def test_the_configs_of_the_documents(checkout, tmp_path):
+    """Those of TRADES, DeepMind's and USB's networks take weights in their formats."""
+    text = (checkout / 'docs' / 'weights.md').read_text()
+    blocks = re.findall(r"```py\n(_base_ = \['PATH.*?)```", text, re.DOTALL)
+    for block, form in zip(blocks, ('xternalz', 'deepmind', 'usb'), strict=True):
+        (tmp_path / 'theirs.py').write_text(block.replace('PATH', str(wrn.zoo.root())))
+        weights = wrn.get_model(tmp_path / 'theirs.py').state_dict()
+        for key in weights:  # as trained: TorchSSL's would not be
+            if key.endswith('norm1.bias'):
+                weights[key] += 0.5
+        path = tmp_path / 'theirs.pth'
+        torch.save(dict(state_dict=FORMATS[form].from_openmmlab(weights)), path)
+        found = wrn.get_model(tmp_path / 'theirs.py', pretrained=path).state_dict()
+        assert all(torch.equal(found[key], value) for key, value in weights.items())
+        assert convert(str(path), config=str(tmp_path / 'theirs.py'), folder=tmp_path).tensors
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ def test_not_found(name, near):
 
 def test_child_of_ours(config):
     model = wrn.get_model(config('model = dict(backbone=dict(widen_factor=1.5))'))
-    assert model.backbone.layer1[0].conv1.out_channels == 18
+    assert model.backbone.layer1[0].conv1.out_channels == 24
 
 
 def test_keys_that_are_no_mistakes():
@@ -67,7 +67,7 @@ def test_keys_that_are_no_mistakes():
             "unknown model type 'WideResNt'; did you mean WideResNet",
         ),
         ('model = dict(backbone=dict(dept=50))', "unexpected keyword argument 'dept'"),
-        ('model = dict(backbone=dict(depth=51))', 'depth must be one of 18, 34, 50, 101, 152'),
+        ('model = dict(backbone=dict(depth=51))', r'depth must be 6n \+ 4 for some n of 1 or more'),
         ('model = dict(backbone=dict(widen_factor=1.3))', 'must be a whole number'),
         ("custom_imports = dict(imports=['no_such_module'])", 'no_such_module'),
     ],

@@ -233,6 +233,9 @@ def test_the_tables_in_the_readmes(name, checkout):
     ]
     if result := entry.results[0].metrics:
         figures += [f'{result[f"Top {k} Accuracy"]:.2f}' for k in (1, 5)]
+        if seeds := entry.data.get('Top 1 Accuracy Over Five Seeds'):
+            median, least, most = (f'{seeds[key]:.2f}' for key in ('Median', 'Least', 'Most'))
+            figures[2] += f' (5 seeds: median {median}, {least} to {most})'
     else:
         figures.append('; '.join(zoo.paper_results(entry)) or '-')
     for readme in ('README.md', 'configs/wrn/README.md')[name not in WITH_WEIGHTS :]:
