@@ -111,11 +111,11 @@ def test_learning_rate_and_optimizer(name, recipe, tmp_path):
     optimizer = runner.build_optim_wrapper(runner.optim_wrapper)
     runner.optim_wrapper = optimizer
     schedulers = runner.build_param_scheduler(config.param_scheduler)
+    optimizer.step()  # or the schedulers warn that none came before their first
     rates = []
     for _ in range(expected['epochs']):
         rates.append(optimizer.get_lr()['lr'][0])
         for _ in range(ITERATIONS):
-            optimizer.step()
             for scheduler in schedulers:
                 if not scheduler.by_epoch:
                     scheduler.step()

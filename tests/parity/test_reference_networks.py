@@ -61,7 +61,6 @@ def test_torchvision_and_timm(depth, library, inputs, randomise):
         (34, 1, torchvision.models.resnet34),
         (152, 1, torchvision.models.resnet152),
         (50, 1.5, lambda: torchvision.models.resnet50(width_per_group=96)),
-        (50, 4, lambda: torchvision.models.resnet50(width_per_group=256)),
     ],
 )
 @torch.no_grad()

@@ -792,7 +792,7 @@ def test_the_progress_bar(server, capsys, digits_weights):
 def test_the_progress_bar_has_room_for_the_size(server, capsys, digits_weights):
     server.content = Path(digits_weights).read_bytes()
     get(server, Path(digits_weights).name)
-    assert '1.6/1.6 MB' in capsys.readouterr().err  # of 80 columns
+    assert '2.8/2.8 MB' in capsys.readouterr().err  # of 80 columns
 
 
 @once
