@@ -19,6 +19,7 @@ SHORT = (
     '--cfg-options',
     'train_cfg.max_epochs=3',
     'train_cfg.val_interval=1',
+    'train_dataloader.dataset.indices=400',
     'param_scheduler.milestones=[2]',
 )
 
@@ -204,6 +205,7 @@ def test_auto_scale_lr_and_no_validate(run, tmp_path):
     options = [
         'train_dataloader.batch_size=128',
         'train_cfg.max_epochs=1',
+        'train_dataloader.dataset.indices=256',
         'default_hooks.logger.interval=1',
     ]
     result = run(
@@ -221,6 +223,8 @@ def test_mmpretrains_own_tools(run, tmp_path, mmpretrain_root, child_config):
         work_dir = tmp_path / config.stem
         options = ('--work-dir', work_dir, '--no-pin-memory')
         epochs = ['--cfg-options', 'train_cfg.max_epochs=1', 'default_hooks.checkpoint.interval=1']
+        if last == 1:
+            epochs.append('train_dataloader.dataset.indices=256')
         if last == 10:
             epochs = ['--cfg-options', 'val_dataloader.persistent_workers=False',
                       'test_dataloader.persistent_workers=False']  # fmt: skip
@@ -240,6 +244,7 @@ def test_mmpretrains_own_tools(run, tmp_path, mmpretrain_root, child_config):
         tmp_path / 'wide-resnet16-2_1xb64_digits' / 'epoch_1.pth',
         '--work-dir', tmp_path / 'resumed', '--no-pin-memory',
         '--cfg-options', 'train_cfg.max_epochs=2', 'default_hooks.checkpoint.interval=1',
+        'train_dataloader.dataset.indices=256',
     )  # fmt: skip
     assert 'resumed epoch: 1' in resumed.stdout
 
@@ -253,9 +258,9 @@ model = dict(backbone=dict(depth=10, widen_factor=1), head=dict(in_channels=64))
 resize = dict(type='Resize', scale=(32, 32), backend='pillow')
 digits = dict(_delete_=True, type='Digits')
 train_dataloader = dict(batch_size=32, num_workers=0, dataset=dict(
-    split='train', indices=320, pipeline=[resize, *_base_.train_pipeline], **digits))
+    split='train', indices=128, pipeline=[resize, *_base_.train_pipeline], **digits))
 val_dataloader = dict(num_workers=0, dataset=dict(
-    split='test', indices=64, pipeline=_base_.test_pipeline, **digits))
+    split='test', indices=32, pipeline=_base_.test_pipeline, **digits))
 test_dataloader = val_dataloader
 train_cfg = dict(max_epochs=2)
 default_hooks = dict(checkpoint=dict(interval=1))

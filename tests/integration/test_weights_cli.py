@@ -55,7 +55,7 @@ def test_list_finds_names_from_elsewhere(capsys):
     lines = capsys.readouterr().out.splitlines()[1:]
     assert [line.split()[0] for line in lines] == ['wide-resnet50_3rdparty-timm_8xb32_in1k']
     main(['list', 'wide-resnet50'])
-    assert 'no weights' in capsys.readouterr().out
+    assert 'config only' in capsys.readouterr().out
 
 
 @pytest.fixture
