@@ -47,11 +47,6 @@ def test_links_and_paths_exist(checkout):
             assert (checkout / path.rstrip('.')).exists(), (document, path)
 
 
-def test_no_document_has_a_gap(checkout):
-    for document in [*checkout.glob('*.md'), *checkout.glob('docs/*.md')]:
-        assert not re.search(r'[A-Z]{3,}_[A-Z]{3,}\n|TODO|FIXME', document.read_text()), document
-
-
 def test_commands_of_the_documents_parse(readme, capsys):
     """Every `wrn ...` line in a block is one that the parser takes."""
     from wrn.cli import parse_args
