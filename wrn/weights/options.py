@@ -23,7 +23,9 @@ _CIFAR: dict[str, Any] = dict(
     last_norm_cfg=None,
     act_cfg=dict(type='ReLU'),
 )
-_TYPES = ('Conv2d', 'Conv2dAdaptivePadding', 'BN', 'SyncBN', 'ReLU', 'LeakyReLU', 'SiLU', 'Swish')
+# Those that a file's config may name for convolutions, norms and activations.
+_TYPES = {'Conv2d', 'Conv2dAdaptivePadding', 'BN', 'SyncBN', 'GN', 'ReLU', 'LeakyReLU', 'SiLU'}
+_TYPES |= {'Swish', 'GELU', 'ELU', 'Mish', 'HSwish'}
 _OPTIONS = dict(ResNet=_RESNET, WideResNet=_RESNET, WideResNetCIFAR=_CIFAR)
 # What changes only how a network is trained, or how its memory is used.
 _HARMLESS = ('requires_grad', 'inplace', 'momentum')

@@ -1,0 +1,88 @@
+"""The residual block of wide residual networks for 32x32 pixels."""
+
+from collections.abc import Sequence
+
+from mmcv.cnn import build_activation_layer, build_conv_layer, build_norm_layer
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+
+class PreActBlock(BaseModule):
+    """Residual block of norm, activation and convolution in this order, B(M) of the paper.
+
+    ``x -> shortcut(x) + conv2(dropout(act(norm2(conv1(act(norm1(x)))))))`` for ``B(3,3)``. If the
+    width changes, the shortcut is a 1x1 convolution of ``act(norm1(x))``, as in the authors' code.
+
+    Args:
+        in_channels: Input channels.
+        out_channels: Output channels, and those between the convolutions.
+        kernel_sizes: Kernel size of each convolution.
+        stride: Stride of the first 3x3 convolution and the shortcut. (A 1x1 convolution with it
+            would not see most pixels.)
+        drop_rate: Share of the features to drop before each convolution but the first.
+        activate_before_residual: False to leave out the first norm and activation if the width
+            changes.
+        with_cp: Whether to compute the block again for its gradients and not keep its features.
+        conv_bias: Whether the convolutions have biases.
+        conv_cfg: Config of the convolutions.
+        norm_cfg: Config of the norms.
+        act_cfg: Config of the activations.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_sizes: Sequence[int],
+        stride: int,
+        drop_rate: float,
+        activate_before_residual: bool,
+        with_cp: bool,
+        conv_bias: bool,
+        conv_cfg: dict | None,
+        norm_cfg: dict,
+        act_cfg: dict,
+    ) -> None:
+        super().__init__()
+        self.with_cp = with_cp
+        self.num_convs = len(kernel_sizes)
+        channels = in_channels
+        strided = kernel_sizes.index(3)
+        for i, kernel_size in enumerate(kernel_sizes):
+            conv = build_conv_layer(
+                conv_cfg,
+                channels,
+                out_channels,
+                kernel_size,
+                stride=stride if i == strided else 1,
+                padding=kernel_size // 2,
+                bias=conv_bias,
+            )
+            self.add_module(f'norm{i + 1}', build_norm_layer(norm_cfg, channels)[1])
+            self.add_module(f'conv{i + 1}', conv)
+            channels = out_channels
+        self.act = build_activation_layer(act_cfg)
+        self.dropout = nn.Dropout(drop_rate)
+        self.downsample: nn.Module | None = None
+        if in_channels != out_channels:
+            self.downsample = build_conv_layer(
+                conv_cfg, in_channels, out_channels, 1, stride=stride, bias=conv_bias
+            )
+        self.activates_first = activate_before_residual or self.downsample is None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Compute ``(N, out_channels, H / stride, W / stride)`` from ``(N, in_channels, H, W)``."""
+        if self.with_cp and x.requires_grad:
+            return checkpoint(self._forward, x, use_reentrant=False)
+        return self._forward(x)
+
+    def _forward(self, x: Tensor) -> Tensor:
+        out = self.act(self.norm1(x)) if self.activates_first else x
+        shortcut = x if self.downsample is None else self.downsample(out)
+        out = self.conv1(out)
+        for i in range(2, self.num_convs + 1):
+            out = self.act(getattr(self, f'norm{i}')(out))
+            out = getattr(self, f'conv{i}')(self.dropout(out))
+        out += shortcut
+        return out
