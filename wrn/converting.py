@@ -22,7 +22,7 @@ from wrn.publishing import Published, describe
 from wrn.weights import check_state_dict, read_checkpoint, to_openmmlab, write_weights
 from wrn.weights.architecture import Architecture, find_architecture
 from wrn.weights.download import hash_in_name
-from wrn.weights.formats import FORMATS, folded, get_backbone, get_network
+from wrn.weights.formats import FORMATS, folded, get_backbone, get_network, recognise
 from wrn.weights.options import find_difference
 from wrn.weights.schemes import ADDRESSES, locate
 from wrn.weights.writing import SUFFIXES
@@ -177,6 +177,11 @@ def _check_target(to: str, converted: Mapping[str, Tensor], backbone: Mapping[st
         raise WrnError(
             f'--to {to}: means a network with {option}={theirs!r}, but that of the weights has '
             f'{ours!r}; --to openmmlab takes every network'
+        )
+    if recognise(converted) != TARGETS[to][0]:
+        raise WrnError(
+            f'--to {to}: has no place for parts that the network of the weights has, or has others '
+            'that it lacks; --to openmmlab takes every network'
         )
 
 

@@ -61,10 +61,27 @@ def describe_network(
             f'{source}: the network takes {architecture.backbone["in_channels"]} channels, not '
             'red, green and blue; give a config that prepares such pictures with --config'
         )
+    options = {key: value for key, value in options.items() if value is not None}
     with config_errors(full.filename):
         _set_architecture(full, architecture, options)
     check_options(weights.backbone, full.model.backbone, source)
     return full, assumed
+
+
+def check_meaning(weights: Weights, backbone: Mapping[str, Any], source: str) -> None:
+    """Check that weights mean the network that is to have them, as far as anything tells.
+
+    Args:
+        weights: The weights, whose keys and shapes fit.
+        backbone: The config of the network's backbone.
+        source: The name of their file, for messages.
+
+    Raises:
+        CheckpointError: If their format, or the config that came with them, says another one.
+    """
+    own = read_own_config(weights.meta, source)
+    for theirs in (weights.backbone, own and own.model.get('backbone')):
+        check_options(theirs, backbone, source)
 
 
 def _find_template(architecture: Architecture) -> str:
@@ -90,6 +107,8 @@ def _assume_options(
     if 'act_cfg' in options and options['act_cfg'] is None:
         options['act_cfg'] = deepmind.ACT_CFG
         yield f'the activation, {deepmind.ACT_CFG["type"]}'
+    if weights.format == 'xternalz' and 'act_cfg' in options:
+        yield "that the network is FixMatch's, since it has norms that were never trained"
     if weights.format == 'usb' and options['activate_before_residual'] is True:
         yield "that the network is USB's of now, not TorchSSL's, since all its norms are trained"
     elif weights.format == 'usb' and backbone.get('conv_bias') is True:

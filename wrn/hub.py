@@ -19,12 +19,11 @@ from wrn.config import (
     config_errors,
     get_dataset_meta,
     read_config,
-    read_own_config,
 )
+from wrn.describing import check_meaning
 from wrn.errors import RandomWeightsWarning, WrnError, did_you_mean
 from wrn.models.empty import EmptyOnMeta
 from wrn.weights import assign_state_dict, check_state_dict, set_normalization, to_openmmlab
-from wrn.weights.options import check_options
 from wrn.weights.schemes import load_checkpoint
 
 
@@ -132,9 +131,7 @@ def _build_pretrained(
     weights = to_openmmlab(checkpoint, source)
     network = _build_empty(config) or _build(config)
     fits = check_state_dict(network, weights.state_dict, source, new_head=True)
-    trained = read_own_config(weights.meta, source)
-    for theirs in (weights.backbone, trained and trained.model.get('backbone')):
-        check_options(theirs, config.model.get('backbone') or {}, source)
+    check_meaning(weights, config.model.get('backbone') or {}, source)
     if not fits:
         if network.with_head:
             message = f'{source}: the weights of the head do not fit; the head is newly initialised'

@@ -106,7 +106,7 @@ def test_odd_pictures(capsys, tmp_path):
         (['*.jpg'], 'no file matches the pattern'),
         (['.'], 'the folder has no pictures'),
         (
-            ['x.png', '--model', 'wide-resnet18_1xb64_digit'],
+            ['x.png', '--model', 'wide-resnet16-2_1xb64_digit'],
             'did you mean wide-resnet16-2_1xb64_digits',
         ),
         (['x.png', '--model', 'none.py'], 'no such config file'),

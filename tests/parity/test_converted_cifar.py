@@ -41,6 +41,12 @@ REFERENCES = {
         **WIDTHS,
     ),
     'xternalz': dict(**XTERNALZ, **WIDTHS),
+    'xternalz of FixMatch': dict(
+        **XTERNALZ,
+        **WIDTHS,
+        activate=lambda x: functional.leaky_relu(x, 0.1),
+        activates=(True, False, False),
+    ),
     'deepmind': dict(
         stem='init_conv.weight',
         norm='layer.{g}.block.{b}.batchnorm_{i}',
@@ -130,6 +136,10 @@ def test_our_own_files_of_other_blocks(name, reference, theirs, inputs, tmp_path
 # What the network needs beside its depth and width, and what it is when one of these is not given.
 NEEDS = {
     'xternalz': [],
+    'xternalz of FixMatch': [
+        ('act_cfg', dict(type='LeakyReLU', negative_slope=0.1)),
+        ('activate_before_residual', [True, False, False]),
+    ],
     'deepmind': [('conv_cfg', dict(type='Conv2dAdaptivePadding')), ('act_cfg', dict(type='SiLU'))],
     'usb': [
         ('act_cfg', dict(type='LeakyReLU', negative_slope=0.1)),
@@ -234,6 +244,7 @@ def test_the_configs_of_the_documents(checkout, tmp_path):
     ('name', 'assumed'),
     [
         ('xternalz', ["the pictures' mean"]),
+        ('xternalz of FixMatch', ["that the network is FixMatch's", "the pictures' mean"]),
         ('usb', ["that the network is USB's of now, not TorchSSL's", "the pictures' mean"]),
         ('usb of TorchSSL', ["that the network is TorchSSL's", "the pictures' mean"]),
         ('usb early', ["the pictures' mean"]),
@@ -243,7 +254,8 @@ def test_the_configs_of_the_documents(checkout, tmp_path):
 def test_what_is_assumed_is_said(theirs, assumed, tmp_path):
     torch.save(theirs, tmp_path / 'theirs.pth')
     found = convert(str(tmp_path / 'theirs.pth'), folder=tmp_path).assumed
-    assert [text.startswith(start) for text, start in zip(found, assumed, strict=True)]
+    assert len(found) == len(assumed)
+    assert all(text.startswith(start) for text, start in zip(found, assumed, strict=True)), found
 
 
 @pytest.mark.parametrize('name', ['B(3,3,3)'])
@@ -298,11 +310,13 @@ def test_what_is_never_computed_is_left_out(theirs, prefix, part, tmp_path):
         ('xternalz', 'timm', 'is a format of WideResNet, but .* WideResNetCIFAR, which has .*usb'),
         ('xternalz', 'openmmlab-0.x', 'is a format of WideResNet'),
         ('xternalz', 'deepmind', 'with conv_cfg'),
-        ('xternalz', 'usb', 'with activate_before_residual'),
         ('deepmind', 'xternalz', 'with conv_cfg'),
         ('usb early', 'authors-cifar', 'with activate_before_residual'),
         ('B(3,1,3)', 'xternalz', r'with kernel_sizes=\[3, 3\], but .* \[3, 1, 3\]'),
         ('B(1,3)', 'authors-cifar', 'with kernel_sizes'),
+        ('usb', 'xternalz', 'has no place for parts that the network of the weights has'),
+        ('usb', 'authors-cifar', 'has no place for parts'),
+        ('xternalz', 'usb', 'with activate_before_residual'),
     ],
 )
 def test_a_format_that_means_another_network_is_not_written(theirs, to, message, tmp_path):
@@ -310,6 +324,34 @@ def test_a_format_that_means_another_network_is_not_written(theirs, to, message,
     with pytest.raises(WrnError, match=rf'^--to {to}: .*{message}'):
         convert(str(tmp_path / 'theirs.pth'), to=to, folder=tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ['theirs.pth']
+
+
+@pytest.mark.parametrize('name', ['deepmind'])
+def test_a_converted_file_is_compared_with_the_network_too(theirs, fails, tmp_path):
+    """Its own config tells what its keys and shapes do not: in get_model, test and training."""
+    torch.save(theirs, tmp_path / 'theirs.pth')
+    there = convert(str(tmp_path / 'theirs.pth'), folder=tmp_path)
+    path = tmp_path / 'relu.py'
+    path.write_text(
+        f"_base_ = ['{wrn.zoo.root()}/configs/wrn/wide-resnet16-2_1xb64_digits.py']\n"
+        'model = dict(head=dict(num_classes=7))\n'
+        'val_dataloader = dict(dataset=dict(metainfo=dict(classes=list("0123456"))))\n'
+        'test_dataloader = val_dataloader\n'
+    )
+    with pytest.raises(CheckpointError, match='trained with conv_cfg'):
+        wrn.get_model(path, there.path)
+    assert 'trained with conv_cfg' in fails('test', path, there.path, '--work-dir', tmp_path)
+
+
+@pytest.mark.parametrize('name', ['deepmind'])
+def test_a_config_that_does_not_tell_the_activation(theirs, tmp_path):
+    torch.save(theirs, tmp_path / 'theirs.pth')
+    (tmp_path / 'c.py').write_text(
+        f"_base_ = ['{wrn.zoo.root()}/{CONFIG}']\n"
+        "model = dict(backbone=dict(conv_cfg=dict(type='Conv2dAdaptivePadding')))\n"
+    )
+    with pytest.raises(CheckpointError, match='the weights do not tell their activation'):
+        convert(str(tmp_path / 'theirs.pth'), config=str(tmp_path / 'c.py'), folder=tmp_path)
 
 
 @pytest.mark.parametrize('name', ['xternalz'])

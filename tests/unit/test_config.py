@@ -33,7 +33,7 @@ def test_found_by_path_name_and_shipped_path(tmp_path, monkeypatch):
     ('name', 'near'),
     [
         ('configs/wrn/wide-resnet50_8xb32_in1.py', 'configs/wrn/wide-resnet50_8xb32_in1k.py'),
-        ('wide-resnet18_1xb64_digit', 'wide-resnet16-2_1xb64_digits'),
+        ('wide-resnet16-2_1xb64_digit', 'wide-resnet16-2_1xb64_digits'),
         ('zzz.py', 'give the path'),
     ],
 )

@@ -90,6 +90,7 @@ def test_features_of_any_stages():
         (dict(kernel_sizes=(5, 3)), 'kernel_sizes must be'),
         (dict(widen_factor=1.1), r'widen_factor=1.1 gives 17.6 channels'),
         (dict(widen_factor=-1), 'must be a positive number'),
+        (dict(widen_factor='2'), "must be a positive number, not '2'"),
         (dict(strides=(1, 2)), 'strides must have a value for each of 3 stages'),
         (dict(num_stages=4), 'strides must have a value for each of 4 stages'),
         (dict(activate_before_residual=[True]), 'activate_before_residual must have a value'),
@@ -124,6 +125,11 @@ def test_frozen_stages(frozen_stages, parts):
     network(torch.randn(2, 3, 16, 16))
     changed = {key for key, value in network.state_dict().items() if (value != before[key]).any()}
     assert not {key.split('.')[0] for key in changed} & parts
+
+
+def test_a_stride_without_a_wider_stage_is_projected():
+    network = WideResNetCIFAR(10, 1, strides=(2, 2, 2))
+    assert network(torch.randn(1, 3, 32, 32))[0].shape == (1, 64, 4, 4)
 
 
 def test_norm_eval():

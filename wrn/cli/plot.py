@@ -56,19 +56,29 @@ def read_log(run: str) -> list[dict[str, Any]]:
     """
     path = Path(run)
     logs = sorted(path.glob(_LOGS)) if path.is_dir() else [path]
-    lines = []
+    lines: list[dict[str, Any]] = []
     for log in logs:
         try:
-            lines += [json.loads(line) for line in log.read_text().splitlines() if line]
+            new = [json.loads(line) for line in log.read_text().splitlines() if line]
         except (OSError, ValueError) as error:
             raise WrnError(f'{log}: is no log of a training run ({error})') from error
-    lines = [line for line in lines if isinstance(line, dict)]
-    training = [line for line in lines if 'loss' in line]
-    if not training or any(
-        not {'iter', 'epoch', 'lr'} <= line.keys() or line['epoch'] < 1 for line in training
-    ):
+        new = [line for line in new if isinstance(line, dict)]
+        training = [line for line in new if 'loss' in line]
+        if any(
+            not {'iter', 'epoch', 'lr'} <= line.keys() or line['epoch'] < 1 for line in training
+        ):
+            raise WrnError(f'{log}: is no log of a training run that counts epochs')
+        if training:  # what was logged behind the checkpoint that this went on from is void
+            first = training[0]
+            lines = [line for line in lines if _is_before(line, first['iter'], first['epoch'])]
+        lines += new
+    if not any('loss' in line for line in lines):
         raise WrnError(f'{run}: holds no log of a training run; give the work folder of one')
     return lines
+
+
+def _is_before(line: dict[str, Any], iteration: int, epoch: int) -> bool:
+    return line['iter'] < iteration if 'loss' in line else line.get('step', epoch) < epoch
 
 
 def draw(runs: dict[str, list[dict[str, Any]]]) -> 'Figure':

@@ -29,8 +29,8 @@ def fetch_archive(url: str, path: Path, md5: str) -> None:
     cure = f'download {url} elsewhere and put it into {path.parent}'
     if is_offline():
         raise WrnError(
-            f'{path}: does not exist, and WRN_OFFLINE in the environment forbids to download it; '
-            f'{cure}'
+            f'{path}: does not exist, and WRN_OFFLINE or HF_HUB_OFFLINE in the environment forbids '
+            f'to download it; {cure}'
         )
     mapping = mapping_from_environment()
     address = map_url(url, mapping) if mapping else url

@@ -31,7 +31,7 @@ def fetch_cifar(dataset: ConfigDict) -> None:
     is_cifar = isinstance(kind, type) and issubclass(kind, CIFAR10)
     if not is_cifar or '://' in root:
         return
-    folder = Path(root).expanduser()
+    folder = Path(root)
     files = [*kind.train_list, *kind.test_list]
     unpacked = all(check_integrity(folder / kind.base_folder / name, md5) for name, md5 in files)
     if dataset.get('download', True) and not unpacked:

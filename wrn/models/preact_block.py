@@ -12,7 +12,7 @@ class PreActBlock(BaseModule):
     """Residual block of norm, activation and convolution in this order, B(M) of the paper.
 
     ``x -> shortcut(x) + conv2(dropout(act(norm2(conv1(act(norm1(x)))))))`` for ``B(3,3)``. If the
-    width changes, the shortcut is a 1x1 convolution of ``act(norm1(x))``, as in the authors' code.
+    shape changes, the shortcut is a 1x1 convolution of ``act(norm1(x))``, as in the authors' code.
 
     Args:
         in_channels: Input channels.
@@ -21,7 +21,7 @@ class PreActBlock(BaseModule):
         stride: Stride of the first 3x3 convolution and the shortcut. (A 1x1 convolution with it
             would not see most pixels.)
         drop_rate: Share of the features to drop before each convolution but the first.
-        activate_before_residual: False to leave out the first norm and activation if the width
+        activate_before_residual: False to leave out the first norm and activation if the shape
             changes.
         with_cp: Whether to compute the block again for its gradients and not keep its features.
         conv_bias: Whether the convolutions have biases.
@@ -65,7 +65,7 @@ class PreActBlock(BaseModule):
         self.act = build_activation_layer(act_cfg)
         self.dropout = nn.Dropout(drop_rate)
         self.downsample: nn.Module | None = None
-        if in_channels != out_channels:
+        if in_channels != out_channels or stride != 1:
             self.downsample = build_conv_layer(
                 conv_cfg, in_channels, out_channels, 1, stride=stride, bias=conv_bias
             )

@@ -48,9 +48,11 @@ class WideResNetCIFAR(BaseBackbone):
         with_cp: Whether to keep no features inside blocks and compute them again for the
             gradients, which takes less memory and more time. Batch norms then count each batch
             twice in their running statistics, as in mmpretrain's ResNet. Defaults to False.
-        activate_before_residual: Whether a block that changes the width activates its input; a
+        activate_before_residual: Whether a block that changes the shape activates its input; a
             value for each stage, or one for all. Defaults to True. USB's and TorchSSL's networks
-            do so in the first stage only: their convolutions take the input as it is.
+            do so in the first stage only: their convolutions take the input as it is. (Norms
+            that are left out have no gradients, so several processes need the config's
+            ``find_unused_parameters=True``.)
         conv_bias: Whether the convolutions have biases; ``'stem'`` for the first one alone.
             Defaults to False.
         conv_cfg: Config of the convolutions; ``dict(type='Conv2dAdaptivePadding')`` pads as

@@ -1,5 +1,6 @@
 """The widths that a widen factor gives."""
 
+import math
 from fractions import Fraction
 
 
@@ -15,10 +16,9 @@ def read_widen_factor(widen_factor: float) -> Fraction:
     Raises:
         ValueError: If it is no positive number.
     """
-    try:
+    factor = Fraction(0)
+    if isinstance(widen_factor, int | float | Fraction) and math.isfinite(widen_factor):
         factor = Fraction(widen_factor).limit_denominator(1000)
-    except (TypeError, ValueError, OverflowError):
-        factor = Fraction(0)
     if factor <= 0:
         raise ValueError(f'widen_factor must be a positive number, not {widen_factor!r}')
     return factor

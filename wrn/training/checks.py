@@ -10,9 +10,9 @@ from mmengine.runner import Runner
 from mmpretrain.registry import OPTIMIZERS
 from torch.utils.data import DataLoader
 
+from wrn.describing import check_meaning
 from wrn.errors import CheckpointError, WrnError
 from wrn.weights import check_state_dict, set_normalization, to_openmmlab
-from wrn.weights.options import check_options
 
 _RECIPE = "see 'Your own pictures' in the README"
 
@@ -190,6 +190,6 @@ class CheckpointCheckHook(Hook):
             runner.logger.warning(f'{source}: the head does not fit and is newly initialised')
         model = runner.cfg.model
         backbone = model.get('module', model).get('backbone') or {}
-        check_options(weights.backbone, backbone, source)
+        check_meaning(weights, backbone, source)
         if normalization := weights.meta.get('normalization'):
             set_normalization(runner.model, **normalization)

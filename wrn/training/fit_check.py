@@ -5,6 +5,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from mmcv.cnn.bricks import DropPath
 from mmengine.config import Config
 from mmengine.model import BaseModel
@@ -47,8 +48,8 @@ def fit_check(
     """Train on one small batch until it is known by heart.
 
     The data, the network, the loss and the optimizer are the config's; the learning rate is its
-    first one, in proportion to the batch if ``auto_scale_lr`` says for which it is meant. Pictures
-    are not mixed, as their labels would not be certain.
+    full one, without warm-up, in proportion to the batch if ``auto_scale_lr`` says for which it is
+    meant. Pictures are not mixed, as their labels would not be certain.
 
     Args:
         cfg: The config, with the command line's options set.
@@ -64,9 +65,13 @@ def fit_check(
     """
     cfg = deepcopy(cfg)
     with config_errors(cfg.filename):
-        (cfg.model.get('train_cfg') or {}).pop('augments', None)
+        cfg.model.pop('train_cfg', None)
+        loss = (cfg.model.get('head') or {}).get('loss') or {}
         for preprocessor in (cfg.get('data_preprocessor'), cfg.model.get('data_preprocessor')):
-            (preprocessor or {}).pop('batch_augments', None)
+            if preprocessor:
+                preprocessor.pop('batch_augments', None)
+                # Which mixing would have done.
+                preprocessor.to_onehot = bool(loss.get('use_sigmoid'))
         runner = build_runner(cfg, ['train_dataloader'], [])
         loader = cfg.train_dataloader
         loader.update(
@@ -75,6 +80,7 @@ def fit_check(
             persistent_workers=False,
             pin_memory=False,
             collate_fn=dict(type='default_collate'),
+            sampler=dict(type='DefaultSampler', shuffle=True),  # no picture twice
         )
         batch = next(iter(Runner.build_dataloader(loader, seed=runner.seed)))
         labels = [int(sample.gt_label) for sample in batch['data_samples']]
@@ -102,6 +108,7 @@ def fit_check(
     return FitCheck(losses, right, len(labels))
 
 
+@torch.no_grad()
 def _predict(model: BaseModel, batch: dict[str, Any]) -> list[int]:
     """Classify a batch with its own statistics: the running ones may be far behind."""
     for module in model.modules():

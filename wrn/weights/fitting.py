@@ -63,7 +63,8 @@ def check_state_dict(
         return True
     backbone = {key for key in (*expected, *wrong) if key.startswith('backbone.')}
     # A head of as many classes that only lacks a part is a damaged one, and no other.
-    damaged = not reshaped and not unexpected and state_dict.keys() & set(expected) - backbone
+    has_head = any(key.startswith('head.') for key in state_dict)
+    damaged = has_head and not reshaped and any(key.startswith('head.') for key in missing)
     if new_head and state_dict.keys() & backbone and not wrong & backbone and not damaged:
         return False
     raise CheckpointError(

@@ -25,7 +25,10 @@ _CIFAR: dict[str, Any] = dict(
 )
 # Those that a file's config may name for convolutions, norms and activations.
 _TYPES = {'Conv2d', 'Conv2dAdaptivePadding', 'BN', 'SyncBN', 'GN', 'ReLU', 'LeakyReLU', 'SiLU'}
-_TYPES |= {'Swish', 'GELU', 'ELU', 'Mish', 'HSwish'}
+_TYPES |= {'Swish', 'GELU', 'ELU', 'Mish', 'HSwish', 'BN2d', 'MMSyncBN'}
+# Names of what computes the same, and defaults that a config need not say.
+_SYNONYMS = {'SyncBN': 'BN', 'MMSyncBN': 'BN', 'BN2d': 'BN', 'Swish': 'SiLU'}
+_DEFAULTS = {'BN': dict(eps=1e-5), 'LeakyReLU': dict(negative_slope=0.01)}
 _OPTIONS = dict(ResNet=_RESNET, WideResNet=_RESNET, WideResNetCIFAR=_CIFAR)
 # What changes only how a network is trained, or how its memory is used.
 _HARMLESS = ('requires_grad', 'inplace', 'momentum')
@@ -116,10 +119,10 @@ def _value(backbone: Mapping[str, Any], option: str, default: Any) -> Any:
         return _value(backbone, 'norm_cfg', dict(type='BN'))
     if isinstance(value, Mapping):
         value = {key: item for key, item in value.items() if key not in _HARMLESS}
-        # Over several processes it computes the same.
-        value.update(type=str(value.get('type')).removeprefix('Sync'))
-        if value['type'] == 'BN':
-            value.setdefault('eps', 1e-5)
-    if option == 'activate_before_residual' and not isinstance(value, bool):
-        value = value[0] if len(set(value)) == 1 else value
+        kind = str(value.get('type'))
+        value.update(type=_SYNONYMS.get(kind, kind))
+        value = {**_DEFAULTS.get(value['type'], {}), **value}
+        return None if value == dict(type='Conv2d') else value
+    if option == 'activate_before_residual' and isinstance(value, list | tuple):
+        value = value[0] if value and all(item == value[0] for item in value) else value
     return list(value) if isinstance(value, tuple) else value

@@ -6,7 +6,7 @@ train_pipeline = [
     dict(type='RandomCrop', crop_size=40, pad_if_needed=True, padding_mode='reflect'),
     dict(type='RandomCrop', crop_size=32),
     dict(type='RandomFlip', prob=0.5, direction='horizontal'),
-    dict(
+    dict(  # greys by the weights of blue for red, as it takes pixels to be blue, green, red
         type='RandAugment',
         policies='timm_increasing',
         num_policies=2,

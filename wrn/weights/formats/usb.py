@@ -45,13 +45,7 @@ def find_variant(state_dict: Mapping[str, Tensor]) -> Literal['early', 'now', 'T
     """Tell which of the networks a state dict is of; of the last two it may be a guess."""
     if 'block1.layer.0.conv1.bias' not in state_dict:
         return 'early'
-    norms = [f'block{i}.layer.0.bn1' for i in (2, 3)]
-    untrained = all(
-        f'{norm}.{name}' in state_dict and (state_dict[f'{norm}.{name}'] == initial).all()
-        for norm in norms
-        for name, initial in (('weight', 1), ('bias', 0))
-    )
-    return 'TorchSSL' if untrained else 'now'
+    return 'TorchSSL' if xternalz.leaves_out_norms(state_dict) else 'now'
 
 
 def backbone(state_dict: Mapping[str, Tensor]) -> dict[str, Any]:

@@ -31,5 +31,28 @@ def recognise(state_dict: Mapping[str, Tensor]) -> bool:
 
 
 def backbone(state_dict: Mapping[str, Tensor]) -> dict[str, Any]:
-    """Return the config of the network that the format means, as far as no key or shape says."""
-    return dict(type='WideResNetCIFAR')
+    """Return the config of the network that the format means, as far as no key or shape says.
+
+    FixMatch's networks (kekmodel/FixMatch-pytorch) have the same keys.
+    """
+    if not leaves_out_norms(state_dict):
+        return dict(type='WideResNetCIFAR')
+    return dict(
+        type='WideResNetCIFAR',
+        activate_before_residual=[True, False, False],
+        act_cfg=dict(type='LeakyReLU', negative_slope=0.1, inplace=True),
+    )
+
+
+def leaves_out_norms(state_dict: Mapping[str, Tensor]) -> bool:
+    """Tell whether the first norms of stages 2 and 3 were never trained, unlike that of stage 1.
+
+    So it is in networks that activate the input of the first block in the first stage only.
+    """
+    trained = [
+        f'block{stage}.layer.0.bn1.{name}' in state_dict
+        and bool((state_dict[f'block{stage}.layer.0.bn1.{name}'] != initial).any())
+        for stage in (1, 2, 3)
+        for name, initial in (('weight', 1), ('bias', 0))
+    ]
+    return any(trained[:2]) and not any(trained[2:])
