@@ -80,6 +80,7 @@ OTHER_BLOCKS = {
     'B(1,3)': dict(**OURS, kernel_sizes=(1, 3)),
     'B(3,3,3)': dict(**OURS, kernel_sizes=(3, 3, 3)),
 }
+WITH_BIASES = {'biases': dict(**OURS, biases=('all',)), 'stem bias': dict(**OURS, biases=('stem',))}
 CONFIG = 'configs/wrn/wide-resnet16-8_8xb16_cifar10.py'
 
 
@@ -90,7 +91,7 @@ def name(request):
 
 @pytest.fixture
 def reference(name):
-    return Reference(**{**REFERENCES, **OTHER_BLOCKS}[name])
+    return Reference(**{**REFERENCES, **OTHER_BLOCKS, **WITH_BIASES}[name])
 
 
 @pytest.fixture
@@ -314,8 +315,10 @@ def test_what_is_never_computed_is_left_out(theirs, prefix, part, tmp_path):
         ('usb early', 'authors-cifar', 'with activate_before_residual'),
         ('B(3,1,3)', 'xternalz', r'with kernel_sizes=\[3, 3\], but .* \[3, 1, 3\]'),
         ('B(1,3)', 'authors-cifar', 'with kernel_sizes'),
-        ('usb', 'xternalz', 'has no place for parts that the network of the weights has'),
-        ('usb', 'authors-cifar', 'has no place for parts'),
+        ('usb', 'xternalz', 'with norm_cfg'),
+        ('biases', 'xternalz', 'has no place for parts that the network of the weights has'),
+        ('stem bias', 'authors-cifar', 'has no place for parts'),
+        ('biases', 'deepmind', 'with conv_cfg'),
         ('xternalz', 'usb', 'with activate_before_residual'),
     ],
 )
