@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Literal
 
+import torch
 from mmcv.cnn import build_activation_layer, build_conv_layer, build_norm_layer
 from mmengine.utils.dl_utils.parrots_wrapper import _BatchNorm
 from mmpretrain.models.backbones.base_backbone import BaseBackbone
@@ -178,6 +179,10 @@ class WideResNetCIFAR(BaseBackbone):
             The features of each, ``(N, C_i, H_i, W_i)``: those of the last stage behind the last
             norm and activation, those of the others as the stage leaves them, before any.
         """
+        if x.device.type == 'cpu':
+            # Every layer keeps this order of memory, in which oneDNN's convolutions need not copy
+            # their inputs: benchmarks/cifar.py.
+            x = x.contiguous(memory_format=torch.channels_last)
         x = self.conv1(x)
         features = []
         for i, name in enumerate(self.res_layers):
