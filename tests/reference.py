@@ -36,7 +36,9 @@ class Reference:
     def random_weights(self) -> dict[str, torch.Tensor]:
         """Weights that keep the signals in range, and no norm is left as it was initialised."""
         weights: dict[str, torch.Tensor] = {}
-        uniform = lambda low, high, n: torch.empty(n).uniform_(low, high, generator=self.generator)  # noqa: E731
+
+        def uniform(low, high, n):
+            return torch.empty(n).uniform_(low, high, generator=self.generator)
 
         def conv(name, c_in, c_out, k, part):
             shape = (c_out, c_in, k, k)

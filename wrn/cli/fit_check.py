@@ -7,8 +7,8 @@ from rich.console import Console
 from rich.progress import track
 
 from wrn import training
-from wrn.cli.options import add_settings_argument
-from wrn.config import check_keys, config_errors, read_config
+from wrn.cli.options import add_settings_argument, apply_settings
+from wrn.config import config_errors, read_config
 from wrn.errors import WrnError
 
 HELP = 'train on one small batch, and say whether the set-up learns it by heart'
@@ -29,8 +29,7 @@ def run(args: argparse.Namespace) -> None:
             raise WrnError(f'{option} {value}: must be at least {least}')
     cfg = read_config(args.config)
     with config_errors(cfg.filename):
-        cfg.merge_from_dict(args.cfg_options or {})
-        check_keys(cfg)
+        apply_settings(cfg, args)
     cfg.launcher, cfg.log_level = 'none', 'WARNING'
     with tempfile.TemporaryDirectory() as folder:
         cfg.work_dir = folder

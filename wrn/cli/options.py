@@ -9,7 +9,7 @@ from typing import Any
 
 from mmengine.config import Config, ConfigDict, DictAction
 
-from wrn.config import check_keys, config_errors, find_config, get_test_dataset, read_config
+from wrn.config import check_keys, config_errors, get_test_dataset, read_config
 from wrn.errors import WrnError
 from wrn.training import has_accelerator
 
@@ -173,6 +173,20 @@ def check_out(out: str | Path) -> None:
         check_writable(f'--out {out}', out.resolve().parent)
 
 
+def apply_settings(cfg: Config, args: Namespace) -> None:
+    """Override settings of a config by those of the command line.
+
+    Args:
+        cfg: The config.
+        args: The arguments, with those of :func:`add_settings_argument`.
+
+    Raises:
+        WrnError: If a key is misspelt.
+    """
+    cfg.merge_from_dict(args.cfg_options or {})
+    check_keys(cfg)
+
+
 def _check_out(out: Path, item: str) -> None:
     if out.suffix not in _SUFFIXES[item]:
         suffixes = ', '.join(_SUFFIXES[item])
@@ -181,14 +195,12 @@ def _check_out(out: Path, item: str) -> None:
 
 
 def _apply_common_options(cfg: Config, args: Namespace) -> None:
-    if args.cfg_options is not None:
-        cfg.merge_from_dict(args.cfg_options)
-    check_keys(cfg)
+    apply_settings(cfg, args)
     cfg.launcher = args.launcher
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir
     elif cfg.get('work_dir') is None:
-        cfg.work_dir = str(Path('work_dirs', find_config(args.config).stem))
+        cfg.work_dir = str(Path('work_dirs', Path(str(cfg.filename)).stem))
     try:
         Path(cfg.work_dir).mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -7,7 +7,7 @@ from mmpretrain.models.backbones.resnet import BasicBlock, Bottleneck, ResLayer,
 from mmpretrain.registry import MODELS
 from torch import nn
 
-from wrn.models.widening import read_widen_factor, widen
+from wrn.models.sizes import read_widen_factor, widen
 
 
 class WideBottleneck(Bottleneck):

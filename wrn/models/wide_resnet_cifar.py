@@ -11,7 +11,7 @@ from mmpretrain.registry import MODELS
 from torch import Tensor, nn
 
 from wrn.models.preact_block import PreActBlock
-from wrn.models.widening import widen
+from wrn.models.sizes import count_blocks, widen
 
 _RELU = dict(type='ReLU', inplace=True)  # of a norm's output, which nothing else needs
 
@@ -220,33 +220,6 @@ class WideResNetCIFAR(BaseBackbone):
             module.eval()
             for parameter in module.parameters():
                 parameter.requires_grad = False
-
-
-def count_blocks(depth: int, kernel_sizes: Sequence[int]) -> int:
-    """Return the number of blocks in a stage.
-
-    Args:
-        depth: The paper's d.
-        kernel_sizes: Kernel sizes of the convolutions of a block.
-
-    Returns:
-        The paper's n (it calls it N): (d - 4) / 6, or (d - 4) / 3l for l 3x3 convolutions.
-
-    Raises:
-        ValueError: If the depth gives no whole number of them, or there is no 3x3 convolution.
-    """
-    if 3 not in kernel_sizes or not set(kernel_sizes) <= {1, 3}:
-        raise ValueError(f'kernel_sizes must be 1 and 3, with a 3 among them, not {kernel_sizes}')
-    convs = len(kernel_sizes) if set(kernel_sizes) == {3} else 2
-    if not isinstance(depth, int):
-        raise ValueError(f'depth must be a whole number, not {depth!r}')
-    blocks, rest = divmod(depth - 4, 3 * convs)
-    if blocks < 1 or rest:
-        raise ValueError(
-            f'depth must be {3 * convs}n + 4 for some n of 1 or more, such as {3 * convs * 2 + 4}, '
-            f'not {depth}'
-        )
-    return blocks
 
 
 def _check_sequences(**arguments: Any) -> None:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from wrn.errors import CheckpointError
 from wrn.models import WideResNet
+from wrn.models.sizes import count_depth
 
 _STEM, _BASE, _STAGES = 64, 64, 4
 
@@ -114,11 +115,10 @@ def _find_cifar(state_dict: Mapping[str, Tensor], source: str) -> tuple[dict[str
             f'{source}: the weights have kernels of {max(kernel_sizes)}x{max(kernel_sizes)}; those '
             'of a Wide-ResNet for 32x32 pixels are 1x1 and 3x3'
         )
-    counted = len(convs) if set(kernel_sizes) == {3} else 2  # as the paper counts the depth
     factor = Fraction(len(convs[0]), len(stem))
     backbone = dict(
         type='WideResNetCIFAR',
-        depth=3 * counted * stages[0] + 4,
+        depth=count_depth(stages[0], kernel_sizes),
         widen_factor=_number(factor),
     )
     others: dict[str, Any] = dict(
