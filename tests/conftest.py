@@ -1,5 +1,6 @@
 """What the tests share: real pictures, small data sets, and processes of their own."""
 
+import contextlib
 import os
 import socket
 import subprocess
@@ -169,18 +170,31 @@ class Handler(SimpleHTTPRequestHandler):
         self.server.requests.append((self.path, int(code)))
 
 
+@contextlib.contextmanager
+def _serving(server):
+    thread = threading.Thread(target=server.serve_forever, kwargs=dict(poll_interval=0.01))
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
 @pytest.fixture
-def server(tmp_path: Path):
+def serving():
+    """Run a server in a thread of its own as long as a block lasts."""
+    return _serving
+
+
+@pytest.fixture
+def server(tmp_path: Path, serving):
     """A real HTTP server on loopback, that serves a folder and keeps what it was asked for."""
     (tmp_path / 'served').mkdir()
-    server = Server(tmp_path / 'served')
-    server.folder = tmp_path / 'served'
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(Server(tmp_path / 'served')) as server:
+        server.folder = tmp_path / 'served'
+        yield server
 
 
 @pytest.fixture

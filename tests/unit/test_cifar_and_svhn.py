@@ -5,7 +5,6 @@ import io
 import pickle
 import re
 import tarfile
-import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
@@ -40,16 +39,12 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def server():
+def server(serving):
     server = ThreadingHTTPServer(('127.0.0.1', 0), Handler)
     server.files, server.starts = {}, []
     server.url = lambda name: f'http://127.0.0.1:{server.server_port}/{name}'
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(server):
+        yield server
 
 
 @pytest.fixture(autouse=True)

@@ -238,15 +238,10 @@ def cache(tmp_path, monkeypatch):
 
 
 @pytest.fixture(params=['HTTP/1.0', 'HTTP/1.1'])
-def server(request, cache):
-    server = Server(request.param, cache)
-    thread = threading.Thread(target=server.serve_forever, kwargs=dict(poll_interval=0.01))
-    thread.start()
-    yield server
-    server.go.set()
-    server.shutdown()
-    thread.join()
-    server.server_close()
+def server(request, cache, serving):
+    with serving(Server(request.param, cache)) as server:
+        yield server
+        server.go.set()
     assert server.mistakes == []
 
 
