@@ -80,6 +80,17 @@ def test_features_of_any_stages():
     assert network(torch.randn(1, 3, 20, 36))[2].shape == (1, 128, 5, 9)
 
 
+def test_features_are_the_same_without_gradients():
+    """In the same order of memory, too: callers view them."""
+    network = WideResNetCIFAR(10, 2, out_indices=(0, 1, 2)).eval()
+    x = torch.rand(2, 3, 32, 32)
+    expected = network(x)
+    with torch.no_grad():
+        for ours, theirs in zip(network(x), expected, strict=True):
+            torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+            assert ours.stride() == theirs.stride()
+
+
 @pytest.mark.parametrize(
     ('kwargs', 'message'),
     [

@@ -179,9 +179,10 @@ class WideResNetCIFAR(BaseBackbone):
             The features of each, ``(N, C_i, H_i, W_i)``: those of the last stage behind the last
             norm and activation, those of the others as the stage leaves them, before any.
         """
-        if x.device.type == 'cpu':
+        if x.device.type == 'cpu' and not torch.is_grad_enabled():
             # Every layer keeps this order of memory, in which oneDNN's convolutions need not copy
-            # their inputs: benchmarks/cifar.py.
+            # their inputs. In training their gradients of weights would come in it, and be copied:
+            # benchmarks/cifar.py.
             x = x.contiguous(memory_format=torch.channels_last)
         x = self.conv1(x)
         features = []
@@ -190,7 +191,7 @@ class WideResNetCIFAR(BaseBackbone):
             if i == len(self.res_layers) - 1:
                 x = self.act(self.norm(x))
             if i in self.out_indices:
-                features.append(x)
+                features.append(x.contiguous())  # in the order that callers view them
         return tuple(features)
 
     def train(self, mode: bool = True) -> 'WideResNetCIFAR':
