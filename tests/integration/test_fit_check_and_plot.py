@@ -63,6 +63,13 @@ def test_a_loss_that_explodes(fails):
     assert re.search(r'the loss is (nan|inf) in step \d+; lower the learning rate', message)
 
 
+def test_twice_in_the_same_second(fails, monkeypatch):
+    """mmengine names a runner after it, and its visualizer's folder is gone after the first."""
+    monkeypatch.setattr('time.strftime', lambda *_: '20260101_000000')
+    for _ in range(2):
+        assert 'does not learn' in fails('fit-check', DIGITS, '--steps', 1, '--cfg-options', *SMALL)
+
+
 def test_mixtures_and_dropout_do_not_hide_it(capsys, child):
     """Mixed labels and dropped features would never be all right."""
     augments = "dict(augments=[dict(type='Mixup', alpha=1.0)])"

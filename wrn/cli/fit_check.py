@@ -2,6 +2,7 @@
 
 import argparse
 import tempfile
+from pathlib import Path
 
 from rich.console import Console
 from rich.progress import track
@@ -32,7 +33,8 @@ def run(args: argparse.Namespace) -> None:
         apply_settings(cfg, args)
     cfg.launcher, cfg.log_level = 'none', 'WARNING'
     with tempfile.TemporaryDirectory() as folder:
-        cfg.work_dir = folder
+        # A name of its own: mmengine gives what has the same one, after the second, the same files.
+        cfg.work_dir, cfg.experiment_name = folder, Path(folder).name
         done = training.fit_check(
             cfg,
             args.batch_size,
