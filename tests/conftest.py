@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 import sklearn.datasets
 import torch
+from commands import run_wrn
 from mmengine.logging import MessageHub
 from PIL import Image
 
@@ -64,10 +65,11 @@ def run(monkeypatch: pytest.MonkeyPatch):
     def run(*command: object, code: int | None = 0, **kwargs) -> subprocess.CompletedProcess[str]:
         command = [str(part) for part in command]
         if command[0] == 'wrn':
-            command[:1] = [sys.executable, '-m', 'wrn']
-        elif command[0] == 'python':
-            command[0] = sys.executable
-        result = subprocess.run(command, capture_output=True, text=True, timeout=600, **kwargs)
+            result = run_wrn(command[1:], timeout=600, **kwargs)
+        else:
+            if command[0] == 'python':
+                command[0] = sys.executable
+            result = subprocess.run(command, capture_output=True, text=True, timeout=600, **kwargs)
         if code is not None:
             assert result.returncode == code, result.stdout[-3000:] + result.stderr[-3000:]
         return result

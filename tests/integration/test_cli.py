@@ -242,7 +242,9 @@ def test_the_old_launcher_is_understood():
 
 
 def test_the_command_itself(run, tmp_path):
-    assert run('wrn', '--version').stdout.splitlines()[-1] == f'wrn {wrn.__version__}'
-    failed = run('wrn', 'predict', 'none.png', code=1)
+    command = ('python', '-m', 'wrn')
+    assert run(*command, '--version').stdout.splitlines()[-1] == f'wrn {wrn.__version__}'
+    failed = run(*command, 'predict', 'none.png', code=1)
     assert [line[:5] for line in failed.stderr.splitlines() if 'OneDL' not in line] == ['wrn: '] * 2
-    assert 'expected KEY=VALUE' in run('wrn', 'train', DIGITS, '--cfg-options', 'x', code=2).stderr
+    failed = run('wrn', 'train', DIGITS, '--cfg-options', 'x', code=2)
+    assert 'expected KEY=VALUE' in failed.stderr

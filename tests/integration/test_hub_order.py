@@ -88,12 +88,16 @@ def test_mmcv_would_warn_without_us(run):
     assert 'MultiScaleDeformableAttention' in result.stderr
 
 
-def test_a_disabled_collector_stays_disabled(run):
-    run('python', '-c', 'import gc; gc.disable(); import wrn; assert not gc.isenabled()')
-
-
-def test_frozen_objects_stay_frozen(run):
-    run('python', '-c', 'import gc; gc.freeze(); import wrn; assert gc.get_freeze_count() > 0')
+def test_a_disabled_collector_and_frozen_objects_stay_so(run):
+    code = """
+import gc
+gc.disable()
+gc.freeze()
+import wrn
+assert not gc.isenabled()
+assert gc.get_freeze_count() > 0
+"""
+    run('python', '-c', code)
 
 
 def test_after_torchvision_and_the_compiler(run):

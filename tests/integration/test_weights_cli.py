@@ -242,7 +242,8 @@ def test_options_that_the_keys_do_not_show(option, fails, folder):
     ],
 )
 def test_nonsense_beside_the_weights_does_no_harm(meta, capsys, folder):
-    model = wrn.get_model('wide-resnet50', backbone=dict(depth=18), head=dict(in_channels=1024))
+    small = dict(depth=18, widen_factor=1)
+    model = wrn.get_model('wide-resnet50', backbone=small, head=dict(in_channels=512))
     torch.save(dict(meta=meta, state_dict=model.state_dict()), 'w.pth')
     main(['convert', 'w.pth', 'x'])
     (path,) = folder.glob('x-*')

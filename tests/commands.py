@@ -1,0 +1,43 @@
+"""The command line in a process of its own, for which torch need not be imported again."""
+
+import multiprocessing
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+# Every command is a fork of a process that has imported these, and nothing more. (pytest is the
+# main module, which multiprocessing imports.)
+_CONTEXT = multiprocessing.get_context('forkserver')
+_CONTEXT.set_forkserver_preload(['pytest', 'wrn.cli', 'wrn.training', 'mmpretrain.models'])
+
+
+def run_wrn(
+    arguments: list[str], timeout: float, cwd: Any = None
+) -> subprocess.CompletedProcess[str]:
+    """Run ``wrn`` and return it finished, with its output as text."""
+    with tempfile.TemporaryDirectory() as folder:
+        outputs = [Path(folder, 'stdout'), Path(folder, 'stderr')]
+        state = (str(cwd or os.getcwd()), dict(os.environ))
+        process = _CONTEXT.Process(target=_main, args=(arguments, outputs, *state))
+        process.start()
+        process.join(timeout)
+        if process.exitcode is None:
+            process.kill()
+            raise subprocess.TimeoutExpired(arguments, timeout)
+        texts = [path.read_text() for path in outputs]
+        return subprocess.CompletedProcess(arguments, process.exitcode, *texts)
+
+
+def _main(arguments: list[str], outputs: list[Path], cwd: str, environment: dict[str, str]) -> None:
+    from wrn.cli import main
+
+    for path, stream in zip(outputs, (sys.stdout, sys.stderr), strict=True):
+        with path.open('w') as file:
+            os.dup2(file.fileno(), stream.fileno())
+    os.chdir(cwd)
+    os.environ.clear()
+    os.environ.update(environment)
+    main(arguments)
