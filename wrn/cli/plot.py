@@ -64,9 +64,7 @@ def read_log(run: str) -> list[dict[str, Any]]:
             raise WrnError(f'{log}: is no log of a training run ({error})') from error
         new = [line for line in new if isinstance(line, dict)]
         training = [line for line in new if 'loss' in line]
-        if any(
-            not {'iter', 'epoch', 'lr'} <= line.keys() or line['epoch'] < 1 for line in training
-        ):
+        if not all(map(_is_whole, new)) or any(line['epoch'] < 1 for line in training):
             raise WrnError(f'{log}: is no log of a training run that counts epochs')
         if training:  # what was logged behind the checkpoint that this went on from is void
             first = training[0]
@@ -77,8 +75,24 @@ def read_log(run: str) -> list[dict[str, Any]]:
     return lines
 
 
+def _is_whole(line: dict[str, Any]) -> bool:
+    needed = {'loss': ('iter', 'epoch', 'lr'), 'accuracy/top1': ('step',)}
+    keys = {key for name, others in needed.items() if name in line for key in (name, *others)}
+    return all(isinstance(line.get(key), int | float) for key in keys)
+
+
 def _is_before(line: dict[str, Any], iteration: int, epoch: int) -> bool:
     return line['iter'] < iteration if 'loss' in line else line.get('step', epoch) < epoch
+
+
+def _count_steps(training: list[dict[str, Any]]) -> int:
+    """Count the iterations of an epoch, of which the log need not have the last."""
+    first: dict[int, int] = {}
+    for line in reversed(training):
+        first[line['epoch']] = line['iter']
+    # The first line of each epoch is as far in it; a run that was cut short may have another.
+    exact = [(n - first[1]) // (e - 1) for e, n in first.items() if e > 1 and 1 in first]
+    return max(exact or [math.ceil(line['iter'] / line['epoch']) for line in training])
 
 
 def draw(runs: dict[str, list[dict[str, Any]]]) -> 'Figure':
@@ -97,8 +111,7 @@ def draw(runs: dict[str, list[dict[str, Any]]]) -> 'Figure':
     axes = figure.subplots(1, 3)
     for name, lines in runs.items():
         training = [line for line in lines if 'loss' in line]
-        # The log counts both; the last iteration of an epoch need not be in it.
-        steps = max(math.ceil(line['iter'] / line['epoch']) for line in training)
+        steps = _count_steps(training)
         tested = [line for line in lines if 'accuracy/top1' in line]
         epochs = [line['iter'] / steps for line in training]
         axes[0].plot(epochs, [line['loss'] for line in training], label=name)
