@@ -70,6 +70,15 @@ def test_twice_in_the_same_second(fails, monkeypatch):
         assert 'does not learn' in fails('fit-check', DIGITS, '--steps', 1, '--cfg-options', *SMALL)
 
 
+def test_an_optimizer_without_a_rate_and_less_than_a_batch(capsys, child):
+    path = child(
+        "optim_wrapper = dict(optimizer=dict(_delete_=True, type='Adam'))\n"
+        'train_dataloader = dict(drop_last=True, dataset=dict(indices=12))'
+    )
+    main(['fit-check', str(path), '--cfg-options', *SMALL])
+    assert 'steps on 12 pictures' in capsys.readouterr().out
+
+
 def test_mixtures_and_dropout_do_not_hide_it(capsys, child):
     """Mixed labels and dropped features would never be all right."""
     augments = "dict(augments=[dict(type='Mixup', alpha=1.0)])"
@@ -83,36 +92,48 @@ def test_mixtures_and_dropout_do_not_hide_it(capsys, child):
     [
         'wide-resnet50_8xb256-rsb-a1-600e_in1k',
         'wide-resnet50_8xb256-rsb-a2-300e_in1k',
+        'wide-resnet50_8xb256-rsb-a3-100e_in1k',
         'wide-resnet50_8xb128-torchvision-v2-600e_in1k',
+        'wide-resnet34-1_8xb32_in1k',
         'wide-resnet28-10_8xb16-modern-200e_cifar10',
+        'wide-resnet28-10-dropout_8xb16_cifar10',
+        'wide-resnet16-8-dropout_8xb16_svhn',
     ],
 )
-def test_fit_check_runs_every_kind_of_recipe(name, tmp_path, make_image_folder):
-    """Binary and smoothed losses, LAMB, bfloat16, repeated augmentation and mixtures."""
-    data = make_image_folder(classes=2, train=4, val=1)
-    small = 'dict(depth=10, widen_factor=1)' if 'cifar' in name else 'dict(depth=18)'
-    channels = 64 if 'cifar' in name else 1024
+def test_every_kind_of_recipe_learns(name, tmp_path, make_image_folder):
+    """Binary and smoothed losses, LAMB, bfloat16, repeated augmentation, mixtures, dropout."""
+    data = make_image_folder(classes=3, train=6, val=1)
+    cifar = 'in1k' not in name
+    small = 'dict(depth=10, widen_factor=1)' if cifar else 'dict(depth=18, widen_factor=1)'
+    channels = 64 if cifar else 512
     load = "dict(type='LoadImageFromFile'), dict(type='Resize', scale=(32, 32))"
     path = tmp_path / 'child.py'
     path.write_text(
         f"_base_ = ['{wrn.zoo.root()}/configs/wrn/{name}.py']\n"
-        f'model = dict(backbone={small}, head=dict(in_channels={channels}, num_classes=2, topk=1))\n'
-        'data_preprocessor = dict(num_classes=2)\n'
+        f'model = dict(backbone={small}, head=dict(in_channels={channels}, num_classes=3, topk=1))\n'
+        'data_preprocessor = dict(num_classes=3)\n'
         f"train_dataloader = dict(dataset=dict(_delete_=True, type='CustomDataset',\n"
         f"    data_root='{data}', data_prefix='train',\n"
         f"    pipeline=[{load}, dict(type='PackInputs')]))\n"
     )
     config = Config.fromfile(path)
     config.update(work_dir=str(tmp_path), launcher='none', log_level='ERROR')
-    done = training.fit_check(config, batch_size=8, steps=2)
-    assert done.total == 8
-    assert len(done.losses) == 2
+    config.randomness = dict(seed=0)
+    done = training.fit_check(config)
+    assert done.total == 16
     assert np.isfinite(done.losses).all()
+    assert done.learns, done
 
 
 def test_mistakes_in_fit_check(fails):
     assert '--batch-size 1: must be at least 2' in fails('fit-check', DIGITS, '--batch-size', 1)
     assert '--steps 0: must be at least 1' in fails('fit-check', DIGITS, '--steps', 0)
+    for option, message in (
+        ('model.head.num_classes=50', 'has 10 classes, but the head of the model has 50'),
+        ('optim_wrapper.optimizer.type=SDG', "unknown optimizer type 'SDG'; did you mean SGD"),
+        ('train_dataloader.dataset.indices=1', 'the 1 pictures of the batch are all of one class'),
+    ):
+        assert message in fails('fit-check', DIGITS, '--cfg-options', *SMALL, option)
     assert "unknown model type 'WideResNett'" in fails(
         'fit-check', DIGITS, '--cfg-options', 'model.backbone.type=WideResNett'
     )
@@ -149,6 +170,17 @@ def test_plot_draws_what_was_logged(run_folder):
     np.testing.assert_allclose(rate.get_ydata(), 0.1 / np.repeat([1, 2, 3, 4], 2))
 
 
+@pytest.mark.parametrize(('epochs', 'steps', 'interval'), [(2, 39, 10), (3, 391, 100), (2, 9, 9)])
+def test_epochs_are_counted_from_few_lines(epochs, steps, interval):
+    lines = [
+        dict(loss=1.0, lr=0.1, epoch=epoch + 1, iter=epoch * steps + i)
+        for epoch in range(epochs)
+        for i in range(interval, steps + 1, interval)
+    ]
+    (loss,) = draw({'run': lines}).axes[0].lines
+    np.testing.assert_allclose(loss.get_xdata(), [line['iter'] / steps for line in lines])
+
+
 @pytest.mark.parametrize('suffix', ['.png', '.svg', '.pdf'])
 def test_plot_writes_a_figure(run_folder, tmp_path, suffix, capsys):
     out = tmp_path / f'curves{suffix}'
@@ -167,7 +199,14 @@ def test_mistakes_in_plot(fails, run_folder, tmp_path):
     assert 'none: is no log of a training run' in fails('plot', tmp_path / 'none')
     (tmp_path / 'bad.json').write_text('{"loss": 1')
     assert 'bad.json: is no log of a training run' in fails('plot', tmp_path / 'bad.json')
-    for line in ('5', '{"loss": 1}', '{"loss": 1, "iter": 1, "lr": 1, "epoch": 0}'):
+    for line in (
+        '5',
+        '{"loss": 1}',
+        '{"loss": 1, "iter": 1, "lr": 1, "epoch": 0}',
+        '{"loss": 1, "iter": "a", "lr": 1, "epoch": 1}',
+        '{"loss": 1, "iter": 1, "lr": 1, "epoch": "b"}',
+        '{"loss": 1, "iter": 1, "lr": 1, "epoch": 1}\n{"accuracy/top1": 9}',
+    ):
         (tmp_path / 'bad.json').write_text(line)
         assert re.search('bad.json: (holds|is) no log', fails('plot', tmp_path / 'bad.json'))
     out = tmp_path / 'curves.jpg'

@@ -132,6 +132,27 @@ def get_num_classes(model: ConfigDict) -> int | None:
     return (model.get('head') or {}).get('num_classes')
 
 
+def check_classes(name: str, loader: DataLoader, num_classes: int | None) -> None:
+    """Check that a data set has as many classes as the head of the model.
+
+    Args:
+        name: The key of the data loader, for messages, such as ``'train_dataloader'``.
+        loader: The data loader. Of a data set that names no classes nothing is checked.
+        num_classes: The number of classes of the head, if it has one.
+
+    Raises:
+        WrnError: If it has another number of them.
+    """
+    classes = getattr(loader.dataset, 'metainfo', {}).get('classes')
+    if classes is None or num_classes is None:
+        return
+    if len(classes) != num_classes:
+        raise WrnError(
+            f'{name}: the data set has {len(classes)} classes, but the head of the model has '
+            f'{num_classes}; set model.head.num_classes={len(classes)} in the config'
+        )
+
+
 class ClassCheckHook(Hook):
     """Refuse a data set with another number of classes than the head of the model.
 
@@ -144,21 +165,11 @@ class ClassCheckHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Check the data to train with."""
-        self._check('train_dataloader', runner.train_dataloader)
+        check_classes('train_dataloader', runner.train_dataloader, self.num_classes)
 
     def before_test(self, runner: Runner) -> None:
         """Check the data to test with."""
-        self._check('test_dataloader', runner.test_dataloader)
-
-    def _check(self, name: str, loader: DataLoader) -> None:
-        classes = getattr(loader.dataset, 'metainfo', {}).get('classes')
-        if classes is None or self.num_classes is None:
-            return
-        if len(classes) != self.num_classes:
-            raise WrnError(
-                f'{name}: the data set has {len(classes)} classes, but the head of the model has '
-                f'{self.num_classes}; set model.head.num_classes={len(classes)} in the config'
-            )
+        check_classes('test_dataloader', runner.test_dataloader, self.num_classes)
 
 
 class CheckpointCheckHook(Hook):

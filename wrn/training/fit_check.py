@@ -14,6 +14,7 @@ from torch import nn
 
 from wrn.config import config_errors
 from wrn.errors import WrnError
+from wrn.training.checks import check_classes, check_optimizer, get_num_classes
 from wrn.training.runner import build_runner
 
 _CHECK_EVERY = 10
@@ -48,8 +49,9 @@ def fit_check(
     """Train on one small batch until it is known by heart.
 
     The data, the network, the loss and the optimizer are the config's; the learning rate is its
-    full one, without warm-up, in proportion to the batch if ``auto_scale_lr`` says for which it is
-    meant. Pictures are not mixed, as their labels would not be certain.
+    full one, without warm-up: of SGD in proportion to the batch, if ``auto_scale_lr`` says for
+    which it is meant. (The steps of LAMB and Adam are as long for any batch.) Pictures are not
+    mixed, as their labels would not be certain, and nothing is dropped.
 
     Args:
         cfg: The config, with the command line's options set.
@@ -61,10 +63,12 @@ def fit_check(
         What came of it.
 
     Raises:
-        WrnError: If the config or the data is wrong, or the loss is not finite.
+        WrnError: If the config or the data is wrong, there are not two pictures to tell from each
+            other, or the loss is not finite.
     """
     cfg = deepcopy(cfg)
     with config_errors(cfg.filename):
+        check_optimizer(cfg)
         cfg.model.pop('train_cfg', None)
         loss = (cfg.model.get('head') or {}).get('loss') or {}
         for preprocessor in (cfg.get('data_preprocessor'), cfg.model.get('data_preprocessor')):
@@ -79,21 +83,31 @@ def fit_check(
             num_workers=0,
             persistent_workers=False,
             pin_memory=False,
+            drop_last=False,
             collate_fn=dict(type='default_collate'),
             sampler=dict(type='DefaultSampler', shuffle=True),  # no picture twice
         )
-        batch = next(iter(Runner.build_dataloader(loader, seed=runner.seed)))
+        data = Runner.build_dataloader(loader, seed=runner.seed)
+        check_classes('train_dataloader', data, get_num_classes(cfg.model))
+        batch = next(iter(data))
         labels = [int(sample.gt_label) for sample in batch['data_samples']]
-        if base := (cfg.get('auto_scale_lr') or {}).get('base_batch_size'):
-            cfg.optim_wrapper.optimizer.lr *= len(labels) / base
         model: Any = runner.model
         model.init_weights()
-        optimizer = runner.build_optim_wrapper(cfg.optim_wrapper)
+        optimizer: Any = runner.build_optim_wrapper(cfg.optim_wrapper)
+        base = (cfg.get('auto_scale_lr') or {}).get('base_batch_size')
+        if base and isinstance(optimizer.optimizer, torch.optim.SGD):
+            for group in optimizer.param_groups:
+                group['lr'] *= len(labels) / base
         optimizer.initialize_count_status(model, 0, steps)
+    if len(set(labels)) < 2:
+        raise WrnError(
+            f'{cfg.filename}: the {len(labels)} pictures of the batch are all of one class, which '
+            'any network learns; give more with --batch-size'
+        )
     losses: list[float] = []
     right = 0
     for step in track(range(steps)):
-        model.train()
+        _drop_nothing(model.train())
         with config_errors(cfg.filename):
             losses.append(model.train_step(batch, optimizer)['loss'].item())
         if not abs(losses[-1]) < float('inf'):
@@ -108,11 +122,14 @@ def fit_check(
     return FitCheck(losses, right, len(labels))
 
 
-@torch.no_grad()
-def _predict(model: BaseModel, batch: dict[str, Any]) -> list[int]:
-    """Classify a batch with its own statistics: the running ones may be far behind."""
+def _drop_nothing(model: BaseModel) -> None:
     for module in model.modules():
         if isinstance(module, nn.Dropout | DropPath):
             module.eval()
+
+
+@torch.no_grad()
+def _predict(model: BaseModel, batch: dict[str, Any]) -> list[int]:
+    """Classify a batch with its own statistics: the running ones may be far behind."""
     data = model.data_preprocessor(batch, training=False)
     return [int(sample.pred_label) for sample in model(**data, mode='predict')]
