@@ -10,7 +10,7 @@ from mmengine.dataset import Compose, default_collate
 from mmengine.hooks import EMAHook
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
-from mmpretrain.registry import MODELS, TRANSFORMS
+from mmpretrain.registry import DATASETS, MODELS, TRANSFORMS
 
 import wrn
 from wrn import zoo
@@ -167,6 +167,59 @@ def test_mixtures_losses_and_averages():
         assert config.train_dataloader.dataset.pipeline[1].scale == size
         assert (config.train_dataloader.sampler.type == 'RepeatAugSampler') == (letter != 'a3')
         assert config.test_dataloader.dataset.pipeline[1].scale == round(224 / 0.95)
+
+
+@pytest.mark.parametrize('name', configs('*'))
+def test_dropout_and_data(name):
+    """Dropout is the paper's where the name says so; what is tested is never trained on."""
+    config = read(name)
+    rate = {'cifar': 0.3, 'svhn_': 0.4}['svhn_' if 'svhn' in name else 'cifar']
+    assert config.model.backbone.get('drop_rate', 0) == (rate if '-dropout_' in name else 0)
+    train, test = (config[f'{key}_dataloader'].dataset for key in ('train', 'test'))
+    assert config.val_dataloader == config.test_dataloader
+    assert train.type == test.type
+    kind = DATASETS.get(train.type).__name__
+    classes = {'CIFAR100': 100, 'ImageNet': 1000}.get(kind, 10)
+    assert config.model.head.num_classes == classes
+    splits = {'SVHN': (('train', 'extra'), None), 'ImageNet': ('train', 'val')}
+    train_split, test_split = splits.get(kind, ('train', 'test'))
+    assert train.split == train_split
+    assert test.get('split') == test_split or test.split == 'test'
+    if name.endswith('svhn.py'):
+        assert [step.type for step in train.pipeline] == ['PackInputs']
+
+
+def test_strength_of_augmentation():
+    """As timm's rand-m7-mstd0.5-inc1 and torchvision's script have it."""
+    for pattern, level in (('*-rsb-a[12]-*', 7), ('*-rsb-a3-*', 6), ('*-modern-*', 5)):
+        for name in configs(pattern):
+            (augment,) = (
+                step
+                for step in read(name).train_dataloader.dataset.pipeline
+                if step.type == 'RandAugment'
+            )
+            assert (augment.policies, augment.num_policies) == ('timm_increasing', 2)
+            assert (augment.magnitude_level, augment.total_level) == (level, 10)
+            assert augment.magnitude_std == 0.5
+    v2 = read('wide-resnet50_8xb128-torchvision-v2-600e_in1k.py')
+    erasing = v2.train_dataloader.dataset.pipeline[-2]
+    assert (erasing.type, erasing.erase_prob, erasing.max_area_ratio) == (
+        'RandomErasing',
+        0.1,
+        0.33,
+    )
+    for config in (v2, read('wide-resnet28-10_8xb16-modern-200e_cifar10.py')):
+        assert config.model.head.loss.label_smooth_val == 0.1
+        mixtures = [(augment.type, augment.alpha) for augment in config.model.train_cfg.augments]
+        assert mixtures == [('Mixup', 0.2), ('CutMix', 1.0)]
+    assert config.custom_hooks[0].momentum == 1e-3
+
+
+@pytest.mark.parametrize('name', configs('*_8xb16*'))
+def test_the_head_starts_as_the_authors(name):
+    """He's from the number of inputs, for the last layer alone."""
+    head = read(name).model.head
+    assert (head.init_cfg.layer, head.init_cfg.mode) == ('Linear', 'fan_in')
 
 
 @pytest.mark.parametrize('name', configs('*cifar10*') + configs('*svhn'))
