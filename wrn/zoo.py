@@ -100,5 +100,6 @@ def paper_results(entry: Model) -> list[str]:
     results = []
     for result in entry.data.get('In The Paper', []):
         errors = [f'{result[key]:.2f}' for key in ('Top 1 Error', 'Top 5 Error') if key in result]
-        results.append(f'{" / ".join(errors)} ({result["Preprocessing"]}, {result["Runs"]})')
+        belongs_to = [result[key] for key in ('Preprocessing', 'Runs') if key in result]
+        results.append(f'{" / ".join(errors)} ({", ".join(belongs_to)})')
     return results
