@@ -41,7 +41,8 @@ def describe_network(
         WrnError: If the config cannot be read, or says other options than the weights.
     """
     own = None if config or entry else read_own_config(weights.meta, source)
-    full = read_config(config or (entry.config if entry else _find_template(architecture)))
+    template = _find_template(architecture)
+    full = read_config(config or (entry.config if entry else template))
     options: dict[str, Any] = {}
     assumed: list[str] = []
     if own:
@@ -56,6 +57,7 @@ def describe_network(
         if not config:
             assumed = [*_assume_options(weights, architecture, options, source)]
             assumed += _assume_normalization(weights, architecture, full)
+            assumed.append(f"the pictures' size and data set, those of {template}")
     if architecture.backbone.get('in_channels', 3) != 3 and not config:
         raise CheckpointError(
             f'{source}: the network takes {architecture.backbone["in_channels"]} channels, not '

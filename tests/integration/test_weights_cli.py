@@ -76,19 +76,21 @@ def theirs():
 def test_convert_tells_what_it_does(theirs, capsys, folder):
     main(['convert', 'theirs.pth', 'mine', '--license', 'MIT', '--source', 'https://x.org'])
     lines = capsys.readouterr().out.splitlines()
-    assert lines[:6] == [
+    assert lines[:7] == [
         "read theirs.pth: torchvision's and timm's format, depth 18, widen factor 1, 7 classes, "
         'float32',
         'took: model',
         'left out: optimizer, epoch, model_ema',
         "not in the file, and so assumed: the pictures' mean, [123.675, 116.28, 103.53], and std, "
         '[58.395, 57.12, 57.375]; --config FILE says otherwise',
+        "not in the file, and so assumed: the pictures' size and data set, those of "
+        'configs/wrn/wide-resnet50_8xb32_in1k.py; --config FILE says otherwise',
         'checked: 122 tensors, no key left over on either side',
         'checked: converted back, they are the same bit for bit',
     ]
     (written,) = folder.glob('mine-*.safetensors')
-    assert lines[6].startswith(f'wrote {written.name}: 122 tensors, ')
-    assert lines[7] == 'the file says of them: source, license, cfg'
+    assert lines[7].startswith(f'wrote {written.name}: 122 tensors, ')
+    assert lines[8] == 'the file says of them: source, license, cfg'
     meta = read_checkpoint(written)['meta']
     assert (meta['source'], meta['license']) == ('https://x.org', 'MIT')
 
