@@ -105,7 +105,8 @@ def test_cifar_is_downloaded_verified_and_read(cifar, server, tmp_path):
 def test_a_broken_download_goes_on_where_it_stopped(cifar, server, tmp_path):
     kind, _ = cifar
     (tmp_path / f'{kind.filename}.partial').write_bytes(server.files[kind.filename][:500])
-    fetch_cifar(ConfigDict(type='ConcatDataset', datasets=[config(kind, tmp_path)]))
+    dataset = config(kind, tmp_path.parent, data_prefix=tmp_path.name)
+    fetch_cifar(ConfigDict(type='ConcatDataset', datasets=[dataset]))
     assert server.starts == [500]
     assert md5((tmp_path / kind.filename).read_bytes()) == kind.tgz_md5
 

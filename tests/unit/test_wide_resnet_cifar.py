@@ -105,6 +105,7 @@ def test_features_are_the_same_without_gradients():
         (dict(strides=(1, 2)), 'strides must have a value for each of 3 stages'),
         (dict(num_stages=4), 'strides must have a value for each of 4 stages'),
         (dict(activate_before_residual=[True]), 'activate_before_residual must have a value'),
+        (dict(conv_bias=1), "conv_bias must be True, False or 'stem', not 1"),
         (dict(out_indices=()), 'out_indices must be of 0 to 2'),
         (dict(out_indices=2), 'out_indices must be a list, not 2'),
         (dict(strides=2), 'strides must be a list, not 2'),

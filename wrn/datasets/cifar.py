@@ -27,11 +27,11 @@ def fetch_cifar(dataset: ConfigDict) -> None:
     for inner in dataset.get('datasets') or ([dataset.dataset] if 'dataset' in dataset else []):
         fetch_cifar(inner)
     kind: Any = DATASETS.get(dataset.type) if isinstance(dataset.type, str) else dataset.type
-    root = str(dataset.get('data_root') or dataset.get('data_prefix') or '')
+    folders = [str(dataset.get(key) or '') for key in ('data_root', 'data_prefix')]
     is_cifar = isinstance(kind, type) and issubclass(kind, CIFAR10)
-    if not is_cifar or '://' in root:
+    if not is_cifar or '://' in ''.join(folders):
         return
-    folder = Path(root)
+    folder = Path(*folders)
     files = [*kind.train_list, *kind.test_list]
     unpacked = all(check_integrity(folder / kind.base_folder / name, md5) for name, md5 in files)
     if dataset.get('download', True) and not unpacked:

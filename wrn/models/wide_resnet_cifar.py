@@ -129,7 +129,7 @@ class WideResNetCIFAR(BaseBackbone):
             raise ValueError(f'out_indices must be of 0 to {num_stages - 1}, not {out_indices}')
         if not -1 <= frozen_stages <= num_stages:
             raise ValueError(f'frozen_stages must be -1 to {num_stages}, not {frozen_stages}')
-        if conv_bias not in (True, False, 'stem'):
+        if not isinstance(conv_bias, bool) and conv_bias != 'stem':
             raise ValueError(f"conv_bias must be True, False or 'stem', not {conv_bias!r}")
         self.depth = depth
         self.widen_factor = widen_factor
