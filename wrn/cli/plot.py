@@ -92,7 +92,8 @@ def _count_steps(training: list[dict[str, Any]]) -> int:
         first[line['epoch']] = line['iter']
     # The first line of each epoch is as far in it; a run that was cut short may have another.
     exact = [(n - first[1]) // (e - 1) for e, n in first.items() if e > 1 and 1 in first]
-    return max(exact or [math.ceil(line['iter'] / line['epoch']) for line in training])
+    rough = [math.ceil(line['iter'] / line['epoch']) for line in training]
+    return max(1, *(exact or rough))
 
 
 def draw(runs: dict[str, list[dict[str, Any]]]) -> 'Figure':
