@@ -20,8 +20,8 @@ def run_wrn(
     """Run ``wrn`` and return it finished, with its output as text."""
     with tempfile.TemporaryDirectory() as folder:
         outputs = [Path(folder, 'stdout'), Path(folder, 'stderr')]
-        state = (str(cwd or os.getcwd()), dict(os.environ))
-        process = _CONTEXT.Process(target=_main, args=(arguments, outputs, *state))
+        args = (arguments, outputs, str(cwd or os.getcwd()), dict(os.environ))
+        process = _CONTEXT.Process(target=_main, args=args)
         process.start()
         process.join(timeout)
         if process.exitcode is None:

@@ -173,7 +173,7 @@ def test_mixtures_losses_and_averages():
 def test_dropout_and_data(name):
     """Dropout is the paper's where the name says so; what is tested is never trained on."""
     config = read(name)
-    rate = {'cifar': 0.3, 'svhn_': 0.4}['svhn_' if 'svhn' in name else 'cifar']
+    rate = 0.4 if 'svhn' in name else 0.3
     assert config.model.backbone.get('drop_rate', 0) == (rate if '-dropout_' in name else 0)
     train, test = (config[f'{key}_dataloader'].dataset for key in ('train', 'test'))
     assert config.val_dataloader == config.test_dataloader
@@ -181,10 +181,8 @@ def test_dropout_and_data(name):
     kind = DATASETS.get(train.type).__name__
     classes = {'CIFAR100': 100, 'ImageNet': 1000}.get(kind, 10)
     assert config.model.head.num_classes == classes
-    splits = {'SVHN': (('train', 'extra'), None), 'ImageNet': ('train', 'val')}
-    train_split, test_split = splits.get(kind, ('train', 'test'))
-    assert train.split == train_split
-    assert test.get('split') == test_split or test.split == 'test'
+    splits = {'SVHN': (('train', 'extra'), 'test'), 'ImageNet': ('train', 'val')}
+    assert (train.split, test.split) == splits.get(kind, ('train', 'test'))
     if name.endswith('svhn.py'):
         assert [step.type for step in train.pipeline] == ['PackInputs']
 
@@ -203,16 +201,14 @@ def test_strength_of_augmentation():
             assert augment.magnitude_std == 0.5
     v2 = read('wide-resnet50_8xb128-torchvision-v2-600e_in1k.py')
     erasing = v2.train_dataloader.dataset.pipeline[-2]
-    assert (erasing.type, erasing.erase_prob, erasing.max_area_ratio) == (
-        'RandomErasing',
-        0.1,
-        0.33,
-    )
-    for config in (v2, read('wide-resnet28-10_8xb16-modern-200e_cifar10.py')):
+    assert erasing.type == 'RandomErasing'
+    assert (erasing.erase_prob, erasing.max_area_ratio) == (0.1, 0.33)
+    modern = read('wide-resnet28-10_8xb16-modern-200e_cifar10.py')
+    for config in (v2, modern):
         assert config.model.head.loss.label_smooth_val == 0.1
         mixtures = [(augment.type, augment.alpha) for augment in config.model.train_cfg.augments]
         assert mixtures == [('Mixup', 0.2), ('CutMix', 1.0)]
-    assert config.custom_hooks[0].momentum == 1e-3
+    assert modern.custom_hooks[0].momentum == 1e-3
 
 
 @pytest.mark.parametrize('name', configs('*_8xb16*'))

@@ -87,9 +87,7 @@ def _is_before(line: dict[str, Any], iteration: int, epoch: int) -> bool:
 
 def _count_steps(training: list[dict[str, Any]]) -> int:
     """Count the iterations of an epoch, of which the log need not have the last."""
-    first: dict[int, int] = {}
-    for line in reversed(training):
-        first[line['epoch']] = line['iter']
+    first = {line['epoch']: line['iter'] for line in reversed(training)}
     # The first line of each epoch is as far in it; a run that was cut short may have another.
     exact = [(n - first[1]) // (e - 1) for e, n in first.items() if e > 1 and 1 in first]
     rough = [math.ceil(line['iter'] / line['epoch']) for line in training]
