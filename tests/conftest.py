@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 os.environ['CUDA_VISIBLE_DEVICES'] = ''  # what is compared is compared on the CPU
+os.environ['OMP_NUM_THREADS'] = '1'  # pytest runs a process a core
 
 import mmpretrain
 import numpy as np
