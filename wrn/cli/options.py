@@ -11,7 +11,7 @@ from mmengine.config import Config, ConfigDict, DictAction
 
 from wrn.config import check_keys, config_errors, get_test_dataset, read_config
 from wrn.errors import WrnError
-from wrn.training import has_accelerator
+from wrn.training import has_accelerator, use_mixed_precision
 
 _RESULTS = {'pred': 'predictions', 'metrics': 'metrics'}
 _SUFFIXES = {'pred': ('.pkl', '.pickle'), 'metrics': ('.json', '.yaml', '.yml')}
@@ -85,10 +85,7 @@ def read_train_config(args: Namespace) -> Config:
         if args.no_validate:
             cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
         if args.amp:
-            if not has_accelerator():
-                raise WrnError('--amp: mixed precision needs a GPU; leave the option out')
-            cfg.optim_wrapper.type = 'AmpOptimWrapper'
-            cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+            use_mixed_precision(cfg)
         if args.resume is not None:
             cfg.resume = True
             cfg.load_from = None if args.resume == 'auto' else args.resume
@@ -99,6 +96,8 @@ def read_train_config(args: Namespace) -> Config:
                     'is for; set auto_scale_lr=dict(base_batch_size=...) in the config'
                 )
             cfg.auto_scale_lr.enable = True
+            # mmengine scales by the pictures of an iteration, of which an update has several.
+            cfg.auto_scale_lr.base_batch_size /= cfg.optim_wrapper.get('accumulative_counts', 1)
     return cfg
 
 

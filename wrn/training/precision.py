@@ -1,9 +1,10 @@
-"""Training in bfloat16."""
+"""Training in mixed precision."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.optim import OptimWrapper
 from mmpretrain.registry import OPTIM_WRAPPERS
@@ -32,3 +33,20 @@ class BFloat16OptimWrapper(OptimWrapper):
         device = torch.device(get_device()).type
         with super().optim_context(model), torch.autocast(device, torch.bfloat16):
             yield
+
+
+def use_mixed_precision(cfg: Config) -> None:
+    """Train in bfloat16 where the device computes in it, the CPU too, else in float16.
+
+    Args:
+        cfg: The config, whose ``optim_wrapper`` is changed. float16 scales the loss, by a factor
+            that is found meanwhile if the config has none.
+    """
+    if get_device() == 'cpu' or (
+        torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
+    ):
+        cfg.optim_wrapper.type = 'BFloat16OptimWrapper'
+        cfg.optim_wrapper.pop('loss_scale', None)
+    else:
+        cfg.optim_wrapper.type = 'AmpOptimWrapper'
+        cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
