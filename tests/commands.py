@@ -14,15 +14,23 @@ _CONTEXT = multiprocessing.get_context('forkserver')
 _CONTEXT.set_forkserver_preload(['pytest', 'wrn.cli', 'wrn.training', 'mmpretrain.models'])
 
 
+def start_wrn(
+    arguments: list[str], outputs: tuple[Path, Path], cwd: Any = None
+) -> multiprocessing.process.BaseProcess:
+    """Start ``wrn`` and return its process; ``outputs`` are files for its output and errors."""
+    args = (arguments, outputs, str(cwd or os.getcwd()), dict(os.environ))
+    process = _CONTEXT.Process(target=_main, args=args)
+    process.start()
+    return process
+
+
 def run_wrn(
     arguments: list[str], timeout: float, cwd: Any = None
 ) -> subprocess.CompletedProcess[str]:
     """Run ``wrn`` and return it finished, with its output as text."""
     with tempfile.TemporaryDirectory() as folder:
-        outputs = [Path(folder, 'stdout'), Path(folder, 'stderr')]
-        args = (arguments, outputs, str(cwd or os.getcwd()), dict(os.environ))
-        process = _CONTEXT.Process(target=_main, args=args)
-        process.start()
+        outputs = (Path(folder, 'stdout'), Path(folder, 'stderr'))
+        process = start_wrn(arguments, outputs, cwd)
         process.join(timeout)
         if process.exitcode is None:
             process.kill()
@@ -31,7 +39,9 @@ def run_wrn(
         return subprocess.CompletedProcess(arguments, process.exitcode, *texts)
 
 
-def _main(arguments: list[str], outputs: list[Path], cwd: str, environment: dict[str, str]) -> None:
+def _main(
+    arguments: list[str], outputs: tuple[Path, Path], cwd: str, environment: dict[str, str]
+) -> None:
     from wrn.cli import main
 
     for path, stream in zip(outputs, (sys.stdout, sys.stderr), strict=True):

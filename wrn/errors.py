@@ -20,6 +20,10 @@ class PictureError(WrnError):
     """A picture that cannot be read."""
 
 
+class RunStoppedError(WrnError):
+    """A run that was told to stop, and has saved what is needed to go on."""
+
+
 class RandomWeightsWarning(UserWarning):
     """A model was asked for with pretrained weights, and all or some of its weights are random."""
 

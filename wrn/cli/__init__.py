@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from wrn.cli import convert, fit_check, info, plot, predict, publish, test, train
 from wrn.cli import list as list_command
-from wrn.errors import WrnError
+from wrn.errors import RunStoppedError, WrnError
 from wrn.version import __version__
 
 _COMMANDS = {
@@ -49,12 +49,17 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line; exits with 0, or with 1 after one line that says what is wrong.
 
+    A run that was told to stop exits with 75 (``EX_TEMPFAIL``), for schedulers to queue it again.
+
     Args:
         argv: The arguments. Defaults to None, those of the process.
     """
     args = parse_args(argv)
     try:
         args.run(args)
+    except RunStoppedError as stopped:
+        print(f'wrn: {stopped}', file=sys.stderr)
+        sys.exit(os.EX_TEMPFAIL)
     except WrnError as error:
         if os.environ.get('WRN_DEBUG'):
             raise

@@ -1,4 +1,4 @@
-"""Join a distributed job where mmengine cannot: without a GPU."""
+"""Join a distributed job, also where mmengine cannot: without a GPU."""
 
 import os
 import subprocess
@@ -12,6 +12,10 @@ from mmengine.device import (
     is_musa_available,
     is_npu_available,
 )
+from mmengine.dist import broadcast, init_dist, is_distributed
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+from mmengine.utils.dl_utils import set_multi_processing
 
 from wrn.errors import WrnError
 
@@ -31,12 +35,15 @@ def has_accelerator() -> bool:
 
 
 def init_distributed(cfg: Config) -> None:
-    """Join the process group of a job, with gloo, if there is no accelerator.
+    """Join the process group of a job, with gloo if there is no accelerator, unless that is done.
 
     mmengine 0.10 calls ``torch.cuda.set_device`` whatever the backend, and gives DDP a device id.
     It leaves both alone if the group exists already and ``model_wrapper_cfg`` is set; this can go
-    when it asks what devices there are. With an accelerator this does nothing, and mmengine joins
-    with the config's backend.
+    when it asks what devices there are. With an accelerator mmengine joins with the config's
+    backend.
+
+    Each process normalises with its own batch; the running statistics are those of the first
+    process, torch's default, since a checkpoint holds these alone.
 
     Args:
         cfg: The config, whose ``launcher`` is ``'none'``, ``'pytorch'``, ``'slurm'`` or
@@ -45,9 +52,25 @@ def init_distributed(cfg: Config) -> None:
     Raises:
         WrnError: If the launcher did not set the variables that it should.
     """
-    if cfg.launcher == 'none' or has_accelerator():
+    if cfg.launcher == 'none' or is_distributed():
         return
-    dist_cfg = (cfg.get('env_cfg') or {}).get('dist_cfg') or {}
+    env_cfg = cfg.get('env_cfg') or {}
+    dist_cfg = env_cfg.get('dist_cfg') or {}
+    ddp = dict(
+        type='MMDistributedDataParallel',
+        find_unused_parameters=cfg.get('find_unused_parameters', False),
+    )
+    cfg.model_wrapper_cfg = cfg.get('model_wrapper_cfg') or ddp
+    if has_accelerator():
+        set_multi_processing(**env_cfg.get('mp_cfg', {}), distributed=True)
+        init_dist(cfg.launcher, **dist_cfg)
+        return
+    if cfg.model_wrapper_cfg.type == 'MMDistributedDataParallel':
+        cfg.model_wrapper_cfg.device_ids = None
+    if cfg.get('sync_bn'):
+        raise WrnError(
+            f"sync_bn='{cfg.sync_bn}': batch norms are synchronised on GPUs alone; leave it out"
+        )
     try:
         for variable, source in _VARIABLES.get(cfg.launcher, {}).items():
             os.environ[variable] = os.environ[source]
@@ -65,13 +88,14 @@ def init_distributed(cfg: Config) -> None:
             f'--launcher {cfg.launcher}: {error} is not set in the environment; start the job '
             'with a script of tools/, or leave the option out'
         ) from error
-    defaults = dict(
-        type='MMDistributedDataParallel',
-        broadcast_buffers=False,
-        find_unused_parameters=cfg.get('find_unused_parameters', False),
-    )
-    cfg.model_wrapper_cfg = {
-        **defaults,
-        **(cfg.get('model_wrapper_cfg') or {}),
-        'device_ids': None,
-    }
+
+
+class BroadcastBuffersHook(Hook):
+    """Validate with the first process's running statistics in all of them, as checkpoints have."""
+
+    priority = 'LOW'  # after an average of the weights has taken their place
+
+    def before_val_epoch(self, runner: Runner) -> None:
+        """Send them to the others."""
+        for buffer in runner.model.buffers():
+            broadcast(buffer)

@@ -14,6 +14,7 @@ from mmengine.runner import Runner
 from wrn.config import config_errors
 from wrn.datasets import fetch_cifar
 from wrn.files import write_atomically
+from wrn.training.checkpoints import use_safe_checkpoints
 from wrn.training.checks import (
     CheckpointCheckHook,
     ClassCheckHook,
@@ -22,24 +23,43 @@ from wrn.training.checks import (
     check_topk,
     get_num_classes,
 )
-from wrn.training.launch import init_distributed
+from wrn.training.failures import run_errors
+from wrn.training.launch import BroadcastBuffersHook, init_distributed
+from wrn.training.loop import use_exact_loop
+from wrn.training.resuming import set_resume
+from wrn.training.stopping import FiniteLossHook, TerminationHook
 
 
 def train(cfg: Config) -> None:
     """Train a model.
 
+    A config that trains by epochs, with batches of its sampler's, does so in
+    :class:`wrn.training.loop.ExactTrainLoop`.
+
     Args:
-        cfg: The config, with the command line's options set.
+        cfg: The config, with the command line's options set. To ``resume`` without a file, in
+            ``load_from``, is to go on from the newest checkpoint in ``work_dir`` that is whole; a
+            process that ``torchrun`` starts again after a failure does so whatever it says.
 
     Raises:
-        WrnError: If the config, the data or the checkpoint is wrong.
+        WrnError: If the config, the data or the checkpoint is wrong, or the run cannot go on.
+        RunStoppedError: If the run was told to stop.
     """
-    resume = bool(cfg.get('resume'))
-    started = _StartedHook()
-    with config_errors(cfg.filename, unless=lambda: started.yes):
+    started, termination = _StartedHook(), TerminationHook()
+    with run_errors(), config_errors(cfg.filename, unless=lambda: started.yes):
         check_optimizer(cfg)
-        hooks = [started, CheckpointCheckHook(resume, new_head=not resume)]
-        build_runner(cfg, ['train_dataloader', 'val_dataloader'], hooks).train()
+        init_distributed(cfg)
+        set_resume(cfg)
+        resume = bool(cfg.get('resume'))
+        check = CheckpointCheckHook(resume, new_head=not resume)
+        hooks = [started, check, FiniteLossHook(), termination, BroadcastBuffersHook()]
+        hooks += use_exact_loop(cfg)
+        use_safe_checkpoints(cfg)
+        runner = build_runner(cfg, ['train_dataloader', 'val_dataloader'], hooks)
+        # Each checkpoint has the config as text, which takes a quarter of a second to lay out.
+        runner.cfg = Config(runner.cfg.to_dict(), filename=cfg.filename, format_python_code=False)
+        with termination.listening():
+            runner.train()
 
 
 def test(cfg: Config, out: str | None = None, out_item: str | None = None) -> dict[str, float]:

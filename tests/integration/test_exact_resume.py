@@ -1,0 +1,234 @@
+"""A run that is killed, or stopped, and goes on, ends as one that was never disturbed."""
+
+import contextlib
+import os
+import random
+import re
+import resource
+import shutil
+import signal
+import time
+
+import pytest
+import torch
+from commands import start_wrn
+
+import wrn
+from wrn.weights import read_checkpoint
+
+pytestmark = pytest.mark.slow
+
+LAST = 'iter_48.pth'  # of 4 epochs of 6 updates of 2 batches
+
+
+@pytest.fixture(scope='module')
+def config(tmp_path_factory):
+    """All that has a state: dropout, an average, momentum, a schedule by iteration, workers.
+
+    Checkpoints are written in mid-epoch, of which the last two and the best are kept.
+    """
+    path = tmp_path_factory.mktemp('config') / 'small.py'
+    path.write_text(f"""
+_base_ = ['{wrn.zoo.root()}/configs/wrn/wide-resnet16-2_1xb64_digits.py']
+model = dict(
+    backbone=dict(_delete_=True, type='WideResNetCIFAR', depth=10, widen_factor=1, drop_rate=0.3),
+    head=dict(in_channels=64),
+    train_cfg=dict(augments=dict(type='Mixup', alpha=0.5)),
+)
+train_dataloader = dict(batch_size=8, num_workers=1, persistent_workers=True,
+                        dataset=dict(indices=92))
+val_dataloader = dict(dataset=dict(indices=64))
+optim_wrapper = dict(accumulative_counts=2)
+param_scheduler = [dict(type='CosineAnnealingLR', T_max=4, end=4,
+                        convert_to_iter_based=True)]
+train_cfg = dict(max_epochs=4, val_interval=1)
+default_hooks = dict(checkpoint=dict(
+    interval=2, by_epoch=False, max_keep_ckpts=2, save_best='accuracy/top1', rule='greater'))
+custom_hooks = [dict(type='EMAHook', momentum=0.1, update_buffers=True)]
+randomness = dict(seed=3, deterministic=True)
+""")
+    return path
+
+
+@pytest.fixture(scope='module')
+def start(tmp_path_factory):
+    """Start training in a process of its own."""
+    outputs = tmp_path_factory.mktemp('outputs')
+
+    def start(config, work_dir, *options):
+        words = ['train', str(config), '--work-dir', str(work_dir), *map(str, options)]
+        process = start_wrn(words, (outputs / 'stdout', outputs / 'stderr'))
+        process.outputs = outputs
+        return process
+
+    return start
+
+
+@pytest.fixture(scope='module')
+def undisturbed(config, start, tmp_path_factory):
+    work_dir = tmp_path_factory.mktemp('undisturbed')
+    process = start(config, work_dir)
+    process.join(120)
+    assert process.exitcode == 0, (process.outputs / 'stderr').read_text()
+    return work_dir
+
+
+def contents(work_dir, name=LAST):
+    """What of a checkpoint is the run's and not the clock's."""
+    checkpoint = read_checkpoint(work_dir / name)
+    meta = {key: checkpoint['meta'][key] for key in ('epoch', 'iter', 'seed', 'pictures_of_epoch')}
+    names = ('state_dict', 'ema_state_dict', 'optimizer', 'param_schedulers')
+    return dict(meta=meta, **{name: checkpoint[name] for name in names})
+
+
+def assert_equal(one, other):
+    """Compare bit for bit."""
+    if isinstance(one, dict):
+        assert one.keys() == other.keys()
+        for key in one:
+            assert_equal(one[key], other[key])
+    elif isinstance(one, list):
+        for a, b in zip(one, other, strict=True):
+            assert_equal(a, b)
+    elif isinstance(one, torch.Tensor):
+        torch.testing.assert_close(one, other, rtol=0, atol=0)
+    else:
+        assert one == other
+
+
+def wait_for(happens, process):
+    deadline = time.monotonic() + 60
+    while not happens() and process.exitcode is None and time.monotonic() < deadline:
+        time.sleep(0.0005)
+
+
+def test_killed_at_twenty_moments(config, start, undisturbed, tmp_path):
+    """Ten at random, ten while a checkpoint is written: its temporary file is there."""
+    rng = random.Random(0)
+    kills = 0
+    written = set()
+    while kills < 20:
+        process = start(config, tmp_path, '--resume')
+        if kills % 2:
+            before = time.time_ns()
+
+            def writing(before=before):
+                return any(p.stat().st_ctime_ns > before for p in tmp_path.glob('.*.pth.*'))
+
+            with contextlib.suppress(FileNotFoundError):  # it was renamed meanwhile
+                wait_for(writing, process)
+        else:
+            wait_for(lambda: any(tmp_path.glob('2*')), process)
+            time.sleep(rng.uniform(0, 1.5))
+        process.kill()
+        process.join()
+        if process.exitcode == 0:  # it was faster: begin anew
+            shutil.rmtree(tmp_path)
+            tmp_path.mkdir()
+            continue
+        assert process.exitcode == -signal.SIGKILL
+        kills += 1
+        written |= {path.name for path in tmp_path.glob('.*.pth.*')}
+    assert written  # some writes were cut off
+    process = start(config, tmp_path, '--resume')
+    process.join(120)
+    assert process.exitcode == 0, (process.outputs / 'stderr').read_text()
+    assert_equal(contents(tmp_path), contents(undisturbed))
+    assert not list(tmp_path.glob('.*.pth.*'))
+    names = [{path.name for path in folder.glob('*.pth')} for folder in (undisturbed, tmp_path)]
+    assert names[0] <= names[1]
+    (best,) = undisturbed.glob('best_*.pth')
+    assert_equal(
+        read_checkpoint(best)['state_dict'], read_checkpoint(tmp_path / best.name)['state_dict']
+    )
+
+
+def ended(process, code):
+    """Wait for the end of a run, and return the one line that it must say."""
+    process.join(120)
+    stderr = (process.outputs / 'stderr').read_text()
+    assert process.exitcode == code, stderr
+    assert 'Traceback' not in stderr
+    return stderr.splitlines()[-1]
+
+
+def workers(process):
+    with open(f'/proc/{process.pid}/task/{process.pid}/children') as file:
+        return [int(pid) for pid in file.read().split()]
+
+
+def test_a_scheduler_stops_it(config, start, undisturbed, tmp_path):
+    """It signals data workers, too."""
+    process = start(config, tmp_path)
+    wait_for((tmp_path / 'iter_20.pth').exists, process)
+    for pid in (*workers(process), process.pid):
+        os.kill(pid, signal.SIGTERM)
+    line = ended(process, os.EX_TEMPFAIL)
+    assert re.fullmatch(
+        r'wrn: stopped by SIGTERM in epoch \d, after iteration \d+ of all; .*/stopped.pth has all '
+        'that is done: go on with --resume',
+        line,
+    )
+    assert (tmp_path / 'last_checkpoint').read_text() == str(tmp_path / 'stopped.pth')
+    process = start(config, tmp_path, '--resume')
+    process.join(120)
+    output = (process.outputs / 'stdout').read_text()
+    assert f'Load checkpoint from {tmp_path}/stopped.pth' in output
+    assert_equal(contents(tmp_path), contents(undisturbed))
+
+
+def test_a_full_disk(config, start, undisturbed, tmp_path):
+    process = start(config, tmp_path)
+    wait_for((tmp_path / 'iter_20.pth').exists, process)
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (300_000, 300_000))  # of a file
+    line = ended(process, 1)
+    assert re.fullmatch(r'wrn: error: .*iter_\d+.pth: cannot be written \(File too large\)', line)
+    assert not list(tmp_path.glob('.*.pth.*'))
+    assert len(list(tmp_path.glob('iter_*.pth'))) == 2
+    ended(start(config, tmp_path, '--resume'), 0)
+    assert_equal(contents(tmp_path), contents(undisturbed))
+
+
+def test_a_killed_data_worker(config, start, tmp_path):
+    process = start(config, tmp_path)
+    wait_for((tmp_path / 'iter_4.pth').exists, process)
+    os.kill(workers(process)[0], signal.SIGKILL)
+    assert ended(process, 1).startswith('wrn: error: a data worker was killed, most often since')
+
+
+def test_a_loss_that_is_no_number(config, start, tmp_path):
+    line = ended(
+        start(config, tmp_path, '--cfg-options', 'optim_wrapper.optimizer.lr=1e25'), 1
+    )  # fmt: skip
+    assert re.match(rf'wrn: error: {config}: the loss is (nan|inf) in epoch 1, batch ', line)
+
+
+@pytest.fixture
+def copied(undisturbed, tmp_path):
+    """The folder of a run that is done."""
+    return shutil.copytree(undisturbed, tmp_path / 'run', dirs_exist_ok=True)
+
+
+def damage(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def test_a_damaged_checkpoint(config, start, undisturbed, copied):
+    damage(copied / LAST)
+    process = start(config, copied, '--resume')
+    ended(process, 0)
+    output = (process.outputs / 'stdout').read_text()
+    assert re.search(rf'{LAST}: the file is damaged .*; taking the one before it', output)
+    assert 'iter_46.pth' in output
+    assert_equal(contents(copied), contents(undisturbed))
+
+
+def test_nothing_but_damaged_checkpoints(config, fails, copied):
+    for path in copied.glob('iter_*.pth'):
+        damage(path)
+    line = fails('train', config, '--work-dir', copied, '--resume')
+    assert 'has no checkpoint that is whole' in line
+    line = fails('train', config, '--work-dir', copied, '--resume', copied / LAST)
+    assert f'{LAST}: the file is damaged' in line

@@ -1,0 +1,136 @@
+"""A training loop that goes on where a run was stopped, in mid-epoch too."""
+
+import os
+import signal
+import threading
+from copy import deepcopy
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.dist import get_world_size
+from mmengine.hooks import Hook
+from mmengine.runner import EpochBasedTrainLoop, Runner
+from mmpretrain.registry import LOOPS
+from torch import nn
+
+from wrn.training.seeding import seed_iteration
+
+
+@LOOPS.register_module()
+class ExactTrainLoop(EpochBasedTrainLoop):
+    """mmengine's loop over epochs, which ends with the same weights however often it is resumed.
+
+    Order and randomness are those of :mod:`wrn.training.seeding`. A validation that was due when
+    the run was stopped is made up for.
+
+    Args:
+        runner: The runner.
+        dataloader: The config of the data loader, which has no batch sampler of its own.
+        **kwargs: The other arguments of :class:`mmengine.runner.EpochBasedTrainLoop`.
+    """
+
+    def __init__(self, runner: Runner, dataloader: dict[str, Any], **kwargs: Any) -> None:
+        dataloader = deepcopy(dataloader)
+        dataloader['batch_sampler'] = dict(
+            type='SeededBatchSampler',
+            batch_size=dataloader['batch_size'],
+            drop_last=dataloader.pop('drop_last', False),
+            accumulative_counts=runner.cfg.optim_wrapper.get('accumulative_counts', 1),
+        )
+        dataloader['dataset'] = dict(
+            type='SeededDataset', dataset=dataloader['dataset'], seed=runner.seed
+        )
+        dataloader.setdefault('worker_init_fn', dict(type=outlive_sigterm))
+        super().__init__(runner, dataloader, **kwargs)
+
+    def run(self) -> nn.Module:
+        """Train, and validate meanwhile.
+
+        Returns:
+            The model.
+        """
+        self.runner.call_hook('before_train')
+        if self._iter and self._iter == self._epoch * len(self.dataloader):
+            self._validate()
+        while self._epoch < self._max_epochs and not self.stop_training:
+            self.run_epoch()
+            self._validate()
+        self.runner.call_hook('after_train')
+        return self.runner.model
+
+    def run_epoch(self) -> None:
+        """Train for an epoch, or what is left of it."""
+        start = self._iter - self._epoch * len(self.dataloader)
+        self.runner.call_hook('before_train_epoch')
+        self.runner.model.train()
+        self.dataloader.batch_sampler.start = start
+        for index, batch in enumerate(self.dataloader, start):
+            seed_iteration(self.runner.seed, self._iter, self.runner.rank)
+            self.run_iter(index, batch)
+        self.runner.call_hook('after_train_epoch')
+        self._epoch += 1
+
+    def _validate(self) -> None:
+        self._decide_current_val_interval()
+        due = self._epoch % self.val_interval == 0 or self._epoch == self._max_epochs
+        if self.runner.val_loop is not None and self._epoch >= self.val_begin and due:
+            self.runner.val_loop.run()
+
+
+def use_exact_loop(cfg: Config) -> list[Hook]:
+    """Train in this loop, if a config trains by epochs and with the batches of its sampler.
+
+    Args:
+        cfg: The config, which is changed.
+
+    Returns:
+        The hooks that the loop needs.
+    """
+    loop = cfg.train_cfg
+    if not loop.get('by_epoch') or 'batch_sampler' in cfg.train_dataloader:
+        return []
+    del loop.by_epoch
+    loop.type = 'ExactTrainLoop'
+    return [PositionHook()]
+
+
+class PositionHook(Hook):
+    """Note in checkpoints how many pictures of the epoch are done, and go on from there.
+
+    So a run may go on with another number of processes. An update that would then be done in part
+    is done anew. A checkpoint that does not say is taken to stand at the end of an epoch, as those
+    that mmengine writes.
+    """
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        """Note where the run stands."""
+        meta, sampler = checkpoint['meta'], runner.train_dataloader.batch_sampler
+        done = meta['iter'] - meta['epoch'] * len(sampler)
+        meta['pictures_of_epoch'] = done * sampler.batch_size * get_world_size()
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        """Count the iterations that the pictures are with the batches and processes at hand."""
+        if runner._resume:
+            meta, sampler = checkpoint['meta'], runner.train_dataloader.batch_sampler
+            update = sampler.batch_size * get_world_size() * sampler.accumulative_counts
+            updates = meta.get('pictures_of_epoch', 0) // update
+            meta['iter'] = meta['epoch'] * len(sampler) + updates * sampler.accumulative_counts
+
+
+def outlive_sigterm(worker_id: int, **kwargs: Any) -> None:
+    """Let a data worker outlive the signal that schedulers send to all processes of a job.
+
+    The training process needs it until the iteration is done. It ends it by the same signal.
+
+    Args:
+        worker_id: The number of the worker.
+        **kwargs: What mmengine gives.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != os.getppid():
+        pass
+    os._exit(0)

@@ -1,0 +1,96 @@
+"""Stop a run cleanly: when a scheduler says so, and when the loss is no number."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.device import get_device
+from mmengine.dist import all_reduce, is_main_process
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from wrn.errors import RunStoppedError, WrnError
+from wrn.files import write_atomically
+from wrn.training.checkpoints import SAFE_BACKEND
+
+_CHECKPOINT = 'stopped.pth'
+
+
+class TerminationHook(Hook):
+    """Save a checkpoint and end when a process of the job gets SIGTERM.
+
+    The iteration, the update or the validation at hand is brought to its end first. A second
+    SIGTERM ends the process at once.
+    """
+
+    priority = 'LOWEST'
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Listen for the signal as long as a block lasts."""
+        before = signal.signal(signal.SIGTERM, self._ask)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGTERM, before)
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        """Stop after the iteration, if it ends an update."""
+        done = runner.iter + 1
+        if done % runner.cfg.optim_wrapper.get('accumulative_counts', 1) == 0:
+            self._stop_if_asked(runner, runner.epoch, done)
+
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        """Stop after a validation."""
+        self._stop_if_asked(runner, runner.epoch, runner.iter)
+
+    def _ask(self, *_: Any) -> None:
+        self.asked = True
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+    def _stop_if_asked(self, runner: Runner, epoch: int, iteration: int) -> None:
+        asked = torch.tensor(int(self.asked), device=get_device())
+        all_reduce(asked, 'max')
+        if not asked:
+            return
+        runner.save_checkpoint(
+            runner.work_dir,
+            _CHECKPOINT,
+            meta=dict(epoch=epoch, iter=iteration),
+            backend_args=SAFE_BACKEND,
+        )
+        path = Path(runner.work_dir, _CHECKPOINT)
+        if is_main_process():
+            with write_atomically(path.with_name('last_checkpoint')) as file:
+                file.write(str(path).encode())
+        raise RunStoppedError(
+            f'stopped by SIGTERM in epoch {epoch + 1}, after iteration {iteration} of all; {path} '
+            'has all that is done: go on with --resume'
+        )
+
+
+class FiniteLossHook(Hook):
+    """Stop at a loss that is not finite, before averages and checkpoints take its weights in."""
+
+    priority = 'VERY_HIGH'
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        """Check the loss of the iteration."""
+        loss = (outputs or {}).get('loss')
+        if loss is not None and not torch.isfinite(loss):
+            raise WrnError(
+                f'{runner.cfg.filename}: the loss is {loss.item()} in epoch {runner.epoch + 1}, '
+                f'batch {batch_idx + 1}; the checkpoints before it are good: go on from one with '
+                'a lower learning rate (optim_wrapper.optimizer.lr) or clipped gradients '
+                '(optim_wrapper.clip_grad), or look for bad values in the data'
+            )
