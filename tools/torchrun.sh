@@ -1,13 +1,23 @@
 #!/usr/bin/env bash
 # Start a script of this folder with torchrun, one process a GPU.
 # Usage: tools/torchrun.sh GPUS SCRIPT [ARGUMENTS]; dist_train.sh and dist_test.sh call it.
-# Several nodes: set NNODES, NODE_RANK, MASTER_ADDR and PORT on each.
+# Several nodes: set NNODES, NODE_RANK, MASTER_ADDR and PORT on each. MAX_RESTARTS says how often the
+# processes are started again after one has failed; training goes on from its last checkpoint.
 set -euo pipefail
 
+NNODES=${NNODES:-1}
+MASTER_ADDR=${MASTER_ADDR:-127.0.0.1}
+NODE_RANK=${NODE_RANK:-0}
+
+# A store of their own for the processes: that of torchrun would tell those of a restart the
+# addresses of the ones before, which they would then wait for.
+export TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1
 exec python -m torch.distributed.run \
-    --nnodes="${NNODES:-1}" \
-    --node-rank="${NODE_RANK:-0}" \
-    --master-addr="${MASTER_ADDR:-127.0.0.1}" \
-    --master-port="${PORT:-29500}" \
+    --nnodes="$NNODES" \
     --nproc-per-node="$1" \
+    --max-restarts="${MAX_RESTARTS:-0}" \
+    --rdzv-backend=c10d \
+    --rdzv-endpoint="$MASTER_ADDR:${PORT:-29500}" \
+    --rdzv-conf="is_host=$((NODE_RANK == 0))" \
+    $([[ $NNODES == 1 ]] && echo --local-addr="$MASTER_ADDR") \
     "$(dirname "$0")/$2" "${@:3}"

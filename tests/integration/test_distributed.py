@@ -1,9 +1,20 @@
 """Two processes on the CPU, through the scripts that people know from OpenMMLab."""
 
+import os
+import pickle
 import re
+import shutil
+import signal
 import socket
+import subprocess
+import time
+from pathlib import Path
 
 import pytest
+import torch
+
+import wrn
+from wrn.weights import read_checkpoint
 
 DIGITS = 'configs/wrn/wide-resnet16-2_1xb64_digits.py'
 
@@ -24,19 +35,98 @@ def top1(output):
     return re.findall(r'accuracy/top1: ([\d.]+)', output)[-1]
 
 
-def test_train_and_test_with_two_processes(run, tmp_path, checkout, env, digits_weights):
+@pytest.fixture(scope='module')
+def config(tmp_path_factory):
+    """Of each epoch 92 pictures, in updates of 16."""
+    path = tmp_path_factory.mktemp('config') / 'small.py'
+    path.write_text(f"""
+_base_ = ['{wrn.zoo.root()}/{DIGITS}']
+model = dict(backbone=dict(depth=10, widen_factor=1), head=dict(in_channels=64))
+train_dataloader = dict(batch_size=8, num_workers=1, dataset=dict(indices=92))
+val_dataloader = dict(dataset=dict(indices=65))
+default_hooks = dict(checkpoint=dict(interval=4, by_epoch=False, max_keep_ckpts=3),
+                     logger=dict(interval=1))
+optim_wrapper = dict(optimizer=dict(lr=0.02))
+train_cfg = dict(max_epochs=3, val_interval=3)
+randomness = dict(seed=3, deterministic=True)
+""")
+    return path
+
+
+@pytest.fixture
+def two(run, tmp_path, checkout, env, config):
+    """The folder of a run of two processes."""
     tools = checkout / 'tools'
-    trained = run(
-        'bash', tools / 'dist_train.sh', DIGITS, 2, '--work-dir', tmp_path, '--no-validate',
-        '--cfg-options', 'train_cfg.max_epochs=1', 'default_hooks.logger.interval=1',
-        'default_hooks.checkpoint.interval=1', 'train_dataloader.dataset.indices=400',
-    )  # fmt: skip
-    # 400 pictures in two processes of 64 each.
-    assert 'Epoch(train) [1][4/4]' in trained.stdout
-    assert (tmp_path / 'epoch_1.pth').exists()
-    tested = run('bash', tools / 'dist_test.sh', DIGITS, digits_weights, 2, '--work-dir', tmp_path)
-    alone = run('wrn', 'test', DIGITS, digits_weights, '--work-dir', tmp_path)
-    assert top1(tested.stdout) == top1(alone.stdout)
+    result = run('bash', tools / 'dist_train.sh', config, 2, '--work-dir', tmp_path / 'two')
+    assert 'Epoch(train) [3][6/6]' in result.stdout
+    return tmp_path / 'two'
+
+
+def test_two_processes_train_as_one_and_as_well_after_one_is_killed(
+    run, tmp_path, checkout, env, config, two, monkeypatch
+):
+    one = tmp_path / 'one'
+    settings = ['--cfg-options', 'optim_wrapper.accumulative_counts=2']
+    settings += ['default_hooks.checkpoint.interval=8']
+    run('wrn', 'train', config, '--work-dir', one, *settings)
+    weights = [
+        read_checkpoint(last)['state_dict'] for last in (two / 'iter_18.pth', one / 'iter_36.pth')
+    ]
+    for name in weights[0]:
+        # The sums of gradients are rounded in another order. Running statistics are those of
+        # every second batch in two processes, and of each in one: the first has half the batches.
+        if 'running_' not in name and 'num_batches' not in name:
+            torch.testing.assert_close(weights[0][name], weights[1][name], rtol=1e-4, atol=1e-6)
+
+    monkeypatch.setenv('MAX_RESTARTS', '1')
+    killed = tmp_path / 'killed'
+    killed.mkdir()
+    shutil.copy(two / 'iter_18.pth', killed / 'old.pth')  # of another run: no restart takes it
+    command = ['bash', checkout / 'tools' / 'dist_train.sh', config, '2', '--work-dir', killed]
+    with (tmp_path / 'output').open('w') as output:
+        job = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+        deadline = time.monotonic() + 120
+        while not (killed / 'iter_8.pth').exists() and time.monotonic() < deadline:
+            time.sleep(0.001)
+        found = run('pgrep', '-f', f'train.py.*{killed}').stdout.split()
+        ranks = [
+            pid for pid in found if b'LOCAL_RANK=1' in Path('/proc', pid, 'environ').read_bytes()
+        ]
+        os.kill(int(ranks[0]), signal.SIGKILL)
+        assert job.wait(120) == 0
+    text = (tmp_path / 'output').read_text()
+    assert re.search(rf'Load checkpoint from {killed}/iter_\d+.pth', text)
+    after = read_checkpoint(killed / 'iter_18.pth')
+    before = read_checkpoint(two / 'iter_18.pth')
+    for name, value in before['state_dict'].items():
+        torch.testing.assert_close(after['state_dict'][name], value, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize('pictures', [1, 65])
+def test_two_processes_test_as_one(run, tmp_path, checkout, env, digits_weights, pictures):
+    options = [
+        '--work-dir',
+        tmp_path,
+        '--cfg-options',
+        f'test_dataloader.dataset.indices={pictures}',
+    ]
+    options += ['test_dataloader.batch_size=8']
+    tools = checkout / 'tools'
+    results = []
+    for command in (
+        ('bash', tools / 'dist_test.sh', DIGITS, digits_weights, 2),
+        ('wrn', 'test', DIGITS, digits_weights),
+    ):
+        out = tmp_path / 'out.pkl'
+        metrics = run(*command, '--out', out, *options)
+        predictions = pickle.loads(out.read_bytes())
+        assert len(predictions) == pictures
+        results.append((top1(metrics.stdout), predictions))
+    assert results[0][0] == results[1][0]
+    for two, one in zip(*(predictions for _, predictions in results), strict=True):
+        assert two['gt_label'] == one['gt_label']
+        # Batches of other pictures are added up in another order.
+        torch.testing.assert_close(two['pred_score'], one['pred_score'], rtol=1e-5, atol=1e-7)
 
 
 @pytest.mark.parametrize(
