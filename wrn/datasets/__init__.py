@@ -1,7 +1,8 @@
-"""Data sets that mmpretrain lacks, and the files of those that it has."""
+"""Data sets and transforms that mmpretrain lacks, and the files of data sets that it has."""
 
 from wrn.datasets.cifar import fetch_cifar
 from wrn.datasets.digits import Digits
+from wrn.datasets.loading import LoadRandomResizedCrop
 from wrn.datasets.svhn import SVHN
 
-__all__ = ['SVHN', 'Digits', 'fetch_cifar']
+__all__ = ['SVHN', 'Digits', 'LoadRandomResizedCrop', 'fetch_cifar']
