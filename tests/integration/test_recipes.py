@@ -147,7 +147,7 @@ def test_mixtures_losses_and_averages():
     v2 = read('wide-resnet50_8xb128-torchvision-v2-600e_in1k.py')
     kinds = [t.type for t in v2.train_dataloader.dataset.pipeline]
     assert kinds.index('torchvision/TrivialAugmentWide') < kinds.index('RandomErasing')
-    assert v2.train_dataloader.dataset.pipeline[1].scale == 176
+    assert v2.train_dataloader.dataset.pipeline[0].scale == 176
     assert v2.test_dataloader.dataset.pipeline[1].scale == 232
     (ema,) = v2.custom_hooks
     assert ema.begin_epoch == 5  # torchvision copies the weights until its warm-up ends
@@ -164,7 +164,7 @@ def test_mixtures_losses_and_averages():
         assert config.model.head.loss.use_sigmoid
         assert config.model.head.loss.get('label_smooth_val') == smoothing
         assert config.model.backbone.get('drop_path_rate', 0) == drop_path
-        assert config.train_dataloader.dataset.pipeline[1].scale == size
+        assert config.train_dataloader.dataset.pipeline[0].scale == size
         assert (config.train_dataloader.sampler.type == 'RepeatAugSampler') == (letter != 'a3')
         assert config.test_dataloader.dataset.pipeline[1].scale == round(224 / 0.95)
 
@@ -250,7 +250,7 @@ def test_a_photograph_through_the_pipelines(name, photograph):
             transform = Compose([TRANSFORMS.build(step) for step in pipeline])
             for _ in range(3):
                 size = transform(dict(img_path=str(photograph), gt_label=3))['inputs'].shape[-1]
-            scale = config.train_dataloader.dataset.pipeline[1].scale
+            scale = config.train_dataloader.dataset.pipeline[0].scale
             assert size == (scale if split == 'train' else 224)
 
 

@@ -2,8 +2,7 @@
 _base_ = ['./imagenet_bs32_pil_resize232.py']
 
 train_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='RandomResizedCrop', scale=176, backend='pillow'),
+    dict(type='LoadRandomResizedCrop', scale=176),
     dict(type='RandomFlip', prob=0.5, direction='horizontal'),
     dict(type='NumpyToPIL', to_rgb=True),
     dict(type='torchvision/TrivialAugmentWide', interpolation='bilinear'),

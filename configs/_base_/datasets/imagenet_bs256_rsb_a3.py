@@ -2,8 +2,7 @@
 _base_ = ['./imagenet_bs256_rsb_a12.py']
 
 train_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='RandomResizedCrop', scale=160, backend='pillow', interpolation='bicubic'),
+    dict(type='LoadRandomResizedCrop', scale=160, interpolation='bicubic'),
     dict(type='RandomFlip', prob=0.5, direction='horizontal'),
     dict(
         type='RandAugment',
