@@ -1,0 +1,314 @@
+"""What is wrong with a data folder is found, and no more than that."""
+
+import csv
+import io
+import json
+import shutil
+import warnings
+from collections import Counter
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from mmpretrain.datasets import CustomDataset, ImageNet
+from PIL import Image
+
+from wrn.cli import main
+from wrn.datasets.checking import KINDS, check_folder
+from wrn.datasets.damage import find_damage
+from wrn.datasets.listing import list_splits
+
+FORMATS = {  # by name: Pillow's name, mode, options
+    'jpg': ('JPEG', 'RGB', {}),
+    'progressive.jpg': ('JPEG', 'RGB', dict(progressive=True)),
+    'grey.jpeg': ('JPEG', 'L', {}),
+    'cmyk.JPG': ('JPEG', 'CMYK', {}),
+    'png': ('PNG', 'RGB', {}),
+    'palette.png': ('PNG', 'P', {}),
+    '1.png': ('PNG', '1', {}),
+    '16.png': ('PNG', 'I;16', {}),
+    'rgba.png': ('PNG', 'RGBA', {}),
+    'ppm': ('PPM', 'RGB', {}),
+    'pgm': ('PPM', 'L', {}),
+    'bmp': ('BMP', 'RGB', {}),
+    'tif': ('TIFF', 'RGB', {}),
+    'lzw.tif': ('TIFF', 'RGB', dict(compression='tiff_lzw')),
+}
+
+
+def encode(name, seed=0, size=(30, 20)):
+    format, mode, options = FORMATS[name]
+    pixels = np.random.default_rng(seed).integers(0, 255, (*size[::-1], 3), dtype=np.uint8)
+    picture = Image.fromarray(pixels)
+    if mode == 'I;16':
+        picture = Image.fromarray(pixels[..., 0].astype(np.uint16) * 257)
+    content = io.BytesIO()
+    (picture if mode == 'I;16' else picture.convert(mode)).save(content, format, **options)
+    return content.getvalue()
+
+
+CONTENTS = {name: encode(name) for name in FORMATS}
+
+
+def kind_of(content, name):
+    damage = find_damage(io.BytesIO(content), f'a b/ü.{name}')
+    return damage and damage.kind
+
+
+def opencv(content):
+    """The pixels that mmpretrain's LoadImageFromFile gets, if any."""
+    try:
+        return cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error:
+        return None
+
+
+def write(root, **files):
+    for path, content in files.items():
+        root.joinpath(path).parent.mkdir(parents=True, exist_ok=True)
+        root.joinpath(path).write_bytes(content)
+
+
+def found(root, *args):
+    return Counter((p.kind, p.path) for p in check_folder(root, *args).problems)
+
+
+@pytest.fixture(autouse=True)
+def _quiet(monkeypatch):
+    level = cv2.utils.logging.getLogLevel()
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    yield
+    cv2.utils.logging.setLogLevel(level)
+
+
+@pytest.mark.parametrize('name', FORMATS)
+def test_whole_pictures_are_let_pass(name):
+    assert opencv(CONTENTS[name]) is not None
+    assert kind_of(CONTENTS[name], name) is None
+    assert kind_of(CONTENTS[name] + b'behind it', name) is None  # as some cameras write
+
+
+@settings(max_examples=150, deadline=None)
+@given(name=st.sampled_from(sorted(FORMATS)), share=st.floats(0, 1, exclude_max=True))
+def test_cut_off_anywhere(name, share):
+    check_cut_off(CONTENTS[name][: int(len(CONTENTS[name]) * share)], name)
+
+
+@pytest.mark.parametrize('name', FORMATS)
+@pytest.mark.parametrize('lost', [1, 2, 3, 4, 8, 12, 20])
+def test_without_its_last_bytes(name, lost):
+    check_cut_off(CONTENTS[name][:-lost], name)
+
+
+def check_cut_off(content, name):
+    """It is damaged, and OpenCV reads it not; or there is no pixel behind what was cut off."""
+    if kind_of(content, name):
+        assert opencv(content) is None
+    else:
+        assert np.array_equal(opencv(content), opencv(CONTENTS[name]))
+
+
+@settings(max_examples=100, deadline=None)
+@given(content=st.binary(max_size=200), start=st.sampled_from(['', *sorted(FORMATS)]))
+def test_no_content_makes_it_fail(content, start):
+    head = CONTENTS[start][:30] if start else b''
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')  # check_folder does so
+        find_damage(io.BytesIO(head + content), 'x.jpg')
+
+
+@settings(max_examples=60, deadline=None)
+@given(name=st.sampled_from(['png', 'palette.png', '1.png']), data=st.data())
+def test_a_changed_bit_in_a_png(name, data):
+    """Its checksums tell it, as Pillow's verify does."""
+    content = bytearray(CONTENTS[name])
+    place = data.draw(st.integers(8, len(content) - 13))
+    content[place] ^= 1 << data.draw(st.integers(0, 7))
+    with pytest.raises((OSError, SyntaxError, ValueError)):
+        Image.open(io.BytesIO(bytes(content))).verify()
+    assert kind_of(bytes(content), name)
+
+
+@pytest.mark.parametrize(
+    ('content', 'name', 'kind'),
+    [
+        (b'', 'jpg', 'unreadable'),
+        (b'<html>404</html>', 'jpg', 'unreadable'),
+        (CONTENTS['png'], 'jpg', 'misnamed'),
+        (CONTENTS['jpg'], 'png', 'misnamed'),
+        (CONTENTS['jpg'], 'JPEG', None),
+        (CONTENTS['ppm'], 'pgm', None),
+    ],
+)
+def test_kinds(content, name, kind):
+    assert kind_of(content, name) == kind
+
+
+def test_a_gif_named_png_and_a_jpeg_of_two_pictures(tmp_path, photograph):
+    picture = Image.open(photograph)
+    picture.save(tmp_path / 'a.png', 'GIF')
+    picture.save(tmp_path / 'b.jpg', 'MPO', save_all=True, append_images=[picture])
+    with (tmp_path / 'a.png').open('rb') as gif, (tmp_path / 'b.jpg').open('rb') as mpo:
+        assert find_damage(gif, 'a.png') == ('misnamed', 'it is a GIF, not a .png')
+        assert find_damage(mpo, 'b.jpg') is None
+
+
+def test_lists_what_mmpretrain_lists(tmp_path, make_image_folder):
+    root = make_image_folder() / 'train'
+    write(
+        root,
+        **{
+            'class_0/a b.JPG': b'',
+            'class_0/deep/er/ü.png': b'',
+            'class_0/x.webp': b'',
+            'class_1/notes.txt': b'',
+            'class_1/.hidden.jpg': b'',
+            '.cache/y.jpg': b'',
+            'stray.jpg': b'',
+        },
+    )
+    (root / 'class_1' / 'link.jpg').symlink_to(root / 'class_0' / '0.jpg')
+    (root / 'class_1' / 'broken.jpg').symlink_to(tmp_path / 'none')
+    (root / 'class_2' / 'linked').symlink_to(root / 'class_1', target_is_directory=True)
+    (split,) = list_splits(root)
+    theirs = CustomDataset(data_root=str(root))
+    samples = {
+        (s['img_path'], s['gt_label']) for s in map(theirs.get_data_info, range(len(theirs)))
+    }
+    ours = {
+        (str(root / file), label) for file, label in zip(split.files, split.labels, strict=True)
+    }
+    assert ours == samples
+    assert split.classes == list(theirs.CLASSES)  # hidden folders are classes
+    assert sorted((p.kind, p.path) for p in split.problems) == [
+        ('ignored', 'class_0/x.webp'),
+        ('ignored', 'class_1/broken.jpg'),
+        ('ignored', 'class_1/notes.txt'),
+        ('ignored', 'class_2/linked/broken.jpg'),
+        ('ignored', 'class_2/linked/notes.txt'),
+        ('ignored', 'stray.jpg'),
+    ]
+
+
+def test_a_clean_folder(make_image_folder, capsys):
+    root = make_image_folder()
+    main(['check-data', str(root), '--workers', '2'])
+    output = capsys.readouterr().out.splitlines()
+    assert output == [
+        'train: 24 pictures in 3 classes',
+        'val: 12 pictures in 3 classes',
+        'nothing is wrong',
+    ]
+
+
+def test_every_kind_is_found(make_image_folder, tmp_path, fails, capsys):
+    root = make_image_folder(train=70)  # more than a thread takes at a time
+    train, val = root / 'train', root / 'val'
+    shutil.copy(train / 'class_0' / '0.jpg', train / 'class_0' / 'z.jpg')
+    shutil.copy(train / 'class_0' / '1.jpg', train / 'class_1' / 'z.jpg')
+    shutil.copy(train / 'class_0' / '2.jpg', val / 'class_0' / 'z.jpg')
+    shutil.copy(train / 'class_0' / '3.jpg', val / 'class_1' / 'y.png')
+    write(
+        root,
+        **{
+            'train/class_2/cut.jpg': CONTENTS['jpg'][:-9],
+            'train/class_2/ü empty.png': b'',
+            'train/class_2/also empty.png': b'',
+            'val/class_2/Thumbs.db': b'x',
+        },
+    )
+    (train / 'class_3').mkdir()
+    expected = {
+        ('duplicate', 'train/class_0/z.jpg'): 1,
+        ('conflict', 'train/class_1/z.jpg'): 1,
+        ('leak', 'val/class_0/z.jpg'): 1,
+        ('leak', 'val/class_1/y.png'): 1,
+        ('conflict', 'val/class_1/y.png'): 1,
+        ('misnamed', 'val/class_1/y.png'): 1,
+        ('truncated', 'train/class_2/cut.jpg'): 1,
+        ('unreadable', 'train/class_2/ü empty.png'): 1,
+        ('unreadable', 'train/class_2/also empty.png'): 1,
+        ('ignored', 'val/class_2/Thumbs.db'): 1,
+        ('empty', 'train/class_3'): 1,
+        ('classes', 'val/class_3'): 1,
+    }
+    assert found(root) == expected
+    for out in (tmp_path / 'r.json', tmp_path / 'r.csv'):
+        assert f'{root}: 12 problems found; see {out}' in fails('check-data', root, '--out', out)
+    printed = capsys.readouterr().out
+    assert all(kind in printed for kind in {kind for kind, _ in expected})
+    report = json.loads((tmp_path / 'r.json').read_text())
+    assert {(p['kind'], p['path']) for p in report['problems']} == set(expected)
+    assert report['splits']['train']['files'] == 70 * 3 + 5
+    with (tmp_path / 'r.csv').open(newline='') as file:
+        assert list(csv.DictReader(file)) == report['problems']
+    assert {kind for kind, _ in expected} <= set(KINDS)
+
+
+def test_classes_are_compared_by_name(make_image_folder):
+    """A split that lacks a class counts its own otherwise, and its copies are no conflicts."""
+    root = make_image_folder(train=2, val=1)
+    shutil.rmtree(root / 'val' / 'class_0')
+    shutil.copy(root / 'train' / 'class_2' / '0.jpg', root / 'val' / 'class_2' / 'z.jpg')
+    assert found(root) == {('classes', 'val/class_0'): 1, ('leak', 'val/class_2/z.jpg'): 1}
+
+
+def test_annotation_files(make_image_folder, tmp_path, fails):
+    root = make_image_folder()
+    (root / 'meta').mkdir()
+    (root / 'meta' / 'train.txt').write_text('class_0/0.jpg 0\nclass_1/0.jpg 1\n')
+    splits = {split.name: split for split in list_splits(root)}
+    theirs = ImageNet(data_root=str(root), split='train')
+    assert splits['train'].labels == theirs.get_gt_labels().tolist() == [0, 1]
+    assert [str(root / f) for f in splits['train'].files] == [
+        theirs.get_data_info(i)['img_path'] for i in range(2)
+    ]
+    assert splits['val'].classes == ['class_0', 'class_1', 'class_2']
+
+    lines = tmp_path / 'lines.txt'
+    lines.write_text('class_0/0.jpg 0\nno such.jpg 1\nclass_0/0.jpg 1\n\nclass_1/0.jpg -1\n')
+    assert found(root / 'train', lines) == {
+        ('missing', 'no such.jpg'): 1,
+        ('conflict', 'class_0/0.jpg'): 1,
+        ('annotation', str(lines)): 2,
+    }
+    assert 'line 4 is not' in check_folder(root / 'train', lines).problems[0].reason
+    assert 'none.txt: cannot be read' in fails(
+        'check-data', root, '--ann-file', tmp_path / 'none.txt'
+    )
+
+
+def test_a_test_split_without_labels(make_image_folder):
+    root = make_image_folder(train=1, val=1)
+    (root / 'test').mkdir()
+    shutil.copy(root / 'train' / 'class_0' / '0.jpg', root / 'test' / 'x.jpg')
+    assert found(root) == {('leak', 'test/x.jpg'): 1}
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (['none'], 'none: cannot be read (No such file or directory)'),
+        (['empty'], 'empty: has no pictures'),
+        (['empty', '--workers', '0'], '--workers 0: must be at least 1'),
+        (['empty', '--out', 'x.txt'], '--out x.txt: the report is written as .json, .csv'),
+        (['empty', '--out', 'none/x.csv'], 'the folder does not exist'),
+    ],
+)
+def test_mistakes(fails, tmp_path, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'empty').mkdir()
+    assert message in fails('check-data', *arguments)
+
+
+def test_names_that_are_no_text(tmp_path, fails):
+    """Linux lets a name be any bytes; the report has them."""
+    name = b'\xff\xfe.jpg'.decode(errors='surrogateescape')
+    write(tmp_path, **{f'data/a/{name}': b'', 'data/a/[bold].jpg': b''})
+    fails('check-data', tmp_path / 'data', '--out', tmp_path / 'r.csv')
+    assert b'unreadable,a/\xff\xfe.jpg,' in (tmp_path / 'r.csv').read_bytes()
+    fails('check-data', tmp_path / 'data', '--out', tmp_path / 'r.json')
+    paths = {p['path'] for p in json.loads((tmp_path / 'r.json').read_text())['problems']}
+    assert paths == {f'a/{name}', 'a/[bold].jpg'}

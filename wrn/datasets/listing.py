@@ -1,0 +1,147 @@
+"""List the pictures of a data folder as mmpretrain's data sets list them, and what they leave."""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from mmpretrain.datasets import ImageNet
+from mmpretrain.datasets.custom import find_folders
+
+from wrn.errors import WrnError
+
+_SPLITS = ('train', 'val', 'test')
+_LEFT_OUT = 'mmpretrain leaves it out'
+_OTHER_EXTENSION = f'{_LEFT_OUT}, as its extension is none of {" ".join(ImageNet.IMG_EXTENSIONS)}'
+
+
+class Problem(NamedTuple):
+    """Something wrong with a file or folder of a data set."""
+
+    kind: str
+    """A key of :data:`wrn.datasets.checking.KINDS`."""
+    path: str
+    """The file or folder, below the data folder."""
+    reason: str
+    """What to say after it."""
+
+
+@dataclass
+class Split:
+    """The pictures of a split, and what is wrong with it by names alone."""
+
+    name: str
+    """``'train'``, ``'val'`` or ``'test'``; the data folder's own name if it has no splits."""
+    classes: list[str] | None = None
+    """The class folders; None if the labels are those of an annotation file, or there are none."""
+    files: list[str] = field(default_factory=list)
+    """The paths below the data folder, ``N`` of them."""
+    labels: list[int | None] = field(default_factory=list)
+    """The ``N`` class labels; None where there is none."""
+    problems: list[Problem] = field(default_factory=list)
+
+
+def list_splits(folder: Path, ann_file: Path | None = None) -> list[Split]:
+    """List what a data folder has for mmpretrain's ``ImageNet`` and ``CustomDataset``.
+
+    Args:
+        folder: A folder of class folders, or one of ``train``, ``val`` and ``test`` that are such
+            folders each, or whose pictures ``meta/train.txt`` and so on list.
+        ann_file: An annotation file: of each picture a line with its path below the folder and
+            its label. Defaults to None.
+
+    Returns:
+        The splits that there are, at least one.
+
+    Raises:
+        WrnError: If the folder or file cannot be read, or there are no pictures in it.
+    """
+    try:
+        if ann_file:
+            splits = [_list_annotated(folder, ann_file, ann_file.stem, '')]
+        else:
+            names = [name for name in _SPLITS if (folder / name).is_dir()]
+            splits = [_list_split(folder, name) for name in names or ['']]
+    except (OSError, UnicodeError) as error:
+        name = getattr(error, 'filename', None) or ann_file or folder
+        raise WrnError(f'{name}: cannot be read ({getattr(error, "strerror", error)})') from error
+    if not any(split.files or split.problems for split in splits):
+        raise WrnError(
+            f'{folder}: has no pictures; it must have a folder of them for each class, or train, '
+            'val and test with such folders'
+        )
+    _compare_classes(splits)
+    return splits
+
+
+def _list_split(folder: Path, name: str) -> Split:
+    annotations = folder / 'meta' / f'{name}.txt'
+    if name and annotations.is_file():
+        return _list_annotated(folder, annotations, name, name, labelled=name != 'test')
+    classes, _ = find_folders(str(folder / name))
+    split = Split(name or folder.resolve().name, classes)
+    if name == 'test' and not classes:  # as ImageNet's, which has no labels
+        split.classes = None
+        _add_pictures(split, folder, name, None)
+        return split
+    for label, class_name in enumerate(classes):
+        path = os.path.join(name, class_name)
+        number = len(split.files)
+        _add_pictures(split, folder, path, label)
+        if len(split.files) == number:
+            split.problems.append(Problem('empty', path, 'the class folder has no pictures'))
+    for entry in _scan(folder / name):
+        if not entry.is_dir():
+            path = os.path.join(name, entry.name)
+            split.problems.append(Problem('ignored', path, f'{_LEFT_OUT}, as in no class folder'))
+    return split
+
+
+def _add_pictures(split: Split, folder: Path, path: str, label: int | None) -> None:
+    """Add those below a folder, by the rules of mmpretrain's ``get_samples``."""
+    for entry in _scan(folder / path):
+        below = os.path.join(path, entry.name)
+        if entry.is_dir():
+            _add_pictures(split, folder, below, label)
+        elif not entry.is_file():
+            reason = f'{_LEFT_OUT}: it is a link to what is not there, or no file'
+            split.problems.append(Problem('ignored', below, reason))
+        elif entry.name.lower().endswith(ImageNet.IMG_EXTENSIONS):
+            split.files.append(below)
+            split.labels.append(label)
+        else:
+            split.problems.append(Problem('ignored', below, _OTHER_EXTENSION))
+
+
+def _scan(folder: Path) -> list[os.DirEntry[str]]:
+    with os.scandir(folder) as entries:  # hidden folders, but not files, count for mmpretrain
+        found = [e for e in entries if not e.name.startswith('.') or e.is_dir()]
+    return sorted(found, key=lambda entry: entry.name)
+
+
+def _list_annotated(
+    folder: Path, ann_file: Path, name: str, prefix: str, labelled: bool = True
+) -> Split:
+    split = Split(name)
+    with ann_file.open(encoding='utf-8') as lines:
+        for number, line in enumerate(lines, 1):
+            path, _, label = line.strip().rpartition(' ') if labelled else (line.strip(), '', '')
+            if labelled and not (path and label.isdigit()):
+                reason = f'line {number} is not the path of a picture, a space, and its label'
+                split.problems.append(Problem('annotation', str(ann_file), reason))
+                continue
+            split.files.append(os.path.join(prefix, path))
+            split.labels.append(int(label) if labelled else None)
+    return split
+
+
+def _compare_classes(splits: list[Split]) -> None:
+    """Note the class folders that a split lacks, since labels are places in the sorted list."""
+    with_classes = [split for split in splits if split.classes is not None]
+    for split in with_classes:
+        for other in with_classes:
+            for name in sorted({*(other.classes or ())} - {*(split.classes or ())}):
+                path = os.path.join(split.name, name)
+                if all(problem.path != path for problem in split.problems):
+                    reason = f'there is no such class folder, but {other.name} has one'
+                    split.problems.append(Problem('classes', path, reason))
