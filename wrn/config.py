@@ -89,6 +89,8 @@ def config_errors(
             raise WrnError(
                 f'{unreadable[1]}: the picture cannot be read; remove or replace it'
             ) from error
+        if isinstance(error, WrnError) and 'Traceback' in str(error):  # of a worker process
+            raise type(error)(message.partition(': ')[2]) from error  # without its own name
         if isinstance(error, WrnError) or unless():
             raise
         raise WrnError(f'{source or "config"}: {message}') from error

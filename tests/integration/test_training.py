@@ -265,3 +265,39 @@ randomness = dict(seed=0)
     )  # fmt: skip
     assert 'resumed epoch: 2' in resumed.stdout
     assert (tmp_path / 'run' / 'epoch_3.pth').exists()
+
+
+def test_unreadable_pictures_are_skipped_and_counted(run, fails, tmp_path, child_config):
+    """By two processes with a worker each, of which every one has some."""
+    bad = [tmp_path / 'imagenet' / 'train' / 'class_1' / f'{name}.jpg' for name in 'abcde']
+    for path in bad:
+        path.write_bytes(b'')
+    options = ['--no-validate', '--cfg-options', 'train_cfg.max_epochs=2']
+    train = ('-m', 'wrn', 'train', child_config, '--work-dir', tmp_path / 'run')
+    result = run(
+        'torchrun', '--standalone', '--nproc-per-node=2', *train, '--launcher', 'pytorch',
+        '--skip-unreadable', *options,
+    )  # fmt: skip
+    lines = re.findall(r'Skipped (\d+) pictures that cannot be read, such as (.*)', result.stdout)
+    assert len(lines) == 2  # at each epoch's end, by the first process
+    for number, names in lines:
+        assert int(number) >= 5  # one that is drawn instead of another is counted again
+        assert set(names.split(', ')) <= set(map(str, bad))
+
+    error = fails(*train[2:], *options)
+    assert re.search(
+        r'/class_1/[a-e]\.jpg: the picture cannot be read \(the file is empty\)', error
+    )
+
+    # Where accuracy is measured, none is skipped.
+    for path in bad:
+        path.unlink()
+    text = child_config.read_text()
+    reading = "dict(type='CheckedReading', transform=dict(type='LoadImageFromFile'), skip=True)"
+    test_pipeline = text.index('test_pipeline')
+    child_config.write_text(
+        text[:test_pipeline]
+        + text[test_pipeline:].replace("dict(type='LoadImageFromFile')", reading, 1)
+    )
+    error = fails(*train[2:], '--cfg-options', 'train_cfg.max_epochs=1')
+    assert 'val_dataloader: must not skip pictures' in error

@@ -10,6 +10,7 @@ from typing import Any
 from mmengine.config import Config, ConfigDict, DictAction
 
 from wrn.config import check_keys, config_errors, get_test_dataset, read_config
+from wrn.datasets import skip_unreadable
 from wrn.errors import WrnError
 from wrn.training import has_accelerator, use_mixed_precision
 
@@ -86,6 +87,8 @@ def read_train_config(args: Namespace) -> Config:
             cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
         if args.amp:
             use_mixed_precision(cfg)
+        if args.skip_unreadable:
+            skip_unreadable(cfg.train_dataloader.dataset)
         if args.resume is not None:
             cfg.resume = True
             cfg.load_from = None if args.resume == 'auto' else args.resume

@@ -25,6 +25,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action='store_true',
         help='scale the learning rate to the batch size at hand',
     )
+    parser.add_argument(
+        '--skip-unreadable',
+        action='store_true',
+        help='train without the pictures that cannot be read, and count them; else stop at one',
+    )
     add_common_arguments(parser)
 
 

@@ -28,6 +28,7 @@ from wrn.training.launch import BroadcastBuffersHook, init_distributed
 from wrn.training.loop import use_exact_loop
 from wrn.training.resuming import set_resume
 from wrn.training.stopping import FiniteLossHook, TerminationHook
+from wrn.training.unreadable import UnreadableHook
 
 
 def train(cfg: Config) -> None:
@@ -113,7 +114,7 @@ def build_runner(cfg: Config, loaders: list[str], hooks: list[Hook]) -> Runner:
             check_topk(evaluator, cfg.get(evaluator), classes)
     init_distributed(cfg)
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
-    for hook in (*hooks, ClassCheckHook(classes)):
+    for hook in (*hooks, ClassCheckHook(classes), UnreadableHook()):
         runner.register_hook(hook)
     return runner
 

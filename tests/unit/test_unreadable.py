@@ -1,0 +1,136 @@
+"""A picture that cannot be read is named, or another is taken and it is counted."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from mmengine.config import ConfigDict
+from mmengine.runner import Runner
+from mmpretrain.datasets import CustomDataset
+from mmpretrain.registry import TRANSFORMS
+
+from wrn.config import config_errors
+from wrn.datasets import CheckedReading, skip_unreadable
+from wrn.datasets.reading import check_reading
+from wrn.errors import PictureError, WrnError
+
+LOAD = dict(type='LoadImageFromFile')
+BAD = {
+    'cut.jpg': lambda whole: whole[:-100],
+    'empty ü.jpg': lambda whole: b'',
+    'text.jpg': lambda whole: b'<html>',
+}
+
+
+@pytest.fixture
+def data(make_image_folder):
+    """24 pictures, and three that cannot be read."""
+    folder = make_image_folder() / 'train'
+    whole = (folder / 'class_0' / '0.jpg').read_bytes()
+    for name, damage in BAD.items():
+        (folder / 'class_1' / name).write_bytes(damage(whole))
+    return folder
+
+
+def make_loader(data, skip, workers, seed=0, **kwargs):
+    """A runner's data loader."""
+    pipeline = [dict(type='CheckedReading', transform=LOAD, skip=skip), dict(type='PackInputs')]
+    dataset = dict(type=CustomDataset, data_root=str(data), pipeline=pipeline, **kwargs)
+    return Runner.build_dataloader(
+        dict(
+            dataset=dataset,
+            batch_size=3,
+            num_workers=workers,
+            sampler=dict(type='DefaultSampler', shuffle=True),
+            collate_fn=dict(type='pseudo_collate'),
+        ),
+        seed=seed,
+    )
+
+
+def read(*args, **kwargs):
+    """The paths of an epoch in their order."""
+    loader = make_loader(*args, **kwargs)
+    np.random.seed(kwargs.get('seed', 0))  # the runner's, which counts without workers
+    return [sample.img_path for batch in loader for sample in batch['data_samples']], loader.dataset
+
+
+@pytest.mark.parametrize('backend', ['cv2', 'pillow'])
+@pytest.mark.parametrize('name', [*BAD, 'none.jpg'])
+def test_it_is_named(data, name, backend):
+    reading = CheckedReading(dict(**LOAD, imdecode_backend=backend))
+    path = data / 'class_1' / name
+    with pytest.raises(PictureError) as error:
+        reading(dict(img_path=str(path)))
+    assert str(error.value).startswith(f'{path}: the picture cannot be read (')
+    assert CheckedReading(LOAD, skip=True)(dict(img_path=str(path))) is None
+
+
+@pytest.mark.parametrize('workers', [0, 2])
+def test_one_line_from_a_worker_too(data, workers):
+    for name in ('cut.jpg', 'text.jpg'):
+        (data / 'class_1' / name).unlink()
+    with pytest.raises(WrnError) as error, config_errors('mine.py'):
+        read(data, False, workers)
+    message = f'{data}/class_1/empty ü.jpg: the picture cannot be read (the file is empty); '
+    assert str(error.value).startswith(message)
+    assert '\n' not in str(error.value)
+
+
+def test_the_same_pixels(data):
+    sample = dict(img_path=str(data / 'class_0' / '0.jpg'))
+    expected = TRANSFORMS.build(LOAD)(dict(sample))['img']
+    for skip in (False, True):
+        assert np.array_equal(CheckedReading(LOAD, skip)(dict(sample))['img'], expected)
+
+
+def test_other_errors_are_not_the_pictures(data):
+    """A mistake in the config is not skipped, though it happens at each picture."""
+    reading = CheckedReading(dict(**LOAD, imdecode_backend='none'), skip=True)
+    with pytest.raises(ValueError, match='backend: none is not supported'):
+        reading(dict(img_path=str(data / 'class_0' / '0.jpg')))
+    resize = dict(type='Resize', scale=(0, 0))
+    with pytest.raises(cv2.error):
+        CheckedReading(resize, skip=True)(dict(img=np.zeros((9, 9, 3), np.uint8)))
+
+
+@pytest.mark.parametrize('workers', [0, 2])
+def test_others_are_taken_and_it_is_counted(data, workers):
+    paths, dataset = read(data, True, workers)
+    assert len(paths) == len(dataset) == 27
+    assert {Path(path).name for path in paths} <= {f'{i}.jpg' for i in range(8)}
+    (reading,) = check_reading(dataset)
+    number, names = reading.take_skipped()
+    assert number >= 3
+    assert len(names) == 3
+    assert set(names) <= {str(data / 'class_1' / name) for name in BAD}
+    assert reading.take_skipped() == (0, [])
+    # The same seed takes the same ones.
+    assert read(data, True, workers)[0] == paths
+    assert read(data, True, workers, seed=1)[0] != paths
+
+
+def test_where_accuracy_is_measured_none_is_skipped_silently(data):
+    """mmengine refuses to take another; without test_mode wrn.training refuses the setting."""
+    with pytest.raises(Exception, match='should not get `None`'):
+        read(data, True, 0, test_mode=True)
+
+
+def test_nothing_but_unreadable_pictures(data):
+    for path in data.rglob('[0-9].jpg'):
+        path.unlink()
+    with pytest.raises(Exception, match='Cannot find valid image'):
+        read(data, True, 0, max_refetch=20)
+
+
+def test_configs_and_data_sets_that_wrap_others():
+    plain = dict(type='CustomDataset', pipeline=[LOAD, dict(type='PackInputs')])
+    repeated = dict(type='RepeatDataset', times=2, dataset=plain)
+    config = ConfigDict(type='ConcatDataset', datasets=[repeated, plain])
+    skip_unreadable(config)
+    for dataset in (config.datasets[0].dataset, config.datasets[1]):
+        assert dataset.pipeline[0] == dict(type='CheckedReading', transform=LOAD, skip=True)
+        assert dataset.pipeline[1:] == plain['pipeline'][1:]
+    with pytest.raises(WrnError, match='CIFAR10: has no pipeline'):
+        skip_unreadable(ConfigDict(type='CIFAR10'))
