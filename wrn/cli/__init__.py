@@ -5,7 +5,18 @@ import os
 import sys
 from collections.abc import Sequence
 
-from wrn.cli import check_data, convert, fit_check, info, plot, predict, publish, test, train
+from wrn.cli import (
+    check_data,
+    convert,
+    fit_check,
+    info,
+    plot,
+    predict,
+    prepare_imagenet,
+    publish,
+    test,
+    train,
+)
 from wrn.cli import list as list_command
 from wrn.errors import RunStoppedError, WrnError
 from wrn.version import __version__
@@ -14,6 +25,7 @@ _COMMANDS = {
     'list': list_command,
     'info': info,
     'predict': predict,
+    'prepare-imagenet': prepare_imagenet,
     'check-data': check_data,
     'train': train,
     'fit-check': fit_check,
