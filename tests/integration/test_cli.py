@@ -173,6 +173,17 @@ def test_mistakes_in_the_data_folder(fails, make_image_folder, tmp_path):
     assert "train_dataloader.dataset.type: 'ImageNet' has 1000 classes" in error
     error = train(root, 'train_dataloader.dataset.ann_file=none.txt')
     assert 'none.txt: the annotation file does not exist' in error
+    for lines, message in (
+        ('', 'the annotation file is empty'),
+        ('a b.jpg 0\nb.jpg 1000\n', 'line 2 must be the path of a picture, a space, and its label'),
+        ('a b.jpg\n', 'and its label from 0 to 999'),
+        ('b.jpg -1\n', 'line 1 must'),
+        ('b.jpg 1\n\n', 'line 2 must'),
+    ):
+        (root / 'list.txt').write_text(lines)
+        error = train(root, 'train_dataloader.dataset.ann_file=list.txt')
+        assert f'{root}/list.txt: ' in error
+        assert message in error
 
 
 def test_the_weights_of_another_model_are_refused(fails, tmp_path):

@@ -3,13 +3,17 @@
 import json
 import pickle
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
+from timm.data import ImageNetInfo
 
 import wrn
 from wrn.weights import read_checkpoint
@@ -301,3 +305,51 @@ def test_unreadable_pictures_are_skipped_and_counted(run, fails, tmp_path, child
     )
     error = fails(*train[2:], '--cfg-options', 'train_cfg.max_epochs=1')
     assert 'val_dataloader: must not skip pictures' in error
+
+
+def test_imagenet_as_folders_and_as_annotation_files(run, tmp_path, rng):
+    """The same pictures in either layout: trained on, and tested with the same results."""
+    folders, listed = tmp_path / 'folders', tmp_path / 'listed'
+    wnids = ImageNetInfo().label_names()
+    for split in ('train', 'val'):
+        for wnid in wnids:
+            (folders / split / wnid).mkdir(parents=True)
+        (listed / split).mkdir(parents=True)
+        lines = []
+        for label in (0, 7, 999):
+            pixels = rng.integers(0, 255, (50, 40, 3), dtype=np.uint8)
+            path = folders / split / wnids[label] / f'{split} {label}.JPEG'
+            Image.fromarray(pixels).save(path)
+            shutil.copy(path, listed / split)
+            lines.append(f'{path.name} {label}\n')
+        (listed / 'meta').mkdir(exist_ok=True)
+        (listed / 'meta' / f'{split}.txt').write_text(''.join(lines))
+    config = tmp_path / 'mine.py'
+    config.write_text(f"""
+_base_ = ['{wrn.zoo.root()}/configs/wrn/wide-resnet50_8xb32_in1k.py']
+model = dict(backbone=dict(depth=18, base_channels=8, stem_channels=16), head=dict(in_channels=128))
+loader = dict(batch_size=3, num_workers=0, dataset=dict(data_root='listed'))
+train_dataloader = dict(**loader)
+val_dataloader = dict(**loader)
+test_dataloader = val_dataloader
+train_cfg = dict(max_epochs=1)
+""")
+    run('wrn', 'train', config, '--work-dir', 'run', cwd=tmp_path)
+    results = []
+    for options in (
+        [],  # meta/val.txt is found
+        ['data_root=folders'],
+        ['data_prefix=listed/val', 'data_root=', 'split=', 'ann_file=listed/meta/val.txt'],
+    ):
+        words = [f'test_dataloader.dataset.{option}' for option in options]
+        words = ['--cfg-options', *words] if words else []
+        run(
+            'wrn', 'test', config, 'run/epoch_1.pth', '--work-dir', 'run', '--out', 'pred.pkl',
+            *words, cwd=tmp_path,
+        )  # fmt: skip
+        predictions = pickle.loads((tmp_path / 'pred.pkl').read_bytes())
+        results.append({p['gt_label'].item(): p['pred_score'] for p in predictions})
+    assert results[0].keys() == {0, 7, 999}
+    for result in results[1:]:
+        assert result.keys() == results[0].keys()
+        assert all(torch.equal(result[label], results[0][label]) for label in result)

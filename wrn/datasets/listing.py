@@ -1,6 +1,7 @@
 """List the pictures of a data folder as mmpretrain's data sets list them, and what they leave."""
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -46,7 +47,7 @@ def list_splits(folder: Path, ann_file: Path | None = None) -> list[Split]:
 
     Args:
         folder: A folder of class folders, or one of ``train``, ``val`` and ``test`` that are such
-            folders each, or whose pictures ``meta/train.txt`` and so on list.
+            folders each, or whose pictures ``meta/train.txt`` and ``meta/val.txt`` list.
         ann_file: An annotation file: of each picture a line with its path below the folder and
             its label. Defaults to None.
 
@@ -76,8 +77,8 @@ def list_splits(folder: Path, ann_file: Path | None = None) -> list[Split]:
 
 def _list_split(folder: Path, name: str) -> Split:
     annotations = folder / 'meta' / f'{name}.txt'
-    if name and annotations.is_file():
-        return _list_annotated(folder, annotations, name, name, labelled=name != 'test')
+    if name in ('train', 'val') and annotations.is_file():
+        return _list_annotated(folder, annotations, name, name)
     classes, _ = find_folders(str(folder / name))
     split = Split(name or folder.resolve().name, classes)
     if name == 'test' and not classes:  # as ImageNet's, which has no labels
@@ -119,19 +120,30 @@ def _scan(folder: Path) -> list[os.DirEntry[str]]:
     return sorted(found, key=lambda entry: entry.name)
 
 
-def _list_annotated(
-    folder: Path, ann_file: Path, name: str, prefix: str, labelled: bool = True
-) -> Split:
-    split = Split(name)
+def read_annotations(ann_file: Path) -> Iterator[tuple[int, str, int | None]]:
+    """Read an annotation file as mmpretrain's data sets do: lines of a path, a space, a label.
+
+    Args:
+        ann_file: The file.
+
+    Yields:
+        The number of the line, the path and the label; for a line without a label, None.
+    """
     with ann_file.open(encoding='utf-8') as lines:
         for number, line in enumerate(lines, 1):
-            path, _, label = line.strip().rpartition(' ') if labelled else (line.strip(), '', '')
-            if labelled and not (path and label.isdigit()):
-                reason = f'line {number} is not the path of a picture, a space, and its label'
-                split.problems.append(Problem('annotation', str(ann_file), reason))
-                continue
+            path, _, label = line.strip().rpartition(' ')
+            yield number, path, int(label) if path and label.isdecimal() else None
+
+
+def _list_annotated(folder: Path, ann_file: Path, name: str, prefix: str) -> Split:
+    split = Split(name)
+    for number, path, label in read_annotations(ann_file):
+        if label is None:
+            reason = f'line {number} is not the path of a picture, a space, and its label'
+            split.problems.append(Problem('annotation', str(ann_file), reason))
+        else:
             split.files.append(os.path.join(prefix, path))
-            split.labels.append(int(label) if labelled else None)
+            split.labels.append(label)
     return split
 
 

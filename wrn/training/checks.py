@@ -10,6 +10,7 @@ from mmengine.runner import Runner
 from mmpretrain.registry import OPTIMIZERS
 from torch.utils.data import DataLoader
 
+from wrn.datasets.listing import read_annotations
 from wrn.describing import check_meaning
 from wrn.errors import CheckpointError, WrnError
 from wrn.weights import check_state_dict, set_normalization, to_openmmlab
@@ -28,7 +29,7 @@ def check_data_folder(name: str, dataset: ConfigDict, num_classes: int | None) -
 
     Raises:
         WrnError: If the folder or the annotation file is missing, has no class folders, or has
-            another number of them than the head has classes.
+            another number of them than the head has classes, or a line without such a label.
     """
     key = f'{name}.dataset'
     while 'dataset' in dataset:  # RepeatDataset and the like
@@ -53,8 +54,11 @@ def check_data_folder(name: str, dataset: ConfigDict, num_classes: int | None) -
             f'{listed}: the annotation file does not exist; give another with --cfg-options '
             f'{key}.ann_file=FILE'
         )
-    if not listed.is_file() and dataset.get('with_label', True):
-        _check_class_folders(name, folder, num_classes)
+    if dataset.get('with_label', True):
+        if listed.is_file():
+            _check_annotations(listed, num_classes)
+        else:
+            _check_class_folders(name, folder, num_classes)
     named = dataset.get('metainfo') or dataset.get('classes')
     if kind == 'ImageNet' and not named and num_classes not in (None, 1000):
         raise WrnError(
@@ -80,6 +84,19 @@ def _check_class_folders(name: str, folder: Path, num_classes: int | None) -> No
             f'{folder}: has {classes} class folders, but the head of the model has {num_classes} '
             f'classes; {cure}'
         )
+
+
+def _check_annotations(ann_file: Path, num_classes: int | None) -> None:
+    """Check the labels: one that is too large ends an epoch, or is merely counted as wrong."""
+    number = 0
+    for number, _, label in read_annotations(ann_file):
+        if label is None or (num_classes is not None and label >= num_classes):
+            raise WrnError(
+                f'{ann_file}: line {number} must be the path of a picture, a space, and its label'
+                + (f' from 0 to {num_classes - 1}' if num_classes else '')
+            )
+    if number == 0:
+        raise WrnError(f'{ann_file}: the annotation file is empty')
 
 
 def check_topk(name: str, metrics: Any, num_classes: int | None) -> None:
