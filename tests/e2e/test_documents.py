@@ -37,6 +37,7 @@ def test_links_and_paths_exist(checkout):
         'configs/wrn/README.md',
         'docs/weights.md',
         'docs/cifar.md',
+        'docs/data.md',
     ):
         text = (checkout / document).read_text()
         for target in re.findall(r'\]\(([^)#:]+)\)', text):

@@ -146,8 +146,12 @@ def test_kinds(content, name, kind):
     assert kind_of(content, name) == kind
 
 
-def test_a_gif_named_png_and_a_jpeg_of_two_pictures(tmp_path, photograph):
+def test_other_formats_and_a_jpeg_of_two_pictures(tmp_path, photograph):
     picture = Image.open(photograph)
+    content = io.BytesIO()
+    picture.save(content, 'PCX')
+    assert opencv(content.getvalue()) is None
+    assert kind_of(content.getvalue(), 'jpg') == 'unreadable'
     picture.save(tmp_path / 'a.png', 'GIF')
     picture.save(tmp_path / 'b.jpg', 'MPO', save_all=True, append_images=[picture])
     with (tmp_path / 'a.png').open('rb') as gif, (tmp_path / 'b.jpg').open('rb') as mpo:

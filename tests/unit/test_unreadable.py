@@ -9,6 +9,7 @@ from mmengine.config import ConfigDict
 from mmengine.runner import Runner
 from mmpretrain.datasets import CustomDataset
 from mmpretrain.registry import TRANSFORMS
+from torch._utils import ExceptionWrapper
 
 from wrn.config import config_errors
 from wrn.datasets import CheckedReading, skip_unreadable
@@ -67,15 +68,18 @@ def test_it_is_named(data, name, backend):
     assert CheckedReading(LOAD, skip=True)(dict(img_path=str(path))) is None
 
 
-@pytest.mark.parametrize('workers', [0, 2])
-def test_one_line_from_a_worker_too(data, workers):
-    for name in ('cut.jpg', 'text.jpg'):
-        (data / 'class_1' / name).unlink()
-    with pytest.raises(WrnError) as error, config_errors('mine.py'):
-        read(data, False, workers)
-    message = f'{data}/class_1/empty ü.jpg: the picture cannot be read (the file is empty); '
-    assert str(error.value).startswith(message)
-    assert '\n' not in str(error.value)
+def test_one_line_from_a_worker_too(data):
+    path = data / 'class_1' / 'empty ü.jpg'
+    try:
+        CheckedReading(LOAD)(dict(img_path=str(path)))
+    except PictureError:
+        error_of_worker = ExceptionWrapper(where='in DataLoader worker process 0')
+    with pytest.raises(PictureError) as error, config_errors('mine.py'):
+        error_of_worker.reraise()
+    assert str(error.value) == (
+        f'{path}: the picture cannot be read (the file is empty); remove or replace it; '
+        '`wrn check-data` finds all of them'
+    )
 
 
 def test_the_same_pixels(data):

@@ -9,7 +9,6 @@ import cv2
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-_EXTENSIONS = Image.registered_extensions()  # before threads ask for them
 _SAME = {'MPO': 'JPEG'}  # cameras write it: a JPEG with more pictures behind the first
 _CUT_OFF = re.compile('truncated|incomplete', re.IGNORECASE)
 
@@ -46,7 +45,7 @@ def find_damage(file: IO[bytes], name: str) -> Damage | None:
         reason = ' '.join(str(error).split()) or type(error).__name__
         return Damage('truncated' if _CUT_OFF.search(reason) else 'unreadable', reason)
     suffix = Path(name).suffix.lower()
-    if _EXTENSIONS.get(suffix, kind) == kind:
+    if Image.registered_extensions().get(suffix, kind) == kind:
         return None
     return Damage('misnamed', f'it is a {kind}, not a {suffix}')
 

@@ -14,7 +14,7 @@ from mmpretrain.registry import TRANSFORMS
 from wrn.datasets.damage import find_damage
 from wrn.errors import PictureError, WrnError
 
-_NAMED = 3  # how many skipped pictures are named
+NAMED = 3  # how many skipped pictures are named
 
 
 @TRANSFORMS.register_module()
@@ -63,7 +63,7 @@ class CheckedReading(BaseTransform):
                 ) from error
         with self._number.get_lock():
             self._number.value += 1
-            if self._number.value <= _NAMED:  # no more than a pipe holds
+            if self._number.value <= NAMED:  # no more than a pipe holds
                 self._names.put(path)
         return None
 
@@ -71,7 +71,7 @@ class CheckedReading(BaseTransform):
         """Return how many pictures were skipped since the last call, and the first of them."""
         with self._number.get_lock():
             number, self._number.value = self._number.value, 0
-            return number, [self._names.get() for _ in range(min(number, _NAMED))]
+            return number, [self._names.get() for _ in range(min(number, NAMED))]
 
     def _find_reason(self, path: str) -> str | None:
         try:

@@ -7,10 +7,8 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
-from wrn.datasets.reading import check_reading
+from wrn.datasets.reading import NAMED, check_reading
 from wrn.errors import WrnError
-
-_NAMED = 3
 
 
 class UnreadableHook(Hook):
@@ -33,7 +31,7 @@ class UnreadableHook(Hook):
             return
         numbers, names = zip(*chain(*all_gather_object(taken)), strict=True)
         if number := sum(numbers):
-            first = ', '.join(list(chain(*names))[:_NAMED])
+            first = ', '.join(list(chain(*names))[:NAMED])
             runner.logger.warning(f'Skipped {number} pictures that cannot be read, such as {first}')
 
 
