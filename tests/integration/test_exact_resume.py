@@ -232,3 +232,10 @@ def test_nothing_but_damaged_checkpoints(config, fails, copied):
     assert 'has no checkpoint that is whole' in line
     line = fails('train', config, '--work-dir', copied, '--resume', copied / LAST)
     assert f'{LAST}: the file is damaged' in line
+
+
+def test_checkpoints_in_a_folder_of_their_own(config, start, undisturbed, tmp_path):
+    kept = ['--cfg-options', f'default_hooks.checkpoint.out_dir={tmp_path}/kept']
+    ended(start(config, tmp_path / 'run', *kept, 'train_cfg.max_epochs=1'), 0)
+    ended(start(config, tmp_path / 'run', '--resume', *kept), 0)
+    assert_equal(contents(tmp_path / 'kept' / 'run'), contents(undisturbed))

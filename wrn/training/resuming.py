@@ -27,7 +27,11 @@ def set_resume(cfg: Config) -> None:
     searched = cfg.get('resume') and cfg.get('load_from') is None
     mark = work_dir / '.started'
     if restarted or searched:
-        if (found := find_resumable(work_dir, None if searched else mark)) is not None:
+        folders = [work_dir]
+        hook = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
+        if out_dir := hook.get('out_dir'):  # below which mmengine makes a folder for the run
+            folders.append(Path(out_dir, work_dir.name))
+        if (found := find_resumable(folders, None if searched else mark)) is not None:
             cfg.resume, cfg.load_from = True, found
         elif searched:
             print_log(f'{work_dir}: has no checkpoint to resume; starting anew', 'current')
@@ -41,11 +45,11 @@ def set_resume(cfg: Config) -> None:
             cfg.randomness = dict(cfg.get('randomness') or {}, seed=seed)
 
 
-def find_resumable(work_dir: str | Path, after: Path | None = None) -> str | None:
+def find_resumable(folders: list[Path], after: Path | None = None) -> str | None:
     """Find the newest checkpoint of a run that is whole, and remove what was never finished.
 
     Args:
-        work_dir: The folder of the run.
+        folders: The folders that the run writes to.
         after: A file that must have been there before it. Defaults to None, any checkpoint.
 
     Returns:
@@ -54,20 +58,20 @@ def find_resumable(work_dir: str | Path, after: Path | None = None) -> str | Non
     Raises:
         CheckpointError: If there are some, and all are damaged.
     """
-    found = [_find_resumable(Path(work_dir), after) if is_main_process() else None]
+    found = [_find_resumable(folders, after) if is_main_process() else None]
     broadcast_object_list(found)
     if isinstance(found[0], CheckpointError):
         raise found[0]
     return found[0]
 
 
-def _find_resumable(work_dir: Path, after: Path | None) -> str | CheckpointError | None:
-    for unfinished in work_dir.glob('.*.pth.*'):
+def _find_resumable(folders: list[Path], after: Path | None) -> str | CheckpointError | None:
+    for unfinished in (path for folder in folders for path in folder.glob('.*.pth.*')):
         unfinished.unlink()
     if after and not after.exists():
         return None
     since = after.stat().st_mtime_ns if after else 0
-    times = {path: path.stat().st_mtime_ns for path in work_dir.glob('*.pth')}
+    times = {path: path.stat().st_mtime_ns for folder in folders for path in folder.glob('*.pth')}
     paths = [p for p in times if times[p] >= since and not p.name.startswith('best_')]
     paths.sort(key=lambda path: (times[path], path.name), reverse=True)
     damaged: list[str] = []
@@ -80,7 +84,7 @@ def _find_resumable(work_dir: Path, after: Path | None) -> str | CheckpointError
             print_log(f'{error}; taking the one before it', 'current', logging.WARNING)
     if damaged:
         return CheckpointError(
-            f'{work_dir}: has no checkpoint that is whole ({damaged[0]}); start anew without '
+            f'{folders[0]}: has no checkpoint that is whole ({damaged[0]}); start anew without '
             '--resume'
         )
     return None
