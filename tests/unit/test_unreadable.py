@@ -136,5 +136,6 @@ def test_configs_and_data_sets_that_wrap_others():
     for dataset in (config.datasets[0].dataset, config.datasets[1]):
         assert dataset.pipeline[0] == dict(type='CheckedReading', transform=LOAD, skip=True)
         assert dataset.pipeline[1:] == plain['pipeline'][1:]
+    assert plain['pipeline'][0] == LOAD  # which another data set may share
     with pytest.raises(WrnError, match='CIFAR10: has no pipeline'):
         skip_unreadable(ConfigDict(type='CIFAR10'))

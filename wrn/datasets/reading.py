@@ -103,7 +103,8 @@ def skip_unreadable(dataset: ConfigDict) -> None:
         return
     if not dataset.get('pipeline'):
         raise WrnError(f'{dataset.type}: has no pipeline whose first transform reads pictures')
-    dataset.pipeline[0] = dict(type='CheckedReading', transform=dataset.pipeline[0], skip=True)
+    first, *others = dataset.pipeline
+    dataset.pipeline = [dict(type='CheckedReading', transform=first, skip=True), *others]
 
 
 def check_reading(dataset: Any) -> Iterator[CheckedReading]:
