@@ -32,6 +32,7 @@ class SafeLocalBackend(LocalBackend):
             obj: The content.
             filepath: Where to write.
         """
+        Path(filepath).parent.mkdir(parents=True, exist_ok=True)
         with write_atomically(filepath) as file:
             file.write(obj)
 
