@@ -204,7 +204,7 @@ def test_test_options(run, tmp_path, digits_weights):
     assert top1(run(*common, '--amp').stdout) > 98
 
 
-def test_auto_scale_lr_and_no_validate(run, tmp_path):
+def test_auto_scale_lr_amp_and_no_validate(run, tmp_path):
     options = [
         'train_dataloader.batch_size=128',
         'train_cfg.max_epochs=1',
@@ -212,11 +212,12 @@ def test_auto_scale_lr_and_no_validate(run, tmp_path):
         'default_hooks.logger.interval=1',
     ]
     result = run(
-        'wrn', 'train', DIGITS, '--work-dir', tmp_path, '--auto-scale-lr', '--no-validate',
+        'wrn', 'train', DIGITS, '--work-dir', tmp_path, '--auto-scale-lr', '--amp', '--no-validate',
         '--cfg-options', *options,
     )  # fmt: skip
     assert 'lr: 1.0000e-01' in result.stdout  # twice 0.05
     assert 'Epoch(val)' not in result.stdout
+    assert "type='BFloat16OptimWrapper'" in result.stdout
 
 
 def test_mmpretrains_own_tools(run, tmp_path, mmpretrain_root):

@@ -1,0 +1,40 @@
+"""``--amp`` takes what the device computes in."""
+
+import pytest
+import torch
+
+from wrn.cli import parse_args
+from wrn.cli.options import read_train_config
+from wrn.training import precision
+
+MODERN = 'wide-resnet28-10_8xb16-modern-200e_cifar10'  # in bfloat16 by its own config
+
+
+@pytest.fixture
+def wrapper(tmp_path):
+    def read(name='wide-resnet16-2_1xb64_digits', *settings):
+        words = ['train', name, '--amp', '--work-dir', str(tmp_path)]
+        words += ['--cfg-options', *settings] if settings else []
+        return read_train_config(parse_args(words)).optim_wrapper
+
+    return read
+
+
+def test_the_cpu_and_new_gpus_compute_in_bfloat16(wrapper, monkeypatch):
+    for device, supported in (('cpu', False), ('cuda', True)):
+        monkeypatch.setattr(precision, 'get_device', lambda device=device: device)
+        monkeypatch.setattr(torch.cuda, 'is_available', lambda supported=supported: supported)
+        monkeypatch.setattr(torch.cuda, 'is_bf16_supported', lambda including_emulation: True)
+        assert wrapper().type == 'BFloat16OptimWrapper'
+        scaled = wrapper(MODERN, 'optim_wrapper.loss_scale=512')
+        assert scaled.type == 'BFloat16OptimWrapper'
+        assert 'loss_scale' not in scaled
+
+
+def test_old_gpus_compute_in_float16_with_a_scaled_loss(wrapper, monkeypatch):
+    monkeypatch.setattr(precision, 'get_device', lambda: 'cuda')
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
+    monkeypatch.setattr(torch.cuda, 'is_bf16_supported', lambda including_emulation: False)
+    assert wrapper().type == 'AmpOptimWrapper'
+    assert wrapper().loss_scale == 'dynamic'
+    assert wrapper(MODERN, 'optim_wrapper.loss_scale=512').loss_scale == 512
