@@ -38,6 +38,8 @@ def test_links_and_paths_exist(checkout):
         'docs/weights.md',
         'docs/cifar.md',
         'docs/data.md',
+        'docs/training.md',
+        'docs/speed.md',
     ):
         text = (checkout / document).read_text()
         for target in re.findall(r'\]\(([^)#:]+)\)', text):
