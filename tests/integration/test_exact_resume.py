@@ -237,5 +237,9 @@ def test_nothing_but_damaged_checkpoints(config, fails, copied):
 def test_checkpoints_in_a_folder_of_their_own(config, start, undisturbed, tmp_path):
     kept = ['--cfg-options', f'default_hooks.checkpoint.out_dir={tmp_path}/kept']
     ended(start(config, tmp_path / 'run', *kept, 'train_cfg.max_epochs=1'), 0)
-    ended(start(config, tmp_path / 'run', '--resume', *kept), 0)
+    process = start(config, tmp_path / 'run', '--resume', *kept)
+    ended(process, 0)
+    # The best of the first epoch, it was written again after its validation.
+    validations = re.findall(r'Epoch\(val\) \[(\d)\]', (process.outputs / 'stdout').read_text())
+    assert validations == ['2', '3', '4']
     assert_equal(contents(tmp_path / 'kept' / 'run'), contents(undisturbed))

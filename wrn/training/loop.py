@@ -21,13 +21,18 @@ class ExactTrainLoop(EpochBasedTrainLoop):
     """mmengine's loop over epochs, which ends with the same weights however often it is resumed.
 
     Order and randomness are those of :mod:`wrn.training.seeding`. A validation that was due when
-    the run was stopped is made up for.
+    the checkpoint was written is made up for.
 
     Args:
         runner: The runner.
         dataloader: The config of the data loader, which has no batch sampler of its own.
         **kwargs: The other arguments of :class:`mmengine.runner.EpochBasedTrainLoop`.
+
+    Attributes:
+        validated: Whether the weights at hand have been validated.
     """
+
+    validated = False
 
     def __init__(self, runner: Runner, dataloader: dict[str, Any], **kwargs: Any) -> None:
         dataloader = deepcopy(dataloader)
@@ -50,7 +55,7 @@ class ExactTrainLoop(EpochBasedTrainLoop):
             The model.
         """
         self.runner.call_hook('before_train')
-        if self._iter and self._iter == self._epoch * len(self.dataloader):
+        if self._epoch and not self.validated and self._iter == self._epoch * len(self.dataloader):
             self._validate()
         while self._epoch < self._max_epochs and not self.stop_training:
             self.run_epoch()
@@ -97,16 +102,27 @@ def use_exact_loop(cfg: Config) -> list[Hook]:
 class PositionHook(Hook):
     """Note in checkpoints how many pictures of the epoch are done, and go on from there.
 
+    Also whether the weights have been validated, since that may step a scheduler.
+
     So a run may go on with another number of processes. An update that would then be done in part
     is done anew. A checkpoint that does not say is taken to stand at the end of an epoch, as those
     that mmengine writes.
     """
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        """Note that the weights change."""
+        runner.train_loop.validated = False
+
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        """Note that the weights are validated."""
+        runner.train_loop.validated = True
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Note where the run stands."""
         meta, sampler = checkpoint['meta'], runner.train_dataloader.batch_sampler
         done = meta['iter'] - meta['epoch'] * len(sampler)
         meta['pictures_of_epoch'] = done * sampler.batch_size * get_world_size()
+        meta['validated'] = runner.train_loop.validated
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Count the iterations that the pictures are with the batches and processes at hand."""
@@ -115,6 +131,7 @@ class PositionHook(Hook):
             update = sampler.batch_size * get_world_size() * sampler.accumulative_counts
             updates = meta.get('pictures_of_epoch', 0) // update
             meta['iter'] = meta['epoch'] * len(sampler) + updates * sampler.accumulative_counts
+            runner.train_loop.validated = meta.get('validated', False)
 
 
 def outlive_sigterm(worker_id: int, **kwargs: Any) -> None:
