@@ -1,7 +1,7 @@
 """Wide Residual Networks for mmpretrain.
 
-Importing this package registers the networks and data sets in mmpretrain's registries, the models
-in its hub, and a safe checkpoint loader in mmengine.
+Importing this package registers the networks, data sets, metrics and hooks in mmpretrain's
+registries, the models in its hub, and a safe checkpoint loader in mmengine.
 """
 
 from wrn.upstream.quick_imports import quick_imports
@@ -11,6 +11,7 @@ with quick_imports():
 
     from wrn import zoo
     from wrn.datasets import SVHN, Digits
+    from wrn.evaluation import Calibration, PredictionWriter
     from wrn.hub import get_model
     from wrn.inference import inference_model
     from wrn.models import WideResNet, WideResNetCIFAR
@@ -25,7 +26,9 @@ override_models(zoo.models)
 __all__ = [
     'SVHN',
     'BFloat16OptimWrapper',
+    'Calibration',
     'Digits',
+    'PredictionWriter',
     'WideResNet',
     'WideResNetCIFAR',
     '__version__',

@@ -1,12 +1,14 @@
 """Write files so that a half-written one never stands where a whole one stood."""
 
 import contextlib
+import csv
 import hashlib
+import io
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from wrn.errors import WrnError
 
@@ -98,3 +100,17 @@ def hash_file(path: str | Path, algorithm: str = 'sha256') -> str:
         while chunk := file.read(1 << 20):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def format_csv(rows: Iterable[Iterable[Any]]) -> bytes:
+    """Put rows into the format of a CSV file.
+
+    Args:
+        rows: The values of each row, that of the header first.
+
+    Returns:
+        The content of the file, in UTF-8.
+    """
+    text = io.StringIO(newline='')
+    csv.writer(text, lineterminator='\n').writerows(rows)
+    return text.getvalue().encode()

@@ -1,5 +1,6 @@
 """Two processes on the CPU, through the scripts that people know from OpenMMLab."""
 
+import json
 import os
 import pickle
 import re
@@ -117,16 +118,23 @@ def test_two_processes_test_as_one(run, tmp_path, checkout, env, digits_weights,
         ('bash', tools / 'dist_test.sh', DIGITS, digits_weights, 2),
         ('wrn', 'test', DIGITS, digits_weights),
     ):
-        out = tmp_path / 'out.pkl'
-        metrics = run(*command, '--out', out, *options)
+        out, report = tmp_path / 'out.pkl', tmp_path / f'report_{len(results)}'
+        tested = run(*command, '--out', out, '--report', report, *options)
         predictions = pickle.loads(out.read_bytes())
         assert len(predictions) == pictures
-        results.append((top1(metrics.stdout), predictions))
-    assert results[0][0] == results[1][0]
-    for two, one in zip(*(predictions for _, predictions in results), strict=True):
-        assert two['gt_label'] == one['gt_label']
-        # Batches of other pictures are added up in another order.
-        torch.testing.assert_close(two['pred_score'], one['pred_score'], rtol=1e-5, atol=1e-7)
+        assert tested.stdout.count('wrote ') == 1
+        tables = [(report / name).read_text() for name in ('classes.csv', 'confusion.csv')]
+        metrics = json.loads((report / 'metrics.json').read_text())
+        results.append((top1(tested.stdout), tables, metrics, predictions))
+    (*two, two_metrics, two_predictions), (*one, one_metrics, one_predictions) = results
+    assert two == one
+    # Batches of other pictures are added up in another order.
+    assert two_metrics == pytest.approx(one_metrics, rel=1e-4)
+    for of_two, of_one in zip(two_predictions, one_predictions, strict=True):
+        assert of_two['gt_label'] == of_one['gt_label']
+        torch.testing.assert_close(
+            of_two['pred_score'], of_one['pred_score'], rtol=1e-5, atol=1e-7
+        )
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,12 @@ from mmengine.config import Config, ConfigDict, DictAction
 from wrn.config import check_keys, config_errors, get_test_dataset, read_config
 from wrn.datasets import skip_unreadable
 from wrn.errors import WrnError
+from wrn.evaluation import REPORT_METRICS, add_metrics
+from wrn.evaluation.predictions import SUFFIXES
 from wrn.training import has_accelerator, use_mixed_precision
 
 _RESULTS = {'pred': 'predictions', 'metrics': 'metrics'}
-_SUFFIXES = {'pred': ('.pkl', '.pickle'), 'metrics': ('.json', '.yaml', '.yml')}
+_SUFFIXES = {'pred': SUFFIXES, 'metrics': ('.json', '.yaml', '.yml')}
 
 
 class _SettingsAction(DictAction):
@@ -138,6 +140,9 @@ def read_test_config(args: Namespace) -> Config:
             )
         if args.tta:
             _augment_test(cfg)
+        if args.report is not None:
+            _make_folder('--report', args.report)
+            cfg.test_evaluator = add_metrics(cfg.get('test_evaluator'), *REPORT_METRICS)
     return cfg
 
 
@@ -196,6 +201,14 @@ def _check_out(out: Path, item: str) -> None:
     check_out(out)
 
 
+def _make_folder(option: str, folder: str) -> None:
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WrnError(f'{option} {folder}: cannot be made ({error.strerror})') from error
+    check_writable(f'{option} {folder}', Path(folder))
+
+
 def _apply_common_options(cfg: Config, args: Namespace) -> None:
     apply_settings(cfg, args)
     cfg.launcher = args.launcher
@@ -203,12 +216,7 @@ def _apply_common_options(cfg: Config, args: Namespace) -> None:
         cfg.work_dir = args.work_dir
     elif cfg.get('work_dir') is None:
         cfg.work_dir = str(Path('work_dirs', Path(str(cfg.filename)).stem))
-    try:
-        Path(cfg.work_dir).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        reason = error.strerror
-        raise WrnError(f'--work-dir {cfg.work_dir}: cannot be made ({reason})') from error
-    check_writable(f'--work-dir {cfg.work_dir}', Path(cfg.work_dir))
+    _make_folder('--work-dir', cfg.work_dir)
     # Pinning memory without an accelerator does nothing but warn.
     pin_memory = has_accelerator() and not args.no_pin_memory
     for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):

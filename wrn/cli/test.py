@@ -2,9 +2,13 @@
 
 import argparse
 
+from mmengine.dist import is_main_process
+
 from wrn import training, zoo
 from wrn.cli.options import add_common_arguments, read_test_config
+from wrn.cli.tables import print_report
 from wrn.errors import WrnError
+from wrn.evaluation import CONFUSION, Report
 
 HELP = "measure a model's accuracy"
 
@@ -21,7 +25,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--out-item',
         choices=['pred', 'metrics'],
-        help='what to write: the predictions (.pkl), or the metrics (.json, .yaml) (default: pred)',
+        help='what to write: the predictions (.pkl, .json, .csv), or the metrics (.json, .yaml) '
+        '(default: pred)',
+    )
+    parser.add_argument(
+        '--report',
+        metavar='FOLDER',
+        help='measure calibration and each class, too, and write it here, with a confusion matrix',
     )
     parser.add_argument('--amp', action='store_true', help='test with mixed precision')
     parser.add_argument(
@@ -45,4 +55,10 @@ def run(args: argparse.Namespace) -> None:
         if entry is None or entry.weights is None:
             raise WrnError(f'{args.config}: a config has no weights; give a checkpoint after it')
         args.checkpoint = entry.weights
-    training.test(read_test_config(args), args.out, args.out_item)
+    result = training.test(read_test_config(args), args.out, args.out_item)
+    if CONFUSION in result.metrics and is_main_process():  # of --report, or of the config
+        report = Report(result.metrics, result.classes)
+        print_report(report)
+        if args.report is not None:
+            report.write(args.report)
+            print(f'wrote {args.report}')

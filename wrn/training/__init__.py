@@ -3,6 +3,14 @@
 from wrn.training.fit_check import FitCheck, fit_check
 from wrn.training.launch import has_accelerator
 from wrn.training.precision import use_mixed_precision
-from wrn.training.runner import test, train
+from wrn.training.runner import Results, test, train
 
-__all__ = ['FitCheck', 'fit_check', 'has_accelerator', 'test', 'train', 'use_mixed_precision']
+__all__ = [
+    'FitCheck',
+    'Results',
+    'fit_check',
+    'has_accelerator',
+    'test',
+    'train',
+    'use_mixed_precision',
+]

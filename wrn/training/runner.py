@@ -1,18 +1,21 @@
 """Train and test with mmengine's runner."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import mmengine
+import torch
 from mmengine.config import Config
 from mmengine.dist import is_main_process
-from mmengine.evaluator import DumpResults
 from mmengine.hooks import Hook
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from wrn.config import config_errors
 from wrn.datasets import fetch_cifar
+from wrn.evaluation import add_metrics
 from wrn.files import write_atomically
 from wrn.training.checkpoints import use_safe_checkpoints
 from wrn.training.checks import (
@@ -63,7 +66,20 @@ def train(cfg: Config) -> None:
             runner.train()
 
 
-def test(cfg: Config, out: str | None = None, out_item: str | None = None) -> dict[str, float]:
+@dataclass
+class Results:
+    """What came of a test.
+
+    Attributes:
+        metrics: The metrics by name.
+        classes: The names of the data set's classes, if it has any.
+    """
+
+    metrics: dict[str, Any]
+    classes: Sequence[str] | None
+
+
+def test(cfg: Config, out: str | None = None, out_item: str | None = None) -> Results:
     """Test a model.
 
     Args:
@@ -73,22 +89,25 @@ def test(cfg: Config, out: str | None = None, out_item: str | None = None) -> di
             Defaults to None, the predictions.
 
     Returns:
-        The metrics by name.
+        The metrics, and the names of the classes.
 
     Raises:
         WrnError: If the config, the data or the checkpoint is wrong.
     """
     started = _StartedHook()
     with config_errors(cfg.filename, unless=lambda: started.yes):
-        runner = build_runner(cfg, ['test_dataloader'], [started, CheckpointCheckHook()])
         if out and out_item != 'metrics':
-            runner.test_evaluator.metrics.append(DumpResults(out_file_path=out))
+            cfg.test_evaluator = add_metrics(
+                cfg.get('test_evaluator'), dict(type='PredictionWriter', out=out)
+            )
+        runner = build_runner(cfg, ['test_dataloader'], [started, CheckpointCheckHook()])
         metrics = runner.test()
     if out and out_item == 'metrics' and is_main_process():
-        text = mmengine.dump(metrics, file_format=Path(out).suffix.lstrip('.'))
+        plain = {k: v.tolist() if torch.is_tensor(v) else v for k, v in metrics.items()}
+        text = mmengine.dump(plain, file_format=Path(out).suffix.lstrip('.'))
         with write_atomically(out) as file:
             file.write(text.encode())
-    return metrics
+    return Results(metrics, runner.test_dataloader.dataset.metainfo.get('classes'))
 
 
 def build_runner(cfg: Config, loaders: list[str], hooks: list[Hook]) -> Runner:

@@ -1,0 +1,107 @@
+"""`wrn test` with reports and predictions: the command itself."""
+
+import csv
+import json
+import pickle
+import re
+
+import numpy as np
+import pytest
+from mmpretrain.registry import DATASETS
+from sklearn.metrics import accuracy_score, f1_score, log_loss
+
+import wrn
+from wrn.cli import main
+
+MODEL = 'wide-resnet16-2_1xb64_digits'
+DIGITS = f'configs/wrn/{MODEL}.py'
+@pytest.fixture(scope='module')
+def tested(tmp_path_factory):
+    """What `wrn test --report --out` writes of the embedded model, by another pair of hands."""
+    folder = tmp_path_factory.mktemp('tested')
+    common = ['test', MODEL, '--work-dir', str(folder / 'run')]
+    main([*common, '--report', str(folder / 'new/report'), '--out', str(folder / 'p.pkl')])
+    predictions = pickle.loads((folder / 'p.pkl').read_bytes())
+    scores = np.stack([p['pred_score'] for p in predictions]).astype(float)
+    labels = np.array([int(p['gt_label']) for p in predictions])
+    return folder, scores / scores.sum(axis=1, keepdims=True), labels
+
+
+def test_a_report_is_what_the_predictions_say(tested):
+    folder, scores, labels = tested
+    data = DATASETS.build(dict(type='Digits', split='test', pipeline=[]))
+    assert labels.tolist() == data.get_gt_labels().tolist()  # in the order of the data set
+    metrics = json.loads((folder / 'new/report/metrics.json').read_text())
+    predicted = scores.argmax(axis=1)
+    top1 = 100 * accuracy_score(labels, predicted)
+    assert metrics['accuracy/top1'] == pytest.approx(top1, rel=1e-6)  # which is in float32
+    macro = 100 * f1_score(labels, predicted, average='macro')
+    assert metrics['single-label/f1-score'] == pytest.approx(macro)
+    assert metrics['calibration/nll'] == pytest.approx(log_loss(labels, scores), rel=1e-5)
+    with (folder / 'new/report/confusion.csv').open() as file:
+        rows = [list(map(int, row[1:])) for row in list(csv.reader(file))[1:]]
+    expected = np.bincount(10 * labels + predicted, minlength=100).reshape(10, 10)
+    np.testing.assert_array_equal(rows, expected)
+    assert (folder / 'new/report/confusion.png').stat().st_size > 5000
+
+
+def test_a_config_with_metrics_of_its_own(tested, tmp_path, capfd):
+    folder, _, labels = tested
+    config = tmp_path / 'mine.py'
+    config.write_text(f"""
+_base_ = ['{wrn.zoo.root()}/{DIGITS}']
+test_evaluator = [
+    dict(type='Accuracy', topk=(1, 5)), dict(type='ConfusionMatrix'), dict(type='Calibration'),
+    dict(type='SingleLabelMetric', average=None),
+]
+""")
+    weights = wrn.zoo.models()[MODEL].weights
+    out = tmp_path / 'm.json'
+    options = ['--out', str(out), '--out-item', 'metrics', '--work-dir', str(tmp_path)]
+    main(['test', str(config), weights, *options])
+    printed = capfd.readouterr().out
+    metrics = json.loads(out.read_text())
+    expected = json.loads((folder / 'new/report/metrics.json').read_text())
+    assert metrics['calibration/ece'] == expected['calibration/ece']
+    assert np.sum(metrics['confusion_matrix/result']) == len(labels)
+    # A line of numbers, one for each list, the metrics, and the classes with the worst first.
+    assert re.search(r'test  accuracy/top1: 99\.1549  accuracy/top5: 100\.0000  cal', printed)
+    assert re.search(r'single-label/f1-score_classwise: 100 100 100 98\.63 ', printed)
+    assert re.search(r'\n calibration/nll +0\.0207 *\n', printed)
+    assert re.search(
+        r'\n class +precision +recall +F1 +pictures *\n 9 +94\.59 +97\.22 +95\.89 +36', printed
+    )
+    assert 'tensor(' not in printed.split('Load checkpoint')[1]
+
+
+@pytest.mark.parametrize('name', ['p.csv', 'p.json'])
+def test_predictions_of_pictures_with_paths(make_image_folder, tmp_path, name):
+    """And of an average over mirrored pictures."""
+    root = make_image_folder(classes=10, val=1)
+    config = tmp_path / 'mine.py'
+    load = "[dict(type='LoadImageFromFile'), dict(type='Resize', scale=(16, 16)), dict(type='PackInputs')]"
+    config.write_text(
+        f"_base_ = ['{wrn.zoo.root()}/{DIGITS}']\n"
+        f"test_dataloader = dict(dataset=dict(_delete_=True, type='CustomDataset', pipeline={load},\n"
+        f"    data_root='{root}', data_prefix='val'))\n"
+    )
+    out = tmp_path / name
+    weights = wrn.zoo.models()[MODEL].weights
+    main(['test', str(config), weights, '--tta', '--out', str(out), '--work-dir', str(tmp_path)])
+    rows = list(csv.DictReader(out.open())) if name == 'p.csv' else json.loads(out.read_text())
+    assert [row['img_path'] for row in rows] == [f'{root}/val/class_{i}/0.jpg' for i in range(10)]
+    assert [row['gt_class'] for row in rows] == [f'class_{i}' for i in range(10)]
+    assert [int(row['gt_label']) for row in rows] == list(range(10))
+    assert all(row['pred_class'] == f'class_{row["pred_label"]}' for row in rows)
+
+
+def test_mistakes(fails, tmp_path):
+    test = ['test', DIGITS, 'x.pth', '--work-dir', tmp_path / 'run']
+    (tmp_path / 'file').touch()
+    for folder in ('file', 'file/report'):
+        message = fails(*test, '--report', tmp_path / folder)
+        assert f'--report {tmp_path / folder}: cannot be made' in message
+    message = fails(*test, '--out', 'p.txt')
+    assert 'predictions are written as .pkl, .pickle, .json, .csv' in message
+    assert 'metrics are written as .json' in fails(*test, '--out', 'p.csv', '--out-item', 'metrics')
+

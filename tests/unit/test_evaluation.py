@@ -1,0 +1,271 @@
+"""Metrics against scikit-learn, mmpretrain and their definitions; what is written of them."""
+
+import csv
+import json
+import pickle
+import runpy
+import sys
+
+import numpy as np
+import pytest
+import torch
+from mmpretrain.evaluation import ConfusionMatrix, SingleLabelMetric
+from mmpretrain.structures import DataSample
+from PIL import Image
+from ranks import build_evaluator, evaluate, evaluate_in_two
+from sklearn.metrics import confusion_matrix, log_loss, precision_recall_fscore_support
+
+from wrn.cli.tables import print_report
+from wrn.errors import WrnError
+from wrn.evaluation import CONFUSION, REPORT_METRICS, Report, add_metrics
+from wrn.evaluation.figures import draw_confusion
+
+METRICS = [
+    dict(type='Accuracy', topk=(1, 3)),
+    dict(type='SingleLabelMetric', average=None),
+    dict(type='SingleLabelMetric', prefix='mean'),
+    *REPORT_METRICS,
+]
+
+
+@pytest.fixture
+def predictions(rng):
+    """Scores of seven classes, over-confident, and labels; class 5 has none, class 6 is unheard of."""
+    labels = rng.choice([0, 1, 2, 3, 4, 6], 83, p=[0.4, 0.2, 0.1, 0.1, 0.1, 0.1])
+    logits = rng.normal(size=(83, 7))
+    logits[range(83), labels] += 1
+    logits[:, 6] -= 100
+    scores = torch.softmax(torch.from_numpy(3 * logits), dim=1).float()
+    return scores, torch.from_numpy(labels)
+
+
+@pytest.fixture
+def samples(predictions):
+    """What a network returns, without paths, as of the digits."""
+    batch = zip(*predictions, strict=True)
+    return [
+        DataSample(metainfo=dict(sample_idx=i))
+        .set_pred_score(score)
+        .set_pred_label(score.argmax())
+        .set_gt_label(label)
+        for i, (score, label) in enumerate(batch)
+    ]
+
+
+def expected_calibration_error(scores, labels, bins):
+    """Equations 2, 3 and 5 of Guo et al., as they stand."""
+    confidence, right = scores.max(axis=1), scores.argmax(axis=1) == labels
+    error = 0.0
+    for m in range(1, bins + 1):
+        members = ((m - 1) / bins < confidence) & (confidence <= m / bins)
+        if members.any():
+            gap = right[members].mean() - confidence[members].mean()
+            error += members.sum() / len(labels) * abs(gap)
+    return error
+
+
+@pytest.mark.parametrize('bins', [1, 10, 15])
+def test_calibration(predictions, samples, bins):
+    evaluator = build_evaluator(dict(type='Calibration', bins=bins))
+    found = evaluator.offline_evaluate(samples, chunk_size=16)
+    scores, labels = (tensor.numpy() for tensor in predictions)
+    scores = scores.astype(float)
+    # Sums in another order: nothing but float64's rounding.
+    expected = 100 * expected_calibration_error(scores, labels, bins)
+    assert found['calibration/ece'] == pytest.approx(expected, rel=1e-12)
+    # scikit-learn wants sums of one, which float32 misses by 1e-7, and takes no probability below
+    # 2.2e-16, which class 6 has.
+    usual = labels != 6
+    scores /= scores.sum(axis=1, keepdims=True)
+    least = np.finfo(np.float32).tiny
+    total = -np.log(np.maximum(scores[~usual, 6], least)).sum()
+    total += log_loss(labels[usual], scores[usual], labels=range(7), normalize=False)
+    assert found['calibration/nll'] == pytest.approx(total / 83, rel=1e-6)
+
+
+@pytest.mark.parametrize('confidence', [1 / 15, 0.2, 1 / 3, 1.0])
+def test_the_edge_of_a_bin_belongs_to_the_bin_below(confidence):
+    """Of 15 bins a picture on an edge and one just below it, one of them right, are in one bin."""
+    rows = np.zeros((2, 20))
+    rows[:, 0] = confidence, confidence - 1e-4
+    rows[:, 1:] = (1 - rows[:, :1]) / 19
+    samples = [
+        DataSample().set_pred_score(torch.from_numpy(row)).set_gt_label(i)
+        for i, row in enumerate(rows)
+    ]
+    found = build_evaluator(dict(type='Calibration')).offline_evaluate(samples)
+    assert found['calibration/ece'] == pytest.approx(100 * abs(0.5 - rows[:, 0].mean()))
+
+
+def test_classes(predictions, samples):
+    metrics = build_evaluator(*METRICS).offline_evaluate(samples, chunk_size=16)
+    report = Report(metrics, 'abcdefg')
+    scores, labels = predictions
+    predicted = scores.argmax(dim=1)
+    np.testing.assert_array_equal(
+        report.confusion, confusion_matrix(labels, predicted, labels=range(7))
+    )
+    found = [(c.precision, c.recall, c.f1, c.support) for c in report.classes]
+    expected = precision_recall_fscore_support(labels, predicted, labels=range(7), zero_division=0)
+    theirs = SingleLabelMetric.calculate(scores, labels, average=None)[0]
+    for column, by_sklearn, by_mmpretrain, scale in zip(
+        zip(*found, strict=True), expected, theirs, (100, 100, 100, 1), strict=True
+    ):
+        np.testing.assert_allclose(column, scale * by_sklearn, rtol=1e-12)
+        np.testing.assert_allclose(column, by_mmpretrain, rtol=1e-6)  # which is in float32
+    for name in ('precision', 'recall', 'f1-score'):
+        assert report.metrics[f'single-label/{name}'] == pytest.approx(metrics[f'mean/{name}'])
+    assert report.metrics['accuracy/top3'] == metrics['accuracy/top3']
+    worst = report.worst(10)
+    assert len(worst) == 6  # class f has no pictures
+    assert worst[0].name == 'g'
+    assert [c.f1 for c in worst] == sorted(c.f1 for c in worst)
+
+
+def test_two_processes_have_the_metrics_of_one(samples, tmp_path):
+    """For any number of pictures: fewer than processes, odd, and whole batches."""
+    sizes = [1, 2, 3, 5, 6, 12, 83]
+    writers = [[dict(type='PredictionWriter', out=str(tmp_path / f'{n}.csv'))] for n in (1, 2)]
+    samples = [sample.to_dict() for sample in samples]
+    alone = evaluate(METRICS + writers[0], samples, sizes)
+    for results in evaluate_in_two(METRICS + writers[1], samples, sizes):
+        assert [r.keys() for r in results] == [r.keys() for r in alone]
+        for result, expected in zip(results, alone, strict=True):
+            for name, value in expected.items():
+                assert np.array_equal(result[name], value), name
+    assert (tmp_path / '1.csv').read_text() == (tmp_path / '2.csv').read_text()
+    with (tmp_path / '2.csv').open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row['sample_idx'] for row in rows] == [str(i) for i in range(83)]
+
+
+def write(samples, out, **meta):
+    evaluator = build_evaluator(dict(type='PredictionWriter', out=str(out)))
+    evaluator.dataset_meta = meta
+    assert evaluator.offline_evaluate(samples, chunk_size=16) == {}
+
+
+def test_rows_of_predictions(predictions, samples, tmp_path):
+    samples[3].set_field('a, "b".jpg', 'img_path', field_type='metainfo')
+    for sample in samples:
+        sample.set_field(sample.get('img_path', 'ü.jpg'), 'img_path', field_type='metainfo')
+    classes = ['x', 'y', 'ž', 'a,b', 'e', 'f', 'g']
+    write(samples, tmp_path / 'p.json', classes=classes)
+    write(samples, tmp_path / 'p.csv', classes=classes)
+    rows = json.loads((tmp_path / 'p.json').read_text(encoding='utf-8'))
+    scores, labels = predictions
+    for i, row in enumerate(rows):
+        best = int(scores[i].argmax())
+        assert row == dict(
+            sample_idx=i,
+            img_path='a, "b".jpg' if i == 3 else 'ü.jpg',
+            gt_label=int(labels[i]),
+            gt_class=classes[labels[i]],
+            pred_label=best,
+            pred_class=classes[best],
+            pred_score=float(scores[i, best]),
+        )
+    assert len(rows) == 83
+    with (tmp_path / 'p.csv').open(encoding='utf-8', newline='') as file:
+        same = [{k: str(v) for k, v in row.items()} for row in rows]
+        assert list(csv.DictReader(file)) == same
+
+
+def test_data_without_paths_and_classes(samples, tmp_path):
+    write(samples, tmp_path / 'p.json')
+    row = json.loads((tmp_path / 'p.json').read_text())[7]
+    assert list(row) == ['sample_idx', 'gt_label', 'pred_label', 'pred_score']
+
+
+def test_mmpretrains_tools_read_the_pickle(
+    samples, predictions, tmp_path, mmpretrain_root, monkeypatch, capsys
+):
+    out = tmp_path / 'p.pkl'
+    write(samples, out)
+    theirs = build_evaluator(dict(type='DumpResults', out_file_path=str(tmp_path / 'theirs.pkl')))
+    theirs.offline_evaluate(samples)
+    ours, theirs = (pickle.loads(p.read_bytes()) for p in (out, tmp_path / 'theirs.pkl'))
+    for a, b in zip(ours, theirs, strict=True):
+        assert a.keys() == b.keys()
+        assert all(np.array_equal(a[key], b[key]) for key in a)
+    # Theirs holds all scores with each picture.
+    assert out.stat().st_size < (tmp_path / 'theirs.pkl').stat().st_size / 2
+    tool = mmpretrain_root / '.mim/tools/analysis_tools/eval_metric.py'
+    monkeypatch.setattr(sys, 'argv', ['x', str(out), '--metric', 'type=Accuracy'])
+    runpy.run_path(str(tool), run_name='__main__')
+    scores, labels = predictions
+    top1 = 100 * (scores.argmax(dim=1) == labels).double().mean().item()
+    assert f"'accuracy/top1': {top1:.3f}" in capsys.readouterr().out
+
+
+def test_a_failure_leaves_the_old_file(samples, tmp_path):
+    out = tmp_path / 'p.json'
+    out.write_text('old')
+    samples[-1].set_field('not JSON', 'gt_label', field_type='data')
+    with pytest.raises(ValueError, match='not JSON'):
+        write(samples, out)
+    assert out.read_text() == 'old'
+    assert [path.name for path in tmp_path.iterdir()] == ['p.json']
+
+
+def make_report(count):
+    confusion = np.eye(count, dtype=int) * 9
+    confusion[0, -1] = 1
+    metrics = {CONFUSION: torch.from_numpy(confusion), 'accuracy/top1': 90.0, 'list': [1.0]}
+    return Report(metrics, [f'class $_{i}' for i in range(count)])
+
+
+@pytest.mark.parametrize('count', [2, 30, 1000])
+def test_a_report_of_many_classes(tmp_path, capsys, count):
+    report = make_report(count)
+    report.write(tmp_path)
+    assert {p.name for p in tmp_path.iterdir()} == {
+        'classes.csv', 'confusion.csv', 'confusion.png', 'metrics.json',
+    }  # fmt: skip
+    with (tmp_path / 'confusion.csv').open() as file:
+        header, *rows = csv.reader(file)
+    assert header[1:] == [row[0] for row in rows] == [c.name for c in report.classes]
+    np.testing.assert_array_equal(np.array(rows)[:, 1:].astype(int), report.confusion)
+    with (tmp_path / 'classes.csv').open() as file:
+        first = next(csv.DictReader(file))
+    assert first == dict(zip(first, ['class $_0', '100.0', '90.0', first['f1'], '10'], strict=True))
+    metrics = json.loads((tmp_path / 'metrics.json').read_text())
+    assert metrics.keys() == {
+        'accuracy/top1',
+        *(f'single-label/{n}' for n in ('precision', 'recall', 'f1-score')),
+    }
+    pixels = np.asarray(Image.open(tmp_path / 'confusion.png').convert('L'))
+    assert count < min(pixels.shape) <= 2500  # no class is thinner than a pixel
+    print_report(report)
+    lines = capsys.readouterr().out.splitlines()
+    assert len([line for line in lines if line.startswith(' class $_')]) == min(count, 20)
+    assert ('the worst 20 of 1000 classes:' in lines) == (count == 1000)
+
+
+def test_the_figure_says_what_the_matrix_does():
+    report = make_report(10)
+    figure = draw_confusion(report.confusion, [c.name for c in report.classes])
+    axes = figure.axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == [
+        c.name for c in report.classes
+    ]
+    shares = axes.images[0].get_array()
+    assert (shares[0, 0], shares[0, 9], shares[9, 9]) == (90, 10, 100)
+    numbers = {text.get_position(): text.get_text() for text in axes.texts}
+    assert numbers == {(9, 0): '1', **{(i, i): '9' for i in range(10)}}
+
+
+@pytest.mark.parametrize(
+    'own', [dict(type='mmpretrain.ConfusionMatrix'), dict(type='ConfusionMatrix', prefix='x')]
+)
+def test_report_metrics_are_added_once(own):
+    metrics = add_metrics(own, *REPORT_METRICS)
+    assert metrics == [own, *(REPORT_METRICS if 'prefix' in own else REPORT_METRICS[1:])]
+    assert add_metrics(metrics, *REPORT_METRICS) == metrics
+    assert add_metrics(None, own) == [own]
+    assert isinstance(build_evaluator(*metrics).metrics[0], ConfusionMatrix)
+
+
+def test_an_unwritable_report(tmp_path):
+    with pytest.raises(WrnError, match='none'):
+        make_report(2).write(tmp_path / 'none')

@@ -1,0 +1,66 @@
+"""How far a network's confidence can be believed."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from mmengine.evaluator import BaseMetric
+from mmpretrain.registry import METRICS
+
+# A probability that is 0 in float32 would make the mean infinite.
+_LEAST = torch.finfo(torch.float32).tiny
+
+
+@METRICS.register_module()
+class Calibration(BaseMetric):
+    """Expected calibration error and negative log-likelihood.
+
+    The first is that of "On Calibration of Modern Neural Networks"
+    (https://arxiv.org/abs/1706.04599), section 2: pictures are sorted into bins of equal width by
+    the probability of the predicted class, ``((m - 1) / bins, m / bins]``; the error is the mean,
+    over the pictures, of the distance between the accuracy and the mean probability of the bin.
+
+    Args:
+        bins: The number of bins. Defaults to 15, as in the paper.
+        collect_device: ``'cpu'`` or ``'gpu'``, by which processes collect what each has. Defaults
+            to ``'cpu'``.
+        prefix: What the names of the metrics begin with. Defaults to None, ``'calibration'``.
+    """
+
+    default_prefix = 'calibration'
+
+    def __init__(
+        self, bins: int = 15, collect_device: str = 'cpu', prefix: str | None = None
+    ) -> None:
+        super().__init__(collect_device, prefix)
+        self.bins = bins
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
+        """Keep three numbers of each picture.
+
+        Args:
+            data_batch: Not used.
+            data_samples: Have ``pred_score`` of shape ``(C,)``, which are probabilities, and
+                ``gt_label`` of shape ``(1,)``.
+        """
+        scores = torch.stack([sample['pred_score'] for sample in data_samples]).double()
+        labels = torch.stack([sample['gt_label'] for sample in data_samples]).to(scores.device)
+        confidence, predicted = scores.max(dim=1)
+        correct = predicted == labels[:, 0]
+        nll = -scores.gather(1, labels)[:, 0].clamp(min=_LEAST).log()
+        self.results += torch.stack([confidence, correct, nll], dim=1).tolist()
+
+    def compute_metrics(self, results: list[list[float]]) -> dict[str, float]:
+        """Compute the metrics of all pictures.
+
+        Args:
+            results: What :meth:`process` kept.
+
+        Returns:
+            ``ece`` in percent, as mmpretrain's accuracies, and ``nll`` in nats.
+        """
+        confidence, correct, nll = torch.tensor(results, dtype=torch.float64).T.contiguous()
+        edges = torch.linspace(0, 1, self.bins + 1, dtype=torch.float64)
+        index = torch.bucketize(confidence, edges[1:-1])  # an edge belongs to the bin below
+        gaps = torch.zeros(self.bins, dtype=torch.float64).index_add(0, index, correct - confidence)
+        return dict(ece=gaps.abs().sum().item() / len(results) * 100, nll=nll.mean().item())
