@@ -15,6 +15,7 @@ with quick_imports():
     from wrn.hub import get_model
     from wrn.inference import inference_model
     from wrn.models import WideResNet, WideResNetCIFAR
+    from wrn.training.logs import ProgressLogProcessor, ThroughputHook
     from wrn.training.precision import BFloat16OptimWrapper
     from wrn.upstream.model_hub import override_models
     from wrn.version import __version__
@@ -29,6 +30,8 @@ __all__ = [
     'Calibration',
     'Digits',
     'PredictionWriter',
+    'ProgressLogProcessor',
+    'ThroughputHook',
     'WideResNet',
     'WideResNetCIFAR',
     '__version__',

@@ -3,7 +3,7 @@ custom_imports = dict(imports=['wrn'], allow_failed_imports=False)
 default_scope = 'mmpretrain'
 
 default_hooks = dict(
-    timer=dict(type='IterTimerHook'),
+    timer=dict(type='ThroughputHook'),
     logger=dict(type='LoggerHook', interval=100),
     param_scheduler=dict(type='ParamSchedulerHook'),
     checkpoint=dict(type='CheckpointHook', interval=1),
@@ -20,6 +20,7 @@ env_cfg = dict(
 vis_backends = [dict(type='LocalVisBackend')]
 visualizer = dict(type='UniversalVisualizer', vis_backends=vis_backends)
 
+log_processor = dict(type='ProgressLogProcessor')
 log_level = 'INFO'
 load_from = None
 resume = False

@@ -59,7 +59,7 @@ def two(run, tmp_path, checkout, env, config):
     """The folder of a run of two processes."""
     tools = checkout / 'tools'
     result = run('bash', tools / 'dist_train.sh', config, 2, '--work-dir', tmp_path / 'two')
-    assert 'Epoch(train) [3][6/6]' in result.stdout
+    assert 'epoch 3/3  step 6/6' in result.stdout
     return tmp_path / 'two'
 
 

@@ -1,9 +1,11 @@
-"""`wrn test` with reports and predictions: the command itself."""
+"""`wrn test` with reports and predictions, `wrn train` with its logs: the commands themselves."""
 
 import csv
 import json
 import pickle
 import re
+import runpy
+import sys
 
 import numpy as np
 import pytest
@@ -12,9 +14,18 @@ from sklearn.metrics import accuracy_score, f1_score, log_loss
 
 import wrn
 from wrn.cli import main
+from wrn.cli.plot import draw, read_log
 
 MODEL = 'wide-resnet16-2_1xb64_digits'
 DIGITS = f'configs/wrn/{MODEL}.py'
+TINY = [
+    'model.backbone.depth=10', 'model.backbone.widen_factor=1', 'model.head.in_channels=64',
+    'train_dataloader.dataset.indices=80', 'train_dataloader.batch_size=16',
+    'val_dataloader.dataset.indices=32', 'train_cfg.max_epochs=2', 'train_cfg.val_interval=1',
+    'default_hooks.logger.interval=2',
+]  # fmt: skip
+
+
 @pytest.fixture(scope='module')
 def tested(tmp_path_factory):
     """What `wrn test --report --out` writes of the embedded model, by another pair of hands."""
@@ -105,3 +116,23 @@ def test_mistakes(fails, tmp_path):
     assert 'predictions are written as .pkl, .pickle, .json, .csv' in message
     assert 'metrics are written as .json' in fails(*test, '--out', 'p.csv', '--out-item', 'metrics')
 
+
+@pytest.fixture(scope='module')
+def trained(tmp_path_factory):
+    """The scalars.json of a short training."""
+    folder = tmp_path_factory.mktemp('trained')
+    main(['train', DIGITS, '--work-dir', str(folder), '--cfg-options', *TINY])
+    (scalars,) = folder.glob('*/vis_data/scalars.json')
+    return scalars
+
+
+def test_tools_read_the_log(trained, monkeypatch, capsys, mmpretrain_root):
+    lines = read_log(str(trained.parents[2]))
+    assert all(line['images_per_second'] > 0 for line in lines if 'loss' in line)
+    loss, accuracy, _ = (axes.lines[0] for axes in draw({'': lines}).axes)
+    assert len(loss.get_xdata()) == 4
+    assert list(accuracy.get_xdata()) == [1, 2]
+    tool = mmpretrain_root / '.mim/tools/analysis_tools/analyze_logs.py'
+    monkeypatch.setattr(sys, 'argv', ['x', 'cal_train_time', str(trained)])
+    runpy.run_path(str(tool), run_name='__main__')
+    assert re.search(r'average iter time: 0\.\d+ s/iter', capsys.readouterr().out)

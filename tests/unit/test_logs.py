@@ -1,0 +1,232 @@
+"""What a run says of itself, by a clock that the tests turn."""
+
+import json
+import time
+from types import SimpleNamespace
+from typing import ClassVar
+
+import pytest
+import torch
+from mmengine.evaluator import BaseMetric, Evaluator
+from mmengine.logging import MessageHub
+from mmengine.model import BaseModel
+from mmengine.runner import Runner
+from mmpretrain.structures import DataSample
+from mmpretrain.utils import load_json_log
+
+from wrn.training import logs
+
+class Clock:
+    """The time, of which there is one, however often mmengine copies what looks at it."""
+
+    now = 0.0
+
+
+@pytest.fixture(autouse=True)
+def _turned(monkeypatch):
+    monkeypatch.setattr(Clock, 'now', 0.0)
+    monkeypatch.setattr(time, 'time', lambda: Clock.now)
+
+
+class Data(torch.utils.data.Dataset):
+    """Ten pictures, each of which takes 2.5 ms to load."""
+
+    metainfo: ClassVar = {}
+
+    def __len__(self):
+        return 10
+
+    def __getitem__(self, index):
+        Clock.now += 0.0025
+        return dict(inputs=torch.ones(1), data_samples=DataSample())
+
+
+class Network(BaseModel):
+    """A step takes 10 ms, but the first one a second more."""
+
+    def __init__(self):
+        super().__init__()
+        self.cold = True
+        self.weight = torch.nn.Parameter(torch.tensor(0.0))
+
+    def forward(self, inputs, data_samples, mode):
+        Clock.now += 0.01 + self.cold
+        self.cold = False
+        return dict(loss=0.75 + 0 * self.weight) if mode == 'loss' else data_samples
+
+
+class Metric(BaseMetric):
+    """Takes 30 seconds."""
+
+    default_prefix = 'accuracy'
+
+    def process(self, data_batch, data_samples):
+        self.results += data_samples
+
+    def compute_metrics(self, results):
+        Clock.now += 30
+        return dict(top1=62.5, each=[50.0, 75.0], matrix=torch.eye(2))
+
+
+@pytest.fixture
+def build(tmp_path):
+    def build(train_cfg=None, drop_last=False, accumulate=1, **kwargs):
+        loader = dict(
+            batch_size=4,
+            num_workers=0,
+            dataset=Data(),
+            sampler=dict(type='DefaultSampler', shuffle=False),
+        )
+        optimizer = dict(type='SGD', lr=0.0125)
+        return Runner(
+            model=Network(),
+            work_dir=str(tmp_path),
+            train_dataloader=dict(loader, drop_last=drop_last),
+            train_cfg=train_cfg or dict(by_epoch=True, max_epochs=2),
+            optim_wrapper=dict(optimizer=optimizer, accumulative_counts=accumulate),
+            val_dataloader=loader,
+            val_cfg=dict(),
+            val_evaluator=Evaluator(Metric()),
+            test_dataloader=loader,
+            test_cfg=dict(),
+            test_evaluator=Evaluator(Metric()),
+            default_hooks=dict(
+                timer=dict(type='ThroughputHook'),
+                logger=dict(type='LoggerHook', interval=1),
+                checkpoint=dict(type='CheckpointHook', interval=1),
+            ),
+            log_processor={'type': 'ProgressLogProcessor', **kwargs.pop('log_processor', {})},
+            experiment_name=str(tmp_path),
+            default_scope='mmpretrain',
+            **kwargs,
+        )
+
+    return build
+
+
+@pytest.fixture
+def lines(tmp_path):
+    """The lines on how far the last run of each kind is."""
+
+    def lines(*kinds):
+        log = max(tmp_path.glob('*/*.log')).read_text()
+        found = [line.split(' - INFO - ')[-1] for line in log.splitlines()]
+        return [line for line in found if line.startswith(kinds)]
+
+    return lines
+
+
+STEPS = [
+    # The first step takes 1.02 s, others 0.02 s, the last of an epoch, with half a batch, 0.015 s.
+    # 10 ms of them, or 5, are for data: a share of all the steps so far.
+    'epoch 1/2  step 1/3  loss 0.75  lr 0.0125  4 img/s  data 1 %  ETA 0:00:05',
+    'epoch 1/2  step 2/3  loss 0.75  lr 0.0125  200 img/s  data 2 %  ETA 0:00:00',
+    'epoch 1/2  step 3/3  loss 0.75  lr 0.0125  171 img/s  data 2 %  ETA 0:00:00',
+    # The last three steps, of 55 ms together, had a validation of 30 s among them.
+    'epoch 2/2  step 1/3  loss 0.75  lr 0.0125  200 img/s  data 3 %  ETA 0:00:20',
+    'epoch 2/2  step 2/3  loss 0.75  lr 0.0125  200 img/s  data 4 %  ETA 0:00:08',
+    'epoch 2/2  step 3/3  loss 0.75  lr 0.0125  171 img/s  data 5 %  ETA 0:00:00',
+]
+
+
+@pytest.mark.parametrize('accumulate', [1, 3])
+def test_lines_of_a_training(build, lines, tmp_path, accumulate):
+    """If the gradient is accumulated, steps are batches too."""
+    build(accumulate=accumulate).train()
+    assert lines('epoch') == STEPS
+    assert lines('val', 'accuracy', 'tensor')[:6] == [
+        'val  epoch 1/2  step 1/3  200 img/s  data 50 %  ETA 0:00:00',
+        'val  epoch 1/2  step 2/3  200 img/s  data 50 %  ETA 0:00:00',
+        'val  epoch 1/2  step 3/3  171 img/s  data 45 %  ETA 0:00:00',
+        'val  epoch 1/2  accuracy/top1: 62.5000  171 img/s',
+        'accuracy/each: 50 75',
+        'accuracy/matrix:',
+    ]
+
+
+def test_what_programs_read(build, tmp_path):
+    build().train()
+    (path,) = tmp_path.glob('*/vis_data/scalars.json')
+    log = load_json_log(path)
+    speeds = [pytest.approx(speed) for speed in (4 / 1.02, 200, 6 / 0.035, 200, 200, 6 / 0.035)]
+    assert [line['images_per_second'] for line in log['train']] == speeds
+    assert [line['iter'] for line in log['train']] == [1, 2, 3, 4, 5, 6]
+    assert {'loss', 'lr', 'time', 'data_time', 'epoch', 'step'} < log['train'][0].keys()
+    # Times of a validation have names of their own, or TensorBoard draws them into training's.
+    assert log['val'][0].keys() == {
+        'accuracy/top1', 'val/time', 'val/data_time', 'val/images_per_second', 'step',
+    }  # fmt: skip
+    assert log['val'][0]['val/images_per_second'] == pytest.approx(6 / 0.035)
+
+
+def test_processes_and_dropped_pictures(build, lines, monkeypatch):
+    monkeypatch.setattr(logs, 'get_world_size', lambda: 8)
+    build(drop_last=True).train()
+    assert lines('epoch')[1:2] == [STEPS[1].replace('/3', '/2').replace('200', '1,600')]
+
+
+def test_memory_of_a_gpu(build, lines, monkeypatch):
+    monkeypatch.setattr('mmengine.runner.log_processor.is_cuda_available', lambda: True)
+    monkeypatch.setattr(logs.LogProcessor, '_get_max_memory', lambda *_: 12800)
+    build().train()
+    assert lines('epoch') == [f'{line}  12.5 GiB' for line in STEPS]
+
+
+def test_iterations_instead_of_epochs(build, lines):
+    build(
+        dict(by_epoch=False, max_iters=5, val_interval=4), log_processor=dict(by_epoch=False)
+    ).train()
+    # The step behind a validation counts as any other: 10 pictures in 55 ms, 14 in 75.
+    assert lines('step')[3:] == [
+        'step 4/5  loss 0.75  lr 0.0125  182 img/s  data 3 %  ETA 0:00:00',
+        'step 5/5  loss 0.75  lr 0.0125  187 img/s  data 4 %  ETA 0:00:00',
+    ]
+    assert lines('val')[-1] == 'val  accuracy/top1: 62.5000  171 img/s'
+
+
+def test_the_speed_is_that_of_the_last_ten_steps():
+    hook, hub = logs.ThroughputHook(), MessageHub('speed')
+    runner = SimpleNamespace(message_hub=hub, iter=0, max_iters=22)
+    hook.before_train(runner)
+    hook._before_epoch(runner)
+    speeds = []
+    for runner.iter in range(22):
+        Clock.now += 1 if runner.iter == 0 else 0.02 if runner.iter <= 10 else 0.01
+        hook._after_iter(runner, runner.iter, dict(data_samples=[None] * 4))
+        speeds.append(hub.get_info('images_per_second'))
+    faster = [40 / (0.2 - 0.01 * n) for n in range(1, 11)]
+    assert speeds == pytest.approx([4, *[200] * 10, *faster, 400])
+
+
+def test_a_resumed_run_forgets_its_start(build, lines):
+    """Of its own time left and speed; mmengine's means, of which data has a share, it goes on with."""
+    build(dict(by_epoch=True, max_epochs=1)).train()
+    build(resume=True).train()
+    assert lines('epoch') == [
+        'epoch 2/2  step 1/3  loss 0.75  lr 0.0125  4 img/s  data 2 %  ETA 0:00:02',
+        'epoch 2/2  step 2/3  loss 0.75  lr 0.0125  200 img/s  data 2 %  ETA 0:00:00',
+        'epoch 2/2  step 3/3  loss 0.75  lr 0.0125  171 img/s  data 2 %  ETA 0:00:00',
+    ]
+
+
+def test_lines_of_a_test(build, lines, tmp_path):
+    build().test()
+    assert lines('test', 'accuracy', 'tensor') == [
+        'test  step 1/3  4 img/s  data 1 %  ETA 0:00:02',
+        'test  step 2/3  200 img/s  data 2 %  ETA 0:00:01',
+        'test  step 3/3  171 img/s  data 2 %  ETA 0:00:00',
+        'test  accuracy/top1: 62.5000  171 img/s',
+        'accuracy/each: 50 75',
+    ]
+    (results,) = tmp_path.glob('*/*.json')
+    assert json.loads(results.read_text())['accuracy/matrix'] == [[1, 0], [0, 1]]
+
+
+def test_a_validation_alone_and_names_with_the_mode(build, lines):
+    runner = build(log_processor=dict(log_with_hierarchy=True))
+    runner.val()
+    assert lines('val')[-2:] == [
+        'val  step 3/3  171 img/s  data 2 %  ETA 0:00:00',
+        'val  accuracy/top1: 62.5000  171 img/s',
+    ]
+

@@ -1,0 +1,178 @@
+"""One line that says how far a run is, how fast it goes, and when it ends."""
+
+import time
+from datetime import timedelta
+from typing import Any
+
+from mmengine.dist import get_world_size
+from mmengine.hooks import IterTimerHook
+from mmengine.runner import LogProcessor, Runner
+from mmpretrain.registry import HOOKS, LOG_PROCESSORS
+
+_WINDOW = 10  # steps, over which mmengine averages the loss and the times of training
+_SPEED = 'images_per_second'
+_TIMES = ('time', 'data_time')
+# What the line of a step says in words of its own, or not at all.
+_KNOWN = ('epoch', 'iter', 'lr', 'base_lr', 'memory', *_TIMES, _SPEED)
+
+
+@HOOKS.register_module()
+class ThroughputHook(IterTimerHook):
+    """mmengine's timer, which also knows images per second, and counts pauses in the time left.
+
+    ``images_per_second`` is that of all processes: in training of the last ten steps, in
+    validation and testing of all. The first step of an epoch, in which workers and kernels start,
+    is left out unless it is the only one. The time left of training is that of all steps at the
+    pace, by the clock, since the first step: validation and checkpoints are part of it.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        # Of each mode the images and seconds of the epoch, up to the steps that still count.
+        self._done: dict[str, list[tuple[int, float]]] = {}
+
+    def before_train(self, runner: Runner) -> None:
+        """Forget the pace of another run."""
+        super().before_train(runner)
+        self._first: tuple[int, float] | None = None
+
+    def _before_epoch(self, runner: Runner, mode: str = 'train') -> None:
+        super()._before_epoch(runner, mode)
+        self._done[mode] = [(0, 0.0)]
+
+    def _after_epoch(self, runner: Runner, mode: str = 'train') -> None:
+        super()._after_epoch(runner, mode)
+        self.t = time.time()  # where iterations are counted, a training step may come next
+
+    def _after_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: Any = None,
+        outputs: Any = None,
+        mode: str = 'train',
+    ) -> None:
+        super()._after_iter(runner, batch_idx, data_batch, outputs, mode)
+        hub = runner.message_hub
+        done = self._done[mode]
+        batch = data_batch['data_samples'] if mode == 'train' else outputs
+        seconds = hub.get_scalar(f'{mode}/time').current()
+        done.append((done[-1][0] + len(batch) * get_world_size(), done[-1][1] + seconds))
+        if len(done) > 2 and done[0][0] == 0:
+            del done[0]  # and with it the first step
+        if mode == 'train':
+            del done[: -_WINDOW - 1]
+        else:
+            del done[1:-1]
+        images, seconds = (b - a for a, b in zip(done[0], done[-1], strict=True))
+        # No scalar: of those every step is kept, and saved with each checkpoint.
+        hub.update_info(_SPEED, images / seconds, resumed=False)
+        if mode == 'train':
+            self._estimate_end(runner)
+
+    def _estimate_end(self, runner: Runner) -> None:
+        now = time.time()
+        if self._first is None:
+            self._first = runner.iter, now
+            return
+        step, start = self._first
+        pace = (now - start) / (runner.iter - step)
+        runner.message_hub.update_info('eta', pace * (runner.max_iters - runner.iter - 1))
+
+
+@LOG_PROCESSORS.register_module()
+class ProgressLogProcessor(LogProcessor):
+    """Write the lines of a log for people; what is logged for programs is mmengine's.
+
+    ``epoch 3/20  step 10/23  loss 0.412  lr 0.05  1,234 img/s  data 3 %  ETA 0:01:12``; on a GPU
+    the most memory that was in use follows. Steps are batches of a process, whatever the number of
+    them that the gradient is accumulated over. "data" is the share of the time that is spent
+    waiting for it.
+
+    The arguments are those of :class:`mmengine.runner.LogProcessor`.
+    """
+
+    def get_log_after_iter(
+        self, runner: Runner, batch_idx: int, mode: str
+    ) -> tuple[dict[str, Any], str]:
+        """Describe the run after a step.
+
+        Args:
+            runner: The runner.
+            batch_idx: The index of the batch in the epoch.
+            mode: ``'train'``, ``'val'`` or ``'test'``.
+
+        Returns:
+            What is logged for programs, and the line.
+        """
+        tag, _ = super().get_log_after_iter(runner, batch_idx, mode)
+        self._add_speed(runner, mode, tag)
+        values = {self._remove_prefix(name, f'{mode}/'): value for name, value in tag.items()}
+        parts = [self._position(runner, batch_idx, mode)]
+        if mode == 'train':
+            parts += [f'{name} {value:.4g}' for name, value in values.items() if name not in _KNOWN]
+            parts.append(f'lr {values["lr"]:.4g}')
+        if _SPEED in values:
+            parts.append(f'{values[_SPEED]:,.0f} img/s')
+        if 'time' in values:
+            parts.append(f'data {100 * values["data_time"] / values["time"]:.0f} %')
+            parts.append(f'ETA {timedelta(seconds=round(runner.message_hub.get_info("eta")))}')
+        if 'memory' in values:
+            parts.append(f'{values["memory"] / 1024:.1f} GiB')
+        return tag, '  '.join(parts)
+
+    def get_log_after_epoch(
+        self, runner: Runner, batch_idx: int, mode: str, with_non_scalar: bool = False
+    ) -> tuple[dict[str, Any], str]:
+        """Describe the results of a validation or a test.
+
+        Args:
+            runner: The runner.
+            batch_idx: The number of batches.
+            mode: ``'val'`` or ``'test'``.
+            with_non_scalar: Whether metrics that are no single number are among what is logged for
+                programs. Defaults to False.
+
+        Returns:
+            What is logged for programs, in validation with ``val/`` before the names of the times,
+            which are not those of training; and the line, followed by those of metrics that are
+            no single number. (Of a test's, matrices are only among what is logged for programs.)
+        """
+        tag, _ = super().get_log_after_epoch(runner, batch_idx, mode, with_non_scalar)
+        self._add_speed(runner, mode, tag)
+        values = {self._remove_prefix(name, f'{mode}/'): value for name, value in tag.items()}
+        others = self._collect_non_scalars(runner, mode)
+        others = {self._remove_prefix(name, f'{mode}/'): value for name, value in others.items()}
+        parts = [self._position(runner, None, mode)]
+        parts += [f'{k}: {v:.4f}' for k, v in values.items() if k not in {*_KNOWN, *others}]
+        if _SPEED in values:
+            parts.append(f'{values[_SPEED]:,.0f} img/s')
+        lines = ['  '.join(parts)]
+        for name, value in others.items():
+            if isinstance(value, list):
+                lines.append(f'{name}: {" ".join(f"{number:.4g}" for number in value)}')
+            elif mode == 'val':
+                lines.append(f'{name}:\n{value}')
+        if mode == 'val':
+            for name in (*_TIMES, _SPEED):
+                if name in tag:
+                    tag[f'val/{name}'] = tag.pop(name)
+        return tag, '\n'.join(lines)
+
+    def _add_speed(self, runner: Runner, mode: str, tag: dict[str, Any]) -> None:
+        speed = runner.message_hub.get_info(_SPEED)
+        if speed is not None:
+            tag[f'{mode}/{_SPEED}' if self.log_with_hierarchy else _SPEED] = speed
+
+    def _position(self, runner: Runner, batch_idx: int | None, mode: str) -> str:
+        parts = [] if mode == 'train' else [mode]
+        epoch = self._get_epoch(runner, mode) if self.by_epoch and mode != 'test' else 0
+        if epoch:  # 0 in a validation without training
+            parts.append(f'epoch {epoch:>{len(str(runner.max_epochs))}}/{runner.max_epochs}')
+        if batch_idx is not None:
+            if mode == 'train' and not self.by_epoch:
+                step, steps = runner.iter + 1, runner.max_iters
+            else:
+                step, steps = batch_idx + 1, self._get_dataloader_size(runner, mode)
+            parts.append(f'step {step:>{len(str(steps))}}/{steps}')
+        return '  '.join(parts)
