@@ -1,6 +1,7 @@
 """`wrn test` with reports and predictions, `wrn train` with its logs: the commands themselves."""
 
 import csv
+import importlib.util
 import json
 import pickle
 import re
@@ -119,11 +120,25 @@ def test_mistakes(fails, tmp_path):
 
 @pytest.fixture(scope='module')
 def trained(tmp_path_factory):
-    """The scalars.json of a short training."""
+    """The scalars.json of a short training, that logged for TensorBoard too if it is installed."""
     folder = tmp_path_factory.mktemp('trained')
-    main(['train', DIGITS, '--work-dir', str(folder), '--cfg-options', *TINY])
+    options = ['--tensorboard'] if importlib.util.find_spec('tensorboard') else []
+    main(['train', DIGITS, *options, '--work-dir', str(folder), '--cfg-options', *TINY])
     (scalars,) = folder.glob('*/vis_data/scalars.json')
     return scalars
+
+
+def test_tensorboard_has_what_was_logged(trained):
+    accumulator = pytest.importorskip('tensorboard.backend.event_processing.event_accumulator')
+    events = accumulator.EventAccumulator(str(trained.parent)).Reload()
+    lines = [json.loads(line) for line in trained.read_text().splitlines()]
+    names = {name for line in lines for name in line} - {'step'}
+    assert {'loss', 'lr', 'images_per_second', 'accuracy/top1'} < names
+    assert set(events.Tags()['scalars']) == names
+    for name in names:
+        logged = [(line['step'], line[name]) for line in lines if name in line]
+        drawn = [(event.step, event.value) for event in events.Scalars(name)]
+        np.testing.assert_allclose(drawn, logged, rtol=1e-6)  # which is in float32
 
 
 def test_tools_read_the_log(trained, monkeypatch, capsys, mmpretrain_root):

@@ -1,8 +1,9 @@
-"""What a run says of itself, by a clock that the tests turn."""
+"""What a run says of itself, by a clock that the tests turn; where it is logged to."""
 
 import json
+import sys
 import time
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import ClassVar
 
 import pytest
@@ -14,7 +15,12 @@ from mmengine.runner import Runner
 from mmpretrain.structures import DataSample
 from mmpretrain.utils import load_json_log
 
+from wrn.cli import parse_args
+from wrn.cli.options import read_train_config
 from wrn.training import logs
+
+DIGITS = 'configs/wrn/wide-resnet16-2_1xb64_digits.py'
+
 
 class Clock:
     """The time, of which there is one, however often mmengine copies what looks at it."""
@@ -230,3 +236,35 @@ def test_a_validation_alone_and_names_with_the_mode(build, lines):
         'val  accuracy/top1: 62.5000  171 img/s',
     ]
 
+
+@pytest.fixture
+def packages(monkeypatch):
+    """Say which packages are installed."""
+
+    def packages(**installed):
+        for name, yes in installed.items():
+            module = ModuleType(name) if yes else None
+            if module:
+                module.__spec__ = sys.__spec__
+            monkeypatch.setitem(sys.modules, name, module)
+
+    return packages
+
+
+def read(tmp_path, *options):
+    args = parse_args(['train', DIGITS, '--work-dir', str(tmp_path), *options])
+    return [backend.type for backend in read_train_config(args).visualizer.vis_backends]
+
+
+def test_backends(packages, tmp_path, fails):
+    packages(tensorboard=True, wandb=True)
+    both = ['LocalVisBackend', 'TensorboardVisBackend', 'WandbVisBackend']
+    assert read(tmp_path) == both[:1]
+    assert read(tmp_path, '--tensorboard') == both[:2]
+    assert read(tmp_path, '--wandb', '--tensorboard') == both
+    already = ['--cfg-options', 'visualizer.vis_backends.0.type=WandbVisBackend']
+    assert read(tmp_path, '--wandb', *already) == both[2:]
+    packages(tensorboard=False, wandb=False)
+    for name in ('tensorboard', 'wandb'):
+        message = fails('train', DIGITS, '--work-dir', tmp_path, f'--{name}')
+        assert f'--{name}: {name} is not installed; run `pip install {name}`' in message

@@ -14,7 +14,7 @@ from wrn.datasets import skip_unreadable
 from wrn.errors import WrnError
 from wrn.evaluation import REPORT_METRICS, add_metrics
 from wrn.evaluation.predictions import SUFFIXES
-from wrn.training import has_accelerator, use_mixed_precision
+from wrn.training import LOG_BACKENDS, add_log_backend, has_accelerator, use_mixed_precision
 
 _RESULTS = {'pred': 'predictions', 'metrics': 'metrics'}
 _SUFFIXES = {'pred': SUFFIXES, 'metrics': ('.json', '.yaml', '.yml')}
@@ -103,6 +103,9 @@ def read_train_config(args: Namespace) -> Config:
             cfg.auto_scale_lr.enable = True
             # mmengine scales by the pictures of an iteration, of which an update has several.
             cfg.auto_scale_lr.base_batch_size /= cfg.optim_wrapper.get('accumulative_counts', 1)
+        for package in LOG_BACKENDS:
+            if getattr(args, package):
+                add_log_backend(cfg, package)
     return cfg
 
 

@@ -30,6 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action='store_true',
         help='train without the pictures that cannot be read, and count them; else stop at one',
     )
+    parser.add_argument('--tensorboard', action='store_true', help='log for TensorBoard, too')
+    parser.add_argument('--wandb', action='store_true', help='log to Weights & Biases, too')
     add_common_arguments(parser)
 
 

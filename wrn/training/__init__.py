@@ -1,13 +1,16 @@
 """What ``wrn train`` and ``wrn test`` do, over mmengine's runner."""
 
+from wrn.training.backends import LOG_BACKENDS, add_log_backend
 from wrn.training.fit_check import FitCheck, fit_check
 from wrn.training.launch import has_accelerator
 from wrn.training.precision import use_mixed_precision
 from wrn.training.runner import Results, test, train
 
 __all__ = [
+    'LOG_BACKENDS',
     'FitCheck',
     'Results',
+    'add_log_backend',
     'fit_check',
     'has_accelerator',
     'test',
