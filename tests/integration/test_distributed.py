@@ -132,9 +132,7 @@ def test_two_processes_test_as_one(run, tmp_path, checkout, env, digits_weights,
     assert two_metrics == pytest.approx(one_metrics, rel=1e-4)
     for of_two, of_one in zip(two_predictions, one_predictions, strict=True):
         assert of_two['gt_label'] == of_one['gt_label']
-        torch.testing.assert_close(
-            of_two['pred_score'], of_one['pred_score'], rtol=1e-5, atol=1e-7
-        )
+        torch.testing.assert_close(of_two['pred_score'], of_one['pred_score'], rtol=1e-5, atol=1e-7)
 
 
 @pytest.mark.parametrize(

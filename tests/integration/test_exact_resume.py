@@ -240,6 +240,7 @@ def test_checkpoints_in_a_folder_of_their_own(config, start, undisturbed, tmp_pa
     process = start(config, tmp_path / 'run', '--resume', *kept)
     ended(process, 0)
     # The best of the first epoch, it was written again after its validation.
-    validations = re.findall(r'Epoch\(val\) \[(\d)\]', (process.outputs / 'stdout').read_text())
+    output = (process.outputs / 'stdout').read_text()
+    validations = re.findall(r'val  epoch (\d)/4  accuracy', output)
     assert validations == ['2', '3', '4']
     assert_equal(contents(tmp_path / 'kept' / 'run'), contents(undisturbed))
