@@ -1,4 +1,4 @@
-"""Our configs are mmpretrain's, except for the backbone and how training pictures are loaded."""
+"""Our configs are mmpretrain's, but for the backbone, the log, and how pictures are loaded."""
 
 import pytest
 from mmengine.config import Config
@@ -10,7 +10,7 @@ NAMES = [
     'wide-resnet101_8xb32_in1k',
     'wide-resnet50_timm_8xb32_in1k',
 ]
-OURS_ALONE = {'custom_imports', 'data_root'}
+OURS_ALONE = {'custom_imports', 'data_root', 'log_processor'}
 
 
 @pytest.mark.parametrize('name', NAMES)
@@ -22,6 +22,8 @@ def test_same_data_schedule_and_runtime_as_mmpretrain(name, mmpretrain_root):
     assert theirs['model'].pop('backbone')['type'] == 'ResNet'
     for pipeline in (ours['train_pipeline'], ours['train_dataloader']['dataset']['pipeline']):
         pipeline[:1] = as_two_steps(pipeline[0])
+    assert ours['default_hooks'].pop('timer') == dict(type='ThroughputHook')
+    assert theirs['default_hooks'].pop('timer') == dict(type='IterTimerHook')
     assert {key: ours[key] for key in theirs} == theirs
 
 
