@@ -8,6 +8,10 @@ import torch
 from wrn.errors import WrnError
 
 _GO_ON = 'the checkpoints are whole: go on with --resume'
+_WORKER_LOST = (
+    'a data worker was killed, most often since memory ran out; lower '
+    f'train_dataloader.num_workers; {_GO_ON}'
+)
 _PEER_LOST = ('Connection closed by peer', 'Connection reset by peer', 'Broken pipe')
 
 
@@ -21,6 +25,8 @@ def run_errors() -> Iterator[None]:
     """
     try:
         yield
+    except (ConnectionError, EOFError) as error:  # while it handed over a batch
+        raise WrnError(_WORKER_LOST) from error
     except OSError as error:
         name = f'{error.filename}: ' if error.filename else ''
         raise WrnError(f'{name}{error.strerror or error}; {_GO_ON}') from error
@@ -32,10 +38,7 @@ def run_errors() -> Iterator[None]:
     except RuntimeError as error:
         message = str(error)
         if 'DataLoader worker' in message:
-            raise WrnError(
-                'a data worker was killed, most often since memory ran out; lower '
-                f'train_dataloader.num_workers; {_GO_ON}'
-            ) from error
+            raise WrnError(_WORKER_LOST) from error
         if any(sign in message for sign in _PEER_LOST):
             raise WrnError(
                 f'another process of the job has ended; its output says why; {_GO_ON}'
