@@ -25,6 +25,8 @@ def run_errors() -> Iterator[None]:
     """
     try:
         yield
+    except BrokenPipeError:  # whoever read the output has what it wanted
+        raise
     except (ConnectionError, EOFError) as error:  # while it handed over a batch
         raise WrnError(_WORKER_LOST) from error
     except OSError as error:
