@@ -94,7 +94,7 @@ def test_kill_resume_and_test_on_digits(run, tmp_path):
     result = run(*command, '--resume')
     assert 'resumed epoch: ' in result.stdout
     assert 'epoch 3/3' in result.stdout
-    assert 'epoch 1/3' not in result.stdout
+    assert ' - epoch 1/3' not in result.stdout  # its validation may be made up for
     last = work_dir / 'epoch_3.pth'
     assert read_checkpoint(last)['meta']['epoch'] == 3
 
