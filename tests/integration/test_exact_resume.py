@@ -14,6 +14,7 @@ import torch
 from commands import start_wrn
 
 import wrn
+from wrn.training.checkpoints import SafeCheckpointHook, SafeLocalBackend
 from wrn.weights import read_checkpoint
 
 pytestmark = pytest.mark.slow
@@ -244,3 +245,16 @@ def test_checkpoints_in_a_folder_of_their_own(config, start, undisturbed, tmp_pa
     validations = re.findall(r'val  epoch (\d)/4  accuracy', output)
     assert validations == ['2', '3', '4']
     assert_equal(contents(tmp_path / 'kept' / 'run'), contents(undisturbed))
+
+
+def test_the_best_checkpoint_that_is_written_anew_stays(tmp_path):
+    """A resumed run may validate an epoch again, and better; the best of others is theirs."""
+    hook = SafeCheckpointHook(save_best='accuracy')
+    hook.out_dir, hook.file_backend = str(tmp_path), SafeLocalBackend()
+    names = ('run/best.pth', 'best_epoch_1.pth', 'epoch_1.pth')
+    for name in names:
+        hook.file_backend.put(b'x', tmp_path / name)
+        hook.file_backend.remove(tmp_path / name)
+    hook.best_ckpt_path = str(tmp_path / 'best_epoch_1.pth')
+    hook._remove_obsolete()
+    assert [(tmp_path / name).exists() for name in names] == [True, True, False]

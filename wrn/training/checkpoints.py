@@ -75,9 +75,14 @@ class SafeCheckpointHook(CheckpointHook):
         self._remove_obsolete()
 
     def _remove_obsolete(self) -> None:
+        best = [getattr(self, 'best_ckpt_path', None)]
+        best += getattr(self, 'best_ckpt_path_dict', {}).values()
         obsolete = getattr(self.file_backend, 'obsolete', [])
         while obsolete:
-            Path(obsolete.pop()).unlink(missing_ok=True)
+            path = Path(obsolete.pop())
+            ours = path.parent.resolve() == Path(self.out_dir).resolve()  # not of another run
+            if ours and str(path) not in best:  # which may have been written anew
+                path.unlink(missing_ok=True)
 
 
 def use_safe_checkpoints(cfg: Config) -> None:

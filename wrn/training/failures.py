@@ -39,7 +39,7 @@ def run_errors() -> Iterator[None]:
         ) from error
     except RuntimeError as error:
         message = str(error)
-        if 'DataLoader worker' in message:
+        if message.startswith('DataLoader worker'):  # not 'Caught ... in DataLoader worker'
             raise WrnError(_WORKER_LOST) from error
         if any(sign in message for sign in _PEER_LOST):
             raise WrnError(

@@ -130,7 +130,8 @@ class PositionHook(Hook):
             meta, sampler = checkpoint['meta'], runner.train_dataloader.batch_sampler
             update = sampler.batch_size * get_world_size() * sampler.accumulative_counts
             updates = meta.get('pictures_of_epoch', 0) // update
-            meta['iter'] = meta['epoch'] * len(sampler) + updates * sampler.accumulative_counts
+            done = min(updates * sampler.accumulative_counts, len(sampler))
+            meta['iter'] = meta['epoch'] * len(sampler) + done
             runner.train_loop.validated = meta.get('validated', False)
 
 

@@ -46,7 +46,8 @@ def use_mixed_precision(cfg: Config) -> None:
         torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
     ):
         cfg.optim_wrapper.type = 'BFloat16OptimWrapper'
-        cfg.optim_wrapper.pop('loss_scale', None)
+        for key in ('loss_scale', 'dtype', 'use_fp16'):
+            cfg.optim_wrapper.pop(key, None)
     else:
         cfg.optim_wrapper.type = 'AmpOptimWrapper'
         cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
