@@ -5,6 +5,8 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,15 @@ def start_wrn(
     process = _CONTEXT.Process(target=_main, args=args)
     process.start()
     return process
+
+
+def wait_for(
+    happens: Callable[[], bool], alive: Callable[[], bool] = lambda: True, seconds: float = 120
+) -> None:
+    """Wait until something happens, a process is not alive, or the time is over."""
+    deadline = time.monotonic() + seconds
+    while not happens() and alive() and time.monotonic() < deadline:
+        time.sleep(0.0005)
 
 
 def run_wrn(

@@ -8,11 +8,11 @@ import shutil
 import signal
 import socket
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
 import torch
+from commands import wait_for
 
 import wrn
 from wrn.weights import read_checkpoint
@@ -86,9 +86,7 @@ def test_two_processes_train_as_one_and_as_well_after_one_is_killed(
     command = ['bash', checkout / 'tools' / 'dist_train.sh', config, '2', '--work-dir', killed]
     with (tmp_path / 'output').open('w') as output:
         job = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
-        deadline = time.monotonic() + 120
-        while not (killed / 'iter_8.pth').exists() and time.monotonic() < deadline:
-            time.sleep(0.001)
+        wait_for((killed / 'iter_8.pth').exists)
         found = run('pgrep', '-f', f'train.py.*{killed}').stdout.split()
         ranks = [
             pid for pid in found if b'LOCAL_RANK=1' in Path('/proc', pid, 'environ').read_bytes()
@@ -97,10 +95,8 @@ def test_two_processes_train_as_one_and_as_well_after_one_is_killed(
         assert job.wait(120) == 0
     text = (tmp_path / 'output').read_text()
     assert re.search(rf'Load checkpoint from {killed}/iter_\d+.pth', text)
-    after = read_checkpoint(killed / 'iter_18.pth')
-    before = read_checkpoint(two / 'iter_18.pth')
-    for name, value in before['state_dict'].items():
-        torch.testing.assert_close(after['state_dict'][name], value, rtol=0, atol=0)
+    states = [read_checkpoint(folder / 'iter_18.pth')['state_dict'] for folder in (killed, two)]
+    torch.testing.assert_close(*states, rtol=0, atol=0)
 
 
 @pytest.mark.parametrize('pictures', [1, 65])

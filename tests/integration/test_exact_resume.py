@@ -11,7 +11,7 @@ import time
 
 import pytest
 import torch
-from commands import start_wrn
+from commands import start_wrn, wait_for
 
 import wrn
 from wrn.training.checkpoints import SafeCheckpointHook, SafeLocalBackend
@@ -65,12 +65,19 @@ def start(tmp_path_factory):
     return start
 
 
+def ended(process, code):
+    """Wait for the end of a run, and return the one line that it must say."""
+    process.join(120)
+    stderr = (process.outputs / 'stderr').read_text()
+    assert process.exitcode == code, stderr
+    assert 'Traceback' not in stderr
+    return stderr.splitlines()[-1]
+
+
 @pytest.fixture(scope='module')
 def undisturbed(config, start, tmp_path_factory):
     work_dir = tmp_path_factory.mktemp('undisturbed')
-    process = start(config, work_dir)
-    process.join(120)
-    assert process.exitcode == 0, (process.outputs / 'stderr').read_text()
+    ended(start(config, work_dir), 0)
     return work_dir
 
 
@@ -97,12 +104,6 @@ def assert_equal(one, other):
         assert one == other
 
 
-def wait_for(happens, process):
-    deadline = time.monotonic() + 60
-    while not happens() and process.exitcode is None and time.monotonic() < deadline:
-        time.sleep(0.0005)
-
-
 def test_killed_at_twenty_moments(config, start, undisturbed, tmp_path):
     """Ten at random, ten while a checkpoint is written: its temporary file is there."""
     rng = random.Random(0)
@@ -117,9 +118,9 @@ def test_killed_at_twenty_moments(config, start, undisturbed, tmp_path):
                 return any(p.stat().st_ctime_ns > before for p in tmp_path.glob('.*.pth.*'))
 
             with contextlib.suppress(FileNotFoundError):  # it was renamed meanwhile
-                wait_for(writing, process)
+                wait_for(writing, process.is_alive)
         else:
-            wait_for(lambda: any(tmp_path.glob('2*')), process)
+            wait_for(lambda: any(tmp_path.glob('2*')), process.is_alive)
             time.sleep(rng.uniform(0, 1.5))
         process.kill()
         process.join()
@@ -131,9 +132,7 @@ def test_killed_at_twenty_moments(config, start, undisturbed, tmp_path):
         kills += 1
         written |= {path.name for path in tmp_path.glob('.*.pth.*')}
     assert written  # some writes were cut off
-    process = start(config, tmp_path, '--resume')
-    process.join(120)
-    assert process.exitcode == 0, (process.outputs / 'stderr').read_text()
+    ended(start(config, tmp_path, '--resume'), 0)
     assert_equal(contents(tmp_path), contents(undisturbed))
     assert not list(tmp_path.glob('.*.pth.*'))
     names = [{path.name for path in folder.glob('*.pth')} for folder in (undisturbed, tmp_path)]
@@ -144,15 +143,6 @@ def test_killed_at_twenty_moments(config, start, undisturbed, tmp_path):
     )
 
 
-def ended(process, code):
-    """Wait for the end of a run, and return the one line that it must say."""
-    process.join(120)
-    stderr = (process.outputs / 'stderr').read_text()
-    assert process.exitcode == code, stderr
-    assert 'Traceback' not in stderr
-    return stderr.splitlines()[-1]
-
-
 def workers(process):
     with open(f'/proc/{process.pid}/task/{process.pid}/children') as file:
         return [int(pid) for pid in file.read().split()]
@@ -161,7 +151,7 @@ def workers(process):
 def test_a_scheduler_stops_it(config, start, undisturbed, tmp_path):
     """It signals data workers, too."""
     process = start(config, tmp_path)
-    wait_for((tmp_path / 'iter_20.pth').exists, process)
+    wait_for((tmp_path / 'iter_20.pth').exists, process.is_alive)
     for pid in (*workers(process), process.pid):
         os.kill(pid, signal.SIGTERM)
     line = ended(process, os.EX_TEMPFAIL)
@@ -172,7 +162,7 @@ def test_a_scheduler_stops_it(config, start, undisturbed, tmp_path):
     )
     assert (tmp_path / 'last_checkpoint').read_text() == str(tmp_path / 'stopped.pth')
     process = start(config, tmp_path, '--resume')
-    process.join(120)
+    ended(process, 0)
     output = (process.outputs / 'stdout').read_text()
     assert f'Load checkpoint from {tmp_path}/stopped.pth' in output
     assert_equal(contents(tmp_path), contents(undisturbed))
@@ -180,7 +170,7 @@ def test_a_scheduler_stops_it(config, start, undisturbed, tmp_path):
 
 def test_a_full_disk(config, start, undisturbed, tmp_path):
     process = start(config, tmp_path)
-    wait_for((tmp_path / 'iter_20.pth').exists, process)
+    wait_for((tmp_path / 'iter_20.pth').exists, process.is_alive)
     resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (300_000, 300_000))  # of a file
     line = ended(process, 1)
     assert re.fullmatch(r'wrn: error: .*iter_\d+.pth: cannot be written \(File too large\)', line)
@@ -192,7 +182,7 @@ def test_a_full_disk(config, start, undisturbed, tmp_path):
 
 def test_a_killed_data_worker(config, start, tmp_path):
     process = start(config, tmp_path)
-    wait_for((tmp_path / 'iter_4.pth').exists, process)
+    wait_for((tmp_path / 'iter_4.pth').exists, process.is_alive)
     os.kill(workers(process)[0], signal.SIGKILL)
     assert ended(process, 1).startswith('wrn: error: a data worker was killed, most often since')
 

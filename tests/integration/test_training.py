@@ -7,11 +7,11 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
 import torch
+from commands import wait_for
 from PIL import Image
 from timm.data import ImageNetInfo
 
@@ -82,9 +82,7 @@ def test_kill_resume_and_test_on_digits(run, tmp_path):
     command = [sys.executable, '-m', 'wrn', 'train', DIGITS, '--work-dir', str(work_dir), *SHORT]
     command += ['default_hooks.checkpoint.interval=1']
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 120
-    while not (work_dir / 'last_checkpoint').exists() and time.monotonic() < deadline:
-        time.sleep(0.02)
+    wait_for((work_dir / 'last_checkpoint').exists)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     done = {path.name for path in work_dir.glob('epoch_*.pth')}
