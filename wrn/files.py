@@ -109,8 +109,8 @@ def format_csv(rows: Iterable[Iterable[Any]]) -> bytes:
         rows: The values of each row, that of the header first.
 
     Returns:
-        The content of the file, in UTF-8.
+        The content of the file, in UTF-8, but for names of files that are not.
     """
     text = io.StringIO(newline='')
     csv.writer(text, lineterminator='\n').writerows(rows)
-    return text.getvalue().encode()
+    return text.getvalue().encode(errors='surrogateescape')

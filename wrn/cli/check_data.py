@@ -4,7 +4,6 @@ import argparse
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
@@ -36,9 +35,7 @@ def run(args: argparse.Namespace) -> None:
     if args.workers is not None and args.workers < 1:
         raise WrnError(f'--workers {args.workers}: must be at least 1')
     if args.out:
-        if Path(args.out).suffix not in ('.json', '.csv'):
-            raise WrnError(f'--out {args.out}: the report is written as .json, .csv')
-        check_out(args.out)
+        check_out(args.out, 'the report is', ('.json', '.csv'))
     report = check_folder(args.folder, args.ann_file, args.workers, _track)
     if args.out:
         report.write(args.out)

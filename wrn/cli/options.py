@@ -3,6 +3,7 @@
 import argparse
 import tempfile
 from argparse import Namespace
+from collections.abc import Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,10 @@ from wrn.evaluation import REPORT_METRICS, add_metrics
 from wrn.evaluation.predictions import SUFFIXES
 from wrn.training import LOG_BACKENDS, add_log_backend, has_accelerator, use_mixed_precision
 
-_RESULTS = {'pred': 'predictions', 'metrics': 'metrics'}
-_SUFFIXES = {'pred': SUFFIXES, 'metrics': ('.json', '.yaml', '.yml')}
+_RESULTS = {
+    'pred': ('predictions are', SUFFIXES),
+    'metrics': ('metrics are', ('.json', '.yaml', '.yml')),
+}
 
 
 class _SettingsAction(DictAction):
@@ -124,7 +127,7 @@ def read_test_config(args: Namespace) -> Config:
     if args.out is None and args.out_item is not None:
         raise WrnError('--out-item says what to write; say where with --out FILE')
     if args.out:
-        _check_out(Path(args.out), args.out_item or 'pred')
+        check_out(args.out, *_RESULTS[args.out_item or 'pred'])
     cfg = read_config(args.config)
     with config_errors(cfg.filename):
         _apply_common_options(cfg, args)
@@ -167,20 +170,24 @@ def check_writable(option: str, folder: Path) -> None:
         raise WrnError(f'{option}: cannot be written ({reason}); name another place') from error
 
 
-def check_out(out: str | Path) -> None:
+def check_out(out: str, what: str = 'it is', suffixes: Sequence[str] = ()) -> None:
     """Check before the work that ``--out`` can be written after it.
 
     Args:
         out: The value of ``--out``.
+        what: What is written, for the message. Defaults to ``'it is'``.
+        suffixes: The suffixes by which its format is known. Defaults to none: one of any name.
 
     Raises:
-        WrnError: If it is a folder, or in one that cannot be written to.
+        WrnError: If it has another suffix, is a folder, or in one that cannot be written to.
     """
-    out = Path(out)
-    if out.is_dir():
+    path = Path(out)
+    if suffixes and path.suffix not in suffixes:
+        raise WrnError(f'--out {out}: {what} written as {", ".join(suffixes)}')
+    if path.is_dir():
         raise WrnError(f'--out {out}: is a folder; give the name of a file')
-    if out.parent != Path('/dev'):
-        check_writable(f'--out {out}', out.resolve().parent)
+    if path.parent != Path('/dev'):
+        check_writable(f'--out {out}', path.resolve().parent)
 
 
 def apply_settings(cfg: Config, args: Namespace) -> None:
@@ -195,13 +202,6 @@ def apply_settings(cfg: Config, args: Namespace) -> None:
     """
     cfg.merge_from_dict(args.cfg_options or {})
     check_keys(cfg)
-
-
-def _check_out(out: Path, item: str) -> None:
-    if out.suffix not in _SUFFIXES[item]:
-        suffixes = ', '.join(_SUFFIXES[item])
-        raise WrnError(f'--out {out}: {_RESULTS[item]} are written as {suffixes}')
-    check_out(out)
 
 
 def _make_folder(option: str, folder: str) -> None:

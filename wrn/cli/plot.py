@@ -30,13 +30,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Draw the runs into one figure."""
-    suffix = Path(args.out).suffix
-    if suffix not in _SUFFIXES:
-        raise WrnError(f'--out {args.out}: figures are written as {", ".join(_SUFFIXES)}')
-    check_out(args.out)
+    check_out(args.out, 'figures are', _SUFFIXES)
     figure = draw({str(Path(name)): read_log(name) for name in args.runs})
     with write_atomically(args.out) as file:
-        figure.savefig(file, format=suffix.lstrip('.'))
+        figure.savefig(file, format=Path(args.out).suffix.lstrip('.'))
     print(f'wrote {args.out}')
 
 

@@ -1,8 +1,5 @@
 """Check the pictures of a data folder: that each is whole, is there once, and has one class."""
 
-import csv
-import hashlib
-import io
 import json
 import os
 import warnings
@@ -15,7 +12,7 @@ import numpy as np
 
 from wrn.datasets.damage import Damage, find_damage
 from wrn.datasets.listing import Problem, Split, list_splits
-from wrn.files import write_atomically
+from wrn.files import format_csv, hash_file, write_atomically
 
 KINDS = {
     'unreadable': 'files that cannot be decoded',
@@ -53,15 +50,14 @@ class Report:
             WrnError: If it cannot be written.
         """
         if Path(path).suffix == '.csv':
-            text = io.StringIO(newline='')
-            csv.writer(text).writerows([Problem._fields, *self.problems])
-            content = text.getvalue()
+            content = format_csv([Problem._fields, *self.problems])
         else:
             splits = {s.name: dict(files=len(s.files), classes=s.classes) for s in self.splits}
             problems = [problem._asdict() for problem in self.problems]
-            content = json.dumps(dict(splits=splits, problems=problems), indent=1)
+            text = json.dumps(dict(splits=splits, problems=problems), indent=1)
+            content = text.encode(errors='surrogateescape')
         with write_atomically(path) as file:
-            file.write(content.encode(errors='surrogateescape'))
+            file.write(content)
 
 
 def check_folder(
@@ -130,11 +126,7 @@ def _check_file(path: str) -> tuple[bytes, Damage | None]:
             damage = find_damage(file, path)
             if damage and damage.kind != 'misnamed':
                 return b'', damage
-            file.seek(0)
-            digest = hashlib.sha256()
-            while chunk := file.read(1 << 20):
-                digest.update(chunk)
-            return digest.digest()[:_DIGEST], damage
+        return bytes.fromhex(hash_file(path))[:_DIGEST], damage
     except FileNotFoundError:
         return b'', Damage('missing', 'there is no such file')
     except OSError as error:
