@@ -22,8 +22,8 @@ class CheckedReading(BaseTransform):
     """Read pictures by another transform, and say which one cannot be read, or skip it.
 
     To skip means to return None, for which mmengine's data sets take a random other sample. Never
-    do so where accuracy is measured. The random number is that of the worker, whose seed mmengine
-    sets, so the same seed takes the same samples.
+    do so where accuracy is measured. The other is drawn by numpy's global random state, so the
+    same seed takes the same samples.
 
     Args:
         transform: The transform that reads, such as ``dict(type='LoadImageFromFile')``.
@@ -117,9 +117,11 @@ def check_reading(dataset: Any) -> Iterator[CheckedReading]:
     Yields:
         The transforms that read.
     """
-    for inner in getattr(dataset, 'datasets', None) or [getattr(dataset, 'dataset', None)]:
-        if inner is not None:
-            yield from check_reading(inner)
+    inner = getattr(dataset, 'datasets', None) or [getattr(dataset, 'dataset', None)]
+    if inner[0] is not None:  # whose pipelines a wrapper may show as its own
+        for wrapped in inner:
+            yield from check_reading(wrapped)
+        return
     transforms = getattr(getattr(dataset, 'pipeline', None), 'transforms', None)
     if transforms:
         if not isinstance(transforms[0], CheckedReading):

@@ -56,16 +56,15 @@ def init_distributed(cfg: Config) -> None:
         return
     env_cfg = cfg.get('env_cfg') or {}
     dist_cfg = env_cfg.get('dist_cfg') or {}
-    ddp = dict(
-        type='MMDistributedDataParallel',
-        find_unused_parameters=cfg.get('find_unused_parameters', False),
-    )
-    cfg.model_wrapper_cfg = cfg.get('model_wrapper_cfg') or ddp
+    wrapper = {'type': 'MMDistributedDataParallel', **(cfg.get('model_wrapper_cfg') or {})}
+    if wrapper['type'] == 'MMDistributedDataParallel':
+        wrapper.setdefault('find_unused_parameters', cfg.get('find_unused_parameters', False))
+    cfg.model_wrapper_cfg = wrapper
     if has_accelerator():
         set_multi_processing(**env_cfg.get('mp_cfg', {}), distributed=True)
         init_dist(cfg.launcher, **dist_cfg)
         return
-    if cfg.model_wrapper_cfg.type == 'MMDistributedDataParallel':
+    if wrapper['type'] == 'MMDistributedDataParallel':
         cfg.model_wrapper_cfg.device_ids = None
     if cfg.get('sync_bn'):
         raise WrnError(

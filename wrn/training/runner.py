@@ -107,7 +107,8 @@ def test(cfg: Config, out: str | None = None, out_item: str | None = None) -> Re
         text = mmengine.dump(plain, file_format=Path(out).suffix.lstrip('.'))
         with write_atomically(out) as file:
             file.write(text.encode())
-    return Results(metrics, runner.test_dataloader.dataset.metainfo.get('classes'))
+    dataset_meta = getattr(runner.test_dataloader.dataset, 'metainfo', {})
+    return Results(metrics, dataset_meta.get('classes'))
 
 
 def build_runner(cfg: Config, loaders: list[str], hooks: list[Hook]) -> Runner:
