@@ -1,6 +1,7 @@
 """The command ``wrn``: one module for each of its commands."""
 
 import argparse
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -68,6 +69,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         argv: The arguments. Defaults to None, those of the process.
     """
     args = parse_args(argv)
+    gc.freeze()  # what is imported stays, so nobody need look through it again, nor copy its pages
     try:
         args.run(args)
     except RunStoppedError as stopped:

@@ -1,5 +1,6 @@
 """Train and test with mmengine's runner."""
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,8 @@ from wrn.training.loop import use_exact_loop
 from wrn.training.resuming import set_resume
 from wrn.training.stopping import FiniteLossHook, TerminationHook
 from wrn.training.unreadable import UnreadableHook
+from wrn.upstream.quick_optimizers import quick_optimizers
+from wrn.upstream.quick_visualizer import use_quick_visualizer
 
 
 def train(cfg: Config) -> None:
@@ -60,9 +63,8 @@ def train(cfg: Config) -> None:
         hooks += use_exact_loop(cfg)
         use_safe_checkpoints(cfg)
         runner = build_runner(cfg, ['train_dataloader', 'val_dataloader'], hooks)
-        # Each checkpoint has the config as text, which takes a quarter of a second to lay out.
-        runner.cfg = Config(runner.cfg.to_dict(), filename=cfg.filename, format_python_code=False)
-        with termination.listening():
+        quick = contextlib.nullcontext() if cfg.get('compile') else quick_optimizers()
+        with termination.listening(), quick:
             runner.train()
 
 
@@ -133,6 +135,9 @@ def build_runner(cfg: Config, loaders: list[str], hooks: list[Hook]) -> Runner:
             evaluator = name.replace('dataloader', 'evaluator')
             check_topk(evaluator, cfg.get(evaluator), classes)
     init_distributed(cfg)
+    use_quick_visualizer(cfg)
+    # Its text is written at the start and into each checkpoint, and takes long to lay out nicely.
+    cfg = Config(cfg.to_dict(), filename=cfg.filename, format_python_code=False)
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
     for hook in (*hooks, ClassCheckHook(classes), UnreadableHook()):
         runner.register_hook(hook)

@@ -20,36 +20,20 @@ import importlib
 import sys
 import warnings
 from collections.abc import Iterator
-from types import ModuleType
-from typing import Any
+
+from wrn.upstream.deferred import deferred
 
 _COMPILER = 'torch._dynamo.utils'
 
 
-class _DeferredCompiler(ModuleType):
-    """Stands for ``torch._dynamo.utils`` while torchvision is imported."""
-
-    @staticmethod
-    def is_compile_supported(device_type: str) -> bool:
-        return importlib.import_module(_COMPILER).is_compile_supported(device_type)
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith('__'):  # the import system asks whether this is a package
-            raise AttributeError(name)
-        if sys.modules.get(_COMPILER) is self:
-            del sys.modules[_COMPILER]
-        return getattr(importlib.import_module(_COMPILER), name)
+def _is_compile_supported(device_type: str) -> bool:
+    return importlib.import_module(_COMPILER).is_compile_supported(device_type)
 
 
 def _import_torchvision() -> None:
-    if {'torchvision', 'torch._dynamo'} & sys.modules.keys():
-        return
-    deferred = sys.modules[_COMPILER] = _DeferredCompiler(_COMPILER)
-    try:
-        importlib.import_module('torchvision')
-    finally:
-        if sys.modules.get(_COMPILER) is deferred:
-            del sys.modules[_COMPILER]
+    if not {'torchvision', 'torch._dynamo'} & sys.modules.keys():
+        with deferred(_COMPILER, is_compile_supported=_is_compile_supported):
+            importlib.import_module('torchvision')
 
 
 @contextlib.contextmanager
