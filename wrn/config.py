@@ -147,6 +147,8 @@ def parse_config(text: str, source: str) -> Config:
 
     def value(node: ast.AST) -> Any:
         match node:
+            case ast.Call(ast.Name('dict'), [ast.Dict() as items], []):  # keys that are no names
+                return value(items)
             case ast.Call(ast.Name('dict'), [], keywords) if all(k.arg for k in keywords):
                 return {str(keyword.arg): value(keyword.value) for keyword in keywords}
             case ast.Dict(keys=keys, values=values) if all(keys):

@@ -22,6 +22,7 @@ from wrn.config import (
 )
 from wrn.describing import check_meaning
 from wrn.errors import RandomWeightsWarning, WrnError, did_you_mean
+from wrn.model_files import is_model_file, read_model_file
 from wrn.models.empty import EmptyOnMeta
 from wrn.weights import assign_state_dict, check_state_dict, set_normalization, to_openmmlab
 from wrn.weights.schemes import load_checkpoint
@@ -43,11 +44,12 @@ def get_model(
     that is mmpretrain's own goes to :func:`mmpretrain.get_model`, which loads what fits.
 
     Args:
-        model: The name of a model, the path of a config file, or a config.
-        pretrained: True loads the published weights of a named model, or the config's
-            ``load_from``; a string is the path, URL or ``hf://USER/REPO`` of weights to load, in
-            any format that ``wrn convert`` knows. If the weights fit but for the head, which then
-            has other classes, the head is newly initialised and a warning says so; with
+        model: The name of a model, the path of a config file, a config, or the path of a file of
+            weights that holds its config, as ``wrn publish`` and ``wrn finetune`` write it.
+        pretrained: True loads the published weights of a named model, those of the file, or the
+            config's ``load_from``; a string is the path, URL or ``hf://USER/REPO`` of weights to
+            load, in any format that ``wrn convert`` knows. If the weights fit but for the head,
+            which then has other classes, the head is newly initialised and a warning says so; with
             ``head=None`` it is left out. Defaults to False.
         device: Where to put the model. Defaults to None, the CPU.
         device_map: Where to put each submodule, for accelerate. Defaults to None.
@@ -68,6 +70,8 @@ def get_model(
         config = copy.deepcopy(model)
     elif Path(model).suffix in CONFIG_SUFFIXES:
         config = read_config(model)
+    elif is_model_file(model):
+        config = read_model_file(model)
     elif entry := copy.deepcopy(zoo.find(str(model))):
         config = entry.config = read_config(entry.config)
     else:

@@ -11,7 +11,7 @@ from PIL import Image
 import wrn
 from wrn import training
 from wrn.cli import main
-from wrn.cli.plot import draw, read_log
+from wrn.evaluation.curves import draw_curves, read_log
 
 DIGITS = 'configs/wrn/wide-resnet16-2_1xb64_digits.py'
 SMALL = ['model.backbone.widen_factor=1', 'model.head.in_channels=64', 'model.backbone.depth=10']
@@ -160,7 +160,7 @@ def run_folder(tmp_path):
 
 
 def test_plot_draws_what_was_logged(run_folder):
-    figure = draw({'run': read_log(str(run_folder))})
+    figure = draw_curves({'run': read_log(str(run_folder))})
     loss, accuracy, rate = (axes.lines[0] for axes in figure.axes)
     steps = np.array([10, 20, 33, 43, 56, 66, 79, 89])
     np.testing.assert_allclose(loss.get_xdata(), steps / 23)
@@ -177,7 +177,7 @@ def test_epochs_are_counted_from_few_lines(epochs, steps, interval):
         for epoch in range(epochs)
         for i in range(interval, steps + 1, interval)
     ]
-    (loss,) = draw({'run': lines}).axes[0].lines
+    (loss,) = draw_curves({'run': lines}).axes[0].lines
     np.testing.assert_allclose(loss.get_xdata(), [line['iter'] / steps for line in lines])
 
 

@@ -15,7 +15,7 @@ from sklearn.metrics import accuracy_score, f1_score, log_loss
 
 import wrn
 from wrn.cli import main
-from wrn.cli.plot import draw, read_log
+from wrn.evaluation.curves import draw_curves, read_log
 
 MODEL = 'wide-resnet16-2_1xb64_digits'
 DIGITS = f'configs/wrn/{MODEL}.py'
@@ -144,7 +144,7 @@ def test_tensorboard_has_what_was_logged(trained):
 def test_tools_read_the_log(trained, monkeypatch, capsys, mmpretrain_root):
     lines = read_log(str(trained.parents[2]))
     assert all(line['images_per_second'] > 0 for line in lines if 'loss' in line)
-    loss, accuracy, _ = (axes.lines[0] for axes in draw({'': lines}).axes)
+    loss, accuracy, _ = (axes.lines[0] for axes in draw_curves({'': lines}).axes)
     assert len(loss.get_xdata()) == 4
     assert list(accuracy.get_xdata()) == [1, 2]
     tool = mmpretrain_root / '.mim/tools/analysis_tools/analyze_logs.py'

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from wrn.cli import (
     check_data,
     convert,
+    finetune,
     fit_check,
     info,
     plot,
@@ -29,6 +30,7 @@ _COMMANDS = {
     'prepare-imagenet': prepare_imagenet,
     'check-data': check_data,
     'train': train,
+    'finetune': finetune,
     'fit-check': fit_check,
     'plot': plot,
     'test': test,

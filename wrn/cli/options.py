@@ -86,6 +86,20 @@ def read_train_config(args: Namespace) -> Config:
         WrnError: If the config is wrong, or an option cannot be had.
     """
     cfg = read_config(args.config)
+    apply_train_options(cfg, args)
+    return cfg
+
+
+def apply_train_options(cfg: Config, args: Namespace) -> None:
+    """Set in a config what the command line of ``wrn train`` or ``wrn finetune`` says.
+
+    Args:
+        cfg: The config, which is changed.
+        args: The arguments.
+
+    Raises:
+        WrnError: If the config is wrong, or an option cannot be had.
+    """
     with config_errors(cfg.filename):
         _apply_common_options(cfg, args)
         if args.no_validate:
@@ -100,7 +114,7 @@ def read_train_config(args: Namespace) -> Config:
         if args.auto_scale_lr:
             if 'auto_scale_lr' not in cfg:
                 raise WrnError(
-                    f'{args.config}: --auto-scale-lr needs the batch size that the learning rate '
+                    f'{cfg.filename}: --auto-scale-lr needs the batch size that the learning rate '
                     'is for; set auto_scale_lr=dict(base_batch_size=...) in the config'
                 )
             cfg.auto_scale_lr.enable = True
@@ -109,7 +123,6 @@ def read_train_config(args: Namespace) -> Config:
         for package in LOG_BACKENDS:
             if getattr(args, package):
                 add_log_backend(cfg, package)
-    return cfg
 
 
 def read_test_config(args: Namespace) -> Config:

@@ -11,6 +11,11 @@ HELP = 'train a model'
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument('config', help='path of a config, or name of a model')
+    add_train_arguments(parser)
+
+
+def add_train_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments that train and finetune share."""
     parser.add_argument(
         '--resume',
         nargs='?',

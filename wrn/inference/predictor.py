@@ -22,6 +22,7 @@ from wrn.config import CONFIG_SUFFIXES, get_test_dataset
 from wrn.errors import PictureError, WrnError
 from wrn.hub import get_model, get_num_classes
 from wrn.inference.pictures import Picture, find_pictures, is_many, read_picture
+from wrn.model_files import is_model_file
 
 
 class Predictor(ImageClassificationInferencer):
@@ -159,9 +160,10 @@ def inference_model(
     """Classify pictures with a model, as :func:`mmpretrain.inference_model` does.
 
     Args:
-        model: The name of a model, a model, the path of a config, or a config. A model that is
-            asked again by name, with its own weights, is not built again. One of another task
-            goes to :func:`mmpretrain.inference_model`, with the inputs and ``kwargs``.
+        model: The name of a model, a model, a config, or the path of a config or of weights that
+            hold one. A model that is asked again by name, with its own weights, is not built
+            again. One of another task goes to :func:`mmpretrain.inference_model`, with the inputs
+            and ``kwargs``.
         inputs: A path, URL, array, PIL picture, folder, glob pattern, or a sequence of these.
         pretrained: As for :func:`wrn.get_model`. Defaults to True. Of no effect on a model.
         device: Where to run. Defaults to None: the accelerator if there is one, or where the
@@ -177,7 +179,8 @@ def inference_model(
     Raises:
         WrnError: If the model or a picture cannot be had.
     """
-    named = isinstance(model, str) and not model.endswith(CONFIG_SUFFIXES)
+    of_file = is_model_file(model) or str(model).endswith(CONFIG_SUFFIXES)
+    named = isinstance(model, str) and not of_file
     if isinstance(model, BaseModel):
         model = model if device is None else model.to(device)
     elif named and isinstance(pretrained, bool):

@@ -1,6 +1,7 @@
 """What ``wrn train`` and ``wrn test`` do, over mmengine's runner."""
 
 from wrn.training.backends import LOG_BACKENDS, add_log_backend
+from wrn.training.finetuning import annotate, finetune_config
 from wrn.training.fit_check import FitCheck, fit_check
 from wrn.training.launch import has_accelerator
 from wrn.training.precision import use_mixed_precision
@@ -11,6 +12,8 @@ __all__ = [
     'FitCheck',
     'Results',
     'add_log_backend',
+    'annotate',
+    'finetune_config',
     'fit_check',
     'has_accelerator',
     'test',

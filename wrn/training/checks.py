@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 from wrn.datasets.listing import read_annotations
 from wrn.describing import check_meaning
 from wrn.errors import CheckpointError, WrnError
-from wrn.weights import check_state_dict, set_normalization, to_openmmlab
+from wrn.weights import Weights, check_state_dict, set_normalization, to_openmmlab
 
 _RECIPE = "see 'Your own pictures' in the README"
 
@@ -196,7 +196,8 @@ class CheckpointCheckHook(Hook):
 
     Args:
         resume: Whether the run resumes another, and so needs the optimizer's state too.
-        new_head: Whether the head may have other classes than the checkpoint, as in fine-tuning.
+        new_head: Whether the head may have other classes than the checkpoint, as in fine-tuning;
+            it is then newly initialised, also if they are as many.
     """
 
     def __init__(self, resume: bool = False, new_head: bool = False) -> None:
@@ -212,6 +213,9 @@ class CheckpointCheckHook(Hook):
                 'resumed; start from its weights with --cfg-options load_from=FILE'
             )
         weights = to_openmmlab(checkpoint, source)
+        if self.new_head and _other_classes(weights, runner):
+            kept = {k: v for k, v in weights.state_dict.items() if not k.startswith('head.')}
+            weights.state_dict = kept
         checkpoint['state_dict'] = weights.state_dict
         fits = check_state_dict(runner.model, weights.state_dict, source, new_head=self.new_head)
         if not fits:
@@ -221,3 +225,10 @@ class CheckpointCheckHook(Hook):
         check_meaning(weights, backbone, source)
         if normalization := weights.meta.get('normalization'):
             set_normalization(runner.model, **normalization)
+
+
+def _other_classes(weights: Weights, runner: Runner) -> bool:
+    """Tell whether weights are for other classes than the data, though they may be as many."""
+    theirs = (weights.meta.get('dataset_meta') or {}).get('classes')
+    ours = getattr(runner.train_dataloader.dataset, 'metainfo', {}).get('classes')
+    return bool(theirs and ours) and list(theirs) != list(ours)

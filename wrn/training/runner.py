@@ -137,7 +137,7 @@ def build_runner(cfg: Config, loaders: list[str], hooks: list[Hook]) -> Runner:
     init_distributed(cfg)
     use_quick_visualizer(cfg)
     # Its text is written at the start and into each checkpoint, and takes long to lay out nicely.
-    cfg = Config(cfg.to_dict(), filename=cfg.filename, format_python_code=False)
+    cfg = Config(cfg.to_dict(), cfg.text, cfg.filename, format_python_code=False)
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
     for hook in (*hooks, ClassCheckHook(classes), UnreadableHook()):
         runner.register_hook(hook)

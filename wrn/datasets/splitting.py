@@ -1,0 +1,132 @@
+"""Find the classes of a data folder, and pictures to train, validate and test with."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from wrn.datasets.listing import Split, list_splits
+from wrn.errors import WrnError, some
+from wrn.files import write_atomically
+
+_VALIDATION = ('val', 'valid', 'validation')
+
+
+@dataclass
+class Splits:
+    """The labelled pictures of a data folder.
+
+    Attributes:
+        folder: The data folder.
+        classes: The names of the classes; labels are their places.
+        pictures: Of ``'train'``, ``'val'`` and ``'test'`` the paths below the folder and their
+            labels. What is tested is what is validated if there are no others.
+        drawn: Whether the pictures to validate with were drawn from those to train with.
+    """
+
+    folder: Path
+    classes: list[str]
+    pictures: dict[str, list[tuple[str, int]]]
+    drawn: bool
+
+    @property
+    def tests_apart(self) -> bool:
+        """Whether the pictures to test with are others than those to validate with."""
+        return self.pictures['test'] is not self.pictures['val']
+
+    def write(self, folder: str | Path) -> None:
+        """Write annotation files: lines of a path and a label.
+
+        Args:
+            folder: Where to write ``train.txt``, ``val.txt`` and ``test.txt``.
+
+        Raises:
+            WrnError: If they cannot be written.
+        """
+        for name, pictures in self.pictures.items():
+            with write_atomically(Path(folder, f'{name}.txt')) as file:
+                lines = [f'{path} {label}\n' for path, label in pictures]
+                file.write(''.join(lines).encode(errors='surrogateescape'))
+
+
+def find_splits(folder: str | Path, share: float = 0.2, seed: int = 0) -> Splits:
+    """Find the classes and splits of a data folder.
+
+    Args:
+        folder: A folder of class folders, or one with ``train`` and perhaps ``val`` (or
+            ``valid``, or ``validation``) and ``test``, which are such folders.
+        share: The share of each class that is validated with if there is no folder for that, at
+            least one picture of those that have two. Defaults to 0.2.
+        seed: The seed by which they are drawn. Defaults to 0.
+
+    Returns:
+        The splits, in which pictures are sorted by path.
+
+    Raises:
+        WrnError: If there are no class folders or no pictures, or the splits have other classes.
+    """
+    found = {split.name: split for split in list_splits(Path(folder))}
+    train = found.pop('train', None)
+    if train is None:
+        if found.keys() & {*_VALIDATION, 'test'}:
+            raise WrnError(f'{folder}: has no folder train')
+        (train,) = found.values()
+        found = {}
+    named = [name for name in _VALIDATION if name in found]
+    if len(named) > 1:
+        raise WrnError(f'{folder}: has both {" and ".join(named)}; leave one of them')
+    classes = train.classes or []
+    if len(classes) < 2:
+        raise WrnError(
+            f'{folder}: has {len(classes)} class folders to train with; it must have a folder of '
+            'pictures for each of at least two classes, there or in train'
+        )
+    everything = _label(train, classes, folder)
+    empty = {*classes} - {classes[label] for _, label in everything}
+    if empty:
+        raise WrnError(f'{folder}: has no pictures to train with of {some(empty)}')
+    pictures = dict(train=everything)
+    if named:
+        pictures['val'] = _label(found[named[0]], classes, folder)
+    else:
+        pictures['train'], pictures['val'] = _draw(everything, share, seed)
+    test = found.get('test')  # it may have no classes, as ImageNet's
+    labelled = test and test.classes and test.files
+    pictures['test'] = _label(test, classes, folder) if test and labelled else pictures['val']
+    if not pictures['val']:
+        raise WrnError(f'{folder}: has no pictures to validate with')
+    return Splits(Path(folder), classes, pictures, drawn=not named)
+
+
+def _label(split: Split, classes: list[str], folder: str | Path) -> list[tuple[str, int]]:
+    """Give the pictures of a split the labels that their classes have in training."""
+    own = split.classes
+    if own is None:
+        raise WrnError(
+            f'{folder}: {split.name} has an annotation file, which names no classes; use a config '
+            'with its ann_file'
+        )
+    labels = {name: label for label, name in enumerate(classes)}
+    if unknown := {own[label] for label in split.labels if label is not None} - labels.keys():
+        raise WrnError(
+            f'{folder}: {split.name} has the classes {some(unknown)}, which are not trained with'
+        )
+    pairs = zip(split.files, split.labels, strict=True)
+    return [(path, labels[own[label]]) for path, label in pairs if label is not None]
+
+
+def _draw(
+    pictures: list[tuple[str, int]], share: float, seed: int
+) -> tuple[list[tuple[str, int]], list[tuple[str, int]]]:
+    """Part pictures in two, so that the second has its share of each class."""
+    rng = np.random.default_rng(seed)
+    labels = np.array([label for _, label in pictures])
+    second: set[int] = set()
+    for label in np.unique(labels):
+        places = rng.permutation(np.flatnonzero(labels == label))
+        number = max(round(share * len(places)), 1) if len(places) > 1 else 0
+        second.update(places[:number].tolist())
+    parts: tuple[list, list] = ([], [])
+    for place, picture in enumerate(pictures):
+        parts[place in second].append(picture)
+    return parts

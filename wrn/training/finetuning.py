@@ -1,0 +1,145 @@
+"""The config of a run that fine-tunes a model on a data folder."""
+
+import inspect
+import os
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config, ConfigDict
+from mmengine.runner import Runner
+
+from wrn import zoo
+from wrn.config import get_test_dataset, read_config
+from wrn.datasets.splitting import Splits
+from wrn.errors import WrnError
+from wrn.model_files import is_model_file, read_model_file
+
+BASE = 'configs/_base_/finetune.py'
+_KEPT = {'custom_imports', *inspect.signature(Runner).parameters}
+_MOST_WORKERS = 4
+_SIDE = 32  # pixels, of networks whose own data sets are of that size
+
+
+def finetune_config(
+    splits: Splits,
+    model: str,
+    checkpoint: str | None = None,
+    epochs: int | None = None,
+    frozen_stages: int = -1,
+    seed: int = 0,
+) -> Config:
+    """Make the config of a run that fine-tunes a model.
+
+    It is ``configs/_base_/finetune.py`` with the network of the model, its preparation of pictures,
+    and the data.
+
+    Args:
+        splits: The pictures, whose annotation files are to be in the work folder.
+        model: The name of a model, the path of a config, or a file of weights that holds one.
+        checkpoint: The weights to start from. Defaults to None, the model's own.
+        epochs: How long to train. Defaults to None, as the base says.
+        frozen_stages: How many stages do not learn, with the stem; -1 for none, not even that.
+            Defaults to -1.
+        seed: The seed of the run. Defaults to 0.
+
+    Returns:
+        The config, named after the data folder; its ``work_dir`` is not used for anything yet.
+
+    Raises:
+        WrnError: If the model cannot be had, or has no weights to start from.
+    """
+    cfg = read_config(BASE)
+    origin = read_model_file(model) if is_model_file(model) else read_config(model)
+    entry = zoo.find(model)
+    cfg.load_from = checkpoint or (entry.weights if entry else origin.get('load_from'))
+    if not cfg.load_from:
+        raise WrnError(f'{model}: has no weights to start from; give them with --checkpoint')
+    cfg.model = _adapt_model(origin, len(splits.classes), frozen_stages)
+    cfg.data_preprocessor = deepcopy(origin.get('data_preprocessor') or {})
+    cfg.data_preprocessor.pop('num_classes', None)  # of what mixes pictures, which is left out
+    cfg.data_preprocessor.pop('batch_augments', None)
+    _set_data(cfg, origin, splits)
+    if epochs:
+        _set_epochs(cfg, epochs)
+    cfg.randomness.seed = seed
+    name = splits.folder.resolve().name
+    parts = {key: value for key, value in cfg.to_dict().items() if key in _KEPT}
+    return Config(parts, cfg_text=f'# {BASE}', filename=f'{name}.py')
+
+
+def annotate(cfg: Config, splits: Splits) -> None:
+    """Write the lists of the pictures into the work folder, and let the data sets read them.
+
+    Args:
+        cfg: The config, whose ``work_dir`` exists.
+        splits: The pictures.
+
+    Raises:
+        WrnError: If they cannot be written.
+    """
+    splits.write(cfg.work_dir)
+    for split in splits.pictures:
+        dataset = cfg[f'{split}_dataloader'].dataset
+        dataset.ann_file = str(Path(cfg.work_dir, f'{split}.txt').resolve())
+
+
+def _adapt_model(origin: Config, classes: int, frozen_stages: int) -> dict[str, Any]:
+    model = deepcopy(origin.model)
+    for key in ('train_cfg', 'pretrained', 'data_preprocessor'):
+        model.pop(key, None)
+    model.backbone.frozen_stages = frozen_stages
+    head = model.get('head') or {}
+    if str(head.get('type')) != 'LinearClsHead':
+        raise WrnError(
+            f'{origin.filename}: has no head of type LinearClsHead to fit to the classes'
+        )
+    head.update(num_classes=classes, topk=_topk(classes))
+    head.loss = dict(type='CrossEntropyLoss', loss_weight=1.0)
+    return model
+
+
+def _set_data(cfg: Config, origin: Config, splits: Splits) -> None:
+    test_pipeline = get_test_dataset(origin).pipeline
+    train_pipeline = (_inner_dataset(origin.get('train_dataloader')) or {}).get('pipeline')
+    pipelines = dict(train=train_pipeline or test_pipeline, val=test_pipeline, test=test_pipeline)
+    if not any(str(step.type).startswith('Load') for step in test_pipeline):
+        # The model's own data set has pixels, red first; pictures in files are read blue first.
+        cfg.data_preprocessor.to_rgb = True
+        load: list[dict[str, Any]] = [dict(type='LoadImageFromFile')]
+        if not any(str(step.type).startswith('Resize') for step in test_pipeline):
+            load.append(dict(type='Resize', scale=(_SIDE, _SIDE), backend='pillow'))
+        pipelines = {split: [*load, *pipeline] for split, pipeline in pipelines.items()}
+    evaluator = dict(type='Accuracy', topk=_topk(len(splits.classes)))
+    for split, pipeline in pipelines.items():
+        loader = deepcopy(cfg[f'{split}_dataloader'])
+        loader.num_workers = min(os.cpu_count() or 1, _MOST_WORKERS)
+        loader.dataset = dict(
+            type='CustomDataset',
+            data_root='',
+            data_prefix=str(splits.folder),
+            metainfo=dict(classes=splits.classes),
+            pipeline=deepcopy(pipeline),
+        )
+        cfg[f'{split}_dataloader'] = loader
+    cfg.val_evaluator = cfg.test_evaluator = evaluator
+
+
+def _inner_dataset(loader: ConfigDict | None) -> ConfigDict | None:
+    dataset = (loader or {}).get('dataset')
+    while dataset and 'dataset' in dataset:
+        dataset = dataset.dataset
+    return dataset
+
+
+def _topk(classes: int) -> tuple[int, ...]:
+    return (1, 5) if classes > 5 else (1,)
+
+
+def _set_epochs(cfg: Config, epochs: int) -> None:
+    warm_up, cosine = cfg.param_scheduler
+    if epochs <= warm_up.end:
+        cfg.param_scheduler = [cosine]
+        cosine.begin = 0
+    cosine.update(T_max=epochs - cosine.begin, end=epochs)
+    cfg.train_cfg.max_epochs = epochs
