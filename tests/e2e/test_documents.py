@@ -38,6 +38,7 @@ def test_links_and_paths_exist(checkout):
         'docs/weights.md',
         'docs/cifar.md',
         'docs/data.md',
+        'docs/finetuning.md',
         'docs/training.md',
         'docs/speed.md',
     ):

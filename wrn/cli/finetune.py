@@ -59,6 +59,7 @@ def run(args: argparse.Namespace) -> None:
         splits, args.model, args.checkpoint, args.epochs, args.freeze, args.seed
     )
     apply_train_options(cfg, args)
+    training.init_distributed(cfg)
     training.annotate(cfg, splits)
     if is_main_process():
         _print_splits(splits)

@@ -75,13 +75,13 @@ def find_splits(folder: str | Path, share: float = 0.2, seed: int = 0) -> Splits
     named = [name for name in _VALIDATION if name in found]
     if len(named) > 1:
         raise WrnError(f'{folder}: has both {" and ".join(named)}; leave one of them')
+    everything = _label(train, train.classes or [], folder)
     classes = train.classes or []
     if len(classes) < 2:
         raise WrnError(
             f'{folder}: has {len(classes)} class folders to train with; it must have a folder of '
             'pictures for each of at least two classes, there or in train'
         )
-    everything = _label(train, classes, folder)
     empty = {*classes} - {classes[label] for _, label in everything}
     if empty:
         raise WrnError(f'{folder}: has no pictures to train with of {some(empty)}')

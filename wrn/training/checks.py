@@ -229,6 +229,6 @@ class CheckpointCheckHook(Hook):
 
 def _other_classes(weights: Weights, runner: Runner) -> bool:
     """Tell whether weights are for other classes than the data, though they may be as many."""
-    theirs = (weights.meta.get('dataset_meta') or {}).get('classes')
+    theirs: Any = (weights.meta.get('dataset_meta') or {}).get('classes')
     ours = getattr(runner.train_dataloader.dataset, 'metainfo', {}).get('classes')
-    return bool(theirs and ours) and list(theirs) != list(ours)
+    return theirs is not None and ours is not None and [*theirs] != [*ours]

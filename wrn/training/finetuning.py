@@ -88,14 +88,15 @@ def _adapt_model(origin: Config, classes: int, frozen_stages: int) -> dict[str, 
     model = deepcopy(origin.model)
     for key in ('train_cfg', 'pretrained', 'data_preprocessor'):
         model.pop(key, None)
+    kind = str(model.backbone.type).rpartition('.')[2]
+    stages = model.backbone.get('num_stages', 3 if kind == 'WideResNetCIFAR' else 4)
+    if not -1 <= frozen_stages <= stages:
+        raise WrnError(f'--freeze {frozen_stages}: the network has stages 1 to {stages}')
     model.backbone.frozen_stages = frozen_stages
-    head = model.get('head') or {}
-    if str(head.get('type')) != 'LinearClsHead':
-        raise WrnError(
-            f'{origin.filename}: has no head of type LinearClsHead to fit to the classes'
-        )
-    head.update(num_classes=classes, topk=_topk(classes))
-    head.loss = dict(type='CrossEntropyLoss', loss_weight=1.0)
+    if (model.get('head') or {}).get('type') != 'LinearClsHead':
+        raise WrnError(f'{origin.filename}: has no head of type LinearClsHead for other classes')
+    loss = dict(type='CrossEntropyLoss', loss_weight=1.0)
+    model.head.update(num_classes=classes, topk=_topk(classes), loss=loss)
     return model
 
 
@@ -106,10 +107,7 @@ def _set_data(cfg: Config, origin: Config, splits: Splits) -> None:
     if not any(str(step.type).startswith('Load') for step in test_pipeline):
         # The model's own data set has pixels, red first; pictures in files are read blue first.
         cfg.data_preprocessor.to_rgb = True
-        load: list[dict[str, Any]] = [dict(type='LoadImageFromFile')]
-        if not any(str(step.type).startswith('Resize') for step in test_pipeline):
-            load.append(dict(type='Resize', scale=(_SIDE, _SIDE), backend='pillow'))
-        pipelines = {split: [*load, *pipeline] for split, pipeline in pipelines.items()}
+        pipelines = {split: _from_files(pipeline) for split, pipeline in pipelines.items()}
     evaluator = dict(type='Accuracy', topk=_topk(len(splits.classes)))
     for split, pipeline in pipelines.items():
         loader = deepcopy(cfg[f'{split}_dataloader'])
@@ -123,6 +121,13 @@ def _set_data(cfg: Config, origin: Config, splits: Splits) -> None:
         )
         cfg[f'{split}_dataloader'] = loader
     cfg.val_evaluator = cfg.test_evaluator = evaluator
+
+
+def _from_files(pipeline: list[ConfigDict]) -> list[dict[str, Any]]:
+    load: list[dict[str, Any]] = [dict(type='LoadImageFromFile')]
+    if not any(str(step.type).startswith('Resize') for step in pipeline):
+        load.append(dict(type='Resize', scale=(_SIDE, _SIDE), backend='pillow'))
+    return [*load, *pipeline]
 
 
 def _inner_dataset(loader: ConfigDict | None) -> ConfigDict | None:

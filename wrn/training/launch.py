@@ -52,7 +52,7 @@ def init_distributed(cfg: Config) -> None:
     Raises:
         WrnError: If the launcher did not set the variables that it should.
     """
-    if cfg.launcher == 'none' or is_distributed():
+    if cfg.launcher == 'none':
         return
     env_cfg = cfg.get('env_cfg') or {}
     dist_cfg = env_cfg.get('dist_cfg') or {}
@@ -61,6 +61,8 @@ def init_distributed(cfg: Config) -> None:
         wrapper.setdefault('find_unused_parameters', cfg.get('find_unused_parameters', False))
     cfg.model_wrapper_cfg = wrapper
     if has_accelerator():
+        if is_distributed():
+            return
         set_multi_processing(**env_cfg.get('mp_cfg', {}), distributed=True)
         init_dist(cfg.launcher, **dist_cfg)
         return
@@ -70,6 +72,8 @@ def init_distributed(cfg: Config) -> None:
         raise WrnError(
             f"sync_bn='{cfg.sync_bn}': batch norms are synchronised on GPUs alone; leave it out"
         )
+    if is_distributed():
+        return
     try:
         for variable, source in _VARIABLES.get(cfg.launcher, {}).items():
             os.environ[variable] = os.environ[source]

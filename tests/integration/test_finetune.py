@@ -1,0 +1,161 @@
+"""A folder of pictures in, a file of weights for `wrn predict` and a report out."""
+
+import csv
+import json
+import re
+import signal
+
+import numpy as np
+import pytest
+import torch
+from commands import start_wrn, wait_for
+from mmengine.dataset import Compose, default_collate
+from mmengine.registry import DefaultScope
+from mmpretrain.registry import MODELS, TRANSFORMS
+from PIL import Image
+from sklearn.datasets import load_digits
+
+import wrn
+from wrn.datasets.splitting import find_splits
+from wrn.training import finetune_config
+from wrn.weights import read_checkpoint
+
+DIGITS = 'wide-resnet16-2_1xb64_digits'
+
+
+@pytest.fixture(scope='module')
+def data(tmp_path_factory):
+    """Real digits in folders for ten classes, whose names are not those of the weights."""
+    root = tmp_path_factory.mktemp('data') / 'digits'
+    images, labels = load_digits(return_X_y=True)
+    for label in range(10):
+        folder = root / f'is {label}'
+        folder.mkdir(parents=True)
+        for i, image in enumerate(images[labels == label][:20]):
+            pixels = (image.reshape(8, 8) * 255 / 16).round().astype(np.uint8)
+            Image.fromarray(pixels).save(folder / f'{i}.png')
+    return root
+
+
+def only(paths):
+    (path,) = paths
+    return path
+
+
+@pytest.mark.slow
+def test_finetune_and_predict(run, tmp_path, data, digits_weights):
+    command = ('wrn', 'finetune', data, '--model', DIGITS, '--epochs', 6, '--freeze', 2)
+    result = run(*command, cwd=tmp_path)
+    assert 'train: 160 pictures\nval: 40 pictures, drawn from each class\n' in result.stdout
+    assert 'the head does not fit and is newly initialised' in result.stdout  # as many classes
+    folder = tmp_path / 'work_dirs' / 'digits'
+    weights = only(folder.glob('*.pth'))
+    assert re.fullmatch(r'digits-[0-9a-f]{8}\.pth', weights.name)
+    assert f'--model {weights.relative_to(tmp_path)}' in result.stdout
+
+    # What is frozen is as it was, batch statistics too; what is not has learnt.
+    before, after = (read_checkpoint(path)['state_dict'] for path in (digits_weights, weights))
+    for name in before:
+        frozen = name.startswith(('backbone.conv1', 'backbone.layer1', 'backbone.layer2'))
+        assert torch.equal(before[name], after[name]) == frozen, name
+
+    # The report is that of the file that is left.
+    report = folder / 'report'
+    assert {path.name for path in report.iterdir()} == {
+        'metrics.json', 'classes.csv', 'confusion.csv', 'confusion.png', 'curves.png',
+    }  # fmt: skip
+    accuracy = json.loads((report / 'metrics.json').read_text())['accuracy/top1']
+    assert accuracy > 80  # of features that know digits; 10 by chance
+    pictures = [line.rsplit(' ', 1)[0] for line in (folder / 'test.txt').read_text().splitlines()]
+    predictions = wrn.inference_model(weights, [data / path for path in pictures], batch_size=8)
+    right = [p['pred_class'] == path.split('/')[0] for p, path in zip(predictions, pictures, strict=True)]  # fmt: skip
+    assert 100 * sum(right) / len(right) == pytest.approx(accuracy)
+    with (report / 'classes.csv').open() as file:
+        assert [row['class'] for row in csv.DictReader(file)] == [f'is {i}' for i in range(10)]
+    assert Image.open(report / 'curves.png').width > 1000
+
+    shown = run('wrn', 'predict', data / 'is 3' / '0.png', '--topk', 1, '--model', weights)
+    assert re.search(r'is \d +\d', shown.stdout)
+    # The config that is left tests the file, too.
+    tested = run('wrn', 'test', folder / 'digits.py', weights, cwd=tmp_path)
+    assert f'accuracy/top1: {accuracy:.4f}' in tested.stdout
+
+
+@pytest.mark.slow
+def test_killed_and_resumed_it_leaves_the_same_file(run, tmp_path, data, monkeypatch):
+    words = ['finetune', str(data), '--model', DIGITS, '--epochs', '3']
+    run('wrn', *words, '--work-dir', tmp_path / 'whole')
+    process = start_wrn(
+        [*words, '--work-dir', str(tmp_path / 'cut')], (tmp_path / 'o', tmp_path / 'e')
+    )
+    wait_for((tmp_path / 'cut' / 'last_checkpoint').exists, process.is_alive)
+    process.kill()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    assert not list(tmp_path.glob('cut/digits-*.pth'))
+    result = run('wrn', *words, '--work-dir', tmp_path / 'cut', '--resume')
+    assert 'resumed epoch' in result.stdout
+    names = [only(tmp_path.glob(f'{run}/*.pth')).name for run in ('whole', 'cut')]
+    assert names[0] == names[1]  # the hash of all that is in it
+
+
+@pytest.mark.slow
+def test_two_processes(run, tmp_path, data):
+    result = run(
+        'torchrun', '--standalone', '--nproc-per-node=2', '-m', 'wrn', 'finetune', data,
+        '--model', DIGITS, '--epochs', 1, '--launcher', 'pytorch', cwd=tmp_path,
+    )  # fmt: skip
+    assert result.stdout.count('train: 160 pictures') == 1
+    assert result.stdout.count('use it with: ') == 1
+    only((tmp_path / 'work_dirs' / 'digits').glob('*.pth'))
+
+
+def test_pictures_in_files_are_prepared_as_those_of_the_models_data_set(tmp_path, rng):
+    """CIFAR's pictures come as pixels, red first."""
+    for name in ('a', 'b'):
+        (tmp_path / name).mkdir()
+        for i in range(2):
+            pixels = rng.integers(0, 256, (32, 32, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / name / f'{i}.png')
+    splits = find_splits(tmp_path)
+    own = wrn.config.read_config('wide-resnet28-10_8xb16_cifar10')
+    config = finetune_config(splits, 'wide-resnet28-10_8xb16_cifar10', 'weights.pth')
+    inputs = []
+    path = tmp_path / 'b' / '1.png'
+    for cfg, start in (
+        (own, dict(img=np.array(Image.open(tmp_path / 'b' / '1.png')))),
+        (config, dict(img_path=str(path))),
+    ):
+        with DefaultScope.overwrite_default_scope('mmpretrain'):
+            steps = cfg.test_dataloader.dataset.pipeline
+            pipeline = Compose([TRANSFORMS.build(step) for step in steps])
+            preprocessor = dict(type='ClsDataPreprocessor', **cfg.data_preprocessor)
+            data = default_collate([pipeline(dict(start, gt_label=0))])
+            inputs.append(MODELS.build(preprocessor)(data)['inputs'])
+    torch.testing.assert_close(*inputs, rtol=0, atol=0)
+    train = [step.type for step in config.train_dataloader.dataset.pipeline]
+    assert train[:2] == ['LoadImageFromFile', 'Resize']
+    assert config.load_from == 'weights.pth'
+
+
+@pytest.mark.parametrize(('epochs', 'warm_up'), [(1, False), (2, True), (20, True), (None, True)])
+def test_the_schedule_ends_with_the_last_epoch(data, epochs, warm_up):
+    config = finetune_config(find_splits(data), DIGITS, epochs=epochs)
+    *first, cosine = config.param_scheduler
+    assert [scheduler.type for scheduler in first] == ['LinearLR'] * warm_up
+    assert cosine.begin == warm_up
+    assert (
+        cosine.end == cosine.begin + cosine.T_max == config.train_cfg.max_epochs == (epochs or 20)
+    )
+
+
+def test_mistakes(fails, tmp_path, data, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert '--epochs 0: must be at least 1' in fails('finetune', data, '--epochs', 0)
+    assert 'nowhere' in fails('finetune', 'nowhere')
+    small = ('finetune', data, '--model')
+    assert '--freeze 4: the network has stages 1 to 3' in fails(*small, DIGITS, '--freeze', 4)
+    error = fails(*small, 'wide-resnet28-10_8xb16_cifar10')
+    assert 'has no weights to start from; give them with --checkpoint' in error
+    assert "'wide-resnet99'" in fails(*small, "'wide-resnet99'")
+    assert not (tmp_path / 'work_dirs').exists()

@@ -1,0 +1,120 @@
+"""The pictures of a data folder find their splits and labels."""
+
+import shutil
+
+import pytest
+from mmpretrain.registry import DATASETS
+
+from wrn.datasets.splitting import find_splits
+from wrn.errors import WrnError
+
+
+@pytest.fixture
+def fill(tmp_path, photograph):
+    """Put pictures into class folders, given how many; return the data folder."""
+
+    def fill(folder='', **counts):
+        for name, count in counts.items():
+            path = tmp_path / 'data' / folder / name
+            path.mkdir(parents=True)
+            for i in range(count):
+                (path / f'{name} {i}.jpg').symlink_to(photograph)
+        return tmp_path / 'data'
+
+    return fill
+
+
+def paths(pictures):
+    return {path for path, _ in pictures}
+
+
+def test_each_class_has_its_share_to_validate_with(fill):
+    folder = fill(cat=10, dog=5, eel=2, fox=1)
+    splits = find_splits(folder)
+    assert splits.classes == ['cat', 'dog', 'eel', 'fox']
+    assert splits.drawn
+    assert not splits.tests_apart
+    train, val = splits.pictures['train'], splits.pictures['val']
+    assert [sum(label == i for _, label in val) for i in range(4)] == [2, 1, 1, 0]
+    assert [sum(label == i for _, label in train) for i in range(4)] == [8, 4, 1, 1]
+    assert not paths(train) & paths(val)
+    assert len(paths(train) | paths(val)) == 18
+    for path, label in train + val:
+        assert path.split('/')[0] == splits.classes[label]
+    assert find_splits(folder).pictures == splits.pictures
+    others = [find_splits(folder, seed=seed).pictures['val'] for seed in range(1, 5)]
+    assert any(other != val for other in others)
+
+
+@pytest.mark.parametrize('name', ['val', 'valid', 'validation'])
+def test_folders_for_the_splits(fill, name):
+    fill('train', cat=3, dog=4, eel=1)
+    fill('test', dog=2)
+    splits = find_splits(fill(name, dog=1, eel=2))
+    assert not splits.drawn
+    assert splits.tests_apart
+    assert splits.pictures['val'] == [
+        (f'{name}/dog/dog 0.jpg', 1),
+        (f'{name}/eel/eel 0.jpg', 2),
+        (f'{name}/eel/eel 1.jpg', 2),
+    ]
+    assert [label for _, label in splits.pictures['test']] == [1, 1]
+    assert len(splits.pictures['train']) == 8
+
+
+def test_a_test_folder_without_classes_is_not_tested(fill, photograph):
+    folder = fill('train', cat=5, dog=5)
+    (folder / 'test').mkdir()
+    shutil.copy(photograph, folder / 'test')
+    splits = find_splits(folder)
+    assert splits.drawn
+    assert not splits.tests_apart
+
+
+def test_mmpretrain_reads_the_lists(fill, tmp_path):
+    splits = find_splits(fill(cat=6, dog=4))
+    splits.write(tmp_path)
+    for split, pictures in splits.pictures.items():
+        config = dict(
+            type='CustomDataset',
+            data_root='',
+            data_prefix=str(splits.folder),
+            ann_file=str(tmp_path / f'{split}.txt'),
+            metainfo=dict(classes=splits.classes),
+            pipeline=[],
+        )
+        dataset = DATASETS.build(config)
+        read = [
+            (info['img_path'], info['gt_label'])
+            for info in map(dataset.get_data_info, range(len(dataset)))
+        ]
+        assert read == [(f'{splits.folder}/{path}', label) for path, label in pictures]
+
+
+@pytest.mark.parametrize(
+    ('folders', 'message'),
+    [
+        ({'': dict(cat=3)}, 'has 1 class folders to train with'),
+        ({'': dict(cat=3, dog=0)}, 'has no pictures to train with of dog'),
+        ({'': dict(cat=1, dog=1)}, 'has no pictures to validate with'),
+        ({'val': dict(cat=1, dog=1)}, 'has no folder train'),
+        (
+            {'train': dict(cat=1, dog=1), 'val': dict(cat=1), 'valid': dict(cat=1)},
+            'has both val and valid',
+        ),
+        ({'train': dict(cat=1, dog=1), 'val': dict(cow=1)}, 'val has the classes cow, which'),
+    ],
+)
+def test_what_cannot_be_trained_with(fill, folders, message):
+    for folder, counts in folders.items():
+        data = fill(folder, **counts)
+    with pytest.raises(WrnError, match=message):
+        find_splits(data)
+
+
+def test_annotation_files_name_no_classes(fill):
+    folder = fill('train', cat=2, dog=2)
+    (folder / 'meta').mkdir()
+    (folder / 'meta' / 'train.txt').write_text('cat/cat 0.jpg 0\ndog/dog 0.jpg 1\n')
+    with pytest.raises(WrnError, match='annotation file, which names no classes'):
+        find_splits(folder)
