@@ -1,6 +1,7 @@
 """``wrn finetune``: train a pretrained model on a folder of pictures."""
 
 import argparse
+import shlex
 from copy import deepcopy
 from pathlib import Path
 
@@ -107,4 +108,4 @@ def _leave(cfg: Config, report: Report, args: argparse.Namespace) -> None:
         for path in folder.glob(pattern):
             path.unlink()
     print(f'wrote {target} and {done.path}')
-    print(f'use it with: wrn predict PICTURES --model {done.path}')
+    print(f'use it with: wrn predict PICTURES --model {shlex.quote(str(done.path))}')
