@@ -5,6 +5,7 @@ import csv
 import hashlib
 import io
 import os
+import secrets
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -34,7 +35,7 @@ def write_atomically(path: str | Path) -> Iterator[IO[bytes]]:
                 yield file
             return
         path = path.resolve()
-        temporary = path.with_name(f'.{path.name}.{os.getpid()}')
+        temporary = path.with_name(f'.{path.name}.{secrets.token_hex(4)}')
         try:
             with temporary.open('xb') as file:
                 yield file
@@ -64,7 +65,7 @@ def write_with_hash(
     Raises:
         WrnError: If the file cannot be written; nothing is left of it then.
     """
-    temporary = Path(folder, f'.{name}.{os.getpid()}{suffix}')
+    temporary = Path(folder, f'.{name}.{secrets.token_hex(4)}{suffix}')
     try:
         temporary.parent.mkdir(parents=True, exist_ok=True)
         try:

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from wrn.errors import WrnError
-from wrn.files import write_atomically
+from wrn.files import write_atomically, write_with_hash
 
 
 def test_writes_and_leaves_nothing_else(tmp_path):
@@ -34,6 +34,22 @@ def test_an_error_leaves_the_old_file(tmp_path):
         write_half()
     assert (tmp_path / 'x').read_bytes() == b'old'
     assert os.listdir(tmp_path) == ['x']
+
+
+def test_an_unfinished_file_of_a_process_of_the_same_number(tmp_path):
+    """A process that was killed leaves one, and in a container has its number at each start."""
+    killed = write_atomically(tmp_path / 'x')
+    killed.__enter__().write(b'half')
+    with write_atomically(tmp_path / 'x') as file:
+        file.write(b'new')
+    assert (tmp_path / 'x').read_bytes() == b'new'
+
+    def write_in_the_midst_of_it(path):
+        path.write_bytes(b'half')
+        done = write_with_hash(tmp_path, 'y', '.pth', lambda path: path.write_bytes(b'new'))
+        assert done.read_bytes() == b'new'
+
+    write_with_hash(tmp_path, 'y', '.pth', write_in_the_midst_of_it)
 
 
 def test_a_link_is_followed(tmp_path):
