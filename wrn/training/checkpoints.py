@@ -93,5 +93,6 @@ def use_safe_checkpoints(cfg: Config) -> None:
     """
     hooks = cfg.setdefault('default_hooks', {})
     hook = hooks.setdefault('checkpoint', dict(type='CheckpointHook'))
-    if hook and str(hook['type']).rpartition('.')[2] == 'CheckpointHook':
+    kind = hook and hook['type']
+    if (HOOKS.get(kind) if isinstance(kind, str) else kind) is CheckpointHook:
         hook['type'] = 'SafeCheckpointHook'

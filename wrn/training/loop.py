@@ -92,9 +92,11 @@ def use_exact_loop(cfg: Config) -> list[Hook]:
         The hooks that the loop needs.
     """
     loop = cfg.train_cfg
-    if not loop.get('by_epoch') or 'batch_sampler' in cfg.train_dataloader:
+    kind = loop.get('type', 'EpochBasedTrainLoop' if loop.get('by_epoch') else None)
+    kind = LOOPS.get(kind) if isinstance(kind, str) else kind
+    if kind is not EpochBasedTrainLoop or 'batch_sampler' in cfg.train_dataloader:
         return []
-    del loop.by_epoch
+    loop.pop('by_epoch', None)
     loop.type = 'ExactTrainLoop'
     return [PositionHook()]
 
