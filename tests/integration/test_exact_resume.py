@@ -148,19 +148,40 @@ def workers(process):
         return [int(pid) for pid in file.read().split()]
 
 
-def test_a_scheduler_stops_it(config, start, undisturbed, tmp_path):
-    """It signals data workers, too."""
-    process = start(config, tmp_path)
-    wait_for((tmp_path / 'iter_20.pth').exists, process.is_alive)
+def outlives_sigterm(pid):
+    """Whether a process is a data worker, and has come as far as that."""
+    with contextlib.suppress(OSError), open(f'/proc/{pid}/status') as file:
+        blocked = re.search(r'SigBlk:\s*(\w+)', file.read())[1]
+        return int(blocked, 16) == 1 << signal.SIGTERM - 1
+    return False  # it looked something up, and has ended
+
+
+def stopped(process, work_dir):
+    """Signal all processes as a scheduler does, and return where the run says that it stops."""
     for pid in (*workers(process), process.pid):
         os.kill(pid, signal.SIGTERM)
     line = ended(process, os.EX_TEMPFAIL)
-    assert re.fullmatch(
-        r'wrn: stopped by SIGTERM in epoch \d, after iteration \d+ of all; .*/stopped.pth has all '
-        'that is done: go on with --resume',
+    assert (work_dir / 'last_checkpoint').read_text() == str(work_dir / 'stopped.pth')
+    where = re.fullmatch(
+        r'wrn: stopped by SIGTERM in epoch (\d), after iteration (\d+) of all; .*/stopped.pth has '
+        'all that is done: go on with --resume',
         line,
     )
-    assert (tmp_path / 'last_checkpoint').read_text() == str(tmp_path / 'stopped.pth')
+    return [int(number) for number in where.groups()]
+
+
+def test_a_scheduler_stops_it(config, start, undisturbed, tmp_path):
+    """In a validation, for which the worker must live; and in an update."""
+    long = ['batch_size=1', 'num_workers=1', 'persistent_workers=True', 'dataset.indices=360']
+    long = [f'val_dataloader.{setting}' for setting in long]
+    process = start(config, tmp_path, '--cfg-options', *long)
+    wait_for(lambda: sum(map(outlives_sigterm, workers(process))) == 2, process.is_alive)
+    assert stopped(process, tmp_path) == [2, 12]
+    assert 'val  epoch 1/4' in (process.outputs / 'stdout').read_text()
+
+    process = start(config, tmp_path, '--resume')
+    wait_for((tmp_path / 'iter_20.pth').exists, process.is_alive)
+    assert stopped(process, tmp_path) > [2, 19]
     process = start(config, tmp_path, '--resume')
     ended(process, 0)
     output = (process.outputs / 'stdout').read_text()

@@ -1,8 +1,5 @@
 """A training loop that goes on where a run was stopped, in mid-epoch too."""
 
-import os
-import signal
-import threading
 from copy import deepcopy
 from typing import Any
 
@@ -45,7 +42,6 @@ class ExactTrainLoop(EpochBasedTrainLoop):
         dataloader['dataset'] = dict(
             type='SeededDataset', dataset=dataloader['dataset'], seed=runner.seed
         )
-        dataloader.setdefault('worker_init_fn', dict(type=outlive_sigterm))
         super().__init__(runner, dataloader, **kwargs)
 
     def run(self) -> nn.Module:
@@ -135,22 +131,3 @@ class PositionHook(Hook):
             done = min(updates * sampler.accumulative_counts, len(sampler))
             meta['iter'] = meta['epoch'] * len(sampler) + done
             runner.train_loop.validated = meta.get('validated', False)
-
-
-def outlive_sigterm(worker_id: int, **kwargs: Any) -> None:
-    """Let a data worker outlive the signal that schedulers send to all processes of a job.
-
-    The training process needs it until the iteration is done. It ends it by the same signal.
-
-    Args:
-        worker_id: The number of the worker.
-        **kwargs: What mmengine gives.
-    """
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != os.getppid():
-        pass
-    os._exit(0)

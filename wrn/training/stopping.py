@@ -1,8 +1,11 @@
 """Stop a run cleanly: when a scheduler says so, and when the loss is no number."""
 
+import os
 import signal
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +42,13 @@ class TerminationHook(Hook):
             yield
         finally:
             signal.signal(signal.SIGTERM, before)
+
+    def before_train(self, runner: Runner) -> None:
+        """Let the data workers live as long as they are needed."""
+        for loop in (runner.train_loop, runner.val_loop):
+            if loop is not None:
+                loader = loop.dataloader
+                loader.worker_init_fn = partial(outlive_sigterm, loader.worker_init_fn)
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
@@ -94,3 +104,25 @@ class FiniteLossHook(Hook):
                 'a lower learning rate (optim_wrapper.optimizer.lr) or clipped gradients '
                 '(optim_wrapper.clip_grad), or look for bad values in the data'
             )
+
+
+def outlive_sigterm(initialise: Callable[[int], None] | None, worker_id: int) -> None:
+    """Let a data worker outlive the signal that schedulers send to all processes of a job.
+
+    The training process needs it until the iteration, or the validation, is done. It ends it by
+    the same signal.
+
+    Args:
+        initialise: What else there is to do when a worker starts.
+        worker_id: The number of the worker.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    if initialise is not None:
+        initialise(worker_id)
+
+
+def _end_with_parent() -> None:
+    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != os.getppid():
+        pass
+    os._exit(0)
