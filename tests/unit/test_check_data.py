@@ -316,3 +316,28 @@ def test_names_that_are_no_text(tmp_path, fails):
     fails('check-data', tmp_path / 'data', '--out', tmp_path / 'r.json')
     paths = {p['path'] for p in json.loads((tmp_path / 'r.json').read_text())['problems']}
     assert paths == {f'a/{name}', 'a/[bold].jpg'}
+
+
+@pytest.mark.parametrize('name', ['val', 'valid', 'validation'])
+def test_folders_beside_train(tmp_path, name):
+    picture = CONTENTS['jpg']
+    write(tmp_path, **{'train/a/1.jpg': picture, f'{name}/a/2.jpg': encode('jpg', 1)})
+    write(tmp_path, **{'extra/a/3.jpg': encode('jpg', 2), '.cache/4.jpg': picture, 'meta/x': b''})
+    assert [split.name for split in list_splits(tmp_path)] == ['train', name]
+    assert found(tmp_path) == {('ignored', 'extra'): 1}
+
+
+def test_classes_may_have_the_names_of_splits(tmp_path):
+    write(tmp_path, **{'valid/1.jpg': CONTENTS['jpg'], 'void/2.jpg': encode('jpg', 1)})
+    (split,) = list_splits(tmp_path)
+    assert split.classes == ['valid', 'void']
+
+
+def test_a_link_to_a_folder_that_it_is_in(tmp_path):
+    write(tmp_path, **{'train/a/1.jpg': CONTENTS['jpg'], 'other/2.jpg': encode('jpg', 1)})
+    loop, link = tmp_path / 'train' / 'a' / 'loop', tmp_path / 'train' / 'b'
+    loop.symlink_to(tmp_path, target_is_directory=True)
+    link.symlink_to(tmp_path / 'other', target_is_directory=True)
+    (split,) = list_splits(tmp_path)
+    assert split.files == ['train/a/1.jpg', 'train/b/2.jpg']
+    assert found(tmp_path) == {('unreadable', 'train/a/loop'): 1, ('ignored', 'other'): 1}

@@ -11,7 +11,8 @@ from mmpretrain.datasets.custom import find_folders
 
 from wrn.errors import WrnError
 
-_SPLITS = ('train', 'val', 'test')
+_SPLITS = ('train', 'val', 'valid', 'validation', 'test')
+_BESIDE_TRAIN = ('valid', 'validation')  # else they are classes
 _LEFT_OUT = 'mmpretrain leaves it out'
 _OTHER_EXTENSION = f'{_LEFT_OUT}, as its extension is none of {" ".join(ImageNet.IMG_EXTENSIONS)}'
 
@@ -46,8 +47,9 @@ def list_splits(folder: Path, ann_file: Path | None = None) -> list[Split]:
     """List what a data folder has for mmpretrain's ``ImageNet`` and ``CustomDataset``.
 
     Args:
-        folder: A folder of class folders, or one of ``train``, ``val`` and ``test`` that are such
-            folders each, or whose pictures ``meta/train.txt`` and ``meta/val.txt`` list.
+        folder: A folder of class folders, or one of ``train``, ``val`` (or ``valid``, or
+            ``validation``) and ``test`` that are such folders each, or whose pictures
+            ``meta/train.txt`` and ``meta/val.txt`` list.
         ann_file: An annotation file: of each picture a line with its path below the folder and
             its label. Defaults to None.
 
@@ -62,7 +64,10 @@ def list_splits(folder: Path, ann_file: Path | None = None) -> list[Split]:
             splits = [_list_annotated(folder, ann_file, ann_file.stem, '')]
         else:
             names = [name for name in _SPLITS if (folder / name).is_dir()]
+            if 'train' not in names:
+                names = [name for name in names if name not in _BESIDE_TRAIN]
             splits = [_list_split(folder, name) for name in names or ['']]
+            splits[0].problems += _list_others(folder, names)
     except (OSError, UnicodeError) as error:
         name = getattr(error, 'filename', None) or ann_file or folder
         raise WrnError(f'{name}: cannot be read ({getattr(error, "strerror", error)})') from error
@@ -73,6 +78,20 @@ def list_splits(folder: Path, ann_file: Path | None = None) -> list[Split]:
         )
     _compare_classes(splits)
     return splits
+
+
+def _list_others(folder: Path, names: list[str]) -> Iterator[Problem]:
+    """Note the folders of pictures that are beside splits and are none."""
+    for entry in _scan(folder) if names else ():
+        hidden = entry.name.startswith('.')
+        if entry.is_dir() and entry.name not in names and not hidden and _has_pictures(entry.path):
+            reason = f'{_LEFT_OUT}, as its name is none of {", ".join(_SPLITS)}'
+            yield Problem('ignored', entry.name, reason)
+
+
+def _has_pictures(folder: str) -> bool:
+    files = (name for _, _, names in os.walk(folder) for name in names)
+    return any(name.lower().endswith(ImageNet.IMG_EXTENSIONS) for name in files)
 
 
 def _list_split(folder: Path, name: str) -> Split:
@@ -102,7 +121,10 @@ def _add_pictures(split: Split, folder: Path, path: str, label: int | None) -> N
     """Add those below a folder, by the rules of mmpretrain's ``get_samples``."""
     for entry in _scan(folder / path):
         below = os.path.join(path, entry.name)
-        if entry.is_dir():
+        if entry.is_symlink() and _is_above(os.path.realpath(entry), folder / path):
+            reason = 'it is a link to a folder that it is in, where mmpretrain finds no end'
+            split.problems.append(Problem('unreadable', below, reason))
+        elif entry.is_dir():
             _add_pictures(split, folder, below, label)
         elif not entry.is_file():
             reason = f'{_LEFT_OUT}: it is a link to what is not there, or no file'
@@ -112,6 +134,11 @@ def _add_pictures(split: Split, folder: Path, path: str, label: int | None) -> N
             split.labels.append(label)
         else:
             split.problems.append(Problem('ignored', below, _OTHER_EXTENSION))
+
+
+def _is_above(path: str, folder: Path) -> bool:
+    here = os.path.realpath(folder)
+    return os.path.commonpath([path, here]) == path
 
 
 def _scan(folder: Path) -> list[os.DirEntry[str]]:
