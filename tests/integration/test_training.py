@@ -94,7 +94,9 @@ def test_kill_resume_and_test_on_digits(run, tmp_path):
     assert 'epoch 3/3' in result.stdout
     assert ' - epoch 1/3' not in result.stdout  # its validation may be made up for
     last = work_dir / 'epoch_3.pth'
-    assert read_checkpoint(last)['meta']['epoch'] == 3
+    checkpoint = read_checkpoint(last)
+    assert checkpoint['meta']['epoch'] == 3
+    assert checkpoint['message_hub']['log_scalars']['train/loss'].max_length == 50_000
 
     tested = run('wrn', 'test', DIGITS, last, '--work-dir', work_dir)
     assert top1(tested.stdout) == pytest.approx(top1(result.stdout), abs=1e-3)

@@ -18,6 +18,7 @@ from mmpretrain.utils import load_json_log
 from wrn.cli import parse_args
 from wrn.cli.options import read_train_config
 from wrn.training import logs
+from wrn.weights import read_checkpoint
 
 DIGITS = 'configs/wrn/wide-resnet16-2_1xb64_digits.py'
 
@@ -213,6 +214,17 @@ def test_a_resumed_run_forgets_its_start(build, lines):
         'epoch 2/2  step 2/3  loss 0.75  lr 0.0125  200 img/s  data 2 %  ETA 0:00:00',
         'epoch 2/2  step 3/3  loss 0.75  lr 0.0125  171 img/s  data 2 %  ETA 0:00:00',
     ]
+
+
+def test_scalars_are_kept_of_the_last_steps_alone(build, monkeypatch, tmp_path):
+    monkeypatch.setattr(logs, '_KEPT', 2)
+    runner = build()
+    runner.register_hook(logs.HistoryHook())
+    runner.train()
+    scalars = read_checkpoint(tmp_path / 'epoch_2.pth')['message_hub']['log_scalars']
+    kept = {name: len(scalar.data[0]) for name, scalar in scalars.items()}
+    assert {'train/loss', 'train/lr', 'train/time', 'train/data_time'} < kept.keys()
+    assert {kept[name] for name in kept if name.startswith('train/')} == {2}  # of six
 
 
 def test_lines_of_a_test(build, lines, tmp_path):

@@ -5,11 +5,12 @@ from datetime import timedelta
 from typing import Any
 
 from mmengine.dist import get_world_size
-from mmengine.hooks import IterTimerHook
+from mmengine.hooks import Hook, IterTimerHook
 from mmengine.runner import LogProcessor, Runner
 from mmpretrain.registry import HOOKS, LOG_PROCESSORS
 
 _WINDOW = 10  # steps, over which mmengine averages the loss and the times of training
+_KEPT = 50_000  # steps of which scalars are kept: more than ImageNet's epoch has in batches of 32
 _SPEED = 'images_per_second'
 _TIMES = ('time', 'data_time')
 # What the line of a step says in words of its own, or not at all.
@@ -78,6 +79,19 @@ class ThroughputHook(IterTimerHook):
         step, start = self._first
         pace = (now - start) / (runner.iter - step)
         runner.message_hub.update_info('eta', pace * (runner.max_iters - runner.iter - 1))
+
+
+class HistoryHook(Hook):
+    """Keep scalars, such as the loss, of the last 50,000 steps alone.
+
+    mmengine keeps them of a million, copies all at each step, and saves all with each checkpoint.
+    Log processors take means of the last ten; those of all steps are in ``scalars.json``.
+    """
+
+    def after_train_iter(self, runner: Runner, *args: Any, **kwargs: Any) -> None:
+        """Limit the scalars that there are by now."""
+        for scalar in runner.message_hub.log_scalars.values():
+            scalar.max_length = _KEPT
 
 
 @LOG_PROCESSORS.register_module()

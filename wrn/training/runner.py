@@ -29,6 +29,7 @@ from wrn.training.checks import (
 )
 from wrn.training.failures import run_errors
 from wrn.training.launch import BroadcastBuffersHook, init_distributed
+from wrn.training.logs import HistoryHook
 from wrn.training.loop import use_exact_loop
 from wrn.training.resuming import set_resume
 from wrn.training.stopping import FiniteLossHook, TerminationHook
@@ -60,7 +61,7 @@ def train(cfg: Config) -> None:
         resume = bool(cfg.get('resume'))
         check = CheckpointCheckHook(resume, new_head=not resume)
         hooks = [started, check, FiniteLossHook(), termination, BroadcastBuffersHook()]
-        hooks += use_exact_loop(cfg)
+        hooks += [HistoryHook(), *use_exact_loop(cfg)]
         use_safe_checkpoints(cfg)
         runner = build_runner(cfg, ['train_dataloader', 'val_dataloader'], hooks)
         quick = contextlib.nullcontext() if cfg.get('compile') else quick_optimizers()
