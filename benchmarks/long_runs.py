@@ -1,0 +1,104 @@
+"""What a long run costs at each step and with each checkpoint, as ``wrn train`` and mmengine do it.
+
+::
+
+    python benchmarks/long_runs.py --rounds 5
+
+``step`` is what it takes to note the five scalars of a step on a GPU (loss, learning rate, two
+times and memory), after so many steps: mmengine keeps a million of each, ``wrn train`` fewer. Then
+a checkpoint of wide-resnet50 with SGD's momentum and these scalars is written; by ``wrn train`` it
+is on the disk when it has its name, by mmengine it may not be. ``read`` is how ``--resume`` reads
+it, checksums and all.
+"""
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections import defaultdict
+from itertools import pairwise
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+from mmengine.logging import HistoryBuffer, MessageHub, MMLogger
+from mmengine.runner import save_checkpoint
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+import wrn
+from wrn.training.checkpoints import SAFE_BACKEND
+from wrn.training.logs import HistoryHook
+from wrn.training.resuming import _read_whole
+
+SCALARS = ('loss', 'lr', 'time', 'data_time', 'memory')
+STEPS = (0, 50_000, 500_000)  # 100 epochs of ImageNet on eight GPUs are 500,500
+NOTED = 20
+
+
+def make_checkpoint() -> dict[str, Any]:
+    """Make a checkpoint after a step of SGD."""
+    model = wrn.get_model('wide-resnet50')
+    optimizer = torch.optim.SGD(model.parameters(), 0.1, momentum=0.9)
+    for parameter in model.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    optimizer.step()
+    return dict(meta={}, state_dict=model.state_dict(), optimizer=optimizer.state_dict())
+
+
+def measure(checkpoint: dict[str, Any], steps: int, ours: bool) -> dict[str, float]:
+    """Note some steps after others, then write and read a checkpoint."""
+    hub = MessageHub(f'{steps} {ours}')
+    for name in SCALARS:
+        hub.log_scalars[name] = HistoryBuffer([0.5] * steps, [1] * steps)
+    hook, runner = HistoryHook(), SimpleNamespace(message_hub=hub)
+
+    def note() -> None:
+        for name in SCALARS:
+            hub.update_scalar(name, 0.5)
+        if ours:
+            hook.after_train_iter(runner)
+
+    note()
+    note()  # the first with a limit, which it takes a step to reach
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(Path(folder, 'epoch_1.pth'))
+        times = [time.perf_counter()]
+        for _ in range(NOTED):
+            note()
+        times.append(time.perf_counter())
+        content = dict(checkpoint, message_hub=hub.state_dict())
+        save_checkpoint(content, path, backend_args=SAFE_BACKEND if ours else None)
+        times.append(time.perf_counter())
+        _read_whole(path)
+        times.append(time.perf_counter())
+        size = Path(path).stat().st_size / 1e6
+    step, write, read = (b - a for a, b in pairwise(times))
+    return {'step, ms': 1000 * step / NOTED, 'write, s': write, 'read, s': read, 'MB': size}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or '').splitlines()[0])
+    parser.add_argument('--rounds', type=int, default=5)
+    rounds = parser.parse_args().rounds
+    MMLogger.get_instance('benchmark', log_level='ERROR')  # mmengine warns of what it calls itself
+    checkpoint = make_checkpoint()
+    results: dict[str, list[dict[str, float]]] = defaultdict(list)
+    for _ in track(range(rounds), 'Writing', console=Console(stderr=True), transient=True):
+        for steps in STEPS:
+            for name, ours in (('wrn', True), ('mmengine', False)):
+                results[f'{steps:,} steps, {name}'].append(measure(checkpoint, steps, ours))
+    columns = {'step, ms': 3, 'write, s': 2, 'read, s': 2, 'MB': 0}
+    table = Table(title=f'medians of {rounds}', box=None)
+    for column in ('', *columns):
+        table.add_column(column, justify='right' if column else 'left', no_wrap=True)
+    for name, values in results.items():
+        medians = {column: statistics.median(v[column] for v in values) for column in columns}
+        table.add_row(name, *(f'{medians[column]:.{columns[column]}f}' for column in columns))
+    Console(width=100).print(table)
+
+
+if __name__ == '__main__':
+    main()
