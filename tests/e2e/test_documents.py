@@ -3,6 +3,8 @@
 import re
 
 import pytest
+from mmpretrain.datasets import ImageNet
+from PIL import Image
 
 FENCE = re.compile(r'^```(\w+)\n(.*?)^```', re.DOTALL | re.MULTILINE)
 
@@ -41,6 +43,7 @@ def test_links_and_paths_exist(checkout):
         'docs/finetuning.md',
         'docs/training.md',
         'docs/speed.md',
+        'docs/scaling.md',
     ):
         text = (checkout / document).read_text()
         for target in re.findall(r'\]\(([^)#:]+)\)', text):
@@ -49,6 +52,22 @@ def test_links_and_paths_exist(checkout):
             r'(?<![\w/.])(?:configs|tools|demo|benchmarks|wrn|tests)/[\w./-]+', text
         ):
             assert (checkout / path.rstrip('.')).exists(), (document, path)
+
+
+def test_the_list_that_scaling_makes_is_that_of_the_folders(checkout, tmp_path, monkeypatch):
+    pixels = Image.new('RGB', (8, 8))
+    for label in range(1000):
+        folder = tmp_path / f'data/imagenet/train/n{label:08}'
+        folder.mkdir(parents=True)
+        for number in (10, 2):
+            pixels.save(folder / f'{folder.name}_{number}.JPEG')
+    monkeypatch.chdir(tmp_path)
+    before = ImageNet('data/imagenet', split='train')
+    code, _ = blocks((checkout / 'docs/scaling.md').read_text(), 'py')
+    exec(code, {})
+    after = ImageNet('data/imagenet', split='train')
+    assert after.ann_file.endswith('meta/train.txt')
+    assert list(map(after.get_data_info, range(2000))) == [*map(before.get_data_info, range(2000))]
 
 
 def test_commands_of_the_documents_parse(readme, capsys):
