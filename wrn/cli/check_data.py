@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from wrn.cli.options import check_out
+from wrn.cli.outputs import check_out
 from wrn.cli.tables import print_table
 from wrn.datasets.checking import KINDS, Report, check_folder
 from wrn.errors import WrnError

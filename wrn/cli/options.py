@@ -1,15 +1,14 @@
 """The options of ``wrn train`` and ``wrn test``, which are those of mmpretrain's tools."""
 
 import argparse
-import tempfile
 from argparse import Namespace
-from collections.abc import Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config, ConfigDict, DictAction
 
+from wrn.cli.outputs import check_out, make_folder
 from wrn.config import check_keys, config_errors, get_test_dataset, read_config
 from wrn.datasets import skip_unreadable
 from wrn.errors import WrnError
@@ -160,47 +159,9 @@ def read_test_config(args: Namespace) -> Config:
         if args.tta:
             _augment_test(cfg)
         if args.report is not None:
-            _make_folder('--report', args.report)
+            make_folder('--report', args.report)
             cfg.test_evaluator = add_metrics(cfg.get('test_evaluator'), *REPORT_METRICS)
     return cfg
-
-
-def check_writable(option: str, folder: Path) -> None:
-    """Check before the work that its output can be written after it.
-
-    Args:
-        option: The option and its value, for the message.
-        folder: The folder to write to.
-
-    Raises:
-        WrnError: If that cannot be done.
-    """
-    try:
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        reason = 'the folder does not exist' if not folder.exists() else error.strerror
-        raise WrnError(f'{option}: cannot be written ({reason}); name another place') from error
-
-
-def check_out(out: str, what: str = 'it is', suffixes: Sequence[str] = ()) -> None:
-    """Check before the work that ``--out`` can be written after it.
-
-    Args:
-        out: The value of ``--out``.
-        what: What is written, for the message. Defaults to ``'it is'``.
-        suffixes: The suffixes by which its format is known. Defaults to none: one of any name.
-
-    Raises:
-        WrnError: If it has another suffix, is a folder, or in one that cannot be written to.
-    """
-    path = Path(out)
-    if suffixes and path.suffix not in suffixes:
-        raise WrnError(f'--out {out}: {what} written as {", ".join(suffixes)}')
-    if path.is_dir():
-        raise WrnError(f'--out {out}: is a folder; give the name of a file')
-    if path.parent != Path('/dev'):
-        check_writable(f'--out {out}', path.resolve().parent)
 
 
 def apply_settings(cfg: Config, args: Namespace) -> None:
@@ -217,14 +178,6 @@ def apply_settings(cfg: Config, args: Namespace) -> None:
     check_keys(cfg)
 
 
-def _make_folder(option: str, folder: str) -> None:
-    try:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise WrnError(f'{option} {folder}: cannot be made ({error.strerror})') from error
-    check_writable(f'{option} {folder}', Path(folder))
-
-
 def _apply_common_options(cfg: Config, args: Namespace) -> None:
     apply_settings(cfg, args)
     cfg.launcher = args.launcher
@@ -232,7 +185,7 @@ def _apply_common_options(cfg: Config, args: Namespace) -> None:
         cfg.work_dir = args.work_dir
     elif cfg.get('work_dir') is None:
         cfg.work_dir = str(Path('work_dirs', Path(str(cfg.filename)).stem))
-    _make_folder('--work-dir', cfg.work_dir)
+    make_folder('--work-dir', cfg.work_dir)
     # Pinning memory without an accelerator does nothing but warn.
     pin_memory = has_accelerator() and not args.no_pin_memory
     for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from wrn.cli.options import check_out
+from wrn.cli.outputs import check_out
 from wrn.evaluation.curves import draw_curves, read_log
 from wrn.files import write_atomically
 

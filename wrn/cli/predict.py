@@ -17,7 +17,7 @@ from rich.markup import escape
 from rich.progress import track
 from rich.table import Table
 
-from wrn.cli.options import check_out
+from wrn.cli.outputs import check_out
 from wrn.errors import PictureError, RandomWeightsWarning, WrnError
 from wrn.files import write_atomically
 from wrn.hub import get_model
