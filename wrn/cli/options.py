@@ -147,8 +147,8 @@ def read_test_config(args: Namespace) -> Config:
         if args.amp:
             cfg.test_cfg = dict(cfg.test_cfg or {}, fp16=True)
         if args.show or args.show_dir is not None:
-            hooks = cfg.setdefault('default_hooks', {})
-            hooks['visualization'] = dict(
+            cfg.setdefault('default_hooks', {})
+            cfg.default_hooks.visualization = dict(
                 type='VisualizationHook',
                 enable=True,
                 show=args.show,

@@ -22,7 +22,8 @@ def add_log_backend(cfg: Config, package: str) -> None:
     """
     if importlib.util.find_spec(package) is None:
         raise WrnError(f'--{package}: {package} is not installed; run `pip install {package}`')
-    visualizer = cfg.setdefault('visualizer', dict(type='UniversalVisualizer'))
+    cfg.setdefault('visualizer', dict(type='UniversalVisualizer'))
+    visualizer = cfg.visualizer
     backends = visualizer.get('vis_backends') or [dict(type='LocalVisBackend')]
     if LOG_BACKENDS[package] not in [backend['type'] for backend in backends]:
         visualizer.vis_backends = [*backends, dict(type=LOG_BACKENDS[package])]

@@ -91,8 +91,9 @@ def use_safe_checkpoints(cfg: Config) -> None:
     Args:
         cfg: The config, which is changed.
     """
-    hooks = cfg.setdefault('default_hooks', {})
-    hook = hooks.setdefault('checkpoint', dict(type='CheckpointHook'))
+    cfg.setdefault('default_hooks', {})  # what it returns is not what it keeps
+    cfg.default_hooks.setdefault('checkpoint', dict(type='CheckpointHook'))
+    hook = cfg.default_hooks.checkpoint
     kind = hook and hook['type']
     if (HOOKS.get(kind) if isinstance(kind, str) else kind) is CheckpointHook:
         hook['type'] = 'SafeCheckpointHook'

@@ -1,8 +1,8 @@
 """Optimizers that do not import torch's compiler.
 
 torch's ``Optimizer`` imports the whole compiler when it is built, 0.7 s on torch 2.14, whether
-anything is compiled or not: to say that four of its methods are not to be compiled, and that what is
-compiled ends before each step. Here the methods are marked as what their callers would make of
+anything is compiled or not: to say that four of its methods are not to be compiled, and that what
+is compiled ends before each step. Here the methods are marked as what their callers would make of
 them, themselves, and the compiler is put off. Can go when torch asks first whether it compiles.
 """
 

@@ -1,8 +1,8 @@
 """Log a run without waiting for what draws pictures.
 
-mmengine's ``Visualizer`` is also what writes the log of a run, and it imports matplotlib and makes a
-figure when it is built: 0.8 s, which few runs need. Here that is put off until there is a picture
-to draw on. Can go when mmengine makes its figure in ``set_image``.
+mmengine's ``Visualizer`` is also what writes the log of a run, and it imports matplotlib and makes
+a figure when it is built: 0.8 s, which few runs need. Here that is put off until there is a
+picture to draw on. Can go when mmengine makes its figure in ``set_image``.
 """
 
 from typing import Any
@@ -26,6 +26,8 @@ class QuickVisualizer(UniversalVisualizer):
 
     The arguments are those of :class:`mmpretrain.visualization.UniversalVisualizer`.
     """
+
+    dpi: float | None
 
     def _initialize_fig(self, fig_cfg: dict[str, Any]) -> tuple:
         return None, _NoFigure(), None

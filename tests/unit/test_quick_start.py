@@ -1,0 +1,122 @@
+"""A run imports neither what draws nor what compiles, and has both where they are needed."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from mmengine.config import Config
+from mmpretrain.structures import DataSample
+from mmpretrain.visualization import UniversalVisualizer
+
+from wrn.training import add_log_backend
+from wrn.training.checkpoints import use_safe_checkpoints
+from wrn.upstream.deferred import deferred
+from wrn.upstream.quick_visualizer import QuickVisualizer, use_quick_visualizer
+
+# A config as mmengine takes it at the least, without hooks or a visualizer of its own.
+BARE = """
+custom_imports = dict(imports=['wrn'])
+default_scope = 'mmpretrain'
+model = dict(
+    type='ImageClassifier',
+    backbone=dict(type='WideResNetCIFAR', depth=10, widen_factor=1),
+    neck=dict(type='GlobalAveragePooling'),
+    head=dict(type='LinearClsHead', num_classes=10, in_channels=64,
+              loss=dict(type='CrossEntropyLoss'), topk=(1,)))
+train_dataloader = dict(
+    batch_size=8, num_workers=0,
+    dataset=dict(type='Digits', split='train', indices=16,
+                 pipeline=[dict(type='Resize', scale=(16, 16), backend='pillow'),
+                           dict(type='PackInputs')]),
+    sampler=dict(type='DefaultSampler', shuffle=True))
+optim_wrapper = dict(optimizer=dict(type='SGD', lr=0.01, momentum=0.9))
+train_cfg = dict(by_epoch=True, max_epochs=1)
+"""
+PROCESS = """
+import sys
+from pathlib import Path
+import torch
+from wrn.cli import main
+from wrn.training.checkpoints import SafeCheckpointHook
+written = []
+save = SafeCheckpointHook._remove_obsolete
+SafeCheckpointHook._remove_obsolete = lambda self: (written.append(1), save(self))
+main(['train', 'bare.py', '--work-dir', 'run'])
+assert Path('run/epoch_1.pth').exists()
+assert written
+modules = {'torch._dynamo', 'matplotlib.figure'} & sys.modules.keys()
+assert not modules, modules
+assert not hasattr(torch.optim.Optimizer.zero_grad.__wrapped__, '__dynamo_disable')
+import torch._dynamo.eval_frame
+compiled = torch.compile(lambda x: x.sin() + 1, backend='eager')
+assert torch.equal(compiled(torch.ones(3)), torch.ones(3).sin() + 1)
+parameter = torch.nn.Parameter(torch.ones(3))
+optimizer = torch.optim.SGD([parameter], 0.5)
+parameter.sum().backward()
+optimizer.step()
+optimizer.zero_grad()
+assert torch.equal(parameter.data, torch.full((3,), 0.5))
+"""
+
+
+@pytest.mark.slow
+def test_a_run_imports_what_it_needs(tmp_path):
+    (tmp_path / 'bare.py').write_text(BARE)
+    done = subprocess.run(
+        [sys.executable, '-c', PROCESS], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+def test_the_visualizer_draws_as_mmpretrains(rng, tmp_path):
+    image = rng.integers(0, 256, (60, 80, 3), dtype=np.uint8)
+    sample = DataSample().set_gt_label(1).set_pred_label(2)
+    pixels = []
+    for name, kind in (('theirs', UniversalVisualizer), ('ours', QuickVisualizer)):
+        visualizer = kind(name=name)
+        visualizer.visualize_cls(image, sample, classes=['a', 'b', 'c'])
+        visualizer.visualize_cls(image[:, ::-1], sample)  # a figure serves for several
+        pixels.append(visualizer.get_image())
+    np.testing.assert_array_equal(*pixels)
+    assert (pixels[0] != image[:, ::-1]).any()
+
+
+def test_configs_without_hooks_or_a_visualizer():
+    cfg = Config({})
+    add_log_backend(cfg, 'tensorboard')
+    use_quick_visualizer(cfg)
+    use_safe_checkpoints(cfg)
+    assert cfg.visualizer.type == 'QuickVisualizer'
+    kinds = [backend.type for backend in cfg.visualizer.vis_backends]
+    assert kinds == ['LocalVisBackend', 'TensorboardVisBackend']
+    assert cfg.default_hooks.checkpoint.type == 'SafeCheckpointHook'
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    (tmp_path / 'late').mkdir()
+    (tmp_path / 'late' / '__init__.py').write_text('value, other = 1, 2\n')
+    (tmp_path / 'late' / 'inner.py').write_text('from late import other\n')
+    monkeypatch.syspath_prepend(tmp_path)
+    yield 'late'
+    for name in ('late', 'late.inner'):
+        sys.modules.pop(name, None)
+
+
+def test_what_is_known_needs_no_import(package):
+    with deferred(package, package=True, value=3):
+        import late
+
+        assert late.value == 3
+    assert package not in sys.modules
+
+
+@pytest.mark.parametrize('asks', ['late.other', '__import__("late.inner").inner.other'])
+def test_whatever_else_is_asked_imports_the_module(package, asks):
+    with deferred(package, package=True, value=3):
+        import late
+
+        assert eval(asks, dict(late=late)) == 2
+        assert sys.modules[package].value == 1
+    assert sys.modules[package].value == 1
