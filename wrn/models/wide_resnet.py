@@ -3,10 +3,12 @@
 from fractions import Fraction
 from typing import Any, ClassVar
 
+import torch
 from mmpretrain.models.backbones.resnet import BasicBlock, Bottleneck, ResLayer, ResNet
 from mmpretrain.registry import MODELS
-from torch import nn
+from torch import Tensor, nn
 
+from wrn.models.memory_order import ChannelsLastMixin
 from wrn.models.sizes import read_widen_factor, widen
 
 
@@ -38,7 +40,7 @@ class WideBottleneck(Bottleneck):
 
 
 @MODELS.register_module()
-class WideResNet(ResNet):
+class WideResNet(ChannelsLastMixin, ResNet):
     """Wide residual network for ImageNet-sized input.
 
     `Wide Residual Networks <https://arxiv.org/abs/1605.07146>`_, section 3.4. Built on
@@ -54,6 +56,8 @@ class WideResNet(ResNet):
             for basic blocks the width of every stage; the stem keeps its width. Every width it
             gives must be a whole number. Defaults to 2.
         base_channels: Inner width of the first stage at ``widen_factor=1``. Defaults to 64.
+        channels_last: Whether weights and features lie in memory with the channels of a pixel side
+            by side, in which most convolutions are quicker. Defaults to False.
         **kwargs: The other arguments of :class:`~mmpretrain.models.ResNet`: ``in_channels``,
             ``stem_channels``, ``expansion``, ``num_stages``, ``strides``, ``dilations``,
             ``out_indices``, ``style``, ``deep_stem``, ``avg_down``, ``frozen_stages``,
@@ -86,6 +90,7 @@ class WideResNet(ResNet):
         depth: int,
         widen_factor: float = 2,
         base_channels: int = 64,
+        channels_last: bool = False,
         **kwargs: Any,
     ) -> None:
         if depth not in self.arch_settings:
@@ -99,6 +104,20 @@ class WideResNet(ResNet):
         else:
             self._block_kwargs['widen_factor'] = read_widen_factor(widen_factor)
         super().__init__(depth, base_channels=base_channels, **kwargs)
+        self.use_channels_last(channels_last)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Compute the features of the stages in ``out_indices``.
+
+        Args:
+            x: Pictures, ``(N, in_channels, H, W)``.
+
+        Returns:
+            The features of each, ``(N, C_i, H_i, W_i)``.
+        """
+        if self.channels_last:
+            x = x.contiguous(memory_format=torch.channels_last)
+        return super().forward(x)
 
     def make_res_layer(self, **kwargs: Any) -> nn.Sequential:
         """Build one stage; called by :class:`~mmpretrain.models.ResNet` for each.

@@ -10,6 +10,7 @@ from mmpretrain.models.backbones.base_backbone import BaseBackbone
 from mmpretrain.registry import MODELS
 from torch import Tensor, nn
 
+from wrn.models.memory_order import ChannelsLastMixin
 from wrn.models.preact_block import PreActBlock
 from wrn.models.sizes import count_blocks, widen
 
@@ -17,7 +18,7 @@ _RELU = dict(type='ReLU', inplace=True)  # of a norm's output, which nothing els
 
 
 @MODELS.register_module()
-class WideResNetCIFAR(BaseBackbone):
+class WideResNetCIFAR(ChannelsLastMixin, BaseBackbone):
     """Wide residual network for pictures of 32x32 pixels, WRN-d-k.
 
     `Wide Residual Networks <https://arxiv.org/abs/1605.07146>`_, section 2: a 3x3 convolution to
@@ -49,6 +50,9 @@ class WideResNetCIFAR(BaseBackbone):
         with_cp: Whether to keep no features inside blocks and compute them again for the
             gradients, which takes less memory and more time. Batch norms then count each batch
             twice in their running statistics, as in mmpretrain's ResNet. Defaults to False.
+        channels_last: Whether weights and features inside lie in memory with the channels of a
+            pixel side by side, in which most convolutions are quicker. Defaults to False: without
+            gradients on the CPU alone.
         activate_before_residual: Whether a block that changes the shape activates its input; a
             value for each stage, or one for all. Defaults to True. USB's and TorchSSL's networks
             do so in the first stage only: their convolutions take the input as it is. (Norms
@@ -94,6 +98,7 @@ class WideResNetCIFAR(BaseBackbone):
         frozen_stages: int = -1,
         norm_eval: bool = False,
         with_cp: bool = False,
+        channels_last: bool = False,
         activate_before_residual: bool | Sequence[bool] = True,
         conv_bias: bool | Literal['stem'] = False,
         conv_cfg: dict | None = None,
@@ -167,6 +172,7 @@ class WideResNetCIFAR(BaseBackbone):
         self.norm = build_norm_layer(last_norm_cfg or norm_cfg, channels)[1]
         self.act = build_activation_layer(act_cfg)
         self.feat_dim = channels
+        self.use_channels_last(channels_last)
         self._freeze_stages()
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
@@ -179,10 +185,10 @@ class WideResNetCIFAR(BaseBackbone):
             The features of each, ``(N, C_i, H_i, W_i)``: those of the last stage behind the last
             norm and activation, those of the others as the stage leaves them, before any.
         """
-        if x.device.type == 'cpu' and not torch.is_grad_enabled():
+        if self.channels_last or (x.device.type == 'cpu' and not torch.is_grad_enabled()):
             # Every layer keeps this order of memory, in which oneDNN's convolutions need not copy
-            # their inputs. In training their gradients of weights would come in it, and be copied:
-            # benchmarks/cifar.py.
+            # their inputs. In training the gradients of weights come in it, too, and are copied
+            # where the weights do not lie so: benchmarks/cifar.py.
             x = x.contiguous(memory_format=torch.channels_last)
         x = self.conv1(x)
         features = []
