@@ -17,6 +17,7 @@ with quick_imports():
     from wrn.models import WideResNet, WideResNetCIFAR
     from wrn.training.logs import ProgressLogProcessor, ThroughputHook
     from wrn.training.precision import BFloat16OptimWrapper
+    from wrn.training.speed import CompileHook, TF32Hook
     from wrn.upstream.model_hub import override_models
     from wrn.version import __version__
     from wrn.weights import schemes
@@ -28,9 +29,11 @@ __all__ = [
     'SVHN',
     'BFloat16OptimWrapper',
     'Calibration',
+    'CompileHook',
     'Digits',
     'PredictionWriter',
     'ProgressLogProcessor',
+    'TF32Hook',
     'ThroughputHook',
     'WideResNet',
     'WideResNetCIFAR',

@@ -6,6 +6,7 @@ from mmengine.dist import is_main_process
 
 from wrn import training, zoo
 from wrn.cli.options import add_common_arguments, read_test_config
+from wrn.cli.speed_options import add_speed_arguments, apply_speed_options
 from wrn.cli.tables import print_report
 from wrn.errors import WrnError
 from wrn.evaluation import CONFUSION, Report
@@ -46,6 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--wait-time', type=float, default=2, help='seconds to show each (default: 2)'
     )
     add_common_arguments(parser)
+    add_speed_arguments(parser, training=False)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -55,7 +57,9 @@ def run(args: argparse.Namespace) -> None:
         if entry is None or entry.weights is None:
             raise WrnError(f'{args.config}: a config has no weights; give a checkpoint after it')
         args.checkpoint = entry.weights
-    result = training.test(read_test_config(args), args.out, args.out_item)
+    cfg = read_test_config(args)
+    apply_speed_options(cfg, args)
+    result = training.test(cfg, args.out, args.out_item)
     if CONFUSION in result.metrics and is_main_process():  # of --report, or of the config
         report = Report(result.metrics, result.classes)
         print_report(report)

@@ -4,6 +4,7 @@ import argparse
 
 from wrn import training
 from wrn.cli.options import add_common_arguments, read_train_config
+from wrn.cli.speed_options import add_speed_arguments, apply_speed_options
 
 HELP = 'train a model'
 
@@ -38,8 +39,11 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--tensorboard', action='store_true', help='log for TensorBoard, too')
     parser.add_argument('--wandb', action='store_true', help='log to Weights & Biases, too')
     add_common_arguments(parser)
+    add_speed_arguments(parser, training=True)
 
 
 def run(args: argparse.Namespace) -> None:
     """Train the model of the config."""
-    training.train(read_train_config(args))
+    cfg = read_train_config(args)
+    apply_speed_options(cfg, args)
+    training.train(cfg)

@@ -1,7 +1,7 @@
 """Train and test with mmengine's runner."""
 
-import contextlib
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ from wrn.training.launch import BroadcastBuffersHook, init_distributed
 from wrn.training.logs import HistoryHook
 from wrn.training.loop import use_exact_loop
 from wrn.training.resuming import set_resume
+from wrn.training.speed import OptimizerLayoutHook, is_compiled
 from wrn.training.stopping import FiniteLossHook, TerminationHook
 from wrn.training.unreadable import UnreadableHook
 from wrn.upstream.quick_optimizers import quick_optimizers
@@ -61,11 +62,10 @@ def train(cfg: Config) -> None:
         resume = bool(cfg.get('resume'))
         check = CheckpointCheckHook(resume, new_head=not resume)
         hooks = [started, check, FiniteLossHook(), termination, BroadcastBuffersHook()]
-        hooks += [HistoryHook(), *use_exact_loop(cfg)]
+        hooks += [HistoryHook(), OptimizerLayoutHook(), *use_exact_loop(cfg)]
         use_safe_checkpoints(cfg)
         runner = build_runner(cfg, ['train_dataloader', 'val_dataloader'], hooks)
-        quick = contextlib.nullcontext() if cfg.get('compile') else quick_optimizers()
-        with termination.listening(), quick:
+        with termination.listening(), nullcontext() if is_compiled(cfg) else quick_optimizers():
             runner.train()
 
 

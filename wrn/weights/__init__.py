@@ -1,7 +1,12 @@
 """Checkpoints: read safely, converted, checked against the model, put into it, and written."""
 
 from wrn.weights.conversion import Weights, to_openmmlab
-from wrn.weights.fitting import assign_state_dict, check_state_dict, set_normalization
+from wrn.weights.fitting import (
+    assign_state_dict,
+    check_state_dict,
+    set_normalization,
+    unwrap_model,
+)
 from wrn.weights.reading import read_checkpoint
 from wrn.weights.writing import write_weights
 
@@ -12,5 +17,6 @@ __all__ = [
     'read_checkpoint',
     'set_normalization',
     'to_openmmlab',
+    'unwrap_model',
     'write_weights',
 ]

@@ -29,7 +29,7 @@ def check_state_dict(
     Raises:
         CheckpointError: If the state dict is that of another model.
     """
-    network = _unwrap(model)
+    network = unwrap_model(model)
     expected = network.state_dict()
     # The counter came with torch 0.4.1; torch fills it in for older weights.
     missing = [
@@ -119,14 +119,22 @@ def set_normalization(model: nn.Module, mean: Sequence[float], std: Sequence[flo
         mean: The mean of each channel, red, green and blue, for pixels from 0 to 255.
         std: The standard deviation of each.
     """
-    preprocessor: Any = _unwrap(model).data_preprocessor
+    preprocessor: Any = unwrap_model(model).data_preprocessor
     preprocessor._enable_normalize = True
     for name, values in (('mean', mean), ('std', std)):
         # As mmengine's ImgDataPreprocessor keeps them: not part of the state dict.
         preprocessor.register_buffer(name, torch.tensor(values).view(-1, 1, 1), persistent=False)
 
 
-def _unwrap(model: nn.Module) -> Any:
+def unwrap_model(model: nn.Module) -> Any:
+    """Return a model out of what it may be wrapped in.
+
+    Args:
+        model: The model, or a wrapper for distribution or test-time augmentation.
+
+    Returns:
+        The model itself.
+    """
     network: Any = model
     while is_model_wrapper(network) or isinstance(network, BaseTTAModel):
         network = network.module
