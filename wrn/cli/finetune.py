@@ -10,6 +10,7 @@ from mmengine.dist import barrier, is_main_process
 
 from wrn import training
 from wrn.cli.options import apply_train_options
+from wrn.cli.speed_options import apply_speed_options
 from wrn.cli.tables import print_report
 from wrn.cli.train import add_train_arguments
 from wrn.datasets.splitting import Splits, find_splits
@@ -60,6 +61,7 @@ def run(args: argparse.Namespace) -> None:
         splits, args.model, args.checkpoint, args.epochs, args.freeze, args.seed
     )
     apply_train_options(cfg, args)
+    apply_speed_options(cfg, args)
     training.init_distributed(cfg)
     training.annotate(cfg, splits)
     if is_main_process():
