@@ -12,7 +12,9 @@ NODE_RANK=${NODE_RANK:-0}
 # A store of their own for the processes: that of torchrun would tell those of a restart the
 # addresses of the ones before, which they would then wait for.
 export TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1
-exec python -m torch.distributed.run \
+# How long the processes may take to end when it is told to stop; those that train save first.
+export TORCH_ELASTIC_SHUTDOWN_TIMEOUT=${TORCH_ELASTIC_SHUTDOWN_TIMEOUT:-600}
+exec python "$(dirname "$0")/torchrun.py" \
     --nnodes="$NNODES" \
     --nproc-per-node="$1" \
     --max-restarts="${MAX_RESTARTS:-0}" \

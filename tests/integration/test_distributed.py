@@ -4,6 +4,7 @@ import json
 import os
 import pickle
 import re
+import select
 import shutil
 import signal
 import socket
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from commands import wait_for
+from commands import start_wrn, wait_for
 
 import wrn
 from wrn.weights import read_checkpoint
@@ -63,6 +64,22 @@ def two(run, tmp_path, checkout, env, config):
     return tmp_path / 'two'
 
 
+def start_job(checkout, config, work_dir, monkeypatch):
+    """Start two processes, again if one fails, and return the job and the file of its output."""
+    monkeypatch.setenv('MAX_RESTARTS', '1')
+    command = ['bash', checkout / 'tools' / 'dist_train.sh', config, '2', '--work-dir', work_dir]
+    path = work_dir.with_suffix('.output')
+    with path.open('w') as output:
+        return subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT), path
+
+
+def find_rank(run, rank, work_dir):
+    found = run('pgrep', '-f', f'train.py.*{work_dir}').stdout.split()
+    mark = f'LOCAL_RANK={rank}'.encode()
+    pids = [int(pid) for pid in found if mark in Path('/proc', pid, 'environ').read_bytes()]
+    return min(pids)  # before its data workers
+
+
 def test_two_processes_train_as_one_and_as_well_after_one_is_killed(
     run, tmp_path, checkout, env, config, two, monkeypatch
 ):
@@ -79,24 +96,60 @@ def test_two_processes_train_as_one_and_as_well_after_one_is_killed(
         if 'running_' not in name and 'num_batches' not in name:
             torch.testing.assert_close(weights[0][name], weights[1][name], rtol=1e-4, atol=1e-6)
 
-    monkeypatch.setenv('MAX_RESTARTS', '1')
     killed = tmp_path / 'killed'
     killed.mkdir()
     shutil.copy(two / 'iter_18.pth', killed / 'old.pth')  # of another run: no restart takes it
-    command = ['bash', checkout / 'tools' / 'dist_train.sh', config, '2', '--work-dir', killed]
-    with (tmp_path / 'output').open('w') as output:
-        job = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
-        wait_for((killed / 'iter_8.pth').exists)
-        found = run('pgrep', '-f', f'train.py.*{killed}').stdout.split()
-        ranks = [
-            pid for pid in found if b'LOCAL_RANK=1' in Path('/proc', pid, 'environ').read_bytes()
-        ]
-        os.kill(int(ranks[0]), signal.SIGKILL)
-        assert job.wait(120) == 0
-    text = (tmp_path / 'output').read_text()
+    job, output = start_job(checkout, config, killed, monkeypatch)
+    wait_for((killed / 'iter_8.pth').exists)
+    os.kill(find_rank(run, 1, killed), signal.SIGKILL)
+    assert job.wait(120) == 0
+    text = output.read_text()
     assert re.search(rf'Load checkpoint from {killed}/iter_\d+.pth', text)
     states = [read_checkpoint(folder / 'iter_18.pth')['state_dict'] for folder in (killed, two)]
     torch.testing.assert_close(*states, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize('signalled', ['torchrun', 'a process'])
+def test_a_job_that_is_stopped_says_so(
+    run, tmp_path, checkout, env, config, monkeypatch, signalled
+):
+    """And torchrun does not start it again."""
+    work_dir = tmp_path / 'run'
+    job, output = start_job(checkout, config, work_dir, monkeypatch)
+    wait_for((work_dir / 'iter_4.pth').exists)
+    rank = find_rank(run, 1, work_dir)
+    os.kill(job.pid if signalled == 'torchrun' else rank, signal.SIGTERM)
+    assert job.wait(120) == os.EX_TEMPFAIL
+    assert (work_dir / 'last_checkpoint').read_text() == str(work_dir / 'stopped.pth')
+    assert len(list(work_dir.glob('2*'))) == 1
+    text = output.read_text()
+    assert text.count('wrn: stopped by SIGTERM in epoch') == 2
+    assert 'Traceback' not in text
+
+
+def test_none_ends_before_the_checkpoint_is_whole(tmp_path, env, config, monkeypatch):
+    """Who ends has the others killed by what started them; and might say what is not so."""
+    work_dir = tmp_path / 'run'
+    work_dir.mkdir()
+    os.mkfifo(work_dir / 'stopped.pth')
+    pipe = os.open(work_dir / 'stopped.pth', os.O_RDONLY | os.O_NONBLOCK)
+    monkeypatch.setenv('WORLD_SIZE', '2')
+    words = ['train', config, '--work-dir', work_dir, '--launcher', 'pytorch']
+    ranks = []
+    for rank in '01':
+        monkeypatch.setenv('RANK', rank)
+        monkeypatch.setenv('LOCAL_RANK', rank)
+        output = (Path(os.devnull), tmp_path / f'stderr_{rank}')
+        ranks.append(start_wrn([str(word) for word in words], output))
+    wait_for((work_dir / 'iter_4.pth').exists, ranks[0].is_alive)
+    ranks[1].terminate()
+    assert select.select([pipe], [], [], 120)[0]  # the first process writes to it now
+    ranks[0].kill()
+    ranks[1].join(120)
+    os.close(pipe)
+    assert ranks[1].exitcode == 1
+    line = (tmp_path / 'stderr_1').read_text().splitlines()[-1]
+    assert line.startswith('wrn: error: another process of the job has ended')
 
 
 @pytest.mark.parametrize('pictures', [1, 65])

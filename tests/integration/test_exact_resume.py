@@ -8,6 +8,7 @@ import resource
 import shutil
 import signal
 import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -144,22 +145,30 @@ def test_killed_at_twenty_moments(config, start, undisturbed, tmp_path):
 
 
 def workers(process):
-    with open(f'/proc/{process.pid}/task/{process.pid}/children') as file:
-        return [int(pid) for pid in file.read().split()]
+    with contextlib.suppress(FileNotFoundError):  # it has ended
+        path = Path(f'/proc/{process.pid}/task/{process.pid}/children')
+        return [int(pid) for pid in path.read_text().split()]
+    return []
 
 
 def outlives_sigterm(pid):
     """Whether a process is a data worker, and has come as far as that."""
-    with contextlib.suppress(OSError), open(f'/proc/{pid}/status') as file:
-        blocked = re.search(r'SigBlk:\s*(\w+)', file.read())[1]
+    with contextlib.suppress(OSError):
+        blocked = re.search(r'SigBlk:\s*(\w+)', Path(f'/proc/{pid}/status').read_text())[1]
         return int(blocked, 16) == 1 << signal.SIGTERM - 1
     return False  # it looked something up, and has ended
 
 
 def stopped(process, work_dir):
     """Signal all processes as a scheduler does, and return where the run says that it stops."""
-    for pid in (*workers(process), process.pid):
-        os.kill(pid, signal.SIGTERM)
+
+    def ends():
+        for pid in (*workers(process), process.pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+        return not process.is_alive()
+
+    wait_for(ends)  # torchrun, too, signals the process
     line = ended(process, os.EX_TEMPFAIL)
     assert (work_dir / 'last_checkpoint').read_text() == str(work_dir / 'stopped.pth')
     where = re.fullmatch(
@@ -171,10 +180,14 @@ def stopped(process, work_dir):
 
 
 def test_a_scheduler_stops_it(config, start, undisturbed, tmp_path):
-    """In a validation, for which the worker must live; and in an update."""
+    """Before it trains; in a validation, for which the worker must live; in an update."""
+    process = start(config, tmp_path)
+    wait_for((tmp_path / '.started').exists, process.is_alive)
+    assert stopped(process, tmp_path) == [1, 2]
+
     long = ['batch_size=1', 'num_workers=1', 'persistent_workers=True', 'dataset.indices=360']
     long = [f'val_dataloader.{setting}' for setting in long]
-    process = start(config, tmp_path, '--cfg-options', *long)
+    process = start(config, tmp_path, '--resume', '--cfg-options', *long)
     wait_for(lambda: sum(map(outlives_sigterm, workers(process))) == 2, process.is_alive)
     assert stopped(process, tmp_path) == [2, 12]
     assert 'val  epoch 1/4' in (process.outputs / 'stdout').read_text()

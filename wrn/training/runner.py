@@ -58,15 +58,17 @@ def train(cfg: Config) -> None:
     with run_errors(), config_errors(cfg.filename, unless=lambda: started.yes):
         check_optimizer(cfg)
         init_distributed(cfg)
-        set_resume(cfg)
-        resume = bool(cfg.get('resume'))
-        check = CheckpointCheckHook(resume, new_head=not resume)
-        hooks = [started, check, FiniteLossHook(), termination, BroadcastBuffersHook()]
-        hooks += [HistoryHook(), OptimizerLayoutHook(), *use_exact_loop(cfg)]
-        use_safe_checkpoints(cfg)
-        runner = build_runner(cfg, ['train_dataloader', 'val_dataloader'], hooks)
         with termination.listening(), nullcontext() if is_compiled(cfg) else quick_optimizers():
-            runner.train()
+            _build_train_runner(cfg, [started, termination]).train()
+
+
+def _build_train_runner(cfg: Config, hooks: list[Hook]) -> Runner:
+    set_resume(cfg)
+    resume = bool(cfg.get('resume'))
+    hooks += [CheckpointCheckHook(resume, new_head=not resume), FiniteLossHook(), HistoryHook()]
+    hooks += [BroadcastBuffersHook(), OptimizerLayoutHook(), *use_exact_loop(cfg)]
+    use_safe_checkpoints(cfg)
+    return build_runner(cfg, ['train_dataloader', 'val_dataloader'], hooks)
 
 
 @dataclass

@@ -1,5 +1,6 @@
 """Stop a run cleanly: when a scheduler says so, and when the loss is no number."""
 
+import multiprocessing
 import os
 import signal
 import threading
@@ -11,9 +12,10 @@ from typing import Any
 
 import torch
 from mmengine.device import get_device
-from mmengine.dist import all_reduce, is_main_process
+from mmengine.dist import all_reduce, barrier, is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
+from torch.distributed import is_torchelastic_launched
 
 from wrn.errors import RunStoppedError, WrnError
 from wrn.files import write_atomically
@@ -25,8 +27,8 @@ _CHECKPOINT = 'stopped.pth'
 class TerminationHook(Hook):
     """Save a checkpoint and end when a process of the job gets SIGTERM.
 
-    The iteration, the update or the validation at hand is brought to its end first. A second
-    SIGTERM ends the process at once.
+    The iteration, the update or the validation at hand is brought to its end first. Further
+    SIGTERMs change nothing: a scheduler sends one to each process, and torchrun another.
     """
 
     priority = 'LOWEST'
@@ -37,11 +39,15 @@ class TerminationHook(Hook):
     @contextmanager
     def listening(self) -> Iterator[None]:
         """Listen for the signal as long as a block lasts."""
-        before = signal.signal(signal.SIGTERM, self._ask)
+        afterwards = signal.signal(signal.SIGTERM, self._ask)
         try:
             yield
+        except RunStoppedError:
+            afterwards = signal.SIG_IGN  # or another one would change its exit code
+            _end_workers()
+            raise
         finally:
-            signal.signal(signal.SIGTERM, before)
+            signal.signal(signal.SIGTERM, afterwards)
 
     def before_train(self, runner: Runner) -> None:
         """Let the data workers live as long as they are needed."""
@@ -49,6 +55,14 @@ class TerminationHook(Hook):
             if loop is not None:
                 loader = loop.dataloader
                 loader.worker_init_fn = partial(outlive_sigterm, loader.worker_init_fn)
+
+    def _before_epoch(self, *args: Any, **kwargs: Any) -> None:
+        """Block the signal while data workers start, which inherit that."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+
+    def _before_iter(self, *args: Any, **kwargs: Any) -> None:
+        """Take it again."""
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
@@ -64,7 +78,6 @@ class TerminationHook(Hook):
 
     def _ask(self, *_: Any) -> None:
         self.asked = True
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
     def _stop_if_asked(self, runner: Runner, epoch: int, iteration: int) -> None:
         asked = torch.tensor(int(self.asked), device=get_device())
@@ -81,6 +94,10 @@ class TerminationHook(Hook):
         if is_main_process():
             with write_atomically(path.with_name('last_checkpoint')) as file:
                 file.write(str(path).encode())
+        torchrun = runner.distributed and is_torchelastic_launched()
+        if torchrun and os.environ['LOCAL_RANK'] == '0':
+            os.kill(os.getppid(), signal.SIGTERM)  # or it might start the processes again
+        barrier()  # when one ends, srun and torchrun kill the others, though they still save
         raise RunStoppedError(
             f'stopped by SIGTERM in epoch {epoch + 1}, after iteration {iteration} of all; {path} '
             'has all that is done: go on with --resume'
@@ -110,13 +127,12 @@ def outlive_sigterm(initialise: Callable[[int], None] | None, worker_id: int) ->
     """Let a data worker outlive the signal that schedulers send to all processes of a job.
 
     The training process needs it until the iteration, or the validation, is done. It ends it by
-    the same signal.
+    the same signal, which the worker has blocked from its start.
 
     Args:
         initialise: What else there is to do when a worker starts.
         worker_id: The number of the worker.
     """
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     threading.Thread(target=_end_with_parent, daemon=True).start()
     if initialise is not None:
         initialise(worker_id)
@@ -126,3 +142,15 @@ def _end_with_parent() -> None:
     while signal.sigwaitinfo({signal.SIGTERM}).si_pid != os.getppid():
         pass
     os._exit(0)
+
+
+def _end_workers() -> None:
+    """End the data workers.
+
+    At its exit Python signals them once and waits for them. That is lost if another SIGTERM is on
+    the way to them just then.
+    """
+    for worker in multiprocessing.active_children():
+        while worker.is_alive():
+            worker.terminate()
+            worker.join(0.1)
