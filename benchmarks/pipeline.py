@@ -32,39 +32,16 @@ import torchvision
 from mmengine.dataset import Compose, default_collate
 from mmengine.registry import DefaultScope
 from mmpretrain.registry import TRANSFORMS
+from pictures import HEIGHT, WIDTH, write_pictures
 from PIL import Image
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
-from sklearn.datasets import load_sample_images
 from torchvision.transforms import v2
 
 import wrn  # noqa: F401 - registers the transform
 
-WIDTH, HEIGHT = 500, 375
 Load = Callable[[Path], Any]
-
-
-def write_pictures(folder: Path, tiles: int, count: int) -> list[Path]:
-    """Write JPEGs of ``tiles`` by ``tiles`` crops each."""
-    rng = np.random.default_rng(0)
-    photographs = [Image.fromarray(pixels) for pixels in load_sample_images().images]
-    paths = []
-    for i in range(count):
-        mosaic = Image.new('RGB', (tiles * WIDTH, tiles * HEIGHT))
-        for tile in range(tiles**2):
-            photograph = photographs[(i + tile) % 2]
-            width = rng.integers(WIDTH, int(photograph.height * WIDTH / HEIGHT) + 1)
-            height = width * HEIGHT // WIDTH
-            x = rng.integers(0, photograph.width - width + 1)
-            y = rng.integers(0, photograph.height - height + 1)
-            crop = photograph.resize(
-                (WIDTH, HEIGHT), Image.Resampling.LANCZOS, box=(x, y, x + width, y + height)
-            )
-            mosaic.paste(crop, (tile % tiles * WIDTH, tile // tiles * HEIGHT))
-        paths.append(folder / f'{tiles}_{i}.jpg')
-        mosaic.save(paths[-1], quality=90, subsampling='4:2:0')
-    return paths
 
 
 def openmmlab(*steps: dict[str, Any]) -> Load:
