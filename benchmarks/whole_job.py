@@ -8,9 +8,10 @@ torch (``plain_torch.py``) take turns, each time in a new process::
 
 ``train`` is two epochs of a narrow ResNet-18 on scikit-learn's digits, as PNGs in class folders,
 with a validation and a checkpoint after each. All three have the same number of steps, and the
-first two the same batches, so that their weights differ by rounding alone. ``test`` is
-wide-resnet50 with random weights on JPEGs of 500x375 pixels, from the same weights; predictions are
-written, and the largest difference of their scores from ours is told. Printed are medians, and the ratio of each pair.
+first two the same batches and, with ``--no-fused``, numerics: their weights are equal bit by bit.
+``test`` is wide-resnet50 with random weights on JPEGs of 500x375 pixels, from the same weights;
+predictions are written, and the largest difference of their scores from ours is told. Printed are
+medians, and the ratio of each pair.
 """
 
 import argparse
@@ -114,7 +115,7 @@ def training(folder: Path, count: int) -> Job:
     outs = {name: folder / name for name in ('wrn', 'mmpretrain', 'plain torch')}
     tool = MMPRETRAIN / 'tools/train.py'
     commands: list[list[str | Path]] = [
-        ['-m', 'wrn', 'train', config, '--work-dir', outs['wrn']],
+        ['-m', 'wrn', 'train', config, '--no-fused', '--work-dir', outs['wrn']],
         [tool, config, '--work-dir', outs['mmpretrain']],
         [PLAIN, 'train', data, outs['plain torch']],
     ]
