@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import shutil
 import signal
 
 import numpy as np
@@ -45,11 +46,14 @@ def only(paths):
 @pytest.mark.slow
 def test_finetune_and_predict(run, tmp_path, data, digits_weights):
     command = ('wrn', 'finetune', data, '--model', DIGITS, '--epochs', 6, '--freeze', 2)
+    folder = tmp_path / 'work_dirs' / 'digits'
+    folder.mkdir(parents=True)
+    (folder / 'epoch_9.pth').write_text('of somebody else')
     result = run(*command, cwd=tmp_path)
     assert 'train: 160 pictures\nval: 40 pictures, drawn from each class\n' in result.stdout
     assert 'the head does not fit and is newly initialised' in result.stdout  # as many classes
-    folder = tmp_path / 'work_dirs' / 'digits'
-    weights = only(folder.glob('*.pth'))
+    assert (folder / 'epoch_9.pth').exists()
+    weights = only(folder.glob('digits-*.pth'))
     assert re.fullmatch(r'digits-[0-9a-f]{8}\.pth', weights.name)
     assert f'--model {weights.relative_to(tmp_path)}' in result.stdout
 
@@ -76,27 +80,55 @@ def test_finetune_and_predict(run, tmp_path, data, digits_weights):
 
     shown = run('wrn', 'predict', data / 'is 3' / '0.png', '--topk', 1, '--model', weights)
     assert re.search(r'is \d +\d', shown.stdout)
-    # The config that is left tests the file, too.
-    tested = run('wrn', 'test', folder / 'digits.py', weights, cwd=tmp_path)
+    # The config that is left tests the file, too, and is that of the training.
+    config = folder / 'run' / 'digits.py'
+    assert wrn.config.read_config(config).load_from == digits_weights
+    tested = run('wrn', 'test', config, weights, cwd=tmp_path)
     assert f'accuracy/top1: {accuracy:.4f}' in tested.stdout
+    assert not list(folder.glob('run/*.pth'))
+    again = run(*command, '--resume', cwd=tmp_path)
+    assert f'nothing is left to do: {weights.relative_to(tmp_path)} is there' in again.stdout
 
 
 @pytest.mark.slow
-def test_killed_and_resumed_it_leaves_the_same_file(run, tmp_path, data, monkeypatch):
+def test_killed_and_resumed_it_leaves_the_same_file(run, fails, tmp_path, data):
     words = ['finetune', str(data), '--model', DIGITS, '--epochs', '3']
     run('wrn', *words, '--work-dir', tmp_path / 'whole')
     process = start_wrn(
         [*words, '--work-dir', str(tmp_path / 'cut')], (tmp_path / 'o', tmp_path / 'e')
     )
-    wait_for((tmp_path / 'cut' / 'last_checkpoint').exists, process.is_alive)
+    wait_for((tmp_path / 'cut' / 'run' / 'last_checkpoint').exists, process.is_alive)
     process.kill()
     process.join()
     assert process.exitcode == -signal.SIGKILL
     assert not list(tmp_path.glob('cut/digits-*.pth'))
+    cut = (*words, '--work-dir', tmp_path / 'cut')
+    assert 'has the checkpoints of a run that was cut off; go on with --resume' in fails(*cut)
+    other = fails(*cut, '--resume', '--seed', 1)
+    assert 'the run to resume had other pictures, or another --seed' in other
     result = run('wrn', *words, '--work-dir', tmp_path / 'cut', '--resume')
     assert 'resumed epoch' in result.stdout
     names = [only(tmp_path.glob(f'{run}/*.pth')).name for run in ('whole', 'cut')]
     assert names[0] == names[1]  # the hash of all that is in it
+
+
+@pytest.mark.slow
+def test_unreadable_pictures_and_odd_names(run, tmp_path, data):
+    """Of those to validate with, too, what cannot be read is left out, and said."""
+    mine = tmp_path / ' my digits'
+    for label in (3, 7):
+        shutil.copytree(data / f'is {label}', mine / f' {label}')
+    splits = find_splits(mine)
+    for split in ('train', 'val'):
+        (mine / splits.pictures[split][0][0]).write_bytes(b'')
+    result = run(
+        'wrn', 'finetune', mine, '--model', DIGITS, '--epochs', 1, '--skip-unreadable', cwd=tmp_path
+    )  # fmt: skip
+    path = splits.pictures['val'][0][0]
+    assert f'cannot be read, and so not validated or tested with: {path}\n' in result.stdout
+    assert 'val: 7 pictures' in result.stdout
+    assert 'Skipped 1 pictures' in result.stdout
+    only((tmp_path / 'work_dirs' / ' my digits').glob('*.pth'))
 
 
 @pytest.mark.slow

@@ -43,6 +43,8 @@ def test_a_file_without_a_config(tmp_path, digits_weights):
     [
         ("dict(type='PackInputs')", "dict(type='trap.Door')", True),
         ("dict(type='PackInputs')", "dict(type='RandomCrop', crop_size=8)", True),
+        ("type='Resize'", "type='Resize', bogus=1", True),
+        ("backend='pillow'", "backend='gimp'", True),
         ("type='Digits'", "type='trap.Door'", False),
         ("type='WideResNetCIFAR'", "type='trap.Door'", False),
         ("type='ImageClassifier'", "type='trap.Door'", False),

@@ -1,5 +1,6 @@
 """The pictures of a data folder find their splits and labels."""
 
+import os
 import shutil
 
 import pytest
@@ -72,8 +73,9 @@ def test_a_test_folder_without_classes_is_not_tested(fill, photograph):
 
 
 def test_mmpretrain_reads_the_lists(fill, tmp_path):
-    splits = find_splits(fill(cat=6, dog=4))
+    splits = find_splits(fill(cat=6, dog=4, **{' eel': 2}))
     splits.write(tmp_path)
+    assert splits.written_in(tmp_path)
     for split, pictures in splits.pictures.items():
         config = dict(
             type='CustomDataset',
@@ -88,13 +90,15 @@ def test_mmpretrain_reads_the_lists(fill, tmp_path):
             (info['img_path'], info['gt_label'])
             for info in map(dataset.get_data_info, range(len(dataset)))
         ]
-        assert read == [(f'{splits.folder}/{path}', label) for path, label in pictures]
+        paths = [(os.path.normpath(path), label) for path, label in read]
+        assert paths == [(f'{splits.folder}/{path}', label) for path, label in pictures]
+    assert not find_splits(splits.folder, seed=1).written_in(tmp_path)
 
 
 @pytest.mark.parametrize(
     ('folders', 'message'),
     [
-        ({'': dict(cat=3)}, 'has 1 class folders to train with'),
+        ({'': dict(cat=3)}, 'has one class folder to train with'),
         ({'': dict(cat=3, dog=0)}, 'has no pictures to train with of dog'),
         ({'': dict(cat=1, dog=1)}, 'has no pictures to validate with'),
         ({'val': dict(cat=1, dog=1)}, 'has no folder train'),
@@ -117,4 +121,11 @@ def test_annotation_files_name_no_classes(fill):
     (folder / 'meta').mkdir()
     (folder / 'meta' / 'train.txt').write_text('cat/cat 0.jpg 0\ndog/dog 0.jpg 1\n')
     with pytest.raises(WrnError, match='annotation file, which names no classes'):
+        find_splits(folder)
+
+
+def test_a_name_with_a_line_break(fill, photograph):
+    folder = fill(cat=3, dog=3)
+    shutil.copy(photograph, folder / 'cat' / 'two\nlines.jpg')
+    with pytest.raises(WrnError, match='has a line break; rename it'):
         find_splits(folder)

@@ -1,10 +1,12 @@
 """Find the classes of a data folder, and pictures to train, validate and test with."""
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from wrn.datasets.damage import find_damage
 from wrn.datasets.listing import Split, list_splits
 from wrn.errors import WrnError, some
 from wrn.files import write_atomically
@@ -45,8 +47,42 @@ class Splits:
         """
         for name, pictures in self.pictures.items():
             with write_atomically(Path(folder, f'{name}.txt')) as file:
-                lines = [f'{path} {label}\n' for path, label in pictures]
-                file.write(''.join(lines).encode(errors='surrogateescape'))
+                file.write(_format(pictures))
+
+    def written_in(self, folder: str | Path) -> bool:
+        """Tell whether the annotation files in a folder, if there are any, are these."""
+        files = {Path(folder, f'{name}.txt'): pics for name, pics in self.pictures.items()}
+        return all(path.read_bytes() == _format(p) for path, p in files.items() if path.exists())
+
+    def drop_unreadable(self) -> list[str]:
+        """Leave out what cannot be read of the pictures to validate and test with.
+
+        Returns:
+            The paths of what was left out.
+        """
+        dropped = []
+        for name in ('val', 'test') if self.tests_apart else ('val',):
+            for picture in self.pictures[name].copy():
+                if not _is_readable(self.folder / picture[0]):
+                    self.pictures[name].remove(picture)
+                    dropped.append(picture[0])
+        return dropped
+
+
+def _format(pictures: list[tuple[str, int]]) -> bytes:
+    # mmpretrain strips lines, and with them spaces before a name.
+    lines = [f'{"./" * path[0].isspace()}{path} {label}\n' for path, label in pictures]
+    return ''.join(lines).encode(errors='surrogateescape')
+
+
+def _is_readable(path: Path) -> bool:
+    try:
+        with path.open('rb') as file, warnings.catch_warnings():
+            warnings.simplefilter('ignore')  # Pillow's, of what it overlooks
+            damage = find_damage(file, str(path))
+    except OSError:
+        return False
+    return damage is None or damage.kind == 'misnamed'
 
 
 def find_splits(folder: str | Path, share: float = 0.2, seed: int = 0) -> Splits:
@@ -79,8 +115,8 @@ def find_splits(folder: str | Path, share: float = 0.2, seed: int = 0) -> Splits
     classes = train.classes or []
     if len(classes) < 2:
         raise WrnError(
-            f'{folder}: has {len(classes)} class folders to train with; it must have a folder of '
-            'pictures for each of at least two classes, there or in train'
+            f'{folder}: has {"one class folder" if classes else "no class folders"} to train with; '
+            'it must have a folder of pictures for each of at least two classes, there or in train'
         )
     empty = {*classes} - {classes[label] for _, label in everything}
     if empty:
@@ -93,6 +129,9 @@ def find_splits(folder: str | Path, share: float = 0.2, seed: int = 0) -> Splits
     test = found.get('test')  # it may have no classes, as ImageNet's
     labelled = test and test.classes and test.files
     pictures['test'] = _label(test, classes, folder) if test and labelled else pictures['val']
+    lines = [path for found in pictures.values() for path, _ in found if len(path.splitlines()) > 1]
+    if lines:
+        raise WrnError(f'{folder}: the name {lines[0]!r} has a line break; rename it')
     if not pictures['val']:
         raise WrnError(f'{folder}: has no pictures to validate with')
     return Splits(Path(folder), classes, pictures, drawn=not named)

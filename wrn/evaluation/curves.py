@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _LOGS = '*/vis_data/scalars.json'
+_FEW = 30  # points, which a line alone may not show
 
 
 def read_log(run: str) -> list[dict[str, Any]]:
@@ -86,15 +87,18 @@ def draw_curves(runs: dict[str, list[dict[str, Any]]]) -> 'Figure':
         steps = _count_steps(training)
         tested = [line for line in lines if 'accuracy/top1' in line]
         epochs = [line['iter'] / steps for line in training]
-        axes[0].plot(epochs, [line['loss'] for line in training], label=name)
+        marker = '.' if len(training) < _FEW else None
+        axes[0].plot(epochs, [line['loss'] for line in training], marker=marker, label=name)
         accuracies = [line['accuracy/top1'] for line in tested]
         axes[1].plot([line['step'] for line in tested], accuracies, marker='.')
-        axes[2].plot(epochs, [line['lr'] for line in training])
+        rates = [line.get('base_lr', line['lr']) for line in training]
+        axes[2].plot(epochs, rates, marker=marker)
     for axis, title in zip(
         axes, ('training loss', 'top-1 accuracy (%)', 'learning rate'), strict=True
     ):
         axis.set(title=title, xlabel='epoch')
-        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axis.set_xlim(left=0)
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axis.grid(alpha=0.3)
     axes[0].set_yscale('log')
     axes[2].set_yscale('log')

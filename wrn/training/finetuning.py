@@ -35,12 +35,12 @@ def finetune_config(
     and the data.
 
     Args:
-        splits: The pictures, whose annotation files are to be in the work folder.
+        splits: The pictures; :func:`annotate` lets the data sets read the lists of them.
         model: The name of a model, the path of a config, or a file of weights that holds one.
         checkpoint: The weights to start from. Defaults to None, the model's own.
         epochs: How long to train. Defaults to None, as the base says.
-        frozen_stages: How many stages do not learn, with the stem; -1 for none, not even that.
-            Defaults to -1.
+        frozen_stages: How many stages do not learn, with the stem, of 0 alone; -1 for all that
+            learn. Defaults to -1.
         seed: The seed of the run. Defaults to 0.
 
     Returns:
@@ -68,20 +68,26 @@ def finetune_config(
     return Config(parts, cfg_text=f'# {BASE}', filename=f'{name}.py')
 
 
-def annotate(cfg: Config, splits: Splits) -> None:
-    """Write the lists of the pictures into the work folder, and let the data sets read them.
+def annotate(cfg: Config, splits: Splits, folder: str | Path) -> None:
+    """Write the lists of the pictures into a folder, and let the data sets read them.
 
     Args:
-        cfg: The config, whose ``work_dir`` exists.
+        cfg: The config, which is changed.
         splits: The pictures.
+        folder: An existing folder.
 
     Raises:
-        WrnError: If they cannot be written.
+        WrnError: If the lists cannot be written, or are others than those of the run to resume.
     """
-    splits.write(cfg.work_dir)
+    if cfg.get('resume') and not splits.written_in(folder):
+        raise WrnError(
+            f'{folder}: the run to resume had other pictures, or another --seed; give those again, '
+            'or start anew in another --work-dir'
+        )
+    splits.write(folder)
     for split in splits.pictures:
-        dataset = cfg[f'{split}_dataloader'].dataset
-        dataset.ann_file = str(Path(cfg.work_dir, f'{split}.txt').resolve())
+        if loader := cfg.get(f'{split}_dataloader'):
+            loader.dataset.ann_file = str(Path(folder, f'{split}.txt').resolve())
 
 
 def _adapt_model(origin: Config, classes: int, frozen_stages: int) -> dict[str, Any]:
@@ -93,7 +99,8 @@ def _adapt_model(origin: Config, classes: int, frozen_stages: int) -> dict[str, 
     if not -1 <= frozen_stages <= stages:
         raise WrnError(f'--freeze {frozen_stages}: the network has stages 1 to {stages}')
     model.backbone.frozen_stages = frozen_stages
-    if (model.get('head') or {}).get('type') != 'LinearClsHead':
+    head = str((model.get('head') or {}).get('type')).rpartition('.')[2]
+    if head != 'LinearClsHead':
         raise WrnError(f'{origin.filename}: has no head of type LinearClsHead for other classes')
     loss = dict(type='CrossEntropyLoss', loss_weight=1.0)
     model.head.update(num_classes=classes, topk=_topk(classes), loss=loss)

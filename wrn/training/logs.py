@@ -125,7 +125,8 @@ class ProgressLogProcessor(LogProcessor):
         parts = [self._position(runner, batch_idx, mode)]
         if mode == 'train':
             parts += [f'{name} {value:.4g}' for name, value in values.items() if name not in _KNOWN]
-            parts.append(f'lr {values["lr"]:.4g}')
+            # That of the config, of which groups of weights may have parts; "lr" is the first's.
+            parts.append(f'lr {values.get("base_lr", values["lr"]):.4g}')
         if _SPEED in values:
             parts.append(f'{values[_SPEED]:,.0f} img/s')
         if 'time' in values:

@@ -12,7 +12,7 @@ from mmengine.config import Config
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.registry import RUNNERS
-from mmengine.runner import Runner
+from mmengine.runner import BaseLoop, Runner
 
 from wrn.config import config_errors
 from wrn.datasets import fetch_cifar
@@ -59,7 +59,9 @@ def train(cfg: Config) -> None:
         check_optimizer(cfg)
         init_distributed(cfg)
         with termination.listening(), nullcontext() if is_compiled(cfg) else quick_optimizers():
-            _build_train_runner(cfg, [started, termination]).train()
+            runner = _build_train_runner(cfg, [started, termination])
+            runner.train()
+        _end_workers(runner.train_loop, runner.val_loop)
 
 
 def _build_train_runner(cfg: Config, hooks: list[Hook]) -> Runner:
@@ -107,6 +109,7 @@ def test(cfg: Config, out: str | None = None, out_item: str | None = None) -> Re
             )
         runner = build_runner(cfg, ['test_dataloader'], [started, CheckpointCheckHook()])
         metrics = runner.test()
+        _end_workers(runner.test_loop)
     if out and out_item == 'metrics' and is_main_process():
         plain = {k: v.tolist() if torch.is_tensor(v) else v for k, v in metrics.items()}
         text = mmengine.dump(plain, file_format=Path(out).suffix.lstrip('.'))
@@ -145,6 +148,17 @@ def build_runner(cfg: Config, loaders: list[str], hooks: list[Hook]) -> Runner:
     for hook in (*hooks, ClassCheckHook(classes), UnreadableHook()):
         runner.register_hook(hook)
     return runner
+
+
+def _end_workers(*loops: BaseLoop | None) -> None:
+    """End data workers that stay between epochs.
+
+    If they are left to the garbage collector, or to Python's exit, they are waited for in vain for
+    five seconds each.
+    """
+    for loop in loops:
+        if loop is not None:
+            loop.dataloader._iterator = None
 
 
 class _StartedHook(Hook):

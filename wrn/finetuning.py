@@ -1,0 +1,111 @@
+"""Fine-tune a model, test it, and leave its weights and a report."""
+
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.dist import barrier, broadcast_object_list, is_main_process
+
+from wrn import training
+from wrn.errors import WrnError
+from wrn.evaluation import REPORT_METRICS, Report, add_metrics
+from wrn.evaluation.curves import draw_curves, read_log
+from wrn.files import write_atomically
+from wrn.publishing import publish
+
+_RUN = 'run'  # below the folder of the results: where the run has its checkpoints and logs
+
+
+@dataclass
+class Finetuned:
+    """What came of it.
+
+    Attributes:
+        weights: The file of the weights.
+        report: The results of the test.
+        folder: Where they are written.
+    """
+
+    weights: Path
+    report: Report
+    folder: Path
+
+
+def set_folder(cfg: Config, folder: str | Path) -> Path | None:
+    """Let a run write its checkpoints and logs below the folder of the results.
+
+    Args:
+        cfg: The config, whose ``work_dir`` is set.
+        folder: The folder of the results, which exists.
+
+    Returns:
+        The file of weights, if the run is to be resumed and is done already; else None.
+
+    Raises:
+        WrnError: If a run was cut off there that is not to be resumed.
+    """
+    folder = Path(folder)
+    cfg.work_dir = str(folder / _RUN)
+    unfinished = any(folder.glob(f'{_RUN}/*.pth'))
+    if cfg.get('resume') and not unfinished:
+        done = folder.glob(f'{Path(cfg.filename).stem}-*.pth')
+        if newest := max(done, key=lambda path: path.stat().st_mtime_ns, default=None):
+            return newest
+    if unfinished and not cfg.get('resume'):
+        raise WrnError(
+            f'{cfg.work_dir}: has the checkpoints of a run that was cut off; go on with --resume, '
+            'or name another --work-dir'
+        )
+    Path(cfg.work_dir).mkdir(exist_ok=True)
+    return None
+
+
+def finetune(cfg: Config, source: str) -> Finetuned | None:
+    """Train, test the epoch that was best, and leave its weights and a report.
+
+    Args:
+        cfg: The config, of :func:`wrn.training.finetune_config` and :func:`set_folder`.
+        source: What to say in the file of where the weights are from.
+
+    Returns:
+        What came of it, in the first process of a job; None in the others.
+
+    Raises:
+        WrnError: If the run cannot be had.
+        RunStoppedError: If the run was told to stop.
+    """
+    folder = Path(cfg.work_dir).parent
+    training.train(deepcopy(cfg))
+    barrier()  # the first process writes the checkpoints
+    found = [str(_find_best(Path(cfg.work_dir)))]
+    broadcast_object_list(found)
+    best = found[0]
+    cfg.update(load_from=best, resume=False, work_dir=str(Path(cfg.work_dir, 'test')))
+    cfg.test_evaluator = add_metrics(cfg.test_evaluator, *REPORT_METRICS)
+    results = training.test(cfg)
+    done = _leave(folder, cfg, best, results, source) if is_main_process() else None
+    barrier()
+    return done
+
+
+def _find_best(run: Path) -> Path | str:
+    """Find the checkpoint of the epoch that was best, or of the last if none was validated."""
+    best = max(run.glob('best_*.pth'), key=lambda path: path.stat().st_mtime_ns, default=None)
+    return best or (run / 'last_checkpoint').read_text().strip()
+
+
+def _leave(folder: Path, cfg: Config, best: str, results: Any, source: str) -> Finetuned:
+    """Write weights and report, and remove what served to resume the run."""
+    name = Path(cfg.filename).stem
+    report = Report(results.metrics, results.classes)
+    target = folder / 'report'
+    target.mkdir(exist_ok=True)
+    report.write(target)
+    with write_atomically(target / 'curves.png') as file:
+        draw_curves({name: read_log(str(folder / _RUN))}).savefig(file, format='png')
+    weights = publish(best, f'{name}.pth', folder, source=source).path
+    for path in (*folder.glob(f'{_RUN}/*.pth'), folder / _RUN / 'last_checkpoint'):
+        path.unlink(missing_ok=True)
+    return Finetuned(weights, report, target)
