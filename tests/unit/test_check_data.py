@@ -333,11 +333,31 @@ def test_classes_may_have_the_names_of_splits(tmp_path):
     assert split.classes == ['valid', 'void']
 
 
-def test_a_link_to_a_folder_that_it_is_in(tmp_path):
-    write(tmp_path, **{'train/a/1.jpg': CONTENTS['jpg'], 'other/2.jpg': encode('jpg', 1)})
-    loop, link = tmp_path / 'train' / 'a' / 'loop', tmp_path / 'train' / 'b'
-    loop.symlink_to(tmp_path, target_is_directory=True)
-    link.symlink_to(tmp_path / 'other', target_is_directory=True)
-    (split,) = list_splits(tmp_path)
-    assert split.files == ['train/a/1.jpg', 'train/b/2.jpg']
-    assert found(tmp_path) == {('unreadable', 'train/a/loop'): 1, ('ignored', 'other'): 1}
+LOOPS = {  # links to where, and those of which there is no end
+    'above': ({'train/a/loop': '../..'}, 'train/a/loop'),
+    'a class': ({'train/c': '..'}, 'train/c'),
+    'itself': ({'train/a/loop': 'loop'}, 'train/a/loop'),
+    'a class, itself': ({'train/c': 'c'}, 'train/c'),
+    'each other': ({'train/a/x': '../b', 'train/b/y': '../a'}, 'train/a/x/y', 'train/b/y/x'),
+    'of a test set': ({'test/loop': '.'}, 'test/loop'),
+}
+
+
+# mmengine, as it fails, leaves folders open.
+@pytest.mark.filterwarnings('ignore::pytest.PytestUnraisableExceptionWarning')
+@pytest.mark.parametrize('name', LOOPS)
+def test_links_without_an_end(tmp_path, name):
+    write(tmp_path, **{'train/a/1.jpg': CONTENTS['jpg'], 'train/b/2.jpg': encode('jpg', 1)})
+    write(tmp_path, **{'test/3.jpg': encode('jpg', 2), 'other/4.jpg': encode('jpg', 3)})
+    (tmp_path / 'train' / 'b' / 'other').symlink_to('../../other')  # which has one
+    links, *endless = LOOPS[name]
+    for path, target in links.items():
+        (tmp_path / path).symlink_to(target)
+    with pytest.raises(OSError, match='Too many levels of symbolic links'):
+        CustomDataset(data_root=str(tmp_path / endless[0].split('/')[0]))
+    problems = found(tmp_path)
+    assert {path for kind, path in problems if kind == 'unreadable'} == {*endless}
+    files = {file for split in list_splits(tmp_path) for file in split.files}
+    assert {'train/a/1.jpg', 'train/b/2.jpg', 'train/b/other/4.jpg', 'test/3.jpg'} <= files
+    if len(endless) == 1:
+        assert set(problems) == {('unreadable', *endless), ('ignored', 'other')}

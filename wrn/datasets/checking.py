@@ -15,10 +15,10 @@ from wrn.datasets.listing import Problem, Split, list_splits
 from wrn.files import format_csv, hash_file, write_atomically
 
 KINDS = {
-    'unreadable': 'files that cannot be decoded',
+    'unreadable': 'files that cannot be decoded, links without an end',
     'truncated': 'pictures that are cut off',
     'misnamed': 'pictures of another format than their extension says',
-    'ignored': 'files that mmpretrain leaves out silently',
+    'ignored': 'files and folders that mmpretrain leaves out silently',
     'missing': 'files that an annotation file lists and that are not there',
     'annotation': 'lines of an annotation file that are not understood',
     'duplicate': 'files with the content of another of the same class',

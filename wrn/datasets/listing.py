@@ -1,5 +1,6 @@
 """List the pictures of a data folder as mmpretrain's data sets list them, and what they leave."""
 
+import errno
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -7,13 +8,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mmpretrain.datasets import ImageNet
-from mmpretrain.datasets.custom import find_folders
 
 from wrn.errors import WrnError
 
 _SPLITS = ('train', 'val', 'valid', 'validation', 'test')
 _BESIDE_TRAIN = ('valid', 'validation')  # else they are classes
 _LEFT_OUT = 'mmpretrain leaves it out'
+_ENDLESS = 'it is a link to itself or to a folder that it is in: mmpretrain finds no end to it'
 _OTHER_EXTENSION = f'{_LEFT_OUT}, as its extension is none of {" ".join(ImageNet.IMG_EXTENSIONS)}'
 
 
@@ -82,14 +83,14 @@ def list_splits(folder: Path, ann_file: Path | None = None) -> list[Split]:
 
 def _list_others(folder: Path, names: list[str]) -> Iterator[Problem]:
     """Note the folders of pictures that are beside splits and are none."""
-    for entry in _scan(folder) if names else ():
-        hidden = entry.name.startswith('.')
-        if entry.is_dir() and entry.name not in names and not hidden and _has_pictures(entry.path):
+    for other in sorted(folder.iterdir()) if names else ():
+        hidden = other.name.startswith('.')
+        if other.is_dir() and other.name not in names and not hidden and _has_pictures(other):
             reason = f'{_LEFT_OUT}, as its name is none of {", ".join(_SPLITS)}'
-            yield Problem('ignored', entry.name, reason)
+            yield Problem('ignored', other.name, reason)
 
 
-def _has_pictures(folder: str) -> bool:
+def _has_pictures(folder: Path) -> bool:
     files = (name for _, _, names in os.walk(folder) for name in names)
     return any(name.lower().endswith(ImageNet.IMG_EXTENSIONS) for name in files)
 
@@ -98,7 +99,9 @@ def _list_split(folder: Path, name: str) -> Split:
     annotations = folder / 'meta' / f'{name}.txt'
     if name in ('train', 'val') and annotations.is_file():
         return _list_annotated(folder, annotations, name, name)
-    classes, _ = find_folders(str(folder / name))
+    above = (os.path.realpath(folder / name),)
+    entries = _scan(folder / name)
+    classes = [entry.name for entry in entries if _ends(entry, above) and entry.is_dir()]
     split = Split(name or folder.resolve().name, classes)
     if name == 'test' and not classes:  # as ImageNet's, which has no labels
         split.classes = None
@@ -107,25 +110,29 @@ def _list_split(folder: Path, name: str) -> Split:
     for label, class_name in enumerate(classes):
         path = os.path.join(name, class_name)
         number = len(split.files)
-        _add_pictures(split, folder, path, label)
+        _add_pictures(split, folder, path, label, above)
         if len(split.files) == number:
             split.problems.append(Problem('empty', path, 'the class folder has no pictures'))
-    for entry in _scan(folder / name):
-        if not entry.is_dir():
-            path = os.path.join(name, entry.name)
+    for entry in entries:
+        path = os.path.join(name, entry.name)
+        if not _ends(entry, above):
+            split.problems.append(Problem('unreadable', path, _ENDLESS))
+        elif not entry.is_dir():
             split.problems.append(Problem('ignored', path, f'{_LEFT_OUT}, as in no class folder'))
     return split
 
 
-def _add_pictures(split: Split, folder: Path, path: str, label: int | None) -> None:
+def _add_pictures(
+    split: Split, folder: Path, path: str, label: int | None, above: tuple[str, ...] = ()
+) -> None:
     """Add those below a folder, by the rules of mmpretrain's ``get_samples``."""
+    above = (*above, os.path.realpath(folder / path))
     for entry in _scan(folder / path):
         below = os.path.join(path, entry.name)
-        if entry.is_symlink() and _is_above(os.path.realpath(entry), folder / path):
-            reason = 'it is a link to a folder that it is in, where mmpretrain finds no end'
-            split.problems.append(Problem('unreadable', below, reason))
+        if not _ends(entry, above):
+            split.problems.append(Problem('unreadable', below, _ENDLESS))
         elif entry.is_dir():
-            _add_pictures(split, folder, below, label)
+            _add_pictures(split, folder, below, label, above)
         elif not entry.is_file():
             reason = f'{_LEFT_OUT}: it is a link to what is not there, or no file'
             split.problems.append(Problem('ignored', below, reason))
@@ -136,14 +143,28 @@ def _add_pictures(split: Split, folder: Path, path: str, label: int | None) -> N
             split.problems.append(Problem('ignored', below, _OTHER_EXTENSION))
 
 
-def _is_above(path: str, folder: Path) -> bool:
-    here = os.path.realpath(folder)
-    return os.path.commonpath([path, here]) == path
+def _ends(entry: os.DirEntry[str], above: tuple[str, ...]) -> bool:
+    """Tell whether what is below an entry has an end.
+
+    Args:
+        entry: An entry of a folder.
+        above: The real paths of the folders that were walked through to it.
+
+    Returns:
+        False for a link to itself, or to one of the folders, or to what one of them is in.
+    """
+    try:
+        if not (entry.is_symlink() and entry.is_dir()):
+            return True
+    except OSError as error:
+        return error.errno != errno.ELOOP
+    target = os.path.realpath(entry)
+    return all(os.path.commonpath([target, path]) != target for path in above)
 
 
 def _scan(folder: Path) -> list[os.DirEntry[str]]:
     with os.scandir(folder) as entries:  # hidden folders, but not files, count for mmpretrain
-        found = [e for e in entries if not e.name.startswith('.') or e.is_dir()]
+        found = [e for e in entries if not e.name.startswith('.') or os.path.isdir(e)]
     return sorted(found, key=lambda entry: entry.name)
 
 
