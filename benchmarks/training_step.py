@@ -92,7 +92,9 @@ class Contest:
 
     def plain(self) -> nn.Module:
         """Build the network as others have it."""
-        return torchvision.models.wide_resnet50_2() if self.imagenet else plain_network()
+        if self.imagenet:  # as mmpretrain's configs initialise it; else rounding soon shows
+            return torchvision.models.wide_resnet50_2(zero_init_residual=True)
+        return plain_network()
 
     def step(self, name: str, settings: tuple[str, ...]) -> Step:
         """Return a training step, which returns the loss."""
