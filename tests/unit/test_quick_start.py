@@ -82,7 +82,8 @@ def test_the_visualizer_draws_as_mmpretrains(rng, tmp_path):
     assert (pixels[0] != image[:, ::-1]).any()
 
 
-def test_configs_without_hooks_or_a_visualizer():
+def test_configs_without_hooks_or_a_visualizer(monkeypatch):
+    monkeypatch.setitem(sys.modules, 'tensorboard', sys)  # as if it were installed
     cfg = Config({})
     add_log_backend(cfg, 'tensorboard')
     use_quick_visualizer(cfg)
