@@ -202,6 +202,30 @@ def test_a_scheduler_stops_it(config, start, undisturbed, tmp_path):
     assert_equal(contents(tmp_path), contents(undisturbed))
 
 
+def test_a_schedule_with_other_iterations(config, start, undisturbed, tmp_path):
+    """Half as many, as of twice as many processes: the rate is that of a run which always had so."""
+    schedule = tmp_path / 'schedule.py'
+    schedule.write_text(f"""
+_base_ = ['{config}']
+train_dataloader = dict(batch_size=16)
+default_hooks = dict(checkpoint=dict(save_best=None))  # which saves again after the epoch
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.1, end=2, by_epoch=True, convert_to_iter_based=True),
+    dict(type='MultiStepLR', milestones=[1, 3], gamma=0.5),
+    dict(type='CosineAnnealingLR', T_max=5, begin=1, by_epoch=True, convert_to_iter_based=True),
+]
+""")
+    whole, resumed = tmp_path / 'whole', tmp_path / 'resumed'
+    ended(start(schedule, whole, '--auto-scale-lr'), 0)
+    process = start(schedule, resumed, '--auto-scale-lr', '--resume', undisturbed / 'iter_46.pth')
+    ended(process, 0)
+    assert 'resumed epoch: 3, iter: 22' in (process.outputs / 'stdout').read_text()
+    states = [contents(folder, 'iter_24.pth') for folder in (whole, resumed)]
+    assert_equal(*(state['param_schedulers'] for state in states))
+    assert_equal(*(state['optimizer']['param_groups'] for state in states))
+    assert len(states[1]['optimizer']['state']) > 0
+
+
 def test_a_full_disk(config, start, undisturbed, tmp_path):
     process = start(config, tmp_path)
     wait_for((tmp_path / 'iter_20.pth').exists, process.is_alive)

@@ -10,6 +10,7 @@ from mmengine.runner import EpochBasedTrainLoop, Runner
 from mmpretrain.registry import LOOPS
 from torch import nn
 
+from wrn.training.scheduling import ScheduleHook
 from wrn.training.seeding import seed_iteration
 
 
@@ -94,7 +95,7 @@ def use_exact_loop(cfg: Config) -> list[Hook]:
         return []
     loop.pop('by_epoch', None)
     loop.type = 'ExactTrainLoop'
-    return [PositionHook()]
+    return [PositionHook(), ScheduleHook()]
 
 
 class PositionHook(Hook):
