@@ -24,9 +24,10 @@ class ScheduleHook(Hook):
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Bring the optimizer and the schedules to where the run stands."""
+        if not runner._resume or 'optimizer' not in checkpoint:
+            return
         meta, length = checkpoint['meta'], len(runner.train_dataloader)
-        same = meta.get('iterations_of_epoch') == length
-        if not runner._resume or same or 'optimizer' not in checkpoint:
+        if meta.get('iterations_of_epoch') == length:
             return
         schedulers = runner.param_schedulers or []
         if any(getattr(scheduler, 'need_val_args', False) for scheduler in schedulers):
