@@ -226,6 +226,20 @@ param_scheduler = [
     assert len(states[1]['optimizer']['state']) > 0
 
 
+def test_early_stopping_counts_on(config, start, tmp_path):
+    """No accuracy is enough better than the first, and it is stopped at the second of those."""
+    stops = tmp_path / 'stops.py'
+    stops.write_text(f"""
+_base_ = ['{config}']
+custom_hooks = [dict(type='EarlyStoppingHook', monitor='accuracy/top1', patience=2, min_delta=99)]
+""")
+    ended(start(stops, tmp_path / 'run', '--cfg-options', 'train_cfg.max_epochs=1'), 0)
+    process = start(stops, tmp_path / 'run', '--resume')
+    ended(process, 0)
+    output = (process.outputs / 'stdout').read_text()
+    assert re.findall(r'val  epoch (\d)/4  accuracy', output) == ['2', '3']
+
+
 def test_a_full_disk(config, start, undisturbed, tmp_path):
     process = start(config, tmp_path)
     wait_for((tmp_path / 'iter_20.pth').exists, process.is_alive)

@@ -27,6 +27,7 @@ from wrn.training.checks import (
     check_topk,
     get_num_classes,
 )
+from wrn.training.early_stopping import use_resumable_early_stopping
 from wrn.training.failures import run_errors
 from wrn.training.launch import BroadcastBuffersHook, init_distributed
 from wrn.training.logs import HistoryHook
@@ -70,6 +71,7 @@ def _build_train_runner(cfg: Config, hooks: list[Hook]) -> Runner:
     hooks += [CheckpointCheckHook(resume, new_head=not resume), FiniteLossHook(), HistoryHook()]
     hooks += [BroadcastBuffersHook(), OptimizerLayoutHook(), *use_exact_loop(cfg)]
     use_safe_checkpoints(cfg)
+    use_resumable_early_stopping(cfg)
     return build_runner(cfg, ['train_dataloader', 'val_dataloader'], hooks)
 
 
