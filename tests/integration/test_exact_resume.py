@@ -259,11 +259,20 @@ def test_a_killed_data_worker(config, start, tmp_path):
     assert ended(process, 1).startswith('wrn: error: a data worker was killed, most often since')
 
 
-def test_a_loss_that_is_no_number(config, start, tmp_path):
-    line = ended(
-        start(config, tmp_path, '--cfg-options', 'optim_wrapper.optimizer.lr=1e25'), 1
-    )  # fmt: skip
-    assert re.match(rf'wrn: error: {config}: the loss is (nan|inf) in epoch 1, batch ', line)
+@pytest.mark.parametrize(
+    ('settings', 'reason'),
+    [
+        (['lr=1e25'], 'the loss is (nan|inf) in epoch 1, batch '),
+        (['lr=1e38', 'weight_decay=1e3'], r'\S+ is no longer finite in epoch 1;'),
+    ],
+)
+def test_what_is_no_number(config, start, tmp_path, settings, reason):
+    settings = [f'optim_wrapper.optimizer.{setting}' for setting in settings]
+    line = ended(start(config, tmp_path, '--cfg-options', *settings), 1)
+    assert re.match(rf'wrn: error: {config}: {reason}', line)
+    for path in tmp_path.glob('*.pth'):
+        weights = read_checkpoint(path)['state_dict'].values()
+        assert all(weight.isfinite().all() for weight in weights)
 
 
 @pytest.fixture

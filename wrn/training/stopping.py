@@ -105,7 +105,10 @@ class TerminationHook(Hook):
 
 
 class FiniteLossHook(Hook):
-    """Stop at a loss that is not finite, before averages and checkpoints take its weights in."""
+    """Stop at a loss that is not finite, before averages and checkpoints take its weights in.
+
+    Weights that are not finite have had no loss yet: a checkpoint stops at them, too.
+    """
 
     priority = 'VERY_HIGH'
 
@@ -115,12 +118,22 @@ class FiniteLossHook(Hook):
         """Check the loss of the iteration."""
         loss = (outputs or {}).get('loss')
         if loss is not None and not torch.isfinite(loss):
-            raise WrnError(
-                f'{runner.cfg.filename}: the loss is {loss.item()} in epoch {runner.epoch + 1}, '
-                f'batch {batch_idx + 1}; the checkpoints before it are good: go on from one with '
-                'a lower learning rate (optim_wrapper.optimizer.lr) or clipped gradients '
-                '(optim_wrapper.clip_grad), or look for bad values in the data'
-            )
+            batch = f'in epoch {runner.epoch + 1}, batch {batch_idx + 1}'
+            self._stop(runner, f'the loss is {loss.item()} {batch}')
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        """Check the weights."""
+        for name, weight in runner.model.named_parameters():
+            if not weight.isfinite().all():
+                self._stop(runner, f'{name} is no longer finite in epoch {runner.epoch + 1}')
+
+    def _stop(self, runner: Runner, reason: str) -> None:
+        raise WrnError(
+            f'{runner.cfg.filename}: {reason}; the checkpoints before it are good: go on with '
+            '--resume and clipped gradients (optim_wrapper.clip_grad), or start from the weights '
+            'of one (load_from) with a lower learning rate (optim_wrapper.optimizer.lr), or look '
+            'for bad values in the data'
+        )
 
 
 def outlive_sigterm(initialise: Callable[[int], None] | None, worker_id: int) -> None:
