@@ -30,6 +30,10 @@ _BOTH: dict[str, _Setting] = {
     ),
 }
 _TRAINING: dict[str, _Setting] = {
+    'fsdp': (
+        speed.set_fsdp,
+        'let each process keep but a part of the weights and momenta (default: no)',
+    ),
     'fused': (
         speed.set_fused,
         'update all weights in one kernel (default: yes, for SGD, Adam and AdamW)',
@@ -64,7 +68,7 @@ def apply_speed_options(cfg: Config, args: argparse.Namespace) -> None:
         WrnError: If an option cannot be had.
     """
     with config_errors(cfg.filename):
-        for name, (apply, _) in {**_BOTH, **_TRAINING}.items():
+        for name, (apply, _) in {**_TRAINING, **_BOTH}.items():
             key = name.replace('-', '_')
             if key in args:
                 apply(cfg, getattr(args, key))

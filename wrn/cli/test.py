@@ -66,3 +66,4 @@ def run(args: argparse.Namespace) -> None:
         if args.report is not None:
             report.write(args.report)
             print(f'wrote {args.report}')
+    training.leave_distributed()

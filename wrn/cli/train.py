@@ -47,3 +47,4 @@ def run(args: argparse.Namespace) -> None:
     cfg = read_train_config(args)
     apply_speed_options(cfg, args)
     training.train(cfg)
+    training.leave_distributed()

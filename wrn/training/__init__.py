@@ -3,7 +3,7 @@
 from wrn.training.backends import LOG_BACKENDS, add_log_backend
 from wrn.training.finetuning import annotate, finetune_config
 from wrn.training.fit_check import FitCheck, fit_check
-from wrn.training.launch import has_accelerator, init_distributed
+from wrn.training.launch import has_accelerator, init_distributed, leave_distributed
 from wrn.training.precision import use_mixed_precision
 from wrn.training.runner import Results, test, train
 
@@ -17,6 +17,7 @@ __all__ = [
     'fit_check',
     'has_accelerator',
     'init_distributed',
+    'leave_distributed',
     'test',
     'train',
     'use_mixed_precision',

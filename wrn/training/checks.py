@@ -7,12 +7,14 @@ from typing import Any
 from mmengine.config import Config, ConfigDict
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
-from mmpretrain.registry import OPTIMIZERS
+from mmpretrain.registry import MODELS, OPTIMIZERS
+from torch.distributed.fsdp import FullyShardedDataParallel
 from torch.utils.data import DataLoader
 
 from wrn.datasets.listing import read_annotations
 from wrn.describing import check_meaning
 from wrn.errors import CheckpointError, WrnError
+from wrn.models.empty import EmptyOnMeta
 from wrn.weights import Weights, check_state_dict, set_normalization, to_openmmlab
 
 _RECIPE = "see 'Your own pictures' in the README"
@@ -217,7 +219,11 @@ class CheckpointCheckHook(Hook):
             kept = {k: v for k, v in weights.state_dict.items() if not k.startswith('head.')}
             weights.state_dict = kept
         checkpoint['state_dict'] = weights.state_dict
-        fits = check_state_dict(runner.model, weights.state_dict, source, new_head=self.new_head)
+        network = runner.model
+        if isinstance(network, FullyShardedDataParallel):  # it has but parts of its weights
+            with EmptyOnMeta():
+                network = MODELS.build(runner.cfg.model)
+        fits = check_state_dict(network, weights.state_dict, source, new_head=self.new_head)
         if not fits:
             runner.logger.warning(f'{source}: the head does not fit and is newly initialised')
         model = runner.cfg.model

@@ -59,6 +59,11 @@ def init_distributed(cfg: Config) -> None:
     wrapper = {'type': 'MMDistributedDataParallel', **(cfg.get('model_wrapper_cfg') or {})}
     if wrapper['type'] == 'MMDistributedDataParallel':
         wrapper.setdefault('find_unused_parameters', cfg.get('find_unused_parameters', False))
+    elif wrapper['type'] == 'MMFullyShardedDataParallel':
+        raise WrnError(
+            f"model_wrapper_cfg.type='{wrapper['type']}': mmengine's Runner would initialise and "
+            "save a process's part of the weights as if it were the whole; use --fsdp"
+        )
     cfg.model_wrapper_cfg = wrapper
     if has_accelerator():
         if is_distributed():
@@ -91,6 +96,15 @@ def init_distributed(cfg: Config) -> None:
             f'--launcher {cfg.launcher}: {error} is not set in the environment; start the job '
             'with a script of tools/, or leave the option out'
         ) from error
+
+
+def leave_distributed() -> None:
+    """Leave the process group of a job, when its work is done.
+
+    The threads of gloo now and then abort a process that ends without this.
+    """
+    if is_distributed():
+        torch.distributed.destroy_process_group()
 
 
 class BroadcastBuffersHook(Hook):

@@ -71,13 +71,29 @@ class OptimizerLayoutHook(Hook):
                     state[key] = torch.empty_like(weight, dtype=value.dtype).copy_(value)
 
 
+def set_fsdp(cfg: Config, wanted: bool | None) -> None:
+    """Set whether each process of a job keeps but a part of the weights and their momenta.
+
+    Args:
+        cfg: The config, whose ``runner_type`` and ``strategy`` are set.
+        wanted: Whether it shall; None for what the config says.
+    """
+    if wanted:  # as paths, since few need what they import
+        cfg.runner_type = 'wrn.training.sharding.ShardedRunner'
+        strategy = 'wrn.training.sharding.WholeFSDPStrategy'
+        cfg.merge_from_dict({'strategy.type': strategy})
+    elif wanted is not None:
+        cfg.pop('runner_type', None)
+        cfg.pop('strategy', None)
+
+
 def set_channels_last(cfg: Config, wanted: bool | None) -> None:
     """Set whether the network keeps its features channels last.
 
     Args:
         cfg: The config.
         wanted: Whether it shall; None for what the config says, and else True where the network is
-            one of this package's.
+            one of this package's, but for FSDP, which loads momenta wrongly then.
 
     Raises:
         WrnError: If another network shall.
@@ -94,7 +110,7 @@ def set_channels_last(cfg: Config, wanted: bool | None) -> None:
     elif wanted is not None:
         backbone.channels_last = wanted
     else:
-        backbone.setdefault('channels_last', True)
+        backbone.setdefault('channels_last', 'strategy' not in cfg)
 
 
 def set_fused(cfg: Config, wanted: bool | None) -> None:
