@@ -235,6 +235,24 @@ def _test_dataset(cfg: Config) -> Any:
     return dataset
 
 
+def set_default(cfg: Config, key: str, default: dict[str, Any]) -> ConfigDict:
+    """Set what a config does not say, or says to be None; return what it then says.
+
+    mmengine's ``setdefault`` returns what it was given, which is not what it has set.
+
+    Args:
+        cfg: The config, which is changed.
+        key: A top-level key.
+        default: What to set.
+
+    Returns:
+        The part of the config under the key; a change of it is one of the config.
+    """
+    if cfg.get(key) is None:
+        cfg[key] = default
+    return cfg[key]
+
+
 def check_keys(cfg: Config) -> None:
     """Check that no top-level key is a misspelt one, which mmengine would leave unread.
 

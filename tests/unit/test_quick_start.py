@@ -45,6 +45,7 @@ SafeCheckpointHook._remove_obsolete = lambda self: (written.append(1), save(self
 main(['train', 'bare.py', '--work-dir', 'run'])
 assert Path('run/epoch_1.pth').exists()
 assert written
+assert 'loss' in next(Path('run').glob('*/vis_data/scalars.json')).read_text()
 modules = {'torch._dynamo', 'matplotlib.figure'} & sys.modules.keys()
 assert not modules, modules
 assert not hasattr(torch.optim.Optimizer.zero_grad.__wrapped__, '__dynamo_disable')
@@ -82,9 +83,10 @@ def test_the_visualizer_draws_as_mmpretrains(rng, tmp_path):
     assert (pixels[0] != image[:, ::-1]).any()
 
 
-def test_configs_without_hooks_or_a_visualizer(monkeypatch):
+@pytest.mark.parametrize('said', [{}, dict(visualizer=None, default_hooks=None)])
+def test_configs_without_hooks_or_a_visualizer(monkeypatch, said):
     monkeypatch.setitem(sys.modules, 'tensorboard', sys)  # as if it were installed
-    cfg = Config({})
+    cfg = Config(said)
     add_log_backend(cfg, 'tensorboard')
     use_quick_visualizer(cfg)
     use_safe_checkpoints(cfg)

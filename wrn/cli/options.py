@@ -9,7 +9,7 @@ from typing import Any
 from mmengine.config import Config, ConfigDict, DictAction
 
 from wrn.cli.outputs import check_out, make_folder
-from wrn.config import check_keys, config_errors, get_test_dataset, read_config
+from wrn.config import check_keys, config_errors, get_test_dataset, read_config, set_default
 from wrn.datasets import skip_unreadable
 from wrn.errors import WrnError
 from wrn.evaluation import REPORT_METRICS, add_metrics
@@ -147,8 +147,7 @@ def read_test_config(args: Namespace) -> Config:
         if args.amp:
             cfg.test_cfg = dict(cfg.test_cfg or {}, fp16=True)
         if args.show or args.show_dir is not None:
-            cfg.setdefault('default_hooks', {})
-            cfg.default_hooks.visualization = dict(
+            set_default(cfg, 'default_hooks', {}).visualization = dict(
                 type='VisualizationHook',
                 enable=True,
                 show=args.show,

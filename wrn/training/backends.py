@@ -4,6 +4,7 @@ import importlib.util
 
 from mmengine.config import Config
 
+from wrn.config import set_default
 from wrn.errors import WrnError
 
 #: mmengine's backends by the name of the package that they need.
@@ -22,8 +23,7 @@ def add_log_backend(cfg: Config, package: str) -> None:
     """
     if importlib.util.find_spec(package) is None:
         raise WrnError(f'--{package}: {package} is not installed; run `pip install {package}`')
-    cfg.setdefault('visualizer', dict(type='UniversalVisualizer'))
-    visualizer = cfg.visualizer
+    visualizer = set_default(cfg, 'visualizer', dict(type='UniversalVisualizer'))
     backends = visualizer.get('vis_backends') or [dict(type='LocalVisBackend')]
     if LOG_BACKENDS[package] not in [backend['type'] for backend in backends]:
         visualizer.vis_backends = [*backends, dict(type=LOG_BACKENDS[package])]

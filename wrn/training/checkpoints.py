@@ -9,6 +9,7 @@ from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
 from mmpretrain.registry import HOOKS
 
+from wrn.config import set_default
 from wrn.files import write_atomically
 
 SAFE_BACKEND = dict(backend='safe_local')
@@ -91,9 +92,9 @@ def use_safe_checkpoints(cfg: Config) -> None:
     Args:
         cfg: The config, which is changed.
     """
-    cfg.setdefault('default_hooks', {})  # what it returns is not what it keeps
-    cfg.default_hooks.setdefault('checkpoint', dict(type='CheckpointHook'))
-    hook = cfg.default_hooks.checkpoint
+    hooks = set_default(cfg, 'default_hooks', {})
+    hooks.setdefault('checkpoint', dict(type='CheckpointHook'))
+    hook = hooks.checkpoint
     kind = hook and hook['type']
     if (HOOKS.get(kind) if isinstance(kind, str) else kind) is CheckpointHook:
         hook['type'] = 'SafeCheckpointHook'

@@ -11,6 +11,7 @@ from mmengine.registry import Registry
 from mmengine.runner import Runner
 from mmpretrain.registry import HOOKS, MODELS, OPTIMIZERS
 
+from wrn.config import set_default
 from wrn.errors import WrnError
 from wrn.weights import unwrap_model
 
@@ -150,11 +151,11 @@ def set_compile(cfg: Config, wanted: bool | None) -> None:
         cfg: The config, whose ``default_hooks.compile`` is a :class:`CompileHook` if so.
         wanted: Whether it shall be; None for what the config says.
     """
-    cfg.setdefault('default_hooks', {})  # what it returns is not what it keeps
+    hooks = set_default(cfg, 'default_hooks', {})
     if wanted:
-        cfg.default_hooks.setdefault('compile', dict(type='CompileHook'))
+        hooks.setdefault('compile', dict(type='CompileHook'))
     elif wanted is not None:
-        cfg.default_hooks.pop('compile', None)
+        hooks.pop('compile', None)
 
 
 def is_compiled(cfg: Config) -> bool:
@@ -172,8 +173,7 @@ def set_tf32(cfg: Config, wanted: bool | None) -> None:
         wanted: Whether they shall; None for what the config says, and else for torch's default.
     """
     if wanted is not None:
-        cfg.setdefault('default_hooks', {})
-        cfg.default_hooks.tf32 = dict(type='TF32Hook', enabled=wanted)
+        set_default(cfg, 'default_hooks', {}).tf32 = dict(type='TF32Hook', enabled=wanted)
 
 
 def set_cudnn_benchmark(cfg: Config, wanted: bool | None) -> None:
@@ -184,8 +184,7 @@ def set_cudnn_benchmark(cfg: Config, wanted: bool | None) -> None:
         wanted: Whether it shall; None for what the config says.
     """
     if wanted is not None:
-        cfg.setdefault('env_cfg', {})
-        cfg.env_cfg.cudnn_benchmark = wanted
+        set_default(cfg, 'env_cfg', {}).cudnn_benchmark = wanted
 
 
 def set_sync_bn(cfg: Config, wanted: bool | None) -> None:

@@ -46,11 +46,12 @@ class QuickVisualizer(UniversalVisualizer):
 
 
 def use_quick_visualizer(cfg: Config) -> None:
-    """Let a config that has mmengine's or mmpretrain's visualizer log with this one.
+    """Let a config that has mmengine's or mmpretrain's visualizer, or none, log with this one.
 
     Args:
         cfg: The config, which is changed.
     """
-    cfg.setdefault('visualizer', dict(type='UniversalVisualizer'))
+    if cfg.get('visualizer') is None:  # as mmengine's default, which writes scalars.json
+        cfg.visualizer = dict(type='Visualizer', vis_backends=[dict(type='LocalVisBackend')])
     if cfg.visualizer.get('type') in ('Visualizer', 'UniversalVisualizer'):
         cfg.visualizer.type = 'QuickVisualizer'
