@@ -32,6 +32,7 @@ train_dataloader = dict(
     sampler=dict(type='DefaultSampler', shuffle=True))
 optim_wrapper = dict(optimizer=dict(type='SGD', lr=0.01, momentum=0.9))
 train_cfg = dict(by_epoch=True, max_epochs=1)
+randomness = dict(seed=0, deterministic=True)
 """
 PROCESS = """
 import sys
@@ -46,9 +47,12 @@ main(['train', 'bare.py', '--work-dir', 'run'])
 assert Path('run/epoch_1.pth').exists()
 assert written
 assert 'loss' in next(Path('run').glob('*/vis_data/scalars.json')).read_text()
-modules = {'torch._dynamo', 'matplotlib.figure'} & sys.modules.keys()
+assert torch.are_deterministic_algorithms_enabled()
+modules = {'torch._dynamo', 'torch._inductor', 'matplotlib.figure'} & sys.modules.keys()
 assert not modules, modules
 assert not hasattr(torch.optim.Optimizer.zero_grad.__wrapped__, '__dynamo_disable')
+import torch._inductor.config
+assert torch._inductor.config.deterministic
 import torch._dynamo.eval_frame
 compiled = torch.compile(lambda x: x.sin() + 1, backend='eager')
 assert torch.equal(compiled(torch.ones(3)), torch.ones(3).sin() + 1)

@@ -36,6 +36,7 @@ from wrn.training.resuming import set_resume
 from wrn.training.speed import OptimizerLayoutHook, is_compiled
 from wrn.training.stopping import FiniteLossHook, TerminationHook
 from wrn.training.unreadable import UnreadableHook
+from wrn.upstream.quick_determinism import QuickRunner
 from wrn.upstream.quick_optimizers import quick_optimizers
 from wrn.upstream.quick_visualizer import use_quick_visualizer
 
@@ -146,7 +147,7 @@ def build_runner(cfg: Config, loaders: list[str], hooks: list[Hook]) -> Runner:
     use_quick_visualizer(cfg)
     # Its text is written at the start and into each checkpoint, and takes long to lay out nicely.
     cfg = Config(cfg.to_dict(), cfg.text, cfg.filename, format_python_code=False)
-    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else QuickRunner.from_cfg(cfg)
     for hook in (*hooks, ClassCheckHook(classes), UnreadableHook()):
         runner.register_hook(hook)
     return runner
