@@ -52,6 +52,16 @@ def test_finetune_and_predict(run, tmp_path, data, digits_weights):
     result = run(*command, cwd=tmp_path)
     assert 'train: 160 pictures\nval: 40 pictures, drawn from each class\n' in result.stdout
     assert 'the head does not fit and is newly initialised' in result.stdout  # as many classes
+    for run_folder in ('run', 'run/test'):  # what nobody reads is in the log file alone
+        log = only((folder / run_folder).glob('*/*.log'))
+        assert f'environment, config and hooks are in {log}' in result.stdout
+        for part in ('System environment:', 'Config:', 'before_run:'):
+            assert part in log.read_text()
+            assert part not in result.stdout
+    assert (
+        'paramwise_options -- backbone.conv1' in only((folder / 'run').glob('*/*.log')).read_text()
+    )
+    assert 'paramwise_options' not in result.stdout
     assert (folder / 'epoch_9.pth').exists()
     weights = only(folder.glob('digits-*.pth'))
     assert re.fullmatch(r'digits-[0-9a-f]{8}\.pth', weights.name)

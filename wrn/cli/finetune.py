@@ -73,6 +73,7 @@ def run(args: argparse.Namespace) -> None:
         print_report(result.report)
         print(f'wrote {result.folder} and {result.weights}')
         print(f'use it with: wrn predict PICTURES --model {shlex.quote(str(result.weights))}')
+    training.leave_distributed()
 
 
 def _print_splits(splits: Splits) -> None:

@@ -27,6 +27,7 @@ from wrn.training.checks import (
     check_topk,
     get_num_classes,
 )
+from wrn.training.console import BriefConsole
 from wrn.training.early_stopping import use_resumable_early_stopping
 from wrn.training.failures import run_errors
 from wrn.training.launch import BroadcastBuffersHook, init_distributed
@@ -147,10 +148,14 @@ def build_runner(cfg: Config, loaders: list[str], hooks: list[Hook]) -> Runner:
     use_quick_visualizer(cfg)
     # Its text is written at the start and into each checkpoint, and takes long to lay out nicely.
     cfg = Config(cfg.to_dict(), cfg.text, cfg.filename, format_python_code=False)
-    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else QuickRunner.from_cfg(cfg)
+    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else _Runner.from_cfg(cfg)
     for hook in (*hooks, ClassCheckHook(classes), UnreadableHook()):
         runner.register_hook(hook)
     return runner
+
+
+class _Runner(BriefConsole, QuickRunner):
+    """mmengine's runner."""
 
 
 def _end_workers(*loops: BaseLoop | None) -> None:

@@ -20,6 +20,7 @@ from torch.distributed.checkpoint.state_dict import (
 )
 
 from wrn.errors import WrnError
+from wrn.training.console import BriefConsole
 from wrn.training.launch import has_accelerator
 
 _SAVED = StateDictOptions(full_state_dict=True, cpu_offload=True)
@@ -30,7 +31,7 @@ _WRAPPERS = ('OptimWrapper', 'BFloat16OptimWrapper')
 
 
 @STRATEGIES.register_module()
-class WholeFSDPStrategy(FSDPStrategy):
+class WholeFSDPStrategy(BriefConsole, FSDPStrategy):
     """mmengine's FSDP, but that states are saved and loaded whole, on the CPU, too.
 
     mmengine 0.10 gives torch's functions for the state of the optimizer their arguments in the
@@ -69,7 +70,15 @@ class WholeFSDPStrategy(FSDPStrategy):
 
         Args:
             state_dict: All of it, of a run in parts.
+
+        Raises:
+            WrnError: If it is of another run, in which the weights have numbers, not names.
         """
+        if any(isinstance(weight, int) for weight in state_dict['state']):
+            raise WrnError(
+                '--fsdp: the momenta to resume from are of a run without it; resume without, or '
+                'start from the weights alone (load_from)'
+            )
         set_optimizer_state_dict(
             self.model, self.optim_wrapper.optimizer, state_dict, options=_LOADED
         )
