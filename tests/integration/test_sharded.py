@@ -47,11 +47,15 @@ def test_it_trains_as_ddp_and_goes_on_exactly(run, train):
     one_epoch = ['--cfg-options', 'train_cfg.max_epochs=1']
     ddp, sharded = train('ddp', '--no-channels-last', *one_epoch), train('sharded', '--fsdp')
     resumed = train('resumed', '--fsdp', '--resume', sharded / 'iter_8.pth')
+    crossed = train('crossed', '--no-channels-last', '--resume', sharded / 'iter_8.pth')
     states = [read_checkpoint(folder / 'iter_6.pth') for folder in (ddp, sharded)]
     # After three updates; after a few more, rounding has turned some activation on or off.
     torch.testing.assert_close(*(state['state_dict'] for state in states), rtol=1e-5, atol=1e-6)
     last = [read_checkpoint(folder / 'iter_12.pth')['state_dict'] for folder in (sharded, resumed)]
     torch.testing.assert_close(*last, rtol=0, atol=0)
+    # Without --fsdp it goes on from the same momenta; again for one update.
+    after = [read_checkpoint(folder / 'iter_10.pth')['state_dict'] for folder in (sharded, crossed)]
+    torch.testing.assert_close(*after, rtol=1e-5, atol=1e-6)
     for key in ('epoch', 'iter', 'seed', 'pictures_of_epoch'):
         assert states[0]['meta'][key] == states[1]['meta'][key]
     outputs = [

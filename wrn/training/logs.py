@@ -67,7 +67,7 @@ class ThroughputHook(IterTimerHook):
             del done[1:-1]
         images, seconds = (b - a for a, b in zip(done[0], done[-1], strict=True))
         # No scalar: of those every step is kept, and saved with each checkpoint.
-        hub.update_info(_SPEED, images / seconds, resumed=False)
+        hub.update_info(_SPEED, images / seconds)
         if mode == 'train':
             self._estimate_end(runner)
 

@@ -42,6 +42,7 @@ class ScheduleHook(Hook):
                             scheduler.step()
         checkpoint.pop('param_schedulers', None)
         saved, counted = checkpoint['optimizer'], runner.optim_wrapper.state_dict()
-        for key in ('param_groups', 'base_param_settings'):
-            if key in counted:
-                saved[key] = counted[key]
+        for old, new in zip(saved['param_groups'], counted['param_groups'], strict=False):
+            old.update(new, params=old['params'])  # numbers, or of a run in parts names
+        if 'base_param_settings' in counted:
+            saved['base_param_settings'] = counted['base_param_settings']
