@@ -275,7 +275,7 @@ def test_unreadable_pictures_are_skipped_and_counted(run, fails, tmp_path, child
         'torchrun', '--standalone', '--nproc-per-node=2', *train, '--launcher', 'pytorch',
         '--skip-unreadable', *options,
     )  # fmt: skip
-    lines = re.findall(r'Skipped (\d+) pictures that cannot be read, such as (.*)', result.stdout)
+    lines = re.findall(r'Skipped what cannot be read, (\d+) in all, such as (.*)', result.stdout)
     assert len(lines) == 2  # at each epoch's end, by the first process
     for number, names in lines:
         assert int(number) >= 5  # one that is drawn instead of another is counted again

@@ -1,4 +1,4 @@
-"""The options of ``wrn train`` and ``wrn test``, which are those of mmpretrain's tools."""
+"""The options of ``wrn train``, ``finetune`` and ``test``, which are those of mmpretrain's tools."""
 
 import argparse
 from argparse import Namespace
@@ -55,7 +55,8 @@ def add_settings_argument(parser: argparse.ArgumentParser) -> None:
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments that train and test share."""
     parser.add_argument(
-        '--work-dir', help='folder for logs and checkpoints (default: work_dirs/CONFIG)'
+        '--work-dir',
+        help='folder to write to (default: work_dirs/ and the name of the config or data folder)',
     )
     add_settings_argument(parser)
     parser.add_argument(

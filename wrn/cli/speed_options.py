@@ -1,4 +1,4 @@
-"""The options of ``wrn train`` and ``wrn test`` that say how a step is computed."""
+"""The options of ``wrn train``, ``finetune`` and ``test`` that say how a step is computed."""
 
 import argparse
 from collections.abc import Callable

@@ -32,7 +32,7 @@ class UnreadableHook(Hook):
         numbers, names = zip(*chain(*all_gather_object(taken)), strict=True)
         if number := sum(numbers):
             first = ', '.join(list(chain(*names))[:NAMED])
-            runner.logger.warning(f'Skipped {number} pictures that cannot be read, such as {first}')
+            runner.logger.warning(f'Skipped what cannot be read, {number} in all, such as {first}')
 
 
 def _must_stop(name: str, loader: DataLoader) -> None:
