@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from mmengine.model import BaseModel
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from pictures import write_pictures
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
-from torch import nn
 from torch.utils.data import DataLoader
 
 import wrn
@@ -53,7 +53,7 @@ def make_loader(folder: Path, settings: dict[str, Any]) -> DataLoader:
     return Runner.build_dataloader(dict(batch_size=32, dataset=dataset, sampler=sampler, **loader))
 
 
-def time_epochs(model: nn.Module, loader: DataLoader) -> float:
+def time_epochs(model: BaseModel, loader: DataLoader) -> float:
     """Return the images per second of some epochs after the first."""
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
     images, start = 0, 0.0

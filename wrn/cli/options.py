@@ -1,4 +1,4 @@
-"""The options of ``wrn train``, ``finetune`` and ``test``, which are those of mmpretrain's tools."""
+"""The options of ``wrn train``, ``finetune`` and ``test``, which are those of mmpretrain."""
 
 import argparse
 from argparse import Namespace

@@ -5,12 +5,12 @@ from typing import Any
 
 from mmengine.logging import MMLogger
 
+# Of each single weight; and mmengine's of its own code.
+_UNREAD = ('paramwise_options', '"FileClient" will be deprecated', '"HardDiskBackend" is the alias')
+
 
 class BriefConsole:
-    """For a runner or strategy: its environment, config and hooks go to the log file alone.
-
-    So does what mmengine says of the settings of each single weight.
-    """
+    """For a runner or strategy: its environment, config and hooks go to the log file alone."""
 
     def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
         """Build the logger.
@@ -25,14 +25,13 @@ class BriefConsole:
         logger = super().build_logger(*args, **kwargs)  # type: ignore[misc]
         for handler in logger.handlers:
             if not isinstance(handler, logging.FileHandler):
-                handler.addFilter(_is_brief)
+                handler.addFilter(_is_for_people)
         logger.info(f'environment, config and hooks are in {logger.log_file}')
         return logger
 
 
-def _is_brief(record: logging.LogRecord) -> bool:
-    if record.levelno > logging.INFO:
-        return True
+def _is_for_people(record: logging.LogRecord) -> bool:
     message = record.getMessage()
-    long = record.module.endswith('runner') and '\n' in message
-    return not long and not message.startswith('paramwise_options')
+    # The runner itself says in several lines what there is, hooks what comes out.
+    filling = record.module.endswith('runner') and '\n' in message
+    return not filling and not message.startswith(_UNREAD)
