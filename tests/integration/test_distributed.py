@@ -199,10 +199,9 @@ def test_two_processes_test_as_one(run, tmp_path, checkout, env, digits_weights,
 def test_slurm_and_mpi(run, tmp_path, env, monkeypatch, digits_weights, launcher, variables):
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    result = run(
-        'wrn', 'test', DIGITS, digits_weights, '--launcher', launcher, '--work-dir', tmp_path
-    )  # fmt: skip
-    assert 'Distributed launcher: ' + launcher in result.stdout
+    run('wrn', 'test', DIGITS, digits_weights, '--launcher', launcher, '--work-dir', tmp_path)
+    (log,) = tmp_path.glob('*/*.log')
+    assert 'Distributed launcher: ' + launcher in log.read_text()
 
 
 def test_slurm_scripts_call_srun(run, tmp_path, checkout, monkeypatch):
