@@ -31,7 +31,7 @@ from rich.table import Table
 import wrn
 from wrn.training.checkpoints import SAFE_BACKEND
 from wrn.training.logs import HistoryHook
-from wrn.training.resuming import _read_whole
+from wrn.training.resuming import read_whole
 
 SCALARS = ('loss', 'lr', 'time', 'data_time', 'memory')
 STEPS = (0, 50_000, 500_000)  # 100 epochs of ImageNet on eight GPUs are 500,500
@@ -72,7 +72,7 @@ def measure(checkpoint: dict[str, Any], steps: int, ours: bool) -> dict[str, flo
         content = dict(checkpoint, message_hub=hub.state_dict())
         save_checkpoint(content, path, backend_args=SAFE_BACKEND if ours else None)
         times.append(time.perf_counter())
-        _read_whole(path)
+        read_whole(path)
         times.append(time.perf_counter())
         size = Path(path).stat().st_size / 1e6
     step, write, read = (b - a for a, b in pairwise(times))

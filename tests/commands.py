@@ -29,10 +29,19 @@ def start_wrn(
 def wait_for(
     happens: Callable[[], bool], alive: Callable[[], bool] = lambda: True, seconds: float = 120
 ) -> None:
-    """Wait until something happens, a process is not alive, or the time is over."""
+    """Wait until something happens or a process is not alive."""
     deadline = time.monotonic() + seconds
-    while not happens() and alive() and time.monotonic() < deadline:
+    while not happens() and alive():
+        assert time.monotonic() < deadline, 'it did not happen'
         time.sleep(0.0005)
+
+
+def find_rank(run: Callable[..., subprocess.CompletedProcess[str]], rank: int, command: str) -> int:
+    """Return the process id of a process of a job whose command line has this pattern."""
+    found = run('pgrep', '-f', command).stdout.split()
+    mark = f'LOCAL_RANK={rank}'.encode()
+    pids = [int(pid) for pid in found if mark in Path('/proc', pid, 'environ').read_bytes()]
+    return min(pids)  # before its data workers
 
 
 def run_wrn(

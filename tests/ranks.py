@@ -1,18 +1,21 @@
-"""Evaluate in two processes that talk through gloo, each of which has its part of the data."""
+"""Do something in two processes that talk through gloo."""
 
 import multiprocessing
 import os
 import tempfile
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import torch
 from mmengine.dataset import DefaultSampler
+from mmengine.dist import get_rank
 from mmengine.evaluator import Evaluator
 from mmpretrain.registry import METRICS
 
 import wrn  # noqa: F401
+from wrn.training import is_restarted
 
 
 def build_evaluator(*metrics: dict[str, Any]) -> Evaluator:
@@ -22,7 +25,7 @@ def build_evaluator(*metrics: dict[str, Any]) -> Evaluator:
 def evaluate(
     metrics: list[dict[str, Any]], samples: list[dict[str, Any]], sizes: list[int]
 ) -> list[dict[str, Any]]:
-    """Evaluate the first of the samples, for each of the sizes, in batches of three."""
+    """Evaluate this process's part of the first samples, for each of the sizes, three at a time."""
     results = []
     for size in sizes:
         evaluator = build_evaluator(*metrics)
@@ -34,19 +37,25 @@ def evaluate(
     return results
 
 
-def evaluate_in_two(*args: Any) -> list[list[dict[str, Any]]]:
-    """Do so in two processes, and return what each has as the result."""
+def restarted(counts: list[int]) -> bool:
+    """Ask whether the job is a restart, where the agents of the processes have counted so many."""
+    os.environ['TORCHELASTIC_RESTART_COUNT'] = str(counts[get_rank()])
+    return is_restarted()
+
+
+def run_in_two(function: Callable[..., Any], *args: Any) -> list[Any]:
+    """Call a function of this module in both processes, and return what each has as the result."""
     context = multiprocessing.get_context('forkserver')  # that of commands.py
     with tempfile.TemporaryDirectory() as folder, ProcessPoolExecutor(2, context) as executor:
-        futures = [executor.submit(_evaluate, rank, folder, *args) for rank in range(2)]
+        futures = [executor.submit(_run, rank, folder, function, *args) for rank in range(2)]
         return [future.result(timeout=60) for future in futures]
 
 
-def _evaluate(rank: int, folder: str, *args: Any) -> list[dict[str, Any]]:
+def _run(rank: int, folder: str, function: Callable[..., Any], *args: Any) -> Any:
     os.chdir(folder)  # where mmengine collects results
     store = Path(folder, 'store').as_uri()
     torch.distributed.init_process_group('gloo', store, rank=rank, world_size=2)
     try:
-        return evaluate(*args)
+        return function(*args)
     finally:
         torch.distributed.destroy_process_group()

@@ -1,5 +1,7 @@
 """Fine-tune a model, test it, and leave its weights and a report."""
 
+import glob
+from collections.abc import Iterable
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,7 @@ from wrn.files import write_atomically
 from wrn.publishing import publish
 
 _RUN = 'run'  # below the folder of the results: where the run has its checkpoints and logs
+_MARK = 'last_checkpoint'  # mmengine's: in the run's folder as long as it is not done
 
 
 @dataclass
@@ -46,19 +49,22 @@ def set_folder(cfg: Config, folder: str | Path) -> Path | None:
     Raises:
         WrnError: If a run was cut off there that is not to be resumed.
     """
-    folder = Path(folder)
-    cfg.work_dir = str(folder / _RUN)
-    unfinished = any(folder.glob(f'{_RUN}/*.pth'))
+    run = Path(folder, _RUN)
+    cfg.work_dir = str(run)
+    unfinished = (run / _MARK).exists()
     if cfg.get('resume') and not unfinished:
-        done = folder.glob(f'{Path(cfg.filename).stem}-*.pth')
-        if newest := max(done, key=lambda path: path.stat().st_mtime_ns, default=None):
-            return newest
+        written = Path(folder).glob(f'{glob.escape(Path(cfg.filename).stem)}-*.pth')
+        start = training.get_start(run)  # of this run; what is older is another's
+        done = _newest(path for path in written if path.stat().st_mtime_ns >= start)
+        if done is not None:
+            _remove_checkpoints(run)
+            return done
     if unfinished and not cfg.get('resume'):
         raise WrnError(
             f'{cfg.work_dir}: has the checkpoints of a run that was cut off; go on with --resume, '
             'or name another --work-dir'
         )
-    Path(cfg.work_dir).mkdir(exist_ok=True)
+    run.mkdir(exist_ok=True)
     return None
 
 
@@ -79,9 +85,9 @@ def finetune(cfg: Config, source: str) -> Finetuned | None:
     folder = Path(cfg.work_dir).parent
     training.train(deepcopy(cfg))
     barrier()  # the first process writes the checkpoints
-    found = [str(_find_best(Path(cfg.work_dir)))]
+    found = [str(_find_best(cfg)) if is_main_process() else None]
     broadcast_object_list(found)
-    best = found[0]
+    best = str(found[0])
     cfg.update(load_from=best, resume=False, work_dir=str(Path(cfg.work_dir, 'test')))
     cfg.test_evaluator = add_metrics(cfg.test_evaluator, *REPORT_METRICS)
     results = training.test(cfg)
@@ -90,10 +96,21 @@ def finetune(cfg: Config, source: str) -> Finetuned | None:
     return done
 
 
-def _find_best(run: Path) -> Path | str:
-    """Find the checkpoint of the epoch that was best, or of the last if none was validated."""
-    best = max(run.glob('best_*.pth'), key=lambda path: path.stat().st_mtime_ns, default=None)
-    return best or (run / 'last_checkpoint').read_text().strip()
+def _find_best(cfg: Config) -> Path | str:
+    """Find the checkpoint of the epoch that was best, or of the last if none is validated."""
+    run = Path(cfg.work_dir)
+    best = _newest(run.glob('best_*.pth')) if cfg.val_cfg is not None else None
+    return best or (run / _MARK).read_text().strip()
+
+
+def _newest(paths: Iterable[Path]) -> Path | None:
+    return max(paths, key=lambda path: path.stat().st_mtime_ns, default=None)
+
+
+def _remove_checkpoints(run: Path) -> None:
+    # The mark first: what is left without it is of no run to resume.
+    for path in (run / _MARK, *run.glob('*.pth')):
+        path.unlink(missing_ok=True)
 
 
 def _leave(folder: Path, cfg: Config, best: str, results: Any, source: str) -> Finetuned:
@@ -106,6 +123,5 @@ def _leave(folder: Path, cfg: Config, best: str, results: Any, source: str) -> F
     with write_atomically(target / 'curves.png') as file:
         draw_curves({name: read_log(str(folder / _RUN))}).savefig(file, format='png')
     weights = publish(best, f'{name}.pth', folder, source=source).path
-    for path in (*folder.glob(f'{_RUN}/*.pth'), folder / _RUN / 'last_checkpoint'):
-        path.unlink(missing_ok=True)
+    _remove_checkpoints(folder / _RUN)
     return Finetuned(weights, report, target)

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from commands import start_wrn, wait_for
+from commands import find_rank, start_wrn, wait_for
+from ranks import restarted, run_in_two
 
 import wrn
 from wrn.weights import read_checkpoint
@@ -73,13 +74,6 @@ def start_job(checkout, config, work_dir, monkeypatch):
         return subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT), path
 
 
-def find_rank(run, rank, work_dir):
-    found = run('pgrep', '-f', f'train.py.*{work_dir}').stdout.split()
-    mark = f'LOCAL_RANK={rank}'.encode()
-    pids = [int(pid) for pid in found if mark in Path('/proc', pid, 'environ').read_bytes()]
-    return min(pids)  # before its data workers
-
-
 def test_two_processes_train_as_one_and_as_well_after_one_is_killed(
     run, tmp_path, checkout, env, config, two, monkeypatch
 ):
@@ -101,12 +95,18 @@ def test_two_processes_train_as_one_and_as_well_after_one_is_killed(
     shutil.copy(two / 'iter_18.pth', killed / 'old.pth')  # of another run: no restart takes it
     job, output = start_job(checkout, config, killed, monkeypatch)
     wait_for((killed / 'iter_8.pth').exists)
-    os.kill(find_rank(run, 1, killed), signal.SIGKILL)
+    os.kill(find_rank(run, 1, f'train.py.*{killed}'), signal.SIGKILL)
     assert job.wait(120) == 0
     text = output.read_text()
     assert re.search(rf'Load checkpoint from {killed}/iter_\d+.pth', text)
     states = [read_checkpoint(folder / 'iter_18.pth')['state_dict'] for folder in (killed, two)]
     torch.testing.assert_close(*states, rtol=0, atol=0)
+
+
+def test_a_restart_is_one_on_all_nodes():
+    """torchrun's agents do not count the restarts that other nodes bring about."""
+    assert run_in_two(restarted, [1, 0]) == [True, True]
+    assert run_in_two(restarted, [0, 0]) == [False, False]
 
 
 @pytest.mark.parametrize('signalled', ['torchrun', 'a process'])
@@ -117,7 +117,7 @@ def test_a_job_that_is_stopped_says_so(
     work_dir = tmp_path / 'run'
     job, output = start_job(checkout, config, work_dir, monkeypatch)
     wait_for((work_dir / 'iter_4.pth').exists)
-    rank = find_rank(run, 1, work_dir)
+    rank = find_rank(run, 1, f'train.py.*{work_dir}')
     os.kill(job.pid if signalled == 'torchrun' else rank, signal.SIGTERM)
     assert job.wait(120) == os.EX_TEMPFAIL
     assert (work_dir / 'last_checkpoint').read_text() == str(work_dir / 'stopped.pth')

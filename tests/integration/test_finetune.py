@@ -2,14 +2,16 @@
 
 import csv
 import json
+import os
 import re
 import shutil
 import signal
+import subprocess
 
 import numpy as np
 import pytest
 import torch
-from commands import start_wrn, wait_for
+from commands import find_rank, start_wrn, wait_for
 from mmengine.dataset import Compose, default_collate
 from mmengine.registry import DefaultScope
 from mmpretrain.registry import MODELS, TRANSFORMS
@@ -101,7 +103,8 @@ def test_finetune_and_predict(run, tmp_path, data, digits_weights):
 @pytest.mark.slow
 def test_killed_and_resumed_it_leaves_the_same_file(run, fails, tmp_path, data):
     words = ['finetune', str(data), '--model', DIGITS, '--epochs', '3']
-    run('wrn', *words, '--work-dir', tmp_path / 'whole')
+    whole = run('wrn', *words, '--work-dir', tmp_path / 'whole', '--resume')  # as scripts may say
+    assert 'has no checkpoint to resume; starting anew' in whole.stdout
     process = start_wrn(
         [*words, '--work-dir', str(tmp_path / 'cut')], (tmp_path / 'o', tmp_path / 'e')
     )
@@ -140,14 +143,24 @@ def test_unreadable_pictures_and_odd_names(run, tmp_path, data):
 
 
 @pytest.mark.slow
-def test_two_processes(run, tmp_path, data):
-    result = run(
-        'torchrun', '--standalone', '--nproc-per-node=2', '-m', 'wrn', 'finetune', data,
-        '--model', DIGITS, '--epochs', 1, '--launcher', 'pytorch', cwd=tmp_path,
-    )  # fmt: skip
-    assert result.stdout.count('train: 160 pictures') == 1
-    assert result.stdout.count('use it with: ') == 1
-    only((tmp_path / 'work_dirs' / 'digits').glob('*.pth'))
+def test_two_processes_of_which_one_is_killed(run, tmp_path, data, monkeypatch):
+    monkeypatch.setenv('TORCH_DISABLE_SHARE_RDZV_TCP_STORE', '1')
+    monkeypatch.setenv('OMP_NUM_THREADS', '1')
+    command = [
+        'torchrun', '--standalone', '--nproc-per-node=2', '--max-restarts=1', '-m', 'wrn', 'finetune',
+        data, '--model', DIGITS, '--epochs', 3, '--launcher', 'pytorch', '--work-dir', tmp_path / 'two',
+    ]  # fmt: skip
+    output = tmp_path / 'output'
+    with output.open('w') as file:
+        job = subprocess.Popen([*map(str, command)], stdout=file, stderr=subprocess.STDOUT)
+    wait_for((tmp_path / 'two' / 'run' / 'last_checkpoint').exists)
+    os.kill(find_rank(run, 1, f'wrn finetune.*{tmp_path}'), signal.SIGKILL)
+    assert job.wait(120) == 0
+    text = output.read_text()
+    assert 'resumed epoch' in text
+    assert text.count('train: 160 pictures') == 2
+    assert text.count('use it with: ') == 1
+    only((tmp_path / 'two').glob('*.pth'))
 
 
 def test_pictures_in_files_are_prepared_as_those_of_the_models_data_set(tmp_path, rng):
@@ -176,6 +189,10 @@ def test_pictures_in_files_are_prepared_as_those_of_the_models_data_set(tmp_path
     train = [step.type for step in config.train_dataloader.dataset.pipeline]
     assert train[:2] == ['LoadImageFromFile', 'Resize']
     assert config.load_from == 'weights.pth'
+    own.model.data_preprocessor = own.pop('data_preprocessor')  # where configs may have it, too
+    (tmp_path / 'own.py').write_text(own.pretty_text)
+    moved = finetune_config(splits, str(tmp_path / 'own.py'), 'weights.pth')
+    assert moved.data_preprocessor == config.data_preprocessor
 
 
 @pytest.mark.parametrize(('epochs', 'warm_up'), [(1, False), (2, True), (20, True), (None, True)])
@@ -192,6 +209,7 @@ def test_the_schedule_ends_with_the_last_epoch(data, epochs, warm_up):
 def test_mistakes(fails, tmp_path, data, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert '--epochs 0: must be at least 1' in fails('finetune', data, '--epochs', 0)
+    assert '--seed -1: must not be negative' in fails('finetune', data, '--seed', -1)
     assert 'nowhere' in fails('finetune', 'nowhere')
     small = ('finetune', data, '--model')
     assert '--freeze 4: the network has stages 1 to 3' in fails(*small, DIGITS, '--freeze', 4)

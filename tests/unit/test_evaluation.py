@@ -12,7 +12,7 @@ import torch
 from mmpretrain.evaluation import ConfusionMatrix, SingleLabelMetric
 from mmpretrain.structures import DataSample
 from PIL import Image
-from ranks import build_evaluator, evaluate, evaluate_in_two
+from ranks import build_evaluator, evaluate, run_in_two
 from sklearn.metrics import confusion_matrix, log_loss, precision_recall_fscore_support
 
 from wrn.cli.tables import print_report
@@ -128,7 +128,7 @@ def test_two_processes_have_the_metrics_of_one(samples, tmp_path):
     writers = [[dict(type='PredictionWriter', out=str(tmp_path / f'{n}.csv'))] for n in (1, 2)]
     samples = [sample.to_dict() for sample in samples]
     alone = evaluate(METRICS + writers[0], samples, sizes)
-    for results in evaluate_in_two(METRICS + writers[1], samples, sizes):
+    for results in run_in_two(evaluate, METRICS + writers[1], samples, sizes):
         assert [r.keys() for r in results] == [r.keys() for r in alone]
         for result, expected in zip(results, alone, strict=True):
             for name, value in expected.items():

@@ -50,6 +50,8 @@ def run(args: argparse.Namespace) -> None:
     """Find classes and splits, train, test the best checkpoint, and leave that and a report."""
     if args.epochs is not None and args.epochs < 1:
         raise WrnError(f'--epochs {args.epochs}: must be at least 1')
+    if args.seed < 0:
+        raise WrnError(f'--seed {args.seed}: must not be negative')
     splits = find_splits(args.data, seed=args.seed)
     frozen = -1 if args.freeze is None else args.freeze
     cfg = training.finetune_config(
@@ -58,10 +60,14 @@ def run(args: argparse.Namespace) -> None:
     apply_train_options(cfg, args)
     apply_speed_options(cfg, args)
     folder = Path(cfg.work_dir)
-    if done := set_folder(cfg, folder):
-        print(f'nothing is left to do: {done} is there; without --resume it starts anew')
-        return
     training.init_distributed(cfg)
+    if training.is_restarted():
+        cfg.resume = 'auto'
+    if done := set_folder(cfg, folder):
+        if is_main_process():
+            print(f'nothing is left to do: {done} is there; without --resume it starts anew')
+        training.leave_distributed()
+        return
     dropped = splits.drop_unreadable() if args.skip_unreadable else []
     training.annotate(cfg, splits, folder)
     if is_main_process():

@@ -109,8 +109,9 @@ def apply_train_options(cfg: Config, args: Namespace) -> None:
         if args.skip_unreadable:
             skip_unreadable(cfg.train_dataloader.dataset)
         if args.resume is not None:
-            cfg.resume = True
-            cfg.load_from = None if args.resume == 'auto' else args.resume
+            cfg.resume = args.resume
+            if args.resume != 'auto':
+                cfg.resume, cfg.load_from = True, args.resume
         if args.auto_scale_lr:
             if 'auto_scale_lr' not in cfg:
                 raise WrnError(

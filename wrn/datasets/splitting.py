@@ -1,6 +1,7 @@
 """Find the classes of a data folder, and pictures to train, validate and test with."""
 
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,30 +60,36 @@ class Splits:
 
         Returns:
             The paths of what was left out.
+
+        Raises:
+            WrnError: If nothing is left.
         """
-        dropped = []
+        dropped: list[str] = []
         for name in ('val', 'test') if self.tests_apart else ('val',):
-            for picture in self.pictures[name].copy():
-                if not _is_readable(self.folder / picture[0]):
-                    self.pictures[name].remove(picture)
-                    dropped.append(picture[0])
+            pictures = self.pictures[name]
+            with warnings.catch_warnings(), ThreadPoolExecutor() as threads:
+                warnings.simplefilter('ignore')  # Pillow's, of what it overlooks
+                readable = list(threads.map(self._is_readable, pictures))
+            dropped += [p for (p, _), good in zip(pictures, readable, strict=True) if not good]
+            pictures[:] = [p for p, good in zip(pictures, readable, strict=True) if good]
+            if not pictures:
+                raise WrnError(f'{self.folder}: has no pictures in {name} that can be read')
         return dropped
+
+    def _is_readable(self, picture: tuple[str, int]) -> bool:
+        path = self.folder / picture[0]
+        try:
+            with path.open('rb') as file:
+                damage = find_damage(file, str(path))
+        except OSError:
+            return False
+        return damage is None or damage.kind == 'misnamed'
 
 
 def _format(pictures: list[tuple[str, int]]) -> bytes:
     # mmpretrain strips lines, and with them spaces before a name.
     lines = [f'{"./" * path[0].isspace()}{path} {label}\n' for path, label in pictures]
     return ''.join(lines).encode(errors='surrogateescape')
-
-
-def _is_readable(path: Path) -> bool:
-    try:
-        with path.open('rb') as file, warnings.catch_warnings():
-            warnings.simplefilter('ignore')  # Pillow's, of what it overlooks
-            damage = find_damage(file, str(path))
-    except OSError:
-        return False
-    return damage is None or damage.kind == 'misnamed'
 
 
 def find_splits(folder: str | Path, share: float = 0.2, seed: int = 0) -> Splits:

@@ -5,6 +5,7 @@ from wrn.training.finetuning import annotate, finetune_config
 from wrn.training.fit_check import FitCheck, fit_check
 from wrn.training.launch import has_accelerator, init_distributed, leave_distributed
 from wrn.training.precision import use_mixed_precision
+from wrn.training.resuming import get_start, is_restarted
 from wrn.training.runner import Results, test, train
 
 __all__ = [
@@ -15,8 +16,10 @@ __all__ = [
     'annotate',
     'finetune_config',
     'fit_check',
+    'get_start',
     'has_accelerator',
     'init_distributed',
+    'is_restarted',
     'leave_distributed',
     'test',
     'train',

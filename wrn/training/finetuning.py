@@ -56,7 +56,8 @@ def finetune_config(
     if not cfg.load_from:
         raise WrnError(f'{model}: has no weights to start from; give them with --checkpoint')
     cfg.model = _adapt_model(origin, len(splits.classes), frozen_stages)
-    cfg.data_preprocessor = deepcopy(origin.get('data_preprocessor') or {})
+    own = origin.model.get('data_preprocessor') or origin.get('data_preprocessor')
+    cfg.data_preprocessor = deepcopy(own or {})
     cfg.data_preprocessor.pop('num_classes', None)  # of what mixes pictures, which is left out
     cfg.data_preprocessor.pop('batch_augments', None)
     _set_data(cfg, origin, splits)
@@ -122,7 +123,7 @@ def _set_data(cfg: Config, origin: Config, splits: Splits) -> None:
         loader.dataset = dict(
             type='CustomDataset',
             data_root='',
-            data_prefix=str(splits.folder),
+            data_prefix=str(splits.folder.resolve()),
             metainfo=dict(classes=splits.classes),
             pipeline=deepcopy(pipeline),
         )

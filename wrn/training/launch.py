@@ -3,6 +3,7 @@
 import os
 import subprocess
 from datetime import timedelta
+from typing import Any
 
 import torch
 from mmengine.config import Config
@@ -65,37 +66,46 @@ def init_distributed(cfg: Config) -> None:
             "save a process's part of the weights as if it were the whole; use --fsdp"
         )
     cfg.model_wrapper_cfg = wrapper
-    if has_accelerator():
-        if is_distributed():
-            return
-        set_multi_processing(**env_cfg.get('mp_cfg', {}), distributed=True)
-        init_dist(cfg.launcher, **dist_cfg)
-        return
-    if wrapper['type'] == 'MMDistributedDataParallel':
-        cfg.model_wrapper_cfg.device_ids = None
-    if cfg.get('sync_bn'):
-        raise WrnError(
-            f"sync_bn='{cfg.sync_bn}': batch norms are synchronised on GPUs alone; leave it out"
-        )
+    if not has_accelerator():
+        if wrapper['type'] == 'MMDistributedDataParallel':
+            cfg.model_wrapper_cfg.device_ids = None
+        if cfg.get('sync_bn'):
+            raise WrnError(
+                f"sync_bn='{cfg.sync_bn}': batch norms are synchronised on GPUs alone; leave it out"
+            )
     if is_distributed():
         return
     try:
-        for variable, source in _VARIABLES.get(cfg.launcher, {}).items():
-            os.environ[variable] = os.environ[source]
-        if cfg.launcher == 'slurm' and 'MASTER_ADDR' not in os.environ:
-            command = ['scontrol', 'show', 'hostnames', os.environ['SLURM_NODELIST']]
-            hosts = subprocess.check_output(command, text=True)
-            os.environ['MASTER_ADDR'] = hosts.split()[0]
-        os.environ.setdefault('MASTER_PORT', str(dist_cfg.get('port', 29500)))
-        timeout = dist_cfg.get('timeout')
-        torch.distributed.init_process_group(
-            'gloo', timeout=timedelta(seconds=timeout) if timeout else None
-        )
+        if has_accelerator():
+            set_multi_processing(**env_cfg.get('mp_cfg', {}), distributed=True)
+            init_dist(cfg.launcher, **dist_cfg)
+        else:
+            _init_gloo(cfg.launcher, dist_cfg)
     except (KeyError, ValueError) as error:
         raise WrnError(
             f'--launcher {cfg.launcher}: {error} is not set in the environment; start the job '
             'with a script of tools/, or leave the option out'
         ) from error
+
+
+def _init_gloo(launcher: str, dist_cfg: dict[str, Any]) -> None:
+    for variable, source in _VARIABLES.get(launcher, {}).items():
+        os.environ[variable] = os.environ[source]
+    if launcher == 'slurm' and 'MASTER_ADDR' not in os.environ:
+        command = ['scontrol', 'show', 'hostnames', os.environ['SLURM_NODELIST']]
+        try:
+            hosts = subprocess.check_output(command, text=True)
+        except (OSError, subprocess.CalledProcessError) as error:
+            raise WrnError(
+                f'--launcher slurm: scontrol does not say which node is the first ({error}); set '
+                'MASTER_ADDR to its name'
+            ) from error
+        os.environ['MASTER_ADDR'] = hosts.split()[0]
+    os.environ.setdefault('MASTER_PORT', str(dist_cfg.get('port', 29500)))
+    timeout = dist_cfg.get('timeout')
+    torch.distributed.init_process_group(
+        'gloo', timeout=timedelta(seconds=timeout) if timeout else None
+    )
 
 
 def leave_distributed() -> None:

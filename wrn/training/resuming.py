@@ -7,26 +7,55 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
-from mmengine.dist import broadcast_object_list, is_main_process
+from mmengine.dist import all_gather_object, broadcast_object_list, is_main_process
 from mmengine.logging import print_log
 
 from wrn.errors import CheckpointError
 from wrn.weights import read_checkpoint
+
+_MARK = '.started'
+
+
+def get_start(work_dir: Path) -> int:
+    """Return when a run was last started anew in a folder.
+
+    Args:
+        work_dir: The folder.
+
+    Returns:
+        The time in nanoseconds, as ``st_mtime_ns`` has it; 0 if none was.
+    """
+    mark = work_dir / _MARK
+    return mark.stat().st_mtime_ns if mark.exists() else 0
+
+
+def is_restarted() -> bool:
+    """Tell whether torchrun has started the processes of this job again, after one had failed.
+
+    Returns:
+        The same in each process, which must all ask.
+    """
+    # An agent does not count the restarts that failures on other nodes bring about.
+    count = int(os.environ.get('TORCHELASTIC_RESTART_COUNT', 0))
+    return any(all_gather_object(count))
 
 
 def set_resume(cfg: Config) -> None:
     """Decide whether a run goes on, and from where.
 
     Args:
-        cfg: The config. Its ``resume``, ``load_from`` and ``randomness.seed`` are set.
+        cfg: The config, whose ``resume``, ``load_from`` and ``randomness.seed`` are set. If its
+            ``resume`` is ``'auto'``, or True without ``load_from``, the newest checkpoint in
+            ``work_dir`` is looked for; if there is none, the run starts as it would without.
 
     Raises:
         CheckpointError: If the checkpoint is damaged.
     """
     work_dir = Path(cfg.work_dir)
-    restarted = int(os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)) > 0
-    searched = cfg.get('resume') and cfg.get('load_from') is None
-    mark = work_dir / '.started'
+    restarted = is_restarted()
+    resume = cfg.get('resume')
+    searched = resume == 'auto' or (resume and cfg.get('load_from') is None)
+    mark = work_dir / _MARK
     found = seed = None
     if restarted or searched:
         folders = [work_dir]
@@ -41,9 +70,10 @@ def set_resume(cfg: Config) -> None:
             print_log(f'{work_dir}: has no checkpoint to resume; starting anew', 'current')
             cfg.resume = False
     elif is_main_process():
+        work_dir.mkdir(parents=True, exist_ok=True)
         mark.touch()
     if cfg.get('resume') and found is None and '://' not in cfg.load_from:
-        seed = (_read_whole(cfg.load_from).get('meta') or {}).get('seed')
+        seed = (read_whole(cfg.load_from).get('meta') or {}).get('seed')
     if seed is not None:  # from which mmengine, too, goes on, but for the order of the pictures
         cfg.randomness = dict(cfg.get('randomness') or {}, seed=seed)
 
@@ -72,7 +102,7 @@ def _search(
     folders: list[Path], after: Path | None
 ) -> tuple[str, int | None] | CheckpointError | None:
     for unfinished in (path for folder in folders for path in folder.glob('.*.pth.*')):
-        unfinished.unlink()
+        unfinished.unlink(missing_ok=True)
     if after and not after.exists():
         return None
     since = after.stat().st_mtime_ns if after else 0
@@ -82,7 +112,7 @@ def _search(
     damaged: list[str] = []
     for path in paths:
         try:
-            checkpoint = _read_whole(path)
+            checkpoint = read_whole(path)
         except CheckpointError as error:
             damaged.append(str(error))
             print_log(f'{error}; taking the one before it', 'current', logging.WARNING)
@@ -98,7 +128,7 @@ def _search(
     return None
 
 
-def _read_whole(path: str | Path) -> dict[str, Any]:
+def read_whole(path: str | Path) -> dict[str, Any]:
     """Read a checkpoint, and its checksums, which torch writes but does not read.
 
     Args:

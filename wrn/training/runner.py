@@ -34,7 +34,7 @@ from wrn.training.launch import BroadcastBuffersHook, init_distributed
 from wrn.training.logs import HistoryHook
 from wrn.training.loop import use_exact_loop
 from wrn.training.resuming import set_resume
-from wrn.training.speed import OptimizerLayoutHook, is_compiled
+from wrn.training.speed import OptimizerLayoutHook, is_compiled, set_fsdp
 from wrn.training.stopping import FiniteLossHook, TerminationHook
 from wrn.training.unreadable import UnreadableHook
 from wrn.upstream.quick_determinism import QuickRunner
@@ -49,22 +49,22 @@ def train(cfg: Config) -> None:
     :class:`wrn.training.loop.ExactTrainLoop`.
 
     Args:
-        cfg: The config, with the command line's options set. To ``resume`` without a file, in
-            ``load_from``, is to go on from the newest checkpoint in ``work_dir`` that is whole; a
-            process that ``torchrun`` starts again after a failure does so whatever it says.
+        cfg: The config, with the command line's options set. ``resume='auto'`` is to go on from the
+            newest checkpoint in ``work_dir`` that is whole; a process that ``torchrun`` starts
+            again after a failure does so whatever it says.
 
     Raises:
         WrnError: If the config, the data or the checkpoint is wrong, or the run cannot go on.
         RunStoppedError: If the run was told to stop.
     """
     started, termination = _StartedHook(), TerminationHook()
-    with run_errors(), config_errors(cfg.filename, unless=lambda: started.yes):
+    with run_errors('train'), config_errors(cfg.filename, unless=lambda: started.yes):
         check_optimizer(cfg)
         init_distributed(cfg)
         with termination.listening(), nullcontext() if is_compiled(cfg) else quick_optimizers():
             runner = _build_train_runner(cfg, [started, termination])
             runner.train()
-        _end_workers(runner.train_loop, runner.val_loop)
+        _drop_iterators(runner.train_loop, runner.val_loop)
 
 
 def _build_train_runner(cfg: Config, hooks: list[Hook]) -> Runner:
@@ -106,14 +106,15 @@ def test(cfg: Config, out: str | None = None, out_item: str | None = None) -> Re
         WrnError: If the config, the data or the checkpoint is wrong.
     """
     started = _StartedHook()
-    with config_errors(cfg.filename, unless=lambda: started.yes):
+    set_fsdp(cfg, False)  # nothing is remembered of the weights that would have to be shared
+    with run_errors('test'), config_errors(cfg.filename, unless=lambda: started.yes):
         if out and out_item != 'metrics':
             cfg.test_evaluator = add_metrics(
                 cfg.get('test_evaluator'), dict(type='PredictionWriter', out=out)
             )
         runner = build_runner(cfg, ['test_dataloader'], [started, CheckpointCheckHook()])
         metrics = runner.test()
-        _end_workers(runner.test_loop)
+        _drop_iterators(runner.test_loop)
     if out and out_item == 'metrics' and is_main_process():
         plain = {k: v.tolist() if torch.is_tensor(v) else v for k, v in metrics.items()}
         text = mmengine.dump(plain, file_format=Path(out).suffix.lstrip('.'))
@@ -158,7 +159,7 @@ class _Runner(BriefConsole, QuickRunner):
     """mmengine's runner."""
 
 
-def _end_workers(*loops: BaseLoop | None) -> None:
+def _drop_iterators(*loops: BaseLoop | None) -> None:
     """End data workers that stay between epochs.
 
     If they are left to the garbage collector, or to Python's exit, they are waited for in vain for
