@@ -53,6 +53,9 @@ def test_it_trains_as_ddp_and_goes_on_exactly(run, train):
     torch.testing.assert_close(*(state['state_dict'] for state in states), rtol=1e-5, atol=1e-6)
     last = [read_checkpoint(folder / 'iter_12.pth')['state_dict'] for folder in (sharded, resumed)]
     torch.testing.assert_close(*last, rtol=0, atol=0)
+    smaller = ['--cfg-options', 'train_dataloader.batch_size=4']
+    other = train('other', '--fsdp', '--resume', sharded / 'iter_6.pth', *smaller)
+    assert (other / 'iter_24.pth').exists()
     # Without --fsdp it goes on from the same momenta; again for one update.
     after = [read_checkpoint(folder / 'iter_10.pth')['state_dict'] for folder in (sharded, crossed)]
     torch.testing.assert_close(*after, rtol=1e-5, atol=1e-6)

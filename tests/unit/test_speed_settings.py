@@ -224,6 +224,26 @@ def test_a_run_goes_on_with_another_order_of_memory(optimizer):
     torch.testing.assert_close(results[1], results[0], rtol=1e-9, atol=1e-12)
 
 
+def test_a_run_goes_on_with_its_own_choice_of_kernels():
+    """torch would take the checkpoint's."""
+    network = torch.nn.Linear(2, 2)
+    state = torch.optim.SGD(network.parameters(), lr=0.3, fused=True).state_dict()
+    wrapper = OptimWrapper(torch.optim.SGD(network.parameters(), lr=0.1, fused=False))
+    runner = Namespace(optim_wrapper=wrapper, _resume=True)
+    OptimizerLayoutHook().after_load_checkpoint(runner, dict(optimizer=state))
+    wrapper.load_state_dict(state)
+    assert wrapper.optimizer.param_groups[0]['fused'] is False
+    assert wrapper.optimizer.param_groups[0]['lr'] == 0.3
+
+
+def test_an_optimizer_may_remember_numbers():
+    network = torch.nn.Linear(2, 2)
+    wrapper = OptimWrapper(torch.optim.SGD(network.parameters(), lr=0.1))
+    wrapper.optimizer.state[network.weight] = dict(step=3, mean=torch.ones(2, 2).t())
+    OptimizerLayoutHook().before_train(Namespace(optim_wrapper=wrapper))
+    assert wrapper.optimizer.state[network.weight]['step'] == 3
+
+
 def test_tf32(monkeypatch):
     precision = torch.get_float32_matmul_precision()
     monkeypatch.setattr(torch.backends.cudnn, 'allow_tf32', torch.backends.cudnn.allow_tf32)

@@ -40,7 +40,7 @@ class ScheduleHook(Hook):
                     for scheduler in schedulers:
                         if scheduler.by_epoch == by_epoch:
                             scheduler.step()
-        checkpoint.pop('param_schedulers', None)
+        checkpoint['param_schedulers'] = [scheduler.state_dict() for scheduler in schedulers]
         saved, counted = checkpoint['optimizer'], runner.optim_wrapper.state_dict()
         for old, new in zip(saved['param_groups'], counted['param_groups'], strict=False):
             old.update(new, params=old['params'])  # numbers, or of a run in parts names

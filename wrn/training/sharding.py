@@ -1,13 +1,13 @@
 """Training with weights, gradients and the optimizer's state in parts, one a process: FSDP."""
 
 import time
-from pathlib import Path
 from typing import Any
 
 import mmengine
 from mmengine._strategy import FSDPStrategy
 from mmengine.config import Config
 from mmengine.dist import is_main_process
+from mmengine.fileio import join_path
 from mmengine.registry import RUNNERS, STRATEGIES
 from mmengine.runner import FlexibleRunner
 from mmengine.runner.checkpoint import save_checkpoint
@@ -173,4 +173,5 @@ class ShardedRunner(FlexibleRunner):
             **states,
         }
         self.call_hook('before_save_checkpoint', checkpoint=checkpoint)
-        save_checkpoint(checkpoint, str(Path(out_dir, filename)), backend_args=backend_args)
+        path = join_path(out_dir, filename, backend_args=backend_args)
+        save_checkpoint(checkpoint, path, backend_args=backend_args)

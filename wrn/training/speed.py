@@ -15,6 +15,8 @@ from wrn.config import set_default
 from wrn.errors import WrnError
 from wrn.weights import unwrap_model
 
+_FSDP_RUNNER = 'wrn.training.sharding.ShardedRunner'  # a path, since few need what it imports
+
 
 @HOOKS.register_module()
 class CompileHook(Hook):
@@ -58,17 +60,27 @@ class TF32Hook(Hook):
 
 
 class OptimizerLayoutHook(Hook):
-    """Give what the optimizer of a resumed run remembers of a weight the order of its memory.
+    """Let the optimizer of a resumed run work as this run says, not as the checkpoint's did.
 
-    A checkpoint may be of a run with another order. Fused optimizers go through both as they lie
-    in memory, and would mix up the elements without a word.
+    That may have had another order of memory. Fused optimizers go through a weight and what they
+    remember of it as both lie in memory, and would mix up the elements without a word.
     """
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        """Leave the checkpoint's choice of kernels."""
+        if runner._resume and 'optimizer' in checkpoint:
+            ours = runner.optim_wrapper.optimizer.defaults
+            kernels = {key: ours[key] for key in ('fused', 'foreach') if key in ours}
+            for group in checkpoint['optimizer']['param_groups']:
+                group.update(kernels)
 
     def before_train(self, runner: Runner) -> None:
         """Copy what lies otherwise."""
         for weight, state in runner.optim_wrapper.optimizer.state.items():
             for key, value in state.items():
-                if value.shape == weight.shape and value.stride() != weight.stride():
+                if not torch.is_tensor(value) or value.shape != weight.shape:
+                    continue
+                if value.stride() != weight.stride():
                     state[key] = torch.empty_like(weight, dtype=value.dtype).copy_(value)
 
 
@@ -79,12 +91,11 @@ def set_fsdp(cfg: Config, wanted: bool | None) -> None:
         cfg: The config, whose ``runner_type`` and ``strategy`` are set.
         wanted: Whether it shall; None for what the config says.
     """
-    if wanted:  # as paths, since few need what they import
-        cfg.runner_type = 'wrn.training.sharding.ShardedRunner'
-        strategy = 'wrn.training.sharding.WholeFSDPStrategy'
-        cfg.merge_from_dict({'strategy.type': strategy})
-    elif wanted is not None:
-        cfg.pop('runner_type', None)
+    if wanted:
+        cfg.runner_type = _FSDP_RUNNER
+        cfg.merge_from_dict({'strategy.type': 'wrn.training.sharding.WholeFSDPStrategy'})
+    elif wanted is not None and cfg.get('runner_type') == _FSDP_RUNNER:
+        cfg.pop('runner_type')
         cfg.pop('strategy', None)
 
 

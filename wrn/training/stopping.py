@@ -20,6 +20,7 @@ from torch.distributed import is_torchelastic_launched
 from wrn.errors import RunStoppedError, WrnError
 from wrn.files import write_atomically
 from wrn.training.checkpoints import SAFE_BACKEND
+from wrn.training.launch import leave_distributed
 
 _CHECKPOINT = 'stopped.pth'
 
@@ -45,6 +46,7 @@ class TerminationHook(Hook):
         except RunStoppedError:
             afterwards = signal.SIG_IGN  # or another one would change its exit code
             _end_workers()
+            leave_distributed()
             raise
         finally:
             signal.signal(signal.SIGTERM, afterwards)
@@ -54,7 +56,7 @@ class TerminationHook(Hook):
         for loop in (runner.train_loop, runner.val_loop):
             if loop is not None:
                 loader = loop.dataloader
-                loader.worker_init_fn = partial(outlive_sigterm, loader.worker_init_fn)
+                loader.worker_init_fn = partial(outlive_sigterm, loader.worker_init_fn, os.getpid())
 
     def _before_epoch(self, *args: Any, **kwargs: Any) -> None:
         """Block the signal while data workers start, which inherit that."""
@@ -123,7 +125,7 @@ class FiniteLossHook(Hook):
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Check the weights."""
-        for name, weight in runner.model.named_parameters():
+        for name, weight in checkpoint['state_dict'].items():
             if not weight.isfinite().all():
                 self._stop(runner, f'{name} is no longer finite in epoch {runner.epoch + 1}')
 
@@ -136,7 +138,7 @@ class FiniteLossHook(Hook):
         )
 
 
-def outlive_sigterm(initialise: Callable[[int], None] | None, worker_id: int) -> None:
+def outlive_sigterm(initialise: Callable[[int], None] | None, trainer: int, worker_id: int) -> None:
     """Let a data worker outlive the signal that schedulers send to all processes of a job.
 
     The training process needs it until the iteration, or the validation, is done. It ends it by
@@ -144,15 +146,16 @@ def outlive_sigterm(initialise: Callable[[int], None] | None, worker_id: int) ->
 
     Args:
         initialise: What else there is to do when a worker starts.
+        trainer: The id of the training process.
         worker_id: The number of the worker.
     """
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_end_by, args=(trainer,), daemon=True).start()
     if initialise is not None:
         initialise(worker_id)
 
 
-def _end_with_parent() -> None:
-    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != os.getppid():
+def _end_by(trainer: int) -> None:
+    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != trainer:
         pass
     os._exit(0)
 
@@ -164,6 +167,9 @@ def _end_workers() -> None:
     the way to them just then.
     """
     for worker in multiprocessing.active_children():
-        while worker.is_alive():
+        for _ in range(50):
+            if not worker.is_alive():
+                break
             worker.terminate()
             worker.join(0.1)
+        worker.kill()  # what has not started to listen
