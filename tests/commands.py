@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -34,6 +35,13 @@ def wait_for(
     while not happens() and alive():
         assert time.monotonic() < deadline, 'it did not happen'
         time.sleep(0.0005)
+
+
+def free_port() -> int:
+    """Return a port that nothing listens on."""
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        return free.getsockname()[1]
 
 
 def find_rank(run: Callable[..., subprocess.CompletedProcess[str]], rank: int, command: str) -> int:

@@ -7,13 +7,12 @@ import re
 import select
 import shutil
 import signal
-import socket
 import subprocess
 from pathlib import Path
 
 import pytest
 import torch
-from commands import find_rank, start_wrn, wait_for
+from commands import find_rank, free_port, start_wrn, wait_for
 from ranks import restarted, run_in_two
 
 import wrn
@@ -26,9 +25,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def env(monkeypatch):
-    with socket.socket() as free:
-        free.bind(('127.0.0.1', 0))
-        port = str(free.getsockname()[1])
+    port = str(free_port())
     monkeypatch.setenv('PORT', port)
     monkeypatch.setenv('MASTER_PORT', port)
     monkeypatch.setenv('MASTER_ADDR', '127.0.0.1')
@@ -101,6 +98,19 @@ def test_two_processes_train_as_one_and_as_well_after_one_is_killed(
     assert re.search(rf'Load checkpoint from {killed}/iter_\d+.pth', text)
     states = [read_checkpoint(folder / 'iter_18.pth')['state_dict'] for folder in (killed, two)]
     torch.testing.assert_close(*states, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (['nowhere.py', 1], 'wrn: error: nowhere.py: there is no such config file'),
+        (['nowhere.py', 'two'], 'torchrun: error: '),
+    ],
+)
+def test_a_mistake_is_one_line_under_torchrun_too(run, checkout, env, arguments, message):
+    result = run('bash', checkout / 'tools' / 'dist_train.sh', *arguments, code=1)
+    assert message in result.stderr
+    assert 'Traceback' not in result.stderr
 
 
 def test_a_restart_is_one_on_all_nodes():

@@ -238,6 +238,9 @@ custom_hooks = [dict(type='EarlyStoppingHook', monitor='accuracy/top1', patience
     ended(process, 0)
     output = (process.outputs / 'stdout').read_text()
     assert re.findall(r'val  epoch (\d)/4  accuracy', output) == ['2', '3']
+    process = start(stops, tmp_path / 'run', '--resume')
+    ended(process, 0)
+    assert 'epoch 4/4' not in (process.outputs / 'stdout').read_text()
 
 
 def test_a_full_disk(config, start, undisturbed, tmp_path):

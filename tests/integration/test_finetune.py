@@ -11,7 +11,7 @@ import subprocess
 import numpy as np
 import pytest
 import torch
-from commands import find_rank, start_wrn, wait_for
+from commands import find_rank, free_port, start_wrn, wait_for
 from mmengine.dataset import Compose, default_collate
 from mmengine.registry import DefaultScope
 from mmpretrain.registry import MODELS, TRANSFORMS
@@ -98,6 +98,8 @@ def test_finetune_and_predict(run, tmp_path, data, digits_weights):
     assert not list(folder.glob('run/*.pth'))
     again = run(*command, '--resume', cwd=tmp_path)
     assert f'nothing is left to do: {weights.relative_to(tmp_path)} is there' in again.stdout
+    other = run(*command, cwd=tmp_path, code=1)
+    assert f'{weights.relative_to(tmp_path)}: is the result of another run' in other.stderr
 
 
 @pytest.mark.slow
@@ -117,10 +119,40 @@ def test_killed_and_resumed_it_leaves_the_same_file(run, fails, tmp_path, data):
     assert 'has the checkpoints of a run that was cut off; go on with --resume' in fails(*cut)
     other = fails(*cut, '--resume', '--seed', 1)
     assert 'the run to resume had other pictures, or another --seed' in other
+    other = fails(*words[:-1], 4, *cut[-2:], '--resume')
+    assert 'the run to resume had another --epochs' in other
+    other = fails(*cut, '--resume', '--freeze', 1)
+    assert 'the run to resume had another --model or --freeze' in other
     result = run('wrn', *words, '--work-dir', tmp_path / 'cut', '--resume')
     assert 'resumed epoch' in result.stdout
     names = [only(tmp_path.glob(f'{run}/*.pth')).name for run in ('whole', 'cut')]
     assert names[0] == names[1]  # the hash of all that is in it
+
+
+@pytest.mark.slow
+def test_stopped_while_it_is_tested(run, tmp_path, data):
+    """It exits with what queues it again, and then has the test alone to do."""
+    shutil.copytree(data, tmp_path / 'mine' / 'train')
+    shutil.copytree(data, tmp_path / 'mine' / 'test')
+    picture, pipe = tmp_path / 'mine' / 'test' / 'is 9' / '19.png', tmp_path / 'pipe'
+    os.mkfifo(pipe)
+    words = ['finetune', str(tmp_path / 'mine'), '--model', DIGITS, '--epochs', '1']
+    words += ['--work-dir', str(tmp_path / 'run'), '--cfg-options', 'test_dataloader.num_workers=0']
+    process = start_wrn(words, (tmp_path / 'o', tmp_path / 'e'))
+    wait_for((tmp_path / 'run' / 'test.txt').exists, process.is_alive)
+    content = picture.read_bytes()
+    pipe.replace(picture)  # which is not read to its end
+    wait_for(lambda: any(tmp_path.glob('run/run/test/*/*.log')), process.is_alive)
+    process.terminate()
+    process.join(60)
+    assert process.exitcode == os.EX_TEMPFAIL
+    error = (tmp_path / 'e').read_text()
+    assert error.endswith(': the training is done, the test is not: go on with --resume\n')
+    picture.unlink()
+    picture.write_bytes(content)
+    result = run('wrn', *words, '--resume')
+    assert 'epoch 1/1' not in result.stdout
+    only((tmp_path / 'run').glob('mine-*.pth'))
 
 
 @pytest.mark.slow
@@ -143,18 +175,16 @@ def test_unreadable_pictures_and_odd_names(run, tmp_path, data):
 
 
 @pytest.mark.slow
-def test_two_processes_of_which_one_is_killed(run, tmp_path, data, monkeypatch):
-    monkeypatch.setenv('TORCH_DISABLE_SHARE_RDZV_TCP_STORE', '1')
-    monkeypatch.setenv('OMP_NUM_THREADS', '1')
-    command = [
-        'torchrun', '--standalone', '--nproc-per-node=2', '--max-restarts=1', '-m', 'wrn', 'finetune',
-        data, '--model', DIGITS, '--epochs', 3, '--launcher', 'pytorch', '--work-dir', tmp_path / 'two',
-    ]  # fmt: skip
+def test_two_processes_of_which_one_is_killed(run, tmp_path, data, checkout, monkeypatch):
+    monkeypatch.setenv('MAX_RESTARTS', '1')
+    monkeypatch.setenv('PORT', str(free_port()))
+    command = ['bash', checkout / 'tools' / 'dist_finetune.sh', data, 2, '--model', DIGITS]
+    command += ['--epochs', 3, '--work-dir', tmp_path / 'two']
     output = tmp_path / 'output'
     with output.open('w') as file:
         job = subprocess.Popen([*map(str, command)], stdout=file, stderr=subprocess.STDOUT)
     wait_for((tmp_path / 'two' / 'run' / 'last_checkpoint').exists)
-    os.kill(find_rank(run, 1, f'wrn finetune.*{tmp_path}'), signal.SIGKILL)
+    os.kill(find_rank(run, 1, f'finetune.py.*{tmp_path}'), signal.SIGKILL)
     assert job.wait(120) == 0
     text = output.read_text()
     assert 'resumed epoch' in text

@@ -1,10 +1,10 @@
 """FSDP on two processes: each has half of the weights, and the checkpoints have all of them."""
 
 import re
-import socket
 
 import pytest
 import torch
+from commands import free_port
 from mmengine.config import Config
 
 import wrn
@@ -29,9 +29,7 @@ optim_wrapper = dict(optimizer=dict(lr=0.02), accumulative_counts=2)
 train_cfg = dict(max_epochs=2, val_interval=2)
 default_hooks = dict(checkpoint=dict(interval=2, by_epoch=False, max_keep_ckpts=9))
 """)
-    with socket.socket() as free:
-        free.bind(('127.0.0.1', 0))
-        monkeypatch.setenv('PORT', str(free.getsockname()[1]))
+    monkeypatch.setenv('PORT', str(free_port()))
 
     def train(name, *options):
         script = checkout / 'tools' / 'dist_train.sh'

@@ -63,12 +63,12 @@ def run(args: argparse.Namespace) -> None:
     training.init_distributed(cfg)
     if training.is_restarted():
         cfg.resume = 'auto'
-    if done := set_folder(cfg, folder):
+    dropped = splits.drop_unreadable() if args.skip_unreadable else []
+    if done := set_folder(cfg, folder, splits):
         if is_main_process():
-            print(f'nothing is left to do: {done} is there; without --resume it starts anew')
+            print(f'nothing is left to do: {done} is there')
         training.leave_distributed()
         return
-    dropped = splits.drop_unreadable() if args.skip_unreadable else []
     training.annotate(cfg, splits, folder)
     if is_main_process():
         _print_splits(splits)

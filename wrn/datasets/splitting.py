@@ -140,7 +140,9 @@ def find_splits(folder: str | Path, share: float = 0.2, seed: int = 0) -> Splits
     if lines:
         raise WrnError(f'{folder}: the name {lines[0]!r} has a line break; rename it')
     if not pictures['val']:
-        raise WrnError(f'{folder}: has no pictures to validate with')
+        raise WrnError(
+            f'{folder}: has no pictures to validate with; a class needs two, or a folder val one'
+        )
     return Splits(Path(folder), classes, pictures, drawn=not named)
 
 

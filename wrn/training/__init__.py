@@ -5,8 +5,9 @@ from wrn.training.finetuning import annotate, finetune_config
 from wrn.training.fit_check import FitCheck, fit_check
 from wrn.training.launch import has_accelerator, init_distributed, leave_distributed
 from wrn.training.precision import use_mixed_precision
-from wrn.training.resuming import get_start, is_restarted
+from wrn.training.resuming import is_restarted
 from wrn.training.runner import Results, test, train
+from wrn.training.stopping import ending_at_sigterm
 
 __all__ = [
     'LOG_BACKENDS',
@@ -14,9 +15,9 @@ __all__ = [
     'Results',
     'add_log_backend',
     'annotate',
+    'ending_at_sigterm',
     'finetune_config',
     'fit_check',
-    'get_start',
     'has_accelerator',
     'init_distributed',
     'is_restarted',

@@ -1,7 +1,8 @@
 """Write the checkpoints of a run so that there is a whole one at every moment."""
 
+import operator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from mmengine.config import Config
 from mmengine.fileio import LocalBackend, register_backend
@@ -50,9 +51,14 @@ class SafeLocalBackend(LocalBackend):
 class SafeCheckpointHook(CheckpointHook):
     """mmengine's hook, but that it writes atomically, and removes a file after the next is written.
 
+    Of two checkpoints that are equally good, the later is the best: with few pictures to validate
+    with, many are, and the first of them is hardly trained.
+
     Args:
         **kwargs: The arguments of :class:`mmengine.hooks.CheckpointHook`.
     """
+
+    rule_map: ClassVar = {'greater': operator.ge, 'less': operator.le}
 
     def before_train(self, runner: Runner) -> None:
         """Find out where to write."""

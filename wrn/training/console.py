@@ -5,8 +5,13 @@ from typing import Any
 
 from mmengine.logging import MMLogger
 
-# Of each single weight; and mmengine's of its own code.
-_UNREAD = ('paramwise_options', '"FileClient" will be deprecated', '"HardDiskBackend" is the alias')
+_UNREAD = (
+    'paramwise_options',  # of each single weight
+    'Exp name: ',  # at each epoch
+    'The model and loaded state dict do not match exactly',  # of which we say what it means
+    '"FileClient" will be deprecated',  # of mmengine's own code
+    '"HardDiskBackend" is the alias',
+)
 
 
 class BriefConsole:

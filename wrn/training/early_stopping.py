@@ -10,7 +10,7 @@ from mmpretrain.registry import HOOKS
 
 @HOOKS.register_module()
 class ResumableEarlyStoppingHook(EarlyStoppingHook):
-    """mmengine's hook, but that checkpoints have its count and the best score.
+    """mmengine's hook, but that checkpoints have its count, the best score and whether it stopped.
 
     Args:
         **kwargs: The arguments of :class:`mmengine.hooks.EarlyStoppingHook`.
@@ -19,14 +19,16 @@ class ResumableEarlyStoppingHook(EarlyStoppingHook):
     priority = 'LOW'  # before a checkpoint is saved that has the validation
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        """Note both."""
+        """Note them."""
         state = dict(wait_count=self.wait_count, best_score=float(self.best_score))
-        checkpoint['meta']['early_stopping'] = state
+        meta = checkpoint['meta']
+        meta.update(early_stopping=state, stopped=runner.train_loop.stop_training)
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        """Take both again, if the run goes on."""
+        """Take them again, if the run goes on."""
         if runner._resume:
             self.__dict__.update(checkpoint['meta'].get('early_stopping', {}))
+            runner.train_loop.stop_training = checkpoint['meta'].get('stopped', False)
 
 
 def use_resumable_early_stopping(cfg: Config) -> None:

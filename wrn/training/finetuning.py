@@ -78,13 +78,8 @@ def annotate(cfg: Config, splits: Splits, folder: str | Path) -> None:
         folder: An existing folder.
 
     Raises:
-        WrnError: If the lists cannot be written, or are others than those of the run to resume.
+        WrnError: If the lists cannot be written.
     """
-    if cfg.get('resume') and not splits.written_in(folder):
-        raise WrnError(
-            f'{folder}: the run to resume had other pictures, or another --seed; give those again, '
-            'or start anew in another --work-dir'
-        )
     splits.write(folder)
     for split in splits.pictures:
         if loader := cfg.get(f'{split}_dataloader'):

@@ -82,9 +82,10 @@ def init_distributed(cfg: Config) -> None:
         else:
             _init_gloo(cfg.launcher, dist_cfg)
     except (KeyError, ValueError) as error:
+        reason = f'{error} is not set' if isinstance(error, KeyError) else error
         raise WrnError(
-            f'--launcher {cfg.launcher}: {error} is not set in the environment; start the job '
-            'with a script of tools/, or leave the option out'
+            f'--launcher {cfg.launcher}: {reason}; start the job with a script of tools/, or leave '
+            'the option out'
         ) from error
 
 

@@ -10,6 +10,7 @@ from mmengine.runner import EpochBasedTrainLoop, Runner
 from mmpretrain.registry import LOOPS
 from torch import nn
 
+from wrn.errors import WrnError
 from wrn.training.scheduling import ScheduleHook
 from wrn.training.seeding import seed_iteration
 
@@ -95,7 +96,19 @@ def use_exact_loop(cfg: Config) -> list[Hook]:
         return []
     loop.pop('by_epoch', None)
     loop.type = 'ExactTrainLoop'
+    _check_interval(cfg)
     return [PositionHook(), ScheduleHook()]
+
+
+def _check_interval(cfg: Config) -> None:
+    hook = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
+    counts = cfg.optim_wrapper.get('accumulative_counts', 1)
+    interval = hook.get('interval', -1)
+    if not hook.get('by_epoch', True) and interval > 0 and interval % counts:
+        raise WrnError(
+            f'default_hooks.checkpoint.interval={interval}: must be a multiple of '
+            f'optim_wrapper.accumulative_counts={counts}, since only then an update is done'
+        )
 
 
 class PositionHook(Hook):

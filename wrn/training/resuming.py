@@ -13,21 +13,6 @@ from mmengine.logging import print_log
 from wrn.errors import CheckpointError
 from wrn.weights import read_checkpoint
 
-_MARK = '.started'
-
-
-def get_start(work_dir: Path) -> int:
-    """Return when a run was last started anew in a folder.
-
-    Args:
-        work_dir: The folder.
-
-    Returns:
-        The time in nanoseconds, as ``st_mtime_ns`` has it; 0 if none was.
-    """
-    mark = work_dir / _MARK
-    return mark.stat().st_mtime_ns if mark.exists() else 0
-
 
 def is_restarted() -> bool:
     """Tell whether torchrun has started the processes of this job again, after one had failed.
@@ -55,7 +40,7 @@ def set_resume(cfg: Config) -> None:
     restarted = is_restarted()
     resume = cfg.get('resume')
     searched = resume == 'auto' or (resume and cfg.get('load_from') is None)
-    mark = work_dir / _MARK
+    mark = work_dir / '.started'
     found = seed = None
     if restarted or searched:
         folders = [work_dir]

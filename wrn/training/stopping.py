@@ -106,6 +106,29 @@ class TerminationHook(Hook):
         )
 
 
+@contextmanager
+def ending_at_sigterm(reason: str) -> Iterator[None]:
+    """End at once at SIGTERM as long as a block lasts, for what is soon done again.
+
+    Args:
+        reason: What to say of where the run stands.
+
+    Raises:
+        RunStoppedError: At the signal.
+    """
+
+    def end(*_: Any) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        raise RunStoppedError(f'stopped by SIGTERM; {reason}: go on with --resume')
+
+    afterwards = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        if signal.getsignal(signal.SIGTERM) is end:
+            signal.signal(signal.SIGTERM, afterwards)
+
+
 class FiniteLossHook(Hook):
     """Stop at a loss that is not finite, before averages and checkpoints take its weights in.
 
@@ -131,10 +154,10 @@ class FiniteLossHook(Hook):
 
     def _stop(self, runner: Runner, reason: str) -> None:
         raise WrnError(
-            f'{runner.cfg.filename}: {reason}; the checkpoints before it are good: go on with '
-            '--resume and clipped gradients (optim_wrapper.clip_grad), or start from the weights '
-            'of one (load_from) with a lower learning rate (optim_wrapper.optimizer.lr), or look '
-            'for bad values in the data'
+            f'{runner.cfg.filename}: {reason}; the checkpoints before it, if any, are good: go on '
+            'with --resume and clipped gradients (optim_wrapper.clip_grad), or start from the '
+            'weights of one (load_from) with a lower learning rate (optim_wrapper.optimizer.lr), '
+            'or look for bad values in the data'
         )
 
 

@@ -1,0 +1,11 @@
+"""``wrn finetune``, for ``dist_finetune.sh``."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from wrn.cli import main
+
+if __name__ == '__main__':
+    main(['finetune', *sys.argv[1:]])
