@@ -73,8 +73,11 @@ def torchvisions(tensors: bool) -> Load:
     return load
 
 
-def decode(path: Path) -> None:
-    cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_COLOR)
+def decode(flag: int) -> Load:
+    def load(path: Path) -> None:
+        cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), flag)
+
+    return load
 
 
 PIPELINES: dict[str, Load] = {
@@ -82,7 +85,9 @@ PIPELINES: dict[str, Load] = {
     'mmpretrain, OpenCV': mmpretrain('cv2'),
     'torchvision v2, from PIL': torchvisions(tensors=False),
     'torchvision v2, on tensors': torchvisions(tensors=True),
-    'decoding alone, OpenCV': decode,
+    'decoding alone, OpenCV': decode(cv2.IMREAD_COLOR),
+    'decoding alone, at 1/2': decode(cv2.IMREAD_REDUCED_COLOR_2),
+    'decoding alone, at 1/8': decode(cv2.IMREAD_REDUCED_COLOR_8),
     'ours': ours(),
     'ours, reducing_gap=2': ours(2),
     'ours, reducing_gap=1': ours(1),

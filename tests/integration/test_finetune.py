@@ -7,6 +7,7 @@ import re
 import shutil
 import signal
 import subprocess
+import time
 
 import numpy as np
 import pytest
@@ -143,6 +144,7 @@ def test_stopped_while_it_is_tested(run, tmp_path, data):
     content = picture.read_bytes()
     pipe.replace(picture)  # which is not read to its end
     wait_for(lambda: any(tmp_path.glob('run/run/test/*/*.log')), process.is_alive)
+    time.sleep(0.5)  # until it has come to the pipe
     process.terminate()
     process.join(60)
     assert process.exitcode == os.EX_TEMPFAIL

@@ -118,15 +118,21 @@ def ending_at_sigterm(reason: str) -> Iterator[None]:
     """
 
     def end(*_: Any) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        raise RunStoppedError(f'stopped by SIGTERM; {reason}: go on with --resume')
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # or another would change its exit code
+        raise _Terminated
 
     afterwards = signal.signal(signal.SIGTERM, end)
     try:
         yield
+    except _Terminated:
+        afterwards = signal.SIG_IGN
+        raise RunStoppedError(f'stopped by SIGTERM; {reason}: go on with --resume') from None
     finally:
-        if signal.getsignal(signal.SIGTERM) is end:
-            signal.signal(signal.SIGTERM, afterwards)
+        signal.signal(signal.SIGTERM, afterwards)
+
+
+class _Terminated(BaseException):  # which nobody takes for a picture that cannot be read
+    pass
 
 
 class FiniteLossHook(Hook):
