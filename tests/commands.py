@@ -1,5 +1,6 @@
 """The command line in a process of its own, for which torch need not be imported again."""
 
+import contextlib
 import multiprocessing
 import os
 import socket
@@ -48,7 +49,11 @@ def find_rank(run: Callable[..., subprocess.CompletedProcess[str]], rank: int, c
     """Return the process id of a process of a job whose command line has this pattern."""
     found = run('pgrep', '-f', command).stdout.split()
     mark = f'LOCAL_RANK={rank}'.encode()
-    pids = [int(pid) for pid in found if mark in Path('/proc', pid, 'environ').read_bytes()]
+    pids = []
+    for pid in found:
+        with contextlib.suppress(FileNotFoundError):  # it has ended
+            if mark in Path('/proc', pid, 'environ').read_bytes():
+                pids.append(int(pid))
     return min(pids)  # before its data workers
 
 

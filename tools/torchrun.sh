@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Start a script of this folder with torchrun, one process a GPU.
-# Usage: tools/torchrun.sh GPUS SCRIPT [ARGUMENTS]; dist_train.sh and dist_test.sh call it.
+# Usage: tools/torchrun.sh GPUS SCRIPT [ARGUMENTS]; the dist_*.sh call it.
 # Several nodes: set NNODES, NODE_RANK, MASTER_ADDR and PORT on each. MAX_RESTARTS says how often the
 # processes are started again after one has failed; training goes on from its last checkpoint.
 set -euo pipefail

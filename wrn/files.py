@@ -51,11 +51,12 @@ def write_atomically(path: str | Path) -> Iterator[IO[bytes]]:
 
 def _sync_folder(folder: Path) -> None:
     """Let a new name outlive a power failure."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    with contextlib.suppress(OSError):  # which not every file system can
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def write_with_hash(

@@ -138,18 +138,20 @@ def test_stopped_while_it_is_tested(run, tmp_path, data):
     picture, pipe = tmp_path / 'mine' / 'test' / 'is 9' / '19.png', tmp_path / 'pipe'
     os.mkfifo(pipe)
     words = ['finetune', str(tmp_path / 'mine'), '--model', DIGITS, '--epochs', '1']
-    words += ['--work-dir', str(tmp_path / 'run'), '--cfg-options', 'test_dataloader.num_workers=0']
+    words += ['--work-dir', str(tmp_path / 'run')]
     process = start_wrn(words, (tmp_path / 'o', tmp_path / 'e'))
     wait_for((tmp_path / 'run' / 'test.txt').exists, process.is_alive)
     content = picture.read_bytes()
     pipe.replace(picture)  # which is not read to its end
     wait_for(lambda: any(tmp_path.glob('run/run/test/*/*.log')), process.is_alive)
     time.sleep(0.5)  # until it has come to the pipe
+    for pid in run('pgrep', '-P', process.pid).stdout.split():  # schedulers signal all
+        os.kill(int(pid), signal.SIGTERM)
     process.terminate()
     process.join(60)
     assert process.exitcode == os.EX_TEMPFAIL
     error = (tmp_path / 'e').read_text()
-    assert error.endswith(': the training is done, the test is not: go on with --resume\n')
+    assert error.endswith('wrn: stopped by SIGTERM: go on with --resume\n')
     picture.unlink()
     picture.write_bytes(content)
     result = run('wrn', *words, '--resume')
@@ -181,11 +183,11 @@ def test_two_processes_of_which_one_is_killed(run, tmp_path, data, checkout, mon
     monkeypatch.setenv('MAX_RESTARTS', '1')
     monkeypatch.setenv('PORT', str(free_port()))
     command = ['bash', checkout / 'tools' / 'dist_finetune.sh', data, 2, '--model', DIGITS]
-    command += ['--epochs', 3, '--work-dir', tmp_path / 'two']
+    command += ['--epochs', 8, '--work-dir', tmp_path / 'two']
     output = tmp_path / 'output'
     with output.open('w') as file:
         job = subprocess.Popen([*map(str, command)], stdout=file, stderr=subprocess.STDOUT)
-    wait_for((tmp_path / 'two' / 'run' / 'last_checkpoint').exists)
+    wait_for((tmp_path / 'two' / 'run' / 'last_checkpoint').exists, lambda: job.poll() is None)
     os.kill(find_rank(run, 1, f'finetune.py.*{tmp_path}'), signal.SIGKILL)
     assert job.wait(120) == 0
     text = output.read_text()

@@ -11,9 +11,10 @@ from wrn.cli.options import apply_train_options
 from wrn.cli.speed_options import apply_speed_options
 from wrn.cli.tables import print_report
 from wrn.cli.train import add_train_arguments
+from wrn.config import config_errors
 from wrn.datasets.splitting import Splits, find_splits
 from wrn.errors import WrnError, some
-from wrn.finetuning import finetune, set_folder
+from wrn.finetuning import finetune
 
 HELP = 'train a pretrained model on a folder of pictures'
 DEFAULT_MODEL = 'wide-resnet50_3rdparty_8xb32_in1k'
@@ -60,11 +61,10 @@ def run(args: argparse.Namespace) -> None:
     apply_train_options(cfg, args)
     apply_speed_options(cfg, args)
     folder = Path(cfg.work_dir)
-    training.init_distributed(cfg)
-    if training.is_restarted():
-        cfg.resume = 'auto'
-    dropped = splits.drop_unreadable() if args.skip_unreadable else []
-    if done := set_folder(cfg, folder, splits):
+    with training.run_errors('train'), config_errors(cfg.filename):
+        training.init_distributed(cfg)
+    done, dropped = training.claim_folder(cfg, splits, args.skip_unreadable)
+    if done:
         if is_main_process():
             print(f'nothing is left to do: {done} is there')
         training.leave_distributed()

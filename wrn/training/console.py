@@ -38,5 +38,6 @@ class BriefConsole:
 def _is_for_people(record: logging.LogRecord) -> bool:
     message = record.getMessage()
     # The runner itself says in several lines what there is, hooks what comes out.
-    filling = record.module.endswith('runner') and '\n' in message
+    said = record.module.endswith('runner') and record.levelno <= logging.INFO
+    filling = said and '\n' in message
     return not filling and not message.startswith(_UNREAD)

@@ -13,6 +13,8 @@ from mmengine.logging import print_log
 from wrn.errors import CheckpointError
 from wrn.weights import read_checkpoint
 
+START_MARK = '.started'  # in the folder of a run: when it was started anew
+
 
 def is_restarted() -> bool:
     """Tell whether torchrun has started the processes of this job again, after one had failed.
@@ -40,7 +42,7 @@ def set_resume(cfg: Config) -> None:
     restarted = is_restarted()
     resume = cfg.get('resume')
     searched = resume == 'auto' or (resume and cfg.get('load_from') is None)
-    mark = work_dir / '.started'
+    mark = work_dir / START_MARK
     found = seed = None
     if restarted or searched:
         folders = [work_dir]

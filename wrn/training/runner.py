@@ -35,7 +35,7 @@ from wrn.training.logs import HistoryHook
 from wrn.training.loop import use_exact_loop
 from wrn.training.resuming import set_resume
 from wrn.training.speed import OptimizerLayoutHook, is_compiled, set_fsdp
-from wrn.training.stopping import FiniteLossHook, TerminationHook
+from wrn.training.stopping import FiniteLossHook, OutlivingHook, TerminationHook
 from wrn.training.unreadable import UnreadableHook
 from wrn.upstream.quick_determinism import QuickRunner
 from wrn.upstream.quick_optimizers import quick_optimizers
@@ -112,7 +112,9 @@ def test(cfg: Config, out: str | None = None, out_item: str | None = None) -> Re
             cfg.test_evaluator = add_metrics(
                 cfg.get('test_evaluator'), dict(type='PredictionWriter', out=out)
             )
-        runner = build_runner(cfg, ['test_dataloader'], [started, CheckpointCheckHook()])
+        runner = build_runner(
+            cfg, ['test_dataloader'], [started, CheckpointCheckHook(), OutlivingHook()]
+        )
         metrics = runner.test()
         _drop_iterators(runner.test_loop)
     if out and out_item == 'metrics' and is_main_process():

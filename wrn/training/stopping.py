@@ -12,10 +12,11 @@ from typing import Any
 
 import torch
 from mmengine.device import get_device
-from mmengine.dist import all_reduce, barrier, is_main_process
+from mmengine.dist import all_reduce, barrier, is_distributed, is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch.distributed import is_torchelastic_launched
+from torch.utils.data import DataLoader
 
 from wrn.errors import RunStoppedError, WrnError
 from wrn.files import write_atomically
@@ -25,14 +26,39 @@ from wrn.training.launch import leave_distributed
 _CHECKPOINT = 'stopped.pth'
 
 
-class TerminationHook(Hook):
+class OutlivingHook(Hook):
+    """Let data workers live as long as they are needed, when all processes get SIGTERM."""
+
+    priority = 'LOWEST'
+
+    def before_train(self, runner: Runner) -> None:
+        """Let those that train and validate outlive it."""
+        for loop in (runner.train_loop, runner.val_loop):
+            if loop is not None:
+                self._outlive(loop.dataloader)
+
+    def before_test(self, runner: Runner) -> None:
+        """Let those that test outlive it."""
+        self._outlive(runner.test_loop.dataloader)
+
+    def _before_epoch(self, *args: Any, **kwargs: Any) -> None:
+        """Block the signal while data workers start, which inherit that."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+
+    def _before_iter(self, *args: Any, **kwargs: Any) -> None:
+        """Take it again."""
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+
+    def _outlive(self, loader: DataLoader) -> None:
+        loader.worker_init_fn = partial(outlive_sigterm, loader.worker_init_fn, os.getpid())
+
+
+class TerminationHook(OutlivingHook):
     """Save a checkpoint and end when a process of the job gets SIGTERM.
 
     The iteration, the update or the validation at hand is brought to its end first. Further
     SIGTERMs change nothing: a scheduler sends one to each process, and torchrun another.
     """
-
-    priority = 'LOWEST'
 
     def __init__(self) -> None:
         self.asked = False
@@ -49,22 +75,10 @@ class TerminationHook(Hook):
             leave_distributed()
             raise
         finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
             signal.signal(signal.SIGTERM, afterwards)
-
-    def before_train(self, runner: Runner) -> None:
-        """Let the data workers live as long as they are needed."""
-        for loop in (runner.train_loop, runner.val_loop):
-            if loop is not None:
-                loader = loop.dataloader
-                loader.worker_init_fn = partial(outlive_sigterm, loader.worker_init_fn, os.getpid())
-
-    def _before_epoch(self, *args: Any, **kwargs: Any) -> None:
-        """Block the signal while data workers start, which inherit that."""
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-
-    def _before_iter(self, *args: Any, **kwargs: Any) -> None:
-        """Take it again."""
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+        if self.asked and callable(afterwards):  # too late for a checkpoint: of what comes next
+            os.kill(os.getpid(), signal.SIGTERM)
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
@@ -96,9 +110,8 @@ class TerminationHook(Hook):
         if is_main_process():
             with write_atomically(path.with_name('last_checkpoint')) as file:
                 file.write(str(path).encode())
-        torchrun = runner.distributed and is_torchelastic_launched()
-        if torchrun and os.environ['LOCAL_RANK'] == '0':
-            os.kill(os.getppid(), signal.SIGTERM)  # or it might start the processes again
+        if os.environ.get('LOCAL_RANK') == '0':
+            _stop_torchrun()
         barrier()  # when one ends, srun and torchrun kill the others, though they still save
         raise RunStoppedError(
             f'stopped by SIGTERM in epoch {epoch + 1}, after iteration {iteration} of all; {path} '
@@ -106,12 +119,15 @@ class TerminationHook(Hook):
         )
 
 
-@contextmanager
-def ending_at_sigterm(reason: str) -> Iterator[None]:
-    """End at once at SIGTERM as long as a block lasts, for what is soon done again.
+def _stop_torchrun() -> None:
+    """Let torchrun not start the processes of the job again."""
+    if is_distributed() and is_torchelastic_launched():
+        os.kill(os.getppid(), signal.SIGTERM)
 
-    Args:
-        reason: What to say of where the run stands.
+
+@contextmanager
+def ending_at_sigterm() -> Iterator[None]:
+    """End at once at SIGTERM as long as a block lasts, but where it is listened to otherwise.
 
     Raises:
         RunStoppedError: At the signal.
@@ -119,14 +135,20 @@ def ending_at_sigterm(reason: str) -> Iterator[None]:
 
     def end(*_: Any) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # or another would change its exit code
+        _stop_torchrun()
         raise _Terminated
 
     afterwards = signal.signal(signal.SIGTERM, end)
     try:
         yield
+    except RunStoppedError:
+        afterwards = signal.SIG_IGN
+        raise
     except _Terminated:
         afterwards = signal.SIG_IGN
-        raise RunStoppedError(f'stopped by SIGTERM; {reason}: go on with --resume') from None
+        _end_workers()
+        leave_distributed()
+        raise RunStoppedError('stopped by SIGTERM: go on with --resume') from None
     finally:
         signal.signal(signal.SIGTERM, afterwards)
 
