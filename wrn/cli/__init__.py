@@ -21,6 +21,7 @@ from wrn.cli import (
 )
 from wrn.cli import list as list_command
 from wrn.errors import RunStoppedError, WrnError
+from wrn.training import leave_distributed
 from wrn.version import __version__
 
 _COMMANDS = {
@@ -72,11 +73,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     """
     args = parse_args(argv)
     gc.freeze()  # what is imported stays, so nobody need look through it again, nor copy its pages
+    code = 0
     try:
         args.run(args)
     except RunStoppedError as stopped:
         print(f'wrn: {stopped}', file=sys.stderr)
-        sys.exit(os.EX_TEMPFAIL)
+        code = os.EX_TEMPFAIL
     except WrnError as error:
         if os.environ.get('WRN_DEBUG'):
             raise
@@ -86,3 +88,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     except BrokenPipeError:  # whoever read the output has what it wanted
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
+    leave_distributed()
+    if code:
+        sys.exit(code)

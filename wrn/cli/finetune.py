@@ -67,7 +67,6 @@ def run(args: argparse.Namespace) -> None:
     if done:
         if is_main_process():
             print(f'nothing is left to do: {done} is there')
-        training.leave_distributed()
         return
     training.annotate(cfg, splits, folder)
     if is_main_process():
@@ -79,7 +78,6 @@ def run(args: argparse.Namespace) -> None:
         print_report(result.report)
         print(f'wrote {result.folder} and {result.weights}')
         print(f'use it with: wrn predict PICTURES --model {shlex.quote(str(result.weights))}')
-    training.leave_distributed()
 
 
 def _print_splits(splits: Splits) -> None:

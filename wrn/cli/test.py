@@ -66,4 +66,3 @@ def run(args: argparse.Namespace) -> None:
         if args.report is not None:
             report.write(args.report)
             print(f'wrote {args.report}')
-    training.leave_distributed()

@@ -47,4 +47,3 @@ def run(args: argparse.Namespace) -> None:
     cfg = read_train_config(args)
     apply_speed_options(cfg, args)
     training.train(cfg)
-    training.leave_distributed()

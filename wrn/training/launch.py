@@ -1,5 +1,6 @@
 """Join a distributed job, also where mmengine cannot: without a GPU."""
 
+import gc
 import os
 import subprocess
 from datetime import timedelta
@@ -110,12 +111,17 @@ def _init_gloo(launcher: str, dist_cfg: dict[str, Any]) -> None:
 
 
 def leave_distributed() -> None:
-    """Leave the process group of a job, when its work is done.
+    """Leave the process group of a job, when its work is done, and end its threads.
 
-    The threads of gloo now and then abort a process that ends without this.
+    Those of gloo abort a process that ends while they still drop the tensors of the last
+    communication, for which they need Python. Only the end of the group waits for them. So nobody
+    may still wait for another process, nor an exception hold on to the run.
     """
     if is_distributed():
+        group = torch.distributed.group.WORLD
         torch.distributed.destroy_process_group()
+        gc.collect()  # DDP has it, too, in cycles of a runner and its hooks
+        del group  # the last of it, which is dropped without Python's lock
 
 
 class BroadcastBuffersHook(Hook):

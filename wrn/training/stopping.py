@@ -21,7 +21,6 @@ from torch.utils.data import DataLoader
 from wrn.errors import RunStoppedError, WrnError
 from wrn.files import write_atomically
 from wrn.training.checkpoints import SAFE_BACKEND
-from wrn.training.launch import leave_distributed
 
 _CHECKPOINT = 'stopped.pth'
 
@@ -72,7 +71,6 @@ class TerminationHook(OutlivingHook):
         except RunStoppedError:
             afterwards = signal.SIG_IGN  # or another one would change its exit code
             _end_workers()
-            leave_distributed()
             raise
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
@@ -147,7 +145,6 @@ def ending_at_sigterm() -> Iterator[None]:
     except _Terminated:
         afterwards = signal.SIG_IGN
         _end_workers()
-        leave_distributed()
         raise RunStoppedError('stopped by SIGTERM: go on with --resume') from None
     finally:
         signal.signal(signal.SIGTERM, afterwards)
