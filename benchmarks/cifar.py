@@ -12,13 +12,14 @@ and is read from ``/proc``, which Linux has.
 """
 
 import argparse
+import itertools
 import json
 import os
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 
 import torch
@@ -104,12 +105,25 @@ def check_same(batch: int = 2) -> None:
         torch.testing.assert_close(ours(x), plain(x), rtol=1e-4, atol=1e-4)
 
 
-def convolution_rate(batch: int) -> float:
-    """Measure the best rate of a 3x3 convolution of one of the sizes, in multiply-adds a second."""
+def convolution_rate(
+    batch: int,
+    sizes: Iterable[tuple[int, int]],
+    orders: Iterable[torch.memory_format] = (torch.contiguous_format,),
+) -> float:
+    """Measure the best rate of a 3x3 convolution in one of the sizes and orders of memory.
+
+    Args:
+        batch: The number of pictures.
+        sizes: Channels and pixels of a side of each.
+        orders: Those of weights and pictures.
+
+    Returns:
+        Multiply-adds a second.
+    """
     best = 0.0
-    for channels, pixels in WIDTHS:
-        conv = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
-        x = torch.randn(batch, channels, pixels, pixels)
+    for (channels, pixels), order in itertools.product(sizes, orders):
+        conv = nn.Conv2d(channels, channels, 3, padding=1, bias=False).to(memory_format=order)
+        x = torch.randn(batch, channels, pixels, pixels).contiguous(memory_format=order)
         amount = batch * pixels**2 * channels**2 * 9
         with torch.no_grad():
             best = max(best, *(amount / timed(partial(conv, x)) for _ in range(5)))
@@ -163,7 +177,7 @@ def main() -> None:
     times: dict[tuple[str, int], list[float]] = {(c, k): [] for k in (0, 1) for c in CODES}
     rates = []
     for run in track(range(args.runs), 'Measuring time', console=console, transient=True):
-        rates.append(convolution_rate(batch))
+        rates.append(convolution_rate(batch, WIDTHS))
         for code, kind in list(times)[:: 1 if run % 2 else -1]:  # in turn, there and back
             times[code, kind].append(timed(all_steps[code][kind]))
     del all_steps

@@ -15,14 +15,12 @@ one of the network's sizes, in whichever order of memory. Our default is ``chann
 import argparse
 import contextlib
 import math
-import time
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import torch
 import torchvision
-from cifar import plain_network
+from cifar import convolution_rate, plain_network, timed
 from mmengine.optim import OptimWrapper
 from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
@@ -54,6 +52,7 @@ MODELS_BY_NAME = {
     ),
 }
 OPTIMIZER: dict[str, Any] = dict(lr=1e-3, momentum=0.9, weight_decay=1e-4)
+ORDERS = (torch.contiguous_format, torch.channels_last)
 CHANNELS_LAST, FUSED, COMPILED, BFLOAT16 = 'channels last', 'fused', 'compiled', 'bfloat16'
 KINDS = {'float32': (), 'float32, compiled': (COMPILED,), 'bfloat16': (BFLOAT16,)}
 SETTINGS: tuple[Key, ...] = (
@@ -155,26 +154,6 @@ class Contest:
         # Their parts come in the same order.
         return dict(zip(network.state_dict(), self.weights.values(), strict=True))
 
-    def convolution_rate(self) -> float:
-        """Measure the best rate of a 3x3 convolution, in multiply-adds a second."""
-        best = 0.0
-        for channels, pixels in self.sizes:
-            amount = len(self.batch) * pixels**2 * channels**2 * 9
-            for order in (torch.contiguous_format, torch.channels_last):
-                conv = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
-                conv.to(memory_format=order)
-                x = torch.randn(len(self.batch), channels, pixels, pixels)
-                x = x.contiguous(memory_format=order)
-                with torch.no_grad():
-                    best = max(best, *(amount / timed(partial(conv, x)) for _ in range(3)))
-        return best
-
-
-def timed(step: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    step()
-    return time.perf_counter() - start
-
 
 def check_losses(losses: dict[Key, list[float]]) -> None:
     """Check that all compute the same, or their times could not be compared."""
@@ -208,7 +187,7 @@ def main() -> None:
     times = {key: float('inf') for key in keys}
     rate = 0.0
     for run in track(range(args.rounds), 'Measuring', console=console, transient=True):
-        rate = max(rate, contest.convolution_rate())
+        rate = max(rate, convolution_rate(args.batch_size, contest.sizes, ORDERS))
         for key in keys[:: 1 if run % 2 else -1]:  # in turn, there and back
             times[key] = min(times[key], timed(steps[key]))
     print_table(args, contest, times, rate)
