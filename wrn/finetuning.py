@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
-from mmengine.dist import barrier, broadcast_object_list, is_main_process
+from mmengine.dist import barrier, is_main_process
 
 from wrn import training
 from wrn.evaluation import REPORT_METRICS, Report, add_metrics
@@ -49,9 +49,7 @@ def finetune(cfg: Config, source: str) -> Finetuned | None:
     with training.run_errors('train'), training.ending_at_sigterm():
         training.train(deepcopy(cfg))
         barrier()  # the first process writes the checkpoints
-        found = [training.find_best(cfg) if is_main_process() else None]
-        broadcast_object_list(found)
-        best = str(found[0])
+        best = str(training.ask_first(lambda: training.find_best(cfg)))
         cfg.update(load_from=best, resume=False, work_dir=str(run / 'test'))
         # mmengine gives what has one name one log
         cfg.experiment_name = f'{Path(cfg.filename).stem}_test'
@@ -64,7 +62,7 @@ def _leave(run: Path, cfg: Config, best: str, results: Any, source: str) -> Fine
     """Write weights and report, and remove what served to resume the run."""
     folder, name = run.parent, Path(cfg.filename).stem
     report = Report(results.metrics, results.classes)
-    target = folder / 'report'
+    target = folder / training.REPORT
     target.mkdir(exist_ok=True)
     report.write(target)
     with write_atomically(target / 'curves.png') as file:

@@ -3,19 +3,21 @@
 from wrn.training.backends import LOG_BACKENDS, add_log_backend
 from wrn.training.failures import run_errors
 from wrn.training.finetuning import annotate, finetune_config
-from wrn.training.finetuning_folder import claim_folder, find_best, remove_checkpoints
+from wrn.training.finetuning_folder import REPORT, claim_folder, find_best, remove_checkpoints
 from wrn.training.fit_check import FitCheck, fit_check
-from wrn.training.launch import has_accelerator, init_distributed, leave_distributed
+from wrn.training.launch import ask_first, has_accelerator, init_distributed, leave_distributed
 from wrn.training.precision import use_mixed_precision
 from wrn.training.runner import Results, test, train
 from wrn.training.stopping import ending_at_sigterm
 
 __all__ = [
     'LOG_BACKENDS',
+    'REPORT',
     'FitCheck',
     'Results',
     'add_log_backend',
     'annotate',
+    'ask_first',
     'claim_folder',
     'ending_at_sigterm',
     'find_best',

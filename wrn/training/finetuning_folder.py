@@ -5,14 +5,15 @@ from copy import deepcopy
 from pathlib import Path
 
 from mmengine.config import Config
-from mmengine.dist import broadcast_object_list, is_main_process
 
 from wrn.config import read_config
 from wrn.datasets.splitting import Splits
 from wrn.errors import WrnError
+from wrn.training.launch import ask_first
 from wrn.training.resuming import START_MARK, is_restarted
 
-_RUN = 'run'  # below the folder of the results: where the run has its checkpoints and logs
+REPORT = 'report'  # below the folder of the results
+_RUN = 'run'  # there, too: where the run has its checkpoints and logs
 _MARK = 'last_checkpoint'  # mmengine's: in the run's folder as long as it is not done
 
 
@@ -40,54 +41,37 @@ def claim_folder(
     folder = Path(cfg.work_dir)
     cfg.work_dir = str(folder / _RUN)
     restarted = is_restarted()
-    found = (
-        [_decide(cfg, folder, splits, skip_unreadable, restarted)] if is_main_process() else [None]
-    )
-    broadcast_object_list(found)
-    answer = found[0]
-    if isinstance(answer, WrnError):
-        raise answer
-    assert answer is not None
-    done, dropped, pictures = answer
+
+    def decide() -> tuple[Path | None, list[str], dict | None]:
+        dropped = splits.drop_unreadable() if skip_unreadable else []
+        return _take(cfg, folder, splits, restarted), dropped, splits.pictures if dropped else None
+
+    done, dropped, pictures = ask_first(decide)
     splits.pictures = pictures or splits.pictures
     return done, dropped
-
-
-_Pictures = dict[str, list[tuple[str, int]]]
-
-
-def _decide(
-    cfg: Config, folder: Path, splits: Splits, skip_unreadable: bool, restarted: bool
-) -> tuple[Path | None, list[str], _Pictures | None] | WrnError:
-    try:
-        dropped = splits.drop_unreadable() if skip_unreadable else []
-        done = _take(cfg, folder, splits, restarted)
-    except WrnError as error:
-        return error
-    return done, dropped, splits.pictures if dropped else None
 
 
 def _take(cfg: Config, folder: Path, splits: Splits, restarted: bool) -> Path | None:
     run = folder / _RUN
     mark = run / START_MARK
     unfinished = (run / _MARK).exists()
-    report = folder / 'report'
     done = max(folder.glob(f'{glob.escape(_name(cfg))}-????????.pth'), default=None)
+    report = folder / REPORT
+    result = done or (report if report.exists() else None)
     # A process of this job has started it, unless it was refused.
     if not cfg.get('resume') and not (restarted and mark.exists()):
-        if unfinished or done:
+        if unfinished or result:
             mark.unlink(missing_ok=True)
         if unfinished:
             raise WrnError(
                 f'{run}: has the checkpoints of a run that was cut off; go on with --resume, or '
                 'name another --work-dir'
             )
-        if done or report.exists():
+        if result:
             raise WrnError(
-                f'{done or report}: is the result of another run; name another --work-dir, or '
-                'move it away'
+                f'{result}: is the result of another run; name another --work-dir, or move it away'
             )
-    elif unfinished or done or report.exists() or any(run.glob('*.pth')):
+    elif unfinished or result or any(run.glob('*.pth')):
         _check_same(cfg, run, splits)
         if done and not unfinished:
             remove_checkpoints(run)

@@ -3,8 +3,9 @@
 import gc
 import os
 import subprocess
+from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from mmengine.config import Config
@@ -14,12 +15,20 @@ from mmengine.device import (
     is_musa_available,
     is_npu_available,
 )
-from mmengine.dist import broadcast, init_dist, is_distributed
+from mmengine.dist import (
+    broadcast,
+    broadcast_object_list,
+    init_dist,
+    is_distributed,
+    is_main_process,
+)
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmengine.utils.dl_utils import set_multi_processing
 
 from wrn.errors import WrnError
+
+_T = TypeVar('_T')
 
 _VARIABLES = {
     'slurm': dict(RANK='SLURM_PROCID', WORLD_SIZE='SLURM_NTASKS', LOCAL_RANK='SLURM_LOCALID'),
@@ -108,6 +117,30 @@ def _init_gloo(launcher: str, dist_cfg: dict[str, Any]) -> None:
     torch.distributed.init_process_group(
         'gloo', timeout=timedelta(seconds=timeout) if timeout else None
     )
+
+
+def ask_first(ask: Callable[[], _T]) -> _T:
+    """Let the first process of a job decide for all, which must all call this.
+
+    Args:
+        ask: What decides; called in the first process alone.
+
+    Returns:
+        What it returned there.
+
+    Raises:
+        WrnError: If it raised one there.
+    """
+    found: list[Any] = [None]
+    if is_main_process():
+        try:
+            found = [ask()]
+        except WrnError as error:
+            found = [error]
+    broadcast_object_list(found)
+    if isinstance(found[0], WrnError):
+        raise found[0]
+    return found[0]
 
 
 def leave_distributed() -> None:

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
-from mmengine.dist import all_gather_object, broadcast_object_list, is_main_process
+from mmengine.dist import all_gather_object, is_main_process
 from mmengine.logging import print_log
 
 from wrn.errors import CheckpointError
+from wrn.training.launch import ask_first
 from wrn.weights import read_checkpoint
 
 START_MARK = '.started'  # in the folder of a run: when it was started anew
@@ -49,7 +50,7 @@ def set_resume(cfg: Config) -> None:
         hook = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
         if out_dir := hook.get('out_dir'):  # below which mmengine makes a folder for the run
             folders.append(Path(out_dir, work_dir.name))
-        found = _find_resumable(folders, None if searched else mark)
+        found = ask_first(lambda: _find_resumable(folders, None if searched else mark))
         if found is not None:
             cfg.resume = True
             cfg.load_from, seed = found
@@ -66,7 +67,7 @@ def set_resume(cfg: Config) -> None:
 
 
 def _find_resumable(folders: list[Path], after: Path | None) -> tuple[str, int | None] | None:
-    """Find the newest checkpoint that is whole, the same in each process of a job.
+    """Find the newest checkpoint that is whole.
 
     Args:
         folders: Those that the run writes to. What was never finished in them is removed.
@@ -78,16 +79,6 @@ def _find_resumable(folders: list[Path], after: Path | None) -> tuple[str, int |
     Raises:
         CheckpointError: If there are some, and all are damaged.
     """
-    found = [_search(folders, after) if is_main_process() else None]
-    broadcast_object_list(found)
-    if isinstance(found[0], CheckpointError):
-        raise found[0]
-    return found[0]
-
-
-def _search(
-    folders: list[Path], after: Path | None
-) -> tuple[str, int | None] | CheckpointError | None:
     for unfinished in (path for folder in folders for path in folder.glob('.*.pth.*')):
         unfinished.unlink(missing_ok=True)
     if after and not after.exists():
@@ -108,7 +99,7 @@ def _search(
         if 'optimizer' in checkpoint and 'epoch' in meta:
             return str(path), meta.get('seed')
     if damaged:
-        return CheckpointError(
+        raise CheckpointError(
             f'{folders[0]}: has no checkpoint that is whole ({damaged[0]}); start anew without '
             '--resume'
         )
