@@ -203,8 +203,8 @@ def get_dataset_meta(cfg: Config) -> dict[str, Any]:
     Returns:
         Its ``METAINFO``, such as the names of its ``classes``; empty if nothing is known.
     """
-    kind = _test_dataset(cfg).get('type')
-    return getattr(registry.DATASETS.get(kind) if isinstance(kind, str) else kind, 'METAINFO', {})
+    kind = find_class(registry.DATASETS, _test_dataset(cfg).get('type'))
+    return getattr(kind, 'METAINFO', {})
 
 
 def get_test_dataset(cfg: Config) -> ConfigDict:
@@ -233,6 +233,19 @@ def _test_dataset(cfg: Config) -> Any:
     while 'dataset' in dataset:
         dataset = dataset['dataset']
     return dataset
+
+
+def find_class(registry: Registry, kind: Any) -> Any:
+    """Find the class that a ``type`` of a config stands for.
+
+    Args:
+        registry: Where it is registered, if it is given by its name.
+        kind: The name, or the class itself.
+
+    Returns:
+        The class; None if there is none of that name.
+    """
+    return registry.get(kind) if isinstance(kind, str) else kind
 
 
 def set_default(cfg: Config, key: str, default: dict[str, Any]) -> ConfigDict:

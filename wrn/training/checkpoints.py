@@ -10,7 +10,7 @@ from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
 from mmpretrain.registry import HOOKS
 
-from wrn.config import set_default
+from wrn.config import find_class, set_default
 from wrn.files import write_atomically
 
 SAFE_BACKEND = dict(backend='safe_local')
@@ -101,6 +101,5 @@ def use_safe_checkpoints(cfg: Config) -> None:
     hooks = set_default(cfg, 'default_hooks', {})
     hooks.setdefault('checkpoint', dict(type='CheckpointHook'))
     hook = hooks.checkpoint
-    kind = hook and hook['type']
-    if (HOOKS.get(kind) if isinstance(kind, str) else kind) is CheckpointHook:
+    if hook and find_class(HOOKS, hook['type']) is CheckpointHook:
         hook['type'] = 'SafeCheckpointHook'

@@ -7,6 +7,8 @@ from mmengine.hooks import EarlyStoppingHook
 from mmengine.runner import Runner
 from mmpretrain.registry import HOOKS
 
+from wrn.config import find_class
+
 
 @HOOKS.register_module()
 class ResumableEarlyStoppingHook(EarlyStoppingHook):
@@ -38,6 +40,5 @@ def use_resumable_early_stopping(cfg: Config) -> None:
         cfg: The config, which is changed.
     """
     for hook in cfg.get('custom_hooks') or ():
-        kind = hook['type']
-        if (HOOKS.get(kind) if isinstance(kind, str) else kind) is EarlyStoppingHook:
+        if find_class(HOOKS, hook['type']) is EarlyStoppingHook:
             hook['type'] = 'ResumableEarlyStoppingHook'

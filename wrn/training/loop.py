@@ -10,6 +10,7 @@ from mmengine.runner import EpochBasedTrainLoop, Runner
 from mmpretrain.registry import LOOPS
 from torch import nn
 
+from wrn.config import find_class
 from wrn.errors import WrnError
 from wrn.training.scheduling import ScheduleHook
 from wrn.training.seeding import seed_iteration
@@ -91,7 +92,7 @@ def use_exact_loop(cfg: Config) -> list[Hook]:
     """
     loop = cfg.train_cfg
     kind = loop.get('type', 'EpochBasedTrainLoop' if loop.get('by_epoch') else None)
-    kind = LOOPS.get(kind) if isinstance(kind, str) else kind
+    kind = find_class(LOOPS, kind)
     if kind is not EpochBasedTrainLoop or 'batch_sampler' in cfg.train_dataloader:
         return []
     loop.pop('by_epoch', None)

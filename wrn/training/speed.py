@@ -11,7 +11,7 @@ from mmengine.registry import Registry
 from mmengine.runner import Runner
 from mmpretrain.registry import HOOKS, MODELS, OPTIMIZERS
 
-from wrn.config import set_default
+from wrn.config import find_class, set_default
 from wrn.errors import WrnError
 from wrn.weights import unwrap_model
 
@@ -211,5 +211,5 @@ def set_sync_bn(cfg: Config, wanted: bool | None) -> None:
 
 def _takes(registry: Registry, kind: Any, argument: str) -> bool:
     """Tell whether a registered class takes an argument; of one that is not registered, no."""
-    registered = registry.get(kind) if isinstance(kind, str) else kind
+    registered = find_class(registry, kind)
     return registered is not None and argument in inspect.signature(registered).parameters
