@@ -2,6 +2,7 @@
 
 import copy
 import warnings
+from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,12 @@ from wrn.config import (
     get_dataset_meta,
     read_config,
 )
+from wrn.deployed import deploy, get_num_classes
 from wrn.describing import check_meaning
 from wrn.errors import RandomWeightsWarning, WrnError, did_you_mean
 from wrn.model_files import is_model_file, read_model_file
 from wrn.models.empty import EmptyOnMeta
+from wrn.pictures import Picture
 from wrn.weights import assign_state_dict, check_state_dict, set_normalization, to_openmmlab
 from wrn.weights.schemes import load_checkpoint
 
@@ -35,6 +38,10 @@ def get_model(
     device_map: str | dict | None = None,
     offload_folder: str | None = None,
     url_mapping: tuple[str, str] | None = None,
+    backend: str = 'eager',
+    precision: str = 'float32',
+    batch_size: int = 1,
+    calibration: Picture | Sequence[Picture] | None = None,
     **kwargs: Any,
 ) -> BaseModel:
     """Build a model, as :func:`mmpretrain.get_model` does.
@@ -56,6 +63,17 @@ def get_model(
         offload_folder: Where ``device_map`` offloads weights to the disk. Defaults to None.
         url_mapping: A pattern and a replacement for the path or URL of the weights, or for the
             URLs of all sources of a named model's weights. Defaults to None.
+        backend: What runs the network: ``'eager'`` is torch, layer by layer. Of the others, which
+            are for inference alone, ``'fused'`` and ``'compile'`` need nothing else,
+            ``'onnxruntime'``, ``'openvino'``, ``'ncnn'`` and ``'tensorrt'`` are packages, and
+            ``'auto'`` takes the fastest of those that are installed, by trying. Each is compared
+            with eager when it is built. Defaults to ``'eager'``.
+        precision: What such an engine computes in: ``'float32'``, ``'bfloat16'``, ``'float16'`` or
+            ``'int8'``, where the hardware and the engine can. Defaults to ``'float32'``.
+        batch_size: How many pictures an engine is to take at a time, for which it is tuned.
+            Defaults to 1.
+        calibration: Pictures like those that ``'int8'`` will be used on: a folder, or what else
+            :func:`inference_model` takes. Defaults to None.
         **kwargs: Merged into the model's config, such as ``backbone=dict(out_indices=(1, 2))``.
 
     Returns:
@@ -83,7 +101,7 @@ def get_model(
         network._dataset_meta = _fitting_meta(network, network._dataset_meta)
         if pretrained is True and network._metainfo.weights is None:
             _warn_of_random_weights()
-        return network
+        return deploy(network, backend, precision, batch_size, calibration)
     if pretrained is True:
         pretrained = (entry.weights if entry else config.get('load_from')) or False
         if not pretrained:
@@ -106,7 +124,7 @@ def get_model(
     network._dataset_meta = _fitting_meta(network, meta or get_dataset_meta(config))
     network._config = config
     network._metainfo = entry
-    return network.eval()
+    return deploy(network.eval(), backend, precision, batch_size, calibration)
 
 
 def _warn_of_random_weights() -> None:
@@ -163,11 +181,6 @@ def _build_empty(config: Config) -> BaseModel | None:
     filled = network.state_dict()
     others = (buffer for name, buffer in network.named_buffers() if name not in filled)
     return None if any(buffer.is_meta for buffer in others) else network
-
-
-def get_num_classes(network: BaseModel) -> int | None:
-    """Return the number of classes of a model's head, if it has a head that says one."""
-    return getattr(getattr(network, 'head', None), 'num_classes', None)
 
 
 def _fitting_meta(network: BaseModel, meta: dict[str, Any]) -> dict[str, Any]:

@@ -20,8 +20,8 @@ def picture(request, photograph):
 def prepare(config: str, picture) -> torch.Tensor:
     """Run our pipeline and preprocessor; (3, H, W)."""
     model = wrn.get_model(config)
-    data = Predictor(model)._prepare(picture)
-    return model.data_preprocessor(dict(inputs=[data['inputs']]))['inputs'][0]
+    ((inputs,), _) = next(Predictor(model).batches([picture]))
+    return inputs[0]
 
 
 def test_torchvision_v1(picture):

@@ -11,7 +11,7 @@ from mmcv.transforms import LoadImageFromFile
 from PIL import Image
 
 from wrn.errors import PictureError
-from wrn.inference.pictures import find_pictures, is_many, read_picture
+from wrn.pictures import find_pictures, is_many, read_picture
 
 
 @pytest.fixture
@@ -180,7 +180,7 @@ def test_a_dark_picture_of_16_bits(tmp_path):
 
 def test_a_name_too_long():
     with pytest.raises(PictureError, match=r'cannot be read .*too long'):
-        find_pictures('a' * 300)
+        list(find_pictures('a' * 300))
     assert not is_many('a' * 300)
 
 
@@ -206,7 +206,7 @@ def test_cut_files_are_told_by_us_alone(tmp_path, picture, extension, capfd):
 @pytest.mark.parametrize('inputs', [7, None, b'bytes', torch.zeros(3, 4, 4), ''])
 def test_what_stands_for_no_picture(inputs):
     with pytest.raises(PictureError, match='is no picture; give a path'):
-        find_pictures(inputs)
+        list(find_pictures(inputs))
 
 
 def test_missing_file(tmp_path):
@@ -225,25 +225,25 @@ def test_find_in_folders_and_patterns(tmp_path):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b'')
     all_pictures = [str(tmp_path / name) for name in ('a.JPG', 'b.png', 'deep/er/c.webp')]
-    assert find_pictures(tmp_path) == all_pictures
-    assert find_pictures(f'{tmp_path}/*.png') == [all_pictures[1]]
-    assert find_pictures(f'{tmp_path}/**/*.webp') == [all_pictures[2]]
+    assert list(find_pictures(tmp_path)) == all_pictures
+    assert list(find_pictures(f'{tmp_path}/*.png')) == [all_pictures[1]]
+    assert list(find_pictures(f'{tmp_path}/**/*.webp')) == [all_pictures[2]]
     array = np.zeros((2, 2, 3), np.uint8)
-    assert find_pictures([array, tmp_path, 'x.jpg']) == [array, *all_pictures, 'x.jpg']
+    assert list(find_pictures([array, tmp_path, 'x.jpg'])) == [array, *all_pictures, 'x.jpg']
 
 
 def test_a_bracket_in_a_name_is_no_pattern(tmp_path):
     path = tmp_path / 'x[1].png'
     path.write_bytes(b'')
-    assert find_pictures(path) == [path]
+    assert list(find_pictures(path)) == [path]
     assert not is_many(path)
 
 
 def test_nothing_found(tmp_path):
     with pytest.raises(PictureError, match='has no pictures'):
-        find_pictures(tmp_path)
+        list(find_pictures(tmp_path))
     with pytest.raises(PictureError, match='no file matches'):
-        find_pictures(f'{tmp_path}/*.jpg')
+        list(find_pictures(f'{tmp_path}/*.jpg'))
 
 
 def test_single_and_many(tmp_path, photograph):

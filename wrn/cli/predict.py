@@ -21,8 +21,8 @@ from wrn.cli.outputs import check_out
 from wrn.errors import PictureError, RandomWeightsWarning, WrnError
 from wrn.files import write_atomically
 from wrn.hub import get_model
-from wrn.inference.pictures import Picture, find_pictures
 from wrn.inference.predictor import Predictor
+from wrn.pictures import Picture, find_pictures
 
 HELP = 'classify pictures'
 DEFAULT_MODEL = 'wide-resnet16-2_1xb64_digits'
@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> None:
         raise WrnError('--topk and --batch-size must be at least 1')
     if args.out not in (None, '-'):
         check_out(args.out)
-    pictures = find_pictures(args.inputs)
+    pictures = list(find_pictures(args.inputs))
     predictor = Predictor(_load_model(args))
     with _open_output(args.out) as file:  # first, so that no prediction is lost if it cannot be
         records = _predict(predictor, pictures, args)

@@ -1,8 +1,8 @@
 """Pictures in, predictions out."""
 
-import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
+from itertools import groupby, islice
 from os import PathLike
 from typing import Any
 
@@ -10,19 +10,27 @@ import mmpretrain
 import numpy as np
 import torch
 from mmengine.config import Config
-from mmengine.dataset import Compose, default_collate
 from mmengine.device import get_device
 from mmengine.model import BaseModel
 from mmpretrain import ImageClassificationInferencer
-from mmpretrain.datasets import remove_transform
-from mmpretrain.registry import TRANSFORMS
 from mmpretrain.structures import DataSample
+from torch import Tensor
 
-from wrn.config import CONFIG_SUFFIXES, get_test_dataset
+from wrn.config import CONFIG_SUFFIXES
+from wrn.deployed import deploy
 from wrn.errors import PictureError, WrnError
 from wrn.hub import get_model, get_num_classes
-from wrn.inference.pictures import Picture, find_pictures, is_many, read_picture
 from wrn.model_files import is_model_file
+from wrn.pictures import (
+    EncodedPicture,
+    Picture,
+    Preparation,
+    collate,
+    find_pictures,
+    is_many,
+    prepare_ahead,
+    read_picture,
+)
 
 
 class Predictor(ImageClassificationInferencer):
@@ -51,19 +59,15 @@ class Predictor(ImageClassificationInferencer):
             raise WrnError(f'classes: has {len(classes)} names, but the model has {number} classes')
         super().__init__(model, classes=classes)
 
-    def _init_pipeline(self, cfg: Config) -> Compose:
-        pipeline = get_test_dataset(cfg).pipeline
-        transforms = remove_transform(pipeline, 'LoadImageFromFile')
-        # Data sets that hold pixels, such as CIFAR, have them as red, green, blue; what a pipeline
-        # loads itself is blue, green, red, as what read_picture returns.
-        self._red_first = len(transforms) == len(pipeline)
-        return Compose([TRANSFORMS.build(transform) for transform in transforms])
+    def _init_pipeline(self, cfg: Config) -> Preparation:
+        return Preparation(cfg)
 
     def __call__(
         self,
         inputs: Picture | Sequence[Picture],
         return_datasamples: bool = False,
         batch_size: int = 1,
+        workers: int = 0,
         **kwargs: Any,
     ) -> list[Any]:
         """Classify pictures.
@@ -73,6 +77,7 @@ class Predictor(ImageClassificationInferencer):
             return_datasamples: Whether to return mmpretrain's ``DataSample`` objects. Defaults to
                 False.
             batch_size: How many pictures to run at a time. Defaults to 1.
+            workers: How many threads prepare pictures ahead. Defaults to 0.
             **kwargs: ``show_dir`` and the other arguments of mmpretrain's ``visualize``.
 
         Returns:
@@ -83,9 +88,9 @@ class Predictor(ImageClassificationInferencer):
         Raises:
             PictureError: If a picture cannot be read.
         """
-        pictures = find_pictures(inputs)
+        pictures = list(find_pictures(inputs))
         samples = []
-        for sample in self.stream(pictures, batch_size):
+        for sample in self.stream(pictures, batch_size, workers):
             if isinstance(sample, PictureError):
                 raise sample
             samples.append(sample)
@@ -93,38 +98,77 @@ class Predictor(ImageClassificationInferencer):
         return self.postprocess(samples, visualization, return_datasamples)
 
     def stream(
-        self, pictures: Iterable[Picture], batch_size: int = 1
+        self, pictures: Iterable[Picture], batch_size: int = 1, workers: int = 0
     ) -> Iterator[DataSample | PictureError]:
         """Classify pictures one batch after the other.
 
         Args:
             pictures: Single pictures.
             batch_size: How many pictures to run at a time. Defaults to 1.
+            workers: How many threads prepare pictures while the network runs. Defaults to 0: they
+                are prepared in between.
 
         Yields:
             For each picture, in order, its prediction, or the error if it cannot be read.
         """
-        if batch_size < 1:
-            raise WrnError(f'batch_size must be at least 1, not {batch_size}')
-        pictures = iter(pictures)
-        while batch := list(itertools.islice(pictures, batch_size)):
-            inputs = [self._prepare(picture) for picture in batch]
-            readable = [data for data in inputs if isinstance(data, dict)]
-            samples = iter(self.forward(default_collate(readable)) if readable else ())
-            for data in inputs:
-                yield data if isinstance(data, PictureError) else next(samples)
+        for inputs, prepared in self.batches(pictures, batch_size, workers):
+            predictions = iter(self.predict(inputs))
+            for item in prepared:
+                if isinstance(item, PictureError):
+                    yield item
+                    continue
+                sample = next(predictions)
+                sample.set_metainfo(item)
+                yield sample
 
-    def _prepare(self, picture: Picture) -> dict[str, Any] | PictureError:
+    def batches(
+        self, pictures: Iterable[Picture], batch_size: int = 1, workers: int = 0
+    ) -> Iterator[tuple[list[Tensor], list[dict[str, Any] | PictureError]]]:
+        """Prepare pictures, and put them together in batches.
+
+        Args:
+            pictures: Single pictures.
+            batch_size: How many pictures a batch has. Defaults to 1.
+            workers: As for :meth:`stream`. Defaults to 0.
+
+        Yields:
+            The readable pictures of a batch, normalised, ``(N, C, H, W)`` for each run of pictures
+            of the same size; and for each picture of it, in order, its ``img_path`` and shapes, or
+            the error if it cannot be read.
+        """
+        if batch_size < 1 or workers < 0:
+            raise WrnError(
+                f'batch_size must be at least 1, not {batch_size}, and workers at least 0, not '
+                f'{workers}'
+            )
+        prepared = prepare_ahead(self._prepare, pictures, workers, 2 * batch_size)
+        while batch := list(islice(prepared, batch_size)):
+            readable = [item[0] for item in batch if not isinstance(item, PictureError)]
+            runs = [list(run) for _, run in groupby(readable, lambda pixels: pixels.shape)]
+            yield (
+                [self._normalize(collate(run)) for run in runs],
+                [item if isinstance(item, PictureError) else item[1] for item in batch],
+            )
+
+    def predict(self, inputs: Iterable[Tensor]) -> Iterator[DataSample]:
+        """Run the network on normalised pictures, ``(N, C, H, W)``; yield a prediction of each."""
+        for batch in inputs:
+            with torch.no_grad():
+                yield from self.model(batch, [DataSample() for _ in batch], mode='predict')
+
+    def _normalize(self, batch: Tensor) -> Tensor:
+        return self.model.data_preprocessor(dict(inputs=batch))['inputs']
+
+    def _prepare(self, picture: Picture) -> tuple[np.ndarray, dict[str, Any]] | PictureError:
         try:
             pixels = read_picture(picture)
         except PictureError as error:
             return error
-        if self._red_first:
-            pixels = np.ascontiguousarray(pixels[..., ::-1])
-        data = dict(img=pixels, img_shape=pixels.shape[:2], ori_shape=pixels.shape[:2])
-        if isinstance(picture, str | PathLike):
-            data['img_path'] = str(picture)
-        return self.pipeline(data)
+        prepared = self.pipeline(pixels)
+        meta: dict[str, Any] = dict(ori_shape=pixels.shape[:2], img_shape=prepared.shape[:2])
+        if isinstance(picture, str | PathLike | EncodedPicture):
+            meta['img_path'] = str(picture)
+        return prepared, meta
 
     def visualize(self, ori_inputs: list[Picture], preds: list[DataSample], **kwargs: Any) -> Any:
         """Draw predictions on pictures as mmpretrain does, if ``show`` or ``show_dir`` is given."""
@@ -155,6 +199,9 @@ def inference_model(
     pretrained: bool | str | PathLike = True,
     device: str | torch.device | None = None,
     classes: Sequence[str] | None = None,
+    backend: str = 'eager',
+    precision: str = 'float32',
+    calibration: Picture | Sequence[Picture] | None = None,
     **kwargs: Any,
 ) -> Any:
     """Classify pictures with a model, as :func:`mmpretrain.inference_model` does.
@@ -169,8 +216,11 @@ def inference_model(
         device: Where to run. Defaults to None: the accelerator if there is one, or where the
             given model is.
         classes: The names of the classes. Defaults to None, those that came with the weights.
-        **kwargs: ``batch_size``, ``return_datasamples``, ``show_dir`` and the other arguments of
-            :class:`Predictor`'s call.
+        backend: What runs the network, as for :func:`wrn.get_model`. Defaults to ``'eager'``.
+        precision: What it computes in, as for :func:`wrn.get_model`. Defaults to ``'float32'``.
+        calibration: Pictures to calibrate ``precision='int8'`` with. Defaults to None.
+        **kwargs: ``batch_size``, ``workers``, ``return_datasamples``, ``show_dir`` and the other
+            arguments of :class:`Predictor`'s call.
 
     Returns:
         The result of a single picture, as of :class:`Predictor`, or a list of results if the
@@ -181,12 +231,18 @@ def inference_model(
     """
     of_file = is_model_file(model) or str(model).endswith(CONFIG_SUFFIXES)
     named = isinstance(model, str) and not of_file
+    engine: dict[str, Any] = dict(backend=backend, precision=precision)
+    engine['batch_size'] = kwargs.get('batch_size', 1)
     if isinstance(model, BaseModel):
         model = model if device is None else model.to(device)
-    elif named and isinstance(pretrained, bool):
-        model = _get_named_model(str(model).lower(), pretrained, str(device or get_device()))
+        model = deploy(model, calibration=calibration, **engine)
+    elif named and isinstance(pretrained, bool) and calibration is None:
+        model = _get_named_model(
+            str(model).lower(), pretrained, str(device or get_device()), **engine
+        )
     else:
-        model = get_model(model, pretrained, device or get_device())
+        device = device or get_device()
+        model = get_model(model, pretrained, device, calibration=calibration, **engine)
     entry = getattr(model, '_metainfo', None)
     if entry and 'Image Classification' not in {result.task for result in entry.results or ()}:
         return mmpretrain.inference_model(model, inputs, **kwargs)
@@ -195,5 +251,5 @@ def inference_model(
 
 
 @lru_cache(maxsize=2)
-def _get_named_model(name: str, pretrained: bool, device: str) -> BaseModel:
-    return get_model(name, pretrained, device)
+def _get_named_model(name: str, pretrained: bool, device: str, **engine: Any) -> BaseModel:
+    return get_model(name, pretrained, device, **engine)

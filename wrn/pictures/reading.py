@@ -1,90 +1,37 @@
-"""Find pictures and read them, into arrays as mmpretrain's pipelines expect them."""
+"""Read pictures, into arrays as mmpretrain's pipelines expect them."""
 
 import contextlib
-import glob
 import io
-import os
-from collections.abc import Iterable, Iterator, Sequence
+import threading
+from collections.abc import Iterator
 from http.client import HTTPException
 from os import PathLike
-from pathlib import Path
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import cv2
 import numpy as np
 from mmengine import fileio
 from PIL import Image, ImageOps, UnidentifiedImageError
-from torch import Tensor
 
 from wrn.errors import PictureError
 
-Picture: TypeAlias = str | PathLike | np.ndarray | Image.Image
+
+class EncodedPicture(NamedTuple):
+    """A picture in an archive."""
+
+    name: str
+    """The path of the archive, and behind a slash that in it."""
+    content: bytes
+    """The file."""
+
+    def __str__(self) -> str:
+        return self.name
+
+
+Picture: TypeAlias = str | PathLike | np.ndarray | Image.Image | EncodedPicture
 
 _TIFF, _PNG = (b'II*\0', b'MM\0*'), b'\x89PNG'
 EXTENSIONS = ('.bmp', '.gif', '.jpeg', '.jpg', '.pgm', '.png', '.ppm', '.tif', '.tiff', '.webp')
-
-
-def is_many(inputs: Picture | Sequence[Picture]) -> bool:
-    """Tell whether inputs stand for a list of pictures: a list, a folder or a glob pattern."""
-    if isinstance(inputs, np.ndarray | Image.Image):
-        return False
-    if not isinstance(inputs, str | PathLike):
-        return True
-    try:
-        return Path(inputs).is_dir() or _is_pattern(inputs)
-    except OSError:
-        return False
-
-
-def find_pictures(inputs: Picture | Sequence[Picture]) -> list[Picture]:
-    """List the pictures that inputs stand for.
-
-    Args:
-        inputs: A path, a URL, an array, a PIL picture, a folder, a glob pattern (``**`` goes into
-            folders), or a sequence of these. Of a folder and the folders in it, the files whose
-            extension is in :data:`EXTENSIONS` are taken.
-
-    Returns:
-        The pictures in the given order; those of a folder or pattern are sorted by path.
-
-    Raises:
-        PictureError: If a folder or pattern has no pictures.
-    """
-    if isinstance(inputs, np.ndarray | Image.Image):
-        return [inputs]
-    if isinstance(inputs, Iterable) and not isinstance(inputs, str | PathLike | bytes | Tensor):
-        return [picture for item in inputs for picture in find_pictures(item)]
-    if not isinstance(inputs, str | PathLike) or not str(inputs):
-        raise PictureError(
-            f'{str(inputs)[:40]!r}: is no picture; give a path, a URL, an array of pixels, a PIL '
-            'picture, or a list of these'
-        )
-    try:
-        return _expand(inputs)
-    except OSError as error:
-        raise PictureError(f'{str(inputs)[:200]}: cannot be read ({error.strerror})') from error
-
-
-def _expand(inputs: str | PathLike) -> list[Picture]:
-    """List the pictures of a folder or a pattern."""
-    if Path(inputs).is_dir():
-        os.scandir(str(inputs)).close()  # rglob is silent where it may not look
-        files = (file for file in Path(inputs).rglob('*') if file.suffix.lower() in EXTENSIONS)
-        found = sorted(str(file) for file in files if file.is_file())
-        if not found:
-            raise PictureError(f'{inputs}: the folder has no pictures ({" ".join(EXTENSIONS)})')
-        return [*found]
-    if _is_pattern(inputs):
-        matches = glob.glob(str(inputs), recursive=True)
-        found = sorted(file for file in matches if Path(file).is_file())
-        if not found:
-            raise PictureError(f'{inputs}: no file matches the pattern')
-        return [*found]
-    return [inputs]
-
-
-def _is_pattern(path: str | PathLike) -> bool:
-    return glob.has_magic(str(path)) and '://' not in str(path) and not Path(path).exists()
 
 
 def read_picture(picture: Picture) -> np.ndarray:
@@ -108,19 +55,23 @@ def read_picture(picture: Picture) -> np.ndarray:
     if isinstance(picture, Image.Image):
         with _damage_told(picture):
             return _from_pil(picture)
-    try:
-        content = fileio.get(str(picture))
-    except KeyError as error:
-        raise PictureError(f'{picture}: nothing is known of {error} addresses') from error
-    except (OSError, ValueError, HTTPException, ImportError) as error:
-        reason = getattr(error, 'strerror', None) or ' '.join(str(error).split())
-        raise PictureError(f'{picture}: cannot be read ({reason})') from error
+    content = picture.content if isinstance(picture, EncodedPicture) else _get(str(picture))
     if not content:
         raise PictureError(f'{picture}: the file is empty')
     with _damage_told(picture):
         pixels = _decode(content)
         # Pillow reads some formats that OpenCV does not, and says better what is wrong.
         return _from_pil(Image.open(io.BytesIO(content))) if pixels is None else pixels
+
+
+def _get(path: str) -> bytes:
+    try:
+        return fileio.get(path)
+    except KeyError as error:
+        raise PictureError(f'{path}: nothing is known of {error} addresses') from error
+    except (OSError, ValueError, HTTPException, ImportError) as error:
+        reason = getattr(error, 'strerror', None) or ' '.join(str(error).split())
+        raise PictureError(f'{path}: cannot be read ({reason})') from error
 
 
 def _decode(content: bytes) -> np.ndarray | None:
@@ -133,14 +84,36 @@ def _decode(content: bytes) -> np.ndarray | None:
                 return _from_pil(picture)
     if content.startswith(_PNG) and b'IEND' not in content[-12:]:
         return None  # cut off, of which libpng prints a line of its own
-    level = cv2.utils.logging.getLogLevel()
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-    try:
-        return cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
-    except cv2.error:
-        return None
-    finally:
-        cv2.utils.logging.setLogLevel(level)
+    with _silent:
+        try:
+            return cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+        except cv2.error:
+            return None
+
+
+class _Silent:
+    """Keep OpenCV silent as long as any thread is in a block: its log level is one for all."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._threads = 0
+        self._level = 0
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._threads == 0:
+                self._level = cv2.utils.logging.getLogLevel()
+                cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+            self._threads += 1
+
+    def __exit__(self, *exception: object) -> None:
+        with self._lock:
+            self._threads -= 1
+            if self._threads == 0:
+                cv2.utils.logging.setLogLevel(self._level)
+
+
+_silent = _Silent()
 
 
 @contextlib.contextmanager

@@ -1,0 +1,170 @@
+"""A classifier whose network runs in an engine."""
+
+import logging
+from collections.abc import Sequence
+from itertools import islice
+from typing import Any
+
+from mmengine.model import BaseModel
+from mmpretrain.structures import DataSample
+from torch import Tensor, nn
+
+from wrn.engines import Engine, build_engine
+from wrn.errors import PictureError, WrnError
+from wrn.pictures import Picture, Preparation, collate, find_pictures, read_picture
+
+_MOST_CALIBRATED = 300  # pictures; NNCF's default, and more change little
+_logger = logging.getLogger('wrn')
+
+
+class DeployedClassifier(BaseModel):
+    """A classifier for inference alone, of which an engine computes all but the normalisation.
+
+    It stands where mmpretrain's ``ImageClassifier`` does, in inferencers and in tests.
+
+    Args:
+        engine: The engine.
+        data_preprocessor: What makes inputs of prepared pictures.
+        num_classes: The number of classes; None if it computes features.
+        softmax: Whether the engine computes probabilities, not scores. Defaults to False.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        data_preprocessor: nn.Module,
+        num_classes: int | None,
+        softmax: bool = False,
+    ) -> None:
+        super().__init__(data_preprocessor)
+        self.engine = engine
+        self.num_classes = num_classes
+        self.softmax = softmax
+
+    @property
+    def with_head(self) -> bool:
+        """Whether it computes scores, and not features."""
+        return self.num_classes is not None
+
+    def extract_feat(self, inputs: Tensor) -> tuple[Tensor, ...]:
+        """Compute features.
+
+        Args:
+            inputs: Normalised pictures, ``(N, C, H, W)``.
+
+        Returns:
+            The features of each of the ``out_indices``: ``(N, C_i)``, or ``(N, C_i, H_i, W_i)`` if
+            there is no neck either.
+
+        Raises:
+            WrnError: If the engine has a head.
+        """
+        if self.with_head:
+            raise WrnError(
+                "the engine computes the classes' scores; for features, leave out the head: "
+                'get_model(NAME, head=None, backend=...)'
+            )
+        return self.engine(inputs)
+
+    def forward(self, inputs: Tensor, data_samples: Any = None, mode: str = 'tensor') -> Any:
+        """Run the network.
+
+        Args:
+            inputs: Normalised pictures, ``(N, C, H, W)``.
+            data_samples: What is known of the pictures, a ``DataSample`` each. Defaults to None.
+            mode: ``'tensor'`` or ``'predict'``. Defaults to ``'tensor'``.
+
+        Returns:
+            The scores ``(N, num_classes)`` or the features for ``'tensor'``, and a ``DataSample``
+            of each picture for ``'predict'``.
+
+        Raises:
+            WrnError: For another mode, as of training, or a prediction without a head.
+        """
+        if mode == 'tensor':
+            outputs = self.engine(inputs)
+            return outputs[0] if self.with_head else outputs
+        if mode != 'predict' or not self.with_head:
+            raise WrnError(f'mode {mode!r} is not for an engine that was built for inference')
+        probabilities = self.engine(inputs)[0]
+        if not self.softmax:
+            probabilities = probabilities.softmax(1)
+        samples = data_samples or [DataSample() for _ in inputs]
+        labels = probabilities.argmax(1, keepdim=True)
+        for sample, score, label in zip(samples, probabilities, labels, strict=True):
+            sample.set_pred_score(score).set_pred_label(label)
+        return samples
+
+
+def get_num_classes(network: BaseModel) -> int | None:
+    """Return the number of classes of a model, if it is known."""
+    if isinstance(network, DeployedClassifier):
+        return network.num_classes
+    return getattr(getattr(network, 'head', None), 'num_classes', None)
+
+
+def deploy(
+    network: BaseModel,
+    backend: str,
+    precision: str = 'float32',
+    batch_size: int = 1,
+    calibration: Picture | Sequence[Picture] | None = None,
+) -> BaseModel:
+    """Let an engine run a classifier.
+
+    Which engine it is, and what sets it apart from eager, is logged as ``wrn`` at level ``INFO``.
+
+    Args:
+        network: The classifier, in eval mode; it must know its config, as those of
+            :func:`wrn.get_model` do.
+        backend: One of :data:`wrn.engines.BACKENDS`; ``'eager'`` returns the network itself.
+        precision: One of :data:`wrn.engines.PRECISIONS`. Defaults to ``'float32'``.
+        batch_size: How many pictures it is to take at a time. Defaults to 1.
+        calibration: Pictures to calibrate ``'int8'`` with. Defaults to None.
+
+    Returns:
+        The classifier whose network runs in the engine.
+
+    Raises:
+        WrnError: If the engine cannot be had, or the pictures cannot be read.
+    """
+    if backend == 'eager':
+        if precision != 'float32':
+            raise WrnError(f'precision {precision}: is for an engine; name one with backend')
+        return network
+    preparation = Preparation(network._config)
+    normalize = network.data_preprocessor
+
+    def make_inputs(pictures: Tensor) -> Tensor:
+        return normalize(dict(inputs=pictures))['inputs']
+
+    inputs = None
+    if calibration is not None and precision == 'int8':
+        inputs = make_inputs(collate(_read_some(calibration, preparation)))
+    example = make_inputs(preparation.example(batch_size))
+    built = build_engine(network, example, backend, precision, inputs)
+    rates = ', '.join(f'{name} {rate:.1f}' for name, rate in built.rates.items())
+    chosen = f' (pictures/s: {rates})' if rates else ''
+    _logger.info('backend %s, %s%s; %s', built.engine.name, precision, chosen, built.difference)
+    deployed = DeployedClassifier(built.engine, normalize, get_num_classes(network))
+    for attribute in ('_config', '_metainfo', '_dataset_meta'):
+        setattr(deployed, attribute, getattr(network, attribute, None))
+    return deployed.eval()
+
+
+def _read_some(pictures: Picture | Sequence[Picture], preparation: Preparation) -> list[Any]:
+    """Read and prepare pictures, evenly spread over all that there are; skip unreadable ones."""
+    number = sum(1 for _ in find_pictures(pictures))
+    prepared = []
+    for picture in islice(find_pictures(pictures), 0, None, -(-number // _MOST_CALIBRATED)):
+        try:
+            prepared.append(preparation(read_picture(picture)))
+        except PictureError:
+            continue
+    sizes = {pixels.shape for pixels in prepared}
+    if len(sizes) != 1:
+        raise WrnError(
+            'the pictures to calibrate with '
+            + ('cannot be read' if not sizes else 'are prepared to several sizes, not to one')
+        )
+    return prepared

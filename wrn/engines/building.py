@@ -1,0 +1,157 @@
+"""Build the engine that is asked for, or the fastest that is installed, and check it."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from wrn.engines.checking import Difference, check, compare
+from wrn.engines.eager import CompiledEngine, FusedEngine
+from wrn.engines.engine import Engine, EngineError
+from wrn.engines.ncnn import NcnnEngine
+from wrn.engines.onnx_runtime import OnnxRuntimeEngine, TensorRTEngine
+from wrn.engines.openvino import OpenVINOEngine
+from wrn.engines.source import Source
+
+_ENGINES: dict[str, type[Engine]] = {
+    engine.name: engine
+    for engine in (
+        FusedEngine,
+        CompiledEngine,
+        OnnxRuntimeEngine,
+        OpenVINOEngine,
+        NcnnEngine,
+        TensorRTEngine,
+    )
+}
+BACKENDS = ('eager', *_ENGINES, 'auto')
+# What `auto` compares, by the type of the device. On CPUs the compiler was never the fastest
+# (benchmarks/engines.py) and takes the longest, so it is asked only if there is nothing else.
+_CANDIDATES: dict[str, tuple[str, ...]] = {
+    'cpu': ('ncnn', 'openvino', 'onnxruntime'),
+    'cuda': ('tensorrt', 'compile'),
+}
+_MOST_COMPARED = 8  # pictures of a batch: rates of larger ones are in the same order
+
+
+@dataclass
+class Built:
+    """An engine, and what is known of it.
+
+    Attributes:
+        engine: The engine.
+        difference: What sets its outputs apart from the network's.
+        rates: The pictures a second of each engine that was compared; empty if none was.
+    """
+
+    engine: Engine
+    difference: Difference
+    rates: dict[str, float]
+
+
+def build_engine(
+    classifier: nn.Module,
+    example: Tensor,
+    backend: str,
+    precision: str = 'float32',
+    calibration: Tensor | None = None,
+) -> Built:
+    """Build an engine, and compare it with the network.
+
+    Args:
+        classifier: One of mmpretrain's classifiers, in eval mode; with ``head=None`` the engine
+            computes features.
+        example: Inputs of the size that the engine shall take, ``(N, C, H, W)``, on the device
+            where it shall run. N is the number that it shall take at a time, for which it is tuned.
+        backend: One of :data:`BACKENDS` but ``'eager'``. ``'auto'`` takes the fastest for these
+            inputs of those that are installed, by trying.
+        precision: One of :data:`PRECISIONS`. Defaults to ``'float32'``.
+        calibration: Inputs to calibrate ``int8`` with, of which every fifth is held out to compare.
+
+    Returns:
+        The engine, and the difference.
+
+    Raises:
+        EngineError: If it cannot be had, or computes something else.
+    """
+    source = Source(classifier, example)
+    held_out = _noise(example)
+    parts: Sequence[Tensor] = ()
+    if precision == 'int8' and calibration is not None and len(calibration):
+        held_out = calibration[::5]
+        keep = torch.ones(len(calibration), dtype=torch.bool)
+        keep[::5] = len(calibration) < 5
+        parts = calibration[keep].split(1)
+
+    def build(name: str) -> tuple[Engine, Difference]:
+        engine = _ENGINES[name](source, precision, parts)
+        difference = compare(engine, source.network, held_out)
+        check(difference, name, precision)
+        return engine, difference
+
+    if backend != 'auto':
+        _check_available(backend, precision, example.device)
+        return Built(*build(backend), {})
+    return _fastest(build, _find_candidates(precision, example.device), example)
+
+
+def _noise(example: Tensor) -> Tensor:
+    """Make two pictures of noise, always the same."""
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn((2, *example.shape[1:]), generator=generator).to(example.device)
+
+
+def _check_available(backend: str, precision: str, device: torch.device) -> None:
+    engine = _ENGINES.get(backend)
+    if engine is None:
+        raise EngineError(f'--backend {backend}: there is none; there are {", ".join(BACKENDS)}')
+    if precision not in engine.precisions:
+        able = [name for name, other in _ENGINES.items() if precision in other.precisions]
+        cure = f'{" and ".join(able)} can' if able else 'nor can any other'
+        raise EngineError(f'--backend {backend}: cannot compute in {precision}; {cure}')
+    if lacking := engine.missing(device):
+        raise EngineError(f'--backend {backend}: {lacking}')
+
+
+def _find_candidates(precision: str, device: torch.device) -> list[str]:
+    wanted = _CANDIDATES.get(device.type, ())
+    for names in (wanted, ('compile',), ('fused',)):
+        if found := [
+            name
+            for name in names
+            if precision in _ENGINES[name].precisions and not _ENGINES[name].missing(device)
+        ]:
+            return found
+    able = [name for name, engine in _ENGINES.items() if precision in engine.precisions]
+    raise EngineError(
+        f'--precision {precision}: no engine for {device} that computes in it is installed; '
+        + '; '.join(f'{name}: {_ENGINES[name].missing(device)}' for name in able)
+    )
+
+
+def _fastest(
+    build: Callable[[str], tuple[Engine, Difference]], names: list[str], example: Tensor
+) -> Built:
+    """Build some engines and keep the fastest."""
+    inputs = example[:_MOST_COMPARED]
+    engines, rates, failures = {}, {}, []
+    for name in names:
+        try:
+            engines[name] = build(name)
+        except EngineError as error:
+            failures.append(str(error))
+    if not engines:
+        raise EngineError('; '.join(failures))
+    for name, (engine, _) in engines.items() if len(engines) > 1 else ():
+        engine(inputs)
+        rates[name] = len(inputs) / min(_time(engine, inputs) for _ in range(2))
+    best = max(rates, key=rates.__getitem__) if rates else next(iter(engines))
+    return Built(*engines[best], rates)
+
+
+def _time(engine: Engine, inputs: Tensor) -> float:
+    start = time.perf_counter()
+    engine(inputs)[0].cpu()  # which waits for a GPU
+    return time.perf_counter() - start

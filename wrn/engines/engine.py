@@ -1,0 +1,71 @@
+"""What all engines have in common."""
+
+import importlib.util
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from wrn.engines.source import Source
+from wrn.errors import WrnError
+
+PRECISIONS = ('float32', 'bfloat16', 'float16', 'int8')
+
+
+class EngineError(WrnError):
+    """An engine that cannot be had here, or does not compute what the network does."""
+
+
+class Engine(ABC):
+    """A network in a runtime.
+
+    Subclasses take a source, a precision, and for ``int8`` the inputs to calibrate with.
+
+    Attributes:
+        name: What it is called, as ``--backend`` has it.
+        precisions: Those that it can have.
+        requires: The modules that it needs beside torch.
+        extra: The extra of this package that installs them.
+    """
+
+    name: ClassVar[str]
+    precisions: ClassVar[tuple[str, ...]] = ('float32',)
+    requires: ClassVar[tuple[str, ...]] = ()
+    extra: ClassVar[str] = ''
+
+    @abstractmethod
+    def __init__(
+        self, source: Source, precision: str = 'float32', calibration: Iterable[Tensor] = ()
+    ) -> None: ...
+
+    @abstractmethod
+    def __call__(self, inputs: Tensor) -> tuple[Tensor, ...]:
+        """Run the network.
+
+        Args:
+            inputs: Normalised pictures, ``(N, C, H, W)``, float32, any number of them.
+
+        Returns:
+            What the network computes of them, float32: the scores ``(N, num_classes)``, or
+            features.
+        """
+
+    @classmethod
+    def missing(cls, device: torch.device) -> str | None:
+        """Tell what lacks here to run it.
+
+        Args:
+            device: Where it would run.
+
+        Returns:
+            What is not there, and how to get it; None if nothing lacks.
+        """
+        absent = [module for module in cls.requires if importlib.util.find_spec(module) is None]
+        if absent:
+            return (
+                f'{" and ".join(absent)} {"is" if len(absent) == 1 else "are"} not installed; '
+                f"pip install 'mmpretrain-wrn[{cls.extra}]'"
+            )
+        return None

@@ -1,0 +1,101 @@
+"""ONNX Runtime, and TensorRT by its provider."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from wrn.engines.engine import Engine, EngineError
+from wrn.engines.source import INPUT, Source
+
+_ERRORS_ONLY = 3
+
+
+class OnnxRuntimeEngine(Engine):
+    """The network in ONNX Runtime, on the CPU or a GPU of NVIDIA's."""
+
+    name = 'onnxruntime'
+    requires = ('onnx', 'onnxscript', 'onnxruntime')
+    extra = 'onnxruntime'
+    providers: tuple[str, ...] = ()  # beside that of the device
+
+    def __init__(
+        self, source: Source, precision: str = 'float32', calibration: Iterable[Tensor] = ()
+    ) -> None:
+        self._load(source.onnx, source.example.device, precision)
+
+    @classmethod
+    def from_file(cls, path: str | Path, device: torch.device) -> 'OnnxRuntimeEngine':
+        """Load a network from a file.
+
+        Args:
+            path: The ``.onnx`` file.
+            device: Where to run.
+
+        Returns:
+            The engine.
+
+        Raises:
+            EngineError: If ONNX Runtime does not take the file.
+        """
+        engine = cls.__new__(cls)
+        engine._load(path, device, 'float32')
+        return engine
+
+    def _load(self, path: str | Path, device: torch.device, precision: str) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = _ERRORS_ONLY
+        options.intra_op_num_threads = torch.get_num_threads()
+        try:
+            self.session = onnxruntime.InferenceSession(
+                str(path), options, self._providers(device, precision)
+            )
+        except Exception as error:  # its errors have no class in common
+            reason = ' '.join(str(error).partition(' : ')[2].split()) or type(error).__name__
+            raise EngineError(f'{path}: ONNX Runtime does not take it ({reason[:300]})') from error
+        self.device = device
+
+    def _providers(self, device: torch.device, precision: str) -> list[Any]:
+        if device.type == 'cuda':
+            return [('CUDAExecutionProvider', dict(device_id=device.index or 0))]
+        return ['CPUExecutionProvider']
+
+    @classmethod
+    def missing(cls, device: torch.device) -> str | None:
+        """Tell whether a module, or the provider for the device, is not there."""
+        if lacking := super().missing(device):
+            return lacking
+        if device.type == 'cpu' and not cls.providers:
+            return None
+        import onnxruntime
+
+        needed = cls.providers or ('CUDAExecutionProvider',)
+        if device.type != 'cuda':
+            return f'it runs on GPUs of NVIDIA, not on {device}'
+        if set(needed) <= set(onnxruntime.get_available_providers()):
+            return None
+        return (
+            f'this onnxruntime has no {" and ".join(needed)}; pip install onnxruntime-gpu, '
+            'instead of onnxruntime'
+        )
+
+    def __call__(self, inputs: Tensor) -> tuple[Tensor, ...]:
+        """Run the network."""
+        outputs = self.session.run(None, {INPUT: inputs.contiguous().cpu().numpy()})
+        return tuple(torch.from_numpy(output).to(self.device) for output in outputs)
+
+
+class TensorRTEngine(OnnxRuntimeEngine):
+    """The network in TensorRT, by ONNX Runtime's provider."""
+
+    name = 'tensorrt'
+    precisions = ('float32', 'float16')
+    providers = ('TensorrtExecutionProvider',)
+
+    def _providers(self, device: torch.device, precision: str) -> list[Any]:
+        options = dict(device_id=device.index or 0, trt_fp16_enable=precision == 'float16')
+        return [('TensorrtExecutionProvider', options), *super()._providers(device, precision)]

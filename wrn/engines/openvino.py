@@ -1,0 +1,112 @@
+"""OpenVINO, in float32, bfloat16 and int8."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from wrn.engines.engine import Engine, EngineError
+from wrn.engines.source import INPUT, Source, quiet
+
+_HINTS = {'float32': 'f32', 'bfloat16': 'bf16', 'float16': 'f16', 'int8': 'f32'}
+_CAPABILITIES = {'bfloat16': 'BF16', 'float16': 'FP16', 'int8': 'INT8'}
+
+
+class OpenVINOEngine(Engine):
+    """The network in OpenVINO, on the CPU."""
+
+    name = 'openvino'
+    precisions = ('float32', 'bfloat16', 'float16', 'int8')
+    requires = ('openvino',)
+    extra = 'openvino'
+
+    def __init__(
+        self, source: Source, precision: str = 'float32', calibration: Iterable[Tensor] = ()
+    ) -> None:
+        network = convert(source.program, source.outputs)
+        if precision == 'int8':
+            from wrn.engines.quantizing import quantize  # which needs NNCF, too
+
+            network = quantize(network, calibration)
+        self._compile(network, precision)
+
+    @classmethod
+    def from_file(cls, path: str | Path, precision: str = 'float32') -> 'OpenVINOEngine':
+        """Load a network from a file.
+
+        Args:
+            path: The ``.xml`` file, beside which is the ``.bin`` file.
+            precision: What to compute in. Defaults to ``'float32'``.
+
+        Returns:
+            The engine.
+
+        Raises:
+            EngineError: If OpenVINO does not take the file.
+        """
+        import openvino
+
+        try:
+            network = openvino.Core().read_model(str(path))
+        except RuntimeError as error:
+            reason = str(error).strip().splitlines()[-1]
+            raise EngineError(f'{path}: OpenVINO does not take it ({reason[:300]})') from error
+        engine = cls.__new__(cls)
+        engine._compile(network, precision)
+        return engine
+
+    def _compile(self, network: Any, precision: str) -> None:
+        import openvino
+
+        core = openvino.Core()
+        needed = _CAPABILITIES.get(precision)
+        if needed and needed not in core.get_property('CPU', 'OPTIMIZATION_CAPABILITIES'):
+            raise EngineError(
+                f'--precision {precision}: this CPU does not compute in it, so it would gain '
+                'nothing; leave it out'
+            )
+        # By default it takes bfloat16 where the CPU has it, and does not say so. One stream, since
+        # all of a batch goes through the network at once.
+        self.network = core.compile_model(
+            network,
+            'CPU',
+            {
+                'INFERENCE_PRECISION_HINT': _HINTS[precision],
+                'PERFORMANCE_HINT': 'LATENCY',
+                'INFERENCE_NUM_THREADS': torch.get_num_threads(),
+            },
+        )
+
+    @classmethod
+    def missing(cls, device: torch.device) -> str | None:
+        """Tell whether it is not installed, or the device is no CPU."""
+        return super().missing(device) or (
+            None if device.type == 'cpu' else f'it runs on the CPU here, not on {device}'
+        )
+
+    def __call__(self, inputs: Tensor) -> tuple[Tensor, ...]:
+        """Run the network."""
+        outputs = self.network(inputs.contiguous().numpy()).to_tuple()
+        return tuple(torch.from_numpy(output.copy()) for output in outputs)
+
+
+def convert(program: torch.export.ExportedProgram, outputs: list[str]) -> Any:
+    """Turn a program into OpenVINO's model.
+
+    Args:
+        program: What ``torch.export`` gave.
+        outputs: The names of its outputs.
+
+    Returns:
+        The ``openvino.Model``.
+    """
+    import openvino
+
+    with quiet():
+        network = openvino.convert_model(program)
+    network.inputs[0].get_tensor().set_names({INPUT})
+    for output, name in zip(network.outputs, outputs, strict=True):
+        output.get_tensor().set_names({name})
+    return network

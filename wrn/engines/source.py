@@ -1,0 +1,158 @@
+"""The network that an engine is built from, and what it becomes on the way to a runtime."""
+
+import contextlib
+import logging
+import tempfile
+import warnings
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from wrn.errors import WrnError
+from wrn.models.folding import fold_batch_norm
+
+INPUT = 'input'
+
+
+class Source:
+    """A classifier to build engines from.
+
+    Args:
+        classifier: The classifier, in eval mode.
+        example: Inputs that it takes, ``(N, C, H, W)``, as many as the engine shall take at a time.
+    """
+
+    def __init__(self, classifier: nn.Module, example: Tensor) -> None:
+        self.network = TensorsOnly(classifier)
+        self.example = example
+
+    @cached_property
+    def folded(self) -> nn.Module:
+        """The network with its batch norms folded, channels last."""
+        return TensorsOnly(fold_batch_norm(self.network.classifier))
+
+    @cached_property
+    def program(self) -> torch.export.ExportedProgram:
+        """The folded network as ``torch.export`` has it, for any number of pictures."""
+        return export_program(self.folded, self.example)
+
+    @cached_property
+    def outputs(self) -> list[str]:
+        """The names of the outputs: ``scores``, or ``features_0`` and so on."""
+        return output_names(self.network, self.example)
+
+    @cached_property
+    def onnx(self) -> Path:
+        """The path of the folded network in ONNX; the file goes with this object."""
+        self._folder = tempfile.TemporaryDirectory(prefix='wrn-')
+        path = Path(self._folder.name, 'network.onnx')
+        write_onnx(self.program, path, self.outputs)
+        return path
+
+
+class TensorsOnly(nn.Module):
+    """A classifier as a function from tensor to tensors, which runtimes can take in.
+
+    Args:
+        classifier: One of mmpretrain's.
+    """
+
+    def __init__(self, classifier: nn.Module) -> None:
+        super().__init__()
+        self.classifier = classifier
+
+    def forward(self, inputs: Tensor) -> tuple[Tensor, ...]:
+        """Compute the scores ``(N, num_classes)``, or the features where there is no head.
+
+        Args:
+            inputs: Normalised pictures, ``(N, C, H, W)``.
+
+        Returns:
+            The scores alone, or the features of each of the ``out_indices``.
+        """
+        outputs = self.classifier(inputs, mode='tensor')
+        return outputs if isinstance(outputs, tuple) else (outputs,)
+
+
+def output_names(network: nn.Module, example: Tensor) -> list[str]:
+    """Name what a network computes.
+
+    Args:
+        network: One with a ``classifier``.
+        example: Inputs, ``(N, C, H, W)``.
+
+    Returns:
+        ``['scores']`` if the classifier has a head, else ``features_0`` and so on.
+    """
+    if getattr(network.classifier, 'with_head', False):
+        return ['scores']
+    with torch.no_grad():
+        return [f'features_{i}' for i in range(len(network(example[:1])))]
+
+
+def export_program(network: nn.Module, example: Tensor) -> torch.export.ExportedProgram:
+    """Export a network for any number of pictures.
+
+    Args:
+        network: The network, from one tensor to tensors.
+        example: Inputs, of which the size of the pictures is kept, and not their number.
+
+    Returns:
+        The program.
+
+    Raises:
+        WrnError: If torch cannot export it.
+    """
+    # Of a single picture, torch would take the number to be fixed.
+    example = example[:1].repeat(2, *[1] * (example.ndim - 1))
+    try:
+        with torch.no_grad(), quiet():
+            return torch.export.export(
+                network, (example,), dynamic_shapes=({0: torch.export.Dim('batch')},)
+            )
+    except Exception as error:  # whatever a network does that torch does not follow
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise WrnError(f'the network cannot be exported ({reason})') from error
+
+
+def write_onnx(program: torch.export.ExportedProgram, path: Path, outputs: list[str]) -> None:
+    """Write a program in ONNX.
+
+    Args:
+        program: The program.
+        path: Where to.
+        outputs: The names of its outputs.
+
+    Raises:
+        WrnError: If it cannot be expressed in ONNX.
+    """
+    try:
+        with quiet():
+            exported = torch.onnx.export(
+                program,
+                input_names=[INPUT],
+                output_names=outputs,
+                dynamic_shapes=({0: torch.export.Dim('batch')},),
+                verbose=False,
+            )
+    except torch.onnx.errors.OnnxExporterError as error:
+        reason = (str(error).splitlines() or [''])[0]
+        raise WrnError(f'the network cannot be expressed in ONNX ({reason})') from error
+    assert exported is not None
+    exported.save(path)
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keep exporters from telling what they do: they log and warn of their own insides."""
+    level = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')
+            yield
+    finally:
+        logging.disable(level)

@@ -1,0 +1,19 @@
+"""Pictures: found, read, and prepared for a network."""
+
+from wrn.pictures.ahead import prepare_ahead
+from wrn.pictures.finding import count_pictures, find_pictures, is_many
+from wrn.pictures.preparation import Preparation, collate
+from wrn.pictures.reading import EXTENSIONS, EncodedPicture, Picture, read_picture
+
+__all__ = [
+    'EXTENSIONS',
+    'EncodedPicture',
+    'Picture',
+    'Preparation',
+    'collate',
+    'count_pictures',
+    'find_pictures',
+    'is_many',
+    'prepare_ahead',
+    'read_picture',
+]

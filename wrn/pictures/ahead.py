@@ -1,0 +1,44 @@
+"""Prepare pictures in threads, ahead of who uses them."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from typing import TypeVar
+
+Item = TypeVar('Item')
+Result = TypeVar('Result')
+
+
+def prepare_ahead(
+    prepare: Callable[[Item], Result], items: Iterable[Item], workers: int, ahead: int
+) -> Iterator[Result]:
+    """Prepare items one after the other, in order, some ahead of those that are asked for.
+
+    Decoding and resizing leave Python's lock, so threads do them at the same time, and that of the
+    network; unlike processes they need not send pixels.
+
+    Args:
+        prepare: What to do with an item.
+        items: The items, of which no more are taken than are prepared ahead.
+        workers: The number of threads; with 0 nothing is prepared ahead.
+        ahead: How many items to prepare ahead.
+
+    Yields:
+        The result of each.
+    """
+    if workers == 0:
+        yield from map(prepare, items)
+        return
+    items = iter(items)
+    pool = ThreadPoolExecutor(workers, thread_name_prefix='wrn-pictures')
+    try:
+        pending: deque[Future[Result]] = deque(
+            pool.submit(prepare, item) for item in islice(items, ahead)
+        )
+        while pending:
+            result = pending.popleft().result()
+            pending.extend(pool.submit(prepare, item) for item in islice(items, 1))
+            yield result
+    finally:
+        pool.shutdown(cancel_futures=True)

@@ -1,0 +1,84 @@
+"""How a config's test pipeline prepares pictures."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.dataset import Compose
+from mmengine.registry import DefaultScope
+from mmpretrain.datasets import remove_transform
+from mmpretrain.registry import TRANSFORMS
+from torch import Tensor
+
+from wrn.config import get_test_dataset
+
+
+class Preparation:
+    """Prepare pictures by a config's test pipeline, without its ``LoadImageFromFile``.
+
+    Args:
+        config: The config.
+
+    Attributes:
+        red_first: Whether the pipeline takes and gives pixels as red, green, blue, as data sets do
+            that hold pixels, such as CIFAR. What a pipeline loads itself is blue, green, red.
+
+    Raises:
+        WrnError: If the config has no test pipeline.
+    """
+
+    def __init__(self, config: Config) -> None:
+        steps = list(get_test_dataset(config).pipeline)
+        transforms = remove_transform(steps, 'LoadImageFromFile')
+        self.red_first = len(transforms) == len(steps)
+        # Packing makes of each picture a tensor and a data sample, which takes longer than small
+        # pictures are computed. A batch is made into one tensor at once.
+        self._packs = bool(transforms) and 'PackInputs' in str(transforms[-1].get('type'))
+        with DefaultScope.overwrite_default_scope('mmpretrain'):
+            built = [TRANSFORMS.build(step) for step in transforms[: -1 if self._packs else None]]
+        self._transform = Compose(built)
+
+    def __call__(self, pixels: np.ndarray) -> np.ndarray:
+        """Prepare a picture.
+
+        Args:
+            pixels: ``(H, W, 3)``, uint8, blue, green, red.
+
+        Returns:
+            What the network's data preprocessor is to have, ``(height, width, C)``, in the order
+            of channels that the pipeline has.
+        """
+        if self.red_first:
+            pixels = np.ascontiguousarray(pixels[..., ::-1])
+        shape = pixels.shape[:2]
+        data: Any = self._transform(dict(img=pixels, img_shape=shape, ori_shape=shape))
+        if not self._packs:
+            return data['inputs'].permute(1, 2, 0).numpy()
+        prepared = data['img']
+        return prepared if prepared.ndim == 3 else prepared[..., None]
+
+    def example(self, batch_size: int) -> Tensor:
+        """Make inputs of the size that the pipeline gives of a square picture.
+
+        Args:
+            batch_size: How many.
+
+        Returns:
+            Pictures of noise, ``(batch_size, C, height, width)``, as :func:`collate` gives them.
+        """
+        noise = np.random.default_rng(0).integers(0, 256, (256, 256, 3), np.uint8)
+        return collate([self(noise)] * batch_size)
+
+
+def collate(pictures: Sequence[np.ndarray]) -> Tensor:
+    """Make a batch of prepared pictures of one size.
+
+    Args:
+        pictures: Each ``(H, W, C)``.
+
+    Returns:
+        The batch, ``(N, C, H, W)``, channels last in memory.
+    """
+    return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)
