@@ -78,10 +78,13 @@ def test_bad_pictures_do_not_stop_the_others(fails, capsys, checkout, photograph
     (tmp_path / 'text.png').write_text('no picture')
     (tmp_path / 'cut.jpg').write_bytes(photograph.read_bytes()[:5000])
     good = checkout / 'demo' / 'digit_3.png'
-    error = fails('predict', tmp_path, 'none.png', good, '--out', 'out.json')
+    error = fails('predict', tmp_path, 'none.png', good, '--out', '-')
     assert error == 'wrn: error: 3 of 4 pictures could not be read'
-    told = capsys.readouterr().err.splitlines()
+    assert len(capsys.readouterr().err.splitlines()) == 3
+    main(['predict', str(tmp_path), 'none.png', str(good), '--out', 'out.json'])
+    *told, count = capsys.readouterr().err.splitlines()
     assert len(told) == 3
+    assert count.endswith('; 3 could not be read, as it says')
     assert all(line.startswith('wrn: ') for line in told)
     records = json.loads((tmp_path / 'out.json').read_text())
     assert [os.path.basename(r['img_path']) for r in records] == [
@@ -113,7 +116,7 @@ def test_odd_pictures(capsys, tmp_path):
         (['x.png', '--model', DIGITS], 'give weights with --checkpoint'),
         (['x.png', '--checkpoint', 'none.pth'], 'none.pth: the checkpoint does not exist'),
         (['x.png', '--device', 'abacus'], '--device abacus: cannot be used here'),
-        (['x.png', '--topk', '0'], '--topk and --batch-size must be at least 1'),
+        (['x.png', '--topk', '0'], '--topk must be at least 1'),
         (['x.png', '--out', 'no/such/folder/x.json'], 'the folder does not exist'),
     ],
 )

@@ -1,134 +1,160 @@
 """``wrn predict``: classify pictures."""
 
 import argparse
-import contextlib
-import json
 import sys
-import warnings
-from collections.abc import Iterator, Sequence
-from typing import IO, Any
+import time
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
 
-import torch
-from mmengine.device import get_device
-from mmengine.model import BaseModel
-from mmpretrain.structures import DataSample
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import track
 from rich.table import Table
 
+from wrn.cli.engine_options import add_engine_arguments, load_model
 from wrn.cli.outputs import check_out
-from wrn.errors import PictureError, RandomWeightsWarning, WrnError
-from wrn.files import write_atomically
-from wrn.hub import get_model
+from wrn.cli.picture_progress import picture_progress
+from wrn.cli.shards import Shard, find_shard
+from wrn.errors import WrnError
 from wrn.inference.predictor import Predictor
-from wrn.pictures import Picture, find_pictures
+from wrn.inference.records import SUFFIXES, Record, check_format, describe, write_records
+from wrn.inference.resuming import ResultFile
+from wrn.pictures import Picture, count_pictures, find_pictures
 
 HELP = 'classify pictures'
 DEFAULT_MODEL = 'wide-resnet16-2_1xb64_digits'
+_NAMED = 10  # how many unreadable pictures are named where a file names all
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument('inputs', nargs='+', help='pictures: paths, URLs, folders, glob patterns')
+    parser.add_argument(
+        'inputs',
+        nargs='+',
+        help='pictures: paths, URLs, folders, glob patterns, .txt lists of paths, .tar archives',
+    )
     parser.add_argument(
         '--model',
         default=DEFAULT_MODEL,
-        help='name of a model or path of a config (default: %(default)s, the embedded one, which '
-        'reads handwritten digits)',
+        help='name of a model, or path of a config or of weights that hold one (default: '
+        '%(default)s, the embedded one, which reads handwritten digits)',
     )
-    parser.add_argument('--checkpoint', help="weights: a path or URL (default: the model's own)")
     parser.add_argument('--topk', type=int, default=5, help='classes to show (default: 5)')
-    parser.add_argument('--batch-size', type=int, default=32, help='(default: 32)')
-    parser.add_argument('--device', help='such as cuda:1 (default: the accelerator, else the CPU)')
-    parser.add_argument('--out', metavar='FILE', help="write JSON here, '-' for standard output")
+    parser.add_argument(
+        '--out',
+        metavar='FILE',
+        help=f"write here: {', '.join(SUFFIXES)}, or '-' for JSON to standard output; an "
+        'interrupted run goes on where it stopped',
+    )
+    add_engine_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> None:
-    """Classify the pictures, and print a table or write JSON."""
-    if args.topk < 1 or args.batch_size < 1:
-        raise WrnError('--topk and --batch-size must be at least 1')
-    if args.out not in (None, '-'):
-        check_out(args.out)
-    pictures = list(find_pictures(args.inputs))
-    predictor = Predictor(_load_model(args))
-    with _open_output(args.out) as file:  # first, so that no prediction is lost if it cannot be
-        records = _predict(predictor, pictures, args)
-        if file:
-            text = json.dumps(records, indent=2, ensure_ascii=False) + '\n'
-            file.write(text.encode())
-        elif any('predictions' in record for record in records):
-            Console().print(_table(records))
-    failed = [record['error'] for record in records if 'error' in record]
-    for error in failed:
-        print(f'wrn: {error}', file=sys.stderr)
-    if failed:
-        raise WrnError(f'{len(failed)} of {len(pictures)} pictures could not be read')
-
-
-@contextlib.contextmanager
-def _open_output(out: str | None) -> Iterator[IO[bytes] | None]:
-    if out == '-':
-        yield sys.stdout.buffer
-    elif out:
-        with write_atomically(out) as file:
-            yield file
+    """Classify the pictures, and print a table or write a file."""
+    if args.topk < 1:
+        raise WrnError('--topk must be at least 1')
+    shard = find_shard()
+    to_file = args.out not in (None, '-')
+    if to_file:
+        args.out = shard.name(args.out)
+        check_out(args.out, 'predictions are', SUFFIXES)
+        check_format(Path(args.out).suffix)
+    elif shard.count > 1:
+        raise WrnError('several processes need --out FILE, of which each writes its part')
+    total = count_pictures(args.inputs)
+    predictor = Predictor(load_model(args, shard))
+    pictures = shard.of(find_pictures(args.inputs))
+    if to_file:
+        _predict_to_file(predictor, pictures, shard.size(total), args, shard)
     else:
-        yield None
+        _predict(predictor, pictures, total, args)
 
 
 def _predict(
-    predictor: Predictor, pictures: Sequence[Picture], args: argparse.Namespace
-) -> list[dict[str, Any]]:
-    samples = track(
-        predictor.stream(pictures, args.batch_size),
-        'Predicting',
-        total=len(pictures),
-        console=Console(stderr=True),
-        transient=True,
-        disable=len(pictures) <= args.batch_size,
-    )
-    return [
-        dict(img_path=str(picture), **_describe(sample, predictor.classes, args.topk))
-        for picture, sample in zip(pictures, samples, strict=True)
-    ]
+    predictor: Predictor, pictures: Iterator[Picture], total: int | None, args: argparse.Namespace
+) -> None:
+    """Print the predictions, or write them to standard output."""
+    failures: list[str] = []
+    records = _failing_into(failures, _records(predictor, pictures, total, args))
+    shown = list(records) if args.out is None else []
+    if args.out == '-':
+        write_records(records, sys.stdout.buffer, '.json', args.topk)
+    elif len(failures) < len(shown):
+        Console().print(_table(shown))
+    for failure in failures:
+        print(f'wrn: {failure}', file=sys.stderr)
+    if failures:
+        raise WrnError(f'{len(failures)} of {total} pictures could not be read')
 
 
-def _load_model(args: argparse.Namespace) -> BaseModel:
-    device = args.device or get_device()
+def _failing_into(failures: list[str], records: Iterable[Record]) -> Iterator[Record]:
+    for record in records:
+        if 'error' in record:
+            failures.append(record['error'])
+        yield record
+
+
+def _predict_to_file(
+    predictor: Predictor,
+    pictures: Iterator[Picture],
+    total: int | None,
+    args: argparse.Namespace,
+    shard: Shard,
+) -> None:
+    run: dict[str, Any] = {key: getattr(args, key) for key in ('inputs', 'model', 'checkpoint')}
+    run |= dict(backend=args.backend, precision=args.precision, shard=str(shard))
+    results = ResultFile(args.out, args.topk, run)
+    start = time.perf_counter()
     try:
-        torch.zeros(1, device=device).item()
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise WrnError(f'--device {device}: cannot be used here ({reason})') from error
-    with warnings.catch_warnings():
-        warnings.simplefilter('error', RandomWeightsWarning)
-        try:
-            return get_model(args.model, args.checkpoint or True, device)
-        except RandomWeightsWarning as warning:
-            cure = '' if args.checkpoint else '; give weights with --checkpoint'
-            raise WrnError(f'{args.model}: {warning}{cure}') from None
-
-
-def _describe(
-    sample: DataSample | PictureError, classes: Sequence[str] | None, topk: int
-) -> dict[str, Any]:
-    if isinstance(sample, PictureError):
-        return dict(error=str(sample))
-    scores, labels = sample.pred_score.topk(min(topk, len(sample.pred_score)))
-    return dict(
-        predictions=[
-            dict(
-                pred_label=label,
-                pred_score=score,
-                **({'pred_class': classes[label]} if classes else {}),
-            )
-            for score, label in zip(scores.tolist(), labels.tolist(), strict=True)
-        ]
+        with results.resumed(pictures) as rest:
+            earlier = results.done
+            if earlier:
+                print(f'wrn: {earlier} pictures are done, going on behind them', file=sys.stderr)
+            records = _records(predictor, rest, total, args, earlier)
+            while batch := list(islice(records, args.batch_size)):
+                for record in batch:
+                    if 'error' in record and results.failed < _NAMED:
+                        print(f'wrn: {record["error"]}', file=sys.stderr)
+                results.add(batch)
+    except KeyboardInterrupt:
+        print(f'wrn: stopped; the same command goes on after {results.done}', file=sys.stderr)
+        raise
+    seconds = time.perf_counter() - start
+    rate = (results.done - earlier) / seconds
+    print(
+        f'wrn: {args.out}: {results.done} pictures, {rate:.1f} images/s'
+        + (f'; {results.failed} could not be read, as it says' if results.failed else ''),
+        file=sys.stderr,
     )
+    # The end of a process with an error would be that of all that torchrun started with it.
+    if results.failed == results.done and shard.count == 1:
+        raise WrnError(f'{results.failed} of {results.done} pictures could not be read')
 
 
-def _table(records: list[dict[str, Any]]) -> Table:
+def _records(
+    predictor: Predictor,
+    pictures: Iterable[Picture],
+    total: int | None,
+    args: argparse.Namespace,
+    done: int = 0,
+) -> Iterator[Record]:
+    """Predict; show how far it is."""
+    names: list[str] = []
+
+    def named() -> Iterator[Picture]:
+        for picture in pictures:
+            names.append(str(picture))
+            yield picture
+
+    samples = predictor.stream(named(), args.batch_size, args.workers)
+    with picture_progress(total, done, args.batch_size) as advance:
+        for sample in samples:
+            yield describe(names.pop(0), sample, predictor.classes, args.topk)
+            advance()
+
+
+def _table(records: list[Record]) -> Table:
     table = Table(box=None, header_style='bold')
     table.add_column('picture', overflow='fold')
     table.add_column('class', overflow='fold')

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import groupby, islice
 from os import PathLike
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
 import mmpretrain
 import numpy as np
@@ -27,10 +27,22 @@ from wrn.pictures import (
     Preparation,
     collate,
     find_pictures,
+    in_background,
     is_many,
     prepare_ahead,
     read_picture,
 )
+
+_Prepared: TypeAlias = tuple[np.ndarray, dict[str, Any]]
+
+
+class Batch(NamedTuple):
+    """Pictures to run at a time."""
+
+    inputs: list[Tensor]
+    """Those that could be read, normalised: of each run of pictures of a size ``(N, C, H, W)``."""
+    pictures: list[dict[str, Any] | PictureError]
+    """Of each, in order, ``img_path`` and its shapes, or the error if it cannot be read."""
 
 
 class Predictor(ImageClassificationInferencer):
@@ -111,9 +123,9 @@ class Predictor(ImageClassificationInferencer):
         Yields:
             For each picture, in order, its prediction, or the error if it cannot be read.
         """
-        for inputs, prepared in self.batches(pictures, batch_size, workers):
-            predictions = iter(self.predict(inputs))
-            for item in prepared:
+        for batch in self.batches(pictures, batch_size, workers):
+            predictions = self.predict(batch.inputs)
+            for item in batch.pictures:
                 if isinstance(item, PictureError):
                     yield item
                     continue
@@ -123,7 +135,7 @@ class Predictor(ImageClassificationInferencer):
 
     def batches(
         self, pictures: Iterable[Picture], batch_size: int = 1, workers: int = 0
-    ) -> Iterator[tuple[list[Tensor], list[dict[str, Any] | PictureError]]]:
+    ) -> Iterator[Batch]:
         """Prepare pictures, and put them together in batches.
 
         Args:
@@ -132,9 +144,7 @@ class Predictor(ImageClassificationInferencer):
             workers: As for :meth:`stream`. Defaults to 0.
 
         Yields:
-            The readable pictures of a batch, normalised, ``(N, C, H, W)`` for each run of pictures
-            of the same size; and for each picture of it, in order, its ``img_path`` and shapes, or
-            the error if it cannot be read.
+            The batches, in order.
         """
         if batch_size < 1 or workers < 0:
             raise WrnError(
@@ -142,13 +152,9 @@ class Predictor(ImageClassificationInferencer):
                 f'{workers}'
             )
         prepared = prepare_ahead(self._prepare, pictures, workers, 2 * batch_size)
-        while batch := list(islice(prepared, batch_size)):
-            readable = [item[0] for item in batch if not isinstance(item, PictureError)]
-            runs = [list(run) for _, run in groupby(readable, lambda pixels: pixels.shape)]
-            yield (
-                [self._normalize(collate(run)) for run in runs],
-                [item if isinstance(item, PictureError) else item[1] for item in batch],
-            )
+        parts = iter(lambda: list(islice(prepared, batch_size)), [])
+        batches = map(self._assemble, parts)
+        return in_background(batches) if workers else batches
 
     def predict(self, inputs: Iterable[Tensor]) -> Iterator[DataSample]:
         """Run the network on normalised pictures, ``(N, C, H, W)``; yield a prediction of each."""
@@ -156,10 +162,18 @@ class Predictor(ImageClassificationInferencer):
             with torch.no_grad():
                 yield from self.model(batch, [DataSample() for _ in batch], mode='predict')
 
-    def _normalize(self, batch: Tensor) -> Tensor:
-        return self.model.data_preprocessor(dict(inputs=batch))['inputs']
+    def _assemble(self, prepared: list[_Prepared | PictureError]) -> Batch:
+        readable = [item[0] for item in prepared if not isinstance(item, PictureError)]
+        normalize = self.model.data_preprocessor
+        return Batch(
+            [
+                normalize(dict(inputs=collate(list(run))))['inputs']
+                for _, run in groupby(readable, lambda pixels: pixels.shape)
+            ],
+            [item if isinstance(item, PictureError) else item[1] for item in prepared],
+        )
 
-    def _prepare(self, picture: Picture) -> tuple[np.ndarray, dict[str, Any]] | PictureError:
+    def _prepare(self, picture: Picture) -> _Prepared | PictureError:
         try:
             pixels = read_picture(picture)
         except PictureError as error:

@@ -1,6 +1,6 @@
 """Pictures: found, read, and prepared for a network."""
 
-from wrn.pictures.ahead import prepare_ahead
+from wrn.pictures.ahead import in_background, prepare_ahead
 from wrn.pictures.finding import count_pictures, find_pictures, is_many
 from wrn.pictures.preparation import Preparation, collate
 from wrn.pictures.reading import EXTENSIONS, EncodedPicture, Picture, read_picture
@@ -13,6 +13,7 @@ __all__ = [
     'collate',
     'count_pictures',
     'find_pictures',
+    'in_background',
     'is_many',
     'prepare_ahead',
     'read_picture',

@@ -4,7 +4,9 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar
+
+_END = object()
 
 Item = TypeVar('Item')
 Result = TypeVar('Result')
@@ -40,5 +42,24 @@ def prepare_ahead(
             result = pending.popleft().result()
             pending.extend(pool.submit(prepare, item) for item in islice(items, 1))
             yield result
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def in_background(items: Iterator[Item]) -> Iterator[Item]:
+    """Let a thread make the next item while the last one is used.
+
+    Args:
+        items: The items.
+
+    Yields:
+        Each.
+    """
+    pool = ThreadPoolExecutor(1, thread_name_prefix='wrn-batches')
+    try:
+        following: Future[Any] = pool.submit(next, items, _END)
+        while (item := following.result()) is not _END:
+            following = pool.submit(next, items, _END)
+            yield item
     finally:
         pool.shutdown(cancel_futures=True)

@@ -1,5 +1,6 @@
 """Find pictures: one after the other, in order, however many there are."""
 
+import contextlib
 import glob
 import heapq
 import json
@@ -61,11 +62,8 @@ def find_pictures(inputs: Picture | Sequence[Picture]) -> Iterator[Picture]:
             f'{str(inputs)[:40]!r}: is no picture; give a path, a URL, an array of pixels, a PIL '
             'picture, or a list of these'
         )
-    try:
+    with _reading(inputs):
         yield from _expand(inputs)
-    except (OSError, UnicodeError, tarfile.TarError) as error:
-        reason = getattr(error, 'strerror', None) or error
-        raise PictureError(f'{str(inputs)[:200]}: cannot be read ({reason})') from error
 
 
 def count_pictures(inputs: Picture | Sequence[Picture]) -> int | None:
@@ -86,8 +84,18 @@ def count_pictures(inputs: Picture | Sequence[Picture]) -> int | None:
     if isinstance(inputs, str | PathLike) and _is_archive(inputs):
         if not str(inputs).endswith('.tar'):
             return None
-        return sum(1 for _ in _list_archive(str(inputs)))
+        with _reading(inputs):
+            return sum(1 for _ in _list_archive(str(inputs)))
     return sum(1 for _ in find_pictures(inputs))
+
+
+@contextlib.contextmanager
+def _reading(inputs: str | PathLike) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, UnicodeError, tarfile.TarError) as error:
+        reason = getattr(error, 'strerror', None) or ' '.join(str(error).split())
+        raise PictureError(f'{str(inputs)[:200]}: cannot be read ({reason})') from error
 
 
 def _expand(inputs: str | PathLike) -> Iterator[Picture]:

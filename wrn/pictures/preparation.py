@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 from mmengine.config import Config
@@ -51,7 +52,7 @@ class Preparation:
             of channels that the pipeline has.
         """
         if self.red_first:
-            pixels = np.ascontiguousarray(pixels[..., ::-1])
+            pixels = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
         shape = pixels.shape[:2]
         data: Any = self._transform(dict(img=pixels, img_shape=shape, ori_shape=shape))
         if not self._packs:

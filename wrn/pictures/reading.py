@@ -141,7 +141,7 @@ def _from_pil(picture: Image.Image) -> np.ndarray:
         deep = np.asarray(picture)
         wide = picture.mode != 'I' or deep.max() > 255
         return _from_array(deep.astype(np.uint16 if wide else np.uint8), 'picture')
-    return np.ascontiguousarray(np.asarray(picture.convert('RGB'))[..., ::-1])
+    return cv2.cvtColor(np.asarray(picture.convert('RGB')), cv2.COLOR_RGB2BGR)
 
 
 def _from_array(pixels: np.ndarray, name: str) -> np.ndarray:

@@ -1,0 +1,97 @@
+"""The options of ``wrn predict`` and ``wrn features`` that say with what pictures are computed."""
+
+import argparse
+import logging
+import os
+import warnings
+
+import torch
+from mmengine.device import get_device
+from mmengine.model import BaseModel
+
+from wrn.cli.shards import Shard
+from wrn.engines import BACKENDS, PRECISIONS
+from wrn.errors import RandomWeightsWarning, WrnError
+from wrn.hub import get_model
+
+
+def add_engine_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument('--checkpoint', help="weights: a path or URL (default: the model's own)")
+    parser.add_argument('--device', help='such as cuda:1 (default: the accelerator, else the CPU)')
+    group = parser.add_argument_group('speed')
+    group.add_argument('--batch-size', type=int, default=32, help='(default: 32)')
+    group.add_argument(
+        '--workers',
+        type=int,
+        default=min(os.cpu_count() or 1, 8),
+        help='threads that decode pictures while the network runs (default: %(default)s)',
+    )
+    group.add_argument(
+        '--backend',
+        choices=BACKENDS,
+        default='eager',
+        help='what runs the network; auto takes the fastest that is installed, by trying, which '
+        'pays for some hundred pictures (default: eager)',
+    )
+    group.add_argument(
+        '--precision',
+        choices=PRECISIONS,
+        default='float32',
+        help='what the backend computes in (default: float32)',
+    )
+    group.add_argument(
+        '--calibration', metavar='FOLDER', help='pictures to calibrate --precision int8 with'
+    )
+
+
+def load_model(args: argparse.Namespace, shard: Shard) -> BaseModel:
+    """Build the model that the arguments say, with weights, and say what engine it has.
+
+    Args:
+        args: The arguments, with those of :func:`add_engine_arguments` and ``model``.
+        shard: The part of the work that is this process's, and so its GPU.
+
+    Returns:
+        The model.
+
+    Raises:
+        WrnError: If it or its weights cannot be had, or would be random.
+    """
+    if args.batch_size < 1 or args.workers < 0:
+        raise WrnError('--batch-size must be at least 1, and --workers at least 0')
+    device = args.device or get_device()
+    if device == 'cuda' and shard.count > 1:
+        device = f'cuda:{shard.local_index}'
+    try:
+        torch.zeros(1, device=device).item()
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise WrnError(f'--device {device}: cannot be used here ({reason})') from error
+    _show_log()
+    with warnings.catch_warnings():
+        warnings.simplefilter('error', RandomWeightsWarning)
+        try:
+            return get_model(
+                args.model,
+                args.checkpoint or True,
+                device,
+                backend=args.backend,
+                precision=args.precision,
+                batch_size=args.batch_size,
+                calibration=args.calibration,
+            )
+        except RandomWeightsWarning as warning:
+            cure = '' if args.checkpoint else '; give weights with --checkpoint'
+            raise WrnError(f'{args.model}: {warning}{cure}') from None
+
+
+def _show_log() -> None:
+    """Show on standard error what this package logs."""
+    logger = logging.getLogger('wrn')
+    if not logger.handlers:
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter('wrn: %(message)s'))
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
+        logger.propagate = False

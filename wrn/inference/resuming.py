@@ -1,0 +1,122 @@
+"""Keep the results of a run on the disk while it goes, and go on where one was interrupted."""
+
+import contextlib
+import json
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+
+from wrn.errors import WrnError
+from wrn.files import write_atomically
+from wrn.inference.records import Record, write_records
+from wrn.pictures import Picture
+
+
+class ResultFile:
+    """The file of results, which gets its name when it is whole.
+
+    Until then they are in ``FILE.partial``: a line of JSON that says what run they are of, and one
+    for each picture.
+
+    Args:
+        out: The file to write, whose suffix is one of :data:`wrn.inference.records.SUFFIXES`.
+        topk: How many classes are named of each picture.
+        run: What else the results depend on, as JSON has it.
+
+    Attributes:
+        done: How many results there are.
+        failed: How many of them are of pictures that could not be read.
+    """
+
+    def __init__(self, out: str | Path, topk: int, run: dict[str, object]) -> None:
+        self.path = Path(out)
+        self.partial = self.path.with_name(f'{self.path.name}.partial')
+        self.topk = topk
+        self.run = {**run, 'topk': topk}
+        self.done = self.failed = 0
+
+    @contextlib.contextmanager
+    def resumed(self, pictures: Iterable[Picture]) -> Iterator[Iterator[Picture]]:
+        """Open the partial file, and skip the pictures that it has the results of.
+
+        When the block ends, the file is written and the partial one goes; if it raises, the latter
+        stays.
+
+        Args:
+            pictures: All pictures.
+
+        Yields:
+            Those that are not done yet.
+
+        Raises:
+            WrnError: If what is there is of another run, or a file cannot be written.
+        """
+        rest = iter(pictures)
+        try:
+            with self.partial.open('a+b') as self._file:
+                self._skip_done(rest)
+                yield rest
+                self._write()
+            self.partial.unlink()
+        except OSError as error:
+            raise WrnError(f'{self.partial}: cannot be written ({error.strerror})') from error
+
+    def add(self, records: Iterable[Record]) -> None:
+        """Append the results of further pictures.
+
+        Args:
+            records: What :func:`wrn.inference.records.describe` returns, in order.
+        """
+        for record in records:
+            self._file.write(_format(record))
+            self._count(record)
+        self._file.flush()
+
+    def _count(self, record: Record) -> None:
+        self.done += 1
+        self.failed += 'error' in record
+
+    def _skip_done(self, pictures: Iterator[Picture]) -> None:
+        self._file.seek(0)
+        header = _parse(self._file.readline())
+        if header is None:  # of a new run, or one that did not come through its first line
+            self._file.truncate(0)
+            self._file.write(_format(self.run))
+            return
+        if header != self.run:
+            other = [key for key in self.run if header.get(key) != self.run[key]]
+            raise WrnError(
+                f'{self.partial}: is of an interrupted run with another {" and ".join(other)}; '
+                'finish that one, or delete the file'
+            )
+        end = self._file.tell()
+        while record := _parse(self._file.readline()):
+            picture = next(pictures, None)
+            if str(picture) != record['img_path']:
+                raise WrnError(
+                    f'{self.partial}: has a result of {record["img_path"]} where there is '
+                    f'{picture or "nothing"} now; delete the file to begin anew'
+                )
+            self._count(record)
+            end = self._file.tell()
+        self._file.truncate(end)  # the line that was being written
+
+    def _write(self) -> None:
+        self._file.seek(0)
+        lines = islice(self._file, 1, None)
+        with write_atomically(self.path) as file:
+            write_records(map(json.loads, lines), file, self.path.suffix, self.topk)
+
+
+def _format(record: Record) -> bytes:
+    return f'{json.dumps(record)}\n'.encode()  # all of it ASCII, whatever the names are
+
+
+def _parse(line: bytes) -> Record | None:
+    """Read a line; None if it is none, or was cut off."""
+    if not line.endswith(b'\n'):
+        return None
+    try:
+        return json.loads(line)
+    except ValueError:
+        return None
