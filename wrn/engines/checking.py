@@ -49,7 +49,7 @@ def compare(engine: _Function, network: _Function, inputs: Tensor) -> Difference
         The difference. Where the network itself is undecided between two classes by less than
         float32 is exact, both count as the best.
     """
-    with torch.inference_mode():
+    with torch.no_grad():  # what is made in inference mode would be compiled anew
         expected = network(inputs)
         outputs = engine(inputs)
     maximum = max(

@@ -9,7 +9,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from wrn.engines.engine import Engine, EngineError
-from wrn.engines.source import Source, quiet
+from wrn.engines.source import Source, TensorsOnly, quiet
+from wrn.models.folding import fold_batch_norm
 
 _DTYPES = {'float32': torch.float32, 'bfloat16': torch.bfloat16, 'float16': torch.float16}
 
@@ -30,7 +31,8 @@ class FusedEngine(Engine):
                 f'--precision {precision}: {self.device} does not compute in it, so it would gain '
                 'nothing; leave it out'
             )
-        self.network: Callable = source.folded.to(self.dtype)
+        folded = fold_batch_norm(source.network.classifier, channels_last=True)
+        self.network: Callable = TensorsOnly(folded).to(self.dtype)
 
     def __call__(self, inputs: Tensor) -> tuple[Tensor, ...]:
         """Run the network."""

@@ -50,8 +50,8 @@ class NcnnEngine(Engine):
         self.workers = ThreadPoolExecutor(1 if len(source.example) == 1 else threads)
         with tempfile.TemporaryDirectory(prefix='wrn-') as folder:
             param, weights = _convert(source, Path(folder))
-            self.network.load_param(str(param))
-            self.network.load_model(str(weights))
+            if self.network.load_param(str(param)) or self.network.load_model(str(weights)):
+                raise EngineError('--backend ncnn: it has no layer for a part of the network')
 
     @classmethod
     def missing(cls, device: torch.device) -> str | None:

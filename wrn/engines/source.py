@@ -2,8 +2,10 @@
 
 import contextlib
 import logging
+import shutil
 import tempfile
 import warnings
+import weakref
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -30,14 +32,9 @@ class Source:
         self.example = example
 
     @cached_property
-    def folded(self) -> nn.Module:
-        """The network with its batch norms folded, channels last."""
-        return TensorsOnly(fold_batch_norm(self.network.classifier))
-
-    @cached_property
     def program(self) -> torch.export.ExportedProgram:
-        """The folded network as ``torch.export`` has it, for any number of pictures."""
-        return export_program(self.folded, self.example)
+        """The network with its batch norms folded, exported for any number of pictures."""
+        return export_program(TensorsOnly(fold_batch_norm(self.network.classifier)), self.example)
 
     @cached_property
     def outputs(self) -> list[str]:
@@ -46,9 +43,10 @@ class Source:
 
     @cached_property
     def onnx(self) -> Path:
-        """The path of the folded network in ONNX; the file goes with this object."""
-        self._folder = tempfile.TemporaryDirectory(prefix='wrn-')
-        path = Path(self._folder.name, 'network.onnx')
+        """The path of the program in ONNX; the file goes with this object."""
+        folder = tempfile.mkdtemp(prefix='wrn-')
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        path = Path(folder, 'network.onnx')
         write_onnx(self.program, path, self.outputs)
         return path
 

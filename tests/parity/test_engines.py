@@ -1,0 +1,292 @@
+"""Each engine computes what the network does, for every network of the package."""
+
+import importlib.util
+
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import load_digits
+
+import wrn
+from wrn.deployed import DeployedClassifier
+from wrn.engines import EngineError, build_engine, building, checking
+from wrn.engines.eager import gains
+from wrn.engines.ncnn import NcnnEngine
+from wrn.engines.source import Source
+from wrn.errors import WrnError
+from wrn.inference import Predictor
+from wrn.models.folding import fold_batch_norm
+
+DIGITS = 'wide-resnet16-2_1xb64_digits'
+MODULES = {
+    'onnxruntime': ('onnxscript', 'onnxruntime'),
+    'openvino': ('openvino',),
+    'ncnn': ('onnxscript', 'ncnn', 'pnnx'),
+}
+# Of the models in the table, those with other weights alone are the same networks. Options that
+# change the arithmetic come with weights of other formats (docs/weights.md).
+NETWORKS = {
+    DIGITS: {},
+    'wide-resnet50_3rdparty_8xb32_in1k': {},
+    'wide-resnet28-2_8xb16_cifar10': {},
+    'wide-resnet18-1.5_8xb32_in1k': {},
+    'swish': dict(
+        act_cfg=dict(type='Swish'), conv_cfg=dict(type='Conv2dAdaptivePadding'), widen_factor=2
+    ),
+    'usb': dict(
+        act_cfg=dict(type='LeakyReLU', negative_slope=0.1),
+        activate_before_residual=[True, False, False],
+        conv_bias='stem',
+        widen_factor=2,
+    ),
+    'drop': dict(kernel_sizes=(1, 3, 1), drop_rate=0.3, widen_factor=1.5),
+}
+LARGE = ('wide-resnet101_3rdparty_8xb32_in1k', 'wide-resnet28-10_8xb16_cifar10')
+INSTALLED = [
+    name for name, modules in MODULES.items() if all(map(importlib.util.find_spec, modules))
+]
+ENGINES = ['fused', *INSTALLED]
+
+
+def need(*engines):
+    for engine in engines:
+        for module in MODULES.get(engine, ()):
+            pytest.importorskip(module)
+
+
+@pytest.fixture
+def network(randomise):
+    def network(name, **kwargs):
+        backbone = NETWORKS.get(name, {})
+        if name in NETWORKS and backbone:
+            name = 'wide-resnet16-8_8xb16_cifar10'
+            width = round(64 * backbone['widen_factor'])
+            kwargs.update(backbone=backbone, head=dict(in_channels=width))
+        return randomise(wrn.get_model(name, **kwargs)).requires_grad_(False)
+
+    return network
+
+
+def check(engine, model, size, batch_sizes=(1, 3)):
+    """Compare outputs at several batch sizes, to a share of the largest: rounding in other orders."""
+    for number in batch_sizes:
+        inputs = torch.randn(number, 3, *size)
+        expected = model(inputs, mode='tensor')
+        expected = expected if isinstance(expected, tuple) else (expected,)
+        outputs = engine(inputs)
+        assert len(outputs) == len(expected)
+        for ours, theirs in zip(outputs, expected, strict=True):
+            scale = theirs.abs().max().item()
+            torch.testing.assert_close(ours, theirs, rtol=0, atol=2e-5 * scale)
+
+
+@pytest.mark.parametrize(
+    'name', [*NETWORKS, *(pytest.param(name, marks=pytest.mark.slow) for name in LARGE)]
+)
+def test_engines(name, network):
+    model, size = network(name), (37, 51) if 'in1k' in name else (19, 32)
+    source = Source(model, torch.randn(2, 3, *size))  # of which each takes what it needs
+    for engine in ENGINES:
+        check(building._ENGINES[engine](source), model, size)
+
+
+@pytest.mark.slow
+def test_the_compiled_engine(network):
+    """Parts of batches are filled up, so that nothing is compiled for them."""
+    model = network(DIGITS)
+    engine = build_engine(model, torch.randn(4, 3, 16, 16), 'compile').engine
+    torch._dynamo.utils.counters.clear()
+    check(engine, model, (16, 16), batch_sizes=(1, 3, 4, 9))
+    assert not torch._dynamo.utils.counters['stats']
+
+
+@pytest.mark.parametrize('neck', [None, dict(type='GlobalAveragePooling')])
+def test_features(network, neck):
+    model = network(DIGITS, head=None, neck=neck, backbone=dict(out_indices=(0, 1, 2)))
+    source = Source(model, torch.randn(2, 3, 16, 24))
+    for name in ENGINES:
+        engine = building._ENGINES[name](source)
+        check(engine, model, (16, 24))
+        deployed = DeployedClassifier(engine, model.data_preprocessor, None)
+        assert len(deployed.extract_feat(torch.randn(1, 3, 16, 24))) == 3
+        with pytest.raises(WrnError, match='not for an engine'):
+            deployed(torch.randn(1, 3, 16, 24), mode='predict')
+
+
+@pytest.mark.parametrize('engine', ['fused', 'openvino'])
+def test_bfloat16(network, engine):
+    need(engine)
+    model = network('wide-resnet28-2_8xb16_cifar10')
+    example = torch.randn(4, 3, 32, 32)
+    if not gains(example.device, torch.bfloat16):
+        with pytest.raises(EngineError, match='would gain nothing'):
+            build_engine(model, example, engine, 'bfloat16')
+        return
+    built = build_engine(model, example, engine, 'bfloat16')
+    expected = model(example, mode='tensor')
+    (outputs,) = built.engine(example)
+    difference = ((outputs - expected).abs().max() / expected.abs().max()).item()
+    assert 1e-4 < difference < 5e-2  # rounded indeed, and to 8 bits
+
+
+def test_folding_changes_no_more_than_rounding(network):
+    for name in NETWORKS:
+        model = network(name)
+        before = {key: value.clone() for key, value in model.state_dict().items()}
+        folded = fold_batch_norm(model)
+        norms = [m for m in folded.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+        assert len(norms) < len([m for m in model.modules() if isinstance(m, torch.nn.BatchNorm2d)])
+        inputs = torch.randn(2, 3, 32, 32)
+        expected, outputs = (m(inputs, mode='tensor') for m in (model, folded))
+        torch.testing.assert_close(
+            outputs, expected, rtol=0, atol=1e-5 * expected.abs().max().item()
+        )
+        for key, value in model.state_dict().items():
+            assert torch.equal(value, before[key])
+
+
+@pytest.fixture(scope='module')
+def held_out():
+    """The digits that the embedded model was not trained on, and their labels."""
+    samples = wrn.Digits(split='test').load_data_list()
+    return [s['img'] for s in samples], np.array([s['gt_label'] for s in samples])
+
+
+@pytest.mark.slow
+def test_int8(held_out):
+    pytest.importorskip('nncf')
+    pictures, labels = held_out
+    training = [(picture * (255 / 16)).astype(np.uint8) for picture in load_digits().images[:300]]
+    options = dict(backend='openvino', precision='int8', calibration=training)
+    model = wrn.get_model(DIGITS, True, **options)
+    predicted = [
+        np.array([r['pred_label'] for r in wrn.inference_model(m, pictures, batch_size=64)])
+        for m in (wrn.get_model(DIGITS, True), model)
+    ]
+    assert (predicted[0] == predicted[1]).mean() >= 0.99
+    accuracies = [(labels == p).mean() for p in predicted]
+    assert accuracies[1] >= accuracies[0] - 0.003
+    scores = [
+        wrn.inference_model(m, pictures[0])['pred_scores']
+        for m in (wrn.get_model(DIGITS, True), model)
+    ]
+    assert abs(scores[0] - scores[1]).max() > 1e-5  # it is quantised indeed
+
+
+def test_int8_needs_pictures(tmp_path):
+    pytest.importorskip('nncf')
+    with pytest.raises(WrnError, match=r'needs pictures to calibrate with.*--calibration'):
+        wrn.get_model(DIGITS, True, backend='openvino', precision='int8')
+    (tmp_path / 'x.png').write_bytes(b'damaged')
+    with pytest.raises(WrnError, match='to calibrate with cannot be read'):
+        wrn.get_model(DIGITS, True, backend='openvino', precision='int8', calibration=tmp_path)
+
+
+def test_auto_takes_the_fastest(checkout, caplog, monkeypatch):
+    need(*ENGINES)
+    rates = dict(ncnn=1.0, openvino=3.0, onnxruntime=2.0)
+    monkeypatch.setattr(building, '_time', lambda engine, _: 1 / rates[engine.name])
+    with caplog.at_level('INFO', 'wrn'):
+        model = wrn.get_model(DIGITS, True, backend='auto', batch_size=2)
+    assert model.engine.name == 'openvino'
+    assert (
+        'backend openvino, float32 (pictures/s: ncnn 2.0, openvino 6.0, onnxruntime 4.0)'
+        in caplog.text
+    )
+    assert 'top-1 agrees in 100.00% (2 pictures)' in caplog.text
+
+
+@pytest.mark.parametrize(
+    ('present', 'chosen'),
+    [(('openvino',), 'openvino'), ((), 'compile'), (None, 'fused')],
+)
+def test_auto_takes_what_there_is(monkeypatch, present, chosen):
+    find_spec = importlib.util.find_spec
+    packages = {module for modules in MODULES.values() for module in modules} | {'onnx'}
+    monkeypatch.setattr(
+        importlib.util,
+        'find_spec',
+        lambda name: find_spec(name) if name not in packages - {*(present or ())} else None,
+    )
+    if present is None:
+        monkeypatch.setattr('shutil.which', lambda name: None)  # no compiler either
+    elif 'openvino' in present:
+        need('openvino')
+    assert building._find_candidates('float32', torch.device('cpu')) == [chosen]
+
+
+@pytest.mark.parametrize('engine', MODULES)
+def test_what_is_not_installed_is_named_with_its_cure(monkeypatch, engine, fails):
+    missing = MODULES[engine][-1]
+    find_spec = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, 'find_spec', lambda name: None if name == missing else find_spec(name)
+    )
+    error = fails('predict', 'x.png', '--backend', engine)
+    assert f'--backend {engine}: ' in error
+    assert missing in error
+    assert f"pip install 'mmpretrain-wrn[{engine}]'" in error
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (['--backend', 'tensorrt'], '--backend tensorrt: '),
+        (['--precision', 'int8'], 'is for an engine'),
+        (['--backend', 'ncnn', '--precision', 'bfloat16'], 'fused and compile and openvino can'),
+        (['--backend', 'fused', '--precision', 'float16'], 'would gain nothing'),
+    ],
+)
+def test_mistakes(fails, options, message):
+    assert message in fails('predict', 'x.png', *options)
+
+
+def test_an_engine_that_computes_something_else_is_refused(network, monkeypatch):
+    need('ncnn')
+    model = network(DIGITS)
+    run = NcnnEngine.__call__
+
+    def wrong(self, inputs):
+        (scores,) = run(self, inputs)
+        return (scores * 1.001,)
+
+    monkeypatch.setattr(NcnnEngine, '__call__', wrong)
+    with pytest.raises(EngineError, match=r'differs from eager by 1\.0e-03 at most'):
+        build_engine(model, torch.randn(1, 3, 16, 16), 'ncnn')
+    monkeypatch.setattr(NcnnEngine, '__call__', lambda self, x: (run(self, x)[0] * torch.nan,))
+    with pytest.raises(EngineError, match='differs from eager by nan'):
+        build_engine(model, torch.randn(1, 3, 16, 16), 'ncnn')
+
+
+def test_the_best_class_must_be_the_same():
+    scores = torch.tensor([[1.0, 0.0], [1.0, 1.0 + 1e-6], [0.0, 1.0]])
+    swapped = torch.tensor([[1.0, 0.0], [1.0, 1.0 - 1e-6], [1.0, 0.0]])
+    difference = checking.compare(lambda _: (swapped,), lambda _: (scores,), scores)
+    assert difference.agreement == pytest.approx(2 / 3)  # the second is undecided
+    for precision in ('float32', 'int8'):
+        with pytest.raises(EngineError, match=r'top-1 agrees in 66\.67%'):
+            checking.check(difference, 'x', precision)
+
+
+def test_a_deployed_classifier_stands_where_another_does(checkout):
+    model = wrn.get_model(DIGITS, True, backend='fused', batch_size=2)
+    results = Predictor(model)([checkout / 'demo' / f'digit_{i}.png' for i in (3, 7)], batch_size=2)
+    assert [r['pred_class'] for r in results] == ['3', '7']
+    with pytest.raises(WrnError, match='head=None'):
+        model.extract_feat(torch.zeros(1, 3, 16, 16))
+    with pytest.raises(WrnError, match="mode 'loss'"):
+        model(torch.zeros(1, 3, 16, 16), mode='loss')
+
+
+def test_exporters_print_nothing(network, capfd):
+    need(*ENGINES)
+    model = network(DIGITS)
+    for engine in ENGINES:
+        build_engine(model, torch.randn(2, 3, 16, 16), engine)
+    assert capfd.readouterr() == ('', '')
+
+
+def test_no_engine_is_imported_before_it_is_used(run):
+    packages = sorted({m for modules in MODULES.values() for m in modules} | {'onnx', 'nncf'})
+    code = f'import sys, wrn; print([m for m in {packages} if m in sys.modules])'
+    assert run('python', '-c', code).stdout.splitlines()[-1] == '[]'
