@@ -1,4 +1,4 @@
-"""The options of ``wrn predict`` and ``wrn features`` that say with what pictures are computed."""
+"""The options that say what runs a network, and how it gets its pictures."""
 
 import argparse
 import logging
@@ -27,6 +27,15 @@ def add_engine_arguments(parser: argparse.ArgumentParser) -> None:
         default=min(os.cpu_count() or 1, 8),
         help='threads that decode pictures while the network runs (default: %(default)s)',
     )
+    _add_backend_arguments(group)
+
+
+def add_backend_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments that say what runs a network."""
+    _add_backend_arguments(parser.add_argument_group('engine'))
+
+
+def _add_backend_arguments(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         '--backend',
         choices=BACKENDS,
@@ -68,7 +77,7 @@ def load_model(args: argparse.Namespace, shard: Shard) -> BaseModel:
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
         raise WrnError(f'--device {device}: cannot be used here ({reason})') from error
-    _show_log()
+    show_log()
     with warnings.catch_warnings():
         warnings.simplefilter('error', RandomWeightsWarning)
         try:
@@ -86,12 +95,10 @@ def load_model(args: argparse.Namespace, shard: Shard) -> BaseModel:
             raise WrnError(f'{args.model}: {warning}{cure}') from None
 
 
-def _show_log() -> None:
+def show_log() -> None:
     """Show on standard error what this package logs."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter('wrn: %(message)s'))
     logger = logging.getLogger('wrn')
-    if not logger.handlers:
-        handler = logging.StreamHandler()
-        handler.setFormatter(logging.Formatter('wrn: %(message)s'))
-        logger.addHandler(handler)
-        logger.setLevel(logging.INFO)
-        logger.propagate = False
+    logger.handlers = [handler]
+    logger.setLevel(logging.INFO)

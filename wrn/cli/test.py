@@ -5,6 +5,7 @@ import argparse
 from mmengine.dist import is_main_process
 
 from wrn import training, zoo
+from wrn.cli.engine_options import add_backend_arguments, show_log
 from wrn.cli.options import add_common_arguments, read_test_config
 from wrn.cli.speed_options import add_speed_arguments, apply_speed_options
 from wrn.cli.tables import print_report
@@ -48,6 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_common_arguments(parser)
     add_speed_arguments(parser, training=False)
+    add_backend_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -59,7 +61,13 @@ def run(args: argparse.Namespace) -> None:
         args.checkpoint = entry.weights
     cfg = read_test_config(args)
     apply_speed_options(cfg, args)
-    result = training.test(cfg, args.out, args.out_item)
+    engine = None
+    if (args.backend, args.precision) != ('eager', 'float32'):
+        if args.tta or args.amp:
+            raise WrnError('--tta and --amp: are for eager; leave out --backend and --precision')
+        show_log()
+        engine = training.EngineHook(args.backend, args.precision, args.calibration)
+    result = training.test(cfg, args.out, args.out_item, engine)
     if CONFUSION in result.metrics and is_main_process():  # of --report, or of the config
         report = Report(result.metrics, result.classes)
         print_report(report)

@@ -1,6 +1,7 @@
 """What ``wrn train`` and ``wrn test`` do, over mmengine's runner."""
 
 from wrn.training.backends import LOG_BACKENDS, add_log_backend
+from wrn.training.engines import EngineHook
 from wrn.training.failures import run_errors
 from wrn.training.finetuning import annotate, finetune_config
 from wrn.training.finetuning_folder import REPORT, claim_folder, find_best, remove_checkpoints
@@ -13,6 +14,7 @@ from wrn.training.stopping import ending_at_sigterm
 __all__ = [
     'LOG_BACKENDS',
     'REPORT',
+    'EngineHook',
     'FitCheck',
     'Results',
     'add_log_backend',

@@ -29,6 +29,7 @@ from wrn.training.checks import (
 )
 from wrn.training.console import BriefConsole
 from wrn.training.early_stopping import use_resumable_early_stopping
+from wrn.training.engines import EngineHook
 from wrn.training.failures import run_errors
 from wrn.training.launch import BroadcastBuffersHook, init_distributed
 from wrn.training.logs import HistoryHook
@@ -90,7 +91,12 @@ class Results:
     classes: Sequence[str] | None
 
 
-def test(cfg: Config, out: str | None = None, out_item: str | None = None) -> Results:
+def test(
+    cfg: Config,
+    out: str | None = None,
+    out_item: str | None = None,
+    engine: EngineHook | None = None,
+) -> Results:
     """Test a model.
 
     Args:
@@ -98,6 +104,7 @@ def test(cfg: Config, out: str | None = None, out_item: str | None = None) -> Re
         out: The file to write results to. Defaults to None.
         out_item: ``'pred'`` to write the predictions, ``'metrics'`` to write the metrics.
             Defaults to None, the predictions.
+        engine: What runs the network. Defaults to None: torch, layer by layer.
 
     Returns:
         The metrics, and the names of the classes.
@@ -112,9 +119,8 @@ def test(cfg: Config, out: str | None = None, out_item: str | None = None) -> Re
             cfg.test_evaluator = add_metrics(
                 cfg.get('test_evaluator'), dict(type='PredictionWriter', out=out)
             )
-        runner = build_runner(
-            cfg, ['test_dataloader'], [started, CheckpointCheckHook(), OutlivingHook()]
-        )
+        hooks = [started, CheckpointCheckHook(), OutlivingHook(), *([engine] if engine else [])]
+        runner = build_runner(cfg, ['test_dataloader'], hooks)
         metrics = runner.test()
         _drop_iterators(runner.test_loop)
     if out and out_item == 'metrics' and is_main_process():

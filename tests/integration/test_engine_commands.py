@@ -1,0 +1,64 @@
+"""Engines behind the commands."""
+
+import pickle
+
+import numpy as np
+import pytest
+
+import wrn
+from wrn.cli import main
+
+MODEL = 'wide-resnet16-2_1xb64_digits'
+
+
+@pytest.fixture(autouse=True)
+def in_a_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def read_scores(path):
+    return np.stack([p['pred_score'] for p in pickle.loads(path.read_bytes())])
+
+
+@pytest.fixture
+def eager(tmp_path):
+    main(['test', MODEL, '--out', 'eager.pkl'])
+    return read_scores(tmp_path / 'eager.pkl')
+
+
+def test_a_test_by_an_engine(eager, capfd, tmp_path):
+    main(['test', MODEL, '--out', 'fused.pkl', '--backend', 'fused'])
+    fused = read_scores(tmp_path / 'fused.pkl')
+    np.testing.assert_allclose(fused, eager, rtol=1e-4, atol=1e-7)
+    assert (fused != eager).any()  # it was the engine that ran
+    out, err = capfd.readouterr()
+    assert 'accuracy/top1: 99.1549' in out + err
+    assert 'wrn: backend fused, float32; differs from eager by ' in err
+
+
+@pytest.mark.slow
+def test_a_test_by_an_engine_in_two_processes(eager, run, checkout, digits_weights, tmp_path):
+    script = checkout / 'tools' / 'dist_test.sh'
+    config = checkout / 'configs' / 'wrn' / f'{MODEL}.py'
+    run('bash', script, config, digits_weights, 2, '--out', 'two.pkl', '--backend', 'fused')
+    np.testing.assert_allclose(read_scores(tmp_path / 'two.pkl'), eager, rtol=1e-4, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (['--precision', 'int8'], 'precision int8: is for an engine'),
+        (['--backend', 'fused', '--tta'], '--tta and --amp: are for eager'),
+        (['--backend', 'fused', '--precision', 'int8'], 'cannot compute in int8; openvino can'),
+    ],
+)
+def test_mistakes(fails, options, message):
+    assert message in fails('test', MODEL, *options)
+
+
+def test_predict_with_an_engine(capsys, checkout):
+    main(['predict', str(checkout / 'demo'), '--backend', 'fused', '--topk', '1'])
+    out, err = capsys.readouterr()
+    assert [line.split()[-2] for line in out.splitlines()[1:]] == ['3', '7']
+    assert err.startswith('wrn: backend fused, float32; differs from eager by ')
+    assert wrn.get_model(MODEL, backend='fused').engine.name == 'fused'
