@@ -2,13 +2,16 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from wrn.engines.engine import Engine, EngineError
 from wrn.engines.source import INPUT, Source, quiet
+
+if TYPE_CHECKING:
+    from torch.export import ExportedProgram
 
 _HINTS = {'float32': 'f32', 'bfloat16': 'bf16', 'float16': 'f16', 'int8': 'f32'}
 _CAPABILITIES = {'bfloat16': 'BF16', 'float16': 'FP16', 'int8': 'INT8'}
@@ -92,7 +95,7 @@ class OpenVINOEngine(Engine):
         return tuple(torch.from_numpy(output.copy()) for output in outputs)
 
 
-def convert(program: torch.export.ExportedProgram, outputs: list[str]) -> Any:
+def convert(program: 'ExportedProgram', outputs: list[str]) -> Any:
     """Turn a program into OpenVINO's model.
 
     Args:

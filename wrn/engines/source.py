@@ -9,12 +9,16 @@ import weakref
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from wrn.errors import WrnError
 from wrn.models.folding import fold_batch_norm
+
+if TYPE_CHECKING:  # torch imports half of its compiler for it
+    from torch.export import ExportedProgram
 
 INPUT = 'input'
 
@@ -32,7 +36,7 @@ class Source:
         self.example = example
 
     @cached_property
-    def program(self) -> torch.export.ExportedProgram:
+    def program(self) -> 'ExportedProgram':
         """The network with its batch norms folded, exported for any number of pictures."""
         return export_program(TensorsOnly(fold_batch_norm(self.network.classifier)), self.example)
 
@@ -91,7 +95,7 @@ def output_names(network: nn.Module, example: Tensor) -> list[str]:
         return [f'features_{i}' for i in range(len(network(example[:1])))]
 
 
-def export_program(network: nn.Module, example: Tensor) -> torch.export.ExportedProgram:
+def export_program(network: nn.Module, example: Tensor) -> 'ExportedProgram':
     """Export a network for any number of pictures.
 
     Args:
@@ -116,7 +120,7 @@ def export_program(network: nn.Module, example: Tensor) -> torch.export.Exported
         raise WrnError(f'the network cannot be exported ({reason})') from error
 
 
-def write_onnx(program: torch.export.ExportedProgram, path: Path, outputs: list[str]) -> None:
+def write_onnx(program: 'ExportedProgram', path: Path, outputs: list[str]) -> None:
     """Write a program in ONNX.
 
     Args:
