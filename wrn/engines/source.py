@@ -49,7 +49,7 @@ class Source:
         """The path of the folded network in ONNX; the file goes with this object."""
         self._folder = tempfile.TemporaryDirectory(prefix='wrn-')
         path = Path(self._folder.name, 'network.onnx')
-        write_onnx(self.program, path, self.outputs)
+        make_onnx(self.program, self.outputs).save(path)
         return path
 
 
@@ -118,13 +118,15 @@ def export_program(network: nn.Module, example: Tensor) -> torch.export.Exported
         raise WrnError(f'the network cannot be exported ({reason})') from error
 
 
-def write_onnx(program: torch.export.ExportedProgram, path: Path, outputs: list[str]) -> None:
-    """Write a program in ONNX.
+def make_onnx(program: torch.export.ExportedProgram, outputs: list[str]) -> torch.onnx.ONNXProgram:
+    """Turn a program into ONNX.
 
     Args:
         program: The program.
-        path: Where to.
         outputs: The names of its outputs.
+
+    Returns:
+        What can be saved.
 
     Raises:
         WrnError: If it cannot be expressed in ONNX.
@@ -142,7 +144,7 @@ def write_onnx(program: torch.export.ExportedProgram, path: Path, outputs: list[
         reason = (str(error).splitlines() or [''])[0]
         raise WrnError(f'the network cannot be expressed in ONNX ({reason})') from error
     assert exported is not None
-    exported.save(path)
+    return exported
 
 
 @contextlib.contextmanager
