@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> None:
     options = (args.preprocess, args.softmax, args.precision, args.calibration)
     done = export(network, name, args.format, out, *options)
     size = sum(path.stat().st_size for path in done.paths) / 1e6
-    print(f'wrote {" and ".join(path.name for path in reversed(done.paths))}: {size:.2f} MB')
+    print(f'wrote {" and ".join(str(path) for path in reversed(done.paths))}: {size:.2f} MB')
     print(f'loaded again, it {done.difference}')
     say = done.metadata
     shape = ', '.join(map(str, (*say.size, 3) if say.preprocess else (3, *say.size)))

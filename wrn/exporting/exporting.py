@@ -91,10 +91,10 @@ def export(
     parts: Sequence[Tensor] = ()
     if precision == 'int8' and calibration is not None:
         pixels, parts = reference.read_pictures(calibration)
-    out = Path(out).resolve()
+    target = Path(out).resolve()
     try:
-        with tempfile.TemporaryDirectory(prefix='.wrn-', dir=out.parent) as folder:
-            path = Path(folder, out.name)
+        with tempfile.TemporaryDirectory(prefix='.wrn-', dir=target.parent) as folder:
+            path = Path(folder, target.name)
             kind.write(
                 _Exportable(network, metadata, is_blue_first(network)).eval(),
                 reference.make_inputs(pixels[:2]),
@@ -103,18 +103,20 @@ def export(
                 precision,
                 [reference.make_inputs(part) for part in parts],
             )
-            for run in (kind.load_plainly(path), load_network(path, torch.device('cpu'))[0]):
+            runs = (kind.load_plainly(path), load_network(path, torch.device('cpu'))[0])
+            for run in filter(None, runs):
                 difference = compare(reference.run_file(run), reference, pixels)
                 check(difference, f'--format {format}', precision)
             for part in companions(path):
                 with part.open('rb+') as file:
                     os.fsync(file.fileno())
-            for part, target in zip(companions(path), companions(out), strict=True):
-                part.replace(target)
-            sync_folder(out.parent)
-    except OSError as error:
-        raise WrnError(f'{out}: cannot be written ({error.strerror or error})') from error
-    return Exported(companions(out), metadata, difference)
+            for part, place in zip(companions(path), companions(target), strict=True):
+                part.replace(place)
+            sync_folder(target.parent)
+    except (OSError, RuntimeError) as error:  # the latter as libraries say of a full disk
+        reason = ' '.join(str(getattr(error, 'strerror', None) or error).split())[:300]
+        raise WrnError(f'{out}: cannot be written ({reason})') from error
+    return Exported(companions(Path(out)), metadata, difference)
 
 
 class _Exportable(nn.Module):
@@ -149,7 +151,7 @@ class _Reference:
 
     def __call__(self, pixels: Tensor) -> tuple[Tensor, ...]:
         scores = self._network(self._normalize(pixels), mode='tensor')
-        return (scores.softmax(1) if self._metadata.softmax else scores,)
+        return (self._unsaturate(scores.softmax(1) if self._metadata.softmax else scores),)
 
     def make_inputs(self, pixels: Tensor) -> Tensor:
         """Make the file's input of pictures."""
@@ -161,9 +163,13 @@ class _Reference:
         def run_batches(pixels: Tensor) -> tuple[Tensor, ...]:
             inputs = self.make_inputs(pixels)
             batches = [batch for batch in inputs.tensor_split([1, 4]) if len(batch)]
-            return (torch.cat([run(batch)[0] for batch in batches]),)
+            return (self._unsaturate(torch.cat([run(batch)[0] for batch in batches])),)
 
         return run_batches
+
+    def _unsaturate(self, outputs: Tensor) -> Tensor:
+        """Turn probabilities into logarithms: those of noise are all near 0 and 1."""
+        return outputs.clamp(min=1e-30).log() if self._metadata.softmax else outputs
 
     def make_noise(self) -> Tensor:
         """Make four pictures of noise, always the same."""

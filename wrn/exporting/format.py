@@ -69,16 +69,16 @@ class Format(ABC):
             WrnError: If the file is damaged, or does more than compute.
         """
 
-    def load_plainly(self, path: Path) -> Run:
+    def load_plainly(self, path: Path) -> Run | None:
         """Load a file of our own as those do who have nothing but the runtime.
 
         Args:
             path: The file.
 
         Returns:
-            The network as a function.
+            The network as a function; None if :meth:`load` does just that.
         """
-        return self.load(path, torch.device('cpu'))[0]
+        return None
 
     def missing(self) -> str | None:
         """Tell what lacks here to write and run such files; None if nothing does."""

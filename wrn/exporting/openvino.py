@@ -51,7 +51,7 @@ class OpenVINOFormat(Format):
         model.set_rt_info(_PLACE, [_HASH])
         openvino.save_model(model, str(path), compress_to_fp16=precision == 'float16')
         digest = hash_file(path.with_suffix('.bin'))
-        path.write_text(path.read_text('utf-8').replace(_PLACE, digest), 'utf-8')
+        path.write_bytes(path.read_bytes().replace(_PLACE.encode(), digest.encode()))
 
     def load(self, path: Path, device: torch.device) -> tuple[Run, str | None]:
         """Load a file in OpenVINO."""

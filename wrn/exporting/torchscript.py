@@ -100,14 +100,20 @@ def _find_forward(module: ast.stmt, path: Path) -> ast.FunctionDef:
     """Find the only function, in a class that has no state."""
     if not isinstance(module, ast.ClassDef):
         raise _refuse(path, module)
-    *others, function = module.body
-    for statement in others:
+    functions = []
+    for statement in module.body:
         match statement:
+            case ast.FunctionDef('forward'):
+                functions.append(statement)
             case ast.Assign([ast.Name('__parameters__' | '__buffers__')], ast.List([])):
-                continue
-        raise _refuse(path, statement)
-    if not isinstance(function, ast.FunctionDef) or function.name != 'forward':
-        raise _refuse(path, function)
+                pass
+            case ast.AnnAssign(value=None):  # the type of an attribute, which nothing here uses
+                pass
+            case ast.FunctionDef(name):
+                raise ExportError(f'{path}: refused, because it has a function {name}')
+            case _:
+                raise _refuse(path, statement)
+    (function,) = functions
     return function
 
 
@@ -133,6 +139,7 @@ def _evaluate(flow: Dataflow, node: ast.expr) -> Any:
 
 
 def _refuse(path: Path, node: ast.AST) -> ExportError:
+    node = node.value if isinstance(node, ast.Expr) else node
     asked = ast.unparse(node.func if isinstance(node, ast.Call) else node).splitlines()[0][:80]
     return ExportError(
         f'{path}: refused, because it asks for {asked}, which is no operator that a network needs'
