@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from wrn.exporting.archive import METADATA, Archive, write_archive
-from wrn.exporting.dataflow import Dataflow
+from wrn.exporting.dataflow import OPERATORS, Dataflow
 from wrn.exporting.format import Format, Run
 from wrn.exporting.metadata import ExportError
 
@@ -75,6 +75,12 @@ def _read_program(archive: Archive, path: Path, device: torch.device) -> Run:
     flow = Dataflow(path)
     try:
         (module,) = ast.parse(archive.read(codes[0]).decode('ascii')).body
+        for node in ast.walk(module):  # first, since what a file does tells more than how
+            match node:
+                case ast.Call(ast.Attribute(ast.Name('torch'), name)) if name in OPERATORS:
+                    pass
+                case ast.Call():
+                    raise _refuse(path, node)
         function = _find_forward(module, path)
         _, inputs = function.args.args
         flow.set_input(inputs.arg)
