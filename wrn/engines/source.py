@@ -118,7 +118,9 @@ def export_program(network: nn.Module, example: Tensor) -> torch.export.Exported
         raise WrnError(f'the network cannot be exported ({reason})') from error
 
 
-def make_onnx(program: torch.export.ExportedProgram, outputs: list[str]) -> torch.onnx.ONNXProgram:
+def make_onnx(
+    program: torch.export.ExportedProgram, outputs: list[str]
+) -> 'torch.onnx.ONNXProgram':
     """Turn a program into ONNX.
 
     Args:

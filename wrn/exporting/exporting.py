@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from wrn.engines import Difference
 from wrn.engines.checking import check, compare
 from wrn.engines.quantizing import hold_out
-from wrn.engines.source import Source
+from wrn.engines.source import TensorsOnly
 from wrn.errors import WrnError
 from wrn.exporting.format import Run, companions
 from wrn.exporting.formats import FORMATS
@@ -28,6 +28,7 @@ from wrn.exporting.metadata import (
     to_rgb,
 )
 from wrn.files import sync_folder
+from wrn.models.folding import fold_batch_norm
 from wrn.pictures import Picture, Preparation, prepare_sample
 
 
@@ -127,7 +128,7 @@ class _Exportable(nn.Module):
 
     def __init__(self, network: BaseModel, metadata: Metadata, blue_first: bool) -> None:
         super().__init__()
-        self.network = Source(network, torch.empty(0)).folded
+        self.network = TensorsOnly(fold_batch_norm(network))
         self.preprocess = metadata.preprocess
         self.softmax = metadata.softmax
         self.blue_first = blue_first

@@ -44,7 +44,8 @@ def load_exported(
         if [*inputs.shape[2:]] != metadata.size:
             raise ExportError(
                 f'{path}: takes pictures of {"x".join(map(str, metadata.size))} pixels (height, '
-                f'width), not {"x".join(map(str, inputs.shape[2:]))}'
+                f'width), not {"x".join(map(str, inputs.shape[2:]))}; let the test pipeline of the '
+                'config crop them, and export the model again'
             )
         if metadata.preprocess:  # whole numbers, which the preprocessor has made float
             inputs = inputs.to(torch.uint8).permute(0, 2, 3, 1)
