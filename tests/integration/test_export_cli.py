@@ -85,9 +85,13 @@ def test_int8_and_float16_of_openvino(digits, tmp_path, capsys, exported_digits)
         picture.save(tmp_path / f'pictures/{i}.png')
     whole = exported_digits('openvino').with_suffix('.bin').stat().st_size
     expected = wrn.inference_model(DIGITS, digits, batch_size=8)
-    for precision, share in (('int8', 0.26), ('float16', 0.51)):
+    calibration = ['--calibration', str(tmp_path / 'pictures')]
+    for precision, share, options in (
+        ('int8', 0.26, calibration),
+        ('int8', 0.26, [*calibration, '--preprocess', '--softmax']),
+        ('float16', 0.51, []),
+    ):
         path = tmp_path / f'{precision}.xml'
-        options = ['--calibration', str(tmp_path / 'pictures')] if precision == 'int8' else []
         arguments = ['--format', 'openvino', '--precision', precision, '--out', str(path)]
         main(['export', DIGITS, *arguments, *options])
         size = path.with_suffix('.bin').stat().st_size
