@@ -12,6 +12,7 @@ from wrn.pictures import Preparation, collate, read_picture
 NAMES = list(wrn.zoo.models())
 MODULES = {'onnx': ('onnxscript', 'onnxruntime'), 'openvino': ('openvino',)}
 CONVERTED = ('onnx', 'openvino')  # which takes seconds for a deep network
+BETWEEN = ('wide-resnet22-', 'wide-resnet34-10', 'wide-resnet40-')  # of 28's and 70's blocks alone
 QUICK = ('wide-resnet16-', 'wide-resnet18-')
 
 
@@ -44,6 +45,8 @@ def narrow_config(name, size=None):
 def cases():
     for i, name in enumerate(distinct_networks()):
         for format in FORMATS:
+            if format in CONVERTED and name.startswith(BETWEEN):
+                continue
             slow = not name.startswith(QUICK if format in CONVERTED else ('wide-resnet50', *QUICK))
             # Each option with each format, and both with each network.
             options = (i % 2 == 0, (i // 2 + len(format)) % 2 == 0)
@@ -76,7 +79,7 @@ def test_outputs_are_those_of_the_network(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('format', FORMATS)
+@pytest.mark.parametrize('format', CONVERTED)
 def test_whole_network(format, randomise, tmp_path):
     for module in MODULES.get(format, ()):
         pytest.importorskip(module)
@@ -85,7 +88,7 @@ def test_whole_network(format, randomise, tmp_path):
     done = export(network, 'wide-resnet50', format, path)
     parameters = sum(parameter.numel() for parameter in network.parameters())
     size = sum(part.stat().st_size for part in done.paths)
-    assert 4 * parameters < size < 4.2 * parameters
+    assert 3.99 * parameters < size < 4.1 * parameters  # norms are folded
     assert done.difference.maximum < 1e-4
 
 
