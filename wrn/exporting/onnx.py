@@ -39,10 +39,10 @@ class OnnxFormat(Format):
 
     def load(self, path: Path, device: torch.device) -> tuple[Run, str | None]:
         """Load a file in ONNX Runtime."""
-        import onnx
-
         if lacking := OnnxRuntimeEngine.missing(device):
             raise ExportError(f'{path}: {lacking}')
+        import onnx
+
         content = path.read_bytes()
         try:
             model = onnx.load_model_from_string(content)
