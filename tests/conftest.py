@@ -20,11 +20,14 @@ import pytest
 import sklearn.datasets
 import torch
 from commands import run_wrn
+from filelock import FileLock
 from mmengine.logging import MessageHub
 from PIL import Image
 
 import wrn
 from wrn.cli import main
+from wrn.exporting import FORMATS
+from wrn.exporting import export as write_file
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 
@@ -116,6 +119,26 @@ def randomise():
         return network.eval()
 
     return randomise
+
+
+@pytest.fixture(scope='session')
+def exported_digits(tmp_path_factory: pytest.TempPathFactory, worker_id: str):
+    """Export the embedded model, once for all processes of a test run; the file is for reading."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base if worker_id == 'master' else base.parent) / 'exported_digits'
+    folder.mkdir(exist_ok=True)
+
+    def export(format: str, preprocess: bool = False, softmax: bool = False) -> Path:
+        suffix = FORMATS[format].suffix
+        path = folder / f'{"inside" if preprocess else "outside"}-{softmax}' / f'digits{suffix}'
+        with FileLock(folder / f'{path.parent.name}{suffix}.lock'):
+            if not path.exists():
+                path.parent.mkdir(exist_ok=True)
+                network = wrn.get_model('wide-resnet16-2_1xb64_digits', True)
+                write_file(network, 'digits', format, path, preprocess, softmax)
+        return path
+
+    return export
 
 
 @pytest.fixture(scope='session')

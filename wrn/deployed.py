@@ -1,19 +1,17 @@
 """A classifier whose network runs in an engine."""
 
 import logging
-from collections.abc import Sequence
-from itertools import islice
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from mmengine.model import BaseModel
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
-from wrn.engines import Engine, build_engine
-from wrn.errors import PictureError, WrnError
-from wrn.pictures import Picture, Preparation, collate, find_pictures, read_picture
+from wrn.engines import build_engine
+from wrn.errors import WrnError
+from wrn.pictures import Picture, Preparation, collate, prepare_sample
 
-_MOST_CALIBRATED = 300  # pictures; NNCF's default, and more change little
 _logger = logging.getLogger('wrn')
 
 
@@ -23,7 +21,7 @@ class DeployedClassifier(BaseModel):
     It stands where mmpretrain's ``ImageClassifier`` does, in inferencers and in tests.
 
     Args:
-        engine: The engine.
+        engine: The engine, or another function from inputs to outputs.
         data_preprocessor: What makes inputs of prepared pictures.
         num_classes: The number of classes; None if it computes features.
         softmax: Whether the engine computes probabilities, not scores. Defaults to False.
@@ -31,7 +29,7 @@ class DeployedClassifier(BaseModel):
 
     def __init__(
         self,
-        engine: Engine,
+        engine: Callable[[Tensor], tuple[Tensor, ...]],
         data_preprocessor: nn.Module,
         num_classes: int | None,
         softmax: bool = False,
@@ -140,7 +138,7 @@ def deploy(
 
     inputs = None
     if calibration is not None and precision == 'int8':
-        inputs = make_inputs(collate(_read_some(calibration, preparation)))
+        inputs = make_inputs(collate(prepare_sample(calibration, preparation)))
     example = make_inputs(preparation.example(batch_size))
     built = build_engine(network, example, backend, precision, inputs)
     rates = ', '.join(f'{name} {rate:.1f}' for name, rate in built.rates.items())
@@ -150,21 +148,3 @@ def deploy(
     for attribute in ('_config', '_metainfo', '_dataset_meta'):
         setattr(deployed, attribute, getattr(network, attribute, None))
     return deployed.eval()
-
-
-def _read_some(pictures: Picture | Sequence[Picture], preparation: Preparation) -> list[Any]:
-    """Read and prepare pictures, evenly spread over all that there are; skip unreadable ones."""
-    number = sum(1 for _ in find_pictures(pictures))
-    prepared = []
-    for picture in islice(find_pictures(pictures), 0, None, -(-number // _MOST_CALIBRATED)):
-        try:
-            prepared.append(preparation(read_picture(picture)))
-        except PictureError:
-            continue
-    sizes = {pixels.shape for pixels in prepared}
-    if len(sizes) != 1:
-        raise WrnError(
-            'the pictures to calibrate with '
-            + ('cannot be read' if not sizes else 'are prepared to several sizes, not to one')
-        )
-    return prepared

@@ -42,15 +42,19 @@ def write_atomically(path: str | Path) -> Iterator[IO[bytes]]:
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(path)
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as error:
         raise WrnError(f'{path}: cannot be written ({error.strerror or error})') from error
 
 
-def _sync_folder(folder: Path) -> None:
-    """Let a new name outlive a power failure."""
+def sync_folder(folder: Path) -> None:
+    """Let a new name outlive a power failure.
+
+    Args:
+        folder: The folder that the name is in.
+    """
     with contextlib.suppress(OSError):  # which not every file system can
         descriptor = os.open(folder, os.O_RDONLY)
         try:
@@ -90,7 +94,7 @@ def write_with_hash(
                 on_disk.result()
             path = temporary.with_name(f'{name}-{digest[:8]}{suffix}')
             temporary.replace(path)
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as error:

@@ -24,6 +24,7 @@ from wrn.config import (
 from wrn.deployed import deploy, get_num_classes
 from wrn.describing import check_meaning
 from wrn.errors import RandomWeightsWarning, WrnError, did_you_mean
+from wrn.exporting import is_exported, load_exported
 from wrn.model_files import is_model_file, read_model_file
 from wrn.models.empty import EmptyOnMeta
 from wrn.pictures import Picture
@@ -52,7 +53,8 @@ def get_model(
 
     Args:
         model: The name of a model, the path of a config file, a config, or the path of a file of
-            weights that holds its config, as ``wrn publish`` and ``wrn finetune`` write it.
+            weights that holds its config, as ``wrn publish`` and ``wrn finetune`` write it, or of
+            a file that ``wrn export`` wrote, which runs in its own runtime, for inference alone.
         pretrained: True loads the published weights of a named model, those of the file, or the
             config's ``load_from``; a string is the path, URL or ``hf://USER/REPO`` of weights to
             load, in any format that ``wrn convert`` knows. If the weights fit but for the head,
@@ -84,6 +86,13 @@ def get_model(
         WrnError: If the name is unknown, or the config or the weights are wrong.
     """
     entry = None
+    if is_exported(model):
+        if isinstance(pretrained, str | PathLike) or backend != 'eager' or kwargs or device_map:
+            raise WrnError(
+                f'{model}: is a network with its weights, for its own runtime; give no other '
+                'weights, backend or options with it'
+            )
+        return load_exported(str(model), device)
     if isinstance(model, Config):
         config = copy.deepcopy(model)
     elif Path(model).suffix in CONFIG_SUFFIXES:

@@ -3,30 +3,17 @@
 from os import PathLike
 from pathlib import Path
 
-import numpy as np
 from mmengine.config import Config
-from mmengine.dataset import Compose
-from mmengine.registry import DefaultScope
-from mmpretrain.datasets import remove_transform
-from mmpretrain.registry import TRANSFORMS
 
-from wrn.config import config_errors, read_own_config
+from wrn.config import read_own_config
 from wrn.describing import describe_network
 from wrn.errors import WrnError
+from wrn.pictures.steps import check_steps
 from wrn.weights import to_openmmlab
 from wrn.weights.architecture import find_architecture
 from wrn.weights.schemes import load_checkpoint
 from wrn.weights.writing import SUFFIXES
 
-# Types are imported by their names, so a file may name these alone, with these arguments.
-_RESIZE = {'scale', 'backend', 'interpolation'}
-_STEPS = {
-    'LoadImageFromFile': {'to_float32', 'color_type', 'imdecode_backend'},
-    'Resize': {'keep_ratio', *_RESIZE},
-    'ResizeEdge': {'edge', *_RESIZE},
-    'CenterCrop': {'crop_size'},
-    'PackInputs': set(),
-}
 _CURE = 'give the config that the weights were trained with'
 
 
@@ -58,14 +45,7 @@ def read_model_file(path: str | PathLike) -> Config:
         raise WrnError(f'{source}: does not say what network its weights are of; {_CURE}')
     config, _ = describe_network(weights, find_architecture(weights.state_dict, source), source)
     pipeline = config.test_dataloader.dataset.pipeline
-    for step in pipeline:
-        kind = str(step.get('type')) if isinstance(step, dict) else ''
-        if kind not in _STEPS or step.keys() - {'type'} - _STEPS[kind]:
-            raise WrnError(f'{source}: prepares pictures by {step}, which it may not; {_CURE}')
-    with config_errors(source), DefaultScope.overwrite_default_scope('mmpretrain'):
-        steps = remove_transform(pipeline, 'LoadImageFromFile')
-        trial = dict(img=np.zeros((8, 8, 3), np.uint8), img_shape=(8, 8), ori_shape=(8, 8))
-        Compose([TRANSFORMS.build(step) for step in steps])(trial)
+    check_steps(pipeline, source, _CURE)
     dataset = dict(type='CustomDataset', pipeline=pipeline)
     keys = ('custom_imports', 'default_scope', 'model', 'data_preprocessor')
     parts = {key: config[key] for key in keys}

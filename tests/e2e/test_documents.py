@@ -40,6 +40,7 @@ def test_links_and_paths_exist(checkout):
         'docs/weights.md',
         'docs/cifar.md',
         'docs/data.md',
+        'docs/export.md',
         'docs/finetuning.md',
         'docs/training.md',
         'docs/speed.md',

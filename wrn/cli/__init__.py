@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from wrn.cli import (
     check_data,
     convert,
+    export,
     finetune,
     fit_check,
     info,
@@ -37,6 +38,7 @@ _COMMANDS = {
     'test': test,
     'convert': convert,
     'publish': publish,
+    'export': export,
 }
 
 

@@ -3,16 +3,14 @@
 import argparse
 import logging
 import os
-import warnings
 
-import torch
 from mmengine.device import get_device
 from mmengine.model import BaseModel
 
+from wrn.cli.models import load_model
 from wrn.cli.shards import Shard
 from wrn.engines import BACKENDS, PRECISIONS
-from wrn.errors import RandomWeightsWarning, WrnError
-from wrn.hub import get_model
+from wrn.errors import WrnError
 
 
 def add_engine_arguments(parser: argparse.ArgumentParser) -> None:
@@ -54,7 +52,7 @@ def _add_backend_arguments(group: argparse._ArgumentGroup) -> None:
     )
 
 
-def load_model(args: argparse.Namespace, shard: Shard) -> BaseModel:
+def load_model_with_engine(args: argparse.Namespace, shard: Shard) -> BaseModel:
     """Build the model that the arguments say, with weights, and say what engine it has.
 
     Args:
@@ -72,27 +70,16 @@ def load_model(args: argparse.Namespace, shard: Shard) -> BaseModel:
     device = args.device or get_device()
     if device == 'cuda' and shard.count > 1:
         device = f'cuda:{shard.local_index}'
-    try:
-        torch.zeros(1, device=device).item()
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise WrnError(f'--device {device}: cannot be used here ({reason})') from error
     show_log()
-    with warnings.catch_warnings():
-        warnings.simplefilter('error', RandomWeightsWarning)
-        try:
-            return get_model(
-                args.model,
-                args.checkpoint or True,
-                device,
-                backend=args.backend,
-                precision=args.precision,
-                batch_size=args.batch_size,
-                calibration=args.calibration,
-            )
-        except RandomWeightsWarning as warning:
-            cure = '' if args.checkpoint else '; give weights with --checkpoint'
-            raise WrnError(f'{args.model}: {warning}{cure}') from None
+    return load_model(
+        args.model,
+        args.checkpoint,
+        device,
+        backend=args.backend,
+        precision=args.precision,
+        batch_size=args.batch_size,
+        calibration=args.calibration,
+    )
 
 
 def show_log() -> None:

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from wrn.cli.engine_options import add_engine_arguments, load_model
+from wrn.cli.engine_options import add_engine_arguments, load_model_with_engine
 from wrn.cli.outputs import check_out
 from wrn.cli.picture_progress import picture_progress
 from wrn.cli.shards import Shard, find_shard
@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> None:
     elif shard.count > 1:
         raise WrnError('several processes need --out FILE, of which each writes its part')
     total = count_pictures(args.inputs)
-    predictor = Predictor(load_model(args, shard))
+    predictor = Predictor(load_model_with_engine(args, shard))
     pictures = shard.of(find_pictures(args.inputs))
     if to_file:
         _predict_to_file(predictor, pictures, shard.size(total), args, shard)

@@ -13,6 +13,7 @@ from wrn.engines.engine import Engine, EngineError
 from wrn.engines.ncnn import NcnnEngine
 from wrn.engines.onnx_runtime import OnnxRuntimeEngine, TensorRTEngine
 from wrn.engines.openvino import OpenVINOEngine
+from wrn.engines.quantizing import hold_out
 from wrn.engines.source import Source
 
 _ENGINES: dict[str, type[Engine]] = {
@@ -80,15 +81,12 @@ def build_engine(
     held_out = _noise(example)
     parts: Sequence[Tensor] = ()
     if precision == 'int8' and calibration is not None and len(calibration):
-        held_out = calibration[::5]
-        keep = torch.ones(len(calibration), dtype=torch.bool)
-        keep[::5] = len(calibration) < 5
-        parts = calibration[keep].split(1)
+        held_out, parts = hold_out(calibration)
 
     def build(name: str) -> tuple[Engine, Difference]:
         engine = _ENGINES[name](source, precision, parts)
         difference = compare(engine, source.network, held_out)
-        check(difference, name, precision)
+        check(difference, f'--backend {name}', precision)
         return engine, difference
 
     if backend != 'auto':

@@ -66,12 +66,12 @@ def compare(engine: _Function, network: _Function, inputs: Tensor) -> Difference
     return Difference(maximum, agreement, len(inputs))
 
 
-def check(difference: Difference, backend: str, precision: str) -> None:
+def check(difference: Difference, what: str, precision: str) -> None:
     """Refuse an engine that does not compute what the network does.
 
     Args:
         difference: What sets its outputs apart.
-        backend: Its name.
+        what: The option that asked for it, for the message.
         precision: What it computes in.
 
     Raises:
@@ -83,4 +83,4 @@ def check(difference: Difference, backend: str, precision: str) -> None:
         right = right and difference.agreement >= needed
     if not right:  # also where it is not a number
         cure = 'give more pictures with --calibration' if precision == 'int8' else 'take another'
-        raise EngineError(f'--backend {backend}, {precision}: {difference}; {cure}')
+        raise EngineError(f'{what}, {precision}: {difference}; {cure}')

@@ -2,7 +2,7 @@
 
 import importlib.util
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 import torch
@@ -62,10 +62,23 @@ class Engine(ABC):
         Returns:
             What is not there, and how to get it; None if nothing lacks.
         """
-        absent = [module for module in cls.requires if importlib.util.find_spec(module) is None]
-        if absent:
-            return (
-                f'{" and ".join(absent)} {"is" if len(absent) == 1 else "are"} not installed; '
-                f"pip install 'mmpretrain-wrn[{cls.extra}]'"
-            )
+        return missing_packages(cls.requires, cls.extra)
+
+
+def missing_packages(modules: Sequence[str], extra: str) -> str | None:
+    """Tell which packages are not installed.
+
+    Args:
+        modules: The modules to import.
+        extra: The extra of this package that installs them.
+
+    Returns:
+        Which are not there, and how to get them; None if all are.
+    """
+    absent = [module for module in modules if importlib.util.find_spec(module) is None]
+    if not absent:
         return None
+    return (
+        f'{" and ".join(absent)} {"is" if len(absent) == 1 else "are"} not installed; '
+        f"pip install 'mmpretrain-wrn[{extra}]'"
+    )

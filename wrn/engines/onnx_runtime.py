@@ -1,7 +1,6 @@
 """ONNX Runtime, and TensorRT by its provider."""
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -24,27 +23,28 @@ class OnnxRuntimeEngine(Engine):
     def __init__(
         self, source: Source, precision: str = 'float32', calibration: Iterable[Tensor] = ()
     ) -> None:
-        self._load(source.onnx, source.example.device, precision)
+        self._load(str(source.onnx), 'the network', source.example.device, precision)
 
     @classmethod
-    def from_file(cls, path: str | Path, device: torch.device) -> 'OnnxRuntimeEngine':
-        """Load a network from a file.
+    def from_bytes(cls, content: bytes, name: str, device: torch.device) -> 'OnnxRuntimeEngine':
+        """Load a network from the content of a file.
 
         Args:
-            path: The ``.onnx`` file.
+            content: That of an ``.onnx`` file.
+            name: The file's name, for messages.
             device: Where to run.
 
         Returns:
             The engine.
 
         Raises:
-            EngineError: If ONNX Runtime does not take the file.
+            EngineError: If ONNX Runtime does not take it.
         """
         engine = cls.__new__(cls)
-        engine._load(path, device, 'float32')
+        engine._load(content, name, device, 'float32')
         return engine
 
-    def _load(self, path: str | Path, device: torch.device, precision: str) -> None:
+    def _load(self, network: bytes | str, name: str, device: torch.device, precision: str) -> None:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
@@ -52,11 +52,11 @@ class OnnxRuntimeEngine(Engine):
         options.intra_op_num_threads = torch.get_num_threads()
         try:
             self.session = onnxruntime.InferenceSession(
-                str(path), options, self._providers(device, precision)
+                network, options, self._providers(device, precision)
             )
         except Exception as error:  # its errors have no class in common
-            reason = ' '.join(str(error).partition(' : ')[2].split()) or type(error).__name__
-            raise EngineError(f'{path}: ONNX Runtime does not take it ({reason[:300]})') from error
+            reason = ' '.join(str(error).rpartition(' : ')[2].split()) or type(error).__name__
+            raise EngineError(f'{name}: ONNX Runtime does not take it ({reason[:300]})') from error
         self.device = device
 
     def _providers(self, device: torch.device, precision: str) -> list[Any]:

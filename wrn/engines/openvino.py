@@ -1,7 +1,6 @@
 """OpenVINO, in float32, bfloat16 and int8."""
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -36,28 +35,17 @@ class OpenVINOEngine(Engine):
         self._compile(network, precision)
 
     @classmethod
-    def from_file(cls, path: str | Path, precision: str = 'float32') -> 'OpenVINOEngine':
-        """Load a network from a file.
+    def from_model(cls, network: Any) -> 'OpenVINOEngine':
+        """Run what was read from a file.
 
         Args:
-            path: The ``.xml`` file, beside which is the ``.bin`` file.
-            precision: What to compute in. Defaults to ``'float32'``.
+            network: An ``openvino.Model``, which computes in what it was written for.
 
         Returns:
             The engine.
-
-        Raises:
-            EngineError: If OpenVINO does not take the file.
         """
-        import openvino
-
-        try:
-            network = openvino.Core().read_model(str(path))
-        except RuntimeError as error:
-            reason = str(error).strip().splitlines()[-1]
-            raise EngineError(f'{path}: OpenVINO does not take it ({reason[:300]})') from error
         engine = cls.__new__(cls)
-        engine._compile(network, precision)
+        engine._compile(network, 'float32')
         return engine
 
     def _compile(self, network: Any, precision: str) -> None:

@@ -2,14 +2,30 @@
 
 import contextlib
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from wrn.engines.engine import EngineError
 from wrn.engines.source import quiet
+
+
+def hold_out(pictures: Tensor) -> tuple[Tensor, Sequence[Tensor]]:
+    """Hold out every fifth picture from calibration, to compare with.
+
+    Args:
+        pictures: Inputs, N of them along the first axis.
+
+    Returns:
+        Those that are held out, and the others one by one; of fewer than five, the first
+        is both.
+    """
+    keep = torch.ones(len(pictures), dtype=torch.bool)
+    keep[::5] = len(pictures) < 5
+    return pictures[::5], pictures[keep].split(1)
 
 
 def quantize(network: Any, calibration: Iterable[Tensor]) -> Any:
@@ -17,7 +33,7 @@ def quantize(network: Any, calibration: Iterable[Tensor]) -> Any:
 
     Args:
         network: An ``openvino.Model``.
-        calibration: Inputs, each ``(N, C, H, W)``.
+        calibration: Inputs as it takes them, a batch each.
 
     Returns:
         The network that is quantised.

@@ -19,6 +19,7 @@ from wrn.models.folding import fold_batch_norm
 
 if TYPE_CHECKING:  # torch imports half of its compiler for it
     from torch.export import ExportedProgram
+    from torch.onnx import ONNXProgram
 
 INPUT = 'input'
 
@@ -51,7 +52,7 @@ class Source:
         folder = tempfile.mkdtemp(prefix='wrn-')
         weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
         path = Path(folder, 'network.onnx')
-        write_onnx(self.program, path, self.outputs)
+        make_onnx(self.program, self.outputs).save(path)
         return path
 
 
@@ -120,13 +121,15 @@ def export_program(network: nn.Module, example: Tensor) -> 'ExportedProgram':
         raise WrnError(f'the network cannot be exported ({reason})') from error
 
 
-def write_onnx(program: 'ExportedProgram', path: Path, outputs: list[str]) -> None:
-    """Write a program in ONNX.
+def make_onnx(program: 'ExportedProgram', outputs: list[str]) -> 'ONNXProgram':
+    """Turn a program into ONNX.
 
     Args:
         program: The program.
-        path: Where to.
         outputs: The names of its outputs.
+
+    Returns:
+        What can be saved.
 
     Raises:
         WrnError: If it cannot be expressed in ONNX.
@@ -144,7 +147,7 @@ def write_onnx(program: 'ExportedProgram', path: Path, outputs: list[str]) -> No
         reason = (str(error).splitlines() or [''])[0]
         raise WrnError(f'the network cannot be expressed in ONNX ({reason})') from error
     assert exported is not None
-    exported.save(path)
+    return exported
 
 
 @contextlib.contextmanager

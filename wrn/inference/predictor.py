@@ -19,6 +19,7 @@ from torch import Tensor
 from wrn.config import CONFIG_SUFFIXES
 from wrn.deployed import deploy
 from wrn.errors import PictureError, WrnError
+from wrn.exporting import is_exported
 from wrn.hub import get_model, get_num_classes
 from wrn.model_files import is_model_file
 from wrn.pictures import (
@@ -221,10 +222,10 @@ def inference_model(
     """Classify pictures with a model, as :func:`mmpretrain.inference_model` does.
 
     Args:
-        model: The name of a model, a model, a config, or the path of a config or of weights that
-            hold one. A model that is asked again by name, with its own weights, is not built
-            again. One of another task goes to :func:`mmpretrain.inference_model`, with the inputs
-            and ``kwargs``.
+        model: The name of a model, a model, a config, the path of a config or of weights that
+            hold one, or a file that ``wrn export`` wrote. A model that is asked again by name, with
+            its own weights, is not built again. One of another task goes to
+            :func:`mmpretrain.inference_model`, with the inputs and ``kwargs``.
         inputs: A path, URL, array, PIL picture, folder, glob pattern, or a sequence of these.
         pretrained: As for :func:`wrn.get_model`. Defaults to True. Of no effect on a model.
         device: Where to run. Defaults to None: the accelerator if there is one, or where the
@@ -243,7 +244,7 @@ def inference_model(
     Raises:
         WrnError: If the model or a picture cannot be had.
     """
-    of_file = is_model_file(model) or str(model).endswith(CONFIG_SUFFIXES)
+    of_file = is_model_file(model) or is_exported(model) or str(model).endswith(CONFIG_SUFFIXES)
     named = isinstance(model, str) and not of_file
     engine: dict[str, Any] = dict(backend=backend, precision=precision)
     engine['batch_size'] = kwargs.get('batch_size', 1)

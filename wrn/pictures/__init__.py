@@ -2,7 +2,7 @@
 
 from wrn.pictures.ahead import in_background, prepare_ahead
 from wrn.pictures.finding import count_pictures, find_pictures, is_many
-from wrn.pictures.preparation import Preparation, collate
+from wrn.pictures.preparation import Preparation, collate, prepare_sample
 from wrn.pictures.reading import EXTENSIONS, EncodedPicture, Picture, read_picture
 
 __all__ = [
@@ -16,5 +16,6 @@ __all__ = [
     'in_background',
     'is_many',
     'prepare_ahead',
+    'prepare_sample',
     'read_picture',
 ]

@@ -1,6 +1,7 @@
 """How a config's test pipeline prepares pictures."""
 
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any
 
 import cv2
@@ -14,6 +15,11 @@ from mmpretrain.registry import TRANSFORMS
 from torch import Tensor
 
 from wrn.config import get_test_dataset
+from wrn.errors import PictureError, WrnError
+from wrn.pictures.finding import find_pictures
+from wrn.pictures.reading import Picture, read_picture
+
+_MOST_CALIBRATED = 300  # pictures; NNCF's default, and more change little
 
 
 class Preparation:
@@ -71,6 +77,37 @@ class Preparation:
         """
         noise = np.random.default_rng(0).integers(0, 256, (256, 256, 3), np.uint8)
         return collate([self(noise)] * batch_size)
+
+
+def prepare_sample(
+    pictures: Picture | Sequence[Picture], preparation: Preparation
+) -> list[np.ndarray]:
+    """Read and prepare pictures to calibrate with, evenly spread over all that there are.
+
+    Args:
+        pictures: What :func:`find_pictures` takes. Those that cannot be read are skipped.
+        preparation: How they are prepared.
+
+    Returns:
+        Some hundred of them at most, all of one size, each ``(H, W, C)``.
+
+    Raises:
+        WrnError: If none can be read, or they are prepared to several sizes.
+    """
+    number = sum(1 for _ in find_pictures(pictures))
+    prepared = []
+    for picture in islice(find_pictures(pictures), 0, None, -(-number // _MOST_CALIBRATED)):
+        try:
+            prepared.append(preparation(read_picture(picture)))
+        except PictureError:
+            continue
+    sizes = {pixels.shape for pixels in prepared}
+    if len(sizes) != 1:
+        raise WrnError(
+            'the pictures to calibrate with '
+            + ('cannot be read' if not sizes else 'are prepared to several sizes, not to one')
+        )
+    return prepared
 
 
 def collate(pictures: Sequence[np.ndarray]) -> Tensor:

@@ -1,0 +1,135 @@
+"""Exported files compute what the network does, of the pictures that its config prepares."""
+
+import pytest
+import torch
+
+import wrn
+from wrn.config import get_test_dataset, read_config
+from wrn.exporting import FORMATS, export, load_exported
+from wrn.exporting.metadata import describe_model, read_metadata
+from wrn.pictures import Preparation, collate, read_picture
+
+NAMES = list(wrn.zoo.models())
+MODULES = {'onnx': ('onnxscript', 'onnxruntime'), 'openvino': ('openvino',)}
+CONVERTED = ('onnx', 'openvino')  # which takes seconds for a deep network
+BETWEEN = ('wide-resnet22-', 'wide-resnet34-10', 'wide-resnet40-')  # of 28's and 70's blocks alone
+QUICK = ('wide-resnet16-', 'wide-resnet18-')
+
+
+def distinct_networks():
+    """Name one model of each kind of network: others differ in how wide it is, and in its head."""
+    kinds = {}
+    for name in NAMES:
+        backbone = read_config(wrn.zoo.find(name).config).model.backbone.to_dict()
+        sizes = ('widen_factor', 'drop_rate', 'drop_path_rate', 'init_cfg')  # nothing is dropped
+        kinds.setdefault(str({k: v for k, v in backbone.items() if k not in sizes}), name)
+    return list(kinds.values())
+
+
+def narrow_config(name, size=None):
+    """Read the config of a model and make its network an eighth as wide, for pictures of a size."""
+    config = read_config(wrn.zoo.find(name).config)
+    config.model.backbone.base_channels = 8 if config.model.backbone.type == 'WideResNet' else 2
+    config.model.head.in_channels //= 8
+    config.load_from = None
+    for step in get_test_dataset(config).pipeline if size else ():
+        if step.type == 'Resize':
+            step.scale = size[::-1]
+        elif step.type == 'ResizeEdge':
+            step.scale = min(size) + 8
+        elif step.type == 'CenterCrop':
+            step.crop_size = size[::-1]
+    return config
+
+
+def cases():
+    for i, name in enumerate(distinct_networks()):
+        for format in FORMATS:
+            if format in CONVERTED and name.startswith(BETWEEN):
+                continue
+            slow = not name.startswith(QUICK if format in CONVERTED else ('wide-resnet50', *QUICK))
+            # Each option with each format, and both with each network.
+            options = (i % 2 == 0, (i // 2 + len(format)) % 2 == 0)
+            yield pytest.param(name, format, *options, marks=[pytest.mark.slow] * slow)
+
+
+@pytest.mark.parametrize(('name', 'format', 'preprocess', 'softmax'), list(cases()))
+def test_outputs_are_those_of_the_network(
+    name, format, preprocess, softmax, randomise, tmp_path, monkeypatch
+):
+    for module in MODULES.get(format, ()):
+        pytest.importorskip(module)
+    network = randomise(wrn.get_model(narrow_config(name, (41, 35))))
+    path = tmp_path / f'x{FORMATS[format].suffix}'
+    done = export(network, name, format, path, preprocess, softmax)
+    assert done.difference.maximum < 1e-5
+    again = load_exported(path)
+    generator = torch.Generator().manual_seed(1)
+    for batch_size in (1, 2, 5):
+        pixels = torch.randint(0, 256, (batch_size, 3, 41, 35), generator=generator)
+        pixels = pixels.to(torch.uint8)
+        outputs = []
+        for model in (network, again):
+            inputs = model.data_preprocessor(dict(inputs=pixels))['inputs']
+            with torch.no_grad():
+                samples = model(inputs, mode='predict')
+            outputs.append(torch.stack([sample.pred_score for sample in samples]))
+        torch.testing.assert_close(outputs[1], outputs[0], rtol=1e-4, atol=1e-6)
+        assert outputs[0].max() < 0.999  # so that the comparison sees something
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('format', CONVERTED)
+def test_whole_network(format, randomise, tmp_path):
+    for module in MODULES.get(format, ()):
+        pytest.importorskip(module)
+    network = randomise(wrn.get_model('wide-resnet50'))
+    path = tmp_path / f'x{FORMATS[format].suffix}'
+    done = export(network, 'wide-resnet50', format, path)
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    size = sum(part.stat().st_size for part in done.paths)
+    assert 3.99 * parameters < size < 4.1 * parameters  # norms are folded
+    assert done.difference.maximum < 1e-4
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_pictures_are_prepared_as_the_config_says(name, photographs):
+    """What a file says of itself makes the same inputs of a picture as the model's config."""
+    config = narrow_config(name)
+    config.model.backbone.depth = 18 if config.model.backbone.type == 'WideResNet' else 16
+    network = wrn.get_model(config)  # whose head does not fit, nor is it asked for anything
+    picture = read_picture(photographs[0])
+    expected = network.data_preprocessor(
+        dict(inputs=collate([Preparation(network._config)(picture)]))
+    )['inputs']
+    for preprocess in (False, True):
+        written = describe_model(network, name, preprocess, False, 'float32')
+        read = read_metadata(written.to_json(), name)
+        assert read == written
+        again = read.to_config(name)
+        pixels = collate([Preparation(again)(picture)])
+        inputs = wrn.hub.MODELS.build(again.data_preprocessor)(dict(inputs=pixels))['inputs']
+        assert [*inputs.shape[2:]] == read.size
+        if preprocess:
+            mean, std = (torch.tensor(x).view(3, 1, 1) for x in (read.mean, read.std))
+            inputs = (inputs - mean) / std
+        torch.testing.assert_close(inputs, expected, rtol=0, atol=0)
+
+
+def test_networks_that_take_blue_green_red(randomise, tmp_path):
+    """A config that loads blue, green, red, and turns nothing around."""
+    config = narrow_config('wide-resnet18-1_8xb32_in1k', (33, 33))
+    config.data_preprocessor.update(to_rgb=False, mean=[1.0, 20.0, 100.0], std=[50.0, 60.0, 70.0])
+    network = randomise(wrn.get_model(config))
+    pixels = torch.randint(0, 256, (2, 33, 33, 3), dtype=torch.uint8)
+    blue_first = pixels.flip(-1).permute(0, 3, 1, 2)
+    with torch.no_grad():
+        expected = network(network.data_preprocessor(dict(inputs=blue_first))['inputs'])
+    path = tmp_path / 'x.torchscript'
+    plain = export(network, 'x', 'torchscript', path).metadata
+    assert (plain.channel_order, plain.mean) == ('BGR', [1.0, 20.0, 100.0])
+    inside = export(network, 'x', 'torchscript', path, preprocess=True).metadata
+    assert (inside.channel_order, inside.mean) == ('RGB', [100.0, 20.0, 1.0])
+    again = load_exported(path)
+    outputs = again(again.data_preprocessor(dict(inputs=blue_first))['inputs'])
+    torch.testing.assert_close(outputs, expected, rtol=1e-4, atol=1e-5)

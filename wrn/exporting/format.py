@@ -1,0 +1,90 @@
+"""What all formats of exported files have in common."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import ClassVar, TypeAlias
+
+import torch
+from torch import Tensor, nn
+
+from wrn.engines.engine import missing_packages
+
+Run: TypeAlias = Callable[[Tensor], tuple[Tensor, ...]]
+
+
+class Format(ABC):
+    """A format of exported files.
+
+    Attributes:
+        name: What it is called, as ``--format`` has it.
+        suffix: That of its files.
+        precisions: What weights can be stored in.
+        requires: The modules that it needs beside torch to write; the last is the runtime.
+        extra: The extra of this package that installs them.
+    """
+
+    name: ClassVar[str]
+    suffix: ClassVar[str]
+    precisions: ClassVar[tuple[str, ...]] = ('float32',)
+    requires: ClassVar[tuple[str, ...]] = ()
+    extra: ClassVar[str] = ''
+
+    @abstractmethod
+    def write(
+        self,
+        network: nn.Module,
+        example: Tensor,
+        path: Path,
+        metadata: str,
+        precision: str,
+        calibration: Sequence[Tensor],
+    ) -> None:
+        """Write a network to a file.
+
+        Args:
+            network: The network, from one tensor to one.
+            example: Inputs of it, of which the number of pictures is not kept.
+            path: Where to write.
+            metadata: What the file is to say of itself.
+            precision: What to store weights in.
+            calibration: Inputs to calibrate ``'int8'`` with.
+
+        Raises:
+            WrnError: If the network cannot be expressed in the format.
+        """
+
+    @abstractmethod
+    def load(self, path: Path, device: torch.device) -> tuple[Run, str | bytes | None]:
+        """Load a file that anybody may have written.
+
+        Args:
+            path: The file.
+            device: Where to run.
+
+        Returns:
+            The network as a function, and what the file says of itself; None if it says nothing.
+
+        Raises:
+            WrnError: If the file is damaged, or does more than compute.
+        """
+
+    def load_plainly(self, path: Path) -> Run | None:
+        """Load a file of our own as those do who have nothing but the runtime.
+
+        Args:
+            path: The file.
+
+        Returns:
+            The network as a function; None if :meth:`load` does just that.
+        """
+        return None
+
+    def missing(self) -> str | None:
+        """Tell what lacks here to write and run such files; None if nothing does."""
+        return missing_packages(self.requires, self.extra)
+
+
+def companions(path: Path) -> list[Path]:
+    """Return the files that belong to an exported file, itself last."""
+    return [path.with_suffix('.bin'), path] if path.suffix == '.xml' else [path]

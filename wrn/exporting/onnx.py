@@ -1,0 +1,84 @@
+"""ONNX, for ONNX Runtime and many others."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from wrn.engines.onnx_runtime import OnnxRuntimeEngine
+from wrn.engines.source import export_program, make_onnx
+from wrn.exporting.format import Format, Run
+from wrn.exporting.metadata import KEY, ExportError
+
+
+class OnnxFormat(Format):
+    """One file; what it says of itself is in its ``metadata_props``."""
+
+    name = 'onnx'
+    suffix = '.onnx'
+    requires = OnnxRuntimeEngine.requires
+    extra = OnnxRuntimeEngine.extra
+
+    def write(
+        self,
+        network: nn.Module,
+        example: Tensor,
+        path: Path,
+        metadata: str,
+        precision: str,
+        calibration: Sequence[Tensor],
+    ) -> None:
+        """Write a network to a file."""
+        exported = make_onnx(export_program(network, example), ['output'])
+        exported.model.metadata_props[KEY] = metadata
+        for node in exported.model.graph:
+            node.metadata_props.clear()  # where it was exported: paths of this machine
+        exported.save(path)
+
+    def load(self, path: Path, device: torch.device) -> tuple[Run, str | None]:
+        """Load a file in ONNX Runtime."""
+        if lacking := OnnxRuntimeEngine.missing(device):
+            raise ExportError(f'{path}: {lacking}')
+        import onnx
+
+        content = path.read_bytes()
+        try:
+            model = onnx.load_model_from_string(content)
+        except Exception as error:  # protobuf's, of which each implementation has its own
+            raise ExportError(f'{path}: the file is truncated, or is no ONNX') from error
+        _check(model, path)
+        texts = {entry.key: entry.value for entry in model.metadata_props}
+        del model
+        return OnnxRuntimeEngine.from_bytes(content, str(path), device), texts.get(KEY)
+
+
+def _check(model: Any, path: Path) -> None:
+    """Check that a model is nothing but plain dataflow, whose weights are all in the file."""
+    import onnx
+
+    others = [node for node in model.graph.node if node.domain not in ('', 'ai.onnx')]
+    if others or model.functions:
+        kind = f'{others[0].domain}.{others[0].op_type}' if others else model.functions[0].name
+        raise ExportError(f"{path}: refused, because it has {kind}, which is none of ONNX's own")
+    for attribute in (part for node in model.graph.node for part in node.attribute):
+        if attribute.HasField('g') or attribute.graphs:
+            raise ExportError(f'{path}: refused, because it has conditions or loops')
+    for tensor in _tensors(model.graph):
+        if onnx.external_data_helper.uses_external_data(tensor):
+            raise ExportError(
+                f'{path}: refused, because it has weights in other files ({tensor.name}); export '
+                'it as one file'
+            )
+
+
+def _tensors(graph: Any) -> Iterator[Any]:
+    """Go through all tensors of a graph."""
+    attributes = [attribute for node in graph.node for attribute in node.attribute]
+    yield from graph.initializer
+    yield from (attribute.t for attribute in attributes)
+    yield from (tensor for attribute in attributes for tensor in attribute.tensors)
+    sparse = [*graph.sparse_initializer, *(attribute.sparse_tensor for attribute in attributes)]
+    sparse += [tensor for attribute in attributes for tensor in attribute.sparse_tensors]
+    yield from (part for tensor in sparse for part in (tensor.values, tensor.indices))

@@ -1,0 +1,79 @@
+"""OpenVINO's format: the network in ``.xml``, its weights in ``.bin``."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from wrn.engines.openvino import OpenVINOEngine, convert
+from wrn.engines.quantizing import quantize
+from wrn.engines.source import export_program
+from wrn.exporting.format import Format, Run
+from wrn.exporting.metadata import KEY, ExportError
+from wrn.files import hash_file
+
+_HASH = 'wrn_weights_sha256'
+_PLACE = 64 * '0'
+
+
+class OpenVINOFormat(Format):
+    """Two files; what they say of themselves is in the ``rt_info`` of the model.
+
+    The SHA-256 of the weights is there, too: nothing else tells a pair from files that were copied
+    or replaced singly.
+    """
+
+    name = 'openvino'
+    suffix = '.xml'
+    precisions = ('float32', 'float16', 'int8')
+    requires = OpenVINOEngine.requires
+    extra = OpenVINOEngine.extra
+
+    def write(
+        self,
+        network: nn.Module,
+        example: Tensor,
+        path: Path,
+        metadata: str,
+        precision: str,
+        calibration: Sequence[Tensor],
+    ) -> None:
+        """Write a network to a file."""
+        import openvino
+
+        model = convert(export_program(network, example), ['output'])
+        model.reshape([-1, *example.shape[1:]])
+        if precision == 'int8':
+            model = quantize(model, calibration)
+        model.set_rt_info(metadata, [KEY])
+        model.set_rt_info(_PLACE, [_HASH])
+        openvino.save_model(model, str(path), compress_to_fp16=precision == 'float16')
+        digest = hash_file(path.with_suffix('.bin'))
+        path.write_bytes(path.read_bytes().replace(_PLACE.encode(), digest.encode()))
+
+    def load(self, path: Path, device: torch.device) -> tuple[Run, str | None]:
+        """Load a file in OpenVINO."""
+        if lacking := OpenVINOEngine.missing(device):
+            raise ExportError(f'{path}: {lacking}')
+        weights = path.with_suffix('.bin')
+        if not weights.is_file():
+            raise ExportError(f'{path}: its weights, {weights.name}, must lie beside it')
+        import openvino
+
+        try:
+            model = openvino.Core().read_model(str(path), str(weights))
+        except RuntimeError as error:
+            reason = ' '.join(str(error).strip().splitlines()[-1].split())
+            raise ExportError(f'{path}: OpenVINO does not take it ({reason[:300]})') from error
+        digest = _get(model, _HASH)
+        if digest is not None and digest != hash_file(weights):
+            raise ExportError(
+                f'{path}: {weights.name} is damaged, or of another export; copy both files again'
+            )
+        return OpenVINOEngine.from_model(model), _get(model, KEY)
+
+
+def _get(model: Any, key: str) -> str | None:
+    return model.get_rt_info([key]).astype(str) if model.has_rt_info([key]) else None
