@@ -37,7 +37,9 @@ class Source:
     @cached_property
     def program(self) -> torch.export.ExportedProgram:
         """The folded network as ``torch.export`` has it, for any number of pictures."""
-        return export_program(self.folded, self.example)
+        # Features that lie channels last are exported with a Gather, which ncnn has not.
+        folded = fold_batch_norm(self.network.classifier, channels_last=False)
+        return export_program(TensorsOnly(folded), self.example)
 
     @cached_property
     def outputs(self) -> list[str]:
