@@ -4,17 +4,17 @@ Each is a process of its own, from its start to the results in a file; they take
 
     python benchmarks/folder.py wide-resnet50                  # 2,000 JPEGs of 500x375
     python benchmarks/folder.py wide-resnet50 --pictures 500 --runs 1 --workers 2
-    python benchmarks/folder.py digits                         # the embedded model
-    python benchmarks/folder.py memory                         # of 1,000 and of 20,000 files
+    python benchmarks/folder.py digits           # the embedded model on 1,797 PNGs of 8x8
+    python benchmarks/folder.py digits-jpegs     # and on the JPEGs
+    python benchmarks/folder.py memory           # of 1,000 and of 20,000 PNGs, links to a few
 
 Options that it does not know go to ``wrn predict``; without any, that has ``--backend auto``.
 ``int8`` is calibrated, in the same process, with 300 of the pictures. ``wide-resnet50`` has random
-weights, the same for all. ``digits`` are 1,797 PNGs of 8x8 pixels, and the JPEGs; mmpretrain gets
-the network, which it has not, from this package.
+weights, the same for all. mmpretrain gets the digits' network, which it has not, from this package.
 
 ``whole`` is the number of pictures by the seconds of the process. ``steady`` is without what comes
-before and after: it takes a second process with an eighth of the pictures, or of ``digits``, which
-are quick, with eight times as many (links), and divides the difference in pictures by that in
+before and after: it takes a second process with an eighth of the pictures, or, as the digits' model
+is quick, with eight times as many (links), and divides the difference in pictures by that in
 seconds. Ratios are those of each round, medians with the least and the most. ``memory`` is the most
 that the process held; it is read from ``/proc``, which Linux has.
 """
@@ -25,7 +25,6 @@ import statistics
 import tempfile
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 from contestants import Task, write_files
@@ -49,11 +48,6 @@ def link(pictures: list[Path], folder: Path, number: int) -> Path:
         picture = pictures[i % len(pictures)]
         (folder / f'{i:06}{picture.suffix}').hardlink_to(picture)
     return folder
-
-
-def write_jpegs(folder: Path, number: int) -> list[Path]:
-    (folder / 'jpegs').mkdir()
-    return write_pictures(folder / 'jpegs', 1, number)
 
 
 def write_pngs(folder: Path) -> list[Path]:
@@ -143,30 +137,29 @@ def compare_memory(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or '').splitlines()[0])
-    parser.add_argument('what', choices=['wide-resnet50', 'digits', 'memory'])
-    parser.add_argument('--pictures', type=int, default=2000, help='JPEGs')
+    parser.add_argument('what', choices=['wide-resnet50', 'digits', 'digits-jpegs', 'memory'])
+    parser.add_argument('--pictures', type=int, default=2000, help='of the folder')
     parser.add_argument('--files', type=int, nargs='+', default=[1_000, 20_000], help='of memory')
     parser.add_argument('--runs', type=int, default=3)
     parser.add_argument('--json', type=Path, metavar='FILE', help='write all figures here')
     args, rest = parser.parse_known_args()
     options: Options = ('--backend', 'auto', *rest)
-    results: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        task = make_task(args.what if args.what == 'wide-resnet50' else 'digits', folder)
-        if args.what == 'memory':
-            pictures = write_pngs(folder)
-            results['memory'] = compare_memory(task, pictures, args.files, options)
+        task = make_task('wide-resnet50' if args.what == 'wide-resnet50' else 'digits', folder)
+        if args.what in ('digits', 'memory'):
+            pictures = write_pngs(folder)[: args.pictures]
         else:
-            kinds = {f'{args.pictures} JPEGs': write_jpegs(folder, args.pictures)}
-            if args.what == 'digits':
-                kinds['1797 PNGs'] = write_pngs(folder)
-            for kind, pictures in kinds.items():
-                title = f'{args.what} on {kind}'
-                results[kind] = compare(title, task, pictures, args.runs, options)
+            (folder / 'jpegs').mkdir()
+            pictures = write_pictures(folder / 'jpegs', 1, args.pictures)
+        if args.what == 'memory':
+            rows = compare_memory(task, pictures, args.files, options)
+        else:
+            title = f'{args.what}, {len(pictures)} pictures'
+            rows = compare(title, task, pictures, args.runs, options)
     if args.json:
         facts = dict(what=args.what, machine=describe_machine(), versions=versions())
-        args.json.write_text(json.dumps(dict(**facts, results=results), indent=2) + '\n')
+        args.json.write_text(json.dumps(dict(**facts, results=rows), indent=2) + '\n')
 
 
 if __name__ == '__main__':
