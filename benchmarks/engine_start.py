@@ -24,10 +24,11 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
-from contestants import MODELS, Task, contestants, write_files
+from contestants import contestants
 from machine import describe_machine, versions
 from predict_jobs import Job, run
 from scaling import Values, print_table, take_turns
+from tasks import MODELS, Task, write_files
 
 PROCESS = """
 import time
@@ -36,7 +37,8 @@ import json, sys, warnings
 from pathlib import Path
 warnings.simplefilter('ignore')
 name, model, folder = sys.argv[1:]
-from contestants import Task, contestants
+from contestants import contestants
+from tasks import Task
 task = Task(model, Path(folder), 1)
 (contestant,) = contestants(model, [name])
 contestant.build(task)(task.inputs())

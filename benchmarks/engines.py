@@ -40,12 +40,13 @@ from typing import Any
 import numpy as np
 import torch
 from cifar import convolution_rate, timed
-from contestants import MODELS, Contestant, Network, Task, contestants, load, write_files
+from contestants import Contestant, Network, contestants, load
 from engines_figure import draw, taken
 from machine import describe_machine, versions
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
+from tasks import MODELS, Task, write_files
 from torch import Tensor
 
 from wrn.engines import EngineError
@@ -83,15 +84,15 @@ class Entry:
         return np.array([np.median(seconds) for seconds in self.rounds])
 
 
-class Hall:
-    """Where all are built, once, or what is tuned once for each size of batches."""
+class Builder:
+    """Builds all: once, and what is tuned once for each size of batches."""
 
     def __init__(self, everybody: list[Contestant]) -> None:
         self.everybody = everybody
         self.built: dict[str, Entry] = {}
         self.skipped: dict[str, str] = {}
 
-    def enter(self, task: Task) -> list[Entry]:
+    def build_all(self, task: Task) -> list[Entry]:
         entries = []
         for one in watch(self.everybody, f'Building for batches of {task.batch_size}'):
             entry = self.built.get(one.name) or self.build(one, task)
@@ -215,7 +216,7 @@ def main() -> None:
     parser.add_argument('--json', type=Path, metavar='FILE', help='write all figures here')
     parser.add_argument('--png', type=Path, metavar='FILE', help='draw the images per second here')
     args = parser.parse_args()
-    hall = Hall(contestants(args.model, args.only))
+    builder = Builder(contestants(args.model, args.only))
     rates: dict[str, float] = {}
     records = []
     with tempfile.TemporaryDirectory() as folder:
@@ -223,7 +224,7 @@ def main() -> None:
         write_files(task)
         for batch_size in args.batch_sizes:
             task = task._replace(batch_size=batch_size)
-            entries = hall.enter(task)
+            entries = builder.build_all(task)
             rounds = args.rounds if batch_size < 32 else -(-args.rounds // 2)
             for name, rate in measure(entries, task, rounds).items():
                 rates[name] = max(rates.get(name, 0.0), rate)
@@ -235,7 +236,7 @@ def main() -> None:
         rates=rates,
         limit=max(rates.values()) / MODELS[args.model].multiply_adds,  # images per second
         records=records,
-        skipped=hall.skipped,
+        skipped=builder.skipped,
     )
     print_table(results)
     if args.json:

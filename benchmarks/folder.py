@@ -27,13 +27,13 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from contestants import Task, write_files
 from machine import describe_machine, versions
 from pictures import write_digits, write_pictures
 from predict_jobs import DIGITS, Job, JobError, Options, run
 from rich.console import Console
 from rich.table import Table
 from scaling import Values, print_table, take_turns
+from tasks import Task, write_files
 
 import wrn
 

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from contestants import MODELS, ROOT, Task
+from tasks import MODELS, ROOT, Task
 
 NAME = 'wide-resnet50_3rdparty_8xb32_in1k'  # here and in mmpretrain
 DIGITS = 'wide-resnet16-2_1xb64_digits'
