@@ -53,11 +53,11 @@ class Block(nn.Module):
         return self.conv2(self.relu(self.bn2(self.conv1(out)))) + shortcut
 
 
-def plain_network() -> nn.Module:
+def plain_network(blocks: int = 4, widths: Iterable[tuple[int, int]] = WIDTHS) -> nn.Module:
     layers: list[nn.Module] = [nn.Conv2d(3, 16, 3, 1, 1, bias=False)]
     channels = 16
-    for stage, (width, _) in enumerate(WIDTHS):
-        for block in range(4):
+    for stage, (width, _) in enumerate(widths):
+        for block in range(blocks):
             layers.append(Block(channels, width, 2 if stage and not block else 1))
             channels = width
     layers += [nn.BatchNorm2d(channels), nn.ReLU(inplace=True), nn.AdaptiveAvgPool2d(1)]
@@ -109,22 +109,25 @@ def convolution_rate(
     batch: int,
     sizes: Iterable[tuple[int, int]],
     orders: Iterable[torch.memory_format] = (torch.contiguous_format,),
+    kernels: Iterable[int] = (3,),
 ) -> float:
-    """Measure the best rate of a 3x3 convolution in one of the sizes and orders of memory.
+    """Measure the best rate of a convolution in one of the sizes and orders of memory.
 
     Args:
         batch: The number of pictures.
         sizes: Channels and pixels of a side of each.
         orders: Those of weights and pictures.
+        kernels: The pixels of a side of each kernel.
 
     Returns:
         Multiply-adds a second.
     """
     best = 0.0
-    for (channels, pixels), order in itertools.product(sizes, orders):
-        conv = nn.Conv2d(channels, channels, 3, padding=1, bias=False).to(memory_format=order)
+    for (channels, pixels), order, kernel in itertools.product(sizes, orders, kernels):
+        conv = nn.Conv2d(channels, channels, kernel, padding=kernel // 2, bias=False)
+        conv.to(memory_format=order)
         x = torch.randn(batch, channels, pixels, pixels).contiguous(memory_format=order)
-        amount = batch * pixels**2 * channels**2 * 9
+        amount = batch * pixels**2 * channels**2 * kernel**2
         with torch.no_grad():
             best = max(best, *(amount / timed(partial(conv, x)) for _ in range(5)))
     return best

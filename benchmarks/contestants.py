@@ -1,0 +1,160 @@
+"""Who takes part in engines.py and engine_start.py, and how each is built from files of weights.
+
+Everything is imported where it is built, so that a process that builds one imports but that.
+"""
+
+import functools
+from collections.abc import Callable
+from fnmatch import fnmatch
+from typing import Any, NamedTuple
+
+import torch
+from tasks import MODELS, ROOT, Task, plain_network
+from torch import Tensor, nn
+
+Network = Callable[[Tensor], Tensor]  # from pictures (N, 3, H, W) to scores (N, classes)
+
+
+class Contestant(NamedTuple):
+    """One who takes part.
+
+    ``kind`` is ``ours``; ``eager`` or ``compiled``, of which the best are what ours is compared
+    with; or ``other``. What is ``tuned`` is built for one size of batches.
+    """
+
+    name: str
+    kind: str
+    build: Callable[[Task], Network]
+    precision: str = 'float32'
+    tuned: bool = False
+
+
+def timm_network(task: Task) -> nn.Module:
+    import timm
+
+    return timm.create_model('wide_resnet50_2')
+
+
+def build_ours(task: Task, backend: str = 'eager', precision: str = 'float32') -> Network:
+    import wrn
+
+    return without_gradients(
+        wrn.get_model(
+            ROOT / MODELS[task.model].config,
+            task.openmmlab,
+            backend=backend,
+            precision=precision,
+            batch_size=task.batch_size,
+            calibration=task.calibration if precision == 'int8' else None,
+        )
+    )
+
+
+def build_mmpretrain(task: Task) -> Network:
+    import mmpretrain
+
+    name = 'wide-resnet50_3rdparty_8xb32_in1k'
+    return without_gradients(mmpretrain.get_model(name, str(task.openmmlab)))
+
+
+def load(task: Task, make: Callable[[Task], nn.Module] = plain_network) -> nn.Module:
+    network = make(task)
+    network.load_state_dict(torch.load(task.weights))
+    return network.eval()
+
+
+def build_torch(
+    task: Task,
+    make: Callable[[Task], nn.Module] = plain_network,
+    order: torch.memory_format = torch.contiguous_format,
+    compiled: bool = False,
+) -> Network:
+    network = load(task, make).to(memory_format=order)
+    if compiled:
+        network.compile(dynamic=False)
+    return without_gradients(lambda inputs: network(inputs.contiguous(memory_format=order)))
+
+
+def without_gradients(network: Network) -> Network:
+    def run(inputs: Tensor) -> Tensor:
+        with torch.inference_mode():
+            return network(inputs)
+
+    return run
+
+
+def build_onnxruntime(task: Task) -> Network:
+    """Build ONNX Runtime's session of torch's export."""
+    import onnxruntime
+
+    path = task.folder / 'plain.onnx'
+    example = task._replace(
+        batch_size=2
+    ).inputs()  # of one, torch would take the number to be fixed
+    names, sizes = ['x'], ({0: torch.export.Dim('batch')},)
+    torch.onnx.export(
+        load(task), (example,), path, input_names=names, dynamic_shapes=sizes, verbose=False
+    )
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    session = onnxruntime.InferenceSession(path, options, ['CPUExecutionProvider'])
+    return lambda inputs: torch.from_numpy(session.run(None, {'x': inputs.numpy()})[0])
+
+
+def build_openvino(task: Task, **hints: str) -> Network:
+    """Build OpenVINO's network of what it converts by itself."""
+    import openvino
+
+    inputs = task.inputs()
+    shape = [-1, *inputs.shape[1:]]
+    converted = openvino.convert_model(load(task), input=shape, example_input=inputs)
+    settings: dict[str, Any] = dict(hints, INFERENCE_NUM_THREADS=torch.get_num_threads())
+    network = openvino.compile_model(converted, 'CPU', settings)
+    return lambda inputs: torch.from_numpy(network(inputs.numpy())[0])
+
+
+def contestants(model: str, patterns: list[str]) -> list[Contestant]:
+    """Return those of a model whose names match one of some patterns."""
+    plain = 'torchvision' if model == 'wide-resnet50' else 'plain torch'
+    everybody = [
+        *ours('eager', 'fused'),
+        *ours('onnxruntime', 'openvino'),
+        *ours('compile', 'ncnn', 'auto', tuned=True),
+        *ours('openvino', precision='bfloat16'),
+        *ours('openvino', precision='int8'),
+        *torch_ones(plain, plain_network),
+    ]
+    if model == 'wide-resnet50':
+        everybody += torch_ones('timm', timm_network)
+        everybody.append(Contestant('mmpretrain, eager', 'eager', build_mmpretrain))
+    f32 = functools.partial(build_openvino, INFERENCE_PRECISION_HINT='f32')
+    everybody += [
+        Contestant(f'{plain}, ONNX Runtime', 'compiled', build_onnxruntime),
+        Contestant(f'{plain}, OpenVINO', 'compiled', f32),
+        # It takes bfloat16 where the CPU has it.
+        Contestant(f'{plain}, OpenVINO by default', 'other', build_openvino, 'bfloat16'),
+    ]
+    return [one for one in everybody if any(fnmatch(one.name, p) for p in patterns)]
+
+
+def ours(*backends: str, precision: str = 'float32', tuned: bool = False) -> list[Contestant]:
+    suffix = '' if precision == 'float32' else f' {precision}'
+    return [
+        Contestant(
+            f'ours, {backend}{suffix}',
+            'ours',
+            functools.partial(build_ours, backend=backend, precision=precision),
+            precision,
+            tuned,
+        )
+        for backend in backends
+    ]
+
+
+def torch_ones(name: str, make: Callable[[Task], nn.Module]) -> list[Contestant]:
+    last = functools.partial(build_torch, make=make, order=torch.channels_last)
+    return [
+        Contestant(f'{name}, eager', 'eager', functools.partial(build_torch, make=make)),
+        Contestant(f'{name}, channels_last', 'eager', last),
+        Contestant(f'{name}, compiled', 'compiled', functools.partial(last, compiled=True)),
+    ]

@@ -1,0 +1,249 @@
+"""Inference: ours in each engine, and mmpretrain, torchvision, timm, ONNX Runtime and OpenVINO.
+
+All take turns in one process, round by round, there and back, on the same random weights and
+pictures, after a check that they compute the same::
+
+    python benchmarks/engines.py --json engines.json --png engines.png
+    python benchmarks/engines.py --model wide-resnet28-10    # or digits; others are plain torch
+    python benchmarks/engines.py --only 'ours, *' '*OpenVINO*' --batch-sizes 8
+
+A turn lasts a second, or one call (four of single pictures) if that is longer; of batches of 32 and
+more, of which a call takes seconds, there are half the rounds. All have as many threads as torch
+(``OMP_NUM_THREADS``). Build and warm-up take as long as the turns: a quarter of an hour in all.
+
+Models are float32 but for those named otherwise. OpenVINO takes bfloat16 by itself where a CPU has
+it, hence its row ``by default``. ``compiled`` is ``torch.compile`` with channels last. ``p50`` and
+``p99`` are those of all calls; if these are few, p99 is about the longest. ``to eager`` and ``to
+compiled`` are the images per second as a multiple of those of the best of the others that run
+eagerly, and that anything compiled, in float32: medians over the rounds. ``difference`` is the
+largest from plain eager torch, as a share of the largest score.
+
+``share`` is the rate of the network's multiply-adds, of the best that torch reaches on this machine
+in float32, in a product of large matrices or a single convolution (3x3 or 1x1) of the network's
+sizes. It counts the multiply-adds of a direct convolution: ncnn computes 3x3 convolutions by
+Winograd's algorithm, with fewer, and int8 and bfloat16 are other instructions, so they can have
+more than 1.
+"""
+
+import argparse
+import contextlib
+import json
+import logging
+import tempfile
+import time
+import warnings
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from cifar import convolution_rate, timed
+from contestants import Contestant, Network, contestants, load
+from engines_figure import draw, taken
+from machine import describe_machine, versions
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+from tasks import MODELS, Task, write_files
+from torch import Tensor
+
+from wrn.engines import EngineError
+from wrn.engines.checking import TOLERANCES, compare
+
+TURN = 1.0  # seconds
+ORDERS = (torch.contiguous_format, torch.channels_last)
+watch = partial(track, console=Console(stderr=True), transient=True)
+
+
+class Entry:
+    """One who takes part, its network, what was told when it was built, and its times."""
+
+    def __init__(self, contestant: Contestant, network: Network, note: str) -> None:
+        self.contestant, self.network, self.note = contestant, network, note
+        self.difference = 0.0
+        self.rounds: list[list[float]] = []
+
+    def check(self, plain: Network, inputs: Tensor) -> None:
+        """Check that it computes what the others do, or its times could not be compared."""
+        difference = compare(lambda x: (self.network(x),), lambda x: (plain(x),), inputs)
+        self.difference = difference.maximum
+        tolerance = TOLERANCES[self.contestant.precision]
+        assert self.difference <= tolerance, (self.contestant.name, difference)
+
+    def take_turn(self, inputs: Tensor) -> None:
+        time.sleep(0.05)  # until the threads of who had the last turn have gone to sleep
+        seconds: list[float] = []
+        while sum(seconds) < TURN or len(seconds) < 4 // len(inputs):
+            seconds.append(timed(partial(self.network, inputs)))
+        self.rounds.append(seconds)
+
+    def medians(self) -> np.ndarray:
+        """Return the median time of a call in each round."""
+        return np.array([np.median(seconds) for seconds in self.rounds])
+
+
+class Builder:
+    """Builds all: once, and what is tuned once for each size of batches."""
+
+    def __init__(self, everybody: list[Contestant]) -> None:
+        self.everybody = everybody
+        self.built: dict[str, Entry] = {}
+        self.skipped: dict[str, str] = {}
+
+    def build_all(self, task: Task) -> list[Entry]:
+        entries = []
+        for one in watch(self.everybody, f'Building for batches of {task.batch_size}'):
+            entry = self.built.get(one.name) or self.build(one, task)
+            if entry is None:
+                continue
+            if not one.tuned:
+                self.built[one.name] = entry
+            entries.append(Entry(one, entry.network, entry.note))
+        return entries
+
+    def build(self, one: Contestant, task: Task) -> Entry | None:
+        try:
+            with told() as lines, warnings.catch_warnings():
+                warnings.simplefilter('ignore')  # exporters', about their own insides
+                network = one.build(task)
+        except (EngineError, ImportError) as error:
+            self.skipped[one.name] = str(error)
+            return None
+        return Entry(one, network, '; '.join(lines))
+
+
+@contextlib.contextmanager
+def told() -> Iterator[list[str]]:
+    """Collect what ``wrn`` tells of the engines that it builds."""
+    lines: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: lines.append(record.getMessage())  # type: ignore[method-assign]
+    logger = logging.getLogger('wrn')
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield lines
+    finally:
+        logger.removeHandler(handler)
+
+
+def matrix_rate(size: int = 2048) -> float:
+    """Measure the multiply-adds a second of a product of two square matrices."""
+    a, b = torch.randn(2, size, size)
+    return size**3 / min(timed(partial(torch.mm, a, b)) for _ in range(3))
+
+
+def measure(entries: list[Entry], task: Task, rounds: int) -> dict[str, float]:
+    """Check all, let them take turns, and return the rates of the machine meanwhile."""
+    inputs, plain = task.inputs(), load(task)
+    for entry in watch(entries, 'Checking'):  # which warms them up, too
+        entry.check(plain, inputs)
+    rates = dict.fromkeys(('matrix product', 'convolution'), 0.0)
+    sizes = MODELS[task.model].convolutions
+    for run in watch(range(rounds), f'Batches of {task.batch_size}'):
+        convolution = convolution_rate(min(task.batch_size, 8), sizes, ORDERS, (3, 1))
+        for name, rate in zip(rates, (matrix_rate(), convolution), strict=True):
+            rates[name] = max(rates[name], rate)
+        for entry in entries[:: 1 if run % 2 else -1]:  # in turn, there and back
+            entry.take_turn(inputs)
+    return rates
+
+
+def summarise(entries: list[Entry], batch_size: int) -> list[dict[str, Any]]:
+    """Make a record of each: what it is, and its figures."""
+    best: dict[str, np.ndarray] = {}
+    for kind in ('eager', 'compiled'):
+        peers = [entry.medians() for entry in entries if entry.contestant.kind == kind]
+        if peers:
+            best[kind] = min(peers, key=np.median)
+    records = []
+    for entry in entries:
+        seconds = np.concatenate(entry.rounds)
+        p50, p99 = np.percentile(seconds, (50, 99))
+        record = dict(
+            batch_size=batch_size,
+            name=entry.contestant.name,
+            kind=entry.contestant.kind,
+            precision=entry.contestant.precision,
+            calls=len(seconds),
+            p50=p50,
+            p99=p99,
+            images_per_second=batch_size / p50,
+            difference=entry.difference,
+            note=entry.note,
+        )
+        for kind, peer in best.items():
+            record[f'to_{kind}'] = float(np.median(peer / entry.medians()))
+        records.append(record)
+    return records
+
+
+def print_table(results: dict[str, Any]) -> None:
+    title = f'{results["model"]}, {results["machine"]}'
+    table = Table(title=title, box=None)
+    columns = ('p50', 'p99', 'images/s', 'to eager', 'to compiled', 'share', 'difference')
+    for column in ('batch', '', *columns):
+        table.add_column(column, justify='right' if column else 'left', no_wrap=True)
+    records = results['records']
+    for record, following in zip(records, [*records[1:], None], strict=True):
+        table.add_row(
+            str(record['batch_size']),
+            record['name'] + taken(record),
+            f'{1000 * record["p50"]:.2f} ms',
+            f'{1000 * record["p99"]:.2f} ms',
+            f'{record["images_per_second"]:.2f}',
+            *(f'{record[key]:.3f}' if key in record else '' for key in ('to_eager', 'to_compiled')),
+            f'{record["images_per_second"] / results["limit"]:.2f}',
+            f'{record["difference"]:.0e}',
+            end_section=following is None or following['batch_size'] != record['batch_size'],
+        )
+    Console(width=120).print(table)
+    for name, rate in results['rates'].items():
+        print(f'best {name}: {2 * rate / 1e9:.0f} GFLOP/s')
+    print(f'limit: {results["limit"]:.2f} images/s')
+    for name, reason in results['skipped'].items():
+        print(f'left out: {name} ({reason})')
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or '').splitlines()[0])
+    parser.add_argument('--model', choices=MODELS, default='wide-resnet50')
+    parser.add_argument('--batch-sizes', type=int, nargs='+', default=[1, 8, 32])
+    parser.add_argument('--rounds', type=int, default=5)
+    parser.add_argument('--only', nargs='+', default=['*'], metavar='NAME', help='names, * for any')
+    parser.add_argument('--json', type=Path, metavar='FILE', help='write all figures here')
+    parser.add_argument('--png', type=Path, metavar='FILE', help='draw the images per second here')
+    args = parser.parse_args()
+    builder = Builder(contestants(args.model, args.only))
+    rates: dict[str, float] = {}
+    records = []
+    with tempfile.TemporaryDirectory() as folder:
+        task = Task(args.model, Path(folder), 1)
+        write_files(task)
+        for batch_size in args.batch_sizes:
+            task = task._replace(batch_size=batch_size)
+            entries = builder.build_all(task)
+            rounds = args.rounds if batch_size < 32 else -(-args.rounds // 2)
+            for name, rate in measure(entries, task, rounds).items():
+                rates[name] = max(rates.get(name, 0.0), rate)
+            records += summarise(entries, batch_size)
+    results = dict(
+        model=args.model,
+        machine=describe_machine(),
+        versions=versions(),
+        rates=rates,
+        limit=max(rates.values()) / MODELS[args.model].multiply_adds,  # images per second
+        records=records,
+        skipped=builder.skipped,
+    )
+    print_table(results)
+    if args.json:
+        args.json.write_text(json.dumps(results, indent=2) + '\n')
+    if args.png:
+        draw(results, args.png)
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,166 @@
+"""A folder of pictures: ``wrn predict`` and mmpretrain's ``ImageClassificationInferencer``.
+
+Each is a process of its own, from its start to the results in a file; they take turns::
+
+    python benchmarks/folder.py wide-resnet50                  # 2,000 JPEGs of 500x375
+    python benchmarks/folder.py wide-resnet50 --pictures 500 --runs 1 --workers 2
+    python benchmarks/folder.py digits           # the embedded model on 1,797 PNGs of 8x8
+    python benchmarks/folder.py digits-jpegs     # and on the JPEGs
+    python benchmarks/folder.py memory           # of 1,000 and of 20,000 PNGs, links to a few
+
+Options that it does not know go to ``wrn predict``; without any, that has ``--backend auto``.
+``int8`` is calibrated, in the same process, with 300 of the pictures. ``wide-resnet50`` has random
+weights, the same for all. mmpretrain gets the digits' network, which it has not, from this package.
+
+``whole`` is the number of pictures by the seconds of the process. ``steady`` is without what comes
+before and after: it takes a second process with an eighth of the pictures, or, as the digits' model
+is quick, with eight times as many (links), and divides the difference in pictures by that in
+seconds. Ratios are those of each round, medians with the least and the most. ``memory`` is the most
+that the process held; it is read from ``/proc``, which Linux has.
+"""
+
+import argparse
+import json
+import statistics
+import tempfile
+from functools import partial
+from pathlib import Path
+
+import torch
+from machine import describe_machine, versions
+from pictures import write_digits, write_pictures
+from predict_jobs import DIGITS, Job, JobError, Options, run
+from rich.console import Console
+from rich.table import Table
+from scaling import Values, print_table, take_turns
+from tasks import Task, write_files
+
+import wrn
+
+BATCH_SIZE = 32
+SHARE = 8  # the other folder has this part of the pictures, or this many times as many
+
+
+def link(pictures: list[Path], folder: Path, number: int) -> Path:
+    """Make a folder of as many links to the pictures, in turn."""
+    folder.mkdir()
+    for i in range(number):
+        picture = pictures[i % len(pictures)]
+        (folder / f'{i:06}{picture.suffix}').hardlink_to(picture)
+    return folder
+
+
+def write_pngs(folder: Path) -> list[Path]:
+    write_digits(folder / 'digits')
+    return sorted((folder / 'digits').rglob('*.png'))
+
+
+def make_task(model: str, folder: Path) -> Task:
+    """Write the weights: random ones, or the embedded ones so that mmpretrain reads them."""
+    task = Task(model, folder, BATCH_SIZE)
+    if model == 'digits':
+        torch.save(wrn.get_model(DIGITS, pretrained=True).state_dict(), task.openmmlab)
+    else:
+        write_files(task)
+    return task
+
+
+def measure(task: Task, folder: Path, other: Path, options: Options | None) -> Values:
+    """Predict a folder, and another of another size, by mmpretrain if there are no options."""
+    first, second = (run(Job(task, inputs), options) for inputs in (folder, other))
+    number = len(list(folder.iterdir()))
+    more = len(list(other.iterdir())) - number
+    return {
+        'whole': number / first['seconds'],
+        'steady': more / (second['seconds'] - first['seconds']),
+        'memory': first['peak'],
+    }
+
+
+def compare(
+    title: str, task: Task, pictures: list[Path], runs: int, options: Options
+) -> dict[str, list[Values]]:
+    """Let all take turns on some pictures, and print what they reach."""
+    with tempfile.TemporaryDirectory(dir=task.folder) as name:
+        number = len(pictures)
+        folder = link(pictures, Path(name, 'folder'), number)
+        number = number * SHARE if task.model == 'digits' else max(1, number // SHARE)
+        other = link(pictures, Path(name, 'other'), number)
+        int8: Options = (*options, '--precision', 'int8', '--calibration', folder)
+        ways = {'ours, float32': options, 'ours, int8': int8, 'mmpretrain': None}
+        turns = {}
+        for way, of in ways.items():
+            try:
+                run(Job(task, min(folder.iterdir())), of)  # warm the disk cache
+            except JobError as error:  # such as int8 that differs too much from float32
+                print(f'left out: {way} on {title} ({str(error).splitlines()[-1]})')
+            else:
+                turns[way] = partial(measure, task, folder, other, of)
+        rows = take_turns(runs, turns, title)
+    print_rates(f'{title}, medians of {runs}', rows)
+    return rows
+
+
+def print_rates(title: str, rows: dict[str, list[Values]]) -> None:
+    table = Table(title=title, box=None)
+    for column in ('', 'whole', 'ratio', 'least to most', 'steady', 'ratio', 'least to most'):
+        table.add_column(column, justify='right' if column else 'left', no_wrap=True)
+    table.add_column('memory', justify='right', no_wrap=True)
+    for way, values in rows.items():
+        cells = []
+        for key in ('whole', 'steady'):
+            theirs = rows['mmpretrain']
+            ratios = sorted(a[key] / b[key] for a, b in zip(values, theirs, strict=True))
+            cells += [
+                f'{statistics.median(value[key] for value in values):.1f} /s',
+                f'{statistics.median(ratios):.2f}',
+                f'{ratios[0]:.2f} to {ratios[-1]:.2f}',
+            ]
+        memory = statistics.median(value['memory'] for value in values)
+        table.add_row(way, *cells, f'{memory:.0f} MiB')
+    Console(width=120).print(table)
+
+
+def compare_memory(
+    task: Task, pictures: list[Path], numbers: list[int], options: Options
+) -> dict[str, list[Values]]:
+    """Print the most memory of folders with numbers of files."""
+    turns = {}
+    for number in numbers:
+        folder = link(pictures[:10], task.folder / f'{number}', number)
+        for way, of in (('ours', options), ('mmpretrain', None)):
+            turns[f'{number:,} files, {way}'] = partial(run, Job(task, folder), of)
+    rows = take_turns(1, turns, 'Memory')
+    print_table('seconds, and peak memory in MiB', rows, dict(seconds=1, peak=0))
+    return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or '').splitlines()[0])
+    parser.add_argument('what', choices=['wide-resnet50', 'digits', 'digits-jpegs', 'memory'])
+    parser.add_argument('--pictures', type=int, default=2000, help='of the folder')
+    parser.add_argument('--files', type=int, nargs='+', default=[1_000, 20_000], help='of memory')
+    parser.add_argument('--runs', type=int, default=3)
+    parser.add_argument('--json', type=Path, metavar='FILE', help='write all figures here')
+    args, rest = parser.parse_known_args()
+    options: Options = ('--backend', 'auto', *rest)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        task = make_task('wide-resnet50' if args.what == 'wide-resnet50' else 'digits', folder)
+        if args.what in ('digits', 'memory'):
+            pictures = write_pngs(folder)[: args.pictures]
+        else:
+            (folder / 'jpegs').mkdir()
+            pictures = write_pictures(folder / 'jpegs', 1, args.pictures)
+        if args.what == 'memory':
+            rows = compare_memory(task, pictures, args.files, options)
+        else:
+            title = f'{args.what}, {len(pictures)} pictures'
+            rows = compare(title, task, pictures, args.runs, options)
+    if args.json:
+        facts = dict(what=args.what, machine=describe_machine(), versions=versions())
+        args.json.write_text(json.dumps(dict(**facts, results=rows), indent=2) + '\n')
+
+
+if __name__ == '__main__':
+    main()
