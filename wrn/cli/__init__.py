@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from wrn.cli import (
     check_data,
     convert,
+    features,
     finetune,
     fit_check,
     info,
@@ -28,6 +29,7 @@ _COMMANDS = {
     'list': list_command,
     'info': info,
     'predict': predict,
+    'features': features,
     'prepare-imagenet': prepare_imagenet,
     'check-data': check_data,
     'train': train,

@@ -4,23 +4,19 @@ import argparse
 import contextlib
 import json
 import sys
-import warnings
 from collections.abc import Iterator, Sequence
 from typing import IO, Any
 
-import torch
-from mmengine.device import get_device
-from mmengine.model import BaseModel
 from mmpretrain.structures import DataSample
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import track
 from rich.table import Table
 
+from wrn.cli.loading import load_model
 from wrn.cli.outputs import check_out
-from wrn.errors import PictureError, RandomWeightsWarning, WrnError
+from wrn.errors import PictureError, WrnError
 from wrn.files import write_atomically
-from wrn.hub import get_model
 from wrn.inference.predictor import Predictor
 from wrn.pictures import Picture, find_pictures
 
@@ -51,7 +47,7 @@ def run(args: argparse.Namespace) -> None:
     if args.out not in (None, '-'):
         check_out(args.out)
     pictures = list(find_pictures(args.inputs))
-    predictor = Predictor(_load_model(args))
+    predictor = Predictor(load_model(args))
     with _open_output(args.out) as file:  # first, so that no prediction is lost if it cannot be
         records = _predict(predictor, pictures, args)
         if file:
@@ -92,22 +88,6 @@ def _predict(
         dict(img_path=str(picture), **_describe(sample, predictor.classes, args.topk))
         for picture, sample in zip(pictures, samples, strict=True)
     ]
-
-
-def _load_model(args: argparse.Namespace) -> BaseModel:
-    device = args.device or get_device()
-    try:
-        torch.zeros(1, device=device).item()
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise WrnError(f'--device {device}: cannot be used here ({reason})') from error
-    with warnings.catch_warnings():
-        warnings.simplefilter('error', RandomWeightsWarning)
-        try:
-            return get_model(args.model, args.checkpoint or True, device)
-        except RandomWeightsWarning as warning:
-            cure = '' if args.checkpoint else '; give weights with --checkpoint'
-            raise WrnError(f'{args.model}: {warning}{cure}') from None
 
 
 def _describe(
