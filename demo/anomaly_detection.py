@@ -21,21 +21,24 @@ import wrn
 
 SIZE = 256  # pixels; of these the network sees the 224 in the middle
 SEEN = slice(16, 240)
-GOOD, TESTED = 24, 12  # pictures to learn from; and those to test on, of which half are good
+GOOD, TESTED = 24, 20  # pictures to learn from; and those to test on, of which half are good
 KEPT = 400  # patches of the good pictures
 
 
 def weave(rng: np.random.Generator) -> Image.Image:
-    """Draw a fabric: threads across threads, each time shifted, a little noisy."""
-    y, x = np.mgrid[:SIZE, :SIZE] + rng.uniform(0, 16, (2, 1, 1))
-    over = (x // 8 + y // 8) % 2  # which of the two threads lies above
-    light = np.where(over, np.sin(np.pi * (x % 8) / 8), np.sin(np.pi * (y % 8) / 8))
-    pixels = light[..., None] * (150, 130, 100) + 60 + rng.normal(0, 8, (SIZE, SIZE, 1))
+    """Draw a fabric: threads of 8 pixels across threads, a little wavy and noisy."""
+    y, x = np.mgrid[:SIZE, :SIZE] / SIZE
+    (a, b), (c, d) = rng.uniform(0, 2 * np.pi, (2, 2))
+    across = SIZE * x + 8 * np.sin(5 * y + a) + 4 * np.sin(7 * x + b)
+    along = SIZE * y + 8 * np.sin(5 * x + c) + 4 * np.sin(7 * y + d)
+    seen = np.where((across // 8 + along // 8) % 2, across, along)  # of two threads the upper one
+    light = np.sin(np.pi * (seen % 8) / 8)[..., None]
+    pixels = 60 + (150, 130, 100) * light + rng.normal(0, 8, (SIZE, SIZE, 1))
     return Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
 
 
 def damage(fabric: Image.Image, rng: np.random.Generator) -> tuple[Image.Image, np.ndarray]:
-    """Give a fabric a scratch or a spot where its threads are blurred; return it and the mask."""
+    """Wear off and soil a line or a spot of a fabric; return it and the mask."""
     mask = Image.new('1', fabric.size)
     (x, y), angle = rng.uniform(70, SIZE - 70, 2), rng.uniform(0, 2 * np.pi)
     if rng.random() < 0.5:
@@ -44,8 +47,8 @@ def damage(fabric: Image.Image, rng: np.random.Generator) -> tuple[Image.Image, 
     else:
         width, height = rng.uniform(14, 28, 2)
         ImageDraw.Draw(mask).ellipse((x - width, y - height, x + width, y + height), fill=1)
-    blurred = fabric.filter(ImageFilter.GaussianBlur(3))
-    return Image.composite(blurred, fabric, mask), np.asarray(mask)[SEEN, SEEN]
+    worn = fabric.filter(ImageFilter.GaussianBlur(3)).point(lambda value: 0.7 * value)
+    return Image.composite(worn, fabric, mask), np.asarray(mask)[SEEN, SEEN]
 
 
 def patches(model: torch.nn.Module, pictures: Sequence[Image.Image]) -> np.ndarray:
@@ -80,14 +83,17 @@ def draw(pictures: Sequence[Image.Image], maps: np.ndarray, masks: np.ndarray, o
         row[0].set_ylabel(title)
         for axis in row:
             axis.set(xticks=(), yticks=())
-    figure.savefig(out, dpi=100)
+    figure.savefig(out, dpi=80)
 
 
 def main(argv: Sequence[str] | None = None) -> tuple[float, float]:
     """Run the example; return the AUROC of pictures and that of pixels."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    # The first weights of torchvision's, by which PatchCore's published figures are.
-    parser.add_argument('--model', default='wide-resnet50_3rdparty_8xb32_in1k')
+    parser.add_argument(
+        '--model',
+        default='wide-resnet50_3rdparty_8xb32_in1k',
+        help="one for ImageNet (default: wide-resnet50 with torchvision's first weights)",
+    )
     parser.add_argument('--checkpoint', help="weights (default: the model's own)")
     parser.add_argument('--out', default='anomaly_detection.png', help='figure to draw')
     args = parser.parse_args(argv)
@@ -101,8 +107,8 @@ def main(argv: Sequence[str] | None = None) -> tuple[float, float]:
     damaged, masks = zip(*(damage(weave(rng), rng) for _ in range(TESTED // 2)), strict=True)
     truth = np.concatenate([np.zeros_like(masks), masks])
     tested = patches(model, [*whole, *damaged])
-    distances, _ = NearestNeighbors(n_neighbors=1).fit(memory).kneighbors(
-        tested.reshape(-1, tested.shape[-1])
+    distances, _ = (
+        NearestNeighbors(n_neighbors=1).fit(memory).kneighbors(tested.reshape(-1, tested.shape[-1]))
     )
     maps = functional.interpolate(
         torch.from_numpy(distances).reshape(len(tested), 1, *tested.shape[1:3]),
@@ -112,7 +118,7 @@ def main(argv: Sequence[str] | None = None) -> tuple[float, float]:
     of_pictures = roc_auc_score(truth.any((1, 2)), maps.max((1, 2)))
     of_pixels = roc_auc_score(truth.ravel(), maps.ravel())
     print(f'AUROC of pictures {of_pictures:.3f}, of pixels {of_pixels:.3f}')
-    shown = slice(len(whole) - 1, None)
+    shown = slice(len(whole) - 1, len(whole) + 6)  # a good one, and six that are not
     draw([*whole, *damaged][shown], maps[shown], truth[shown], args.out)
     return of_pictures, of_pixels
 
