@@ -2,8 +2,10 @@
 
 import contextlib
 import logging
+import shutil
 import tempfile
 import warnings
+import weakref
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -47,8 +49,9 @@ class Source:
     @cached_property
     def onnx(self) -> Path:
         """The path of the folded network in ONNX; the file goes with this object."""
-        self._folder = tempfile.TemporaryDirectory(prefix='wrn-')
-        path = Path(self._folder.name, 'network.onnx')
+        folder = tempfile.mkdtemp(prefix='wrn-')
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        path = Path(folder, 'network.onnx')
         write_onnx(self.program, path, self.outputs)
         return path
 
