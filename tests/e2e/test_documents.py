@@ -1,6 +1,7 @@
 """The documents say what is so: their Python runs, their files and commands exist."""
 
 import re
+import shutil
 
 import pytest
 from mmpretrain.datasets import ImageNet
@@ -40,6 +41,7 @@ def test_links_and_paths_exist(checkout):
         'docs/weights.md',
         'docs/cifar.md',
         'docs/data.md',
+        'docs/features.md',
         'docs/finetuning.md',
         'docs/training.md',
         'docs/speed.md',
@@ -68,6 +70,29 @@ def test_the_list_that_scaling_makes_is_that_of_the_folders(checkout, tmp_path, 
     after = ImageNet('data/imagenet', split='train')
     assert after.ann_file.endswith('meta/train.txt')
     assert list(map(after.get_data_info, range(2000))) == [*map(before.get_data_info, range(2000))]
+
+
+@pytest.mark.slow
+def test_features_are_as_the_document_says(run, checkout, tmp_path):
+    """All that it tells to run, in its order."""
+    document = (checkout / 'docs/features.md').read_text()
+    shutil.copytree(checkout / 'demo', tmp_path / 'demo')
+    outputs = [
+        run('bash', '-e', '-c', code, cwd=tmp_path).stdout for code in blocks(document, 'bash')
+    ]
+    for name in ('features.npy', 'maps.safetensors', 'features.parquet'):
+        assert (tmp_path / name).exists()
+    for name in ('features.npy.txt', 'maps.safetensors.txt'):
+        assert (tmp_path / name).read_text() == 'demo/digit_3.png\ndemo/digit_7.png\n'
+    (code,) = blocks(document, 'python')
+    printed = run('python', '-W', 'ignore', '-c', code, cwd=tmp_path).stdout
+    assert printed.replace('\n', ', ').strip(', ') == re.search('# (layer2 .*)', code)[1]
+    claimed, measured = (
+        [float(number) for number in re.search(r'AUROC of .* (.*), .* (.*)', text).groups()]
+        for text in (document, outputs[-1])
+    )
+    assert measured == pytest.approx(claimed, abs=0.01)
+    assert (tmp_path / 'anomaly_detection.png').exists()
 
 
 def test_commands_of_the_documents_parse(readme, capsys):
