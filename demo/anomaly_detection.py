@@ -21,7 +21,7 @@ import wrn
 
 SIZE = 256  # pixels; of these the network sees the 224 in the middle
 SEEN = slice(16, 240)
-GOOD, TESTED = 24, 20  # pictures to learn from; and those to test on, of which half are good
+GOOD, TESTED = 16, 16  # pictures to learn from; and those to test on, of which half are good
 KEPT = 400  # patches of the good pictures
 
 
