@@ -13,7 +13,7 @@ with quick_imports():
     from wrn.datasets import SVHN, Digits
     from wrn.evaluation import Calibration, PredictionWriter
     from wrn.hub import get_model
-    from wrn.inference import inference_model
+    from wrn.inference import extract_features, inference_model
     from wrn.models import WideResNet, WideResNetCIFAR
     from wrn.training.logs import ProgressLogProcessor, ThroughputHook
     from wrn.training.precision import BFloat16OptimWrapper
@@ -38,6 +38,7 @@ __all__ = [
     'WideResNet',
     'WideResNetCIFAR',
     '__version__',
+    'extract_features',
     'get_model',
     'inference_model',
     'list_models',

@@ -1,6 +1,8 @@
 """The documents say what is so: their Python runs, their files and commands exist."""
 
 import re
+import shlex
+import shutil
 
 import pytest
 from mmpretrain.datasets import ImageNet
@@ -41,6 +43,7 @@ def test_links_and_paths_exist(checkout):
         'docs/cifar.md',
         'docs/data.md',
         'docs/export.md',
+        'docs/features.md',
         'docs/finetuning.md',
         'docs/training.md',
         'docs/speed.md',
@@ -69,6 +72,28 @@ def test_the_list_that_scaling_makes_is_that_of_the_folders(checkout, tmp_path, 
     after = ImageNet('data/imagenet', split='train')
     assert after.ann_file.endswith('meta/train.txt')
     assert list(map(after.get_data_info, range(2000))) == [*map(before.get_data_info, range(2000))]
+
+
+@pytest.mark.slow
+def test_features_are_as_the_document_says(run, checkout, tmp_path):
+    """All that it tells to run, in its order."""
+    document = (checkout / 'docs/features.md').read_text()
+    shutil.copytree(checkout / 'demo', tmp_path / 'demo')
+    commands = [line for block in blocks(document, 'bash') for line in block.splitlines()]
+    outputs = [run(*shlex.split(command), cwd=tmp_path).stdout for command in commands]
+    for name in ('features.npy', 'maps.safetensors', 'features.parquet'):
+        assert (tmp_path / name).exists()
+    for name in ('features.npy.txt', 'maps.safetensors.txt'):
+        assert (tmp_path / name).read_text() == 'demo/digit_3.png\ndemo/digit_7.png\n'
+    (code,) = blocks(document, 'python')
+    printed = run('python', '-W', 'ignore', '-c', code, cwd=tmp_path).stdout
+    assert printed.replace('\n', ', ').strip(', ') == re.search('# (layer2 .*)', code)[1]
+    claimed, measured = (
+        [float(number) for number in re.search(r'AUROC of .* (.*), .* (.*)', text).groups()]
+        for text in (document, outputs[-1])
+    )
+    assert measured == pytest.approx(claimed, abs=0.01)
+    assert (tmp_path / 'anomaly_detection.png').exists()
 
 
 def test_commands_of_the_documents_parse(readme, capsys):

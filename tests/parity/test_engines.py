@@ -244,18 +244,29 @@ def test_mistakes(fails, options, message):
 def test_an_engine_that_computes_something_else_is_refused(network, monkeypatch):
     need('ncnn')
     model = network(DIGITS)
-    run = NcnnEngine.__call__
+    run = NcnnEngine.run
 
     def wrong(self, inputs):
         (scores,) = run(self, inputs)
         return (scores * 1.001,)
 
-    monkeypatch.setattr(NcnnEngine, '__call__', wrong)
+    monkeypatch.setattr(NcnnEngine, 'run', wrong)
     with pytest.raises(EngineError, match=r'differs from eager by 1\.0e-03 at most'):
         build_engine(model, torch.randn(1, 3, 16, 16), 'ncnn')
-    monkeypatch.setattr(NcnnEngine, '__call__', lambda self, x: (run(self, x)[0] * torch.nan,))
+    monkeypatch.setattr(NcnnEngine, 'run', lambda self, x: (run(self, x)[0] * torch.nan,))
     with pytest.raises(EngineError, match='differs from eager by nan'):
         build_engine(model, torch.randn(1, 3, 16, 16), 'ncnn')
+
+
+def test_pictures_of_another_size(network):
+    model = network(DIGITS)
+    for name in ENGINES:
+        engine = build_engine(model, torch.randn(2, 3, 16, 16), name).engine
+        if name == 'fused':  # which takes any
+            check(engine, model, (19, 16))
+            continue
+        with pytest.raises(EngineError, match=r'of 16x16 pixels .*, not 19x16'):
+            engine(torch.randn(1, 3, 19, 16))
 
 
 def test_the_best_class_must_be_the_same():

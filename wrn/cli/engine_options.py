@@ -52,6 +52,19 @@ def _add_backend_arguments(group: argparse._ArgumentGroup) -> None:
     )
 
 
+def check_engine_arguments(args: argparse.Namespace) -> None:
+    """Check the numbers among the arguments.
+
+    Args:
+        args: The arguments, with those of :func:`add_engine_arguments`.
+
+    Raises:
+        WrnError: If one is out of its range.
+    """
+    if args.batch_size < 1 or args.workers < 0:
+        raise WrnError('--batch-size must be at least 1, and --workers at least 0')
+
+
 def load_model_with_engine(args: argparse.Namespace, shard: Shard) -> BaseModel:
     """Build the model that the arguments say, with weights, and say what engine it has.
 
@@ -65,8 +78,7 @@ def load_model_with_engine(args: argparse.Namespace, shard: Shard) -> BaseModel:
     Raises:
         WrnError: If it or its weights cannot be had, or would be random.
     """
-    if args.batch_size < 1 or args.workers < 0:
-        raise WrnError('--batch-size must be at least 1, and --workers at least 0')
+    check_engine_arguments(args)
     device = args.device or get_device()
     if device == 'cuda' and shard.count > 1:
         device = f'cuda:{shard.local_index}'

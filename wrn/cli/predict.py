@@ -14,7 +14,7 @@ from rich.table import Table
 
 from wrn.cli.engine_options import add_engine_arguments, load_model_with_engine
 from wrn.cli.outputs import check_out
-from wrn.cli.picture_progress import picture_progress
+from wrn.cli.progress import picture_progress
 from wrn.cli.shards import Shard, find_shard
 from wrn.errors import WrnError
 from wrn.inference.predictor import Predictor
@@ -148,10 +148,11 @@ def _records(
             yield picture
 
     samples = predictor.stream(named(), args.batch_size, args.workers)
-    with picture_progress(total, done, args.batch_size) as advance:
+    with picture_progress(hidden=total is not None and total <= args.batch_size) as progress:
+        task = progress.add_task('Predicting', total=total, completed=done)
         for sample in samples:
             yield describe(names.pop(0), sample, predictor.classes, args.topk)
-            advance()
+            progress.advance(task)
 
 
 def _table(records: list[Record]) -> Table:

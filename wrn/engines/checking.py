@@ -37,13 +37,16 @@ class Difference:
         return f'differs from eager by {self.maximum:.1e} at most{same} ({self.pictures} pictures)'
 
 
-def compare(engine: _Function, network: _Function, inputs: Tensor) -> Difference:
+def compare(
+    engine: _Function, network: _Function, inputs: Tensor, scores: bool = True
+) -> Difference:
     """Compare the outputs of an engine with those of the network.
 
     Args:
         engine: The engine.
         network: The network, which runs eagerly.
         inputs: Normalised pictures, ``(N, C, H, W)``.
+        scores: Whether the outputs are the scores of classes, and not features. Defaults to True.
 
     Returns:
         The difference. Where the network itself is undecided between two classes by less than
@@ -57,9 +60,9 @@ def compare(engine: _Function, network: _Function, inputs: Tensor) -> Difference
         for ours, theirs in zip(outputs, expected, strict=True)
     )
     agreement = None
-    scores, theirs = outputs[0], expected[0]
-    if scores.ndim == 2:
-        chosen = theirs.gather(1, scores.argmax(1, keepdim=True))[:, 0]
+    if scores:
+        theirs = expected[0]
+        chosen = theirs.gather(1, outputs[0].argmax(1, keepdim=True))[:, 0]
         best = theirs.max(1).values
         close = TOLERANCES['float32'] * theirs.abs().max()
         agreement = (best - chosen <= close).double().mean().item()

@@ -34,7 +34,7 @@ class FusedEngine(Engine):
         folded = fold_batch_norm(source.network.classifier, channels_last=True)
         self.network: Callable = TensorsOnly(folded).to(self.dtype)
 
-    def __call__(self, inputs: Tensor) -> tuple[Tensor, ...]:
+    def run(self, inputs: Tensor) -> tuple[Tensor, ...]:
         """Run the network."""
         inputs = inputs.to(self.device, self.dtype).contiguous(memory_format=torch.channels_last)
         with torch.inference_mode():
@@ -62,13 +62,13 @@ class CompiledEngine(FusedEngine):
             return 'torch.compile needs triton; pip install triton'
         return super().missing(device)
 
-    def __call__(self, inputs: Tensor) -> tuple[Tensor, ...]:
+    def run(self, inputs: Tensor) -> tuple[Tensor, ...]:
         """Run the network; what is less than a batch is filled up, so as not to compile again."""
         parts = []
         for part in inputs.split(self.batch_size):
             lacking = self.batch_size - len(part)
             with quiet():
-                outputs = super().__call__(functional.pad(part, (0, 0) * 3 + (0, lacking)))
+                outputs = super().run(functional.pad(part, (0, 0) * 3 + (0, lacking)))
             parts.append([output[: len(part)] for output in outputs])
         return tuple(torch.cat(outputs) for outputs in zip(*parts, strict=True))
 

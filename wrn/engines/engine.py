@@ -28,12 +28,14 @@ class Engine(ABC):
         precisions: Those that it can have.
         requires: The modules that it needs beside torch.
         extra: The extra of this package that installs them.
+        size: The height and width of the pictures that it takes; None for any.
     """
 
     name: ClassVar[str]
     precisions: ClassVar[tuple[str, ...]] = ('float32',)
     requires: ClassVar[tuple[str, ...]] = ()
     extra: ClassVar[str] = ''
+    size: torch.Size | None = None
 
     @abstractmethod
     def __init__(
@@ -41,6 +43,9 @@ class Engine(ABC):
     ) -> None: ...
 
     @abstractmethod
+    def run(self, inputs: Tensor) -> tuple[Tensor, ...]:
+        """Run the network; see :meth:`__call__`."""
+
     def __call__(self, inputs: Tensor) -> tuple[Tensor, ...]:
         """Run the network.
 
@@ -50,7 +55,17 @@ class Engine(ABC):
         Returns:
             What the network computes of them, float32: the scores ``(N, num_classes)``, or
             features.
+
+        Raises:
+            EngineError: If the pictures are not of the size that it was built for.
         """
+        if self.size not in (None, inputs.shape[2:]):
+            sizes = ['x'.join(map(str, size)) for size in (self.size, inputs.shape[2:]) if size]
+            raise EngineError(
+                f'backend {self.name}: was built for pictures of {sizes[0]} pixels (height, width), '
+                f'not {sizes[1]}; let the test pipeline of the config crop them, or take eager'
+            )
+        return self.run(inputs)
 
     @classmethod
     def missing(cls, device: torch.device) -> str | None:
@@ -71,6 +86,7 @@ def missing_packages(modules: Sequence[str], extra: str) -> str | None:
     Args:
         modules: The modules to import.
         extra: The extra of this package that installs them.
+        size: The height and width of the pictures that it takes; None for any.
 
     Returns:
         Which are not there, and how to get them; None if all are.

@@ -40,6 +40,7 @@ class NcnnEngine(Engine):
         import ncnn
 
         self._ncnn = ncnn
+        self.size = source.example.shape[2:]
         self.outputs = [f'out{i}' for i in range(len(source.outputs))]
         threads = torch.get_num_threads()
         self.network = ncnn.Net()
@@ -60,7 +61,7 @@ class NcnnEngine(Engine):
             None if device.type == 'cpu' else f'it runs on the CPU here, not on {device}'
         )
 
-    def __call__(self, inputs: Tensor) -> tuple[Tensor, ...]:
+    def run(self, inputs: Tensor) -> tuple[Tensor, ...]:
         """Run the network."""
         pictures = list(self.workers.map(self._run, inputs.contiguous().numpy()))
         return tuple(torch.from_numpy(np.stack(part)) for part in zip(*pictures, strict=True))

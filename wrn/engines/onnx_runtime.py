@@ -23,6 +23,7 @@ class OnnxRuntimeEngine(Engine):
     def __init__(
         self, source: Source, precision: str = 'float32', calibration: Iterable[Tensor] = ()
     ) -> None:
+        self.size = source.example.shape[2:]
         self._load(str(source.onnx), 'the network', source.example.device, precision)
 
     @classmethod
@@ -83,7 +84,7 @@ class OnnxRuntimeEngine(Engine):
             'instead of onnxruntime'
         )
 
-    def __call__(self, inputs: Tensor) -> tuple[Tensor, ...]:
+    def run(self, inputs: Tensor) -> tuple[Tensor, ...]:
         """Run the network."""
         outputs = self.session.run(None, {INPUT: inputs.contiguous().cpu().numpy()})
         return tuple(torch.from_numpy(output).to(self.device) for output in outputs)

@@ -27,6 +27,7 @@ class OpenVINOEngine(Engine):
     def __init__(
         self, source: Source, precision: str = 'float32', calibration: Iterable[Tensor] = ()
     ) -> None:
+        self.size = source.example.shape[2:]
         network = convert(source.program, source.outputs)
         if precision == 'int8':
             from wrn.engines.quantizing import quantize  # which needs NNCF, too
@@ -77,7 +78,7 @@ class OpenVINOEngine(Engine):
             None if device.type == 'cpu' else f'it runs on the CPU here, not on {device}'
         )
 
-    def __call__(self, inputs: Tensor) -> tuple[Tensor, ...]:
+    def run(self, inputs: Tensor) -> tuple[Tensor, ...]:
         """Run the network."""
         outputs = self.network(inputs.contiguous().numpy()).to_tuple()
         return tuple(torch.from_numpy(output.copy()) for output in outputs)

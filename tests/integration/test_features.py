@@ -1,0 +1,247 @@
+"""``wrn features``: from pictures of all kinds to files, and what is said of mistakes."""
+
+import json
+import re
+import runpy
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.numpy import load_file
+
+import wrn
+from wrn.cli import main
+from wrn.inference import feature_files
+
+DIGITS = 'wide-resnet16-2_1xb64_digits'
+
+
+@pytest.fixture(autouse=True)
+def folder(monkeypatch, tmp_path, rng):
+    """Work in a folder with seven small pictures in `pictures`."""
+    monkeypatch.setenv('COLUMNS', '200')
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'pictures').mkdir()
+    for i in range(7):
+        pixels = rng.integers(0, 256, (20, 16 + i), np.uint8)
+        Image.fromarray(pixels).save(f'pictures/{i}.png')
+    return tmp_path
+
+
+@pytest.fixture
+def pictures(folder):
+    return [f'pictures/{i}.png' for i in range(7)]
+
+
+def features(*arguments):
+    main(['features', '--model', DIGITS, '--batch-size', '3', *map(str, arguments)])
+
+
+def test_a_folder(capsys, pictures):
+    features('pictures', '--stages', 'layer3', 'layer1', '--out', 'x.safetensors')
+    arrays = load_file('x.safetensors')
+    expected = wrn.extract_features(DIGITS, 'pictures', ('layer3', 'layer1'), batch_size=3)
+    assert set(arrays) == {'layer3', 'layer1'}
+    for name, array in arrays.items():
+        assert np.array_equal(array, expected[name])
+    assert Path('x.safetensors.txt').read_text().split() == pictures
+    out, err = capsys.readouterr()
+    assert out == (
+        'x.safetensors: 7 pictures, layer3 128x4x4, layer1 32x16x16, by eager; '
+        'x.safetensors.txt lists the pictures\n'
+    )
+    assert err == ''
+
+
+def test_every_kind_of_input_in_its_order(pictures):
+    Path('some.txt').write_text('\n'.join(reversed(pictures)))
+    with tarfile.open('some.tar', 'w') as archive:
+        archive.add('pictures')
+    inputs = ('pictures/5.png', 'pictures/[34].png', 'some.txt', 'some.tar', 'pictures')
+    features(*inputs, '--pool', '--out', 'x.npy')
+    listed = Path('x.npy.txt').read_text().split()
+    wanted = [5, 3, 4, *range(6, -1, -1), *range(7), *range(7)]
+    assert [path[-len('0.png')] for path in listed] == [str(i) for i in wanted]
+    assert [path for path in listed if '.tar/' in path] == [f'some.tar/{p}' for p in pictures]
+    one = wrn.extract_features(DIGITS, pictures, pool=True)
+    expected = np.hstack([one['layer2'], one['layer3']])[wanted]
+    # Convolutions may sum in another order for another batch size.
+    np.testing.assert_allclose(np.load('x.npy'), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_parquet(pictures):
+    parquet = pytest.importorskip('pyarrow.parquet')
+    features('pictures', '--pool', '--out', 'x.parquet')
+    table = parquet.read_table('x.parquet')
+    assert table['path'].to_pylist() == pictures
+    expected = wrn.extract_features(DIGITS, 'pictures', pool=True, batch_size=3)
+    for name, array in expected.items():
+        assert np.array_equal(table[name].combine_chunks().to_numpy_ndarray(), array)
+
+
+def test_with_an_engine_and_own_weights(capsys, digits_weights):
+    arguments = ['--stages', 'layer2', '--checkpoint', digits_weights, '--workers', '0']
+    features('pictures', *arguments, '--backend', 'fused', '--out', 'x.npy')
+    assert 'x.npy: 7 pictures, layer2 64x8x8, by fused' in capsys.readouterr().out
+    expected = wrn.extract_features(DIGITS, 'pictures', 'layer2')['layer2']
+    np.testing.assert_allclose(np.load('x.npy'), expected, atol=1e-5 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize('suffix', feature_files.SUFFIXES)
+def test_bad_pictures_are_left_out_told_and_counted(fails, capsys, pictures, suffix):
+    if suffix == '.parquet':
+        pytest.importorskip('pyarrow')
+    Path('pictures/2.png').write_text('no picture')
+    inputs = ('none.png', 'pictures')
+    error = fails('features', *inputs, '--model', DIGITS, '--pool', '--out', f'x{suffix}')
+    assert error == 'wrn: error: 2 of 8 pictures could not be read'
+    out, err = capsys.readouterr()
+    assert out.startswith(f'x{suffix}: 6 pictures')
+    assert [line[: len('wrn: pictures/2.png')] for line in err.splitlines()] == [
+        'wrn: none.png: cannot be re'[: len('wrn: pictures/2.png')],
+        'wrn: pictures/2.png',
+    ]
+    if suffix == '.npy':
+        good = [path for path in pictures if '2' not in path]
+        assert Path('x.npy.txt').read_text().split() == good
+        expected = wrn.extract_features(DIGITS, good, pool=True)
+        expected = np.hstack(list(expected.values()))
+        np.testing.assert_allclose(np.load('x.npy'), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_no_readable_picture(fails, folder):
+    Path('bad.png').write_text('no picture')
+    error = fails('features', 'bad.png', '--model', DIGITS, '--pool', '--out', 'x.npy')
+    assert error == 'wrn: error: no picture could be read; x.npy is not written'
+    assert {path.name for path in folder.iterdir()} == {'bad.png', 'pictures'}
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (
+            ['--stages', 'layer2', 'layer4'],
+            '--stages layer2 layer4: must be different ones of layer1, layer2, layer3',
+        ),
+        (['--stages', 'layer2', 'layer2'], '--stages layer2 layer2: must be different ones of'),
+        (['--out', 'x.csv'], '--out x.csv: features are written as .npy, .safetensors, .parquet'),
+        (['--out', 'x.npy'], '--out x.npy: maps of several stages are no single array; write .saf'),
+        (['--out', 'no/x.npy'], 'cannot be written (the folder does not exist)'),
+        (['--out', 'pictures'], '--out pictures: features are written as'),
+        (['--batch-size', '0'], '--batch-size must be at least 1'),
+        (['--workers', '-1'], '--workers at least 0'),
+        (['--model', 'wide-resnet16-2'], "unknown model 'wide-resnet16-2'; did you mean"),
+        (['--model', 'wide-resnet50'], 'no pretrained weights; the model is random; give weights'),
+        (['--checkpoint', 'none.pth'], 'none.pth'),
+        (['--device', 'cuda:7'], '--device cuda:7: cannot be used here'),
+        (['--backend', 'tensorrt'], '--backend tensorrt: '),
+    ],
+)
+def test_mistakes(fails, folder, arguments, message):
+    defaults = ['--model', DIGITS, '--out', 'x.safetensors']
+    assert message in fails('features', 'pictures', *defaults, *arguments)
+    assert [path.name for path in folder.iterdir()] == ['pictures']
+
+
+def test_no_pictures(fails, folder):
+    (folder / 'empty').mkdir()
+    error = fails('features', 'pictures', 'empty', '--model', DIGITS, '--out', 'x.safetensors')
+    assert error.startswith('wrn: error: empty: the folder has no pictures')
+
+
+@pytest.mark.parametrize('left_out', ['--model', '--out', 'pictures'])
+def test_what_must_be_given(capsys, left_out):
+    words = {'--model': [DIGITS], '--out': ['x.npy'], 'pictures': []}
+    argv = [word for key, value in words.items() if key != left_out for word in (key, *value)]
+    with pytest.raises(SystemExit, match='2'):
+        main(['features', '--pool', *argv])
+    assert left_out.replace('pictures', 'inputs') in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_without_pyarrow(fails, monkeypatch):
+    monkeypatch.setattr(feature_files, 'find_spec', lambda name: None)
+    error = fails('features', 'pictures', '--model', DIGITS, '--out', 'x.parquet')
+    assert error.endswith("pyarrow is not installed; pip install 'mmpretrain-wrn[parquet]'")
+
+
+def test_pictures_that_are_not_cropped_can_be_pooled(fails, checkout, digits_weights):
+    config = wrn.zoo.models()[DIGITS].config
+    Path('uncropped.py').write_text(
+        f"""
+_base_ = ['{config}']
+load = dict(type='LoadImageFromFile', color_type='grayscale')
+test_dataloader = dict(dataset=dict(pipeline=[load, dict(type='PackInputs')]))
+"""
+    )
+    arguments = ['--model', 'uncropped.py', '--checkpoint', digits_weights]
+    error = fails('features', 'pictures', *arguments, '--out', 'x.safetensors')
+    assert error == (
+        'wrn: error: pictures/1.png: its features of layer2 are 64x10x9, those before it 64x10x8; '
+        'maps are of one size: pool them, or let the config crop the pictures'
+    )
+    features('pictures', *arguments, '--pool', '--out', 'x.npy')
+    assert np.load('x.npy').shape == (7, 192)
+
+
+def test_progress_in_a_terminal(capsys, monkeypatch):
+    monkeypatch.setenv('FORCE_COLOR', '1')
+    monkeypatch.setenv('TTY_COMPATIBLE', '1')
+    features('pictures', '--pool', '--out', 'x.npy')
+    err = capsys.readouterr().err
+    assert 'Features' in err
+    assert '7/7' in err
+
+
+MEMORY = """
+import json, resource, sys
+from wrn.cli import main
+
+STAGES = {'x.npy': ['layer1'], 'x.safetensors': ['layer1', 'layer2'], 'x.parquet': ['layer1']}
+
+def peak(number, out):
+    with open('many.txt', 'w') as names:
+        names.writelines(f'pictures/{i % 7}.png\\n' for i in range(number))
+    main(['features', 'many.txt', '--model', sys.argv[1], '--out', out, '--stages', *STAGES[out]])
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+
+few = max(peak(500, out) for out in STAGES)
+print(json.dumps([few, *(peak(2000, out) for out in STAGES)]))
+"""
+
+
+def test_memory_does_not_grow_with_the_pictures(folder):
+    """2,000 pictures have maps of 62 MiB and more, 500 of 16."""
+    pytest.importorskip('pyarrow')
+    command = [sys.executable, '-c', MEMORY, DIGITS]
+    result = subprocess.run(command, capture_output=True, text=True, check=True, timeout=600)
+    few, *many = json.loads(result.stdout.splitlines()[-1])
+    for out in feature_files.SUFFIXES:
+        assert (folder / f'x{out}').stat().st_size > 60 << 20
+    assert max(many) - few < 30  # MiB: allocators keep some
+
+
+@pytest.mark.slow
+def test_anomaly_detection(checkout, folder, capsys):
+    """Random weights of a narrow network are enough for what the example draws."""
+    (folder / 'narrow.py').write_text(
+        f"_base_ = ['{checkout}/configs/wrn/wide-resnet50_8xb32_in1k.py']\n"
+        'model = dict(backbone=dict(base_channels=16), head=dict(in_channels=512))\n'
+    )
+    torch.manual_seed(0)
+    torch.save(wrn.get_model('narrow.py').state_dict(), 'narrow.pth')
+    example = runpy.run_path(str(checkout / 'demo' / 'anomaly_detection.py'))
+    arguments = ['--model', 'narrow.py', '--checkpoint', 'narrow.pth', '--out', 'x.png']
+    of_pictures, of_pixels = example['main'](arguments)
+    assert of_pictures >= 0.9
+    assert of_pixels >= 0.9
+    assert re.fullmatch(
+        rf'AUROC of pictures {of_pictures:.3f}, of pixels {of_pixels:.3f}\n',
+        capsys.readouterr().out,
+    )
+    with Image.open('x.png') as drawn:
+        assert drawn.width > drawn.height > 300

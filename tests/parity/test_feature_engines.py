@@ -1,0 +1,81 @@
+"""Every engine gives the features that the network itself gives."""
+
+import numpy as np
+import pytest
+import torch
+
+import wrn
+from wrn.engines import EngineError
+from wrn.errors import WrnError
+
+DIGITS = 'wide-resnet16-2_1xb64_digits'
+# Runtimes sum in other orders, which changes some of the last of float32's 24 bits.
+TOLERANCE = 2e-5
+
+engines = pytest.mark.parametrize(
+    'backend',
+    [
+        'fused',
+        pytest.param('compile', marks=pytest.mark.slow),
+        'onnxruntime',
+        'openvino',
+        'ncnn',
+    ],
+)
+
+
+def require(backend):
+    for module in {
+        'onnxruntime': ('onnx', 'onnxscript', 'onnxruntime'),
+        'openvino': ('openvino',),
+        'ncnn': ('onnx', 'onnxscript', 'ncnn', 'pnnx'),
+    }.get(backend, ()):
+        pytest.importorskip(module)
+
+
+@pytest.fixture
+def imagenet(tmp_path, randomise):
+    """The name and the keywords of a narrow wide-resnet50 with random weights."""
+    kwargs = dict(backbone=dict(base_channels=8), head=None, neck=None)
+    network = randomise(wrn.get_model('wide-resnet50', **kwargs))
+    torch.save(network.state_dict(), tmp_path / 'random.pth')
+    return dict(model='wide-resnet50', pretrained=tmp_path / 'random.pth', **kwargs)
+
+
+def assert_close(ours, expected):
+    for features, maps in zip(ours, expected, strict=True):
+        assert features.shape == maps.shape
+        bound = TOLERANCE * np.abs(maps).max()
+        np.testing.assert_allclose(features, maps, rtol=0, atol=bound)
+
+
+@engines
+def test_extract_feat_gives_the_maps(imagenet, backend):
+    require(backend)
+    imagenet['backbone']['out_indices'] = (1, 2)
+    eager = wrn.get_model(**imagenet)
+    engine = wrn.get_model(**imagenet, backend=backend, batch_size=2)
+    inputs = torch.randn(3, 3, 224, 224, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        expected = eager.extract_feat(inputs)
+    assert [tuple(maps.shape[1:]) for maps in expected] == [(64, 28, 28), (128, 14, 14)]
+    assert_close(engine.extract_feat(inputs), [maps.numpy() for maps in expected])
+
+
+@engines
+@pytest.mark.parametrize('pool', [False, True])
+def test_extract_features(checkout, backend, pool):
+    require(backend)
+    arguments = (DIGITS, checkout / 'demo', ('layer3', 'layer1'), pool)
+    expected = wrn.extract_features(*arguments)
+    ours = wrn.extract_features(*arguments, backend=backend, batch_size=2)
+    assert list(ours) == ['layer3', 'layer1']
+    assert_close(ours.values(), expected.values())
+
+
+def test_what_has_no_stages(checkout):
+    fused = wrn.get_model(DIGITS, True, backend='fused')
+    with pytest.raises(WrnError, match=r'^DeployedClassifier: has no stages .* not in an engine'):
+        wrn.extract_features(fused, checkout / 'demo')
+    with pytest.raises(EngineError, match='--backend magic: there is none'):
+        wrn.extract_features(DIGITS, checkout / 'demo', backend='magic')

@@ -1,0 +1,141 @@
+"""Files of features are what numpy, safetensors and pyarrow read, whole or not there."""
+
+import os
+
+import numpy as np
+import pytest
+from safetensors import safe_open
+from safetensors.numpy import load_file
+
+from wrn.errors import PictureError, WrnError
+from wrn.inference import Features, feature_files
+from wrn.inference.feature_files import check_format, list_path, write_features
+from wrn.inference.features import of_one_size
+
+MAPS = {'layer3': (8, 2, 3), 'layer1': (4, 4, 6)}
+POOLED = {'layer3': (8,), 'layer1': (4,)}
+
+
+@pytest.fixture
+def make(rng):
+    def make(shapes, number=5):
+        return [
+            Features(
+                f'folder/{i}.png',
+                {name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()},
+            )
+            for i in range(number)
+        ]
+
+    return make
+
+
+def stack(rows, name):
+    return np.stack([row.stages[name] for row in rows])
+
+
+@pytest.mark.parametrize('number', [1, 5, 1234])
+def test_npy(make, tmp_path, number):
+    rows = make(POOLED, number)
+    assert write_features(tmp_path / 'x.npy', iter(rows)) == number
+    array = np.load(tmp_path / 'x.npy')
+    assert array.dtype == np.float32
+    assert np.array_equal(array, np.hstack([stack(rows, 'layer3'), stack(rows, 'layer1')]))
+    paths = (tmp_path / 'x.npy.txt').read_text().splitlines()
+    assert paths == [row.path for row in rows]
+
+
+def test_npy_of_maps_as_memory_map(make, tmp_path):
+    rows = make(dict(layer1=(4, 4, 6)))
+    write_features(tmp_path / 'x.npy', rows)
+    array = np.load(tmp_path / 'x.npy', mmap_mode='r')
+    assert array.shape == (5, 4, 4, 6)
+    assert np.array_equal(array, stack(rows, 'layer1'))
+
+
+@pytest.mark.parametrize('shapes', [MAPS, POOLED, {'layer1': (4, 4, 6)}])
+@pytest.mark.parametrize('number', [1, 1234])
+def test_safetensors(make, tmp_path, shapes, number):
+    path = tmp_path / 'x.safetensors'
+    rows = make(shapes, number)
+    assert write_features(path, rows) == number
+    arrays = load_file(path)
+    assert set(arrays) == set(shapes)
+    for name, array in arrays.items():
+        assert np.array_equal(array, stack(rows, name))
+    with safe_open(path, 'numpy') as file:  # a part, without reading the rest
+        assert np.array_equal(file.get_slice('layer1')[:1], arrays['layer1'][:1])
+    assert len(list_path(path).read_text().splitlines()) == number
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.parametrize('shapes', [MAPS, POOLED])
+def test_parquet(make, tmp_path, monkeypatch, shapes):
+    parquet = pytest.importorskip('pyarrow.parquet')
+    monkeypatch.setattr(feature_files, '_ROW_GROUP', 2 * sum(map(np.prod, shapes.values())) * 4)
+    rows = make(shapes)
+    assert write_features(tmp_path / 'x.parquet', rows) == 5
+    with parquet.ParquetFile(tmp_path / 'x.parquet') as file:
+        groups = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
+        assert groups == [2, 2, 1]
+        table = file.read()
+    assert table.column_names == ['path', *shapes]
+    assert table['path'].to_pylist() == [row.path for row in rows]
+    for name in shapes:
+        array = table[name].combine_chunks().to_numpy_ndarray()
+        assert np.array_equal(array, stack(rows, name))
+    assert len(list(tmp_path.iterdir())) == 1  # the paths are in it
+
+
+@pytest.mark.parametrize('suffix', ['.npy', '.parquet'])
+def test_any_name_of_a_picture_takes_one_line(make, tmp_path, suffix):
+    if suffix == '.parquet':
+        parquet = pytest.importorskip('pyarrow.parquet')
+    names = ['a\nb.png', os.fsdecode(b'\xff.png'), 'ä "x",.png']
+    rows = [row._replace(path=name) for row, name in zip(make(POOLED, 3), names, strict=True)]
+    write_features(tmp_path / f'x{suffix}', rows)
+    if suffix == '.parquet':
+        paths = parquet.read_table(tmp_path / 'x.parquet')['path'].to_pylist()
+        assert paths == ['a\nb.png', r'\xff.png', 'ä "x",.png']
+    else:
+        lines = (tmp_path / 'x.npy.txt').read_bytes().split(b'\n')
+        assert lines == [rb'a\nb.png', b'\xff.png', 'ä "x",.png'.encode(), b'']
+
+
+@pytest.mark.parametrize('suffix', feature_files.SUFFIXES)
+def test_what_is_not_finished_leaves_the_old_file(make, tmp_path, suffix):
+    if suffix == '.parquet':
+        pytest.importorskip('pyarrow')
+    path = tmp_path / f'x{suffix}'
+    path.write_text('old')
+
+    def broken():
+        yield from make(POOLED)
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        write_features(path, broken())
+    with pytest.raises(WrnError, match=r'no picture could be read; .*x\.\w+ is not written'):
+        write_features(path, iter([]))
+    assert path.read_text() == 'old'
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_maps_of_several_sizes(make):
+    error = PictureError('bad')
+    rows = [error, *make(MAPS), *make({**MAPS, 'layer3': (8, 3, 3)})]
+    stream = of_one_size(rows)
+    assert [next(stream) for _ in range(6)] == rows[:6]
+    with pytest.raises(WrnError, match=r'0\.png: its features of layer3 are 8x3x3, .* 8x2x3'):
+        next(stream)
+
+
+def test_formats_that_cannot_be(monkeypatch):
+    with pytest.raises(WrnError, match=r'--out x\.npy: maps of several stages .*\.safetensors'):
+        check_format('x.npy', ['layer1', 'layer2'], pool=False)
+    check_format('x.npy', ['layer1', 'layer2'], pool=True)
+    check_format('x.npy', ['layer1'], pool=False)
+    check_format('x.safetensors', ['layer1', 'layer2'], pool=False)
+    monkeypatch.setattr(feature_files, 'find_spec', lambda name: None)
+    with pytest.raises(WrnError, match=r"pip install 'mmpretrain-wrn\[parquet\]'"):
+        check_format('x.parquet', ['layer1'], pool=False)
