@@ -62,8 +62,8 @@ class Engine(ABC):
         if self.size not in (None, inputs.shape[2:]):
             sizes = ['x'.join(map(str, size)) for size in (self.size, inputs.shape[2:]) if size]
             raise EngineError(
-                f'backend {self.name}: was built for pictures of {sizes[0]} pixels (height, width), '
-                f'not {sizes[1]}; let the test pipeline of the config crop them, or take eager'
+                f'backend {self.name}: was built for pictures of {sizes[0]} pixels (height and '
+                f'width), not {sizes[1]}; let the test pipeline of the config crop them'
             )
         return self.run(inputs)
 

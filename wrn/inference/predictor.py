@@ -131,7 +131,8 @@ class Predictor(ImageClassificationInferencer):
                     yield item
                     continue
                 sample = next(predictions)
-                sample.set_metainfo(item)
+                for key, value in item.items():
+                    sample.set_field(value, key, field_type='metainfo')
                 yield sample
 
     def batches(

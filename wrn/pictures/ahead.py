@@ -7,6 +7,7 @@ from itertools import islice
 from typing import Any, TypeVar
 
 _END = object()
+_CHUNK = 8  # items to hand to a thread at a time: of small pictures, handing over takes a while
 
 Item = TypeVar('Item')
 Result = TypeVar('Result')
@@ -33,15 +34,21 @@ def prepare_ahead(
         yield from map(prepare, items)
         return
     items = iter(items)
+    size = min(_CHUNK, -(-ahead // workers))
+    chunks = iter(lambda: list(islice(items, size)), [])
     pool = ThreadPoolExecutor(workers, thread_name_prefix='wrn-pictures')
+
+    def prepare_all(chunk: list[Item]) -> list[Result]:
+        return [prepare(item) for item in chunk]
+
     try:
-        pending: deque[Future[Result]] = deque(
-            pool.submit(prepare, item) for item in islice(items, ahead)
+        pending: deque[Future[list[Result]]] = deque(
+            pool.submit(prepare_all, chunk) for chunk in islice(chunks, -(-ahead // size))
         )
         while pending:
-            result = pending.popleft().result()
-            pending.extend(pool.submit(prepare, item) for item in islice(items, 1))
-            yield result
+            results = pending.popleft().result()
+            pending.extend(pool.submit(prepare_all, chunk) for chunk in islice(chunks, 1))
+            yield from results
     finally:
         pool.shutdown(cancel_futures=True)
 

@@ -66,6 +66,9 @@ def read_picture(picture: Picture) -> np.ndarray:
 
 def _get(path: str) -> bytes:
     try:
+        if '://' not in path and ':' not in path[2:]:  # which may be one of mmengine's backends
+            with open(path, 'rb') as file:
+                return file.read()
         return fileio.get(path)
     except KeyError as error:
         raise PictureError(f'{path}: nothing is known of {error} addresses') from error
