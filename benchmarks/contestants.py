@@ -6,6 +6,7 @@ Everything is imported where it is built, so that a process that builds one impo
 import functools
 from collections.abc import Callable
 from fnmatch import fnmatch
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -50,16 +51,18 @@ def build_ours(task: Task, backend: str = 'eager', precision: str = 'float32') -
     )
 
 
-def build_mmpretrain(task: Task) -> Network:
+def mmpretrain_network(task: Task) -> nn.Module:
     import mmpretrain
 
-    name = 'wide-resnet50_3rdparty_8xb32_in1k'
-    return without_gradients(mmpretrain.get_model(name, str(task.openmmlab)))
+    # By the path of its own config, since its name means ours where wrn is imported.
+    configs = Path(mmpretrain.__file__).parent / '.mim' / 'configs'
+    return mmpretrain.get_model(configs / 'wrn' / 'wide-resnet50_8xb32_in1k.py')
 
 
 def load(task: Task, make: Callable[[Task], nn.Module] = plain_network) -> nn.Module:
     network = make(task)
-    network.load_state_dict(torch.load(task.weights))
+    weights = torch.load(task.openmmlab if make is mmpretrain_network else task.weights)
+    network.load_state_dict(weights.get('state_dict', weights))
     return network.eval()
 
 
@@ -126,7 +129,7 @@ def contestants(model: str, patterns: list[str]) -> list[Contestant]:
     ]
     if model == 'wide-resnet50':
         everybody += torch_ones('timm', timm_network)
-        everybody.append(Contestant('mmpretrain, eager', 'eager', build_mmpretrain))
+        everybody += torch_ones('mmpretrain', mmpretrain_network)
     f32 = functools.partial(build_openvino, INFERENCE_PRECISION_HINT='f32')
     everybody += [
         Contestant(f'{plain}, ONNX Runtime', 'compiled', build_onnxruntime),

@@ -50,7 +50,7 @@ from tasks import MODELS, Task, write_files
 from torch import Tensor
 
 from wrn.engines import EngineError
-from wrn.engines.checking import TOLERANCES, compare
+from wrn.engines.checking import compare, find_tolerance
 
 TURN = 1.0  # seconds
 ORDERS = (torch.contiguous_format, torch.channels_last)
@@ -69,7 +69,7 @@ class Entry:
         """Check that it computes what the others do, or its times could not be compared."""
         difference = compare(lambda x: (self.network(x),), lambda x: (plain(x),), inputs)
         self.difference = difference.maximum
-        tolerance = TOLERANCES[self.contestant.precision]
+        tolerance = find_tolerance(self.contestant.precision, torch.device('cpu'))
         assert self.difference <= tolerance, (self.contestant.name, difference)
 
     def take_turn(self, inputs: Tensor) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from mmengine.model import BaseModel
+from mmpretrain.models import ClsHead
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
@@ -101,6 +102,25 @@ def get_num_classes(network: BaseModel) -> int | None:
     return getattr(getattr(network, 'head', None), 'num_classes', None)
 
 
+def check_head(network: BaseModel) -> None:
+    """Check that a classifier can do without its head's own code.
+
+    Args:
+        network: The classifier.
+
+    Raises:
+        WrnError: If it is in an engine already, or its head makes something else of scores than
+            probabilities of classes that exclude each other.
+    """
+    if isinstance(network, DeployedClassifier):
+        raise WrnError('the model runs in an engine already; take the one that it was made of')
+    if network.with_head and not isinstance(network.head, ClsHead):
+        raise WrnError(
+            f'{type(network.head).__name__}: predicts more than one class of a picture; such a '
+            'model runs eagerly alone'
+        )
+
+
 def deploy(
     network: BaseModel,
     backend: str,
@@ -130,6 +150,7 @@ def deploy(
         if precision != 'float32':
             raise WrnError(f'precision {precision}: is for an engine; name one with backend')
         return network
+    check_head(network)
     preparation = Preparation(network._config)
     normalize = network.data_preprocessor
 

@@ -87,7 +87,10 @@ def get_model(
     """
     entry = None
     if is_exported(model):
-        if isinstance(pretrained, str | PathLike) or backend != 'eager' or kwargs or device_map:
+        changed = (
+            backend != 'eager' or precision != 'float32' or calibration or device_map or kwargs
+        )
+        if isinstance(pretrained, str | PathLike) or changed:
             raise WrnError(
                 f'{model}: is a network with its weights, for its own runtime; give no other '
                 'weights, backend or options with it'

@@ -45,6 +45,7 @@ def test_links_and_paths_exist(checkout):
         'docs/export.md',
         'docs/features.md',
         'docs/finetuning.md',
+        'docs/inference.md',
         'docs/training.md',
         'docs/speed.md',
         'docs/scaling.md',
@@ -94,6 +95,11 @@ def test_features_are_as_the_document_says(run, checkout, tmp_path):
     )
     assert measured == pytest.approx(claimed, abs=0.01)
     assert (tmp_path / 'anomaly_detection.png').exists()
+
+
+def test_python_of_inference_runs(run, checkout):
+    (code,) = blocks((checkout / 'docs/inference.md').read_text(), 'python')
+    assert run('python', '-W', 'ignore', '-c', code, cwd=checkout).stdout == "fused ['3', '7']\n"
 
 
 def test_commands_of_the_documents_parse(readme, capsys):

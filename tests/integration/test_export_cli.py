@@ -167,7 +167,7 @@ def test_a_missing_runtime_is_named(exported_digits, fails, checkout, monkeypatc
     )
     for module, path in paths.items():
         format = {'.onnx': 'onnx', '.xml': 'openvino'}[path.suffix]
-        cure = f"{module} is not installed; pip install 'mmpretrain-wrn[{module}]'"
+        cure = f'{module} is not installed; pip install {module}'
         assert cure in fails('export', DIGITS, '--format', format, '--out', tmp_path / path.name)
         assert cure in fails('predict', checkout / 'demo', '--model', path)
 

@@ -6,15 +6,17 @@ import os
 import signal
 import sys
 import tarfile
+from pathlib import Path
 
 import pytest
 from commands import free_port, start_wrn, wait_for
+from filelock import FileLock
 from PIL import Image
 from sklearn.datasets import load_digits
 
 import wrn
 from wrn.cli import main
-from wrn.pictures import count_pictures, find_pictures, finding
+from wrn.pictures import Preparation, count_pictures, find_pictures, finding
 
 DIGITS = 'wide-resnet16-2_1xb64_digits'
 
@@ -174,7 +176,8 @@ def test_what_cannot_be_gone_on_with_is_let_alone(digits, fails, tmp_path):
 
     def interrupted(*names, **changes):
         run = dict(inputs=[str(digits)], model=DIGITS, checkpoint=None, backend='eager')
-        run |= dict(precision='float32', shard='0-of-1', topk=5)
+        run |= dict(precision='float32', calibration=None, shard='0-of-1', topk=5)
+        run |= dict(files=[None, None])
         records = [dict(img_path=name, predictions=[]) for name in names]
         content = ''.join(f'{json.dumps(line)}\n' for line in ({**run, **changes}, *records))
         partial.write_text(content)
@@ -193,7 +196,13 @@ def test_what_cannot_be_gone_on_with_is_let_alone(digits, fails, tmp_path):
         assert f'out.csv.partial: {message}' in error
         assert 'delete' in error
         assert partial.read_text() == content
-    partial.write_text('')  # killed before its first line
+    for content in ('of somebody else\n', '[]\n', '{"x": 1}\n', '\n\n'):
+        partial.write_text(content)
+        assert 'is no file of an interrupted run' in fails('predict', digits, '--out', 'out.csv')
+        assert partial.read_text() == content
+    with FileLock(f'{partial}.lock'):
+        assert 'another process is writing it' in fails('predict', digits, '--out', 'out.csv')
+    partial.write_text('{"inputs": ')  # killed in its first line
     main(['predict', str(digits), '--out', 'out.csv'])
     assert not partial.exists()
 
@@ -228,6 +237,40 @@ def test_bad_pictures_are_in_the_output(digits, tmp_path, capsys):
     assert [bool(row['pred_class']) for row in rows] == [i % 5 != 0 for i in range(20)]
     assert '20 pictures' in (err := capsys.readouterr().err)
     assert '; 4 could not be read, as it says' in err
+
+
+def test_a_picture_that_cannot_be_prepared_is_not_fatal(digits, tmp_path, monkeypatch):
+    """Such as one of a pixel's width, that is enlarged to more than there is memory for."""
+    prepare = Preparation.__call__
+
+    def tight(self, pixels):
+        if pixels.shape[0] == 1:
+            raise MemoryError('too large')
+        return prepare(self, pixels)
+
+    monkeypatch.setattr(Preparation, '__call__', tight)
+    picture = next(digits.rglob('*.png'))
+    Image.new('L', (99, 1)).save('odd.png')
+    name = os.fsdecode(b'\xff.png')
+    (tmp_path / name).write_bytes(b'damaged')
+    main(['predict', 'odd.png', str(picture), name, '--out', 'out.parquet'])
+    parquet = pytest.importorskip('pyarrow.parquet')
+    odd, fine, damaged = parquet.read_table('out.parquet').to_pylist()
+    assert odd['error'] == "odd.png: cannot be prepared (MemoryError('too large'))"
+    assert fine['error'] is None
+    assert damaged['img_path'] == '\\udcff.png'
+
+
+def test_weights_that_have_changed_are_another_run(digits, fails, tmp_path, digits_weights):
+    weights = tmp_path / 'w.safetensors'
+    weights.write_bytes(Path(digits_weights).read_bytes())
+    command = ('predict', digits, '--checkpoint', weights, '--out', 'out.csv')
+    run = dict(inputs=[str(digits)], model=DIGITS, checkpoint=str(weights), backend='eager')
+    run |= dict(precision='float32', calibration=None, shard='0-of-1', topk=5)
+    run |= dict(files=[None, [weights.stat().st_size, weights.stat().st_mtime_ns]])
+    (tmp_path / 'out.csv.partial').write_text(f'{json.dumps(run)}\n')
+    os.utime(weights, ns=(0, 0))
+    assert 'is of an interrupted run with another files' in fails(*command)
 
 
 @pytest.mark.slow

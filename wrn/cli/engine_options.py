@@ -52,8 +52,21 @@ def _add_backend_arguments(group: argparse._ArgumentGroup) -> None:
     )
 
 
+def check_backend_arguments(args: argparse.Namespace) -> None:
+    """Check that pictures to calibrate with are of use.
+
+    Args:
+        args: The arguments, with those of :func:`add_backend_arguments`.
+
+    Raises:
+        WrnError: If they are not.
+    """
+    if args.calibration and args.precision != 'int8':
+        raise WrnError('--calibration: is for --precision int8; add that, or leave it out')
+
+
 def check_engine_arguments(args: argparse.Namespace) -> None:
-    """Check the numbers among the arguments.
+    """Check the arguments.
 
     Args:
         args: The arguments, with those of :func:`add_engine_arguments`.
@@ -61,6 +74,7 @@ def check_engine_arguments(args: argparse.Namespace) -> None:
     Raises:
         WrnError: If one is out of its range.
     """
+    check_backend_arguments(args)
     if args.batch_size < 1 or args.workers < 0:
         raise WrnError('--batch-size must be at least 1, and --workers at least 0')
 

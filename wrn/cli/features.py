@@ -9,6 +9,7 @@ from wrn.cli.engine_options import add_engine_arguments, check_engine_arguments,
 from wrn.cli.models import load_model
 from wrn.cli.outputs import check_out
 from wrn.cli.progress import picture_progress
+from wrn.cli.shards import find_shard
 from wrn.errors import PictureError, WrnError
 from wrn.inference.feature_files import SUFFIXES, check_format, list_path, write_features
 from wrn.inference.features import (
@@ -52,6 +53,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Write the features; pictures that cannot be read are told, left out, and counted."""
     check_engine_arguments(args)
+    if find_shard().count > 1:
+        raise WrnError('features are computed by one process; start it without torchrun')
     check_out(args.out, 'features are', SUFFIXES)
     check_format(args.out, args.stages, args.pool)
     total = count_pictures(args.inputs)

@@ -85,7 +85,8 @@ def _predict(
     for failure in failures:
         print(f'wrn: {failure}', file=sys.stderr)
     if failures:
-        raise WrnError(f'{len(failures)} of {total} pictures could not be read')
+        number = len(shown) or total
+        raise WrnError(f'{len(failures)} of {number} pictures could not be read')
 
 
 def _failing_into(failures: list[str], records: Iterable[Record]) -> Iterator[Record]:
@@ -102,21 +103,23 @@ def _predict_to_file(
     args: argparse.Namespace,
     shard: Shard,
 ) -> None:
-    run: dict[str, Any] = {key: getattr(args, key) for key in ('inputs', 'model', 'checkpoint')}
-    run |= dict(backend=args.backend, precision=args.precision, shard=str(shard))
+    keys = ('inputs', 'model', 'checkpoint', 'backend', 'precision', 'calibration')
+    run: dict[str, Any] = {key: getattr(args, key) for key in keys}
+    run |= dict(shard=str(shard), files=[_state(path) for path in (args.model, args.checkpoint)])
     results = ResultFile(args.out, args.topk, run)
     start = time.perf_counter()
     try:
         with results.resumed(pictures) as rest:
-            earlier = results.done
+            earlier, named = results.done, 0
             if earlier:
                 print(f'wrn: {earlier} pictures are done, going on behind them', file=sys.stderr)
             records = _records(predictor, rest, total, args, earlier)
-            while batch := list(islice(records, args.batch_size)):
-                for record in batch:
-                    if 'error' in record and results.failed < _NAMED:
-                        print(f'wrn: {record["error"]}', file=sys.stderr)
+            failures: list[str] = []
+            while batch := list(islice(_failing_into(failures, records), args.batch_size)):
                 results.add(batch)
+                for failure in failures[named:_NAMED]:
+                    print(f'wrn: {failure}', file=sys.stderr)
+                named = len(failures)
     except KeyboardInterrupt:
         print(f'wrn: stopped; the same command goes on after {results.done}', file=sys.stderr)
         raise
@@ -130,6 +133,14 @@ def _predict_to_file(
     # The end of a process with an error would be that of all that torchrun started with it.
     if results.failed == results.done and shard.count == 1:
         raise WrnError(f'{results.failed} of {results.done} pictures could not be read')
+
+
+def _state(path: str | None) -> list[int] | None:
+    """Tell a file from what may stand there later; None of what is none."""
+    if path is None or not Path(path).is_file():
+        return None
+    stat = Path(path).stat()
+    return [stat.st_size, stat.st_mtime_ns]
 
 
 def _records(

@@ -5,7 +5,11 @@ import argparse
 from mmengine.dist import is_main_process
 
 from wrn import training, zoo
-from wrn.cli.engine_options import add_backend_arguments, show_log
+from wrn.cli.engine_options import (
+    add_backend_arguments,
+    check_backend_arguments,
+    show_log,
+)
 from wrn.cli.options import add_common_arguments, read_test_config
 from wrn.cli.speed_options import add_speed_arguments, apply_speed_options
 from wrn.cli.tables import print_report
@@ -61,6 +65,7 @@ def run(args: argparse.Namespace) -> None:
         args.checkpoint = entry.weights
     cfg = read_test_config(args)
     apply_speed_options(cfg, args)
+    check_backend_arguments(args)
     engine = None
     if (args.backend, args.precision) != ('eager', 'float32'):
         if args.tta or args.amp:

@@ -1,8 +1,7 @@
 """What all engines have in common."""
 
-import importlib.util
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import ClassVar
 
 import torch
@@ -10,6 +9,7 @@ from torch import Tensor
 
 from wrn.engines.source import Source
 from wrn.errors import WrnError
+from wrn.packages import missing_packages
 
 PRECISIONS = ('float32', 'bfloat16', 'float16', 'int8')
 
@@ -27,14 +27,12 @@ class Engine(ABC):
         name: What it is called, as ``--backend`` has it.
         precisions: Those that it can have.
         requires: The modules that it needs beside torch.
-        extra: The extra of this package that installs them.
         size: The height and width of the pictures that it takes; None for any.
     """
 
     name: ClassVar[str]
     precisions: ClassVar[tuple[str, ...]] = ('float32',)
     requires: ClassVar[tuple[str, ...]] = ()
-    extra: ClassVar[str] = ''
     size: torch.Size | None = None
 
     @abstractmethod
@@ -77,24 +75,4 @@ class Engine(ABC):
         Returns:
             What is not there, and how to get it; None if nothing lacks.
         """
-        return missing_packages(cls.requires, cls.extra)
-
-
-def missing_packages(modules: Sequence[str], extra: str) -> str | None:
-    """Tell which packages are not installed.
-
-    Args:
-        modules: The modules to import.
-        extra: The extra of this package that installs them.
-        size: The height and width of the pictures that it takes; None for any.
-
-    Returns:
-        Which are not there, and how to get them; None if all are.
-    """
-    absent = [module for module in modules if importlib.util.find_spec(module) is None]
-    if not absent:
-        return None
-    return (
-        f'{" and ".join(absent)} {"is" if len(absent) == 1 else "are"} not installed; '
-        f"pip install 'mmpretrain-wrn[{extra}]'"
-    )
+        return missing_packages(*cls.requires)

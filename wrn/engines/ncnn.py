@@ -32,7 +32,6 @@ class NcnnEngine(Engine):
 
     name = 'ncnn'
     requires = ('onnx', 'onnxscript', 'ncnn', 'pnnx')
-    extra = 'ncnn'
 
     def __init__(
         self, source: Source, precision: str = 'float32', calibration: Iterable[Tensor] = ()
@@ -58,7 +57,9 @@ class NcnnEngine(Engine):
     def missing(cls, device: torch.device) -> str | None:
         """Tell whether it is not installed, or the device is no CPU."""
         return super().missing(device) or (
-            None if device.type == 'cpu' else f'it runs on the CPU here, not on {device}'
+            None
+            if device.type == 'cpu'
+            else f'it runs on the CPU here, not on {device}; give the device cpu'
         )
 
     def run(self, inputs: Tensor) -> tuple[Tensor, ...]:

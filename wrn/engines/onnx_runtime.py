@@ -17,7 +17,6 @@ class OnnxRuntimeEngine(Engine):
 
     name = 'onnxruntime'
     requires = ('onnx', 'onnxscript', 'onnxruntime')
-    extra = 'onnxruntime'
     providers: tuple[str, ...] = ()  # beside that of the device
 
     def __init__(
@@ -50,6 +49,8 @@ class OnnxRuntimeEngine(Engine):
 
         options = onnxruntime.SessionOptions()
         options.log_severity_level = _ERRORS_ONLY
+        # Whatever else a file's content may look like.
+        options.add_session_config_entry('session.load_model_format', 'ONNX')
         options.intra_op_num_threads = torch.get_num_threads()
         try:
             self.session = onnxruntime.InferenceSession(
@@ -59,6 +60,12 @@ class OnnxRuntimeEngine(Engine):
             reason = ' '.join(str(error).rpartition(' : ')[2].split()) or type(error).__name__
             raise EngineError(f'{name}: ONNX Runtime does not take it ({reason[:300]})') from error
         self.device = device
+        wanted = self._providers(device, precision)[0]
+        if self.session.get_providers()[0] not in wanted:  # it falls back and does not say so
+            raise EngineError(
+                f'{name}: ONNX Runtime cannot load {wanted[0]}; install the CUDA '
+                'libraries that it needs'
+            )
 
     def _providers(self, device: torch.device, precision: str) -> list[Any]:
         if device.type == 'cuda':

@@ -22,7 +22,6 @@ class OpenVINOEngine(Engine):
     name = 'openvino'
     precisions = ('float32', 'bfloat16', 'float16', 'int8')
     requires = ('openvino',)
-    extra = 'openvino'
 
     def __init__(
         self, source: Source, precision: str = 'float32', calibration: Iterable[Tensor] = ()
@@ -75,7 +74,9 @@ class OpenVINOEngine(Engine):
     def missing(cls, device: torch.device) -> str | None:
         """Tell whether it is not installed, or the device is no CPU."""
         return super().missing(device) or (
-            None if device.type == 'cpu' else f'it runs on the CPU here, not on {device}'
+            None
+            if device.type == 'cpu'
+            else f'it runs on the CPU here, not on {device}; give the device cpu'
         )
 
     def run(self, inputs: Tensor) -> tuple[Tensor, ...]:

@@ -3,7 +3,6 @@
 import contextlib
 import io
 from collections.abc import Iterable, Sequence
-from importlib.util import find_spec
 from typing import Any
 
 import torch
@@ -11,21 +10,21 @@ from torch import Tensor
 
 from wrn.engines.engine import EngineError
 from wrn.engines.source import quiet
+from wrn.packages import missing_packages
 
 
 def hold_out(pictures: Tensor) -> tuple[Tensor, Sequence[Tensor]]:
-    """Hold out every fifth picture from calibration, to compare with.
+    """Hold out every fourth picture from calibration, to compare with.
 
     Args:
         pictures: Inputs, N of them along the first axis.
 
     Returns:
-        Those that are held out, and the others one by one; of fewer than five, the first
-        is both.
+        Those that are held out, and the others one by one; a single one is both.
     """
     keep = torch.ones(len(pictures), dtype=torch.bool)
-    keep[::5] = len(pictures) < 5
-    return pictures[::5], pictures[keep].split(1)
+    keep[::4] = len(pictures) == 1
+    return pictures[::4], pictures[keep].split(1)
 
 
 def quantize(network: Any, calibration: Iterable[Tensor]) -> Any:
@@ -41,10 +40,8 @@ def quantize(network: Any, calibration: Iterable[Tensor]) -> Any:
     Raises:
         EngineError: If NNCF is not installed, or there are no inputs.
     """
-    if find_spec('nncf') is None:
-        raise EngineError(
-            "--precision int8: nncf is not installed; pip install 'mmpretrain-wrn[openvino]'"
-        )
+    if lacking := missing_packages('nncf'):
+        raise EngineError(f'--precision int8: {lacking}')
     inputs = [part.contiguous().numpy() for part in calibration]
     if not inputs:
         raise EngineError(

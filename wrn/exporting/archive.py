@@ -35,8 +35,8 @@ class Archive:
         self.names = [entry.filename.partition('/')[2] for entry in entries]
         # What is compressed, as code is, may be much larger than the file; and of a name that
         # comes twice, readers differ.
-        huge = any(entry.compress_type and entry.file_size > _MOST_CODE for entry in entries)
-        if huge or len({*self.names}) < len(self.names):
+        unpacked = sum(entry.file_size for entry in entries if entry.compress_type)
+        if unpacked > _MOST_CODE or len({*self.names}) < len(self.names):
             raise ExportError(f'{path}: is no archive as torch writes them')
 
     def read(self, name: str) -> bytes:

@@ -11,7 +11,7 @@ from mmengine.model import BaseModel
 from torch import Tensor
 
 from wrn.engines import Difference
-from wrn.engines.checking import check, compare
+from wrn.engines.checking import check, compare, find_tolerance
 from wrn.errors import WrnError
 from wrn.exporting.format import companions
 from wrn.exporting.formats import FORMATS
@@ -86,25 +86,31 @@ def export(
     try:
         with tempfile.TemporaryDirectory(prefix='.wrn-', dir=target.parent) as folder:
             path = Path(folder, target.name)
-            kind.write(
-                Exportable(network, metadata).eval(),
-                reference.make_inputs(pixels[:2]),
-                path,
-                metadata.to_json(),
-                precision,
-                [reference.make_inputs(part) for part in parts],
-            )
+            try:
+                kind.write(
+                    Exportable(network, metadata).eval(),
+                    reference.make_inputs(pixels[:2]),
+                    path,
+                    metadata.to_json(),
+                    precision,
+                    [reference.make_inputs(part) for part in parts],
+                )
+            except (WrnError, OSError):
+                raise
+            except Exception as error:  # neither exporters nor full disks have one of their own
+                reason = ' '.join(str(error).split())[:300]
+                raise ExportError(f'{out}: cannot be written ({reason})') from error
             runs = (kind.load_plainly(path), load_network(path, torch.device('cpu'))[0])
             for run in filter(None, runs):
                 difference = compare(reference.run_file(run), reference, pixels)
-                check(difference, f'--format {format}', precision)
+                tolerance = find_tolerance(precision, torch.device('cpu'))
+                check(difference, f'--format {format}', precision, tolerance)
             for part in companions(path):
                 with part.open('rb+') as file:
                     os.fsync(file.fileno())
             for part, place in zip(companions(path), companions(target), strict=True):
                 part.replace(place)
             sync_folder(target.parent)
-    except (OSError, RuntimeError) as error:  # the latter as libraries say of a full disk
-        reason = ' '.join(str(getattr(error, 'strerror', None) or error).split())[:300]
-        raise WrnError(f'{out}: cannot be written ({reason})') from error
+    except OSError as error:
+        raise WrnError(f'{out}: cannot be written ({error.strerror or error})') from error
     return Exported(companions(Path(out)), metadata, difference)

@@ -8,7 +8,7 @@ from typing import ClassVar, TypeAlias
 import torch
 from torch import Tensor, nn
 
-from wrn.engines.engine import missing_packages
+from wrn.packages import missing_packages
 
 Run: TypeAlias = Callable[[Tensor], tuple[Tensor, ...]]
 
@@ -21,14 +21,12 @@ class Format(ABC):
         suffix: That of its files.
         precisions: What weights can be stored in.
         requires: The modules that it needs beside torch to write; the last is the runtime.
-        extra: The extra of this package that installs them.
     """
 
     name: ClassVar[str]
     suffix: ClassVar[str]
     precisions: ClassVar[tuple[str, ...]] = ('float32',)
     requires: ClassVar[tuple[str, ...]] = ()
-    extra: ClassVar[str] = ''
 
     @abstractmethod
     def write(
@@ -82,7 +80,7 @@ class Format(ABC):
 
     def missing(self) -> str | None:
         """Tell what lacks here to write and run such files; None if nothing does."""
-        return missing_packages(self.requires, self.extra)
+        return missing_packages(*self.requires)
 
 
 def companions(path: Path) -> list[Path]:

@@ -9,6 +9,7 @@ from mmpretrain.registry import MODELS
 from torch import Tensor
 
 from wrn.deployed import DeployedClassifier
+from wrn.errors import WrnError
 from wrn.exporting.format import Run
 from wrn.exporting.formats import FORMATS
 from wrn.exporting.metadata import ExportError, Metadata, read_metadata
@@ -77,8 +78,11 @@ def load_network(path: Path, device: torch.device) -> tuple[Run, Metadata]:
         raise ExportError(f'{path}: there is no such file')
     try:
         run, text = _FORMATS[path.suffix].load(path, device)
-    except OSError as error:
-        raise ExportError(f'{path}: cannot be read ({error.strerror or error})') from error
+    except WrnError:
+        raise
+    except Exception as error:  # of whatever may be wrong in a file that anybody wrote
+        reason = getattr(error, 'strerror', None) or ' '.join(str(error).split())[:200]
+        raise ExportError(f'{path}: cannot be read ({reason or error!r})') from error
     metadata = read_metadata(text, str(path))
     shape = (1, *metadata.size, 3) if metadata.preprocess else (1, 3, *metadata.size)
     try:

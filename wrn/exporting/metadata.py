@@ -10,7 +10,7 @@ from mmengine.model import BaseModel
 from torch import Tensor
 
 from wrn.config import get_test_dataset
-from wrn.deployed import DeployedClassifier, get_num_classes
+from wrn.deployed import check_head, get_num_classes
 from wrn.errors import WrnError
 from wrn.pictures import Preparation
 from wrn.pictures.steps import check_steps
@@ -107,8 +107,7 @@ def describe_model(
         ExportError: If it is no classifier of pictures with three channels.
         WrnError: If its pictures are prepared by steps that a file may not name.
     """
-    if isinstance(network, DeployedClassifier):
-        raise ExportError(f'{name}: runs in an engine; export the model that it was made of')
+    check_head(network)
     num_classes = get_num_classes(network)
     if num_classes is None or getattr(network, '_config', None) is None:
         raise ExportError(f'{name}: has no head that gives scores; only classifiers are exported')

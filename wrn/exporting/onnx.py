@@ -19,7 +19,6 @@ class OnnxFormat(Format):
     name = 'onnx'
     suffix = '.onnx'
     requires = OnnxRuntimeEngine.requires
-    extra = OnnxRuntimeEngine.extra
 
     def write(
         self,

@@ -29,7 +29,6 @@ class OpenVINOFormat(Format):
     suffix = '.xml'
     precisions = ('float32', 'float16', 'int8')
     requires = OpenVINOEngine.requires
-    extra = OpenVINOEngine.extra
 
     def write(
         self,

@@ -7,7 +7,6 @@ import struct
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
 from typing import IO, Any
@@ -17,6 +16,7 @@ import numpy as np
 from wrn.errors import WrnError
 from wrn.files import write_atomically
 from wrn.inference.features import Features
+from wrn.packages import missing_packages
 
 _HEADER = 4096  # bytes in which any header of a .safetensors file of stages has room
 _ROW_GROUP = 8 << 20  # bytes of features that Parquet holds in memory until it writes them
@@ -39,10 +39,8 @@ def check_format(out: str | Path, stages: Sequence[str], pool: bool) -> None:
             f'--out {out}: maps of several stages are no single array; write .safetensors, which '
             'has one for each, or take --pool'
         )
-    if suffix == '.parquet' and find_spec('pyarrow') is None:
-        raise WrnError(
-            f"--out {out}: pyarrow is not installed; pip install 'mmpretrain-wrn[parquet]'"
-        )
+    if suffix == '.parquet' and (lacking := missing_packages('pyarrow')):
+        raise WrnError(f'--out {out}: {lacking}')
 
 
 def list_path(out: str | Path) -> Path | None:

@@ -153,7 +153,7 @@ class Predictor(ImageClassificationInferencer):
                 f'batch_size must be at least 1, not {batch_size}, and workers at least 0, not '
                 f'{workers}'
             )
-        prepared = prepare_ahead(self._prepare, pictures, workers, 2 * batch_size)
+        prepared = prepare_ahead(self._prepare, pictures, workers, 2 * max(batch_size, workers))
         parts = iter(lambda: list(islice(prepared, batch_size)), [])
         batches = map(self._assemble, parts)
         return in_background(batches) if workers else batches
@@ -161,8 +161,16 @@ class Predictor(ImageClassificationInferencer):
     def predict(self, inputs: Iterable[Tensor]) -> Iterator[DataSample]:
         """Run the network on normalised pictures, ``(N, C, H, W)``; yield a prediction of each."""
         for batch in inputs:
-            with torch.no_grad():
-                yield from self.model(batch, [DataSample() for _ in batch], mode='predict')
+            samples = [DataSample() for _ in batch]
+            try:
+                with torch.no_grad():
+                    predictions = self.model(batch, samples, mode='predict')
+            except torch.OutOfMemoryError as error:
+                raise WrnError(
+                    f'{len(batch)} pictures do not fit into the memory of the device at a time; '
+                    'make the batch size smaller'
+                ) from error
+            yield from predictions
 
     def _assemble(self, prepared: list[_Prepared | PictureError]) -> Batch:
         readable = [item[0] for item in prepared if not isinstance(item, PictureError)]
@@ -178,9 +186,14 @@ class Predictor(ImageClassificationInferencer):
     def _prepare(self, picture: Picture) -> _Prepared | PictureError:
         try:
             pixels = read_picture(picture)
+            prepared = self.pipeline(pixels)
         except PictureError as error:
             return error
-        prepared = self.pipeline(pixels)
+        except Exception as error:  # a picture that is damaged or odd must not end all others
+            name = (
+                str(picture) if isinstance(picture, str | PathLike | EncodedPicture) else 'picture'
+            )
+            return PictureError(f'{name}: cannot be prepared ({error!r})')
         meta: dict[str, Any] = dict(ori_shape=pixels.shape[:2], img_shape=prepared.shape[:2])
         if isinstance(picture, str | PathLike | EncodedPicture):
             meta['img_path'] = str(picture)

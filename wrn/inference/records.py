@@ -4,13 +4,13 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from importlib.util import find_spec
 from itertools import islice
 from typing import IO, Any
 
 from mmpretrain.structures import DataSample
 
 from wrn.errors import PictureError, WrnError
+from wrn.packages import missing_packages
 
 SUFFIXES = ('.csv', '.jsonl', '.json', '.parquet')
 _ROW_GROUP = 10_000  # rows that are kept in memory for a part of a Parquet file
@@ -54,11 +54,8 @@ def check_format(suffix: str) -> None:
     Raises:
         WrnError: If it needs a package that is not installed.
     """
-    if suffix == '.parquet' and find_spec('pyarrow') is None:
-        raise WrnError(
-            '--out: .parquet needs pyarrow, which is not installed; pip install '
-            "'mmpretrain-wrn[parquet]'"
-        )
+    if suffix == '.parquet' and (lacking := missing_packages('pyarrow')):
+        raise WrnError(f'--out .parquet: {lacking}')
 
 
 def write_records(records: Iterable[Record], file: IO[bytes], suffix: str, topk: int) -> None:
@@ -128,5 +125,7 @@ def _write_parquet(rows: Iterator[Record], file: IO[bytes], topk: int) -> None:
     with parquet.ParquetWriter(file, schema) as writer:
         while group := list(islice(rows, _ROW_GROUP)):
             for row in group:  # Parquet has no place for names that are no text
-                row['img_path'] = row['img_path'].encode(errors='replace').decode()
+                for name in ('img_path', 'error'):
+                    if row[name] is not None:
+                        row[name] = row[name].encode(errors='backslashreplace').decode()
             writer.write_table(pyarrow.Table.from_pylist(group, schema))

@@ -5,6 +5,9 @@ import json
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
+from typing import IO
+
+from filelock import FileLock, Timeout
 
 from wrn.errors import WrnError
 from wrn.files import write_atomically
@@ -34,6 +37,7 @@ class ResultFile:
         self.topk = topk
         self.run = {**run, 'topk': topk}
         self.done = self.failed = 0
+        self._file: IO[bytes]
 
     @contextlib.contextmanager
     def resumed(self, pictures: Iterable[Picture]) -> Iterator[Iterator[Picture]]:
@@ -49,17 +53,26 @@ class ResultFile:
             Those that are not done yet.
 
         Raises:
-            WrnError: If what is there is of another run, or a file cannot be written.
+            WrnError: If what is there is of another run, or one is going on, or a file cannot be
+                written.
         """
         rest = iter(pictures)
+        lock = FileLock(f'{self.partial}.lock', timeout=0)
         try:
-            with self.partial.open('a+b') as self._file:
+            with lock, self.partial.open('a+b') as self._file:
                 self._skip_done(rest)
                 yield rest
                 self._write()
-            self.partial.unlink()
+                self.partial.unlink()
+                Path(lock.lock_file).unlink(missing_ok=True)
+        except Timeout as error:
+            raise WrnError(
+                f'{self.partial}: another process is writing it; wait for that, or name '
+                'another file'
+            ) from error
         except OSError as error:
-            raise WrnError(f'{self.partial}: cannot be written ({error.strerror})') from error
+            reason = error.strerror or error
+            raise WrnError(f'{self.partial}: cannot be written ({reason})') from error
 
     def add(self, records: Iterable[Record]) -> None:
         """Append the results of further pictures.
@@ -78,13 +91,16 @@ class ResultFile:
 
     def _skip_done(self, pictures: Iterator[Picture]) -> None:
         self._file.seek(0)
-        header = _parse(self._file.readline())
-        if header is None:  # of a new run, or one that did not come through its first line
+        line = self._file.readline()
+        if not line.endswith(b'\n') and not self._file.read(1):  # new, or killed in its first line
             self._file.truncate(0)
             self._file.write(_format(self.run))
+            self._file.flush()
             return
-        if header != self.run:
-            other = [key for key in self.run if header.get(key) != self.run[key]]
+        header = _parse(line)
+        if header is None or header.keys() != self.run.keys():
+            raise WrnError(f'{self.partial}: is no file of an interrupted run; delete or rename it')
+        if other := [key for key in self.run if header[key] != self.run[key]]:
             raise WrnError(
                 f'{self.partial}: is of an interrupted run with another {" and ".join(other)}; '
                 'finish that one, or delete the file'
@@ -117,6 +133,7 @@ def _parse(line: bytes) -> Record | None:
     if not line.endswith(b'\n'):
         return None
     try:
-        return json.loads(line)
+        record = json.loads(line)
     except ValueError:
         return None
+    return record if isinstance(record, dict) else None

@@ -4,9 +4,11 @@ import contextlib
 import glob
 import heapq
 import json
+import lzma
 import os
 import tarfile
 import tempfile
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from os import PathLike
 from pathlib import Path
@@ -20,6 +22,7 @@ from wrn.pictures.reading import EXTENSIONS, EncodedPicture, Picture
 
 LIST_SUFFIX = '.txt'
 ARCHIVE_SUFFIXES = ('.tar', '.tar.gz', '.tgz', '.tar.bz2', '.tar.xz')
+_UNREADABLE = (OSError, UnicodeError, EOFError, tarfile.TarError, zlib.error, lzma.LZMAError)
 _IN_MEMORY = 100_000  # names of a folder to sort at a time; further ones are sorted on the disk
 
 
@@ -37,6 +40,8 @@ def is_many(inputs: Picture | Sequence[Picture]) -> bool:
 
 def find_pictures(inputs: Picture | Sequence[Picture]) -> Iterator[Picture]:
     """Go through the pictures that inputs stand for, in memory that does not grow with them.
+
+    (But for patterns, whose matches are sorted in memory.)
 
     Args:
         inputs: A path, a URL, an array, a PIL picture, a folder, a glob pattern (``**`` goes into
@@ -93,9 +98,10 @@ def count_pictures(inputs: Picture | Sequence[Picture]) -> int | None:
 def _reading(inputs: str | PathLike) -> Iterator[None]:
     try:
         yield
-    except (OSError, UnicodeError, tarfile.TarError) as error:
+    except _UNREADABLE as error:
         reason = getattr(error, 'strerror', None) or ' '.join(str(error).split())
-        raise PictureError(f'{str(inputs)[:200]}: cannot be read ({reason})') from error
+        name = str(getattr(error, 'filename', None) or inputs)  # that of a folder in a folder
+        raise PictureError(f'{name[:200]}: cannot be read ({reason})') from error
 
 
 def _expand(inputs: str | PathLike) -> Iterator[Picture]:
