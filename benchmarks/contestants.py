@@ -74,7 +74,7 @@ def build_torch(
 ) -> Network:
     network = load(task, make).to(memory_format=order)
     if compiled:
-        network.compile(dynamic=False)
+        network.compile(dynamic=False, options={'freezing': True})  # the fastest on CPUs
     return without_gradients(lambda inputs: network(inputs.contiguous(memory_format=order)))
 
 

@@ -113,7 +113,7 @@ def _predict_to_file(
             earlier, named = results.done, 0
             if earlier:
                 print(f'wrn: {earlier} pictures are done, going on behind them', file=sys.stderr)
-            records = _records(predictor, rest, total, args, earlier)
+            records = _records(predictor, rest, total, args, earlier, hidden=shard.index > 0)
             failures: list[str] = []
             while batch := list(islice(_failing_into(failures, records), args.batch_size)):
                 results.add(batch)
@@ -149,8 +149,9 @@ def _records(
     total: int | None,
     args: argparse.Namespace,
     done: int = 0,
+    hidden: bool = False,
 ) -> Iterator[Record]:
-    """Predict; show how far it is."""
+    """Predict; show how far it is, unless that is hidden."""
     names: list[str] = []
 
     def named() -> Iterator[Picture]:
@@ -159,7 +160,8 @@ def _records(
             yield picture
 
     samples = predictor.stream(named(), args.batch_size, args.workers)
-    with picture_progress(hidden=total is not None and total <= args.batch_size) as progress:
+    few = total is not None and total <= args.batch_size
+    with picture_progress(hidden or few) as progress:
         task = progress.add_task('Predicting', total=total, completed=done)
         for sample in samples:
             yield describe(names.pop(0), sample, predictor.classes, args.topk)

@@ -68,8 +68,10 @@ def run(args: argparse.Namespace) -> None:
     check_backend_arguments(args)
     engine = None
     if (args.backend, args.precision) != ('eager', 'float32'):
-        if args.tta or args.amp:
-            raise WrnError('--tta and --amp: are for eager; leave out --backend and --precision')
+        if args.tta or args.amp or args.compile:
+            raise WrnError(
+                '--tta, --amp and --compile: are for eager; leave out --backend and --precision'
+            )
         show_log()
         engine = training.EngineHook(args.backend, args.precision, args.calibration)
     result = training.test(cfg, args.out, args.out_item, engine)

@@ -98,8 +98,8 @@ def build_engine(
             raise
         except Exception as error:  # each runtime has its own
             reason = ' '.join(str(error).split())[:300] or type(error).__name__
-            raise EngineError(f'--backend {name}: does not take the network ({reason})') from error
-        check(difference, f'--backend {name}', precision, tolerance)
+            raise EngineError(f'backend {name}: does not take the network ({reason})') from error
+        check(difference, f'backend {name}', precision, tolerance)
         return engine, difference
 
     if backend == 'auto':
@@ -117,13 +117,13 @@ def _noise(example: Tensor) -> Tensor:
 def _check_available(backend: str, precision: str, device: torch.device) -> None:
     engine = _ENGINES.get(backend)
     if engine is None:
-        raise EngineError(f'--backend {backend}: there is none; there are {", ".join(BACKENDS)}')
+        raise EngineError(f'backend {backend}: there is none; there are {", ".join(BACKENDS)}')
     if precision not in engine.precisions:
         able = [name for name, other in _ENGINES.items() if precision in other.precisions]
         cure = f'{" and ".join(able)} can' if able else 'nor can any other'
-        raise EngineError(f'--backend {backend}: cannot compute in {precision}; {cure}')
+        raise EngineError(f'backend {backend}: cannot compute in {precision}; {cure}')
     if lacking := engine.missing(device):
-        raise EngineError(f'--backend {backend}: {lacking}')
+        raise EngineError(f'backend {backend}: {lacking}')
 
 
 def _find_candidates(precision: str, device: torch.device) -> list[list[str]]:
@@ -160,7 +160,7 @@ def _find_fastest(
     able = [name for name, engine in _ENGINES.items() if precision in engine.precisions]
     lacking = [f'{name}: {missing}' for name in able if (missing := _ENGINES[name].missing(device))]
     raise EngineError(
-        f'--precision {precision}: no engine for {device} computes in it; '
+        f'precision {precision}: no engine for {device} computes in it; '
         + '; '.join([*failures, *lacking])
     )
 

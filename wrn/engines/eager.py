@@ -28,7 +28,7 @@ class FusedEngine(Engine):
         self.dtype = _DTYPES[precision]
         if self.dtype != torch.float32 and not gains(self.device, self.dtype):
             raise EngineError(
-                f'--precision {precision}: {self.device} does not compute in it, so it would gain '
+                f'precision {precision}: {self.device} does not compute in it, so it would gain '
                 'nothing; leave it out'
             )
         folded = fold_batch_norm(source.network.classifier, channels_last=True)
@@ -51,7 +51,10 @@ class CompiledEngine(FusedEngine):
     ) -> None:
         super().__init__(source, precision, calibration)
         self.batch_size = len(source.example)
-        self.network = torch.compile(self.network, dynamic=False)
+        # Frozen, weights are laid out for the kernels once, and not for each batch.
+        self.network = torch.compile(self.network, dynamic=False, options={'freezing': True})
+        with quiet():
+            self.run(source.example)  # which compiles it
 
     @classmethod
     def missing(cls, device: torch.device) -> str | None:
@@ -67,8 +70,7 @@ class CompiledEngine(FusedEngine):
         parts = []
         for part in inputs.split(self.batch_size):
             lacking = self.batch_size - len(part)
-            with quiet():
-                outputs = super().run(functional.pad(part, (0, 0) * 3 + (0, lacking)))
+            outputs = super().run(functional.pad(part, (0, 0) * 3 + (0, lacking)))
             parts.append([output[: len(part)] for output in outputs])
         return tuple(torch.cat(outputs) for outputs in zip(*parts, strict=True))
 

@@ -51,7 +51,7 @@ class NcnnEngine(Engine):
         with tempfile.TemporaryDirectory(prefix='wrn-') as folder:
             param, weights = _convert(source, Path(folder))
             if self.network.load_param(str(param)) or self.network.load_model(str(weights)):
-                raise EngineError('--backend ncnn: it has no layer for a part of the network')
+                raise EngineError('backend ncnn: it has no layer for a part of the network')
 
     @classmethod
     def missing(cls, device: torch.device) -> str | None:
@@ -92,5 +92,5 @@ def _convert(source: Source, folder: Path) -> tuple[Path, Path]:
         check=False,
     )
     if result.returncode or not files['ncnnbin'].exists():
-        raise EngineError('--backend ncnn: its converter does not take the network')
+        raise EngineError('backend ncnn: its converter does not take the network')
     return files['ncnnparam'], files['ncnnbin']

@@ -1,4 +1,4 @@
-"""OpenVINO, in float32, bfloat16 and int8."""
+"""OpenVINO, in float32 and less."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -55,7 +55,7 @@ class OpenVINOEngine(Engine):
         needed = _CAPABILITIES.get(precision)
         if needed and needed not in core.get_property('CPU', 'OPTIMIZATION_CAPABILITIES'):
             raise EngineError(
-                f'--precision {precision}: this CPU does not compute in it, so it would gain '
+                f'precision {precision}: this CPU does not compute in it, so it would gain '
                 'nothing; leave it out'
             )
         # By default it takes bfloat16 where the CPU has it, and does not say so. One stream, since

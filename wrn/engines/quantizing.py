@@ -41,11 +41,11 @@ def quantize(network: Any, calibration: Iterable[Tensor]) -> Any:
         EngineError: If NNCF is not installed, or there are no inputs.
     """
     if lacking := missing_packages('nncf'):
-        raise EngineError(f'--precision int8: {lacking}')
+        raise EngineError(f'precision int8: {lacking}')
     inputs = [part.contiguous().numpy() for part in calibration]
     if not inputs:
         raise EngineError(
-            '--precision int8: needs pictures to calibrate with; give some hundred of those that '
+            'precision int8: needs pictures to calibrate with; give some hundred of those that '
             'it will be used on with --calibration FOLDER'
         )
     with quiet(), contextlib.redirect_stdout(io.StringIO()):  # of the imports, and its progress

@@ -83,6 +83,11 @@ def export(
     if precision == 'int8' and calibration is not None:
         pixels, parts = reference.read_pictures(calibration)
     target = Path(out).resolve()
+    *others, _ = companions(target)
+    if others and others[0].exists() and not target.exists():
+        raise ExportError(
+            f'{others[0]}: stands where the weights of {target.name} are to be; name another --out'
+        )
     try:
         with tempfile.TemporaryDirectory(prefix='.wrn-', dir=target.parent) as folder:
             path = Path(folder, target.name)

@@ -12,7 +12,7 @@ from torch import Tensor
 from wrn.config import get_test_dataset
 from wrn.deployed import check_head, get_num_classes
 from wrn.errors import WrnError
-from wrn.pictures import Preparation
+from wrn.pictures import Preparation, is_red_first
 from wrn.pictures.steps import check_steps
 
 KEY = 'wrn'  # its name, in the place that a format has for such things
@@ -75,7 +75,7 @@ class Metadata:
         Returns:
             The config: ``data_preprocessor`` and ``test_dataloader``.
         """
-        flips = (self.channel_order == 'RGB') != _is_red_first(self.pipeline)
+        flips = (self.channel_order == 'RGB') != is_red_first(self.pipeline)
         preprocessor = dict(type='ClsDataPreprocessor', num_classes=self.num_classes, to_rgb=flips)
         if not self.preprocess:
             preprocessor.update(mean=self.mean, std=self.std)
@@ -189,7 +189,7 @@ def read_metadata(text: str | bytes | None, source: str) -> Metadata:
 def is_blue_first(network: BaseModel) -> bool:
     """Tell whether the network itself, behind its preprocessor, takes blue, green, red."""
     pipeline = get_test_dataset(network._config).pipeline
-    return network.data_preprocessor.to_rgb == _is_red_first(pipeline)
+    return network.data_preprocessor.to_rgb == is_red_first(pipeline)
 
 
 def to_rgb(pictures: Tensor, pipeline: list[dict[str, Any]]) -> Tensor:
@@ -202,12 +202,7 @@ def to_rgb(pictures: Tensor, pipeline: list[dict[str, Any]]) -> Tensor:
     Returns:
         The pictures, ``(N, H, W, 3)``.
     """
-    return pictures if _is_red_first(pipeline) else pictures.flip(-1)
-
-
-def _is_red_first(pipeline: list[dict[str, Any]]) -> bool:
-    """Tell the order of channels of a pipeline: as files are loaded, it is blue, green, red."""
-    return all('LoadImageFromFile' not in str(step.get('type')) for step in pipeline)
+    return pictures if is_red_first(pipeline) else pictures.flip(-1)
 
 
 def _read_short(values: Tensor) -> list[float]:

@@ -38,7 +38,7 @@ class FeatureExtractor:
     the last of the stages that are asked for.
 
     Args:
-        model: The model, which stays as it is; it must know its config, as those of
+        model: The model, which is put into eval mode; it must know its config, as those of
             :func:`wrn.get_model` do.
         stages: Names of the stages, ``layer1`` and so on. Defaults to ``('layer2', 'layer3')``.
         pool: Whether to average over height and width. Defaults to False.

@@ -1,6 +1,6 @@
 """How a config's test pipeline prepares pictures."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from os import PathLike
 from typing import Any
@@ -30,8 +30,7 @@ class Preparation:
         config: The config.
 
     Attributes:
-        red_first: Whether the pipeline takes and gives pixels as red, green, blue, as data sets do
-            that hold pixels, such as CIFAR. What a pipeline loads itself is blue, green, red.
+        red_first: Whether the pipeline takes and gives pixels as red, green, blue.
 
     Raises:
         WrnError: If the config has no test pipeline.
@@ -40,7 +39,7 @@ class Preparation:
     def __init__(self, config: Config) -> None:
         steps = list(get_test_dataset(config).pipeline)
         transforms = remove_transform(steps, 'LoadImageFromFile')
-        self.red_first = len(transforms) == len(steps)
+        self.red_first = is_red_first(steps)
         # Packing makes of each picture a tensor and a data sample, which takes longer than small
         # pictures are computed. A batch is made into one tensor at once.
         self._packs = bool(transforms) and 'PackInputs' in str(transforms[-1].get('type'))
@@ -78,6 +77,19 @@ class Preparation:
         """
         noise = np.random.default_rng(0).integers(0, 256, (256, 256, 3), np.uint8)
         return collate([self(noise)] * batch_size)
+
+
+def is_red_first(pipeline: Sequence[Mapping[str, Any]]) -> bool:
+    """Tell the order of channels in a pipeline.
+
+    Args:
+        pipeline: The steps.
+
+    Returns:
+        Whether it is red, green, blue, as in data sets that hold pixels, such as CIFAR. What a
+        pipeline loads itself from files is blue, green, red.
+    """
+    return all('LoadImageFromFile' not in str(step.get('type')) for step in pipeline)
 
 
 def prepare_sample(
