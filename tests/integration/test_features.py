@@ -139,7 +139,7 @@ def test_no_readable_picture(fails, folder):
         (['--model', 'wide-resnet50'], 'no pretrained weights; the model is random; give weights'),
         (['--checkpoint', 'none.pth'], 'none.pth'),
         (['--device', 'cuda:7'], '--device cuda:7: cannot be used here'),
-        (['--backend', 'tensorrt'], '--backend tensorrt: '),
+        (['--backend', 'tensorrt'], 'backend tensorrt: '),
     ],
 )
 def test_mistakes(fails, folder, arguments, message):

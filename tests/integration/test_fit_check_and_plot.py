@@ -217,22 +217,22 @@ def test_mistakes_in_plot(fails, run_folder, tmp_path):
 
 def test_red_comes_first_where_the_data_set_holds_pixels(tmp_path):
     """A picture of a file is prepared as one of CIFAR: its pixels are red, green, blue."""
-    from wrn.inference.predictor import Predictor
+    from wrn.inference import Predictor
+    from wrn.pictures import read_picture
 
     pixels = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(tmp_path / 'x.png')
     seen = []
     for name in ('wide-resnet16-8_8xb16_cifar10', 'wide-resnet18-1_8xb32_in1k'):
         predictor = Predictor(wrn.get_model(name))
-        data = predictor._prepare(str(tmp_path / 'x.png'))
-        seen.append(data['inputs'].permute(1, 2, 0).numpy())
+        seen.append(predictor.pipeline(read_picture(tmp_path / 'x.png')))
     assert np.array_equal(seen[0], pixels)
     assert seen[1].shape == (224, 224, 3)
     flat = Image.new('RGB', (40, 40), (200, 100, 50))
     for name in ('wide-resnet16-8_8xb16_cifar10', 'wide-resnet18-1_8xb32_in1k'):
         model = wrn.get_model(name)
-        inputs = Predictor(model)._prepare(flat)['inputs']
+        ((inputs,), _) = next(Predictor(model).batches([flat]))
         mean, std = (getattr(model.data_preprocessor, k).flatten() for k in ('mean', 'std'))
-        normal = model.data_preprocessor(dict(inputs=[inputs]))['inputs'][0, :, 0, 0]
+        normal = inputs[0, :, 0, 0]
         expected = (np.array([200, 100, 50]) - mean.numpy()) / std.numpy()
         np.testing.assert_allclose(normal.numpy(), expected, rtol=1e-5)
