@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -30,6 +31,13 @@ from wrn.exporting import FORMATS
 from wrn.exporting import export as write_file
 
 CHECKOUT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(autouse=True)
+def _no_signal_is_left_blocked():
+    """What is started later, by other tests too, would inherit that."""
+    yield
+    assert not signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
 @pytest.fixture

@@ -36,7 +36,12 @@ from wrn.training.logs import HistoryHook
 from wrn.training.loop import use_exact_loop
 from wrn.training.resuming import set_resume
 from wrn.training.speed import OptimizerLayoutHook, is_compiled, set_fsdp
-from wrn.training.stopping import FiniteLossHook, OutlivingHook, TerminationHook
+from wrn.training.stopping import (
+    FiniteLossHook,
+    OutlivingHook,
+    TerminationHook,
+    sigterm_taken_again,
+)
 from wrn.training.unreadable import UnreadableHook
 from wrn.upstream.quick_determinism import QuickRunner
 from wrn.upstream.quick_optimizers import quick_optimizers
@@ -121,7 +126,8 @@ def test(
             )
         hooks = [started, CheckpointCheckHook(), OutlivingHook(), *([engine] if engine else [])]
         runner = build_runner(cfg, ['test_dataloader'], hooks)
-        metrics = runner.test()
+        with sigterm_taken_again():
+            metrics = runner.test()
         _drop_iterators(runner.test_loop)
     if out and out_item == 'metrics' and is_main_process():
         plain = {k: v.tolist() if torch.is_tensor(v) else v for k, v in metrics.items()}

@@ -25,6 +25,15 @@ from wrn.training.checkpoints import SAFE_BACKEND
 _CHECKPOINT = 'stopped.pth'
 
 
+@contextmanager
+def sigterm_taken_again() -> Iterator[None]:
+    """Take SIGTERM again after a block that may have ended while data workers were starting."""
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+
+
 class OutlivingHook(Hook):
     """Let data workers live as long as they are needed, when all processes get SIGTERM."""
 
