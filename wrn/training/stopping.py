@@ -76,13 +76,13 @@ class TerminationHook(OutlivingHook):
         """Listen for the signal as long as a block lasts."""
         afterwards = signal.signal(signal.SIGTERM, self._ask)
         try:
-            yield
+            with sigterm_taken_again():
+                yield
         except RunStoppedError:
             afterwards = signal.SIG_IGN  # or another one would change its exit code
             _end_workers()
             raise
         finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
             signal.signal(signal.SIGTERM, afterwards)
         if self.asked and callable(afterwards):  # too late for a checkpoint: of what comes next
             os.kill(os.getpid(), signal.SIGTERM)
