@@ -129,9 +129,9 @@ def test_a_file_that_differs_is_not_kept(format, tmp_path, monkeypatch):
     path.with_suffix('.bin').write_text('weights')
     write = kind.write
 
-    def write_another(self, network, *rest):
-        network.network.classifier.head.fc.bias.data[3] += 9
-        write(self, network, *rest)
+    def write_another(self, content, path):
+        content.network.network.classifier.head.fc.bias.data[3] += 9
+        write(self, content, path)
 
     monkeypatch.setattr(kind, 'write', write_another)
     with pytest.raises(wrn.hub.WrnError, match=f'--format {format}.*differs from eager by'):
@@ -147,7 +147,7 @@ def test_a_good_file_survives_a_full_disk(tmp_path, monkeypatch):
     path.write_text('good')
     for error in (OSError(28, 'No space left on device'), RuntimeError('unexpected pos 64 vs 0')):
 
-        def write(self, network, example, path, *rest, error=error):
+        def write(self, content, path, error=error):
             path.write_text('half')
             raise error
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from wrn.engines import Difference
 from wrn.engines.checking import check, compare, find_tolerance
 from wrn.errors import WrnError
-from wrn.exporting.format import companions
+from wrn.exporting.format import Content, companions
 from wrn.exporting.formats import FORMATS
 from wrn.exporting.loading import load_network
 from wrn.exporting.metadata import ExportError, Metadata, describe_model
@@ -82,6 +82,13 @@ def export(
     parts: Sequence[Tensor] = ()
     if precision == 'int8' and calibration is not None:
         pixels, parts = reference.read_pictures(calibration)
+    content = Content(
+        Exportable(network, metadata).eval(),
+        reference.make_inputs(pixels[:2]),
+        metadata.to_json(),
+        precision,
+        [reference.make_inputs(part) for part in parts],
+    )
     target = Path(out).resolve()
     *others, _ = companions(target)
     if others and others[0].exists() and not target.exists():
@@ -92,14 +99,7 @@ def export(
         with tempfile.TemporaryDirectory(prefix='.wrn-', dir=target.parent) as folder:
             path = Path(folder, target.name)
             try:
-                kind.write(
-                    Exportable(network, metadata).eval(),
-                    reference.make_inputs(pixels[:2]),
-                    path,
-                    metadata.to_json(),
-                    precision,
-                    [reference.make_inputs(part) for part in parts],
-                )
+                kind.write(content, path)
             except (WrnError, OSError):
                 raise
             except Exception as error:  # neither exporters nor full disks have one of their own

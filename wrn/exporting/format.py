@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import ClassVar, TypeAlias
+from typing import ClassVar, NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +11,21 @@ from torch import Tensor, nn
 from wrn.packages import missing_packages
 
 Run: TypeAlias = Callable[[Tensor], tuple[Tensor, ...]]
+
+
+class Content(NamedTuple):
+    """What a file is made of."""
+
+    network: nn.Module
+    """From one tensor to one."""
+    example: Tensor
+    """Inputs of it, of which the number of pictures is not kept."""
+    metadata: str
+    """What the file is to say of itself."""
+    precision: str
+    """What to store weights in."""
+    calibration: Sequence[Tensor]
+    """Inputs to calibrate ``'int8'`` with."""
 
 
 class Format(ABC):
@@ -29,24 +44,12 @@ class Format(ABC):
     requires: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
-    def write(
-        self,
-        network: nn.Module,
-        example: Tensor,
-        path: Path,
-        metadata: str,
-        precision: str,
-        calibration: Sequence[Tensor],
-    ) -> None:
+    def write(self, content: Content, path: Path) -> None:
         """Write a network to a file.
 
         Args:
-            network: The network, from one tensor to one.
-            example: Inputs of it, of which the number of pictures is not kept.
+            content: The network, and what belongs to it.
             path: Where to write.
-            metadata: What the file is to say of itself.
-            precision: What to store weights in.
-            calibration: Inputs to calibrate ``'int8'`` with.
 
         Raises:
             WrnError: If the network cannot be expressed in the format.

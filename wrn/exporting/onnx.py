@@ -1,15 +1,14 @@
 """ONNX, for ONNX Runtime and many others."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
 
 from wrn.engines.onnx_runtime import OnnxRuntimeEngine
 from wrn.engines.source import export_program, make_onnx
-from wrn.exporting.format import Format, Run
+from wrn.exporting.format import Content, Format, Run
 from wrn.exporting.metadata import KEY, ExportError
 
 
@@ -20,18 +19,10 @@ class OnnxFormat(Format):
     suffix = '.onnx'
     requires = OnnxRuntimeEngine.requires
 
-    def write(
-        self,
-        network: nn.Module,
-        example: Tensor,
-        path: Path,
-        metadata: str,
-        precision: str,
-        calibration: Sequence[Tensor],
-    ) -> None:
+    def write(self, content: Content, path: Path) -> None:
         """Write a network to a file."""
-        exported = make_onnx(export_program(network, example), ['output'])
-        exported.model.metadata_props[KEY] = metadata
+        exported = make_onnx(export_program(content.network, content.example), ['output'])
+        exported.model.metadata_props[KEY] = content.metadata
         for node in exported.model.graph:
             node.metadata_props.clear()  # where it was exported: paths of this machine
         exported.save(path)

@@ -1,16 +1,14 @@
 """OpenVINO's format: the network in ``.xml``, its weights in ``.bin``."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
 
 from wrn.engines.openvino import OpenVINOEngine, convert
 from wrn.engines.quantizing import quantize
 from wrn.engines.source import export_program
-from wrn.exporting.format import Format, Run
+from wrn.exporting.format import Content, Format, Run
 from wrn.exporting.metadata import KEY, ExportError
 from wrn.files import hash_file
 
@@ -30,25 +28,17 @@ class OpenVINOFormat(Format):
     precisions = ('float32', 'float16', 'int8')
     requires = OpenVINOEngine.requires
 
-    def write(
-        self,
-        network: nn.Module,
-        example: Tensor,
-        path: Path,
-        metadata: str,
-        precision: str,
-        calibration: Sequence[Tensor],
-    ) -> None:
+    def write(self, content: Content, path: Path) -> None:
         """Write a network to a file."""
         import openvino
 
-        model = convert(export_program(network, example), ['output'])
-        model.reshape([-1, *example.shape[1:]])
-        if precision == 'int8':
-            model = quantize(model, calibration)
-        model.set_rt_info(metadata, [KEY])
+        model = convert(export_program(content.network, content.example), ['output'])
+        model.reshape([-1, *content.example.shape[1:]])
+        if content.precision == 'int8':
+            model = quantize(model, content.calibration)
+        model.set_rt_info(content.metadata, [KEY])
         model.set_rt_info(_PLACE, [_HASH])
-        openvino.save_model(model, str(path), compress_to_fp16=precision == 'float16')
+        openvino.save_model(model, str(path), compress_to_fp16=content.precision == 'float16')
         digest = hash_file(path.with_suffix('.bin'))
         path.write_bytes(path.read_bytes().replace(_PLACE.encode(), digest.encode()))
 

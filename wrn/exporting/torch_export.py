@@ -1,18 +1,18 @@
 """``torch.export``'s archives, ``.pt2``."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from math import prod
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from wrn.engines.source import export_program, quiet
 from wrn.exporting.archive import METADATA, Archive
 from wrn.exporting.dataflow import Dataflow
-from wrn.exporting.format import Format, Run
+from wrn.exporting.format import Content, Format, Run
 from wrn.exporting.metadata import ExportError
 
 _ATEN = 'torch.ops.aten.'
@@ -35,21 +35,13 @@ class TorchExportFormat(Format):
     name = 'torch-export'
     suffix = '.pt2'
 
-    def write(
-        self,
-        network: nn.Module,
-        example: Tensor,
-        path: Path,
-        metadata: str,
-        precision: str,
-        calibration: Sequence[Tensor],
-    ) -> None:
+    def write(self, content: Content, path: Path) -> None:
         """Write a network to a file."""
-        program = export_program(network, example)
+        program = export_program(content.network, content.example)
         for node in program.graph.nodes:
             node.meta.pop('stack_trace', None)  # where it was exported: paths of this machine
         with quiet():
-            torch.export.save(program, path, extra_files={METADATA: metadata})
+            torch.export.save(program, path, extra_files={METADATA: content.metadata})
 
     def load(self, path: Path, device: torch.device) -> tuple[Run, bytes | None]:
         """Load a file without torch's loader."""

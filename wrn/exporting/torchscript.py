@@ -4,16 +4,16 @@ import ast
 import contextlib
 import io
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from wrn.exporting.archive import METADATA, Archive, write_archive
 from wrn.exporting.dataflow import OPERATORS, Dataflow
-from wrn.exporting.format import Format, Run
+from wrn.exporting.format import Content, Format, Run
 from wrn.exporting.metadata import ExportError
 
 _MEMORY_FORMATS = {0: torch.contiguous_format, 1: torch.preserve_format, 2: torch.channels_last}
@@ -30,20 +30,14 @@ class TorchScriptFormat(Format):
     name = 'torchscript'
     suffix = '.torchscript'
 
-    def write(
-        self,
-        network: nn.Module,
-        example: Tensor,
-        path: Path,
-        metadata: str,
-        precision: str,
-        calibration: Sequence[Tensor],
-    ) -> None:
+    def write(self, content: Content, path: Path) -> None:
         """Write a network to a file."""
         written = io.BytesIO()
         with _deprecation_silenced(), torch.no_grad():
-            script = torch.jit.freeze(torch.jit.trace(network, example, check_trace=False))
-            torch.jit.save(script, written, _extra_files={METADATA: metadata})
+            script = torch.jit.freeze(
+                torch.jit.trace(content.network, content.example, check_trace=False)
+            )
+            torch.jit.save(script, written, _extra_files={METADATA: content.metadata})
         archive = Archive(written)
         kept = [name for name in archive.names if not name.endswith(_DEBUG)]
         write_archive(path, path.stem, ((name, archive.read(name)) for name in kept))
