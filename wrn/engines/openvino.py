@@ -1,6 +1,7 @@
 """OpenVINO, in float32 and less."""
 
 from collections.abc import Iterable
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -49,9 +50,7 @@ class OpenVINOEngine(Engine):
         return engine
 
     def _compile(self, network: Any, precision: str) -> None:
-        import openvino
-
-        core = openvino.Core()
+        core = get_core()
         needed = _CAPABILITIES.get(precision)
         if needed and needed not in core.get_property('CPU', 'OPTIMIZATION_CAPABILITIES'):
             raise EngineError(
@@ -83,6 +82,19 @@ class OpenVINOEngine(Engine):
         """Run the network."""
         outputs = self.network(inputs.contiguous().numpy()).to_tuple()
         return tuple(torch.from_numpy(output.copy()) for output in outputs)
+
+
+@cache
+def get_core() -> Any:
+    """Return the ``openvino.Core`` of the process, which lives as long as that.
+
+    Its plugin for CPUs sets a stack for signals in the thread that makes it. Dropped in another
+    thread, as the garbage collector may run in any, it leaves that stack set, though it is gone,
+    and the next signal ends the process with a segmentation fault.
+    """
+    import openvino
+
+    return openvino.Core()
 
 
 def convert(program: 'ExportedProgram', outputs: list[str]) -> Any:

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from wrn.engines.openvino import OpenVINOEngine, convert
+from wrn.engines.openvino import OpenVINOEngine, convert, get_core
 from wrn.engines.quantizing import quantize
 from wrn.engines.source import export_program
 from wrn.exporting.format import Content, Format, Run
@@ -49,10 +49,9 @@ class OpenVINOFormat(Format):
         weights = path.with_suffix('.bin')
         if not weights.is_file():
             raise ExportError(f'{path}: its weights, {weights.name}, must lie beside it')
-        import openvino
 
         try:
-            model = openvino.Core().read_model(str(path), str(weights))
+            model = get_core().read_model(str(path), str(weights))
         except RuntimeError as error:
             reason = ' '.join(str(error).strip().splitlines()[-1].split())
             raise ExportError(f'{path}: OpenVINO does not take it ({reason[:300]})') from error
