@@ -33,15 +33,6 @@ from wrn.exporting import export as write_file
 CHECKOUT = Path(__file__).resolve().parents[1]
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the parity tests first, which load native runtimes into the process of the tests.
-
-    Behind all unit tests, in the same process, the first engine ended that process with a
-    segmentation fault whose cause is not found yet.
-    """
-    items.sort(key=lambda item: 'parity' not in item.path.parts)
-
-
 @pytest.fixture(autouse=True)
 def _no_signal_is_left_blocked():
     """What is started later, by other tests too, would inherit that."""
