@@ -7,8 +7,9 @@
 
 First, all who take part in engines.py, in turn, each in a new process: it imports what it needs,
 builds its network from the same files of weights (engines are exported, converted, quantised with
-20 pictures and compiled, with no cache of earlier ones), and computes a batch of one picture.
-``peak`` is the most MiB that the process held, read from ``/proc``, which Linux has.
+20 pictures and compiled, with no cache of earlier ones), and computes a batch of one picture; then
+a process of each for larger batches. ``peak`` is the most MiB that a process held for a size of
+batches, read from ``/proc``, which Linux has.
 
 Then one picture of 500x375, in a file, by ``wrn predict`` and by mmpretrain's
 ``ImageClassificationInferencer``, from the start of the process to its end; ``ratio`` is ours to
@@ -30,16 +31,17 @@ from predict_jobs import Job, run
 from scaling import Values, print_table, take_turns
 from tasks import MODELS, Task, write_files
 
+LARGER = (8, 32)  # batches, of which memory is measured
 PROCESS = """
 import time
 start = time.perf_counter()
 import json, sys, warnings
 from pathlib import Path
 warnings.simplefilter('ignore')
-name, model, folder = sys.argv[1:]
+name, model, folder, batch_size = sys.argv[1:]
 from contestants import contestants
 from tasks import Task
-task = Task(model, Path(folder), 1)
+task = Task(model, Path(folder), int(batch_size))
 (contestant,) = contestants(model, [name])
 contestant.build(task)(task.inputs())
 seconds = time.perf_counter() - start
@@ -53,12 +55,29 @@ def start(name: str, task: Task, failures: dict[str, str]) -> Values:
     with tempfile.TemporaryDirectory() as cache:
         env = {**os.environ, 'TORCHINDUCTOR_CACHE_DIR': cache}
         command = [sys.executable, '-c', PROCESS, name, task.model, str(task.folder)]
+        command.append(str(task.batch_size))
         folder = Path(__file__).parent
         result = subprocess.run(command, capture_output=True, text=True, env=env, cwd=folder)
     if result.returncode:  # it is not installed, or not for this processor
         failures[name] = result.stderr.strip().splitlines()[-1]
         return {}
     return json.loads(result.stdout.splitlines()[-1])
+
+
+def compare_starts(
+    task: Task, names: list[str], runs: int, failures: dict[str, str]
+) -> dict[str, list[Values]]:
+    """Let all start in turn for single pictures, and once more for batches of each larger size."""
+    ways = {name: partial(start, name, task, failures) for name in names}
+    rows = take_turns(runs, ways, 'Starting')
+    rows = {name: values for name, values in rows.items() if name not in failures}
+    for size in LARGER:
+        larger = task._replace(batch_size=size)
+        ways = {name: partial(start, name, larger, failures) for name in rows}
+        for name, (result,) in take_turns(1, ways, f'Batches of {size}').items():
+            for values in rows[name]:
+                values[f'peak {size}'] = result['peak']
+    return rows
 
 
 def compare_predict(task: Task, runs: int) -> dict[str, list[Values]]:
@@ -84,11 +103,10 @@ def main() -> None:
         task = Task(args.model, Path(folder), 1)
         write_files(task)
         names = [one.name for one in contestants(args.model, args.only)]
-        ways = {name: partial(start, name, task, failures) for name in names}
-        rows = take_turns(args.runs, ways, 'Starting') if names else {}
+        rows = compare_starts(task, names, args.runs, failures)
         pair = compare_predict(task, args.runs)
-    rows = {name: values for name, values in rows.items() if name not in failures}
-    print_table(f'{args.model}, medians of {args.runs}', rows, dict(seconds=2, peak=0))
+    columns = dict.fromkeys(['seconds', 'peak', *(f'peak {size}' for size in LARGER)], 0)
+    print_table(f'{args.model}, medians of {args.runs}', rows, columns | dict(seconds=2))
     for name, reason in failures.items():
         print(f'left out: {name} ({reason})')
     columns = dict(seconds=2, ratio=3, peak=0)
