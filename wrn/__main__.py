@@ -1,5 +1,5 @@
 """``python -m wrn`` is ``wrn``."""
 
-from wrn.cli import main
+from wrn.cli import run_and_exit
 
-main()
+run_and_exit()

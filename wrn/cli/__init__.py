@@ -1,6 +1,7 @@
 """The command ``wrn``: one module for each of its commands."""
 
 import argparse
+import atexit
 import gc
 import os
 import sys
@@ -80,6 +81,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     code = 0
     try:
         args.run(args)
+        sys.stdout.flush()
     except RunStoppedError as stopped:
         print(f'wrn: {stopped}', file=sys.stderr)
         code = os.EX_TEMPFAIL
@@ -95,3 +97,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     leave_distributed()
     if code:
         sys.exit(code)
+
+
+def run_and_exit() -> None:
+    """Run the command line as all that a process does.
+
+    Python would take apart each module that was imported, which takes as long as a picture does.
+    """
+    main()
+    atexit._run_exitfuncs()  # of logs, and of processes that libraries have started
+    sys.stderr.flush()
+    os._exit(0)
