@@ -93,11 +93,15 @@ def test_engines(name, network):
 
 @pytest.mark.slow
 def test_the_compiled_engine(network):
-    """Parts of batches are filled up, so that nothing is compiled for them."""
+    """Nothing is compiled for parts of batches, which are filled up, or for other tensors."""
     model = network(DIGITS)
     engine = build_engine(model, torch.randn(4, 3, 16, 16), 'compile').engine
     torch._dynamo.utils.counters.clear()
     check(engine, model, (16, 16), batch_sizes=(1, 3, 4, 9))
+    for order in (torch.contiguous_format, torch.channels_last):
+        with torch.inference_mode():
+            engine.run(torch.randn(4, 3, 16, 16).contiguous(memory_format=order))
+        engine.run(torch.randn(4, 3, 16, 16).contiguous(memory_format=order))
     assert not torch._dynamo.utils.counters['stats']
 
 

@@ -51,9 +51,12 @@ class CompiledEngine(FusedEngine):
     ) -> None:
         super().__init__(source, precision, calibration)
         self.batch_size = len(source.example)
-        # Frozen, weights are laid out for the kernels once, and not for each batch.
-        self.network = torch.compile(self.network, dynamic=False, options={'freezing': True})
-        with quiet():
+        from torch._inductor import config  # a second, which only this engine needs
+
+        self.network = torch.compile(self.network, dynamic=False)
+        # Frozen, weights are laid out for the kernels once, and not for each batch. torch.compile's
+        # option of that name is not seen by those parts of it that would treat them as constants.
+        with quiet(), config.patch(freezing=True):
             self.run(source.example)  # which compiles it
 
     @classmethod
@@ -65,6 +68,7 @@ class CompiledEngine(FusedEngine):
             return 'torch.compile needs triton; pip install triton'
         return super().missing(device)
 
+    @torch.inference_mode()  # in which padding makes tensors that are always of one kind
     def run(self, inputs: Tensor) -> tuple[Tensor, ...]:
         """Run the network; what is less than a batch is filled up, so as not to compile again."""
         parts = []
