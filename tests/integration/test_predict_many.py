@@ -15,7 +15,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 import wrn
-from wrn.cli import main
+from wrn.cli import main, progress
 from wrn.pictures import Preparation, count_pictures, find_pictures, finding
 
 DIGITS = 'wide-resnet16-2_1xb64_digits'
@@ -117,6 +117,31 @@ def test_lists_archives_and_patterns(digits, expected, tmp_path):
         check(results, expected)
     assert count_pictures(str(tmp_path / 'plain.tar')) == 60
     assert count_pictures(str(tmp_path / 'small.tgz')) is None  # to be read once only
+
+
+def test_links_in_an_archive(digits, tmp_path, capsys):
+    path = next(digits.rglob('*.png'))
+    with tarfile.open('links.tar', 'w') as archive:
+        archive.add(path, 'picture.png')
+        for name, kind in (('hard.png', tarfile.LNKTYPE), ('soft.png', tarfile.SYMTYPE)):
+            link = tarfile.TarInfo(name)
+            link.type, link.linkname = kind, 'picture.png'
+            archive.addfile(link)
+    main(['predict', 'links.tar', '--out', 'out.jsonl'])
+    records = [json.loads(line) for line in (tmp_path / 'out.jsonl').read_text().splitlines()]
+    assert 'predictions' in records[0]
+    for record, name in zip(records[1:], ('hard.png', 'soft.png'), strict=True):
+        assert record['error'].startswith(f'links.tar/{name}: is a link in the archive')
+    assert '2 could not be read' in capsys.readouterr().err
+
+
+def test_a_log_has_lines_of_progress(digits, monkeypatch, capsys):
+    monkeypatch.setattr(progress, '_LINE_SECONDS', 0)
+    main(['predict', str(digits), '--out', 'out.jsonl', '--batch-size', '20'])
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith('Predicting')]
+    assert len(lines) == 60
+    assert all('/60' in line for line in lines)
+    assert 'images/s' in lines[-1]
 
 
 def test_a_bad_archive_or_list(fails, run, tmp_path):

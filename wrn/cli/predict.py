@@ -114,12 +114,12 @@ def _predict_to_file(
             if earlier:
                 print(f'wrn: {earlier} pictures are done, going on behind them', file=sys.stderr)
             records = _records(predictor, rest, total, args, earlier, hidden=shard.index > 0)
-            failures: list[str] = []
-            while batch := list(islice(_failing_into(failures, records), args.batch_size)):
+            while batch := list(islice(records, args.batch_size)):
                 results.add(batch)
-                for failure in failures[named:_NAMED]:
+                failures = [record['error'] for record in batch if 'error' in record]
+                for failure in failures[: _NAMED - named]:
                     print(f'wrn: {failure}', file=sys.stderr)
-                named = len(failures)
+                named = min(_NAMED, named + len(failures))
     except KeyboardInterrupt:
         print(f'wrn: stopped; the same command goes on after {results.done}', file=sys.stderr)
         raise

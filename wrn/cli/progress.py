@@ -1,4 +1,6 @@
-"""The progress bar of many pictures."""
+"""The progress of many pictures."""
+
+import math
 
 from rich.console import Console
 from rich.progress import (
@@ -7,10 +9,13 @@ from rich.progress import (
     Progress,
     ProgressColumn,
     Task,
+    TaskID,
     TextColumn,
     TimeRemainingColumn,
 )
 from rich.text import Text
+
+_LINE_SECONDS = 60  # from one line to the next, where there is no terminal
 
 
 class _RateColumn(ProgressColumn):
@@ -21,23 +26,38 @@ class _RateColumn(ProgressColumn):
         return Text('' if rate is None else f'{rate:.1f} images/s', style='progress.data.speed')
 
 
+class _PictureProgress(Progress):
+    """A bar on a terminal; elsewhere, as in the log of a job, a line a minute."""
+
+    def __init__(self, hidden: bool) -> None:
+        console = Console(stderr=True)
+        terminal = console.is_terminal
+        super().__init__(
+            TextColumn('{task.description}'),
+            *([BarColumn()] if terminal else []),
+            MofNCompleteColumn(),
+            _RateColumn(),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+            disable=hidden or not terminal,
+        )
+        self._next_line = math.inf if hidden or terminal else self.get_time() + _LINE_SECONDS
+
+    def advance(self, task_id: TaskID, advance: float = 1) -> None:
+        super().advance(task_id, advance)
+        if (now := self.get_time()) >= self._next_line:
+            self._next_line = now + _LINE_SECONDS
+            self.console.print(self.get_renderable())
+
+
 def picture_progress(hidden: bool = False) -> Progress:
-    """Make a progress bar that shows pictures per second, on standard error if it is a terminal.
+    """Make what shows on standard error how many pictures are done, how fast, and the time left.
 
     Args:
         hidden: Whether there is too little to do for one. Defaults to False.
 
     Returns:
-        The progress bar, without a task.
+        The progress, without a task.
     """
-    console = Console(stderr=True)
-    return Progress(
-        TextColumn('{task.description}'),
-        BarColumn(),
-        MofNCompleteColumn(),
-        _RateColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=hidden or not console.is_terminal,
-    )
+    return _PictureProgress(hidden)

@@ -171,9 +171,8 @@ def _read_list(path: str) -> Iterator[str]:
 def _read_archive(path: str) -> Iterator[EncodedPicture]:
     with tarfile.open(path) as archive:
         for member in _members(archive):
-            content = archive.extractfile(member)
-            assert content is not None
-            yield EncodedPicture(f'{path}/{member.name}', content.read())
+            file = archive.extractfile(member) if member.isfile() else None
+            yield EncodedPicture(f'{path}/{member.name}', file.read() if file else None)
 
 
 def _list_archive(path: str) -> Iterator[str]:
@@ -183,7 +182,8 @@ def _list_archive(path: str) -> Iterator[str]:
 
 def _members(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
     for member in archive:
-        if member.isfile() and member.name.lower().endswith(EXTENSIONS):
+        linked = member.islnk() or member.issym()
+        if (member.isfile() or linked) and member.name.lower().endswith(EXTENSIONS):
             yield member
         vars(archive)['members'] = []  # which would remember all that were read
 

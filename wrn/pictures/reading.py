@@ -21,8 +21,8 @@ class EncodedPicture(NamedTuple):
 
     name: str
     """The path of the archive, and behind a slash that in it."""
-    content: bytes
-    """The file."""
+    content: bytes | None
+    """The file; None of a link to another one in the archive."""
 
     def __str__(self) -> str:
         return self.name
@@ -56,6 +56,11 @@ def read_picture(picture: Picture) -> np.ndarray:
         with _damage_told(picture):
             return _from_pil(picture)
     content = picture.content if isinstance(picture, EncodedPicture) else _get(str(picture))
+    if content is None:
+        raise PictureError(
+            f'{picture}: is a link in the archive, whose files are read in their order; make the '
+            'archive with `tar --dereference --hard-dereference`'
+        )
     if not content:
         raise PictureError(f'{picture}: the file is empty')
     with _damage_told(picture):
