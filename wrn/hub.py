@@ -92,8 +92,9 @@ def get_model(
         )
         if isinstance(pretrained, str | PathLike) or changed:
             raise WrnError(
-                f'{model}: is a network with its weights, for its own runtime; give no other '
-                'weights, backend or options with it'
+                f'{model}: is a network with its weights, for its own runtime, that computes '
+                'scores; give no other weights, backend or options with it, and for features the '
+                'model that it was made of'
             )
         return load_exported(str(model), device)
     if isinstance(model, Config):
