@@ -17,7 +17,7 @@ from mmpretrain.structures import DataSample
 from torch import Tensor
 
 from wrn.config import CONFIG_SUFFIXES
-from wrn.deployed import deploy
+from wrn.deployed import deploy, get_own_config
 from wrn.errors import PictureError, WrnError
 from wrn.exporting import is_exported
 from wrn.hub import get_model, get_num_classes
@@ -62,11 +62,7 @@ class Predictor(ImageClassificationInferencer):
     """
 
     def __init__(self, model: BaseModel, classes: Sequence[str] | None = None) -> None:
-        if not hasattr(model, '_config'):
-            raise WrnError(
-                'the model does not know how its pictures are prepared; set `model._config` to '
-                'its Config (of a Runner, `runner.cfg`), or get the model from `wrn.get_model`'
-            )
+        get_own_config(model)
         number = get_num_classes(model)
         if classes is not None and number not in (None, len(classes)):
             raise WrnError(f'classes: has {len(classes)} names, but the model has {number} classes')
@@ -124,13 +120,15 @@ class Predictor(ImageClassificationInferencer):
         Yields:
             For each picture, in order, its prediction, or the error if it cannot be read.
         """
-        for batch in self.batches(pictures, batch_size, workers):
-            predictions = self.predict(batch.inputs)
-            for item in batch.pictures:
+        batches = self.batches(pictures, batch_size, workers)
+        predicted = ((batch.pictures, self.predict(batch.inputs)) for batch in batches)
+        for items, predictions in in_background(predicted) if workers else predicted:
+            following = iter(predictions)
+            for item in items:
                 if isinstance(item, PictureError):
                     yield item
                     continue
-                sample = next(predictions)
+                sample = next(following)
                 for key, value in item.items():
                     sample.set_field(value, key, field_type='metainfo')
                 yield sample
@@ -158,19 +156,20 @@ class Predictor(ImageClassificationInferencer):
         batches = map(self._assemble, parts)
         return in_background(batches) if workers else batches
 
-    def predict(self, inputs: Iterable[Tensor]) -> Iterator[DataSample]:
-        """Run the network on normalised pictures, ``(N, C, H, W)``; yield a prediction of each."""
+    def predict(self, inputs: Iterable[Tensor]) -> list[DataSample]:
+        """Run the network on normalised pictures, ``(N, C, H, W)``; return a prediction of each."""
+        predictions: list[DataSample] = []
         for batch in inputs:
             samples = [DataSample() for _ in batch]
             try:
                 with torch.no_grad():
-                    predictions = self.model(batch, samples, mode='predict')
+                    predictions += self.model(batch, samples, mode='predict')
             except torch.OutOfMemoryError as error:
                 raise WrnError(
                     f'{len(batch)} pictures do not fit into the memory of the device at a time; '
                     'make the batch size smaller'
                 ) from error
-            yield from predictions
+        return predictions
 
     def _assemble(self, prepared: list[_Prepared | PictureError]) -> Batch:
         readable = [item[0] for item in prepared if not isinstance(item, PictureError)]
@@ -245,7 +244,9 @@ def inference_model(
         device: Where to run. Defaults to None: the accelerator if there is one, or where the
             given model is.
         classes: The names of the classes. Defaults to None, those that came with the weights.
-        backend: What runs the network, as for :func:`wrn.get_model`. Defaults to ``'eager'``.
+        backend: What runs the network, as for :func:`wrn.get_model`. Defaults to ``'eager'``. An
+            engine for a given model is built at each call; for many, take one from
+            :func:`wrn.get_model`.
         precision: What it computes in, as for :func:`wrn.get_model`. Defaults to ``'float32'``.
         calibration: Pictures to calibrate ``precision='int8'`` with. Defaults to None.
         **kwargs: ``batch_size``, ``workers``, ``return_datasamples``, ``show_dir`` and the other
