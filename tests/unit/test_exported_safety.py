@@ -93,6 +93,16 @@ def test_damaged_files(format, copy):
 
 
 @pytest.mark.parametrize('format', FORMATS)
+def test_a_flipped_bit(format, copy):
+    path = copy(format)
+    weights = path.with_suffix('.bin') if format == 'openvino' else path
+    content = bytearray(weights.read_bytes())
+    content[len(content) // 2] ^= 1
+    weights.write_bytes(content)
+    refusal(path)
+
+
+@pytest.mark.parametrize('format', FORMATS)
 def test_wrong_metadata(format, copy):
     path = copy(format)
 

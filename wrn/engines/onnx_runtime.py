@@ -52,31 +52,33 @@ class OnnxRuntimeEngine(Engine):
         # Whatever else a file's content may look like.
         options.add_session_config_entry('session.load_model_format', 'ONNX')
         options.intra_op_num_threads = torch.get_num_threads()
+        providers = self._providers(device, precision)
         try:
-            self.session = onnxruntime.InferenceSession(
-                network, options, self._providers(device, precision)
-            )
+            self.session = onnxruntime.InferenceSession(network, options, providers)
         except Exception as error:  # its errors have no class in common
             reason = ' '.join(str(error).rpartition(' : ')[2].split()) or type(error).__name__
             raise EngineError(f'{name}: ONNX Runtime does not take it ({reason[:300]})') from error
         self.device = device
-        wanted = self._providers(device, precision)[0]
-        if self.session.get_providers()[0] not in wanted:  # it falls back and does not say so
+        wanted = providers[0][0]
+        if self.session.get_providers()[0] != wanted:  # it falls back and does not say so
             raise EngineError(
-                f'{name}: ONNX Runtime cannot load {wanted[0]}; install the CUDA '
-                'libraries that it needs'
+                f'{name}: ONNX Runtime cannot load {wanted}; install the CUDA libraries that it '
+                'needs'
             )
 
-    def _providers(self, device: torch.device, precision: str) -> list[Any]:
+    def _providers(self, device: torch.device, precision: str) -> list[tuple[str, dict[str, Any]]]:
         if device.type == 'cuda':
             return [('CUDAExecutionProvider', dict(device_id=device.index or 0))]
-        return ['CPUExecutionProvider']
+        return [('CPUExecutionProvider', {})]
 
     @classmethod
     def missing(cls, device: torch.device) -> str | None:
         """Tell whether a module, or the provider for the device, is not there."""
-        if lacking := super().missing(device):
-            return lacking
+        return super().missing(device) or cls.missing_provider(device)
+
+    @classmethod
+    def missing_provider(cls, device: torch.device) -> str | None:
+        """Tell whether the provider for the device is not there."""
         if device.type == 'cpu' and not cls.providers:
             return None
         import onnxruntime
@@ -104,6 +106,6 @@ class TensorRTEngine(OnnxRuntimeEngine):
     precisions = ('float32', 'float16')
     providers = ('TensorrtExecutionProvider',)
 
-    def _providers(self, device: torch.device, precision: str) -> list[Any]:
+    def _providers(self, device: torch.device, precision: str) -> list[tuple[str, dict[str, Any]]]:
         options = dict(device_id=device.index or 0, trt_fp16_enable=precision == 'float16')
         return [('TensorrtExecutionProvider', options), *super()._providers(device, precision)]

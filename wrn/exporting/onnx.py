@@ -1,5 +1,6 @@
 """ONNX, for ONNX Runtime and many others."""
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,9 @@ from wrn.engines.onnx_runtime import OnnxRuntimeEngine
 from wrn.engines.source import export_program, make_onnx
 from wrn.exporting.format import Content, Format, Run
 from wrn.exporting.metadata import KEY, ExportError
+from wrn.packages import missing_packages
+
+_DIGEST = f'{KEY}-sha256'  # of the network with its weights
 
 
 class OnnxFormat(Format):
@@ -25,11 +29,14 @@ class OnnxFormat(Format):
         exported.model.metadata_props[KEY] = content.metadata
         for node in exported.model.graph:
             node.metadata_props.clear()  # where it was exported: paths of this machine
-        exported.save(path)
+        model = exported.model_proto
+        model.metadata_props.add(key=_DIGEST, value=_digest(model))
+        path.write_bytes(model.SerializeToString())
 
     def load(self, path: Path, device: torch.device) -> tuple[Run, str | None]:
         """Load a file in ONNX Runtime."""
-        if lacking := OnnxRuntimeEngine.missing(device):
+        lacking = missing_packages('onnx', 'onnxruntime')
+        if lacking := lacking or OnnxRuntimeEngine.missing_provider(device):
             raise ExportError(f'{path}: {lacking}')
         import onnx
 
@@ -40,8 +47,14 @@ class OnnxFormat(Format):
             raise ExportError(f'{path}: the file is truncated, or is no ONNX') from error
         _check(model, path)
         texts = {entry.key: entry.value for entry in model.metadata_props}
+        if texts.get(_DIGEST, digest := _digest(model)) != digest:
+            raise ExportError(f'{path}: the file is damaged, or was changed after it was exported')
         del model
         return OnnxRuntimeEngine.from_bytes(content, str(path), device), texts.get(KEY)
+
+
+def _digest(model: Any) -> str:
+    return hashlib.sha256(model.graph.SerializeToString(deterministic=True)).hexdigest()
 
 
 def _check(model: Any, path: Path) -> None:
