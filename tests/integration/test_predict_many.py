@@ -15,7 +15,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 import wrn
-from wrn.cli import main, progress
+from wrn.cli import engine_options, main, progress
 from wrn.pictures import Preparation, count_pictures, find_pictures, finding
 
 DIGITS = 'wide-resnet16-2_1xb64_digits'
@@ -221,7 +221,7 @@ def test_what_cannot_be_gone_on_with_is_let_alone(digits, fails, tmp_path):
         assert f'out.csv.partial: {message}' in error
         assert 'delete' in error
         assert partial.read_text() == content
-    for content in ('of somebody else\n', '[]\n', '{"x": 1}\n', '\n\n'):
+    for content in ('of somebody else\n', 'of a download', '[]\n', '{"x": 1}\n', '\n\n'):
         partial.write_text(content)
         assert 'is no file of an interrupted run' in fails('predict', digits, '--out', 'out.csv')
         assert partial.read_text() == content
@@ -248,6 +248,50 @@ def test_several_processes_write_their_parts(digits, expected, run, tmp_path):
     assert [len(part) for part in parts] == [30, 30]
     pairs = zip(*(part.items() for part in parts), strict=True)
     check(dict(item for pair in pairs for item in pair), expected)
+
+
+def test_a_job_of_several_processes_started_again(digits, tmp_path, monkeypatch, capsys):
+    def predict(index):
+        for name, value in dict(RANK=index, WORLD_SIZE=2, LOCAL_RANK=index).items():
+            monkeypatch.setenv(name, str(value))
+        main(['predict', str(digits), '--out', 'out.csv'])
+        return capsys.readouterr().err
+
+    assert 'going on' not in predict(0)
+    results = (tmp_path / 'out.0-of-2.csv').read_bytes()
+    assert 'wrn: 30 pictures are done, going on behind them' in predict(0)
+    assert (tmp_path / 'out.0-of-2.csv').read_bytes() == results
+    predict(1)
+    assert sorted(os.listdir(tmp_path)) == ['out.0-of-2.csv', 'out.1-of-2.csv']
+    assert 'going on' not in predict(0)
+
+
+def test_linked_folders(digits, tmp_path):
+    (tmp_path / 'all').mkdir()
+    (tmp_path / 'all' / 'linked').symlink_to(digits / 'a')
+    (digits / 'a' / 'loop').symlink_to(digits)
+    try:
+        found = list(find_pictures('all'))
+        assert found == [f'all/linked/{name}' for name in sorted(os.listdir(digits / 'a'))[:-1]] + [
+            f'all/linked/loop/b/{name}' for name in sorted(os.listdir(digits / 'b'))
+        ]
+        assert len(list(find_pictures(digits))) == 60
+    finally:
+        (digits / 'a' / 'loop').unlink()
+
+
+def test_engines_are_for_no_more_pictures_than_there_are(digits, monkeypatch):
+    sizes = []
+
+    def load(*args, batch_size, **options):
+        sizes.append(batch_size)
+        return wrn.get_model(DIGITS, True)
+
+    monkeypatch.setattr(engine_options, 'load_model', load)
+    pictures = sorted(map(str, digits.rglob('*.png')))
+    main(['predict', *pictures[:3], '--backend', 'fused'])
+    main(['predict', str(digits), '--backend', 'fused', '--out', 'out.csv'])
+    assert sizes == [3, 32]
 
 
 def test_bad_pictures_are_in_the_output(digits, tmp_path, capsys):

@@ -79,6 +79,17 @@ def check_engine_arguments(args: argparse.Namespace) -> None:
         raise WrnError('--batch-size must be at least 1, and --workers at least 0')
 
 
+def fit_batch_size(args: argparse.Namespace, total: int | None) -> None:
+    """Make batches no larger than there are pictures: engines are tuned for a size of them.
+
+    Args:
+        args: The arguments, which are changed.
+        total: How many pictures there are, if it is known.
+    """
+    if total:
+        args.batch_size = min(args.batch_size, total)
+
+
 def load_model_with_engine(args: argparse.Namespace, shard: Shard) -> BaseModel:
     """Build the model that the arguments say, with weights, and say what engine it has.
 

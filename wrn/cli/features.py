@@ -5,7 +5,12 @@ from collections.abc import Iterable, Iterator
 
 from rich.progress import Progress
 
-from wrn.cli.engine_options import add_engine_arguments, check_engine_arguments, show_log
+from wrn.cli.engine_options import (
+    add_engine_arguments,
+    check_engine_arguments,
+    fit_batch_size,
+    show_log,
+)
 from wrn.cli.models import load_model
 from wrn.cli.outputs import check_out
 from wrn.cli.progress import picture_progress
@@ -58,6 +63,7 @@ def run(args: argparse.Namespace) -> None:
     check_out(args.out, 'features are', SUFFIXES)
     check_format(args.out, args.stages, args.pool)
     total = count_pictures(args.inputs)
+    fit_batch_size(args, total)
     show_log()
     extractor = FeatureExtractor(
         load_model(args.model, args.checkpoint, args.device, head=None, neck=None),

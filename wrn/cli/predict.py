@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from wrn.cli.engine_options import add_engine_arguments, load_model_with_engine
+from wrn.cli.engine_options import add_engine_arguments, fit_batch_size, load_model_with_engine
 from wrn.cli.outputs import check_out
 from wrn.cli.progress import picture_progress
 from wrn.cli.shards import Shard, find_shard
@@ -57,16 +57,18 @@ def run(args: argparse.Namespace) -> None:
     shard = find_shard()
     to_file = args.out not in (None, '-')
     if to_file:
-        args.out = shard.name(args.out)
+        parts = shard.names(args.out)
+        args.out = parts[shard.index]
         check_out(args.out, 'predictions are', SUFFIXES)
         check_format(Path(args.out).suffix)
     elif shard.count > 1:
         raise WrnError('several processes need --out FILE, of which each writes its part')
     total = count_pictures(args.inputs)
+    fit_batch_size(args, shard.size(total))
     predictor = Predictor(load_model_with_engine(args, shard))
     pictures = shard.of(find_pictures(args.inputs))
     if to_file:
-        _predict_to_file(predictor, pictures, shard.size(total), args, shard)
+        _predict_to_file(predictor, pictures, shard.size(total), args, shard, parts)
     else:
         _predict(predictor, pictures, total, args)
 
@@ -102,11 +104,12 @@ def _predict_to_file(
     total: int | None,
     args: argparse.Namespace,
     shard: Shard,
+    parts: list[str],
 ) -> None:
     keys = ('inputs', 'model', 'checkpoint', 'backend', 'precision', 'calibration')
     run: dict[str, Any] = {key: getattr(args, key) for key in keys}
     run |= dict(shard=str(shard), files=[_state(path) for path in (args.model, args.checkpoint)])
-    results = ResultFile(args.out, args.topk, run)
+    results = ResultFile(args.out, args.topk, run, parts)
     start = time.perf_counter()
     try:
         with results.resumed(pictures) as rest:

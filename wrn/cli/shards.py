@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
@@ -35,10 +35,12 @@ class Shard:
         """Return how many of ``total`` items there are in it."""
         return None if total is None else len(range(self.index, total, self.count))
 
-    def name(self, path: str) -> str:
-        """Give the file of a part a name of its own, such as ``results.0-of-2.csv``."""
+    def names(self, path: str) -> list[str]:
+        """Name the files of all parts, such as ``results.0-of-2.csv``, or the only one."""
         whole = Path(path)
-        return path if self.count == 1 else str(whole.with_suffix(f'.{self}{whole.suffix}'))
+        parts = [replace(self, index=index) for index in range(self.count)]
+        names = [str(whole.with_suffix(f'.{part}{whole.suffix}')) for part in parts]
+        return [path] if self.count == 1 else names
 
 
 def find_shard() -> Shard:

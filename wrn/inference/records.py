@@ -13,7 +13,7 @@ from wrn.errors import PictureError, WrnError
 from wrn.packages import missing_packages
 
 SUFFIXES = ('.csv', '.jsonl', '.json', '.parquet')
-_ROW_GROUP = 10_000  # rows that are kept in memory for a part of a Parquet file
+_ROW_GROUP = 200_000  # values that are kept in memory for a part of a Parquet file
 
 Record = dict[str, Any]
 
@@ -123,7 +123,7 @@ def _write_parquet(rows: Iterator[Record], file: IO[bytes], topk: int) -> None:
         [(name, kinds.get(name.rstrip('_0123456789'), pyarrow.string())) for name in _columns(topk)]
     )
     with parquet.ParquetWriter(file, schema) as writer:
-        while group := list(islice(rows, _ROW_GROUP)):
+        while group := list(islice(rows, max(1, _ROW_GROUP // len(schema)))):
             for row in group:  # Parquet has no place for names that are no text
                 for name in ('img_path', 'error'):
                     if row[name] is not None:

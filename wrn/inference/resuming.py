@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import IO
@@ -19,21 +19,26 @@ class ResultFile:
     """The file of results, which gets its name when it is whole.
 
     Until then they are in ``FILE.partial``: a line of JSON that says what run they are of, and one
-    for each picture.
+    for each picture. Of a job of several processes, those of a file that is whole are kept as
+    ``FILE.done`` until the files of all are, so that the job can be started again.
 
     Args:
         out: The file to write, whose suffix is one of :data:`wrn.inference.records.SUFFIXES`.
         topk: How many classes are named of each picture.
         run: What else the results depend on, as JSON has it.
+        parts: The files of all processes of the job, or the only one.
 
     Attributes:
         done: How many results there are.
         failed: How many of them are of pictures that could not be read.
     """
 
-    def __init__(self, out: str | Path, topk: int, run: dict[str, object]) -> None:
+    def __init__(
+        self, out: str | Path, topk: int, run: dict[str, object], parts: Sequence[str | Path]
+    ) -> None:
         self.path = Path(out)
-        self.partial = self.path.with_name(f'{self.path.name}.partial')
+        self.partial = Path(f'{out}.partial')
+        self._kept = [Path(f'{part}.done') for part in parts]
         self.topk = topk
         self.run = {**run, 'topk': topk}
         self.done = self.failed = 0
@@ -59,11 +64,18 @@ class ResultFile:
         rest = iter(pictures)
         lock = FileLock(f'{self.partial}.lock', timeout=0)
         try:
-            with lock, self.partial.open('a+b') as self._file:
-                self._skip_done(rest)
-                yield rest
-                self._write()
-                self.partial.unlink()
+            with lock:
+                kept = Path(f'{self.path}.done')
+                if kept.exists() and not self.partial.exists():
+                    kept.replace(self.partial)
+                with self.partial.open('a+b') as self._file:
+                    self._skip_done(rest)
+                    yield rest
+                    self._write()
+                self.partial.replace(kept)
+                if all(path.exists() for path in self._kept):
+                    for path in self._kept:
+                        path.unlink(missing_ok=True)
                 Path(lock.lock_file).unlink(missing_ok=True)
         except Timeout as error:
             raise WrnError(
@@ -92,8 +104,8 @@ class ResultFile:
     def _skip_done(self, pictures: Iterator[Picture]) -> None:
         self._file.seek(0)
         line = self._file.readline()
-        if not line.endswith(b'\n') and not self._file.read(1):  # new, or killed in its first line
-            self._file.truncate(0)
+        if not line.endswith(b'\n') and _format(self.run).startswith(line):
+            self._file.truncate(0)  # new, or killed in its first line
             self._file.write(_format(self.run))
             self._file.flush()
             return
@@ -108,9 +120,9 @@ class ResultFile:
         end = self._file.tell()
         while record := _parse(self._file.readline()):
             picture = next(pictures, None)
-            if str(picture) != record['img_path']:
+            if str(picture) != record.get('img_path'):
                 raise WrnError(
-                    f'{self.partial}: has a result of {record["img_path"]} where there is '
+                    f'{self.partial}: has a result of {record.get("img_path")} where there is '
                     f'{picture or "nothing"} now; delete the file to begin anew'
                 )
             self._count(record)
