@@ -129,14 +129,15 @@ def _expand(inputs: str | PathLike) -> Iterator[Picture]:
     yield from found
 
 
-def _walk(folder: str) -> Iterator[str]:
+def _walk(folder: str, above: frozenset[str] = frozenset()) -> Iterator[str]:
     """Go through the pictures below a folder, in the order of their paths."""
+    above |= {os.path.realpath(folder)}
     for name in _sorted_names(folder):
         path = os.path.join(folder, name)
-        if name.endswith('/'):
-            yield from _walk(path.rstrip('/'))
-        else:
+        if not name.endswith('/'):
             yield path
+        elif os.path.realpath(path) not in above:  # it is no link to a folder that it is in
+            yield from _walk(path.rstrip('/'), above)
 
 
 def _sorted_names(folder: str) -> Iterator[str]:
@@ -145,7 +146,7 @@ def _sorted_names(folder: str) -> Iterator[str]:
     names: list[str] = []
     with os.scandir(folder) as entries:
         for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
+            if entry.is_dir():
                 names.append(f'{entry.name}/')
             elif entry.name.lower().endswith(EXTENSIONS) and entry.is_file():
                 names.append(entry.name)

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import threading
+import urllib.request
 from collections.abc import Iterator
 from http.client import HTTPException
 from os import PathLike
@@ -31,6 +32,7 @@ class EncodedPicture(NamedTuple):
 Picture: TypeAlias = str | PathLike | np.ndarray | Image.Image | EncodedPicture
 
 _TIFF, _PNG = (b'II*\0', b'MM\0*'), b'\x89PNG'
+_SECONDS = 60  # to wait for more of a URL
 EXTENSIONS = ('.bmp', '.gif', '.jpeg', '.jpg', '.pgm', '.png', '.ppm', '.tif', '.tiff', '.webp')
 
 
@@ -74,6 +76,9 @@ def _get(path: str) -> bytes:
         if '://' not in path and ':' not in path[2:]:  # which may be one of mmengine's backends
             with open(path, 'rb') as file:
                 return file.read()
+        if path.startswith(('http://', 'https://')):  # for which that would wait for ever
+            with urllib.request.urlopen(path, timeout=_SECONDS) as answer:
+                return answer.read()
         return fileio.get(path)
     except KeyError as error:
         raise PictureError(f'{path}: nothing is known of {error} addresses') from error
