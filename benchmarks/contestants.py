@@ -96,9 +96,8 @@ def build_onnxruntime(task: Task) -> Network:
     import onnxruntime
 
     path = task.folder / 'plain.onnx'
-    example = task._replace(
-        batch_size=2
-    ).inputs()  # of one, torch would take the number to be fixed
+    # Of one picture, torch would take the number to be fixed.
+    example = task._replace(batch_size=2).inputs()
     names, sizes = ['x'], ({0: torch.export.Dim('batch')},)
     torch.onnx.export(
         load(task), (example,), path, input_names=names, dynamic_shapes=sizes, verbose=False

@@ -18,6 +18,7 @@ theirs, the median of the pairs.
 
 import argparse
 import json
+import math
 import os
 import subprocess
 import sys
@@ -76,7 +77,7 @@ def compare_starts(
         ways = {name: partial(start, name, larger, failures) for name in rows}
         for name, (result,) in take_turns(1, ways, f'Batches of {size}').items():
             for values in rows[name]:
-                values[f'peak {size}'] = result['peak']
+                values[f'peak {size}'] = result.get('peak', math.nan)
     return rows
 
 

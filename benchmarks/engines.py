@@ -9,7 +9,8 @@ pictures, after a check that they compute the same::
 
 A turn lasts a second, or one call (four of single pictures) if that is longer; of batches of 32 and
 more, of which a call takes seconds, there are half the rounds. All have as many threads as torch
-(``OMP_NUM_THREADS``). Build and warm-up take as long as the turns: a quarter of an hour in all.
+(``OMP_NUM_THREADS``). Build and warm-up take as long as the turns: a quarter of an hour in all. All
+are held at once, in 16 GiB for wide-resnet50.
 
 Models are float32 but for those named otherwise. OpenVINO takes bfloat16 by itself where a CPU has
 it, hence its row ``by default``. ``compiled`` is ``torch.compile`` with channels last. ``p50`` and
@@ -183,7 +184,7 @@ def summarise(entries: list[Entry], batch_size: int) -> list[dict[str, Any]]:
 def print_table(results: dict[str, Any]) -> None:
     title = f'{results["model"]}, {results["machine"]}'
     table = Table(title=title, box=None)
-    columns = ('p50', 'p99', 'images/s', 'to eager', 'to compiled', 'share', 'difference')
+    columns = ('calls', 'p50', 'p99', 'images/s', 'to eager', 'to compiled', 'share', 'difference')
     for column in ('batch', '', *columns):
         table.add_column(column, justify='right' if column else 'left', no_wrap=True)
     records = results['records']
@@ -191,6 +192,7 @@ def print_table(results: dict[str, Any]) -> None:
         table.add_row(
             str(record['batch_size']),
             record['name'] + taken(record),
+            str(record['calls']),
             f'{1000 * record["p50"]:.2f} ms',
             f'{1000 * record["p99"]:.2f} ms',
             f'{record["images_per_second"]:.2f}',
@@ -200,6 +202,9 @@ def print_table(results: dict[str, Any]) -> None:
             end_section=following is None or following['batch_size'] != record['batch_size'],
         )
     Console(width=120).print(table)
+    for record in records:
+        if record['precision'] == 'int8':  # in which classes may change, too
+            print(f'batches of {record["batch_size"]}: {record["note"]}')
     for name, rate in results['rates'].items():
         print(f'best {name}: {2 * rate / 1e9:.0f} GFLOP/s')
     print(f'limit: {results["limit"]:.2f} images/s')

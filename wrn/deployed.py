@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from mmengine.config import Config
 from mmengine.model import BaseModel
 from mmpretrain.models import ClsHead
 from mmpretrain.structures import DataSample
@@ -102,6 +103,20 @@ def get_num_classes(network: BaseModel) -> int | None:
     return getattr(getattr(network, 'head', None), 'num_classes', None)
 
 
+def get_own_config(network: BaseModel) -> Config:
+    """Return the config that a model was built from.
+
+    Raises:
+        WrnError: If the model does not know it.
+    """
+    if not hasattr(network, '_config'):
+        raise WrnError(
+            'the model does not know how its pictures are prepared; set `model._config` to '
+            'its Config (of a Runner, `runner.cfg`), or get the model from `wrn.get_model`'
+        )
+    return network._config
+
+
 def check_head(network: BaseModel) -> None:
     """Check that a classifier can do without its head's own code.
 
@@ -151,7 +166,7 @@ def deploy(
             raise WrnError(f'precision {precision}: is for an engine; name one with backend')
         return network
     check_head(network)
-    preparation = Preparation(network._config)
+    preparation = Preparation(get_own_config(network))
     normalize = network.data_preprocessor
 
     def make_inputs(pictures: Tensor) -> Tensor:

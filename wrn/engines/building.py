@@ -37,7 +37,7 @@ _CANDIDATES: dict[str, tuple[str, ...]] = {
     'cuda': ('tensorrt', 'compile'),
 }
 _logger = logging.getLogger('wrn')
-_MOST_COMPARED = 8  # pictures of a batch: rates of larger ones are in the same order
+_MOST_COMPARED = 8  # pictures of a batch, or as many as threads: larger ones have the same order
 
 
 @dataclass
@@ -167,7 +167,8 @@ def _find_fastest(
 
 def _measure(engines: dict[str, tuple[Engine, Difference]], example: Tensor) -> dict[str, float]:
     """Measure the pictures a second of each engine, on the CPU in a batch that is not too large."""
-    inputs = example[:_MOST_COMPARED] if example.device.type == 'cpu' else example
+    number = max(_MOST_COMPARED, torch.get_num_threads())
+    inputs = example[:number] if example.device.type == 'cpu' else example
     for engine, _ in engines.values():
         engine(inputs)
     return {

@@ -51,12 +51,14 @@ class CompiledEngine(FusedEngine):
     ) -> None:
         super().__init__(source, precision, calibration)
         self.batch_size = len(source.example)
-        from torch._inductor import config  # a second, which only this engine needs
+        from torch._dynamo import config as dynamo  # a second, which only this engine needs
+        from torch._inductor import config
 
         self.network = torch.compile(self.network, dynamic=False)
         # Frozen, weights are laid out for the kernels once, and not for each batch. torch.compile's
         # option of that name is not seen by those parts of it that would treat them as constants.
-        with quiet(), config.patch(freezing=True):
+        # Of one function torch compiles but so many, and would run the next eagerly.
+        with quiet(), config.patch(freezing=True), dynamo.patch(fail_on_recompile_limit_hit=True):
             self.run(source.example)  # which compiles it
 
     @classmethod

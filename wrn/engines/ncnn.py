@@ -70,7 +70,10 @@ class NcnnEngine(Engine):
     def _run(self, picture: np.ndarray) -> list[np.ndarray]:
         extractor = self.network.create_extractor()
         extractor.input('in0', self._ncnn.Mat(picture))
-        return [np.array(extractor.extract(name)[1]) for name in self.outputs]
+        results = [extractor.extract(name) for name in self.outputs]
+        if any(code for code, _ in results):
+            raise EngineError('backend ncnn: it cannot compute the network')
+        return [np.array(output) for _, output in results]
 
 
 def _convert(source: Source, folder: Path) -> tuple[Path, Path]:
