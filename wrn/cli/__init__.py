@@ -43,6 +43,7 @@ _COMMANDS = {
     'publish': publish,
     'export': export,
 }
+_QUICK_TO_EXIT = ('list', 'info', 'predict', 'features')
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -103,8 +104,10 @@ def run_and_exit() -> None:
     """Run the command line as all that a process does.
 
     Python would take apart each module that was imported, which takes as long as a picture does.
+    Those who train may have writers of logs that wait for that.
     """
     main()
-    atexit._run_exitfuncs()  # of logs, and of processes that libraries have started
-    sys.stderr.flush()
-    os._exit(0)
+    if sys.argv[1] in _QUICK_TO_EXIT:
+        atexit._run_exitfuncs()
+        sys.stderr.flush()
+        os._exit(0)
