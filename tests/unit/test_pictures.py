@@ -1,6 +1,7 @@
 """Pictures of every kind are found and read, and what is none is told."""
 
 import io
+import socket
 import zlib
 
 import cv2
@@ -11,7 +12,7 @@ from mmcv.transforms import LoadImageFromFile
 from PIL import Image
 
 from wrn.errors import PictureError
-from wrn.pictures import find_pictures, is_many, read_picture
+from wrn.pictures import find_pictures, is_many, read_picture, reading
 
 
 @pytest.fixture
@@ -157,6 +158,14 @@ def test_a_picture_too_large_to_decode(tmp_path, picture):
     (tmp_path / 'x.png').write_bytes(header)
     with pytest.raises(PictureError, match='damaged or too large'):
         read_picture(tmp_path / 'x.png')
+
+
+def test_a_server_that_does_not_answer(monkeypatch):
+    monkeypatch.setattr(reading, '_SECONDS', 0.2)
+    with socket.create_server(('127.0.0.1', 0)) as server:
+        address = f'http://127.0.0.1:{server.getsockname()[1]}/x.jpg'
+        with pytest.raises(PictureError, match=f'{address}: cannot be read .*timed out'):
+            read_picture(address)
 
 
 @pytest.mark.parametrize('address', ['http://127.0.0.1:9/a b.jpg', 's3://bucket/x.jpg'])
