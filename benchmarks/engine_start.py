@@ -4,6 +4,7 @@
 
     python benchmarks/engine_start.py --runs 3
     python benchmarks/engine_start.py --model digits --only 'ours, *'
+    python benchmarks/engine_start.py --only predict --runs 9    # no engine, the second part alone
 
 First, all who take part in engines.py, in turn, each in a new process: it imports what it needs,
 builds its network from the same files of weights (engines are exported, converted, quantised with
@@ -107,7 +108,8 @@ def main() -> None:
         rows = compare_starts(task, names, args.runs, failures)
         pair = compare_predict(task, args.runs)
     columns = dict.fromkeys(['seconds', 'peak', *(f'peak {size}' for size in LARGER)], 0)
-    print_table(f'{args.model}, medians of {args.runs}', rows, columns | dict(seconds=2))
+    if rows:
+        print_table(f'{args.model}, medians of {args.runs}', rows, columns | dict(seconds=2))
     for name, reason in failures.items():
         print(f'left out: {name} ({reason})')
     columns = dict(seconds=2, ratio=3, peak=0)
