@@ -20,6 +20,7 @@ class FusedEngine(Engine):
 
     name = 'fused'
     precisions = ('float32', 'bfloat16', 'float16')
+    own_threads = False
 
     def __init__(
         self, source: Source, precision: str = 'float32', calibration: Iterable[Tensor] = ()

@@ -27,12 +27,15 @@ class Engine(ABC):
         name: What it is called, as ``--backend`` has it.
         precisions: Those that it can have.
         requires: The modules that it needs beside torch.
+        own_threads: Whether it computes in threads of its own, and so as fast for any thread that
+            calls it.
         size: The height and width of the pictures that it takes; None for any.
     """
 
     name: ClassVar[str]
     precisions: ClassVar[tuple[str, ...]] = ('float32',)
     requires: ClassVar[tuple[str, ...]] = ()
+    own_threads: ClassVar[bool] = True
     size: torch.Size | None = None
 
     @abstractmethod

@@ -121,8 +121,13 @@ class Predictor(ImageClassificationInferencer):
             For each picture, in order, its prediction, or the error if it cannot be read.
         """
         batches = self.batches(pictures, batch_size, workers)
-        predicted = ((batch.pictures, self.predict(batch.inputs)) for batch in batches)
-        for items, predictions in in_background(predicted) if workers else predicted:
+        predicted: Iterator[tuple[list[Any], list[DataSample]]] = (
+            (batch.pictures, self.predict(batch.inputs)) for batch in batches
+        )
+        # torch has threads for each thread that calls it, more than there are cores if two do.
+        if workers and getattr(getattr(self.model, 'engine', None), 'own_threads', False):
+            predicted = in_background(predicted)
+        for items, predictions in predicted:
             following = iter(predictions)
             for item in items:
                 if isinstance(item, PictureError):
