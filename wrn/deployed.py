@@ -27,6 +27,9 @@ class DeployedClassifier(BaseModel):
         data_preprocessor: What makes inputs of prepared pictures.
         num_classes: The number of classes; None if it computes features.
         softmax: Whether the engine computes probabilities, not scores. Defaults to False.
+
+    Attributes:
+        own_threads: As of :class:`wrn.engines.engine.Engine`.
     """
 
     def __init__(
@@ -40,6 +43,7 @@ class DeployedClassifier(BaseModel):
         self.engine = engine
         self.num_classes = num_classes
         self.softmax = softmax
+        self.own_threads = getattr(engine, 'own_threads', False)
 
     @property
     def with_head(self) -> bool:

@@ -13,7 +13,7 @@ from wrn.cli.engine_options import (
 )
 from wrn.cli.models import load_model
 from wrn.cli.outputs import check_out
-from wrn.cli.progress import picture_progress
+from wrn.cli.progress import PictureProgress
 from wrn.cli.shards import find_shard
 from wrn.errors import PictureError, WrnError
 from wrn.inference.feature_files import SUFFIXES, check_format, list_path, write_features
@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> None:
         args.calibration,
     )
     stream = extractor.stream(find_pictures(args.inputs), args.batch_size, args.workers)
-    with picture_progress() as progress:
+    with PictureProgress() as progress:
         good = _Readable(of_one_size(stream), progress, total)
         number = write_features(args.out, good)
     shapes = ', '.join(f'{name} {format_shape(shape)}' for name, shape in good.shapes.items())

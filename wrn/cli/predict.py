@@ -14,7 +14,7 @@ from rich.table import Table
 
 from wrn.cli.engine_options import add_engine_arguments, fit_batch_size, load_model_with_engine
 from wrn.cli.outputs import check_out
-from wrn.cli.progress import picture_progress
+from wrn.cli.progress import PictureProgress
 from wrn.cli.shards import Shard, find_shard
 from wrn.errors import WrnError
 from wrn.inference.predictor import Predictor
@@ -164,7 +164,7 @@ def _records(
 
     samples = predictor.stream(named(), args.batch_size, args.workers)
     few = total is not None and total <= args.batch_size
-    with picture_progress(hidden or few) as progress:
+    with PictureProgress(hidden or few) as progress:
         task = progress.add_task('Predicting', total=total, completed=done)
         for sample in samples:
             yield describe(names.pop(0), sample, predictor.classes, args.topk)

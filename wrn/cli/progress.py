@@ -26,10 +26,16 @@ class _RateColumn(ProgressColumn):
         return Text('' if rate is None else f'{rate:.1f} images/s', style='progress.data.speed')
 
 
-class _PictureProgress(Progress):
-    """A bar on a terminal; elsewhere, as in the log of a job, a line a minute."""
+class PictureProgress(Progress):
+    """How many pictures are done, how fast, and the time left, on standard error.
 
-    def __init__(self, hidden: bool) -> None:
+    A bar on a terminal; elsewhere, as in the log of a job, a line a minute.
+
+    Args:
+        hidden: Whether there is too little to do for one. Defaults to False.
+    """
+
+    def __init__(self, hidden: bool = False) -> None:
         console = Console(stderr=True)
         terminal = console.is_terminal
         super().__init__(
@@ -45,19 +51,13 @@ class _PictureProgress(Progress):
         self._next_line = math.inf if hidden or terminal else self.get_time() + _LINE_SECONDS
 
     def advance(self, task_id: TaskID, advance: float = 1) -> None:
+        """Count further pictures of a task.
+
+        Args:
+            task_id: The task.
+            advance: How many pictures. Defaults to 1.
+        """
         super().advance(task_id, advance)
         if (now := self.get_time()) >= self._next_line:
             self._next_line = now + _LINE_SECONDS
             self.console.print(self.get_renderable())
-
-
-def picture_progress(hidden: bool = False) -> Progress:
-    """Make what shows on standard error how many pictures are done, how fast, and the time left.
-
-    Args:
-        hidden: Whether there is too little to do for one. Defaults to False.
-
-    Returns:
-        The progress, without a task.
-    """
-    return _PictureProgress(hidden)

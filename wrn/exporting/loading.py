@@ -55,6 +55,7 @@ def load_exported(
     with DefaultScope.overwrite_default_scope('mmpretrain'):
         preprocessor = MODELS.build(config.data_preprocessor)
     model = DeployedClassifier(run_inputs, preprocessor, metadata.num_classes, metadata.softmax)
+    model.own_threads = getattr(run, 'own_threads', False)
     model._config = config
     model._metainfo = None
     model._dataset_meta = dict(classes=metadata.classes) if metadata.classes else {}

@@ -47,7 +47,7 @@ class OnnxFormat(Format):
             raise ExportError(f'{path}: the file is truncated, or is no ONNX') from error
         _check(model, path)
         texts = {entry.key: entry.value for entry in model.metadata_props}
-        if texts.get(_DIGEST, digest := _digest(model)) != digest:
+        if texts.get(_DIGEST) not in (None, _digest(model)):
             raise ExportError(f'{path}: the file is damaged, or was changed after it was exported')
         del model
         return OnnxRuntimeEngine.from_bytes(content, str(path), device), texts.get(KEY)

@@ -125,7 +125,7 @@ class Predictor(ImageClassificationInferencer):
             (batch.pictures, self.predict(batch.inputs)) for batch in batches
         )
         # torch has threads for each thread that calls it, more than there are cores if two do.
-        if workers and getattr(getattr(self.model, 'engine', None), 'own_threads', False):
+        if workers and getattr(self.model, 'own_threads', False):
             predicted = in_background(predicted)
         for items, predictions in predicted:
             following = iter(predictions)

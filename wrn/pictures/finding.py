@@ -131,13 +131,15 @@ def _expand(inputs: str | PathLike) -> Iterator[Picture]:
 
 def _walk(folder: str, above: frozenset[str] = frozenset()) -> Iterator[str]:
     """Go through the pictures below a folder, in the order of their paths."""
-    above |= {os.path.realpath(folder)}
+    place = os.path.realpath(folder)
+    if place in above:  # it is a link to a folder that it is in
+        return
     for name in _sorted_names(folder):
         path = os.path.join(folder, name)
-        if not name.endswith('/'):
+        if name.endswith('/'):
+            yield from _walk(path.rstrip('/'), above | {place})
+        else:
             yield path
-        elif os.path.realpath(path) not in above:  # it is no link to a folder that it is in
-            yield from _walk(path.rstrip('/'), above)
 
 
 def _sorted_names(folder: str) -> Iterator[str]:
