@@ -42,11 +42,10 @@ import numpy as np
 import torch
 from cifar import convolution_rate, timed
 from contestants import Contestant, Network, contestants, load
-from engines_figure import draw, taken
+from engines_report import draw, print_table
 from machine import describe_machine, versions
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 from tasks import MODELS, Task, write_files
 from torch import Tensor
 
@@ -179,37 +178,6 @@ def summarise(entries: list[Entry], batch_size: int) -> list[dict[str, Any]]:
             record[f'to_{kind}'] = float(np.median(peer / entry.medians()))
         records.append(record)
     return records
-
-
-def print_table(results: dict[str, Any]) -> None:
-    title = f'{results["model"]}, {results["machine"]}'
-    table = Table(title=title, box=None)
-    columns = ('calls', 'p50', 'p99', 'images/s', 'to eager', 'to compiled', 'share', 'difference')
-    for column in ('batch', '', *columns):
-        table.add_column(column, justify='right' if column else 'left', no_wrap=True)
-    records = results['records']
-    for record, following in zip(records, [*records[1:], None], strict=True):
-        table.add_row(
-            str(record['batch_size']),
-            record['name'] + taken(record),
-            str(record['calls']),
-            f'{1000 * record["p50"]:.2f} ms',
-            f'{1000 * record["p99"]:.2f} ms',
-            f'{record["images_per_second"]:.2f}',
-            *(f'{record[key]:.3f}' if key in record else '' for key in ('to_eager', 'to_compiled')),
-            f'{record["images_per_second"] / results["limit"]:.2f}',
-            f'{record["difference"]:.0e}',
-            end_section=following is None or following['batch_size'] != record['batch_size'],
-        )
-    Console(width=120).print(table)
-    for record in records:
-        if record['precision'] == 'int8':  # in which classes may change, too
-            print(f'batches of {record["batch_size"]}: {record["note"]}')
-    for name, rate in results['rates'].items():
-        print(f'best {name}: {2 * rate / 1e9:.0f} GFLOP/s')
-    print(f'limit: {results["limit"]:.2f} images/s')
-    for name, reason in results['skipped'].items():
-        print(f'left out: {name} ({reason})')
 
 
 def main() -> None:

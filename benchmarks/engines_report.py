@@ -1,8 +1,8 @@
-"""Draw the figures of engines.py, of what it wrote by ``--json``.
+"""Print and draw the figures of engines.py, of what it wrote by ``--json``.
 
 ::
 
-    python benchmarks/engines_figure.py engines.json engines.png
+    python benchmarks/engines_report.py engines.json engines.png
 """
 
 import json
@@ -17,6 +17,8 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from rich.console import Console
+from rich.table import Table
 
 COLOURS = {
     'ours, float32': '#1769aa',
@@ -31,6 +33,37 @@ def taken(record: dict[str, Any]) -> str:
     """Return the engine that ``auto`` took, in brackets; nothing of another."""
     found = re.match(r'backend (\w+)', record['note'])
     return f' ({found[1]})' if found and record['name'] == 'ours, auto' else ''
+
+
+def print_table(results: dict[str, Any]) -> None:
+    title = f'{results["model"]}, {results["machine"]}'
+    table = Table(title=title, box=None)
+    columns = ('calls', 'p50', 'p99', 'images/s', 'to eager', 'to compiled', 'share', 'difference')
+    for column in ('batch', '', *columns):
+        table.add_column(column, justify='right' if column else 'left', no_wrap=True)
+    records = results['records']
+    for record, following in zip(records, [*records[1:], None], strict=True):
+        table.add_row(
+            str(record['batch_size']),
+            record['name'] + taken(record),
+            str(record['calls']),
+            f'{1000 * record["p50"]:.2f} ms',
+            f'{1000 * record["p99"]:.2f} ms',
+            f'{record["images_per_second"]:.2f}',
+            *(f'{record[key]:.3f}' if key in record else '' for key in ('to_eager', 'to_compiled')),
+            f'{record["images_per_second"] / results["limit"]:.2f}',
+            f'{record["difference"]:.0e}',
+            end_section=following is None or following['batch_size'] != record['batch_size'],
+        )
+    Console(width=120).print(table)
+    for record in records:
+        if record['precision'] == 'int8':  # in which classes may change, too
+            print(f'batches of {record["batch_size"]}: {record["note"]}')
+    for name, rate in results['rates'].items():
+        print(f'best {name}: {2 * rate / 1e9:.0f} GFLOP/s')
+    print(f'limit: {results["limit"]:.2f} images/s')
+    for name, reason in results['skipped'].items():
+        print(f'left out: {name} ({reason})')
 
 
 def group(record: dict[str, Any]) -> str:
@@ -99,4 +132,6 @@ def draw_panel(axes: Axes, records: list[dict[str, Any]], names: list[str], limi
 
 
 if __name__ == '__main__':
-    draw(json.loads(Path(sys.argv[1]).read_text()), Path(sys.argv[2]))
+    figures = json.loads(Path(sys.argv[1]).read_text())
+    print_table(figures)
+    draw(figures, Path(sys.argv[2]))
