@@ -1,0 +1,26 @@
+"""Digits in a folder, and what is predicted of them one by one."""
+
+import pytest
+from PIL import Image
+from predictions import DIGITS
+from sklearn.datasets import load_digits
+
+import wrn
+
+
+@pytest.fixture(scope='module')
+def digits(tmp_path_factory):
+    """Sixty digits, in two folders."""
+    folder = tmp_path_factory.mktemp('digits')
+    for i, pixels in enumerate(load_digits().images[:60]):
+        path = folder / 'ab'[i % 2] / f'{i:02}.png'
+        path.parent.mkdir(exist_ok=True)
+        Image.fromarray((pixels * (255 / 16)).astype('uint8')).save(path)
+    return folder
+
+
+@pytest.fixture(scope='module')
+def expected(digits):
+    """The predictions, one by one, in the order of the paths."""
+    results = wrn.inference_model(DIGITS, sorted(map(str, digits.rglob('*.png'))))
+    return {result['img_path']: (result['pred_class'], result['pred_score']) for result in results}

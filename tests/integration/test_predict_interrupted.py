@@ -1,0 +1,128 @@
+"""`wrn predict` of many pictures that is cut, goes on, or is the work of several processes."""
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+from commands import free_port, start_wrn, wait_for
+from filelock import FileLock
+from predictions import DIGITS, check, read
+
+from wrn.cli import main
+
+
+@pytest.fixture(autouse=True)
+def in_a_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def test_a_killed_run_goes_on(digits, expected, tmp_path):
+    """A picture that blocks, a pipe that nobody writes to, holds the run where it is."""
+    pipe = tmp_path / 'pipe.png'
+    os.mkfifo(pipe)
+    paths = list(expected)
+    (tmp_path / 'list.txt').write_text('\n'.join([*paths[:40], str(pipe), *paths[40:]]))
+    command = ['predict', 'list.txt', '--out', 'out.jsonl', '--batch-size', '8', '--workers', '1']
+    process = start_wrn(command, (tmp_path / 'stdout', tmp_path / 'stderr'))
+    partial = tmp_path / 'out.jsonl.partial'
+    wait_for(lambda: partial.exists() and len(partial.read_bytes().splitlines()) == 1 + 40)
+    os.kill(process.pid, signal.SIGKILL)
+    process.join()
+    assert not (tmp_path / 'out.jsonl').exists()
+    pipe.unlink()
+    os.link(paths[0], pipe)
+    with partial.open('a') as file:
+        file.write('{"img_path": "half of a li')  # as a kill in a write leaves it
+    result_of_all = {**dict(list(expected.items())[:40]), str(pipe): expected[paths[0]]}
+    result_of_all |= dict(list(expected.items())[40:])
+    process = start_wrn(command, (tmp_path / 'stdout', tmp_path / 'stderr'))
+    process.join()
+    assert process.exitcode == 0
+    assert '40 pictures are done, going on behind them' in (tmp_path / 'stderr').read_text()
+    check(read(tmp_path / 'out.jsonl'), result_of_all)
+    assert not partial.exists()
+
+
+def test_what_cannot_be_gone_on_with_is_let_alone(digits, fails, tmp_path):
+    partial = tmp_path / 'out.csv.partial'
+
+    def interrupted(*names, **changes):
+        run = dict(inputs=[str(digits)], model=DIGITS, checkpoint=None, backend='eager')
+        run |= dict(precision='float32', calibration=None, shard='0-of-1', topk=5)
+        run |= dict(files=[None, None])
+        records = [dict(img_path=name, predictions=[]) for name in names]
+        content = ''.join(f'{json.dumps(line)}\n' for line in ({**run, **changes}, *records))
+        partial.write_text(content)
+        return content
+
+    for content, message in (
+        (interrupted(topk=3), 'is of an interrupted run with another topk'),
+        (interrupted('x.png'), 'has a result of x.png where there is'),
+        (
+            interrupted(model='other', inputs=['y']),
+            'is of an interrupted run with another inputs and model',
+        ),
+    ):
+        partial.write_text(content)
+        error = fails('predict', digits, '--out', 'out.csv')
+        assert f'out.csv.partial: {message}' in error
+        assert 'delete' in error
+        assert partial.read_text() == content
+    for content in ('of somebody else\n', 'of a download', '[]\n', '{"x": 1}\n', '\n\n'):
+        partial.write_text(content)
+        assert 'is no file of an interrupted run' in fails('predict', digits, '--out', 'out.csv')
+        assert partial.read_text() == content
+    with FileLock(f'{partial}.lock'):
+        assert 'another process is writing it' in fails('predict', digits, '--out', 'out.csv')
+    partial.write_text('{"inputs": ')  # killed in its first line
+    main(['predict', str(digits), '--out', 'out.csv'])
+    assert not partial.exists()
+
+
+def test_a_full_disk(digits, run, tmp_path):
+    command = f'ulimit -f 8; {sys.executable} -m wrn predict {digits} --out out.csv'
+    result = run('bash', '-c', command, code=1)
+    error = result.stderr.splitlines()[-1]
+    assert error.startswith('wrn: error: out.csv.partial: cannot be written (')
+    assert not (tmp_path / 'out.csv').exists()
+
+
+def test_several_processes_write_their_parts(digits, expected, run, tmp_path):
+    torchrun = ('python', '-m', 'torch.distributed.run', '--nproc-per-node=2')
+    job = (*torchrun, f'--master-port={free_port()}', '-m', 'wrn', 'predict', digits)
+    run(*job, '--out', 'out.jsonl')
+    parts = [read(tmp_path / f'out.{i}-of-2.jsonl') for i in range(2)]
+    assert [len(part) for part in parts] == [30, 30]
+    pairs = zip(*(part.items() for part in parts), strict=True)
+    check(dict(item for pair in pairs for item in pair), expected)
+
+
+def test_a_job_of_several_processes_started_again(digits, tmp_path, monkeypatch, capsys):
+    def predict(index):
+        for name, value in dict(RANK=index, WORLD_SIZE=2, LOCAL_RANK=index).items():
+            monkeypatch.setenv(name, str(value))
+        main(['predict', str(digits), '--out', 'out.csv'])
+        return capsys.readouterr().err
+
+    assert 'going on' not in predict(0)
+    results = (tmp_path / 'out.0-of-2.csv').read_bytes()
+    assert 'wrn: 30 pictures are done, going on behind them' in predict(0)
+    assert (tmp_path / 'out.0-of-2.csv').read_bytes() == results
+    predict(1)
+    assert sorted(os.listdir(tmp_path)) == ['out.0-of-2.csv', 'out.1-of-2.csv']
+    assert 'going on' not in predict(0)
+
+
+def test_weights_that_have_changed_are_another_run(digits, fails, tmp_path, digits_weights):
+    weights = tmp_path / 'w.safetensors'
+    weights.write_bytes(Path(digits_weights).read_bytes())
+    command = ('predict', digits, '--checkpoint', weights, '--out', 'out.csv')
+    run = dict(inputs=[str(digits)], model=DIGITS, checkpoint=str(weights), backend='eager')
+    run |= dict(precision='float32', calibration=None, shard='0-of-1', topk=5)
+    run |= dict(files=[None, [weights.stat().st_size, weights.stat().st_mtime_ns]])
+    (tmp_path / 'out.csv.partial').write_text(f'{json.dumps(run)}\n')
+    os.utime(weights, ns=(0, 0))
+    assert 'is of an interrupted run with another files' in fails(*command)
