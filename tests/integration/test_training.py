@@ -106,6 +106,22 @@ def test_kill_resume_and_test_on_digits(run, tmp_path):
     assert (work_dir / 'epoch_4.pth').exists()
 
 
+@pytest.mark.parametrize('resume', [True, False], ids=['named', 'latest'])
+def test_text_in_a_checkpoint_is_not_run_on_resume(run, tmp_path, resume):
+    work_dir = tmp_path / 'run'
+    command = ['wrn', 'train', DIGITS, '--work-dir', work_dir, *SHORT]
+    command += ['default_hooks.checkpoint.interval=1', 'train_dataloader.num_workers=0']
+    run(*command, 'train_cfg.max_epochs=1')
+    path = work_dir / 'epoch_1.pth'
+    checkpoint = torch.load(path, weights_only=False)
+    ran = tmp_path / 'ran'
+    checkpoint['meta']['config'] = f"a = __import__('os').system('touch {ran}')"
+    torch.save(checkpoint, path)
+    run(*command, 'train_cfg.max_epochs=2', '--resume', *([path] if resume else []))
+    assert (work_dir / 'epoch_2.pth').exists()
+    assert not ran.exists()
+
+
 def test_the_published_accuracy_is_reproduced(run, tmp_path):
     out = tmp_path / 'metrics.json'
     run(

@@ -38,6 +38,16 @@ def test_training_checkpoint(tmp_path, training_checkpoint):
     assert restored.get_info('epoch') == 3
 
 
+@pytest.mark.parametrize('suffix', ['.pth', '.safetensors'])
+def test_text_that_mmengine_would_run_is_left_out(tmp_path, suffix):
+    """``Runner.resume`` gives ``meta['config']`` to ``Config.fromstring``, which runs it."""
+    meta = dict(epoch=1, config="a = __import__('os').system('touch ran')")
+    path = write_weights(tmp_path, f'w{suffix}', STATE_DICT, meta)
+    assert read_checkpoint(path)['meta'] == dict(epoch=1)
+    loaded = CheckpointLoader.load_checkpoint(str(path), 'cpu', logger='silent')
+    assert loaded['meta'] == dict(epoch=1)
+
+
 @pytest.mark.parametrize('zipped', [True, False], ids=['zip', 'legacy'])
 def test_plain_state_dict(tmp_path, zipped):
     torch.save(STATE_DICT, tmp_path / 'w.pth', _use_new_zipfile_serialization=zipped)

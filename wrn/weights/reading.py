@@ -36,8 +36,9 @@ def read_checkpoint(path: str | Path, map_location: Any = None) -> dict[str, Any
             is the CPU: a file saved on a GPU is read where there is none. Defaults to None.
 
     Returns:
-        The content as it lies in the file. A ``.safetensors`` file gives
-        ``dict(state_dict=..., meta=...)``, with what :func:`wrn.weights.write_weights` put in.
+        The content as it lies in the file, without ``meta['config']``, a text that mmengine would
+        run. A ``.safetensors`` file gives ``dict(state_dict=..., meta=...)``, with what
+        :func:`wrn.weights.write_weights` put in.
 
     Raises:
         CheckpointError: If the file is missing, truncated, not a checkpoint, or wants to run code.
@@ -58,10 +59,20 @@ def read_checkpoint(path: str | Path, map_location: Any = None) -> dict[str, Any
     if len(head) < 16:
         raise CheckpointError(f'{path}: the file is empty or truncated; {_DOWNLOAD_AGAIN}')
     if head[8:9] == b'{' and not head.startswith(_ZIP):
-        return _read_safetensors(path, map_location)
+        return _without_code(_read_safetensors(path, map_location))
     if head.startswith((_ZIP, _PICKLE)):
-        return _read_pickled(path, map_location)
+        return _without_code(_read_pickled(path, map_location))
     raise CheckpointError(f'{path}: {_not_a_checkpoint(head)}')
+
+
+def _without_code(checkpoint: dict[str, Any]) -> dict[str, Any]:
+    """Remove ``meta['config']``: when a run is resumed, mmengine runs that text as Python.
+
+    mmcv 1.x wrote it. mmengine looks in it for ``gpu_ids`` alone; its own runs write ``cfg``.
+    """
+    if isinstance(meta := checkpoint.get('meta'), dict):
+        meta.pop('config', None)
+    return checkpoint
 
 
 def _read_safetensors(path: Path, map_location: Any) -> dict[str, Any]:
