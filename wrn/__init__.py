@@ -18,6 +18,7 @@ with quick_imports():
     from wrn.training.logs import ProgressLogProcessor, ThroughputHook
     from wrn.training.precision import BFloat16OptimWrapper
     from wrn.training.speed import CompileHook, TF32Hook
+    from wrn.upstream import safe_yaml  # noqa: F401 - registers itself
     from wrn.upstream.model_hub import override_models
     from wrn.version import __version__
     from wrn.weights import schemes

@@ -103,3 +103,24 @@ def test_a_config_is_parsed_as_checkpoints_hold_it(name):
 def test_a_config_that_is_more_than_values_is_refused(text):
     with pytest.raises(WrnError, match=r'^w\.pth: the config in it is no plain one'):
         parse_config(text, 'w.pth')
+
+
+@pytest.mark.parametrize('suffix', ['.yaml', '.yml'])
+@pytest.mark.parametrize('as_base', [False, True])
+def test_a_yaml_config_is_data(tmp_path, monkeypatch, suffix, as_base):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / f'evil{suffix}'
+    path.write_text('model: !!python/object/apply:os.system ["touch ran"]\n')
+    if as_base:
+        (tmp_path / 'child.py').write_text(f"_base_ = ['{path}']\n")
+        path = tmp_path / 'child.py'
+    with pytest.raises(WrnError, match='could not determine a constructor') as error:
+        wrn.get_model(path)
+    assert not (tmp_path / 'ran').exists()
+    assert '\n' not in str(error.value)
+
+
+def test_a_yaml_config_of_plain_values(tmp_path):
+    path = tmp_path / 'plain.yaml'
+    path.write_text(f'_base_: {BASE}\nmodel: {{backbone: {{widen_factor: 1}}}}\n')
+    assert read_config(path).model.backbone.widen_factor == 1
