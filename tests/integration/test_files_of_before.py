@@ -1,0 +1,43 @@
+"""Files that an earlier version wrote go on loading and resuming, whatever moved since then."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+import wrn
+from wrn.weights import read_checkpoint
+
+FIXTURES = Path(__file__).parents[1] / 'fixtures'
+CHECKPOINT, CONFIG = FIXTURES / 'epoch_1.pth', FIXTURES / 'tiny_digits.py'
+PUBLISHED = [FIXTURES / 'tiny-cc230acc.safetensors', FIXTURES / 'tiny-63c5c597.pth']
+
+
+@pytest.mark.parametrize('path', PUBLISHED, ids=lambda path: path.suffix)
+def test_a_published_file_is_a_model(path):
+    model = wrn.get_model(path, True)
+    assert type(model.backbone) is wrn.WideResNetCIFAR
+    assert (model.backbone.depth, model.backbone.widen_factor) == (10, 1)
+    assert model._dataset_meta['classes'] == [str(digit) for digit in range(10)]
+    assert model.data_preprocessor.mean.flatten().tolist() == [127.5] * 3
+    expected = read_checkpoint(path)['state_dict']
+    for key, value in model.state_dict().items():
+        assert torch.equal(value, expected[key]), key
+
+
+@pytest.mark.slow
+def test_a_training_checkpoint_is_resumed(run, tmp_path):
+    """It was written after the first of two epochs; the published file has the weights after both."""
+    run('wrn', 'train', CONFIG, '--work-dir', tmp_path, '--resume', CHECKPOINT)
+    resumed = read_checkpoint(tmp_path / 'epoch_2.pth')
+    assert resumed['meta']['epoch'] == 2
+    # Four steps on another processor: the sums are rounded otherwise.
+    expected = read_checkpoint(PUBLISHED[0])['state_dict']
+    for key, value in resumed['state_dict'].items():
+        torch.testing.assert_close(value, expected[key], rtol=1e-3, atol=1e-4)
+
+
+def test_a_training_checkpoint_has_weights_for_a_config():
+    model = wrn.get_model(CONFIG, CHECKPOINT)
+    expected = read_checkpoint(CHECKPOINT)['state_dict']
+    assert torch.equal(model.head.fc.weight, expected['head.fc.weight'])
