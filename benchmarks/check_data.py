@@ -21,7 +21,7 @@ import numpy as np
 import sklearn.datasets
 from PIL import Image
 
-from wrn.datasets.checking import _check_file, check_folder
+from wrn.data.check_folder import _check_file, check_folder
 
 ROUNDS = 5
 LISTED = 100_000

@@ -27,7 +27,7 @@ CONVERT = """
 import json, os, sys, time, warnings
 warnings.simplefilter('ignore')
 import torch, wrn
-from wrn.converting import convert
+from wrn.checkpoints.convert import convert
 
 def memory(key):
     (line,) = (line for line in open('/proc/self/status') if line.startswith(key + ':'))

@@ -49,8 +49,8 @@ from rich.progress import track
 from tasks import MODELS, Task, write_files
 from torch import Tensor
 
-from wrn.engines import EngineError
-from wrn.engines.checking import compare, find_tolerance
+from wrn.deploy.engines import EngineError
+from wrn.deploy.engines.verify import compare, find_tolerance
 
 TURN = 1.0  # seconds
 ORDERS = (torch.contiguous_format, torch.channels_last)

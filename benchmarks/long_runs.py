@@ -29,9 +29,9 @@ from rich.progress import track
 from rich.table import Table
 
 import wrn
-from wrn.training.checkpoints import SAFE_BACKEND
-from wrn.training.logs import HistoryHook
-from wrn.training.resuming import read_whole
+from wrn.training.hooks.progress_log import HistoryHook
+from wrn.training.hooks.safe_checkpoints import SAFE_BACKEND
+from wrn.training.resume import read_whole
 
 SCALARS = ('loss', 'lr', 'time', 'data_time', 'memory')
 STEPS = (0, 50_000, 500_000)  # 100 epochs of ImageNet on eight GPUs are 500,500

@@ -78,7 +78,7 @@ def write_files(task: Task) -> None:
     from pictures import write_pictures
 
     import wrn
-    from wrn.weights import to_openmmlab
+    from wrn.checkpoints import to_openmmlab
 
     torch.manual_seed(0)
     network = plain_network(task)

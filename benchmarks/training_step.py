@@ -31,8 +31,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 import wrn
-from wrn.config import read_config
-from wrn.weights import to_openmmlab
+from wrn.checkpoints import to_openmmlab
+from wrn.config.config_file import read_config
 
 Step = Callable[[], float]
 Key = tuple[str, tuple[str, ...]]  # whose step, with which settings

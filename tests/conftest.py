@@ -27,8 +27,8 @@ from PIL import Image
 
 import wrn
 from wrn.cli import main
-from wrn.exporting import FORMATS
-from wrn.exporting import export as write_file
+from wrn.deploy.export import FORMATS
+from wrn.deploy.export import export as write_file
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 
@@ -65,7 +65,7 @@ def rng() -> np.random.Generator:
 @pytest.fixture
 def digits_weights() -> str:
     """The path of the embedded weights."""
-    return wrn.zoo.models()['wide-resnet16-2_1xb64_digits'].weights
+    return wrn.config.model_index.models()['wide-resnet16-2_1xb64_digits'].weights
 
 
 @pytest.fixture

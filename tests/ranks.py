@@ -15,7 +15,7 @@ from mmengine.evaluator import Evaluator
 from mmpretrain.registry import METRICS
 
 import wrn  # noqa: F401
-from wrn.training.resuming import is_restarted
+from wrn.training.resume import is_restarted
 
 
 def build_evaluator(*metrics: dict[str, Any]) -> Evaluator:

@@ -4,27 +4,27 @@ Importing this package registers the networks, data sets, metrics and hooks in m
 registries, the models in its hub, and a safe checkpoint loader in mmengine.
 """
 
-from wrn.upstream.quick_imports import quick_imports
+from wrn.utils.compat.quick_imports import quick_imports
 
 with quick_imports():
     from mmpretrain import list_models
 
-    from wrn import zoo
-    from wrn.datasets import SVHN, Digits
-    from wrn.evaluation import Calibration, PredictionWriter
-    from wrn.hub import get_model
+    from wrn.checkpoints import schemes
+    from wrn.config import model_index
+    from wrn.data import SVHN, Digits
     from wrn.inference import extract_features, inference_model
     from wrn.models import WideResNet, WideResNetCIFAR
-    from wrn.training.logs import ProgressLogProcessor, ThroughputHook
+    from wrn.training.evaluation import Calibration, PredictionWriter
+    from wrn.training.hooks.progress_log import ProgressLogProcessor, ThroughputHook
     from wrn.training.precision import BFloat16OptimWrapper
     from wrn.training.speed import CompileHook, TF32Hook
-    from wrn.upstream import safe_yaml  # noqa: F401 - registers itself
-    from wrn.upstream.model_hub import override_models
+    from wrn.utils.compat import safe_yaml  # noqa: F401 - registers itself
+    from wrn.utils.compat.model_hub import override_models
     from wrn.version import __version__
-    from wrn.weights import schemes
+    from wrn.zoo.factory import get_model
 
 schemes.register()
-override_models(zoo.models)
+override_models(model_index.models)
 
 __all__ = [
     'SVHN',

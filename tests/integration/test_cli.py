@@ -26,7 +26,7 @@ def test_list(capsys):
     main(['list'])
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split()[:5] == ['model', 'params', 'FLOPs', 'top-1', 'top-5']
-    assert len(lines) == 1 + len(wrn.zoo.models())
+    assert len(lines) == 1 + len(wrn.config.model_index.models())
     assert re.search(r'wide-resnet50_3rdparty_8xb32_in1k +68.88 M +11.4 G +78.48 +94.08', lines[1])
     main(['list', '*DIGITS'])
     assert len(capsys.readouterr().out.splitlines()) == 2
@@ -224,7 +224,7 @@ def test_a_bad_picture_of_a_data_set_is_named(fails, make_image_folder, tmp_path
     bad.write_bytes(bad.read_bytes()[:300])
     loader = dict(type='CustomDataset', data_root=str(root), data_prefix='val')
     (tmp_path / 'mine.py').write_text(
-        f"_base_ = ['{wrn.zoo.root() / IN1K}']\n"
+        f"_base_ = ['{wrn.config.model_index.root() / IN1K}']\n"
         f'test_dataloader = dict(num_workers=1, dataset=dict(_delete_=True, **{loader}, '
         'pipeline={{_base_.test_pipeline}}))\n'
         'model = dict(head=dict(num_classes=3))\ntest_evaluator = dict(topk=1)\n'

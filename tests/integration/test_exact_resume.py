@@ -15,8 +15,8 @@ import torch
 from commands import start_wrn, wait_for
 
 import wrn
-from wrn.training.checkpoints import SafeCheckpointHook, SafeLocalBackend
-from wrn.weights import read_checkpoint
+from wrn.checkpoints import read_checkpoint
+from wrn.training.hooks.safe_checkpoints import SafeCheckpointHook, SafeLocalBackend
 
 pytestmark = pytest.mark.slow
 
@@ -31,7 +31,7 @@ def config(tmp_path_factory):
     """
     path = tmp_path_factory.mktemp('config') / 'small.py'
     path.write_text(f"""
-_base_ = ['{wrn.zoo.root()}/configs/wrn/wide-resnet16-2_1xb64_digits.py']
+_base_ = ['{wrn.config.model_index.root()}/configs/wrn/wide-resnet16-2_1xb64_digits.py']
 model = dict(
     backbone=dict(_delete_=True, type='WideResNetCIFAR', depth=10, widen_factor=1, drop_rate=0.3),
     head=dict(in_channels=64),

@@ -14,9 +14,9 @@ from PIL import Image
 
 import wrn
 from wrn.cli import main
-from wrn.exporting import FORMATS, export
-from wrn.exporting.torchscript import TorchScriptFormat
-from wrn.pictures import Preparation
+from wrn.data.images import Preparation
+from wrn.deploy.export import FORMATS, export
+from wrn.deploy.export.torchscript import TorchScriptFormat
 
 DIGITS = 'wide-resnet16-2_1xb64_digits'
 BLOCKED = ('wrn', 'mmpretrain', 'mmengine', 'mmcv')
@@ -54,10 +54,12 @@ def test_a_file_is_a_model_in_python(format, exported_digits, checkout, digits):
     results = wrn.inference_model(model, digits, batch_size=7)
     expected = wrn.inference_model(DIGITS, digits, batch_size=7)
     assert [r['pred_label'] for r in results] == [r['pred_label'] for r in expected]
-    with pytest.raises(wrn.hub.WrnError, match='computes the classes'):
+    with pytest.raises(wrn.zoo.factory.WrnError, match='computes the classes'):
         model.extract_feat(torch.zeros(1, 3, 16, 16))
     for options in (dict(pretrained='x.pth'), dict(backend='fused'), dict(head=None)):
-        with pytest.raises(wrn.hub.WrnError, match='give no other weights, backend or options'):
+        with pytest.raises(
+            wrn.zoo.factory.WrnError, match='give no other weights, backend or options'
+        ):
             wrn.get_model(str(path), **options)
 
 
@@ -74,7 +76,7 @@ def test_the_command_says_what_it_wrote(tmp_path, monkeypatch, capsys, digits_we
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted([path.name, 'x.pt2'])
     # Nothing in it tells where it was made.
     for file in tmp_path.iterdir():
-        assert str(wrn.zoo.root()).encode() not in file.read_bytes()
+        assert str(wrn.config.model_index.root()).encode() not in file.read_bytes()
         assert b'site-packages' not in file.read_bytes()
 
 
@@ -134,7 +136,7 @@ def test_a_file_that_differs_is_not_kept(format, tmp_path, monkeypatch):
         write(self, content, path)
 
     monkeypatch.setattr(kind, 'write', write_another)
-    with pytest.raises(wrn.hub.WrnError, match=f'--format {format}.*differs from eager by'):
+    with pytest.raises(wrn.zoo.factory.WrnError, match=f'--format {format}.*differs from eager by'):
         export(network, 'x', format, path)
     assert path.read_text() == 'good'
     assert path.with_suffix('.bin').read_text() == 'weights'
@@ -152,7 +154,7 @@ def test_a_good_file_survives_a_full_disk(tmp_path, monkeypatch):
             raise error
 
         monkeypatch.setattr(TorchScriptFormat, 'write', write)
-        with pytest.raises(wrn.hub.WrnError, match=r'x.torchscript: cannot be written \('):
+        with pytest.raises(wrn.zoo.factory.WrnError, match=r'x.torchscript: cannot be written \('):
             export(network, 'x', 'torchscript', path)
     assert path.read_text() == 'good'
     assert len([*tmp_path.iterdir()]) == 1
@@ -199,7 +201,7 @@ def test_pictures_of_imagenet_are_prepared_as_the_document_says(checkout, photog
     (code,) = re.findall(r'^```py\n(.*?)^```', text, re.DOTALL | re.MULTILINE)
     namespace = {'Image': Image}
     exec(code, namespace)
-    config = wrn.config.read_config('configs/wrn/wide-resnet50_8xb32_in1k.py')
+    config = wrn.config.config_file.read_config('configs/wrn/wide-resnet50_8xb32_in1k.py')
     for path in photographs:
         prepared = namespace['prepare'](Image.open(path).convert('RGB'), 256, 224)
         expected = Preparation(config)(np.asarray(Image.open(path).convert('RGB'))[..., ::-1])

@@ -170,7 +170,7 @@ def test_without_pyarrow(fails, monkeypatch):
 
 
 def test_pictures_that_are_not_cropped_can_be_pooled(fails, checkout, digits_weights):
-    config = wrn.zoo.models()[DIGITS].config
+    config = wrn.config.model_index.models()[DIGITS].config
     Path('uncropped.py').write_text(
         f"""
 _base_ = ['{config}']

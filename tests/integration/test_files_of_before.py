@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import wrn
-from wrn.weights import read_checkpoint
+from wrn.checkpoints import read_checkpoint
 
 FIXTURES = Path(__file__).parents[1] / 'fixtures'
 CHECKPOINT, CONFIG = FIXTURES / 'epoch_1.pth', FIXTURES / 'tiny_digits.py'

@@ -20,9 +20,9 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 import wrn
-from wrn.datasets.splitting import find_splits
+from wrn.checkpoints import read_checkpoint
+from wrn.data.splitting import find_splits
 from wrn.training import finetune_config
-from wrn.weights import read_checkpoint
 
 DIGITS = 'wide-resnet16-2_1xb64_digits'
 
@@ -93,7 +93,7 @@ def test_finetune_and_predict(run, tmp_path, data, digits_weights):
     assert re.search(r'is \d +\d', shown.stdout)
     # The config that is left tests the file, too, and is that of the training.
     config = folder / 'run' / 'digits.py'
-    assert wrn.config.read_config(config).load_from == digits_weights
+    assert wrn.config.config_file.read_config(config).load_from == digits_weights
     tested = run('wrn', 'test', config, weights, cwd=tmp_path)
     assert f'accuracy/top1: {accuracy:.4f}' in tested.stdout
     assert not list(folder.glob('run/*.pth'))
@@ -205,7 +205,7 @@ def test_pictures_in_files_are_prepared_as_those_of_the_models_data_set(tmp_path
             pixels = rng.integers(0, 256, (32, 32, 3), dtype=np.uint8)
             Image.fromarray(pixels).save(tmp_path / name / f'{i}.png')
     splits = find_splits(tmp_path)
-    own = wrn.config.read_config('wide-resnet28-10_8xb16_cifar10')
+    own = wrn.config.config_file.read_config('wide-resnet28-10_8xb16_cifar10')
     config = finetune_config(splits, 'wide-resnet28-10_8xb16_cifar10', 'weights.pth')
     inputs = []
     path = tmp_path / 'b' / '1.png'

@@ -11,7 +11,7 @@ from PIL import Image
 import wrn
 from wrn import training
 from wrn.cli import main
-from wrn.evaluation.curves import draw_curves, read_log
+from wrn.training.evaluation.curves import draw_curves, read_log
 
 DIGITS = 'configs/wrn/wide-resnet16-2_1xb64_digits.py'
 SMALL = ['model.backbone.widen_factor=1', 'model.head.in_channels=64', 'model.backbone.depth=10']
@@ -34,7 +34,7 @@ def child(tmp_path):
 
     def child(text):
         path = tmp_path / 'child.py'
-        path.write_text(f"_base_ = ['{wrn.zoo.root()}/{DIGITS}']\n{text}\n")
+        path.write_text(f"_base_ = ['{wrn.config.model_index.root()}/{DIGITS}']\n{text}\n")
         return path
 
     return child
@@ -109,7 +109,7 @@ def test_every_kind_of_recipe_learns(name, tmp_path, make_image_folder):
     load = "dict(type='LoadImageFromFile'), dict(type='Resize', scale=(32, 32))"
     path = tmp_path / 'child.py'
     path.write_text(
-        f"_base_ = ['{wrn.zoo.root()}/configs/wrn/{name}.py']\n"
+        f"_base_ = ['{wrn.config.model_index.root()}/configs/wrn/{name}.py']\n"
         f'model = dict(backbone={small}, head=dict(in_channels={channels}, num_classes=3, topk=1))\n'
         'data_preprocessor = dict(num_classes=3)\n'
         f"train_dataloader = dict(dataset=dict(_delete_=True, type='CustomDataset',\n"
@@ -217,8 +217,8 @@ def test_mistakes_in_plot(fails, run_folder, tmp_path):
 
 def test_red_comes_first_where_the_data_set_holds_pixels(tmp_path):
     """A picture of a file is prepared as one of CIFAR: its pixels are red, green, blue."""
+    from wrn.data.images import read_picture
     from wrn.inference import Predictor
-    from wrn.pictures import read_picture
 
     pixels = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(tmp_path / 'x.png')

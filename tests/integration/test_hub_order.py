@@ -8,15 +8,16 @@ import pytest
 CHECK = """
 import mmpretrain, wrn
 from mmpretrain.apis.model import ModelHub
-from wrn import zoo, WideResNet
+from wrn import WideResNet
+from wrn.config import model_index
 name = 'wide-resnet50_3rdparty_8xb32_in1k'
 for _ in range(2):
     model = mmpretrain.get_model(name)
     assert type(model.backbone) is WideResNet
-    assert model._config.filename.startswith(str(zoo.root())), model._config.filename
+    assert model._config.filename.startswith(str(model_index.root())), model._config.filename
     names = mmpretrain.list_models()
-    assert set(zoo.models()) <= set(names) and len(names) == len(set(names)) > 500
-    assert mmpretrain.list_models('wide-resnet*', task='Image Classification') == sorted(zoo.models())
+    assert set(model_index.models()) <= set(names) and len(names) == len(set(names)) > 500
+    assert mmpretrain.list_models('wide-resnet*', task='Image Classification') == sorted(model_index.models())
     assert ModelHub.has(name)
     assert type(mmpretrain.get_model('resnet18_8xb32_in1k').backbone).__name__ == 'ResNet'
     assert type(wrn.get_model(name).backbone) is WideResNet
@@ -32,7 +33,7 @@ ORDERS = {
     ),
     'ours used first': "import wrn; wrn.get_model('wide-resnet16-2_1xb64_digits', True)",
     'reloaded': (
-        'import importlib, wrn, wrn.upstream.model_hub as hub;'
+        'import importlib, wrn, wrn.utils.compat.model_hub as hub;'
         'importlib.reload(hub); importlib.reload(wrn)'
     ),
 }

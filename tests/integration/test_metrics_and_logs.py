@@ -15,7 +15,7 @@ from sklearn.metrics import accuracy_score, f1_score, log_loss
 
 import wrn
 from wrn.cli import main
-from wrn.evaluation.curves import draw_curves, read_log
+from wrn.training.evaluation.curves import draw_curves, read_log
 
 MODEL = 'wide-resnet16-2_1xb64_digits'
 DIGITS = f'configs/wrn/{MODEL}.py'
@@ -61,13 +61,13 @@ def test_a_config_with_metrics_of_its_own(tested, tmp_path, capfd):
     folder, _, labels = tested
     config = tmp_path / 'mine.py'
     config.write_text(f"""
-_base_ = ['{wrn.zoo.root()}/{DIGITS}']
+_base_ = ['{wrn.config.model_index.root()}/{DIGITS}']
 test_evaluator = [
     dict(type='Accuracy', topk=(1, 5)), dict(type='ConfusionMatrix'), dict(type='Calibration'),
     dict(type='SingleLabelMetric', average=None),
 ]
 """)
-    weights = wrn.zoo.models()[MODEL].weights
+    weights = wrn.config.model_index.models()[MODEL].weights
     out = tmp_path / 'm.json'
     options = ['--out', str(out), '--out-item', 'metrics', '--work-dir', str(tmp_path)]
     main(['test', str(config), weights, *options])
@@ -93,12 +93,12 @@ def test_predictions_of_pictures_with_paths(make_image_folder, tmp_path, name):
     config = tmp_path / 'mine.py'
     load = "[dict(type='LoadImageFromFile'), dict(type='Resize', scale=(16, 16)), dict(type='PackInputs')]"
     config.write_text(
-        f"_base_ = ['{wrn.zoo.root()}/{DIGITS}']\n"
+        f"_base_ = ['{wrn.config.model_index.root()}/{DIGITS}']\n"
         f"test_dataloader = dict(dataset=dict(_delete_=True, type='CustomDataset', pipeline={load},\n"
         f"    data_root='{root}', data_prefix='val'))\n"
     )
     out = tmp_path / name
-    weights = wrn.zoo.models()[MODEL].weights
+    weights = wrn.config.model_index.models()[MODEL].weights
     main(['test', str(config), weights, '--tta', '--out', str(out), '--work-dir', str(tmp_path)])
     rows = list(csv.DictReader(out.open())) if name == 'p.csv' else json.loads(out.read_text())
     assert [row['img_path'] for row in rows] == [f'{root}/val/class_{i}/0.jpg' for i in range(10)]

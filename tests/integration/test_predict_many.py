@@ -10,8 +10,8 @@ from PIL import Image
 from predictions import DIGITS, check, read
 
 import wrn
-from wrn.cli import engine_options, main, progress
-from wrn.pictures import Preparation, count_pictures, find_pictures, finding
+from wrn.cli import backend_options, main, progress
+from wrn.data.images import Preparation, count_pictures, find, find_pictures
 
 
 @pytest.fixture(autouse=True)
@@ -124,7 +124,7 @@ def test_a_large_folder_is_sorted_on_the_disk(digits, monkeypatch, tmp_path):
     for folder in (digits, tmp_path / 'odd'):
         whole = list(find_pictures(folder))
         assert whole == sorted(str(path) for path in folder.rglob('*.png'))
-        monkeypatch.setattr(finding, '_IN_MEMORY', 3)
+        monkeypatch.setattr(find, '_IN_MEMORY', 3)
         assert list(find_pictures(folder)) == whole
         monkeypatch.undo()
 
@@ -150,7 +150,7 @@ def test_engines_are_for_no_more_pictures_than_there_are(digits, monkeypatch):
         sizes.append(batch_size)
         return wrn.get_model(DIGITS, True)
 
-    monkeypatch.setattr(engine_options, 'load_model', load)
+    monkeypatch.setattr(backend_options, 'load_model', load)
     pictures = sorted(map(str, digits.rglob('*.png')))
     main(['predict', *pictures[:3], '--backend', 'fused'])
     main(['predict', str(digits), '--backend', 'fused', '--out', 'out.csv'])

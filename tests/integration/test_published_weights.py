@@ -14,9 +14,9 @@ import torchvision
 from mmengine.runner import CheckpointLoader
 
 import wrn
-from wrn import zoo
-from wrn.converting import convert
-from wrn.errors import CheckpointError, WrnError
+from wrn.checkpoints.convert import convert
+from wrn.config import model_index
+from wrn.utils.errors import CheckpointError, WrnError
 
 NAME = 'wide-resnet50_3rdparty_8xb32_in1k'
 TOLERANCE = dict(rtol=1e-5, atol=1e-5)
@@ -71,7 +71,7 @@ def dead(dead_host):
 @pytest.fixture
 def list_sources(monkeypatch):
     def list_sources(*sources):
-        monkeypatch.setitem(zoo.models()[NAME].data, 'Sources', list(sources))
+        monkeypatch.setitem(model_index.models()[NAME].data, 'Sources', list(sources))
 
     return list_sources
 
@@ -154,7 +154,7 @@ def test_a_published_file_is_known_by_its_hash(list_sources, origin, server, tmp
     name = origin.rpartition('/')[2]
     list_sources(f'https://origin.invalid/{name}')
     done = convert(str(server.folder / name), folder=tmp_path)
-    entry = zoo.models()[NAME]
+    entry = model_index.models()[NAME]
     assert done.entry.name == NAME
     assert done.path.name.startswith(f'{NAME}-')
     assert done.meta['license'] == entry.data['License']
@@ -193,8 +193,8 @@ JOB = """
 import sys
 import torch.distributed as dist
 dist.init_process_group('gloo')
-from wrn.errors import WrnError
-from wrn.weights.download import fetch
+from wrn.utils.errors import WrnError
+from wrn.download import fetch
 try:
     print(fetch(sys.argv[1:], 'weights'))
 except WrnError as error:

@@ -13,7 +13,7 @@ from mmengine.runner import Runner
 from mmpretrain.registry import DATASETS, MODELS, TRANSFORMS
 
 import wrn
-from wrn import zoo
+from wrn.config import model_index
 
 ITERATIONS = 20  # in an epoch of the small data set that stands for the real one
 
@@ -72,7 +72,7 @@ RECIPES = {
 
 
 def configs(pattern):
-    return sorted(p.name for p in (zoo.root() / 'configs' / 'wrn').glob(f'{pattern}.py'))
+    return sorted(p.name for p in (model_index.root() / 'configs' / 'wrn').glob(f'{pattern}.py'))
 
 
 CASES = [(name, recipe) for recipe in RECIPES for name in configs(recipe)]
@@ -83,7 +83,7 @@ def test_every_config_has_a_recipe():
 
 
 def read(name):
-    return Config.fromfile(zoo.root() / 'configs' / 'wrn' / name)
+    return Config.fromfile(model_index.root() / 'configs' / 'wrn' / name)
 
 
 def build_runner(config, tmp_path):

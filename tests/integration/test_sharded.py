@@ -8,9 +8,9 @@ from commands import free_port
 from mmengine.config import Config
 
 import wrn
-from wrn.errors import WrnError
+from wrn.checkpoints import read_checkpoint
 from wrn.training.launch import init_distributed
-from wrn.weights import read_checkpoint
+from wrn.utils.errors import WrnError
 
 DIGITS = 'configs/wrn/wide-resnet16-2_1xb64_digits.py'
 
@@ -20,7 +20,7 @@ def train(run, tmp_path, checkout, monkeypatch):
     """Train a small network in two processes, for two epochs of three updates of two batches."""
     config = tmp_path / 'small.py'
     config.write_text(f"""
-_base_ = ['{wrn.zoo.root()}/{DIGITS}']
+_base_ = ['{wrn.config.model_index.root()}/{DIGITS}']
 model = dict(backbone=dict(depth=10, widen_factor=1), head=dict(in_channels=64))
 train_dataloader = dict(batch_size=8, num_workers=1, dataset=dict(indices=92))
 val_dataloader = dict(num_workers=0, dataset=dict(indices=16))

@@ -10,11 +10,11 @@ import torchvision
 from mmengine.config import Config
 
 import wrn
-from wrn import zoo
+from wrn.checkpoints import read_checkpoint, to_openmmlab
 from wrn.cli import main
-from wrn.config import parse_config
-from wrn.errors import CheckpointError
-from wrn.weights import read_checkpoint, to_openmmlab
+from wrn.config import model_index
+from wrn.config.config_file import parse_config
+from wrn.utils.errors import CheckpointError
 
 DIGITS = 'wide-resnet16-2_1xb64_digits'
 
@@ -26,12 +26,12 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.mark.parametrize('name', zoo.models())
+@pytest.mark.parametrize('name', model_index.models())
 def test_info(capsys, name):
     main(['info', name])
-    out, entry = capsys.readouterr().out, zoo.models()[name]
-    known = [entry.name, f'{entry.metadata.data["Parameters"]:,}', *zoo.sources(entry)]
-    known += zoo.names_elsewhere(entry)
+    out, entry = capsys.readouterr().out, model_index.models()[name]
+    known = [entry.name, f'{entry.metadata.data["Parameters"]:,}', *model_index.sources(entry)]
+    known += model_index.names_elsewhere(entry)
     for result in entry.results:
         figures = (result.metrics or {}).values()
         known += [f'{value:.2f} % on {result.dataset}' for value in figures]
@@ -152,7 +152,7 @@ def test_a_full_disk(fails, theirs, folder, suffix):
 
 
 def test_publish_keeps_what_users_need(capsys, folder):
-    config = Config.fromfile(zoo.models()[DIGITS].config)
+    config = Config.fromfile(model_index.models()[DIGITS].config)
     config.work_dir, config.load_from = '/home/somebody/run', '/home/somebody/w.pth'
     config.model.backbone.init_cfg = dict(type='Pretrained', checkpoint='/home/somebody/w.pth')
     model = wrn.get_model(DIGITS, pretrained=True)
@@ -217,7 +217,7 @@ def test_a_config_that_is_code_is_not_run(folder):
 )
 def test_options_that_the_keys_do_not_show(option, fails, folder):
     """Weights trained so are refused, unless the model has the option too."""
-    own = Config.fromfile(zoo.models()['wide-resnet50'].config)
+    own = Config.fromfile(model_index.models()['wide-resnet50'].config)
     own.merge_from_dict(dict(model=dict(backbone=dict(depth=18, widen_factor=1, **option))))
     own.model.head.in_channels = 512
     weights = wrn.get_model(own).state_dict()
@@ -258,7 +258,7 @@ def test_test_takes_the_formats_too(make_image_folder, folder, run):
     root = make_image_folder()
     loader = dict(type='CustomDataset', data_root=str(root), data_prefix='val')
     (folder / 'mine.py').write_text(
-        f"_base_ = ['{zoo.models()['wide-resnet50'].config}']\n"
+        f"_base_ = ['{model_index.models()['wide-resnet50'].config}']\n"
         f'test_dataloader = dict(num_workers=0, dataset=dict(_delete_=True, **{loader}, '
         'pipeline={{_base_.test_pipeline}}))\n'
         'model = dict(backbone=dict(depth=18, widen_factor=1), '
@@ -273,7 +273,7 @@ def test_test_takes_the_formats_too(make_image_folder, folder, run):
 
 def test_test_takes_weights_of_other_formats_if_the_network_is_theirs(capsys, fails):
     """Those of another activation have the same keys and shapes."""
-    digits = zoo.models()[DIGITS]
+    digits = model_index.models()[DIGITS]
     main(['convert', digits.weights, 'robust', '--to', 'xternalz'])
     assert 'left out' not in capsys.readouterr().out
     (converted,) = Path().glob('robust-*.pth')

@@ -7,7 +7,7 @@ import torch
 from torch.testing._internal.distributed.fake_pg import FakeStore
 
 from wrn.cli import parse_args
-from wrn.cli.options import read_train_config
+from wrn.cli.runner_options import read_train_config
 from wrn.training.loop import use_exact_loop
 from wrn.training.runner import build_runner
 

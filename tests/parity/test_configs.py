@@ -3,7 +3,7 @@
 import pytest
 from mmengine.config import Config
 
-from wrn import zoo
+from wrn.config import model_index
 
 NAMES = [
     'wide-resnet50_8xb32_in1k',
@@ -15,7 +15,7 @@ OURS_ALONE = {'custom_imports', 'data_root', 'log_processor'}
 
 @pytest.mark.parametrize('name', NAMES)
 def test_same_data_schedule_and_runtime_as_mmpretrain(name, mmpretrain_root):
-    ours = Config.fromfile(zoo.root() / 'configs' / 'wrn' / f'{name}.py').to_dict()
+    ours = Config.fromfile(model_index.root() / 'configs' / 'wrn' / f'{name}.py').to_dict()
     theirs = Config.fromfile(mmpretrain_root / '.mim/configs/wrn' / f'{name}.py').to_dict()
     assert ours.keys() - theirs.keys() == OURS_ALONE
     assert ours['model'].pop('backbone')['type'] == 'WideResNet'

@@ -8,11 +8,11 @@ from reference import Reference
 from torch.nn import functional
 
 import wrn
-from wrn.config import parse_config
-from wrn.converting import convert
-from wrn.errors import CheckpointError, RandomWeightsWarning, WrnError
-from wrn.weights import read_checkpoint
-from wrn.weights.formats import FORMATS
+from wrn.checkpoints import read_checkpoint
+from wrn.checkpoints.convert import convert
+from wrn.checkpoints.formats import FORMATS
+from wrn.config.config_file import parse_config
+from wrn.utils.errors import CheckpointError, RandomWeightsWarning, WrnError
 
 TOLERANCE = dict(rtol=1e-4, atol=1e-4)  # single precision, 12 convolutions deep
 
@@ -184,7 +184,7 @@ def test_an_activation_that_the_file_does_not_tell(name, theirs, tmp_path):
     torch.save(theirs, path := tmp_path / 'theirs.pth')
     assert convert(str(path), folder=tmp_path).meta['cfg'].count("type='SiLU'") == 1
     (tmp_path / 'relu.py').write_text(
-        f"_base_ = ['{wrn.zoo.root()}/{CONFIG}']\n"
+        f"_base_ = ['{wrn.config.model_index.root()}/{CONFIG}']\n"
         "model = dict(backbone=dict(conv_cfg=dict(type='Conv2dAdaptivePadding'),\n"
         "                           act_cfg=dict(type='ReLU')))\n"
     )
@@ -212,7 +212,7 @@ def test_the_normalisation_of_deepminds_class(name, classes, mean, tmp_path):
 
     needs = "conv_cfg=dict(type='Conv2dAdaptivePadding'), act_cfg=dict(type='SiLU')"
     (tmp_path / 'raw.py').write_text(
-        f"_base_ = ['{wrn.zoo.root()}/{CONFIG}']\n"
+        f"_base_ = ['{wrn.config.model_index.root()}/{CONFIG}']\n"
         'data_preprocessor = dict(mean=[0, 0, 0], std=[255, 255, 255])\n'
         f'model = dict(backbone=dict(depth=16, widen_factor=2, {needs}),\n'
         f'             head=dict(num_classes={classes}, in_channels=128))\n'
@@ -229,7 +229,9 @@ def test_the_configs_of_the_documents(checkout, tmp_path):
     text = (checkout / 'docs' / 'weights.md').read_text()
     blocks = re.findall(r"```py\n(_base_ = \['PATH.*?)```", text, re.DOTALL)
     for block, form in zip(blocks, ('xternalz', 'deepmind', 'usb'), strict=True):
-        (tmp_path / 'theirs.py').write_text(block.replace('PATH', str(wrn.zoo.root())))
+        (tmp_path / 'theirs.py').write_text(
+            block.replace('PATH', str(wrn.config.model_index.root()))
+        )
         weights = wrn.get_model(tmp_path / 'theirs.py').state_dict()
         for key in weights:  # as trained: TorchSSL's would not be
             if key.endswith('norm1.bias'):
@@ -337,7 +339,7 @@ def test_a_converted_file_is_compared_with_the_network_too(theirs, fails, tmp_pa
     there = convert(str(tmp_path / 'theirs.pth'), folder=tmp_path)
     path = tmp_path / 'relu.py'
     path.write_text(
-        f"_base_ = ['{wrn.zoo.root()}/configs/wrn/wide-resnet16-2_1xb64_digits.py']\n"
+        f"_base_ = ['{wrn.config.model_index.root()}/configs/wrn/wide-resnet16-2_1xb64_digits.py']\n"
         'model = dict(head=dict(num_classes=7))\n'
         'val_dataloader = dict(dataset=dict(metainfo=dict(classes=list("0123456"))))\n'
         'test_dataloader = val_dataloader\n'
@@ -351,7 +353,7 @@ def test_a_converted_file_is_compared_with_the_network_too(theirs, fails, tmp_pa
 def test_a_config_that_does_not_tell_the_activation(theirs, tmp_path):
     torch.save(theirs, tmp_path / 'theirs.pth')
     (tmp_path / 'c.py').write_text(
-        f"_base_ = ['{wrn.zoo.root()}/{CONFIG}']\n"
+        f"_base_ = ['{wrn.config.model_index.root()}/{CONFIG}']\n"
         "model = dict(backbone=dict(conv_cfg=dict(type='Conv2dAdaptivePadding')))\n"
     )
     with pytest.raises(CheckpointError, match='the weights do not tell their activation'):

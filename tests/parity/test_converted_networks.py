@@ -11,10 +11,10 @@ from safetensors.torch import load_file
 from torch.nn import functional
 
 import wrn
-from wrn.config import parse_config
-from wrn.converting import convert
-from wrn.errors import WrnError
-from wrn.weights import read_checkpoint
+from wrn.checkpoints import read_checkpoint
+from wrn.checkpoints.convert import convert
+from wrn.config.config_file import parse_config
+from wrn.utils.errors import WrnError
 
 TOLERANCE = dict(rtol=1e-5, atol=1e-5)  # the same operations, which a library may fuse otherwise
 REFERENCES = {

@@ -7,15 +7,15 @@ import pytest
 import torch
 
 import wrn
-from wrn.deployed import DeployedClassifier, deploy
-from wrn.engines import EngineError, build_engine, building, checking
-from wrn.engines.eager import gains
-from wrn.engines.ncnn import NcnnEngine
-from wrn.engines.source import Source
-from wrn.errors import WrnError
-from wrn.exporting import export
+from wrn.deploy.classifier import DeployedClassifier, deploy
+from wrn.deploy.engines import EngineError, build, build_engine, verify
+from wrn.deploy.engines.graph import Source
+from wrn.deploy.engines.ncnn import NcnnEngine
+from wrn.deploy.engines.torch_engines import gains
+from wrn.deploy.export import export
 from wrn.inference import Predictor
 from wrn.models.folding import fold_batch_norm
+from wrn.utils.errors import WrnError
 
 DIGITS = 'wide-resnet16-2_1xb64_digits'
 MODULES = {
@@ -87,7 +87,7 @@ def test_engines(name, network):
     model, size = network(name), (37, 51) if 'in1k' in name else (19, 32)
     source = Source(model, torch.randn(2, 3, *size))  # of which each takes what it needs
     for engine in ENGINES:
-        check(building._ENGINES[engine](source), model, size)
+        check(build._ENGINES[engine](source), model, size)
 
 
 @pytest.mark.parametrize('name', ENGINES)
@@ -97,7 +97,7 @@ def test_several_threads(name, network):
     torch.set_num_threads(2)
     try:
         for number in (1, 3):
-            engine = building._ENGINES[name](Source(model, torch.randn(number, 3, 16, 16)))
+            engine = build._ENGINES[name](Source(model, torch.randn(number, 3, 16, 16)))
             check(engine, model, (16, 16))
     finally:
         torch.set_num_threads(threads)
@@ -122,7 +122,7 @@ def test_features(network, neck):
     model = network(DIGITS, head=None, neck=neck, backbone=dict(out_indices=(0, 1, 2)))
     source = Source(model, torch.randn(2, 3, 16, 24))
     for name in ENGINES:
-        engine = building._ENGINES[name](source)
+        engine = build._ENGINES[name](source)
         check(engine, model, (16, 24))
         deployed = DeployedClassifier(engine, model.data_preprocessor, None)
         assert len(deployed.extract_feat(torch.randn(1, 3, 16, 24))) == 3
@@ -202,7 +202,7 @@ def test_int8_needs_pictures(tmp_path):
 def test_auto_takes_the_fastest(caplog, monkeypatch):
     need(*MODULES)
     rates = dict(ncnn=1.0, openvino=3.0, onnxruntime=2.0)
-    monkeypatch.setattr(building, '_time', lambda engine, _: 1 / rates[engine.name])
+    monkeypatch.setattr(build, '_time', lambda engine, _: 1 / rates[engine.name])
     with caplog.at_level('INFO', 'wrn'):
         model = wrn.get_model(DIGITS, True, backend='auto', batch_size=2)
     assert model.engine.name == 'openvino'
@@ -229,7 +229,7 @@ def test_auto_takes_what_there_is(monkeypatch, present, chosen):
         monkeypatch.setattr('shutil.which', lambda name: None)  # no compiler either
     elif 'openvino' in present:
         need('openvino')
-    groups = building._find_candidates('float32', torch.device('cpu'))
+    groups = build._find_candidates('float32', torch.device('cpu'))
     assert next(filter(None, groups)) == [chosen]
 
 
@@ -289,19 +289,19 @@ def test_pictures_of_another_size(network):
 def test_the_best_class_must_be_the_same():
     scores = torch.tensor([[1.0, 0.0], [1.0, 1.0 + 1e-6], [0.0, 1.0]])
     swapped = torch.tensor([[1.0, 0.0], [1.0, 1.0 - 1e-6], [1.0, 0.0]])
-    difference = checking.compare(lambda _: (swapped,), lambda _: (scores,), scores)
+    difference = verify.compare(lambda _: (swapped,), lambda _: (scores,), scores)
     assert difference.agreement == pytest.approx(2 / 3)  # the second is undecided
     with pytest.raises(EngineError, match=r'top-1 agrees in 66\.67%'):
-        checking.check(difference, 'x', 'float32', tolerance=2)
+        verify.check(difference, 'x', 'float32', tolerance=2)
 
 
 @pytest.mark.parametrize('pictures', [1, 99, 100, 300])
 def test_int8_may_miss_one_percent(pictures):
     allowed = pictures // 100
-    checking.check(checking.Difference(0.1, 1 - allowed / pictures, pictures), 'x', 'int8', 1)
-    more = checking.Difference(0.1, 1 - (allowed + 1) / pictures, pictures)
+    verify.check(verify.Difference(0.1, 1 - allowed / pictures, pictures), 'x', 'int8', 1)
+    more = verify.Difference(0.1, 1 - (allowed + 1) / pictures, pictures)
     with pytest.raises(EngineError, match='calibrate with other pictures'):
-        checking.check(more, 'x', 'int8', 1)
+        verify.check(more, 'x', 'int8', 1)
 
 
 def test_auto_goes_on_if_one_does_not_work(monkeypatch, caplog):
@@ -312,7 +312,7 @@ def test_auto_goes_on_if_one_does_not_work(monkeypatch, caplog):
         model = wrn.get_model(DIGITS, True, backend='auto')
     assert model.engine.name != 'ncnn'
     assert 'left out: backend ncnn: does not take the network (no such instruction)' in caplog.text
-    monkeypatch.setattr(building, '_CANDIDATES', dict(cpu=('ncnn',)))
+    monkeypatch.setattr(build, '_CANDIDATES', dict(cpu=('ncnn',)))
     monkeypatch.setattr('shutil.which', lambda name: None)  # nor is there a compiler
     assert wrn.get_model(DIGITS, True, backend='auto').engine.name == 'fused'
     with pytest.raises(EngineError, match='does not take the network'):

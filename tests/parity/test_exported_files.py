@@ -4,12 +4,12 @@ import pytest
 import torch
 
 import wrn
-from wrn.config import get_test_dataset, read_config
-from wrn.exporting import FORMATS, export, load_exported
-from wrn.exporting.metadata import describe_model, read_metadata
-from wrn.pictures import Preparation, collate, read_picture
+from wrn.config.config_file import get_test_dataset, read_config
+from wrn.data.images import Preparation, collate, read_picture
+from wrn.deploy.export import FORMATS, export, load_exported
+from wrn.deploy.export.metadata import describe_model, read_metadata
 
-NAMES = list(wrn.zoo.models())
+NAMES = list(wrn.config.model_index.models())
 MODULES = {'onnx': ('onnxscript', 'onnxruntime'), 'openvino': ('openvino',)}
 CONVERTED = ('onnx', 'openvino')  # which takes seconds for a deep network
 BETWEEN = ('wide-resnet22-', 'wide-resnet34-10', 'wide-resnet40-')  # of 28's and 70's blocks alone
@@ -20,7 +20,7 @@ def distinct_networks():
     """Name one model of each kind of network: others differ in how wide it is, and in its head."""
     kinds = {}
     for name in NAMES:
-        backbone = read_config(wrn.zoo.find(name).config).model.backbone.to_dict()
+        backbone = read_config(wrn.config.model_index.find(name).config).model.backbone.to_dict()
         sizes = ('widen_factor', 'drop_rate', 'drop_path_rate', 'init_cfg')  # nothing is dropped
         kinds.setdefault(str({k: v for k, v in backbone.items() if k not in sizes}), name)
     return list(kinds.values())
@@ -28,7 +28,7 @@ def distinct_networks():
 
 def narrow_config(name, size=None):
     """Read the config of a model and make its network an eighth as wide, for pictures of a size."""
-    config = read_config(wrn.zoo.find(name).config)
+    config = read_config(wrn.config.model_index.find(name).config)
     config.model.backbone.base_channels = 8 if config.model.backbone.type == 'WideResNet' else 2
     config.model.head.in_channels //= 8
     config.load_from = None
@@ -108,7 +108,9 @@ def test_pictures_are_prepared_as_the_config_says(name, photographs):
         assert read == written
         again = read.to_config(name)
         pixels = collate([Preparation(again)(picture)])
-        inputs = wrn.hub.MODELS.build(again.data_preprocessor)(dict(inputs=pixels))['inputs']
+        inputs = wrn.zoo.factory.MODELS.build(again.data_preprocessor)(dict(inputs=pixels))[
+            'inputs'
+        ]
         assert [*inputs.shape[2:]] == read.size
         if preprocess:
             mean, std = (torch.tensor(x).view(3, 1, 1) for x in (read.mean, read.std))

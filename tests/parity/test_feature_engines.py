@@ -5,8 +5,8 @@ import pytest
 import torch
 
 import wrn
-from wrn.engines import EngineError
-from wrn.errors import WrnError
+from wrn.deploy.engines import EngineError
+from wrn.utils.errors import WrnError
 
 DIGITS = 'wide-resnet16-2_1xb64_digits'
 # Runtimes sum in other orders, which changes some of the last of float32's 24 bits.

@@ -8,9 +8,9 @@ from mmengine.registry import DefaultScope
 from mmpretrain.registry import TRANSFORMS
 from PIL import Image
 
-from wrn.config import config_errors
-from wrn.datasets import LoadRandomResizedCrop
-from wrn.errors import WrnError
+from wrn.config.config_file import config_errors
+from wrn.data import LoadRandomResizedCrop
+from wrn.utils.errors import WrnError
 
 REST = [dict(type='RandomFlip', prob=0.5, direction='horizontal'), dict(type='PackInputs')]
 

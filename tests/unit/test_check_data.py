@@ -16,9 +16,9 @@ from mmpretrain.datasets import CustomDataset, ImageNet
 from PIL import Image
 
 from wrn.cli import main
-from wrn.datasets.checking import KINDS, check_folder
-from wrn.datasets.damage import find_damage
-from wrn.datasets.listing import list_splits
+from wrn.data.check_folder import KINDS, check_folder
+from wrn.data.damage import find_damage
+from wrn.data.listing import list_splits
 
 FORMATS = {  # by name: Pillow's name, mode, options
     'jpg': ('JPEG', 'RGB', {}),

@@ -15,8 +15,8 @@ from mmengine.config import ConfigDict
 from mmpretrain.datasets import CIFAR10, CIFAR100
 from mmpretrain.registry import DATASETS
 
-from wrn.datasets import SVHN, fetch_cifar
-from wrn.errors import WrnError
+from wrn.data import SVHN, fetch_cifar
+from wrn.utils.errors import WrnError
 
 
 class Handler(BaseHTTPRequestHandler):

@@ -4,11 +4,11 @@ import pytest
 from mmengine.config import Config
 
 import wrn
-from wrn import zoo
-from wrn.config import check_keys, find_config, parse_config, read_config
-from wrn.errors import WrnError
+from wrn.config import model_index
+from wrn.config.config_file import check_keys, find_config, parse_config, read_config
+from wrn.utils.errors import WrnError
 
-BASE = zoo.root() / 'configs' / 'wrn' / 'wide-resnet16-2_1xb64_digits.py'
+BASE = model_index.root() / 'configs' / 'wrn' / 'wide-resnet16-2_1xb64_digits.py'
 
 
 @pytest.fixture
@@ -80,9 +80,9 @@ def test_mistakes(config, text, message):
     assert '\n' not in str(error.value)
 
 
-@pytest.mark.parametrize('name', zoo.models())
+@pytest.mark.parametrize('name', model_index.models())
 def test_a_config_is_parsed_as_checkpoints_hold_it(name):
-    config = Config.fromfile(zoo.models()[name].config)
+    config = Config.fromfile(model_index.models()[name].config)
     parsed = parse_config(config.pretty_text, 'w.pth')
     assert parsed.to_dict() == config.to_dict()
 

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import wrn
-from wrn.errors import CheckpointError
-from wrn.weights import check_state_dict, to_openmmlab
-from wrn.weights.architecture import find_architecture
-from wrn.weights.formats import FORMATS, recognise
+from wrn.checkpoints import check_state_dict, to_openmmlab
+from wrn.checkpoints.architecture import find_architecture
+from wrn.checkpoints.formats import FORMATS, recognise
+from wrn.utils.errors import CheckpointError
 
 CIFAR = {
     'authors-cifar': [

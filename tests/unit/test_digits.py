@@ -6,8 +6,8 @@ from mmpretrain.registry import DATASETS
 from PIL import Image, ImageOps
 from sklearn.datasets import load_digits
 
-from wrn.datasets import Digits
-from wrn.errors import WrnError
+from wrn.data import Digits
+from wrn.utils.errors import WrnError
 
 
 def test_the_split_is_whole_disjoint_and_stratified():

@@ -18,8 +18,8 @@ import safetensors.torch
 import torch
 
 import wrn
-from wrn.errors import CheckpointError, WrnError
-from wrn.weights.download import fetch, http
+from wrn.download import fetch, http
+from wrn.utils.errors import CheckpointError, WrnError
 
 DIGITS = 'wide-resnet16-2_1xb64_digits'
 CONTENT = torch.arange(75_000, dtype=torch.int32).numpy().tobytes()
@@ -28,7 +28,7 @@ NAME = f'weights-{hashlib.sha256(CONTENT).hexdigest()[:8]}.pth'
 # What has no hash in its name is read to verify it; these two fit together in any place.
 HASHLESS = 'weights.safetensors'
 OLD, NEW = (safetensors.torch.save({'w': torch.full((50_000,), value)}) for value in (1.0, 2.0))
-FETCH = 'import sys; from wrn.weights.download import fetch; print(fetch(sys.argv[1:], "weights"))'
+FETCH = 'import sys; from wrn.download import fetch; print(fetch(sys.argv[1:], "weights"))'
 
 
 class Server(ThreadingHTTPServer):
@@ -611,7 +611,7 @@ def test_the_next_source_of_one_that_is_wrong(server, impatient, answer):
 @once
 def test_a_dead_source_is_named(server, dead, caplog):
     assert fetch([dead, server.url()], 'weights').read_bytes() == CONTENT
-    (record,) = [r for r in caplog.records if r.name == 'wrn.weights.download.sources']
+    (record,) = [r for r in caplog.records if r.name == 'wrn.download.sources']
     assert record.levelname == 'WARNING'
     assert record.getMessage().startswith(f'{dead}: cannot be reached (Connection refused)')
 

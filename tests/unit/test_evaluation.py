@@ -16,9 +16,9 @@ from ranks import build_evaluator, evaluate, run_in_two
 from sklearn.metrics import confusion_matrix, log_loss, precision_recall_fscore_support
 
 from wrn.cli.tables import print_report
-from wrn.errors import WrnError
-from wrn.evaluation import CONFUSION, REPORT_METRICS, Report, add_metrics
-from wrn.evaluation.figures import draw_confusion
+from wrn.training.evaluation import CONFUSION, REPORT_METRICS, Report, add_metrics
+from wrn.training.evaluation.figures import draw_confusion
+from wrn.utils.errors import WrnError
 
 METRICS = [
     dict(type='Accuracy', topk=(1, 3)),

@@ -4,8 +4,8 @@ import pytest
 from mmengine.hooks import CheckpointHook
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop
 
-from wrn.config import read_config
-from wrn.training.checkpoints import SafeCheckpointHook, use_safe_checkpoints
+from wrn.config.config_file import read_config
+from wrn.training.hooks.safe_checkpoints import SafeCheckpointHook, use_safe_checkpoints
 from wrn.training.loop import ExactTrainLoop, use_exact_loop
 from wrn.training.runner import build_runner
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from wrn.engines.source import quiet
-from wrn.errors import WrnError
-from wrn.exporting import load_exported
-from wrn.exporting.archive import METADATA, write_archive
+from wrn.deploy.engines.graph import quiet
+from wrn.deploy.export import load_exported
+from wrn.deploy.export.archive import METADATA, write_archive
+from wrn.utils.errors import WrnError
 
 TORCH_FORMATS = ('torchscript', 'torch-export')
 MODULES = {'onnx': ('onnxscript', 'onnxruntime'), 'openvino': ('openvino',)}

@@ -7,10 +7,10 @@ import pytest
 from safetensors import safe_open
 from safetensors.numpy import load_file
 
-from wrn.errors import PictureError, WrnError
 from wrn.inference import Features, feature_files
 from wrn.inference.feature_files import check_format, list_path, write_features
 from wrn.inference.features import of_one_size
+from wrn.utils.errors import PictureError, WrnError
 
 MAPS = {'layer3': (8, 2, 3), 'layer1': (4, 4, 6)}
 POOLED = {'layer3': (8,), 'layer1': (4,)}

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from wrn.errors import WrnError
-from wrn.files import write_atomically, write_with_hash
+from wrn.utils.errors import WrnError
+from wrn.utils.files import write_atomically, write_with_hash
 
 
 def test_writes_and_leaves_nothing_else(tmp_path):
@@ -68,9 +68,7 @@ def test_a_device_is_written_to():
 
 
 def test_a_redirected_output_keeps_what_it_has(tmp_path):
-    code = (
-        'from wrn.files import write_atomically as w\nwith w("/dev/stdout") as f: f.write(b"new")'
-    )
+    code = 'from wrn.utils.files import write_atomically as w\nwith w("/dev/stdout") as f: f.write(b"new")'
     with (tmp_path / 'x').open('ab') as file:
         file.write(b'old ')
         file.flush()

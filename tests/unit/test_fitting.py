@@ -5,8 +5,8 @@ import torch
 from mmpretrain.models import AverageClsScoreTTA
 
 import wrn
-from wrn.errors import CheckpointError
-from wrn.weights import assign_state_dict, check_state_dict, set_normalization
+from wrn.checkpoints import assign_state_dict, check_state_dict, set_normalization
+from wrn.utils.errors import CheckpointError
 
 CONFIG = 'configs/wrn/wide-resnet16-2_1xb64_digits.py'
 

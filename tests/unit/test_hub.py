@@ -10,8 +10,9 @@ from mmpretrain.models import LinearClsHead, ResNet
 from mmpretrain.registry import MODELS
 
 import wrn
-from wrn import WideResNetCIFAR, zoo
-from wrn.errors import CheckpointError, RandomWeightsWarning, WrnError
+from wrn import WideResNetCIFAR
+from wrn.config import model_index
+from wrn.utils.errors import CheckpointError, RandomWeightsWarning, WrnError
 
 DIGITS = 'wide-resnet16-2_1xb64_digits'
 WRN50 = 'wide-resnet50_3rdparty_8xb32_in1k'
@@ -26,9 +27,9 @@ def test_by_name_path_and_config():
     by_name = wrn.get_model(DIGITS, pretrained=True)
     assert isinstance(by_name.backbone, WideResNetCIFAR)
     assert not by_name.training
-    path = zoo.models()[DIGITS].config
+    path = model_index.models()[DIGITS].config
     for source in (path, Config.fromfile(path), 'configs/wrn/wide-resnet16-2_1xb64_digits.py'):
-        model = wrn.get_model(source, pretrained=zoo.models()[DIGITS].weights)
+        model = wrn.get_model(source, pretrained=model_index.models()[DIGITS].weights)
         assert same_weights(model, by_name)
         assert model._dataset_meta['classes'] == list('0123456789')
 
@@ -156,7 +157,7 @@ def test_a_neck_of_another_network_is_left_out(tmp_path):
 
 
 def test_a_config_in_yaml_or_without_test_data(tmp_path, digits_weights):
-    config = Config.fromfile(zoo.models()[DIGITS].config)
+    config = Config.fromfile(model_index.models()[DIGITS].config)
     config.test_dataloader = config.test_cfg = config.test_evaluator = None
     config.dump(tmp_path / 'mine.yaml')
     model = wrn.get_model(tmp_path / 'mine.yaml', pretrained=digits_weights)
@@ -213,7 +214,7 @@ def test_unknown_name_suggests_near_ones():
 def test_list_models_is_mmpretrains_with_ours():
     names = wrn.list_models()
     assert names == mmpretrain.list_models()
-    assert {*zoo.models(), 'resnet18_8xb32_in1k'} <= set(names)
+    assert {*model_index.models(), 'resnet18_8xb32_in1k'} <= set(names)
     unwanted = ['*timm*', '*v2*', '*16-*', '*rsb*', '*18-*', '*34-*', '*cifar*']
     assert wrn.list_models('wide-resnet', exclude_patterns=unwanted) == [
         'wide-resnet101',

@@ -15,8 +15,8 @@ import torch
 from huggingface_hub import constants, hf_api
 
 import wrn
-from wrn.errors import CheckpointError, DownloadError
-from wrn.weights.download import fetch, hugging_face
+from wrn.download import fetch, hugging_face
+from wrn.utils.errors import CheckpointError, DownloadError
 
 DIGITS = 'wide-resnet16-2_1xb64_digits'
 CONTENT, OLDER, WRONG = (bytes(range(256)) * 1000 + bytes([i]) for i in range(3))

@@ -16,11 +16,11 @@ from timm.data import ImageNetInfo
 from torchvision.datasets.imagenet import ARCHIVE_META
 
 from wrn.cli import main
-from wrn.datasets import imagenet
-from wrn.datasets.checking import check_folder
-from wrn.datasets.imagenet import prepare_imagenet
-from wrn.errors import WrnError
-from wrn.files import hash_file
+from wrn.data import imagenet
+from wrn.data.check_folder import check_folder
+from wrn.data.imagenet import prepare_imagenet
+from wrn.utils.errors import WrnError
+from wrn.utils.files import hash_file
 
 CLASSES = ['n02000001', 'n01000002', 'n03000003']  # not in order, as in the devkit
 TRAIN, VAL, DEVKIT = (ARCHIVE_META[name][0] for name in ('train', 'val', 'devkit'))

@@ -7,9 +7,9 @@ from mmengine.config import Config
 from PIL import Image
 
 import wrn
-from wrn import zoo
-from wrn.errors import PictureError, WrnError
+from wrn.config import model_index
 from wrn.inference import Predictor, predictor
+from wrn.utils.errors import PictureError, WrnError
 
 DIGITS = 'wide-resnet16-2_1xb64_digits'
 
@@ -43,7 +43,7 @@ def test_every_kind_of_input(demo):
 
 
 def test_every_kind_of_model(demo, digits_weights):
-    path = zoo.models()[DIGITS].config
+    path = model_index.models()[DIGITS].config
     models = [DIGITS, wrn.get_model(DIGITS, True)]
     for model in models:
         assert wrn.inference_model(model, demo / 'digit_7.png')['pred_class'] == '7'
@@ -70,7 +70,7 @@ def test_a_list_keeps_its_order(demo):
 
 @pytest.mark.parametrize('batch_size', [2, 3, 7, 100])
 def test_batches_give_the_same_as_one_by_one(batch_size):
-    pictures = [d['img'] for d in wrn.datasets.Digits(split='test', indices=7).load_data_list()][:7]
+    pictures = [d['img'] for d in wrn.data.Digits(split='test', indices=7).load_data_list()][:7]
     one, many = (wrn.inference_model(DIGITS, pictures, batch_size=n) for n in (1, batch_size))
     assert [r['pred_label'] for r in one] == [r['pred_label'] for r in many]
     scores = [np.stack([r['pred_scores'] for r in results]) for results in (one, many)]

@@ -15,10 +15,10 @@ from mmengine.runner import Runner
 from mmpretrain.structures import DataSample
 from mmpretrain.utils import load_json_log
 
+from wrn.checkpoints import read_checkpoint
 from wrn.cli import parse_args
-from wrn.cli.options import read_train_config
-from wrn.training import logs
-from wrn.weights import read_checkpoint
+from wrn.cli.runner_options import read_train_config
+from wrn.training.hooks import progress_log
 
 DIGITS = 'configs/wrn/wide-resnet16-2_1xb64_digits.py'
 
@@ -167,14 +167,14 @@ def test_what_programs_read(build, tmp_path):
 
 
 def test_processes_and_dropped_pictures(build, lines, monkeypatch):
-    monkeypatch.setattr(logs, 'get_world_size', lambda: 8)
+    monkeypatch.setattr(progress_log, 'get_world_size', lambda: 8)
     build(drop_last=True).train()
     assert lines('epoch')[1:2] == [STEPS[1].replace('/3', '/2').replace('200', '1,600')]
 
 
 def test_memory_of_a_gpu(build, lines, monkeypatch):
     monkeypatch.setattr('mmengine.runner.log_processor.is_cuda_available', lambda: True)
-    monkeypatch.setattr(logs.LogProcessor, '_get_max_memory', lambda *_: 12800)
+    monkeypatch.setattr(progress_log.LogProcessor, '_get_max_memory', lambda *_: 12800)
     build().train()
     assert lines('epoch') == [f'{line}  12.5 GiB' for line in STEPS]
 
@@ -192,7 +192,7 @@ def test_iterations_instead_of_epochs(build, lines):
 
 
 def test_the_speed_is_that_of_the_last_ten_steps():
-    hook, hub = logs.ThroughputHook(), MessageHub('speed')
+    hook, hub = progress_log.ThroughputHook(), MessageHub('speed')
     runner = SimpleNamespace(message_hub=hub, iter=0, max_iters=22)
     hook.before_train(runner)
     hook._before_epoch(runner)
@@ -217,9 +217,9 @@ def test_a_resumed_run_forgets_its_start(build, lines):
 
 
 def test_scalars_are_kept_of_the_last_steps_alone(build, monkeypatch, tmp_path):
-    monkeypatch.setattr(logs, '_KEPT', 2)
+    monkeypatch.setattr(progress_log, '_KEPT', 2)
     runner = build()
-    runner.register_hook(logs.HistoryHook())
+    runner.register_hook(progress_log.HistoryHook())
     runner.train()
     scalars = read_checkpoint(tmp_path / 'epoch_2.pth')['message_hub']['log_scalars']
     kept = {name: len(scalar.data[0]) for name, scalar in scalars.items()}

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 import wrn
-from wrn.errors import WrnError
-from wrn.weights import read_checkpoint
+from wrn.checkpoints import read_checkpoint
+from wrn.utils.errors import WrnError
 
 DIGITS = 'wide-resnet16-2_1xb64_digits'
 

@@ -11,8 +11,8 @@ import torch
 from mmcv.transforms import LoadImageFromFile
 from PIL import Image
 
-from wrn.errors import PictureError
-from wrn.pictures import find_pictures, is_many, read_picture, reading
+from wrn.data.images import find_pictures, is_many, read, read_picture
+from wrn.utils.errors import PictureError
 
 
 @pytest.fixture
@@ -161,7 +161,7 @@ def test_a_picture_too_large_to_decode(tmp_path, picture):
 
 
 def test_a_server_that_does_not_answer(monkeypatch):
-    monkeypatch.setattr(reading, '_SECONDS', 0.2)
+    monkeypatch.setattr(read, '_SECONDS', 0.2)
     with socket.create_server(('127.0.0.1', 0)) as server:
         address = f'http://127.0.0.1:{server.getsockname()[1]}/x.jpg'
         with pytest.raises(PictureError, match=f'{address}: cannot be read .*timed out'):

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from wrn.cli import parse_args
-from wrn.cli.options import read_train_config
+from wrn.cli.runner_options import read_train_config
 from wrn.training import precision
 
 MODERN = 'wide-resnet28-10_8xb16-modern-200e_cifar10'  # in bfloat16 by its own config

@@ -10,9 +10,9 @@ from mmpretrain.structures import DataSample
 from mmpretrain.visualization import UniversalVisualizer
 
 from wrn.training import add_log_backend
-from wrn.training.checkpoints import use_safe_checkpoints
-from wrn.upstream.deferred import deferred
-from wrn.upstream.quick_visualizer import QuickVisualizer, use_quick_visualizer
+from wrn.training.hooks.safe_checkpoints import use_safe_checkpoints
+from wrn.utils.compat.deferred import deferred
+from wrn.utils.compat.quick_visualizer import QuickVisualizer, use_quick_visualizer
 
 # A config as mmengine takes it at the least, without hooks or a visualizer of its own.
 BARE = """
@@ -39,7 +39,7 @@ import sys
 from pathlib import Path
 import torch
 from wrn.cli import main
-from wrn.training.checkpoints import SafeCheckpointHook
+from wrn.training.hooks.safe_checkpoints import SafeCheckpointHook
 written = []
 save = SafeCheckpointHook._remove_obsolete
 SafeCheckpointHook._remove_obsolete = lambda self: (written.append(1), save(self))

@@ -14,8 +14,8 @@ from mmengine.logging import MessageHub
 from mmengine.runner import CheckpointLoader
 from safetensors.torch import save_file
 
-from wrn.errors import CheckpointError
-from wrn.weights import read_checkpoint, write_weights
+from wrn.checkpoints import read_checkpoint, write_weights
+from wrn.utils.errors import CheckpointError
 
 STATE_DICT = {'head.fc.weight': torch.arange(6.0).reshape(2, 3), 'head.fc.bias': torch.ones(2)}
 

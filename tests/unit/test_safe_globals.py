@@ -14,9 +14,9 @@ import torch
 from mmengine.logging import HistoryBuffer
 from mmengine.registry import PARAM_SCHEDULERS
 
-import wrn.weights.safe_globals
-from wrn.errors import CheckpointError
-from wrn.weights import read_checkpoint
+import wrn.checkpoints.safe_globals
+from wrn.checkpoints import read_checkpoint
+from wrn.utils.errors import CheckpointError
 
 STATE_DICT = {'w': torch.ones(2)}
 
@@ -81,9 +81,11 @@ def test_the_known_attack_through_getattr(tmp_path):
 
 def test_nothing_on_the_allow_list_is_numpys_own():
     """numpy's constructors take any data type, pointers too; what stands for them does not."""
-    entries = wrn.weights.safe_globals.SAFE_GLOBALS
+    entries = wrn.checkpoints.safe_globals.SAFE_GLOBALS
     objects = [entry[0] if isinstance(entry, tuple) else entry for entry in entries]
-    assert {o.__module__ for o in objects if o is not HistoryBuffer} == {'wrn.weights.safe_globals'}
+    assert {o.__module__ for o in objects if o is not HistoryBuffer} == {
+        'wrn.checkpoints.safe_globals'
+    }
 
 
 def pickled(*opcodes):

@@ -8,8 +8,8 @@ import torch
 from mmengine.runner import CheckpointLoader
 
 import wrn
-from wrn.errors import CheckpointError
-from wrn.weights import schemes
+from wrn.checkpoints import schemes
+from wrn.utils.errors import CheckpointError
 
 DIGITS = 'wide-resnet16-2_1xb64_digits'
 

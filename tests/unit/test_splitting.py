@@ -6,8 +6,8 @@ import shutil
 import pytest
 from mmpretrain.registry import DATASETS
 
-from wrn.datasets.splitting import find_splits
-from wrn.errors import WrnError
+from wrn.data.splitting import find_splits
+from wrn.utils.errors import WrnError
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ from mmpretrain.datasets import CustomDataset
 from mmpretrain.registry import TRANSFORMS
 from torch._utils import ExceptionWrapper
 
-from wrn.config import config_errors
-from wrn.datasets import CheckedReading, skip_unreadable
-from wrn.datasets.reading import check_reading
-from wrn.errors import PictureError, WrnError
+from wrn.config.config_file import config_errors
+from wrn.data import CheckedReading, skip_unreadable
+from wrn.data.checked_reading import check_reading
+from wrn.utils.errors import PictureError, WrnError
 
 LOAD = dict(type='LoadImageFromFile')
 BAD = {

@@ -15,8 +15,8 @@ from mmengine.registry import DefaultScope
 from torchvision.models import Wide_ResNet50_2_Weights, Wide_ResNet101_2_Weights
 
 import wrn
-from wrn import zoo
-from wrn.models.empty import EmptyOnMeta
+from wrn.config import model_index
+from wrn.models.meta_init import EmptyOnMeta
 
 WITH_WEIGHTS = [
     'wide-resnet50_3rdparty_8xb32_in1k',
@@ -27,7 +27,7 @@ WITH_WEIGHTS = [
     'wide-resnet50_3rdparty-timm_8xb32_in1k-288px',
     'wide-resnet16-2_1xb64_digits',
 ]
-NAMES = list(zoo.models())
+NAMES = list(model_index.models())
 NETWORKS = ['16-8', '22-8', '28-2', '28-10', '34-10', '40-4', '40-10', '70-16']
 WITH_DROPOUT = ['16-8', '22-8', '28-10', '40-4', '40-10']
 
@@ -37,7 +37,9 @@ def parameters(model):
 
 
 def test_names():
-    origins = {name: zoo.origin_of_weights(entry) for name, entry in zoo.models().items()}
+    origins = {
+        name: model_index.origin_of_weights(entry) for name, entry in model_index.models().items()
+    }
     assert [name for name in NAMES if origins[name] != 'config only'] == WITH_WEIGHTS
     assert origins['wide-resnet16-2_1xb64_digits'] == 'trained here'
     without = [
@@ -86,15 +88,17 @@ PARAMETERS = {
 
 
 def test_the_papers_figures_are_listed():
-    entries = zoo.models()
+    entries = model_index.models()
     for network, (top1, top5, millions) in IMAGENET.items():
         entry = entries[f'wide-resnet{network}_8xb32_in1k']
-        assert zoo.paper_results(entry) == [f'{top1:.2f} / {top5:.2f} (single crop, one run)']
+        assert model_index.paper_results(entry) == [
+            f'{top1:.2f} / {top5:.2f} (single crop, one run)'
+        ]
         assert round(entry.metadata.data['Parameters'] / 1e6, 1) == millions
     for network, errors in CIFAR.items():
         runs = 'one run' if network.startswith('40-10') else 'median of 5 runs'
         for data, error in zip(('cifar10', 'cifar100'), errors, strict=True):
-            results = zoo.paper_results(entries[f'wide-resnet{network}_8xb16_{data}'])
+            results = model_index.paper_results(entries[f'wide-resnet{network}_8xb16_{data}'])
             assert results[0] == f'{error:.2f} (mean/std, {runs})'
             whitened = ZCA.get(network, ())[data == 'cifar100' :][:1]
             assert results[1:] == [f'{error:.2f} (ZCA whitening)' for error in whitened]
@@ -113,18 +117,18 @@ def size_of_pictures(name):
 def test_params(name):
     with EmptyOnMeta():
         model = wrn.get_model(name)
-    assert zoo.models()[name].metadata.data['Parameters'] == parameters(model)
+    assert model_index.models()[name].metadata.data['Parameters'] == parameters(model)
 
 
 def network_of(name):
     """What tells a network from others, whatever it is trained with and on."""
-    backbone = Config.fromfile(zoo.models()[name].config).model.backbone
+    backbone = Config.fromfile(model_index.models()[name].config).model.backbone
     options = ('type', 'depth', 'widen_factor', 'stem_channels', 'base_channels')
     return (*(backbone.get(option) for option in options), size_of_pictures(name))
 
 
 def flops(name):
-    return zoo.models()[name].metadata.data['FLOPs']
+    return model_index.models()[name].metadata.data['FLOPs']
 
 
 NETWORKS_OF_ALL = {network_of(name): name for name in reversed(NAMES) if 'cifar100' not in name}
@@ -145,7 +149,9 @@ def test_flops(name):
 def test_the_same_network_has_the_same_flops(name):
     more_classes = 0
     if 'cifar100' in name:
-        more_classes = 90 * Config.fromfile(zoo.models()[name].config).model.head.in_channels
+        more_classes = (
+            90 * Config.fromfile(model_index.models()[name].config).model.head.in_channels
+        )
     same = flops(NETWORKS_OF_ALL[network_of(name)]) + more_classes
     # The head counts in all data sets; published figures are rounded.
     assert flops(name) == (same if more_classes else pytest.approx(same, rel=2e-3))
@@ -166,9 +172,9 @@ def test_every_weight_of_torchvision_has_an_entry():
 @pytest.mark.parametrize('name', TORCHVISION)
 def test_figures_agree_with_torchvisions(name):
     """OpenMMLab evaluated torchvision's first weights again, and published what it measured."""
-    entry, origin = zoo.models()[name], TORCHVISION[name]
-    assert entry.data['Converted From']['Weights'] == zoo.sources(entry)[0] == origin.url
-    assert zoo.find(str(origin)) is entry
+    entry, origin = model_index.models()[name], TORCHVISION[name]
+    assert entry.data['Converted From']['Weights'] == model_index.sources(entry)[0] == origin.url
+    assert model_index.find(str(origin)) is entry
     assert entry.metadata.data['Parameters'] == origin.meta['num_params']
     published = origin.meta['_metrics']['ImageNet-1K']
     tolerance = 0.02 if origin.name.endswith('V1') else 1e-9
@@ -181,18 +187,26 @@ def test_figures_agree_with_torchvisions(name):
 def test_every_weight_of_timm_has_an_entry(name):
     """Found by timm's name and the hub's, with timm's licence, the same origin and repository."""
     config = timm.get_pretrained_cfg(name)
-    entry = zoo.find(name)
-    assert entry is zoo.find(f'timm/{name}')
+    entry = model_index.find(name)
+    assert entry is model_index.find(f'timm/{name}')
     assert entry.data['License'].lower() == config.license
-    assert zoo.sources(entry)[:2] == [config.url, f'hf://{config.hf_hub_id}/model.safetensors']
+    assert model_index.sources(entry)[:2] == [
+        config.url,
+        f'hf://{config.hf_hub_id}/model.safetensors',
+    ]
 
 
 def test_the_same_weights_have_the_same_sources():
     small, large = (
-        zoo.models()[f'wide-resnet50_3rdparty-timm_8xb32_in1k{pixels}'] for pixels in ('', '-288px')
+        model_index.models()[f'wide-resnet50_3rdparty-timm_8xb32_in1k{pixels}']
+        for pixels in ('', '-288px')
     )
-    assert zoo.sources(small) == zoo.sources(large)
-    others = [tuple(zoo.sources(e)) for e in zoo.models().values() if zoo.sources(e)]
+    assert model_index.sources(small) == model_index.sources(large)
+    others = [
+        tuple(model_index.sources(e))
+        for e in model_index.models().values()
+        if model_index.sources(e)
+    ]
     assert len(set(others)) == len(others) - 1
 
 
@@ -201,16 +215,19 @@ def test_openmmlabs_files_are_sources(mmpretrain_root):
     index = yaml.safe_load((mmpretrain_root / '.mim/configs/wrn/metafile.yml').read_text())
     for theirs in index['Models']:
         path = theirs['Weights'].partition('/mmclassification/')[2]
-        hosts = [s.partition('/mmclassification/') for s in zoo.sources(zoo.find(theirs['Name']))]
+        hosts = [
+            s.partition('/mmclassification/')
+            for s in model_index.sources(model_index.find(theirs['Name']))
+        ]
         assert [host for host, _, rest in hosts if rest == path] == [
             'https://download.openmmlab.com',
             'https://mmassets.onedl.ai',
         ]
-        assert zoo.find_source(theirs['Weights']).name == theirs['Name']
+        assert model_index.find_source(theirs['Weights']).name == theirs['Name']
 
 
 def test_figures_are_mmpretrains(mmpretrain_root):
-    ours = yaml.safe_load((zoo.root() / 'configs/wrn/metafile.yml').read_text())['Models']
+    ours = yaml.safe_load((model_index.root() / 'configs/wrn/metafile.yml').read_text())['Models']
     theirs = yaml.safe_load((mmpretrain_root / '.mim/configs/wrn/metafile.yml').read_text())
     for our, their in zip(ours, theirs['Models'], strict=False):
         # mmpretrain rounds to 10,000 parameters; its fork serves the same files from a mirror.
@@ -221,16 +238,16 @@ def test_figures_are_mmpretrains(mmpretrain_root):
 
 
 def test_every_weight_says_its_licence_and_origin():
-    for entry in zoo.models().values():
+    for entry in model_index.models().values():
         if entry.weights:
             assert entry.data['License'] in ('Apache-2.0', 'BSD-3-Clause')
-            assert zoo.sources(entry) or Path(entry.weights).is_file()
+            assert model_index.sources(entry) or Path(entry.weights).is_file()
 
 
 @pytest.mark.parametrize('name', NAMES)
 def test_the_tables_in_the_readmes(name, checkout):
     """Each row has the figures of the metafile, and links to the origin of the weights."""
-    entry = zoo.models()[name]
+    entry = model_index.models()[name]
     figures = [
         f'{entry.metadata.data["Parameters"] / 1e6:.2f}',
         f'{entry.metadata.data["FLOPs"] / 1e9:.3g}',
@@ -241,13 +258,13 @@ def test_the_tables_in_the_readmes(name, checkout):
             median, least, most = (f'{seeds[key]:.2f}' for key in ('Median', 'Least', 'Most'))
             figures[2] += f' (5 seeds: median {median}, {least} to {most})'
     else:
-        figures.append('; '.join(zoo.paper_results(entry)) or '-')
+        figures.append('; '.join(model_index.paper_results(entry)) or '-')
     for readme in ('README.md', 'configs/wrn/README.md')[name not in WITH_WEIGHTS :]:
         lines = (checkout / readme).read_text().splitlines()
         (row,) = (line for line in lines if line.startswith(f'| `{name}`'))
         assert [cell.strip() for cell in row.split('|')[2 : 2 + len(figures)]] == figures
         assert Path(entry.config).name in row
-        for source in zoo.sources(entry)[:1] or filter(None, [entry.weights]):
+        for source in model_index.sources(entry)[:1] or filter(None, [entry.weights]):
             assert Path(source).name in row
 
 
@@ -258,16 +275,18 @@ def test_embedded_weights(digits_weights):
 
 
 def every_config():
-    return sorted(path.name for path in (zoo.root() / 'configs' / 'wrn').glob('*.py'))
+    return sorted(path.name for path in (model_index.root() / 'configs' / 'wrn').glob('*.py'))
 
 
 def test_every_config_is_in_the_index():
-    assert {Path(entry.config).name for entry in zoo.models().values()} == set(every_config())
+    assert {Path(entry.config).name for entry in model_index.models().values()} == set(
+        every_config()
+    )
 
 
 @pytest.mark.parametrize('name', every_config())
 def test_every_config_says_custom_imports_and_takes_a_step(name):
-    config = Config.fromfile(zoo.root() / 'configs' / 'wrn' / name)
+    config = Config.fromfile(model_index.root() / 'configs' / 'wrn' / name)
     assert config.custom_imports['imports'] == ['wrn']
     for_cifar = config.model.backbone.type == 'WideResNetCIFAR'
     # The widths are what the head takes; test_params builds the whole depth.

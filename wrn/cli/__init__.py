@@ -23,8 +23,8 @@ from wrn.cli import (
     train,
 )
 from wrn.cli import list as list_command
-from wrn.errors import RunStoppedError, WrnError
 from wrn.training import leave_distributed
+from wrn.utils.errors import RunStoppedError, WrnError
 from wrn.version import __version__
 
 _COMMANDS = {

@@ -12,8 +12,8 @@ from rich.table import Table
 
 from wrn.cli.outputs import check_out
 from wrn.cli.tables import print_table
-from wrn.datasets.checking import KINDS, Report, check_folder
-from wrn.errors import WrnError
+from wrn.data.check_folder import KINDS, Report, check_folder
+from wrn.utils.errors import WrnError
 
 HELP = 'find damaged, misplaced and duplicate pictures in a data folder'
 

@@ -2,9 +2,9 @@
 
 import argparse
 
+from wrn.checkpoints.convert import TARGETS, convert
+from wrn.checkpoints.formats import FORMATS
 from wrn.cli.publish import add_description_arguments, print_left_out, print_written
-from wrn.converting import TARGETS, convert
-from wrn.weights.formats import FORMATS
 
 HELP = 'convert weights between the formats in which Wide-ResNets are published'
 

@@ -3,10 +3,10 @@
 import argparse
 from pathlib import Path
 
-from wrn.cli.models import load_model
+from wrn.cli.load_model import load_model
 from wrn.cli.outputs import check_out
-from wrn.errors import WrnError
-from wrn.exporting import FORMATS, export
+from wrn.deploy.export import FORMATS, export
+from wrn.utils.errors import WrnError
 
 HELP = 'write a model as a file for a runtime that needs nothing of ours'
 

@@ -5,17 +5,17 @@ from collections.abc import Iterable, Iterator
 
 from rich.progress import Progress
 
-from wrn.cli.engine_options import (
+from wrn.cli.backend_options import (
     add_engine_arguments,
     check_engine_arguments,
     fit_batch_size,
     show_log,
 )
-from wrn.cli.models import load_model
+from wrn.cli.load_model import load_model
 from wrn.cli.outputs import check_out
 from wrn.cli.progress import PictureProgress
 from wrn.cli.shards import find_shard
-from wrn.errors import PictureError, WrnError
+from wrn.data.images import count_pictures, find_pictures
 from wrn.inference.feature_files import SUFFIXES, check_format, list_path, write_features
 from wrn.inference.features import (
     STAGES,
@@ -24,7 +24,7 @@ from wrn.inference.features import (
     format_shape,
     of_one_size,
 )
-from wrn.pictures import count_pictures, find_pictures
+from wrn.utils.errors import PictureError, WrnError
 
 HELP = "write what a network's stages compute of pictures"
 

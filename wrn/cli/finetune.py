@@ -7,14 +7,14 @@ from pathlib import Path
 from mmengine.dist import is_main_process
 
 from wrn import training
-from wrn.cli.options import apply_train_options
+from wrn.cli.runner_options import apply_train_options
 from wrn.cli.speed_options import apply_speed_options
 from wrn.cli.tables import print_report
 from wrn.cli.train import add_train_arguments
-from wrn.config import config_errors
-from wrn.datasets.splitting import Splits, find_splits
-from wrn.errors import WrnError, some
-from wrn.finetuning import finetune
+from wrn.config.config_file import config_errors
+from wrn.data.splitting import Splits, find_splits
+from wrn.training.finetune import finetune
+from wrn.utils.errors import WrnError, some
 
 HELP = 'train a pretrained model on a folder of pictures'
 DEFAULT_MODEL = 'wide-resnet50_3rdparty_8xb32_in1k'

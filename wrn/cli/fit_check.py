@@ -8,9 +8,9 @@ from rich.console import Console
 from rich.progress import track
 
 from wrn import training
-from wrn.cli.options import add_settings_argument, apply_settings
-from wrn.config import config_errors, read_config
-from wrn.errors import WrnError
+from wrn.cli.runner_options import add_settings_argument, apply_settings
+from wrn.config.config_file import config_errors, read_config
+from wrn.utils.errors import WrnError
 
 HELP = 'train on one small batch, and say whether the set-up learns it by heart'
 

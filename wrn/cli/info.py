@@ -9,10 +9,10 @@ from modelindex.models.Model import Model
 from rich.markup import escape
 from rich.table import Table
 
-from wrn import zoo
 from wrn.cli.tables import print_table
-from wrn.config import get_test_dataset, read_config
-from wrn.errors import WrnError, did_you_mean
+from wrn.config import model_index
+from wrn.config.config_file import get_test_dataset, read_config
+from wrn.utils.errors import WrnError, did_you_mean
 
 HELP = 'show what is known of a model: figures, licence, sources of its weights'
 
@@ -24,9 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Print the card of a model."""
-    entry = zoo.find(args.name)
+    entry = model_index.find(args.name)
     if entry is None:
-        hint = did_you_mean(args.name.lower(), zoo.models(), '; `wrn list` shows all')
+        hint = did_you_mean(args.name.lower(), model_index.models(), '; `wrn list` shows all')
         raise WrnError(f"unknown model '{args.name}'{hint}")
     table = Table(box=None, show_header=False)
     table.add_column(style='bold', no_wrap=True)
@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> None:
 def _card(entry: Model) -> Iterator[tuple[str, str]]:
     metadata = entry.metadata.data
     yield 'model', entry.name
-    if names := zoo.names_elsewhere(entry):
+    if names := model_index.names_elsewhere(entry):
         yield 'elsewhere', '\n'.join(names)
     yield 'params', f'{metadata["Parameters"]:,}'
     pipeline = get_test_dataset(read_config(entry.config)).pipeline
@@ -49,14 +49,14 @@ def _card(entry: Model) -> Iterator[tuple[str, str]]:
         for metric, value in (result.metrics or {}).items():
             figure = metric.removesuffix(' Accuracy').lower().replace(' ', '-')
             yield figure, f'{value:.2f} % on {result.dataset}'
-    if results := zoo.paper_results(entry):
+    if results := model_index.paper_results(entry):
         yield 'error in the paper, %', '\n'.join(results)
     if origin := entry.data.get('Converted From'):
         yield 'origin', f'{origin["Weights"]}\n{origin["Code"]}'
     if licence := entry.data.get('License'):
         yield 'licence', licence
-    yield 'weights', '\n'.join(zoo.sources(entry)) or entry.weights or 'none: config only'
-    yield 'config', os.path.relpath(entry.config, zoo.root())
+    yield 'weights', '\n'.join(model_index.sources(entry)) or entry.weights or 'none: config only'
+    yield 'config', os.path.relpath(entry.config, model_index.root())
 
 
 def _describe(transform: ConfigDict) -> str | None:

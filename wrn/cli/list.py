@@ -6,9 +6,9 @@ import os
 
 from rich.table import Table
 
-from wrn import zoo
 from wrn.cli.tables import print_table
-from wrn.errors import WrnError
+from wrn.config import model_index
+from wrn.utils.errors import WrnError
 
 HELP = 'list the models of this package'
 
@@ -20,12 +20,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Print a table of the models whose names match."""
-    models = zoo.models()
+    models = model_index.models()
     pattern = args.pattern.lower()
     names = [
         name
         for name, entry in models.items()
-        if fnmatch.filter([name, *map(str.lower, zoo.names_elsewhere(entry))], pattern)
+        if fnmatch.filter([name, *map(str.lower, model_index.names_elsewhere(entry))], pattern)
     ]
     if not names:
         raise WrnError(f"no model's name matches '{args.pattern}'; `wrn list` shows all")
@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> None:
             top1,
             top5,
             result.dataset,
-            zoo.origin_of_weights(entry),
-            os.path.relpath(entry.config, zoo.root()),
+            model_index.origin_of_weights(entry),
+            os.path.relpath(entry.config, model_index.root()),
         )
     print_table(table)

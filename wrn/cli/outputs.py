@@ -4,7 +4,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from wrn.errors import WrnError
+from wrn.utils.errors import WrnError
 
 
 def check_writable(option: str, folder: Path) -> None:

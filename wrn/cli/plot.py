@@ -4,8 +4,8 @@ import argparse
 from pathlib import Path
 
 from wrn.cli.outputs import check_out
-from wrn.evaluation.curves import draw_curves, read_log
-from wrn.files import write_atomically
+from wrn.training.evaluation.curves import draw_curves, read_log
+from wrn.utils.files import write_atomically
 
 HELP = 'draw loss, accuracy and learning rate of training runs'
 _SUFFIXES = ('.png', '.svg', '.pdf')

@@ -12,15 +12,15 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from wrn.cli.engine_options import add_engine_arguments, fit_batch_size, load_model_with_engine
+from wrn.cli.backend_options import add_engine_arguments, fit_batch_size, load_model_with_engine
 from wrn.cli.outputs import check_out
 from wrn.cli.progress import PictureProgress
 from wrn.cli.shards import Shard, find_shard
-from wrn.errors import WrnError
+from wrn.data.images import Picture, count_pictures, find_pictures
 from wrn.inference.predictor import Predictor
 from wrn.inference.records import SUFFIXES, Record, check_format, describe, write_records
-from wrn.inference.resuming import ResultFile
-from wrn.pictures import Picture, count_pictures, find_pictures
+from wrn.inference.result_file import ResultFile
+from wrn.utils.errors import WrnError
 
 HELP = 'classify pictures'
 DEFAULT_MODEL = 'wide-resnet16-2_1xb64_digits'

@@ -5,7 +5,7 @@ import argparse
 from rich.console import Console
 from rich.progress import track
 
-from wrn.datasets.imagenet import prepare_imagenet
+from wrn.data.imagenet import prepare_imagenet
 
 HELP = "make ImageNet's train and val folders out of the official archives, or Kaggle's"
 

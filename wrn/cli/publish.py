@@ -2,8 +2,8 @@
 
 import argparse
 
-from wrn.publishing import Published, publish
-from wrn.weights import Weights
+from wrn.checkpoints import Weights
+from wrn.checkpoints.publish import Published, publish
 
 HELP = 'strip a training checkpoint to its weights, class names and config'
 

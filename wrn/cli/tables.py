@@ -4,7 +4,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from wrn.evaluation import Report
+from wrn.training.evaluation import Report
 
 _MOST_CLASSES = 20
 

@@ -4,17 +4,18 @@ import argparse
 
 from mmengine.dist import is_main_process
 
-from wrn import training, zoo
-from wrn.cli.engine_options import (
+from wrn import training
+from wrn.cli.backend_options import (
     add_backend_arguments,
     check_backend_arguments,
     show_log,
 )
-from wrn.cli.options import add_common_arguments, read_test_config
+from wrn.cli.runner_options import add_common_arguments, read_test_config
 from wrn.cli.speed_options import add_speed_arguments, apply_speed_options
 from wrn.cli.tables import print_report
-from wrn.errors import WrnError
-from wrn.evaluation import CONFUSION, Report
+from wrn.config import model_index
+from wrn.training.evaluation import CONFUSION, Report
+from wrn.utils.errors import WrnError
 
 HELP = "measure a model's accuracy"
 
@@ -59,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Test the model of the config with the checkpoint."""
     if args.checkpoint is None:
-        entry = zoo.find(args.config)
+        entry = model_index.find(args.config)
         if entry is None or entry.weights is None:
             raise WrnError(f'{args.config}: a config has no weights; give a checkpoint after it')
         args.checkpoint = entry.weights

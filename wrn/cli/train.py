@@ -3,7 +3,7 @@
 import argparse
 
 from wrn import training
-from wrn.cli.options import add_common_arguments, read_train_config
+from wrn.cli.runner_options import add_common_arguments, read_train_config
 from wrn.cli.speed_options import add_speed_arguments, apply_speed_options
 
 HELP = 'train a model'

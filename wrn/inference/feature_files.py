@@ -13,10 +13,10 @@ from typing import IO, Any
 
 import numpy as np
 
-from wrn.errors import WrnError
-from wrn.files import write_atomically
 from wrn.inference.features import Features
-from wrn.packages import missing_packages
+from wrn.utils.errors import WrnError
+from wrn.utils.files import write_atomically
+from wrn.utils.packages import missing_packages
 
 _HEADER = 4096  # bytes in which any header of a .safetensors file of stages has room
 _ROW_GROUP = 8 << 20  # bytes of features that Parquet holds in memory until it writes them

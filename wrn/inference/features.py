@@ -13,11 +13,11 @@ from mmengine.model import BaseModel
 from mmpretrain.models import GlobalAveragePooling, ImageClassifier, ResNet
 from torch import Tensor
 
-from wrn.deployed import deploy
-from wrn.errors import PictureError, WrnError
-from wrn.hub import get_model
+from wrn.data.images import Picture, find_pictures
+from wrn.deploy.classifier import deploy
 from wrn.inference.predictor import Predictor
-from wrn.pictures import Picture, find_pictures
+from wrn.utils.errors import PictureError, WrnError
+from wrn.zoo.factory import get_model
 
 STAGES = ('layer2', 'layer3')
 

@@ -16,13 +16,9 @@ from mmpretrain import ImageClassificationInferencer
 from mmpretrain.structures import DataSample
 from torch import Tensor
 
-from wrn.config import CONFIG_SUFFIXES
-from wrn.deployed import deploy, get_own_config
-from wrn.errors import PictureError, WrnError
-from wrn.exporting import is_exported
-from wrn.hub import get_model, get_num_classes
-from wrn.model_files import is_model_file
-from wrn.pictures import (
+from wrn.checkpoints.model_file import is_model_file
+from wrn.config.config_file import CONFIG_SUFFIXES
+from wrn.data.images import (
     EncodedPicture,
     Picture,
     Preparation,
@@ -33,6 +29,10 @@ from wrn.pictures import (
     prepare_ahead,
     read_picture,
 )
+from wrn.deploy.classifier import deploy, get_own_config
+from wrn.deploy.export import is_exported
+from wrn.utils.errors import PictureError, WrnError
+from wrn.zoo.factory import get_model, get_num_classes
 
 _Prepared: TypeAlias = tuple[np.ndarray, dict[str, Any]]
 

@@ -9,8 +9,8 @@ from typing import IO, Any
 
 from mmpretrain.structures import DataSample
 
-from wrn.errors import PictureError, WrnError
-from wrn.packages import missing_packages
+from wrn.utils.errors import PictureError, WrnError
+from wrn.utils.packages import missing_packages
 
 SUFFIXES = ('.csv', '.jsonl', '.json', '.parquet')
 _ROW_GROUP = 200_000  # values that are kept in memory for a part of a Parquet file

@@ -8,7 +8,7 @@ from mmpretrain.models.backbones.resnet import BasicBlock, Bottleneck, ResLayer,
 from mmpretrain.registry import MODELS
 from torch import Tensor, nn
 
-from wrn.models.memory_order import ChannelsLastMixin
+from wrn.models.memory_format import ChannelsLastMixin
 from wrn.models.sizes import read_widen_factor, widen
 
 

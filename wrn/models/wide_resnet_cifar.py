@@ -10,7 +10,7 @@ from mmpretrain.models.backbones.base_backbone import BaseBackbone
 from mmpretrain.registry import MODELS
 from torch import Tensor, nn
 
-from wrn.models.memory_order import ChannelsLastMixin
+from wrn.models.memory_format import ChannelsLastMixin
 from wrn.models.preact_block import PreActBlock
 from wrn.models.sizes import count_blocks, widen
 

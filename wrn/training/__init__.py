@@ -1,15 +1,15 @@
 """What ``wrn train`` and ``wrn test`` do, over mmengine's runner."""
 
-from wrn.training.backends import LOG_BACKENDS, add_log_backend
-from wrn.training.engines import EngineHook
 from wrn.training.failures import run_errors
-from wrn.training.finetuning import annotate, finetune_config
-from wrn.training.finetuning_folder import REPORT, claim_folder, find_best, remove_checkpoints
-from wrn.training.fit_check import FitCheck, fit_check
+from wrn.training.finetune_config import annotate, finetune_config
+from wrn.training.finetune_folder import REPORT, claim_folder, find_best, remove_checkpoints
+from wrn.training.hooks.engine_hook import EngineHook
+from wrn.training.hooks.termination import ending_at_sigterm
 from wrn.training.launch import ask_first, has_accelerator, init_distributed, leave_distributed
+from wrn.training.log_backends import LOG_BACKENDS, add_log_backend
+from wrn.training.overfit import FitCheck, fit_check
 from wrn.training.precision import use_mixed_precision
 from wrn.training.runner import Results, test, train
-from wrn.training.stopping import ending_at_sigterm
 
 __all__ = [
     'LOG_BACKENDS',

@@ -11,11 +11,11 @@ from mmpretrain.registry import MODELS, OPTIMIZERS
 from torch.distributed.fsdp import FullyShardedDataParallel
 from torch.utils.data import DataLoader
 
-from wrn.datasets.listing import read_annotations
-from wrn.describing import check_meaning
-from wrn.errors import CheckpointError, WrnError
-from wrn.models.empty import EmptyOnMeta
-from wrn.weights import Weights, check_state_dict, set_normalization, to_openmmlab
+from wrn.checkpoints import Weights, check_state_dict, set_normalization, to_openmmlab
+from wrn.checkpoints.describe import check_meaning
+from wrn.data.listing import read_annotations
+from wrn.models.meta_init import EmptyOnMeta
+from wrn.utils.errors import CheckpointError, WrnError
 
 _RECIPE = "see 'Your own pictures' in the README"
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import torch
 
-from wrn.errors import WrnError
+from wrn.utils.errors import WrnError
 
 _GO_ON = '; the checkpoints are whole: go on with --resume'
 _PEER_LOST = (

@@ -26,7 +26,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmengine.utils.dl_utils import set_multi_processing
 
-from wrn.errors import WrnError
+from wrn.utils.errors import WrnError
 
 _T = TypeVar('_T')
 

@@ -10,10 +10,10 @@ from mmengine.runner import EpochBasedTrainLoop, Runner
 from mmpretrain.registry import LOOPS
 from torch import nn
 
-from wrn.config import find_class
-from wrn.errors import WrnError
-from wrn.training.scheduling import ScheduleHook
+from wrn.config.config_file import find_class
+from wrn.training.hooks.schedule import ScheduleHook
 from wrn.training.seeding import seed_iteration
+from wrn.utils.errors import WrnError
 
 
 @LOOPS.register_module()

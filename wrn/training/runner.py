@@ -14,11 +14,8 @@ from mmengine.hooks import Hook
 from mmengine.registry import RUNNERS
 from mmengine.runner import BaseLoop, Runner
 
-from wrn.config import config_errors
-from wrn.datasets import fetch_cifar
-from wrn.evaluation import add_metrics
-from wrn.files import write_atomically
-from wrn.training.checkpoints import use_safe_checkpoints
+from wrn.config.config_file import config_errors
+from wrn.data import fetch_cifar
 from wrn.training.checks import (
     CheckpointCheckHook,
     ClassCheckHook,
@@ -28,24 +25,27 @@ from wrn.training.checks import (
     get_num_classes,
 )
 from wrn.training.console import BriefConsole
-from wrn.training.early_stopping import use_resumable_early_stopping
-from wrn.training.engines import EngineHook
+from wrn.training.evaluation import add_metrics
 from wrn.training.failures import run_errors
-from wrn.training.launch import BroadcastBuffersHook, init_distributed
-from wrn.training.logs import HistoryHook
-from wrn.training.loop import use_exact_loop
-from wrn.training.resuming import set_resume
-from wrn.training.speed import OptimizerLayoutHook, is_compiled, set_fsdp
-from wrn.training.stopping import (
+from wrn.training.hooks.early_stopping import use_resumable_early_stopping
+from wrn.training.hooks.engine_hook import EngineHook
+from wrn.training.hooks.progress_log import HistoryHook
+from wrn.training.hooks.safe_checkpoints import use_safe_checkpoints
+from wrn.training.hooks.termination import (
     FiniteLossHook,
     OutlivingHook,
     TerminationHook,
     sigterm_taken_again,
 )
-from wrn.training.unreadable import UnreadableHook
-from wrn.upstream.quick_determinism import QuickRunner
-from wrn.upstream.quick_optimizers import quick_optimizers
-from wrn.upstream.quick_visualizer import use_quick_visualizer
+from wrn.training.hooks.unreadable_images import UnreadableHook
+from wrn.training.launch import BroadcastBuffersHook, init_distributed
+from wrn.training.loop import use_exact_loop
+from wrn.training.resume import set_resume
+from wrn.training.speed import OptimizerLayoutHook, is_compiled, set_fsdp
+from wrn.utils.compat.quick_determinism import QuickRunner
+from wrn.utils.compat.quick_optimizers import quick_optimizers
+from wrn.utils.compat.quick_visualizer import use_quick_visualizer
+from wrn.utils.files import write_atomically
 
 
 def train(cfg: Config) -> None:

@@ -19,9 +19,9 @@ from torch.distributed.checkpoint.state_dict import (
     set_optimizer_state_dict,
 )
 
-from wrn.errors import WrnError
 from wrn.training.console import BriefConsole
 from wrn.training.launch import has_accelerator
+from wrn.utils.errors import WrnError
 
 _SAVED = StateDictOptions(full_state_dict=True, cpu_offload=True)
 _LOADED = StateDictOptions(full_state_dict=True, strict=False)

@@ -11,9 +11,9 @@ from mmengine.registry import Registry
 from mmengine.runner import Runner
 from mmpretrain.registry import HOOKS, MODELS, OPTIMIZERS
 
-from wrn.config import find_class, set_default
-from wrn.errors import WrnError
-from wrn.weights import unwrap_model
+from wrn.checkpoints import unwrap_model
+from wrn.config.config_file import find_class, set_default
+from wrn.utils.errors import WrnError
 
 _FSDP_RUNNER = 'wrn.training.sharding.ShardedRunner'  # a path, since few need what it imports
 

@@ -1,0 +1,213 @@
+"""Convert the weights of Wide-ResNets between the formats in which they are published."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+from mmpretrain.registry import MODELS
+from modelindex.models.Model import Model
+from torch import Tensor
+
+from wrn.checkpoints import check_state_dict, read_checkpoint, to_openmmlab, write_weights
+from wrn.checkpoints.architecture import Architecture, find_architecture
+from wrn.checkpoints.describe import describe_network
+from wrn.checkpoints.formats import FORMATS, folded, get_backbone, get_network, recognise
+from wrn.checkpoints.network_options import find_difference
+from wrn.checkpoints.publish import Published, describe
+from wrn.checkpoints.schemes import ADDRESSES, locate
+from wrn.checkpoints.writer import SUFFIXES
+from wrn.config import model_index
+from wrn.config.config_file import config_errors, get_dataset_meta
+from wrn.download import hash_in_name
+from wrn.models.meta_init import EmptyOnMeta
+from wrn.utils.errors import CheckpointError, WrnError, some
+from wrn.utils.files import hash_file
+
+# What can be written: the format of the keys, and the suffix that such files usually have. (mmcls
+# 0.x, of OpenMMLab, had no networks for 32x32 pixels.)
+TARGETS = {
+    'openmmlab': ('openmmlab', '.safetensors'),
+    'openmmlab-0.x': ('openmmlab', '.pth'),
+    'torchvision': ('torchvision', '.pth'),
+    'timm': ('torchvision', '.safetensors'),
+    'authors': ('authors', '.pth'),
+    'authors-cifar': ('authors-cifar', '.pth'),
+    'xternalz': ('xternalz', '.pth'),
+    'usb': ('usb', '.pth'),
+    'deepmind': ('deepmind', '.pth'),
+}
+
+
+@dataclass
+class Converted(Published):
+    """A file that was converted.
+
+    Attributes:
+        architecture: The network.
+        entry: The model whose published weights they are; None if they are of no known file.
+        lossless: Whether converting the file back gives the same bits.
+        tensors: How many were written.
+        assumed: What is said of them that neither their file nor the caller says.
+    """
+
+    architecture: Architecture
+    entry: Model | None
+    lossless: bool
+    tensors: int
+    assumed: list[str]
+
+
+def convert(
+    checkpoint: str,
+    name: str | None = None,
+    to: str = 'openmmlab',
+    folder: str | Path = '.',
+    key: str | None = None,
+    config: str | None = None,
+    source: str | None = None,
+    license: str | None = None,
+) -> Converted:
+    """Convert the weights of a Wide-ResNet from any known format to another.
+
+    They are compared with the network, key for key, and the result is turned back and compared
+    with what was read, bit for bit.
+
+    Args:
+        checkpoint: A path, a URL, ``hf://USER/REPO`` or ``wrn://NAME``.
+        name: As for :func:`wrn.checkpoints.write_weights`. Defaults to None: that of the model or
+            the file, with the suffix that is usual for the format.
+        to: A key of :data:`TARGETS`. Defaults to ``'openmmlab'``.
+        folder: Where to write. Defaults to the current one.
+        key: The weights to take of several, such as ``model_ema``. Defaults to None: those that
+            are usual.
+        config: The config that says how pictures are prepared: a path or the name of a model.
+            Defaults to None: that of the model, if the file is a published one, or the one in the
+            checkpoint, or else that of torchvision's first weights, or the paper's for CIFAR.
+        source: Where the weights are from. Defaults to None: what is known of them, or else the
+            name of the file.
+        license: Their licence, as of spdx.org. Defaults to None: what is known of it.
+
+    Returns:
+        What was written.
+
+    Raises:
+        WrnError: If the weights are of another network, or cannot be read or written.
+    """
+    path, entry = _locate(checkpoint)
+    weights = to_openmmlab(read_checkpoint(path), str(path), key)
+    if weights.format is None:
+        raise CheckpointError(
+            f'{path}: the format of the keys is not known ({some(weights.state_dict)}); known are '
+            + ', '.join(form.TITLE for form in FORMATS.values())
+        )
+    architecture = find_architecture(weights.state_dict, str(path))
+    full, assumed = describe_network(weights, architecture, str(path), entry, config)
+    _check_network(full, weights.state_dict, str(path))
+
+    form, usual = FORMATS[TARGETS[to][0]], TARGETS[to][1]
+    converted = form.from_openmmlab(weights.state_dict)
+    _check_target(to, converted, full.model.backbone)
+    lossless = form is not folded or folded.is_folded(weights.state_dict)
+    if lossless:
+        _check_same(form.to_openmmlab(converted), weights.state_dict, str(path))
+
+    if entry:
+        source = source or (entry.data.get('Converted From') or {}).get('Weights')
+        license = license or entry.data.get('License')
+    known = [weights.meta.pop('dataset_meta', {})]
+    if entry or config:
+        known.append(get_dataset_meta(full))
+    for dataset_meta in known:
+        if len(dataset_meta.get('classes') or ()) == architecture.num_classes:
+            weights.meta.setdefault('dataset_meta', dataset_meta)
+    source = source or weights.meta.get('source') or path.name
+    description = describe(weights.meta, full, source, license)
+    meta: dict[str, Any] | None = description
+    name = _name_of_file(name, path, entry, usual)
+    if to == 'openmmlab-0.x':
+        meta = _as_mmcls(description, name)
+    elif form is not FORMATS['openmmlab'] and name.endswith('.pth'):
+        meta = None  # a plain state dict
+    written = write_weights(folder, name, converted, meta)
+    return Converted(written, weights, meta, architecture, entry, lossless, len(converted), assumed)
+
+
+def _locate(checkpoint: str) -> tuple[Path, Model | None]:
+    """Find a file, and the model whose published weights it has."""
+    if '://' in checkpoint:
+        if not checkpoint.startswith(ADDRESSES):
+            known = ', '.join(ADDRESSES)
+            raise CheckpointError(f'{checkpoint}: no such address; give a path, or {known}')
+        path, entry = locate(checkpoint)  # which verifies what it finds
+        return path, entry or model_index.find_source(path.name)
+    path = Path(checkpoint).expanduser()
+    entry = model_index.find_source(path.name)
+    expected = hash_in_name(path.name)
+    if entry and expected and path.is_file() and not hash_file(path).startswith(expected):
+        raise CheckpointError(
+            f'{path}: is not the published file of this name, since its SHA-256 is another; '
+            'download it again, or rename it if the weights are others'
+        )
+    return path, entry
+
+
+def _name_of_file(name: str | None, path: Path, entry: Model | None, suffix: str) -> str:
+    """Give the file to write the name of the model, or of the file that was read."""
+    if name is None:
+        name = entry.name if entry else path.stem.removesuffix(f'-{hash_in_name(path.name) or ""}')
+    return name if name.endswith(SUFFIXES) else name + suffix
+
+
+def _check_target(to: str, converted: Mapping[str, Tensor], backbone: Mapping[str, Any]) -> None:
+    """Check that the format to write means the very network that the weights are of."""
+    network = backbone['type']
+    only = 'WideResNet' if to == 'openmmlab-0.x' else get_network(TARGETS[to][0])
+    if only not in (None, network):
+        others = [n for n in TARGETS if get_network(TARGETS[n][0]) in (None, network)]
+        raise WrnError(
+            f'--to {to}: is a format of {only}, but the weights are of {network}, which has '
+            f'{", ".join(others)}'
+        )
+    if difference := find_difference(get_backbone(TARGETS[to][0], converted), backbone):
+        option, theirs, ours = difference
+        raise WrnError(
+            f'--to {to}: means a network with {option}={theirs!r}, but that of the weights has '
+            f'{ours!r}; --to openmmlab takes every network'
+        )
+    if recognise(converted) != TARGETS[to][0]:
+        raise WrnError(
+            f'--to {to}: has no place for parts that the network of the weights has, or has others '
+            'that it lacks; --to openmmlab takes every network'
+        )
+
+
+def _check_network(config: Config, state_dict: Mapping[str, Tensor], path: str) -> None:
+    """Check that no key is left over on either side, and all shapes are the network's."""
+    with DefaultScope.overwrite_default_scope('mmpretrain'), config_errors(path), EmptyOnMeta():
+        network = MODELS.build(config.model)
+    check_state_dict(network, state_dict, path)
+
+
+def _check_same(back: Mapping[str, Tensor], weights: Mapping[str, Tensor], path: str) -> None:
+    """Check that nothing was lost on the way there and back."""
+    # The authors' export does not count batches; torch fills the counter in.
+    lost = {key for key in weights.keys() ^ back.keys() if 'num_batches_tracked' not in key}
+    lost |= {
+        key
+        for key in weights.keys() & back.keys()
+        if back[key] is not weights[key] and not torch.equal(back[key], weights[key])
+    }
+    if lost:
+        raise CheckpointError(f'{path}: not written, since converting would lose {some(lost, 10)}')
+
+
+def _as_mmcls(meta: Mapping[str, Any], name: str) -> dict[str, Any]:
+    if not name.endswith('.pth'):
+        raise WrnError(f'{name}: mmcls 0.x reads .pth only')
+    meta = dict(meta)
+    dataset_meta = meta.pop('dataset_meta', {})
+    return {**meta, 'CLASSES': dataset_meta['classes']} if 'classes' in dataset_meta else meta

@@ -1,0 +1,156 @@
+"""The config of the network that weights are of."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from mmengine.config import Config
+from modelindex.models.Model import Model
+
+from wrn.checkpoints import Weights
+from wrn.checkpoints.architecture import Architecture
+from wrn.checkpoints.formats import deepmind
+from wrn.checkpoints.network_options import check_options, read_options
+from wrn.config.config_file import config_errors, read_config, read_own_config
+from wrn.utils.errors import CheckpointError
+
+_PREPARATION = ('mean', 'std', 'to_rgb')
+
+
+def describe_network(
+    weights: Weights,
+    architecture: Architecture,
+    source: str,
+    entry: Model | None = None,
+    config: str | None = None,
+) -> tuple[Config, list[str]]:
+    """Make the config of the network that weights are of, and of how its pictures are prepared.
+
+    Args:
+        weights: The weights.
+        architecture: What their shapes tell.
+        source: The name of their file, for messages.
+        entry: The model whose published weights they are. Defaults to None.
+        config: The config, or the name of a model, that says how pictures are prepared, and what
+            options the network has. Defaults to None: that of the model, or the one that came
+            with the weights, or one that is usual for such networks.
+
+    Returns:
+        The config, and what it says that neither the file nor the caller does.
+
+    Raises:
+        WrnError: If the config cannot be read, or says other options than the weights.
+    """
+    own = None if config or entry else read_own_config(weights.meta, source)
+    template = _find_template(architecture)
+    full = read_config(config or (entry.config if entry else template))
+    options: dict[str, Any] = {}
+    assumed: list[str] = []
+    if own:
+        # It is not built: names of types in it may mean anything that can be imported.
+        trained_as = own.model.get('backbone')
+        options = read_options(trained_as, source)
+        check_options(trained_as, options, source)
+        _take_preparation(full, own)
+    elif not entry:
+        meant = weights.backbone or {}
+        options = {k: v for k, v in meant.items() if k not in full.model.backbone}
+        if not config:
+            assumed = [*_assume_options(weights, architecture, options, source)]
+            assumed += _assume_normalization(weights, architecture, full)
+            assumed.append(f"the pictures' size and data set, those of {template}")
+    if architecture.backbone.get('in_channels', 3) != 3 and not config:
+        raise CheckpointError(
+            f'{source}: the network takes {architecture.backbone["in_channels"]} channels, not '
+            'red, green and blue; give a config that prepares such pictures with --config'
+        )
+    options = {key: value for key, value in options.items() if value is not None}
+    with config_errors(full.filename):
+        _set_architecture(full, architecture, options)
+    check_options(weights.backbone, full.model.backbone, source)
+    return full, assumed
+
+
+def check_meaning(weights: Weights, backbone: Mapping[str, Any], source: str) -> None:
+    """Check that weights mean the network that is to have them, as far as anything tells.
+
+    Args:
+        weights: The weights, whose keys and shapes fit.
+        backbone: The config of the network's backbone.
+        source: The name of their file, for messages.
+
+    Raises:
+        CheckpointError: If their format, or the config that came with them, says another one.
+    """
+    own = read_own_config(weights.meta, source)
+    for theirs in (weights.backbone, own and own.model.get('backbone')):
+        check_options(theirs, backbone, source)
+
+
+def _find_template(architecture: Architecture) -> str:
+    """Name a config that prepares pictures as the network's first weights were trained."""
+    if architecture.backbone['type'] == 'WideResNet':
+        return 'configs/wrn/wide-resnet50_8xb32_in1k.py'
+    data = 'cifar100' if architecture.num_classes == 100 else 'cifar10'
+    return f'configs/wrn/wide-resnet28-10_8xb16_{data}.py'
+
+
+def _assume_options(
+    weights: Weights, architecture: Architecture, options: dict[str, Any], source: str
+) -> Iterator[str]:
+    """Set the options that nobody tells, and say what they are."""
+    backbone = architecture.backbone
+    if backbone['type'] == 'WideResNetCIFAR' and weights.backbone is None:
+        if 'num_stages' in backbone:
+            raise CheckpointError(
+                f'{source}: the weights have {backbone["num_stages"]} stages, and nothing tells '
+                'their strides; give a config that does with --config'
+            )
+        yield "that the network is the paper's: ReLU, epsilon 1e-5, strides of 1, 2, 2"
+    if 'act_cfg' in options and options['act_cfg'] is None:
+        options['act_cfg'] = deepmind.ACT_CFG
+        yield f'the activation, {deepmind.ACT_CFG["type"]}'
+    if weights.format == 'xternalz' and 'act_cfg' in options:
+        yield "that the network is FixMatch's, since it has norms that were never trained"
+    if weights.format == 'usb' and options['activate_before_residual'] is True:
+        yield "that the network is USB's of now, not TorchSSL's, since all its norms are trained"
+    elif weights.format == 'usb' and backbone.get('conv_bias') is True:
+        yield "that the network is TorchSSL's, since it has norms that were never trained"
+
+
+def _assume_normalization(
+    weights: Weights, architecture: Architecture, config: Config
+) -> Iterator[str]:
+    """Set the normalisation that nobody tells, and say what it is."""
+    if 'normalization' in weights.meta:
+        return
+    preprocessor = config.data_preprocessor
+    if weights.format == 'deepmind':
+        preprocessor.update(deepmind.get_normalization(architecture.num_classes))
+    yield f"the pictures' mean, {preprocessor.mean}, and std, {preprocessor.std}"
+
+
+def _take_preparation(config: Config, own: Config) -> None:
+    """Let pictures be prepared as the config says that came with the weights."""
+    config.test_dataloader = own.test_dataloader
+    preprocessor = own.model.get('data_preprocessor') or own.get('data_preprocessor') or {}
+    if isinstance(preprocessor, Mapping):
+        config.data_preprocessor.update(
+            {key: preprocessor[key] for key in _PREPARATION if key in preprocessor}
+        )
+
+
+def _set_architecture(
+    config: Config, architecture: Architecture, options: Mapping[str, Any]
+) -> None:
+    """Let a config describe the network that the weights are of."""
+    config.model.backbone.update({**architecture.backbone, **options})
+    if architecture.num_classes is None:
+        config.model.head = None
+        return
+    config.model.head.update(
+        num_classes=architecture.num_classes,
+        in_channels=architecture.in_channels,
+        topk=(1, 5) if architecture.num_classes >= 5 else (1,),
+    )
+    if 'data_preprocessor' in config:
+        config.data_preprocessor.num_classes = architecture.num_classes

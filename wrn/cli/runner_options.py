@@ -1,0 +1,223 @@
+"""The options of ``wrn train``, ``finetune`` and ``test``, which are those of mmpretrain."""
+
+import argparse
+from argparse import Namespace
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config, ConfigDict, DictAction
+
+from wrn.cli.outputs import check_out, make_folder
+from wrn.config.config_file import (
+    check_keys,
+    config_errors,
+    get_test_dataset,
+    read_config,
+    set_default,
+)
+from wrn.data import skip_unreadable
+from wrn.training import LOG_BACKENDS, add_log_backend, has_accelerator, use_mixed_precision
+from wrn.training.evaluation import REPORT_METRICS, add_metrics
+from wrn.training.evaluation.predictions import SUFFIXES
+from wrn.utils.errors import WrnError
+
+_RESULTS = {
+    'pred': ('predictions are', SUFFIXES),
+    'metrics': ('metrics are', ('.json', '.yaml', '.yml')),
+}
+
+
+class _SettingsAction(DictAction):
+    """mmengine's ``DictAction``, which ends in a traceback where there is no ``=``."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        """Parse ``KEY=VALUE`` words."""
+        try:
+            super().__call__(parser, namespace, values, option_string)
+        except (ValueError, AssertionError, RecursionError) as error:  # the last, of dict(...)
+            reason = f'expected KEY=VALUE of plain values, got {" ".join(values)}'
+            raise argparse.ArgumentError(self, reason) from error
+
+
+def add_settings_argument(parser: argparse.ArgumentParser) -> None:
+    """Declare the argument that overrides settings of a config."""
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=_SettingsAction,
+        metavar='KEY=VALUE',
+        help='override settings of the config, such as train_cfg.max_epochs=5; '
+        'lists as key="[a,b]"',
+    )
+
+
+def add_common_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments that train and test share."""
+    parser.add_argument(
+        '--work-dir',
+        help='folder to write to (default: work_dirs/ and the name of the config or data folder)',
+    )
+    add_settings_argument(parser)
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='what started the processes of a distributed job (default: none)',
+    )
+    # torch.distributed.launch passes it; torchrun, and it too by now, set LOCAL_RANK.
+    parser.add_argument('--local_rank', '--local-rank', type=int, help=argparse.SUPPRESS)
+    parser.add_argument('--no-pin-memory', action='store_true', help='do not pin memory')
+    parser.add_argument(
+        '--no-persistent-workers', action='store_true', help='restart data workers each epoch'
+    )
+
+
+def read_train_config(args: Namespace) -> Config:
+    """Read the config of ``wrn train`` and set what the command line says.
+
+    Args:
+        args: The arguments.
+
+    Returns:
+        The config to train with.
+
+    Raises:
+        WrnError: If the config is wrong, or an option cannot be had.
+    """
+    cfg = read_config(args.config)
+    apply_train_options(cfg, args)
+    return cfg
+
+
+def apply_train_options(cfg: Config, args: Namespace) -> None:
+    """Set in a config what the command line of ``wrn train`` or ``wrn finetune`` says.
+
+    Args:
+        cfg: The config, which is changed.
+        args: The arguments.
+
+    Raises:
+        WrnError: If the config is wrong, or an option cannot be had.
+    """
+    with config_errors(cfg.filename):
+        _apply_common_options(cfg, args)
+        if args.no_validate:
+            cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
+        if args.amp:
+            use_mixed_precision(cfg)
+        if args.skip_unreadable:
+            skip_unreadable(cfg.train_dataloader.dataset)
+        if args.resume is not None:
+            cfg.resume = args.resume
+            if args.resume != 'auto':
+                cfg.resume, cfg.load_from = True, args.resume
+        if args.auto_scale_lr:
+            if 'auto_scale_lr' not in cfg:
+                raise WrnError(
+                    f'{cfg.filename}: --auto-scale-lr needs the batch size that the learning rate '
+                    'is for; set auto_scale_lr=dict(base_batch_size=...) in the config'
+                )
+            cfg.auto_scale_lr.enable = True
+            # mmengine scales by the pictures of an iteration, of which an update has several.
+            cfg.auto_scale_lr.base_batch_size /= cfg.optim_wrapper.get('accumulative_counts', 1)
+        for package in LOG_BACKENDS:
+            if getattr(args, package):
+                add_log_backend(cfg, package)
+
+
+def read_test_config(args: Namespace) -> Config:
+    """Read the config of ``wrn test`` and set what the command line says.
+
+    Args:
+        args: The arguments.
+
+    Returns:
+        The config to test with.
+
+    Raises:
+        WrnError: If the config is wrong, or an option cannot be had.
+    """
+    if args.out is None and args.out_item is not None:
+        raise WrnError('--out-item says what to write; say where with --out FILE')
+    if args.out:
+        check_out(args.out, *_RESULTS[args.out_item or 'pred'])
+    cfg = read_config(args.config)
+    with config_errors(cfg.filename):
+        _apply_common_options(cfg, args)
+        cfg.load_from = args.checkpoint
+        if args.amp:
+            cfg.test_cfg = dict(cfg.test_cfg or {}, fp16=True)
+        if args.show or args.show_dir is not None:
+            set_default(cfg, 'default_hooks', {}).visualization = dict(
+                type='VisualizationHook',
+                enable=True,
+                show=args.show,
+                wait_time=args.wait_time,
+                out_dir=args.show_dir,
+                interval=args.interval,
+            )
+        if args.tta:
+            _augment_test(cfg)
+        if args.report is not None:
+            make_folder('--report', args.report)
+            cfg.test_evaluator = add_metrics(cfg.get('test_evaluator'), *REPORT_METRICS)
+    return cfg
+
+
+def apply_settings(cfg: Config, args: Namespace) -> None:
+    """Override settings of a config by those of the command line.
+
+    Args:
+        cfg: The config.
+        args: The arguments, with those of :func:`add_settings_argument`.
+
+    Raises:
+        WrnError: If a key is misspelt.
+    """
+    cfg.merge_from_dict(args.cfg_options or {})
+    check_keys(cfg)
+
+
+def _apply_common_options(cfg: Config, args: Namespace) -> None:
+    apply_settings(cfg, args)
+    cfg.launcher = args.launcher
+    if args.work_dir is not None:
+        cfg.work_dir = args.work_dir
+    elif cfg.get('work_dir') is None:
+        cfg.work_dir = str(Path('work_dirs', Path(str(cfg.filename)).stem))
+    make_folder('--work-dir', cfg.work_dir)
+    # Pinning memory without an accelerator does nothing but warn.
+    pin_memory = has_accelerator() and not args.no_pin_memory
+    for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        if cfg.get(name) is None:
+            continue
+        loader = cfg[name]
+        loader.setdefault('collate_fn', dict(type='default_collate'))
+        loader.pin_memory = loader.get('pin_memory', True) and pin_memory
+        loader.persistent_workers = (
+            loader.get('persistent_workers', True)
+            and loader.get('num_workers', 0) > 0
+            and not args.no_persistent_workers
+        )
+
+
+def _augment_test(cfg: Config) -> None:
+    """Average the scores over the config's ``tta_pipeline``, or over a picture and its mirror."""
+    dataset = get_test_dataset(cfg)
+    pipeline = dataset.pipeline
+    if 'tta_pipeline' not in cfg:
+        flips = [dict(type='RandomFlip', prob=1.0), dict(type='RandomFlip', prob=0.0)]
+        cfg.tta_pipeline = [
+            *deepcopy(pipeline[:-1]),
+            dict(type='TestTimeAug', transforms=[flips, [pipeline[-1]]]),
+        ]
+    model = cfg.get('tta_model', dict(type='mmpretrain.AverageClsScoreTTA'))
+    cfg.model = ConfigDict(**model, module=cfg.model)
+    dataset.pipeline = cfg.tta_pipeline

@@ -1,0 +1,1 @@
+"""The model index, and config files: found, read and checked."""

@@ -1,0 +1,105 @@
+"""The models of this package: where their index, configs and weights are."""
+
+from functools import cache
+from pathlib import Path
+
+from modelindex.load_model_index import load
+from modelindex.models.Model import Model
+
+SCHEME = 'wrn://'
+_PACKAGE = Path(__file__).resolve().parents[1]
+
+
+def root() -> Path:
+    """Return the folder of ``configs/``, ``tools/`` and ``model-index.yml``.
+
+    That is ``wrn/.mim`` in an installed package, and the checkout in a source tree or an editable
+    install.
+    """
+    shipped = _PACKAGE / '.mim'
+    return shipped if shipped.is_dir() else _PACKAGE.parent
+
+
+@cache
+def models() -> dict[str, Model]:
+    """Read the model index.
+
+    Returns:
+        The entry of each model by its lower-case name, with the path of its config, and of its
+        weights if the package carries them, made absolute. Weights that have several sources are
+        ``wrn://NAME``, which :func:`wrn.checkpoints.schemes.load_from_source` loads.
+    """
+    index = load(str(root() / 'model-index.yml'))
+    index.build_models_with_collections()
+    entries = {}
+    for entry in index.models:
+        entry.config = str(root() / entry.config)
+        if sources(entry):
+            entry.weights = SCHEME + entry.name
+        elif entry.weights:
+            entry.weights = str(_PACKAGE.parent / entry.weights)
+        entries[entry.name.lower()] = entry
+    return entries
+
+
+def find(name: str) -> Model | None:
+    """Find a model by its name here, or the one that its weights have elsewhere.
+
+    Args:
+        name: Such as ``wide-resnet50_3rdparty_8xb32_in1k``, ``timm/wide_resnet50_2.tv_in1k``, or
+            the latter without its ``timm/``; in any case.
+
+    Returns:
+        Its entry in the index; None if there is none.
+    """
+    name = name.lower()
+    if entry := models().get(name):
+        return entry
+    for entry in models().values():
+        elsewhere = [other.lower() for other in names_elsewhere(entry)]
+        if name in elsewhere or name in [other.partition('/')[2] for other in elsewhere]:
+            return entry
+    return None
+
+
+def find_source(file: str) -> Model | None:
+    """Find the model that a published file has the weights of.
+
+    Args:
+        file: The path or URL of the file; only its name is looked at.
+
+    Returns:
+        The first entry in the index with a URL of that name; None if there is none.
+    """
+    name = Path(file).name
+    for entry in models().values():
+        if name in [Path(url).name for url in sources(entry) if url.startswith('https://')]:
+            return entry
+    return None
+
+
+def sources(entry: Model) -> list[str]:
+    """Return the addresses from which a model's weights can be had, the best first."""
+    return entry.data.get('Sources', [])
+
+
+def names_elsewhere(entry: Model) -> list[str]:
+    """Return what a model's weights are called elsewhere, as ``LIBRARY/NAME``."""
+    return entry.data.get('Also Published As', [])
+
+
+def origin_of_weights(entry: Model) -> str:
+    """Tell plainly whose weights a model has: published, trained here, or none."""
+    if sources(entry):
+        return 'published'
+    return 'trained here' if entry.weights else 'config only'
+
+
+def paper_results(entry: Model) -> list[str]:
+    """Return the errors that the paper has of a network, and how they came about."""
+    results = []
+    for result in entry.data.get('In The Paper', []):
+        errors = [f'{result[key]:.2f}' for key in ('Top 1 Error', 'Top 5 Error') if key in result]
+        belongs_to = [result[key] for key in ('Preprocessing', 'Runs') if key in result]
+        results.append(f'{" / ".join(errors)} ({", ".join(belongs_to)})')
+    return results

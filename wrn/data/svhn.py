@@ -1,0 +1,64 @@
+"""Street View House Numbers."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from mmpretrain.datasets import BaseDataset
+from mmpretrain.registry import DATASETS
+from torchvision.datasets import SVHN as TORCHVISION_SVHN
+
+from wrn.download.archives import fetch_archive
+from wrn.utils.errors import WrnError
+
+
+@DATASETS.register_module()
+class SVHN(BaseDataset):
+    """Street View House Numbers, cropped to 32x32 pixels (http://ufldl.stanford.edu/housenumbers).
+
+    73,257 pictures to train with, 531,131 easier ones in the split ``'extra'``, and 26,032 to test
+    with. A file that is not there is downloaded; each is verified by its MD5.
+
+    Args:
+        data_root: The folder of ``train_32x32.mat``, ``test_32x32.mat`` and ``extra_32x32.mat``.
+        split: ``'train'``, ``'test'`` or ``'extra'``, or several of them. Defaults to ``'train'``.
+        **kwargs: The other arguments of :class:`mmpretrain.datasets.BaseDataset`, such as
+            ``pipeline``, whose first transform gets ``img`` of shape ``(32, 32, 3)``, uint8, red,
+            green, blue.
+
+    Raises:
+        WrnError: If ``split`` is another, a file is another or cannot be had, or scipy is not
+            installed.
+    """
+
+    METAINFO: ClassVar = {'classes': tuple('0123456789')}
+
+    def __init__(self, data_root: str, split: str | Sequence[str] = 'train', **kwargs: Any) -> None:
+        self.splits = [split] if isinstance(split, str) else list(split)
+        known = TORCHVISION_SVHN.split_list
+        if not self.splits or not set(self.splits) <= known.keys():
+            raise WrnError(f'split must be of {", ".join(known)}, not {split!r}')
+        super().__init__(ann_file='', data_root=data_root, **kwargs)
+
+    def load_data_list(self) -> list[dict[str, Any]]:
+        """Return the picture ``img`` and its class ``gt_label`` of each sample of the splits."""
+        try:
+            from scipy.io import loadmat
+        except ImportError as error:
+            raise WrnError(
+                "SVHN's .mat files are read by scipy, which is not installed; run `pip install "
+                'scipy`'
+            ) from error
+        samples = []
+        for split in self.splits:
+            url, name, md5 = TORCHVISION_SVHN.split_list[split]
+            path = Path(self.data_root).expanduser() / name
+            fetch_archive(url, path, md5)
+            content = loadmat(path)
+            images = content['X'].transpose(3, 0, 1, 2)
+            labels = content['y'].flatten() % 10  # the digit 0 has the label 10
+            samples += [
+                dict(img=image, gt_label=label)
+                for image, label in zip(images, labels.tolist(), strict=True)
+            ]
+        return samples

@@ -1,0 +1,111 @@
+"""ONNX Runtime, and TensorRT by its provider."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from wrn.deploy.engines.engine import Engine, EngineError
+from wrn.deploy.engines.graph import INPUT, Source
+
+_ERRORS_ONLY = 3
+
+
+class OnnxRuntimeEngine(Engine):
+    """The network in ONNX Runtime, on the CPU or a GPU of NVIDIA's."""
+
+    name = 'onnxruntime'
+    requires = ('onnx', 'onnxscript', 'onnxruntime')
+    providers: tuple[str, ...] = ()  # beside that of the device
+
+    def __init__(
+        self, source: Source, precision: str = 'float32', calibration: Iterable[Tensor] = ()
+    ) -> None:
+        self.size = source.example.shape[2:]
+        self._load(str(source.onnx), 'the network', source.example.device, precision)
+
+    @classmethod
+    def from_bytes(cls, content: bytes, name: str, device: torch.device) -> 'OnnxRuntimeEngine':
+        """Load a network from the content of a file.
+
+        Args:
+            content: That of an ``.onnx`` file.
+            name: The file's name, for messages.
+            device: Where to run.
+
+        Returns:
+            The engine.
+
+        Raises:
+            EngineError: If ONNX Runtime does not take it.
+        """
+        engine = cls.__new__(cls)
+        engine._load(content, name, device, 'float32')
+        return engine
+
+    def _load(self, network: bytes | str, name: str, device: torch.device, precision: str) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = _ERRORS_ONLY
+        # Whatever else a file's content may look like.
+        options.add_session_config_entry('session.load_model_format', 'ONNX')
+        options.intra_op_num_threads = torch.get_num_threads()
+        providers = self._providers(device, precision)
+        try:
+            self.session = onnxruntime.InferenceSession(network, options, providers)
+        except Exception as error:  # its errors have no class in common
+            reason = ' '.join(str(error).rpartition(' : ')[2].split()) or type(error).__name__
+            raise EngineError(f'{name}: ONNX Runtime does not take it ({reason[:300]})') from error
+        self.device = device
+        wanted = providers[0][0]
+        if self.session.get_providers()[0] != wanted:  # it falls back and does not say so
+            raise EngineError(
+                f'{name}: ONNX Runtime cannot load {wanted}; install the CUDA libraries that it '
+                'needs'
+            )
+
+    def _providers(self, device: torch.device, precision: str) -> list[tuple[str, dict[str, Any]]]:
+        if device.type == 'cuda':
+            return [('CUDAExecutionProvider', dict(device_id=device.index or 0))]
+        return [('CPUExecutionProvider', {})]
+
+    @classmethod
+    def missing(cls, device: torch.device) -> str | None:
+        """Tell whether a module, or the provider for the device, is not there."""
+        return super().missing(device) or cls.missing_provider(device)
+
+    @classmethod
+    def missing_provider(cls, device: torch.device) -> str | None:
+        """Tell whether the provider for the device is not there."""
+        if device.type == 'cpu' and not cls.providers:
+            return None
+        import onnxruntime
+
+        needed = cls.providers or ('CUDAExecutionProvider',)
+        if device.type != 'cuda':
+            return f'it runs on GPUs of NVIDIA, not on {device}'
+        if set(needed) <= set(onnxruntime.get_available_providers()):
+            return None
+        return (
+            f'this onnxruntime has no {" and ".join(needed)}; pip install onnxruntime-gpu, '
+            'instead of onnxruntime'
+        )
+
+    def run(self, inputs: Tensor) -> tuple[Tensor, ...]:
+        """Run the network."""
+        outputs = self.session.run(None, {INPUT: inputs.contiguous().cpu().numpy()})
+        return tuple(torch.from_numpy(output).to(self.device) for output in outputs)
+
+
+class TensorRTEngine(OnnxRuntimeEngine):
+    """The network in TensorRT, by ONNX Runtime's provider."""
+
+    name = 'tensorrt'
+    precisions = ('float32', 'float16')
+    providers = ('TensorrtExecutionProvider',)
+
+    def _providers(self, device: torch.device, precision: str) -> list[tuple[str, dict[str, Any]]]:
+        options = dict(device_id=device.index or 0, trt_fp16_enable=precision == 'float16')
+        return [('TensorrtExecutionProvider', options), *super()._providers(device, precision)]

@@ -1,0 +1,91 @@
+"""What all formats of exported files have in common."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import ClassVar, NamedTuple, TypeAlias
+
+import torch
+from torch import Tensor, nn
+
+from wrn.utils.packages import missing_packages
+
+Run: TypeAlias = Callable[[Tensor], tuple[Tensor, ...]]
+
+
+class Content(NamedTuple):
+    """What a file is made of."""
+
+    network: nn.Module
+    """From one tensor to one."""
+    example: Tensor
+    """Inputs of it, of which the number of pictures is not kept."""
+    metadata: str
+    """What the file is to say of itself."""
+    precision: str
+    """What to store weights in."""
+    calibration: Sequence[Tensor]
+    """Inputs to calibrate ``'int8'`` with."""
+
+
+class Format(ABC):
+    """A format of exported files.
+
+    Attributes:
+        name: What it is called, as ``--format`` has it.
+        suffix: That of its files.
+        precisions: What weights can be stored in.
+        requires: The modules that it needs beside torch to write; the last is the runtime.
+    """
+
+    name: ClassVar[str]
+    suffix: ClassVar[str]
+    precisions: ClassVar[tuple[str, ...]] = ('float32',)
+    requires: ClassVar[tuple[str, ...]] = ()
+
+    @abstractmethod
+    def write(self, content: Content, path: Path) -> None:
+        """Write a network to a file.
+
+        Args:
+            content: The network, and what belongs to it.
+            path: Where to write.
+
+        Raises:
+            WrnError: If the network cannot be expressed in the format.
+        """
+
+    @abstractmethod
+    def load(self, path: Path, device: torch.device) -> tuple[Run, str | bytes | None]:
+        """Load a file that anybody may have written.
+
+        Args:
+            path: The file.
+            device: Where to run.
+
+        Returns:
+            The network as a function, and what the file says of itself; None if it says nothing.
+
+        Raises:
+            WrnError: If the file is damaged, or does more than compute.
+        """
+
+    def load_plainly(self, path: Path) -> Run | None:
+        """Load a file of our own as those do who have nothing but the runtime.
+
+        Args:
+            path: The file.
+
+        Returns:
+            The network as a function; None if :meth:`load` does just that.
+        """
+        return None
+
+    def missing(self) -> str | None:
+        """Tell what lacks here to write and run such files; None if nothing does."""
+        return missing_packages(*self.requires)
+
+
+def companions(path: Path) -> list[Path]:
+    """Return the files that belong to an exported file, itself last."""
+    return [path.with_suffix('.bin'), path] if path.suffix == '.xml' else [path]

@@ -1,0 +1,67 @@
+"""OpenVINO's format: the network in ``.xml``, its weights in ``.bin``."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from wrn.deploy.engines.graph import export_program
+from wrn.deploy.engines.openvino import OpenVINOEngine, convert, get_core
+from wrn.deploy.engines.quantization import quantize
+from wrn.deploy.export.format import Content, Format, Run
+from wrn.deploy.export.metadata import KEY, ExportError
+from wrn.utils.files import hash_file
+
+_HASH = 'wrn_weights_sha256'
+_PLACE = 64 * '0'
+
+
+class OpenVINOFormat(Format):
+    """Two files; what they say of themselves is in the ``rt_info`` of the model.
+
+    The SHA-256 of the weights is there, too: nothing else tells a pair from files that were copied
+    or replaced singly.
+    """
+
+    name = 'openvino'
+    suffix = '.xml'
+    precisions = ('float32', 'float16', 'int8')
+    requires = OpenVINOEngine.requires
+
+    def write(self, content: Content, path: Path) -> None:
+        """Write a network to a file."""
+        import openvino
+
+        model = convert(export_program(content.network, content.example), ['output'])
+        model.reshape([-1, *content.example.shape[1:]])
+        if content.precision == 'int8':
+            model = quantize(model, content.calibration)
+        model.set_rt_info(content.metadata, [KEY])
+        model.set_rt_info(_PLACE, [_HASH])
+        openvino.save_model(model, str(path), compress_to_fp16=content.precision == 'float16')
+        digest = hash_file(path.with_suffix('.bin'))
+        path.write_bytes(path.read_bytes().replace(_PLACE.encode(), digest.encode()))
+
+    def load(self, path: Path, device: torch.device) -> tuple[Run, str | None]:
+        """Load a file in OpenVINO."""
+        if lacking := OpenVINOEngine.missing(device):
+            raise ExportError(f'{path}: {lacking}')
+        weights = path.with_suffix('.bin')
+        if not weights.is_file():
+            raise ExportError(f'{path}: its weights, {weights.name}, must lie beside it')
+
+        try:
+            model = get_core().read_model(str(path), str(weights))
+        except RuntimeError as error:
+            reason = ' '.join(str(error).strip().splitlines()[-1].split())
+            raise ExportError(f'{path}: OpenVINO does not take it ({reason[:300]})') from error
+        digest = _get(model, _HASH)
+        if digest is not None and digest != hash_file(weights):
+            raise ExportError(
+                f'{path}: {weights.name} is damaged, or of another export; copy both files again'
+            )
+        return OpenVINOEngine.from_model(model), _get(model, KEY)
+
+
+def _get(model: Any, key: str) -> str | None:
+    return model.get_rt_info([key]).astype(str) if model.has_rt_info([key]) else None

@@ -1,0 +1,5 @@
+"""Files of weights from their sources to the cache."""
+
+from wrn.download.sources import fetch, hash_in_name, map_url
+
+__all__ = ['fetch', 'hash_in_name', 'map_url']

@@ -1,0 +1,117 @@
+"""Weights from the Hugging Face hub, by ``hf://USER/REPO[/FILE][@REVISION]``."""
+
+import logging
+import re
+from pathlib import Path
+from typing import Any
+
+import huggingface_hub
+
+from wrn.utils.errors import DownloadError, some
+from wrn.utils.files import hash_file
+
+_LOGGER = logging.getLogger(__name__)
+_ADDRESS = re.compile(r'hf://([^/@]+/[^/@]+)(?:/([^@]+))?(?:@(.+))?')
+_TIMEOUT = 10.0  # seconds
+_USUAL = 'model.safetensors'
+_SUFFIXES = ('.safetensors', '.pth', '.bin', '.pt')
+_SHA256 = re.compile(r'[0-9a-f]{64}')
+
+
+def parse(address: str) -> tuple[str, str | None, str | None]:
+    """Split an address.
+
+    Args:
+        address: Such as ``hf://timm/wide_resnet50_2.tv_in1k/model.safetensors@main``.
+
+    Returns:
+        The repository, the file and the revision; the last two None if they are not named.
+
+    Raises:
+        DownloadError: If it is none.
+    """
+    match = _ADDRESS.fullmatch(address)
+    if not match:
+        raise DownloadError('is no address of the form hf://USER/REPO, or USER/REPO/FILE@REVISION')
+    return match[1], match[2], match[3]
+
+
+def find(address: str) -> Path | None:
+    """Find a file in the hub's cache, without any network.
+
+    Args:
+        address: Its address.
+
+    Returns:
+        The path of the file; None if it is not there.
+    """
+    try:
+        repo, file, revision = parse(address)
+        folder = Path(
+            huggingface_hub.snapshot_download(repo, revision=revision, local_files_only=True)
+        )
+    except (OSError, ValueError):  # it has nothing of this repository
+        return None
+    names = [str(path.relative_to(folder)) for path in folder.rglob('*') if path.is_file()]
+    try:
+        return folder / _choose(names, file)
+    except DownloadError:
+        return None
+
+
+def download(address: str) -> Path:
+    """Download a file to the hub's cache, if its newest version is not there already.
+
+    What came is compared with the SHA-256 that the hub gives for it.
+
+    Args:
+        address: Its address.
+
+    Returns:
+        The path of the file.
+
+    Raises:
+        DownloadError: If it cannot be had.
+    """
+    repo, file, revision = parse(address)
+    try:
+        if file is None:
+            info = huggingface_hub.model_info(repo, revision=revision, timeout=_TIMEOUT)
+            file = _choose([sibling.rfilename for sibling in info.siblings or []], None)
+        # A server that is not there is noticed here at once; the download itself would retry.
+        url = huggingface_hub.hf_hub_url(repo, file, revision=revision)
+        found: Any = huggingface_hub.get_hf_file_metadata(url, timeout=_TIMEOUT)
+        path = Path(huggingface_hub.hf_hub_download(repo, file, revision=revision))
+    except DownloadError:
+        raise
+    except Exception as error:  # of the hub's client, the HTTP library under it, and the disk
+        reason = ' '.join(str(error).split()) or type(error).__name__
+        if cached := find(address):
+            _LOGGER.warning('%s: %s; taking the version in the cache', address, reason)
+            return cached
+        raise DownloadError(reason) from error
+    etag = found.etag or ''
+    same = found.commit_hash in path.parts  # not so if there was a new commit in between
+    if same and _SHA256.fullmatch(etag) and hash_file(path) != etag:
+        path.resolve().unlink()
+        path.unlink(missing_ok=True)
+        raise DownloadError(f'the SHA-256 of what came is not {etag}')
+    return path
+
+
+def _choose(names: list[str], wanted: str | None) -> str:
+    """Choose the weights among the files of a repository."""
+    if wanted or _USUAL in names:
+        if (name := wanted or _USUAL) in names:
+            return name
+        raise DownloadError(f'the repository has no file {name}')
+    for suffix in _SUFFIXES:
+        files = [name for name in names if name.endswith(suffix)]
+        if len(files) == 1:
+            return files[0]
+        if files:
+            raise DownloadError(
+                f'the repository has several files of weights ({some(files)}); name one of them '
+                'behind it'
+            )
+    raise DownloadError('the repository has no file of weights')

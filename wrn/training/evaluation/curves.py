@@ -1,0 +1,107 @@
+"""The curves of a training run, out of its log."""
+
+import json
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from wrn.utils.errors import WrnError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_LOGS = '*/vis_data/scalars.json'
+_FEW = 30  # points, which a line alone may not show
+
+
+def read_log(run: str) -> list[dict[str, Any]]:
+    """Read what a run logged.
+
+    Args:
+        run: Its work folder, or a ``scalars.json`` in it. Of a folder, what was logged before a
+            run was resumed comes first.
+
+    Returns:
+        What mmengine logged: of training ``epoch``, ``iter``, ``loss`` and ``lr``, of validation
+        ``accuracy/top1`` with the epoch as ``step``.
+
+    Raises:
+        WrnError: If there is no log.
+    """
+    path = Path(run)
+    logs = sorted(path.glob(_LOGS)) if path.is_dir() else [path]
+    lines: list[dict[str, Any]] = []
+    for log in logs:
+        try:
+            new = [json.loads(line) for line in log.read_text().splitlines() if line]
+        except (OSError, ValueError) as error:
+            raise WrnError(f'{log}: is no log of a training run ({error})') from error
+        new = [line for line in new if isinstance(line, dict)]
+        training = [line for line in new if 'loss' in line]
+        if not all(map(_is_whole, new)) or any(line['epoch'] < 1 for line in training):
+            raise WrnError(f'{log}: is no log of a training run that counts epochs')
+        if training:  # what was logged behind the checkpoint that this went on from is void
+            first = training[0]
+            lines = [line for line in lines if _is_before(line, first['iter'], first['epoch'])]
+        lines += new
+    if not any('loss' in line for line in lines):
+        raise WrnError(f'{run}: holds no log of a training run; give the work folder of one')
+    return lines
+
+
+def _is_whole(line: dict[str, Any]) -> bool:
+    needed = {'loss': ('iter', 'epoch', 'lr'), 'accuracy/top1': ('step',)}
+    keys = {key for name, others in needed.items() if name in line for key in (name, *others)}
+    return all(isinstance(line.get(key), int | float) for key in keys)
+
+
+def _is_before(line: dict[str, Any], iteration: int, epoch: int) -> bool:
+    return line['iter'] < iteration if 'loss' in line else line.get('step', epoch) < epoch
+
+
+def _count_steps(training: list[dict[str, Any]]) -> int:
+    """Count the iterations of an epoch, of which the log need not have the last."""
+    first = {line['epoch']: line['iter'] for line in reversed(training)}
+    # The first line of each epoch is as far in it; a run that was cut short may have another.
+    exact = [(n - first[1]) // (e - 1) for e, n in first.items() if e > 1 and 1 in first]
+    rough = [math.ceil(line['iter'] / line['epoch']) for line in training]
+    return max(1, *(exact or rough))
+
+
+def draw_curves(runs: dict[str, list[dict[str, Any]]]) -> 'Figure':
+    """Draw the curves of runs.
+
+    Args:
+        runs: What each logged, by its name.
+
+    Returns:
+        The figure: loss, accuracy and learning rate over the epochs.
+    """
+    from matplotlib.figure import Figure  # which the other commands need not wait for
+    from matplotlib.ticker import MaxNLocator
+
+    figure = Figure(figsize=(10, 3.2), layout='constrained', dpi=150)
+    axes = figure.subplots(1, 3)
+    for name, lines in runs.items():
+        training = [line for line in lines if 'loss' in line]
+        steps = _count_steps(training)
+        tested = [line for line in lines if 'accuracy/top1' in line]
+        epochs = [line['iter'] / steps for line in training]
+        marker = '.' if len(training) < _FEW else None
+        axes[0].plot(epochs, [line['loss'] for line in training], marker=marker, label=name)
+        accuracies = [line['accuracy/top1'] for line in tested]
+        axes[1].plot([line['step'] for line in tested], accuracies, marker='.')
+        rates = [line.get('base_lr', line['lr']) for line in training]
+        axes[2].plot(epochs, rates, marker=marker)
+    for axis, title in zip(
+        axes, ('training loss', 'top-1 accuracy (%)', 'learning rate'), strict=True
+    ):
+        axis.set(title=title, xlabel='epoch')
+        axis.set_xlim(left=0)
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        axis.grid(alpha=0.3)
+    axes[0].set_yscale('log')
+    axes[2].set_yscale('log')
+    if len(runs) > 1:
+        axes[0].legend(fontsize='small')
+    return figure

@@ -1,0 +1,1 @@
+"""Hooks of mmengine's runner, one concern a module."""

@@ -1,0 +1,105 @@
+"""Write the checkpoints of a run so that there is a whole one at every moment."""
+
+import operator
+from pathlib import Path
+from typing import Any, ClassVar
+
+from mmengine.config import Config
+from mmengine.fileio import LocalBackend, register_backend
+from mmengine.hooks import CheckpointHook
+from mmengine.runner import Runner
+from mmpretrain.registry import HOOKS
+
+from wrn.config.config_file import find_class, set_default
+from wrn.utils.files import write_atomically
+
+SAFE_BACKEND = dict(backend='safe_local')
+
+
+@register_backend('safe_local')
+class SafeLocalBackend(LocalBackend):
+    """Files of this machine, written atomically, and removed when a successor is there.
+
+    Attributes:
+        obsolete: The files to remove.
+    """
+
+    def __init__(self) -> None:
+        self.obsolete: list[str] = []
+
+    def put(self, obj: bytes, filepath: str | Path) -> None:
+        """Write a file, which gets its name when it is whole and on the disk.
+
+        Args:
+            obj: The content.
+            filepath: Where to write.
+        """
+        Path(filepath).parent.mkdir(parents=True, exist_ok=True)
+        with write_atomically(filepath) as file:
+            file.write(obj)
+
+    def remove(self, filepath: str | Path) -> None:
+        """Note that a file is no longer needed.
+
+        Args:
+            filepath: The file.
+        """
+        self.obsolete.append(str(filepath))
+
+
+@HOOKS.register_module()
+class SafeCheckpointHook(CheckpointHook):
+    """mmengine's hook, but that it writes atomically, and removes a file after the next is written.
+
+    Of two checkpoints that are equally good, the later is the best: with few pictures to validate
+    with, many are, and the first of them is hardly trained.
+
+    Args:
+        **kwargs: The arguments of :class:`mmengine.hooks.CheckpointHook`.
+    """
+
+    rule_map: ClassVar = {'greater': operator.ge, 'less': operator.le}
+
+    def before_train(self, runner: Runner) -> None:
+        """Find out where to write."""
+        if '://' not in str(self.out_dir or runner.work_dir):
+            self.backend_args = SAFE_BACKEND
+        super().before_train(runner)
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        """Save a checkpoint, if one is due."""
+        super().after_train_epoch(runner)
+        self._remove_obsolete()
+
+    def after_train_iter(self, runner: Runner, *args: Any, **kwargs: Any) -> None:
+        """Save a checkpoint, if one is due."""
+        super().after_train_iter(runner, *args, **kwargs)
+        self._remove_obsolete()
+
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, float]) -> None:
+        """Save the best checkpoint, if this is it."""
+        super().after_val_epoch(runner, metrics)
+        self._remove_obsolete()
+
+    def _remove_obsolete(self) -> None:
+        best = [getattr(self, 'best_ckpt_path', None)]
+        best += getattr(self, 'best_ckpt_path_dict', {}).values()
+        obsolete = getattr(self.file_backend, 'obsolete', [])
+        while obsolete:
+            path = Path(obsolete.pop())
+            ours = path.parent.resolve() == Path(self.out_dir).resolve()  # not of another run
+            if ours and str(path) not in best:  # which may have been written anew
+                path.unlink(missing_ok=True)
+
+
+def use_safe_checkpoints(cfg: Config) -> None:
+    """Let a config that has mmengine's hook write its checkpoints with this one.
+
+    Args:
+        cfg: The config, which is changed.
+    """
+    hooks = set_default(cfg, 'default_hooks', {})
+    hooks.setdefault('checkpoint', dict(type='CheckpointHook'))
+    hook = hooks.checkpoint
+    if hook and find_class(HOOKS, hook['type']) is CheckpointHook:
+        hook['type'] = 'SafeCheckpointHook'

@@ -1,0 +1,135 @@
+"""Find out in a minute whether a set-up can learn at all."""
+
+from collections.abc import Callable, Iterable
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from mmcv.cnn.bricks import DropPath
+from mmengine.config import Config
+from mmengine.model import BaseModel
+from mmengine.runner import Runner
+from torch import nn
+
+from wrn.config.config_file import config_errors
+from wrn.training.checks import check_classes, check_optimizer, get_num_classes
+from wrn.training.runner import build_runner
+from wrn.utils.errors import WrnError
+
+_CHECK_EVERY = 10
+
+
+@dataclass
+class FitCheck:
+    """What came of it.
+
+    Attributes:
+        losses: The loss of each step.
+        right: How many pictures of the batch are classified rightly in the end.
+        total: How many there are.
+    """
+
+    losses: list[float]
+    right: int
+    total: int
+
+    @property
+    def learns(self) -> bool:
+        """Whether the network has learnt the batch by heart."""
+        return self.right == self.total
+
+
+def fit_check(
+    cfg: Config,
+    batch_size: int = 16,
+    steps: int = 100,
+    track: Callable[[Iterable[int]], Iterable[int]] = iter,
+) -> FitCheck:
+    """Train on one small batch until it is known by heart.
+
+    The data, the network, the loss and the optimizer are the config's; the learning rate is its
+    full one, without warm-up: of SGD in proportion to the batch, if ``auto_scale_lr`` says for
+    which it is meant. (The steps of LAMB and Adam are as long for any batch.) Pictures are not
+    mixed, as their labels would not be certain, and nothing is dropped.
+
+    Args:
+        cfg: The config, with the command line's options set.
+        batch_size: The number of pictures. Defaults to 16.
+        steps: The most steps to take. Defaults to 100.
+        track: Wraps the numbers of the steps, to show progress. Defaults to showing nothing.
+
+    Returns:
+        What came of it.
+
+    Raises:
+        WrnError: If the config or the data is wrong, there are not two pictures to tell from each
+            other, or the loss is not finite.
+    """
+    cfg = deepcopy(cfg)
+    with config_errors(cfg.filename):
+        check_optimizer(cfg)
+        cfg.model.pop('train_cfg', None)
+        loss = (cfg.model.get('head') or {}).get('loss') or {}
+        for preprocessor in (cfg.get('data_preprocessor'), cfg.model.get('data_preprocessor')):
+            if preprocessor:
+                preprocessor.pop('batch_augments', None)
+                # Which mixing would have done.
+                preprocessor.to_onehot = bool(loss.get('use_sigmoid'))
+        runner = build_runner(cfg, ['train_dataloader'], [])
+        loader = cfg.train_dataloader
+        loader.update(
+            batch_size=batch_size,
+            num_workers=0,
+            persistent_workers=False,
+            pin_memory=False,
+            drop_last=False,
+            collate_fn=dict(type='default_collate'),
+            sampler=dict(type='DefaultSampler', shuffle=True),  # no picture twice
+        )
+        data = Runner.build_dataloader(loader, seed=runner.seed)
+        check_classes('train_dataloader', data, get_num_classes(cfg.model))
+        batch = next(iter(data))
+        labels = [int(sample.gt_label) for sample in batch['data_samples']]
+        model: Any = runner.model
+        model.init_weights()
+        optimizer: Any = runner.build_optim_wrapper(cfg.optim_wrapper)
+        base = (cfg.get('auto_scale_lr') or {}).get('base_batch_size')
+        if base and isinstance(optimizer.optimizer, torch.optim.SGD):
+            for group in optimizer.param_groups:
+                group['lr'] *= len(labels) / base
+        optimizer.initialize_count_status(model, 0, steps)
+    if len(set(labels)) < 2:
+        raise WrnError(
+            f'{cfg.filename}: the {len(labels)} pictures of the batch are all of one class, which '
+            'any network learns; give more with --batch-size'
+        )
+    losses: list[float] = []
+    right = 0
+    for step in track(range(steps)):
+        _drop_nothing(model.train())
+        with config_errors(cfg.filename):
+            losses.append(model.train_step(batch, optimizer)['loss'].item())
+        if not abs(losses[-1]) < float('inf'):
+            raise WrnError(
+                f'{cfg.filename}: the loss is {losses[-1]} in step {step + 1}; lower the learning '
+                'rate, or look for bad values in the data'
+            )
+        if (step + 1) % _CHECK_EVERY == 0 or step + 1 == steps:
+            right = sum(p == label for p, label in zip(_predict(model, batch), labels, strict=True))
+            if right == len(labels):
+                break
+    return FitCheck(losses, right, len(labels))
+
+
+def _drop_nothing(model: BaseModel) -> None:
+    for module in model.modules():
+        if isinstance(module, nn.Dropout | DropPath):
+            module.eval()
+
+
+@torch.no_grad()
+def _predict(model: BaseModel, batch: dict[str, Any]) -> list[int]:
+    """Classify a batch with its own statistics: the running ones may be far behind."""
+    data = model.data_preprocessor(batch, training=False)
+    return [int(sample.pred_label) for sample in model(**data, mode='predict')]

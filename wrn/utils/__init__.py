@@ -1,0 +1,1 @@
+"""What all rooms use: errors, files, packages, and work-arounds of upstream defects."""

@@ -1,5 +1,0 @@
-"""Files of weights from their sources to the cache."""
-
-from wrn.weights.download.sources import fetch, hash_in_name, map_url
-
-__all__ = ['fetch', 'hash_in_name', 'map_url']
