@@ -10,7 +10,17 @@ from typing import IO, Any
 import yaml
 from mmengine.fileio import YamlHandler, register_handler
 
-_Loader = getattr(yaml, 'CSafeLoader', yaml.SafeLoader)
+_SafeLoader: Any = getattr(yaml, 'CSafeLoader', yaml.SafeLoader)
+
+
+class _Loader(_SafeLoader):
+    """PyYAML's safe loader, and tuples, which mmengine writes into YAML files."""
+
+    def construct_tuple(self, node: yaml.SequenceNode) -> tuple[Any, ...]:
+        return tuple(self.construct_sequence(node, deep=True))
+
+
+_Loader.add_constructor('tag:yaml.org,2002:python/tuple', _Loader.construct_tuple)
 
 
 @register_handler(['yaml', 'yml'])
