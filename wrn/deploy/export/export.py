@@ -13,7 +13,6 @@ from torch import Tensor
 from wrn.data.images import Picture
 from wrn.deploy.engines import Difference
 from wrn.deploy.engines.verify import check, compare, find_tolerance
-from wrn.deploy.export.exported_model import load_network
 from wrn.deploy.export.exported_network import Exportable, Reference
 from wrn.deploy.export.format import Content, companions
 from wrn.deploy.export.formats import FORMATS
@@ -105,11 +104,9 @@ def export(
             except Exception as error:  # neither exporters nor full disks have one of their own
                 reason = ' '.join(str(error).split())[:300]
                 raise ExportError(f'{out}: cannot be written ({reason})') from error
-            runs = (kind.load_plainly(path), load_network(path, torch.device('cpu'))[0])
-            for run in filter(None, runs):
-                difference = compare(reference.run_file(run), reference, pixels)
-                tolerance = find_tolerance(precision, torch.device('cpu'))
-                check(difference, f'--format {format}', precision, tolerance)
+            difference = compare(reference.run_file(kind.load_written(path)), reference, pixels)
+            tolerance = find_tolerance(precision, torch.device('cpu'))
+            check(difference, f'--format {format}', precision, tolerance)
             for part in companions(path):
                 with part.open('rb+') as file:
                     os.fsync(file.fileno())

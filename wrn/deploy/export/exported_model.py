@@ -9,7 +9,7 @@ from mmpretrain.registry import MODELS
 from torch import Tensor
 
 from wrn.deploy.classifier import DeployedClassifier
-from wrn.deploy.export.format import Run
+from wrn.deploy.export.format import ReadableFormat, Run
 from wrn.deploy.export.formats import FORMATS
 from wrn.deploy.export.metadata import ExportError, Metadata, read_metadata
 from wrn.utils.errors import WrnError
@@ -37,8 +37,21 @@ def load_exported(
     Raises:
         WrnError: If the file is missing, damaged, none of ours, or asks for more than to compute.
     """
-    path = Path(path)
-    run, metadata = load_network(path, torch.device(device or 'cpu'))
+    path, where = Path(path), torch.device(device or 'cpu')
+    return make_classifier(*load_network(path, where), path).to(where)
+
+
+def make_classifier(run: Run, metadata: Metadata, path: Path) -> DeployedClassifier:
+    """Make a classifier of a network that is a function.
+
+    Args:
+        run: The network.
+        metadata: What its file says of itself.
+        path: The file, for messages.
+
+    Returns:
+        The classifier, on the CPU.
+    """
     config = metadata.to_config(str(path))
 
     def run_inputs(inputs: Tensor) -> tuple[Tensor, ...]:
@@ -59,7 +72,7 @@ def load_exported(
     model._config = config
     model._metainfo = None
     model._dataset_meta = dict(classes=metadata.classes) if metadata.classes else {}
-    return model.to(device or 'cpu').eval()
+    return model.eval()
 
 
 def load_network(path: Path, device: torch.device) -> tuple[Run, Metadata]:
@@ -77,8 +90,15 @@ def load_network(path: Path, device: torch.device) -> tuple[Run, Metadata]:
     """
     if not path.is_file():
         raise ExportError(f'{path}: there is no such file')
+    kind = _FORMATS[path.suffix]
+    if not isinstance(kind, ReadableFormat):
+        readable = [suffix for suffix, k in _FORMATS.items() if isinstance(k, ReadableFormat)]
+        raise ExportError(
+            f"{path}: {kind.name} files are for torch's own loader, which runs what they say; give "
+            f'one of the suffix {" or ".join(readable)}, or the model that it was made of'
+        )
     try:
-        run, text = _FORMATS[path.suffix].load(path, device)
+        run, text = kind.load(path, device)
     except WrnError:
         raise
     except Exception as error:  # of whatever may be wrong in a file that anybody wrote

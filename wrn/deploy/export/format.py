@@ -56,7 +56,26 @@ class Format(ABC):
         """
 
     @abstractmethod
-    def load(self, path: Path, device: torch.device) -> tuple[Run, str | bytes | None]:
+    def load_written(self, path: Path) -> Run:
+        """Load a file that this process has written, as its users do: with the runtime's loader.
+
+        Args:
+            path: The file.
+
+        Returns:
+            The network as a function.
+        """
+
+    def missing(self) -> str | None:
+        """Tell what lacks here to write and run such files; None if nothing does."""
+        return missing_packages(*self.requires)
+
+
+class ReadableFormat(Format):
+    """A format whose files are models here: they are read safely, whoever wrote them."""
+
+    @abstractmethod
+    def load(self, path: Path, device: torch.device) -> tuple[Run, str | None]:
         """Load a file that anybody may have written.
 
         Args:
@@ -70,20 +89,9 @@ class Format(ABC):
             WrnError: If the file is damaged, or does more than compute.
         """
 
-    def load_plainly(self, path: Path) -> Run | None:
-        """Load a file of our own as those do who have nothing but the runtime.
-
-        Args:
-            path: The file.
-
-        Returns:
-            The network as a function; None if :meth:`load` does just that.
-        """
-        return None
-
-    def missing(self) -> str | None:
-        """Tell what lacks here to write and run such files; None if nothing does."""
-        return missing_packages(*self.requires)
+    def load_written(self, path: Path) -> Run:
+        """Load a file that this process has written."""
+        return self.load(path, torch.device('cpu'))[0]
 
 
 def companions(path: Path) -> list[Path]:

@@ -16,6 +16,7 @@ from wrn.deploy.classifier import check_head, get_num_classes
 from wrn.utils.errors import WrnError
 
 KEY = 'wrn'  # its name, in the place that a format has for such things
+METADATA_FILE = f'{KEY}.json'  # its name where that place is among a file's extra files
 FORMAT = 1  # to be raised when readers of the last one would misunderstand it
 _LARGEST = 4096
 
@@ -141,7 +142,7 @@ def describe_model(
     )
 
 
-def read_metadata(text: str | bytes | None, source: str) -> Metadata:
+def read_metadata(text: str | None, source: str) -> Metadata:
     """Read what a file says of itself.
 
     Args:

@@ -9,14 +9,14 @@ import torch
 
 from wrn.deploy.engines.graph import export_program, make_onnx
 from wrn.deploy.engines.onnx_runtime import OnnxRuntimeEngine
-from wrn.deploy.export.format import Content, Format, Run
+from wrn.deploy.export.format import Content, ReadableFormat, Run
 from wrn.deploy.export.metadata import KEY, ExportError
 from wrn.utils.packages import missing_packages
 
 _DIGEST = f'{KEY}-sha256'  # of the network with its weights
 
 
-class OnnxFormat(Format):
+class OnnxFormat(ReadableFormat):
     """One file; what it says of itself is in its ``metadata_props``."""
 
     name = 'onnx'

@@ -8,7 +8,7 @@ import torch
 from wrn.deploy.engines.graph import export_program
 from wrn.deploy.engines.openvino import OpenVINOEngine, convert, get_core
 from wrn.deploy.engines.quantization import quantize
-from wrn.deploy.export.format import Content, Format, Run
+from wrn.deploy.export.format import Content, ReadableFormat, Run
 from wrn.deploy.export.metadata import KEY, ExportError
 from wrn.utils.files import hash_file
 
@@ -16,7 +16,7 @@ _HASH = 'wrn_weights_sha256'
 _PLACE = 64 * '0'
 
 
-class OpenVINOFormat(Format):
+class OpenVINOFormat(ReadableFormat):
     """Two files; what they say of themselves is in the ``rt_info`` of the model.
 
     The SHA-256 of the weights is there, too: nothing else tells a pair from files that were copied
