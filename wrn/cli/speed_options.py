@@ -30,10 +30,6 @@ _BOTH: dict[str, _Setting] = {
     ),
 }
 _TRAINING: dict[str, _Setting] = {
-    'fsdp': (
-        speed.set_fsdp,
-        'let each process keep but a part of the weights and momenta (default: no)',
-    ),
     'fused': (
         speed.set_fused,
         'update all weights in one kernel (default: yes, for SGD, Adam and AdamW)',

@@ -7,14 +7,12 @@ from typing import Any
 from mmengine.config import Config, ConfigDict
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
-from mmpretrain.registry import MODELS, OPTIMIZERS
-from torch.distributed.fsdp import FullyShardedDataParallel
+from mmpretrain.registry import OPTIMIZERS
 from torch.utils.data import DataLoader
 
 from wrn.checkpoints import Weights, check_state_dict, set_normalization, to_openmmlab
 from wrn.checkpoints.describe import check_meaning
 from wrn.data.listing import read_annotations
-from wrn.models.meta_init import EmptyOnMeta
 from wrn.utils.errors import CheckpointError, WrnError
 
 _RECIPE = "see 'Your own pictures' in the README"
@@ -219,11 +217,7 @@ class CheckpointCheckHook(Hook):
             kept = {k: v for k, v in weights.state_dict.items() if not k.startswith('head.')}
             weights.state_dict = kept
         checkpoint['state_dict'] = weights.state_dict
-        network = runner.model
-        if isinstance(network, FullyShardedDataParallel):  # it has but parts of its weights
-            with EmptyOnMeta():
-                network = MODELS.build(runner.cfg.model)
-        fits = check_state_dict(network, weights.state_dict, source, new_head=self.new_head)
+        fits = check_state_dict(runner.model, weights.state_dict, source, new_head=self.new_head)
         if not fits:
             runner.logger.warning(f'{source}: the head does not fit and is newly initialised')
         model = runner.cfg.model

@@ -73,7 +73,8 @@ def init_distributed(cfg: Config) -> None:
     elif wrapper['type'] == 'MMFullyShardedDataParallel':
         raise WrnError(
             f"model_wrapper_cfg.type='{wrapper['type']}': mmengine's Runner would initialise and "
-            "save a process's part of the weights as if it were the whole; use --fsdp"
+            "save a process's part of the weights as if it were the whole; set runner_type and "
+            'strategy for its FlexibleRunner'
         )
     cfg.model_wrapper_cfg = wrapper
     if not has_accelerator():

@@ -1,7 +1,6 @@
 """Train and test with mmengine's runner."""
 
 from collections.abc import Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,9 +40,7 @@ from wrn.training.hooks.unreadable_images import UnreadableHook
 from wrn.training.launch import BroadcastBuffersHook, init_distributed
 from wrn.training.loop import use_exact_loop
 from wrn.training.resume import set_resume
-from wrn.training.speed import OptimizerLayoutHook, is_compiled, set_fsdp
-from wrn.utils.compat.quick_determinism import QuickRunner
-from wrn.utils.compat.quick_optimizers import quick_optimizers
+from wrn.training.speed import OptimizerLayoutHook
 from wrn.utils.compat.quick_visualizer import use_quick_visualizer
 from wrn.utils.files import write_atomically
 
@@ -67,7 +64,7 @@ def train(cfg: Config) -> None:
     with run_errors('train'), config_errors(cfg.filename, unless=lambda: started.yes):
         check_optimizer(cfg)
         init_distributed(cfg)
-        with termination.listening(), nullcontext() if is_compiled(cfg) else quick_optimizers():
+        with termination.listening():
             runner = _build_train_runner(cfg, [started, termination])
             runner.train()
         _drop_iterators(runner.train_loop, runner.val_loop)
@@ -118,7 +115,6 @@ def test(
         WrnError: If the config, the data or the checkpoint is wrong.
     """
     started = _StartedHook()
-    set_fsdp(cfg, False)  # nothing is remembered of the weights that would have to be shared
     with run_errors('test'), config_errors(cfg.filename, unless=lambda: started.yes):
         if out and out_item != 'metrics':
             cfg.test_evaluator = add_metrics(
@@ -169,7 +165,7 @@ def build_runner(cfg: Config, loaders: list[str], hooks: list[Hook]) -> Runner:
     return runner
 
 
-class _Runner(BriefConsole, QuickRunner):
+class _Runner(BriefConsole, Runner):
     """mmengine's runner."""
 
 

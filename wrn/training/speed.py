@@ -15,8 +15,6 @@ from wrn.checkpoints import unwrap_model
 from wrn.config.config_file import find_class, set_default
 from wrn.utils.errors import WrnError
 
-_FSDP_RUNNER = 'wrn.training.sharding.ShardedRunner'  # a path, since few need what it imports
-
 
 @HOOKS.register_module()
 class CompileHook(Hook):
@@ -84,28 +82,14 @@ class OptimizerLayoutHook(Hook):
                     state[key] = torch.empty_like(weight, dtype=value.dtype).copy_(value)
 
 
-def set_fsdp(cfg: Config, wanted: bool | None) -> None:
-    """Set whether each process of a job keeps but a part of the weights and their momenta.
-
-    Args:
-        cfg: The config, whose ``runner_type`` and ``strategy`` are set.
-        wanted: Whether it shall; None for what the config says.
-    """
-    if wanted:
-        cfg.runner_type = _FSDP_RUNNER
-        cfg.merge_from_dict({'strategy.type': 'wrn.training.sharding.WholeFSDPStrategy'})
-    elif wanted is not None and cfg.get('runner_type') == _FSDP_RUNNER:
-        cfg.pop('runner_type')
-        cfg.pop('strategy', None)
-
-
 def set_channels_last(cfg: Config, wanted: bool | None) -> None:
     """Set whether the network keeps its features channels last.
 
     Args:
         cfg: The config.
         wanted: Whether it shall; None for what the config says, and else True where the network is
-            one of this package's, but for FSDP, which loads momenta wrongly then.
+            one of this package's, but for a config's own strategy, such as FSDP's, which loads
+            momenta wrongly then.
 
     Raises:
         WrnError: If another network shall.
@@ -167,13 +151,6 @@ def set_compile(cfg: Config, wanted: bool | None) -> None:
         hooks.setdefault('compile', dict(type='CompileHook'))
     elif wanted is not None:
         hooks.pop('compile', None)
-
-
-def is_compiled(cfg: Config) -> bool:
-    """Tell whether a config compiles anything."""
-    hooks = [*(cfg.get('default_hooks') or {}).values(), *(cfg.get('custom_hooks') or [])]
-    kinds = {hook.get('type') for hook in hooks if isinstance(hook, dict)}
-    return bool(cfg.get('compile') or kinds & {'CompileHook', CompileHook})
 
 
 def set_tf32(cfg: Config, wanted: bool | None) -> None:

@@ -14,15 +14,14 @@ class _Deferred(ModuleType):
     Args:
         name: Its name.
         known: What of it can be had without the import.
-        package: Whether it has modules in it, whose imports need it.
     """
 
-    def __init__(self, name: str, known: dict[str, Any], package: bool) -> None:
+    def __init__(self, name: str, known: dict[str, Any]) -> None:
         super().__init__(name)
-        vars(self).update(known, _package=package)
+        vars(self).update(known)
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith('__') and not (name == '__path__' and self._package):
+        if name.startswith('__'):
             raise AttributeError(name)  # by which the import system asks what this is
         if sys.modules.get(self.__name__) is self:
             del sys.modules[self.__name__]
@@ -30,18 +29,17 @@ class _Deferred(ModuleType):
 
 
 @contextlib.contextmanager
-def deferred(name: str, package: bool = False, **known: Any) -> Iterator[None]:
+def deferred(name: str, **known: Any) -> Iterator[None]:
     """Let a module that a block imports be imported when it is needed.
 
     Args:
         name: The name of the module.
-        package: Whether it has modules in it. Defaults to False.
         **known: What of it can be had without the import.
     """
     if name in sys.modules:
         yield
         return
-    module = sys.modules[name] = _Deferred(name, known, package)
+    module = sys.modules[name] = _Deferred(name, known)
     try:
         yield
     finally:
