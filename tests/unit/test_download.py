@@ -18,6 +18,7 @@ import safetensors.torch
 import torch
 
 import wrn
+from wrn.checkpoints import read_checkpoint
 from wrn.download import fetch, http
 from wrn.utils.errors import CheckpointError, WrnError
 
@@ -266,7 +267,7 @@ def partial(cache):
 
 
 def get(server, name=NAME):
-    return fetch([server.url(name)], 'weights').read_bytes()
+    return fetch([server.url(name)], 'weights', check=read_checkpoint).read_bytes()
 
 
 # What happens once, and passes.

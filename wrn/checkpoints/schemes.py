@@ -96,10 +96,10 @@ def locate(address: str, url_mapping: tuple[str, str] | None = None) -> tuple[Pa
     else:
         entry = model_index.find_source(address)
         if entry is None or entry.name not in address:
-            return fetch([address], address, url_mapping), None
+            return fetch([address], address, url_mapping, read_checkpoint), None
     if not model_index.sources(entry):
         return Path(entry.weights), entry
-    return fetch(model_index.sources(entry), entry.name, url_mapping), entry
+    return fetch(model_index.sources(entry), entry.name, url_mapping, read_checkpoint), entry
 
 
 def load_from_storage(filename: str, map_location: Any = None) -> dict[str, Any]:

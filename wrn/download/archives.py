@@ -35,7 +35,13 @@ def fetch_archive(url: str, path: Path, md5: str) -> None:
     mapping = mapping_from_environment()
     address = map_url(url, mapping) if mapping else url
     try:
-        download(address, path, md5, 'md5', 'give another folder with data_root in the config')
+        download(
+            address,
+            path,
+            md5,
+            algorithm='md5',
+            elsewhere='give another folder with data_root in the config',
+        )
     except DownloadError as error:
         raise WrnError(
             f'{path}: does not exist, and {address} cannot be downloaded ({error}); {cure}'

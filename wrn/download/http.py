@@ -16,9 +16,8 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from wrn.checkpoints.reader import read_checkpoint
 from wrn.download.progress_bar import show_progress
-from wrn.utils.errors import CheckpointError, DownloadError, WrnError
+from wrn.utils.errors import DownloadError, WrnError
 from wrn.utils.files import hash_file
 from wrn.version import __version__
 
@@ -42,6 +41,7 @@ def download(
     url: str,
     target: Path,
     expected_hash: str | None,
+    check: Callable[[Path], object] | None = None,
     algorithm: str = 'sha256',
     elsewhere: str = 'set TORCH_HOME to another folder',
 ) -> None:
@@ -54,8 +54,9 @@ def download(
     Args:
         url: Where the file is.
         target: Where to put it; gets its name when it is whole.
-        expected_hash: What its hash begins with. None if that is not known: then it is read as a
-            checkpoint to verify it.
+        expected_hash: What its hash begins with; None if that is not known.
+        check: Called with the path of the file if its hash is not known. It raises a
+            :class:`WrnError` if the file is not what it should be. Defaults to None.
         algorithm: That of the hash. Defaults to ``'sha256'``.
         elsewhere: How to have the file in another folder, for messages. Defaults to that of
             torch hub's cache.
@@ -71,7 +72,7 @@ def download(
         for last in (False, True):
             _transfer(url, partial, verifiable=expected_hash is not None)
             if expected_hash is None:
-                _check_readable(partial)
+                _check(partial, check)
                 break
             digest = hash_file(partial, algorithm)
             if digest.startswith(expected_hash):
@@ -85,10 +86,11 @@ def download(
         partial.replace(target)
 
 
-def _check_readable(partial: Path) -> None:
+def _check(partial: Path, check: Callable[[Path], object] | None) -> None:
     try:
-        read_checkpoint(partial)
-    except CheckpointError as error:
+        if check:
+            check(partial)
+    except WrnError as error:
         partial.unlink()
         raise DownloadError(str(error).removeprefix(f'{partial}: ')) from error
 

@@ -3,7 +3,7 @@
 import logging
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from urllib.parse import urlparse
@@ -23,7 +23,12 @@ _MAPPING = 'WRN_URL_MAPPING'
 _HASH_IN_NAME = re.compile(r'-(?!20[0-3]\d[01]\d[0-3]\d\.)([0-9a-f]{8,})\.\w+$')
 
 
-def fetch(sources: Sequence[str], name: str, url_mapping: tuple[str, str] | None = None) -> Path:
+def fetch(
+    sources: Sequence[str],
+    name: str,
+    url_mapping: tuple[str, str] | None = None,
+    check: Callable[[Path], object] | None = None,
+) -> Path:
     """Get a file from the cache, or from the first of its sources that has it.
 
     Files from URLs are cached in torch hub's folder, which ``TORCH_HOME`` moves, as torch,
@@ -39,6 +44,7 @@ def fetch(sources: Sequence[str], name: str, url_mapping: tuple[str, str] | None
         url_mapping: A pattern and its replacement for each URL, such as
             ``('https://github.com', 'https://mirror')``. Defaults to None: those that the variable
             ``WRN_URL_MAPPING`` has, with a space between them.
+        check: As for :func:`wrn.download.http.download`. Defaults to None.
 
     Returns:
         The path of the file in the cache.
@@ -55,16 +61,16 @@ def fetch(sources: Sequence[str], name: str, url_mapping: tuple[str, str] | None
     failure: list[str | None] = [None]
     if is_main_process():
         try:
-            path = _fetch(addresses, name)
+            path = _fetch(addresses, name, check)
         except WrnError as error:
             failure = [str(error)]
     broadcast_object_list(failure)  # else the others would wait for a file that never comes
     if failure[0]:
         raise CheckpointError(failure[0])
-    return path if is_main_process() else _fetch(addresses, name)
+    return path if is_main_process() else _fetch(addresses, name, check)
 
 
-def _fetch(sources: Mapping[str, str], name: str) -> Path:
+def _fetch(sources: Mapping[str, str], name: str, check: Callable[[Path], object] | None) -> Path:
     """Get a file; its name and hash are those of a source, which may be asked at a mirror."""
     offline = is_offline()
     for source in sources:
@@ -80,7 +86,7 @@ def _fetch(sources: Mapping[str, str], name: str) -> Path:
     failures = []
     for source, address in sources.items():
         try:
-            return _download(source, address)
+            return _download(source, address, check)
         except DownloadError as error:
             failures.append(f'{address}: {error}')
             if len(failures) < len(sources):
@@ -110,12 +116,12 @@ def _cached(source: str) -> Path | None:
     return target
 
 
-def _download(source: str, address: str) -> Path:
+def _download(source: str, address: str, check: Callable[[Path], object] | None) -> Path:
     if source.startswith(_HUB):
         from wrn.download import hugging_face
 
         return hugging_face.download(source)
-    http.download(address, _target(source), hash_in_name(source))
+    http.download(address, _target(source), hash_in_name(source), check)
     return _target(source)
 
 
