@@ -27,7 +27,7 @@ ROUNDS = 5
 LISTED = 100_000
 
 
-def write_pictures(folder: Path, number: int) -> None:
+def write_images(folder: Path, number: int) -> None:
     """Write JPEGs, in a folder for each hundred."""
     photographs = sorted(Path(sklearn.datasets.__file__).parent.glob('images/*.jpg'))
     pictures = [Image.open(path).convert('RGB') for path in photographs]
@@ -59,7 +59,7 @@ def main() -> None:
     number = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        write_pictures(folder, number)
+        write_images(folder, number)
         files = sorted(map(str, folder.rglob('*.jpg')))
         size = sum(map(os.path.getsize, files)) / number
         print(f'{number} JPEGs of {size / 1000:.0f} kB on average, {os.cpu_count()} cores')

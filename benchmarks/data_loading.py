@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from images import write_images
 from mmengine.model import BaseModel
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
-from pictures import write_pictures
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -84,7 +84,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         for label in range(2):
             (Path(name) / str(label)).mkdir()
-        for i, path in enumerate(write_pictures(Path(name), 1, args.pictures)):
+        for i, path in enumerate(write_images(Path(name), 1, args.pictures)):
             path.rename(Path(name) / str(i % 2) / path.name)
         turns = list(SETTINGS.items()) * args.rounds
         console = Console(stderr=True)

@@ -27,8 +27,8 @@ from functools import partial
 from pathlib import Path
 
 import torch
+from images import write_digits, write_images
 from machine import describe_machine, versions
-from pictures import write_digits, write_pictures
 from predict_jobs import DIGITS, Job, JobError, Options, run
 from rich.console import Console
 from rich.table import Table
@@ -151,7 +151,7 @@ def main() -> None:
             pictures = write_pngs(folder)[: args.pictures]
         else:
             (folder / 'jpegs').mkdir()
-            pictures = write_pictures(folder / 'jpegs', 1, args.pictures)
+            pictures = write_images(folder / 'jpegs', 1, args.pictures)
         if args.what == 'memory':
             rows = compare_memory(task, pictures, args.files, options)
         else:

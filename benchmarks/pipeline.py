@@ -29,10 +29,10 @@ import cv2
 import numpy as np
 import torch
 import torchvision
+from images import HEIGHT, WIDTH, write_images
 from mmengine.dataset import Compose, default_collate
 from mmengine.registry import DefaultScope
 from mmpretrain.registry import TRANSFORMS
-from pictures import HEIGHT, WIDTH, write_pictures
 from PIL import Image
 from rich.console import Console
 from rich.progress import track
@@ -164,7 +164,7 @@ def main() -> None:
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     with tempfile.TemporaryDirectory() as folder:
         for tiles in args.tiles:
-            paths = write_pictures(Path(folder), tiles, args.images)
+            paths = write_images(Path(folder), tiles, args.images)
             title = f'{tiles * WIDTH}x{tiles * HEIGHT} pixels, medians of {args.rounds}'
             times = measure(paths, args.rounds, args.batch_size, title)
             compared = differences(paths[: args.batch_size])

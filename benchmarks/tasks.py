@@ -75,7 +75,7 @@ class Task(NamedTuple):
 
 def write_files(task: Task) -> None:
     """Write random weights, and pictures to calibrate with."""
-    from pictures import write_pictures
+    from images import write_images
 
     import wrn
     from wrn.checkpoints import to_openmmlab
@@ -98,7 +98,7 @@ def write_files(task: Task) -> None:
         keys = wrn.get_model(ROOT / MODELS[task.model].config).state_dict()
         torch.save(dict(zip(keys, weights.values(), strict=True)), task.openmmlab)
     task.calibration.mkdir()
-    write_pictures(task.calibration, 1, 20)
+    write_images(task.calibration, 1, 20)
 
 
 def plain_network(task: Task) -> nn.Module:

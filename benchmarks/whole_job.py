@@ -29,7 +29,7 @@ import mmengine
 import mmpretrain
 import torch
 import torchvision
-from pictures import write_digits, write_pictures
+from images import write_digits, write_images
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -147,7 +147,7 @@ def testing(folder: Path, count: int) -> Job:
     data = folder / 'jpegs'
     for label in range(10):
         (data / str(label)).mkdir(parents=True)
-    for i, path in enumerate(write_pictures(data, 1, count)):
+    for i, path in enumerate(write_images(data, 1, count)):
         path.rename(data / str(i % 10) / path.name)
     torch.manual_seed(0)
     weights = torchvision.models.wide_resnet50_2(num_classes=10).state_dict()

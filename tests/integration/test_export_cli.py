@@ -14,7 +14,7 @@ from PIL import Image
 
 import wrn
 from wrn.cli import main
-from wrn.data.images import Preparation
+from wrn.data.images import Preprocessing
 from wrn.deploy.export import FORMATS, export
 from wrn.deploy.export.format import ReadableFormat
 from wrn.deploy.export.torchscript import TorchScriptFormat
@@ -208,5 +208,5 @@ def test_pictures_of_imagenet_are_prepared_as_the_document_says(checkout, photog
     config = wrn.config.config_file.read_config('configs/wrn/wide-resnet50_8xb32_in1k.py')
     for path in photographs:
         prepared = namespace['prepare'](Image.open(path).convert('RGB'), 256, 224)
-        expected = Preparation(config)(np.asarray(Image.open(path).convert('RGB'))[..., ::-1])
+        expected = Preprocessing(config)(np.asarray(Image.open(path).convert('RGB'))[..., ::-1])
         np.testing.assert_array_equal(np.asarray(prepared)[..., ::-1], expected)

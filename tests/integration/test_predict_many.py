@@ -11,7 +11,7 @@ from predictions import DIGITS, check, read
 
 import wrn
 from wrn.cli import backend_options, main, progress
-from wrn.data.images import Preparation, count_pictures, find, find_pictures
+from wrn.data.images import Preprocessing, count_images, find, find_images
 
 
 @pytest.fixture(autouse=True)
@@ -75,8 +75,8 @@ def test_lists_archives_and_patterns(digits, expected, tmp_path):
                 for name, result in results.items()
             }
         check(results, expected)
-    assert count_pictures(str(tmp_path / 'plain.tar')) == 60
-    assert count_pictures(str(tmp_path / 'small.tgz')) is None  # to be read once only
+    assert count_images(str(tmp_path / 'plain.tar')) == 60
+    assert count_images(str(tmp_path / 'small.tgz')) is None  # to be read once only
 
 
 def test_links_in_an_archive(digits, tmp_path, capsys):
@@ -122,10 +122,10 @@ def test_a_large_folder_is_sorted_on_the_disk(digits, monkeypatch, tmp_path):
         (tmp_path / 'odd' / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / 'odd' / name).touch()
     for folder in (digits, tmp_path / 'odd'):
-        whole = list(find_pictures(folder))
+        whole = list(find_images(folder))
         assert whole == sorted(str(path) for path in folder.rglob('*.png'))
         monkeypatch.setattr(find, '_IN_MEMORY', 3)
-        assert list(find_pictures(folder)) == whole
+        assert list(find_images(folder)) == whole
         monkeypatch.undo()
 
 
@@ -134,11 +134,11 @@ def test_linked_folders(digits, tmp_path):
     (tmp_path / 'all' / 'linked').symlink_to(digits / 'a')
     (digits / 'a' / 'loop').symlink_to(digits)
     try:
-        found = list(find_pictures('all'))
+        found = list(find_images('all'))
         assert found == [f'all/linked/{name}' for name in sorted(os.listdir(digits / 'a'))[:-1]] + [
             f'all/linked/loop/b/{name}' for name in sorted(os.listdir(digits / 'b'))
         ]
-        assert len(list(find_pictures(digits))) == 60
+        assert len(list(find_images(digits))) == 60
     finally:
         (digits / 'a' / 'loop').unlink()
 
@@ -173,14 +173,14 @@ def test_bad_pictures_are_in_the_output(digits, tmp_path, capsys):
 
 def test_a_picture_that_cannot_be_prepared_is_not_fatal(digits, tmp_path, monkeypatch):
     """Such as one of a pixel's width, that is enlarged to more than there is memory for."""
-    prepare = Preparation.__call__
+    prepare = Preprocessing.__call__
 
     def tight(self, pixels):
         if pixels.shape[0] == 1:
             raise MemoryError('too large')
         return prepare(self, pixels)
 
-    monkeypatch.setattr(Preparation, '__call__', tight)
+    monkeypatch.setattr(Preprocessing, '__call__', tight)
     picture = next(digits.rglob('*.png'))
     Image.new('L', (99, 1)).save('odd.png')
     name = os.fsdecode(b'\xff.png')

@@ -31,7 +31,7 @@ def test_info(capsys, name):
     main(['info', name])
     out, entry = capsys.readouterr().out, model_index.models()[name]
     known = [entry.name, f'{entry.metadata.data["Parameters"]:,}', *model_index.sources(entry)]
-    known += model_index.names_elsewhere(entry)
+    known += model_index.aliases(entry)
     for result in entry.results:
         figures = (result.metrics or {}).values()
         known += [f'{value:.2f} % on {result.dataset}' for value in figures]

@@ -9,9 +9,9 @@ import torch
 import wrn
 from wrn.deploy.classifier import DeployedClassifier, deploy
 from wrn.deploy.engines import EngineError, build, build_engine, verify
-from wrn.deploy.engines.graph import Source
+from wrn.deploy.engines.graph import NetworkGraph
 from wrn.deploy.engines.ncnn import NcnnEngine
-from wrn.deploy.engines.torch_engines import gains
+from wrn.deploy.engines.torch_engines import computes_natively
 from wrn.deploy.export import export
 from wrn.inference import Predictor
 from wrn.models.folding import fold_batch_norm
@@ -85,7 +85,7 @@ def check(engine, model, size, batch_sizes=(1, 3)):
 )
 def test_engines(name, network):
     model, size = network(name), (37, 51) if 'in1k' in name else (19, 32)
-    source = Source(model, torch.randn(2, 3, *size))  # of which each takes what it needs
+    source = NetworkGraph(model, torch.randn(2, 3, *size))  # of which each takes what it needs
     for engine in ENGINES:
         check(build._ENGINES[engine](source), model, size)
 
@@ -97,7 +97,7 @@ def test_several_threads(name, network):
     torch.set_num_threads(2)
     try:
         for number in (1, 3):
-            engine = build._ENGINES[name](Source(model, torch.randn(number, 3, 16, 16)))
+            engine = build._ENGINES[name](NetworkGraph(model, torch.randn(number, 3, 16, 16)))
             check(engine, model, (16, 16))
     finally:
         torch.set_num_threads(threads)
@@ -120,7 +120,7 @@ def test_the_compiled_engine(network):
 @pytest.mark.parametrize('neck', [None, dict(type='GlobalAveragePooling')])
 def test_features(network, neck):
     model = network(DIGITS, head=None, neck=neck, backbone=dict(out_indices=(0, 1, 2)))
-    source = Source(model, torch.randn(2, 3, 16, 24))
+    source = NetworkGraph(model, torch.randn(2, 3, 16, 24))
     for name in ENGINES:
         engine = build._ENGINES[name](source)
         check(engine, model, (16, 24))
@@ -135,7 +135,7 @@ def test_bfloat16(network, engine):
     need(engine)
     model = network('wide-resnet28-2_8xb16_cifar10')
     example = torch.randn(4, 3, 32, 32)
-    if not gains(example.device, torch.bfloat16):
+    if not computes_natively(example.device, torch.bfloat16):
         with pytest.raises(EngineError, match='would gain nothing'):
             build_engine(model, example, engine, 'bfloat16')
         return

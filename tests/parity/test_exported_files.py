@@ -7,7 +7,7 @@ import torch
 
 import wrn
 from wrn.config.config_file import get_test_dataset, read_config
-from wrn.data.images import Preparation, collate, read_picture
+from wrn.data.images import Preprocessing, collate, read_image
 from wrn.deploy.engines.graph import quiet
 from wrn.deploy.export import FORMATS, export, load_exported
 from wrn.deploy.export.exported_model import make_classifier
@@ -122,16 +122,16 @@ def test_pictures_are_prepared_as_the_config_says(name, photographs):
     config = narrow_config(name)
     config.model.backbone.depth = 18 if config.model.backbone.type == 'WideResNet' else 16
     network = wrn.get_model(config)  # whose head does not fit, nor is it asked for anything
-    picture = read_picture(photographs[0])
+    picture = read_image(photographs[0])
     expected = network.data_preprocessor(
-        dict(inputs=collate([Preparation(network._config)(picture)]))
+        dict(inputs=collate([Preprocessing(network._config)(picture)]))
     )['inputs']
     for preprocess in (False, True):
         written = describe_model(network, name, preprocess, False, 'float32')
         read = read_metadata(written.to_json(), name)
         assert read == written
         again = read.to_config(name)
-        pixels = collate([Preparation(again)(picture)])
+        pixels = collate([Preprocessing(again)(picture)])
         inputs = wrn.zoo.factory.MODELS.build(again.data_preprocessor)(dict(inputs=pixels))[
             'inputs'
         ]

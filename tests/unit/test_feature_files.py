@@ -9,8 +9,8 @@ from safetensors.numpy import load_file
 
 from wrn.inference import Features, feature_files
 from wrn.inference.feature_files import check_format, list_path, write_features
-from wrn.inference.features import of_one_size
-from wrn.utils.errors import PictureError, WrnError
+from wrn.inference.features import check_same_size
+from wrn.utils.errors import ImageReadError, WrnError
 
 MAPS = {'layer3': (8, 2, 3), 'layer1': (4, 4, 6)}
 POOLED = {'layer3': (8,), 'layer1': (4,)}
@@ -122,9 +122,9 @@ def test_what_is_not_finished_leaves_the_old_file(make, tmp_path, suffix):
 
 
 def test_maps_of_several_sizes(make):
-    error = PictureError('bad')
+    error = ImageReadError('bad')
     rows = [error, *make(MAPS), *make({**MAPS, 'layer3': (8, 3, 3)})]
-    stream = of_one_size(rows)
+    stream = check_same_size(rows)
     assert [next(stream) for _ in range(6)] == rows[:6]
     with pytest.raises(WrnError, match=r'0\.png: its features of layer3 are 8x3x3, .* 8x2x3'):
         next(stream)

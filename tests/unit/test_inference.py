@@ -9,7 +9,7 @@ from PIL import Image
 import wrn
 from wrn.config import model_index
 from wrn.inference import Predictor, predictor
-from wrn.utils.errors import PictureError, WrnError
+from wrn.utils.errors import ImageReadError, WrnError
 
 DIGITS = 'wide-resnet16-2_1xb64_digits'
 
@@ -57,7 +57,7 @@ def test_a_url(demo, server):
     result = wrn.inference_model(DIGITS, server.url('x.png'))
     assert result['pred_class'] == '7'
     assert result['img_path'] == server.url('x.png')
-    with pytest.raises(PictureError, match=r'none\.png: cannot be read .*404'):
+    with pytest.raises(ImageReadError, match=r'none\.png: cannot be read .*404'):
         wrn.inference_model(DIGITS, server.url('none.png'))
 
 
@@ -152,12 +152,12 @@ def test_a_bad_picture_raises_and_a_stream_goes_on(demo, tmp_path):
     bad = tmp_path / 'bad.png'
     bad.write_bytes(b'no picture at all')
     pictures = [demo / 'digit_3.png', bad, demo / 'digit_7.png']
-    with pytest.raises(PictureError, match=r'bad\.png'):
+    with pytest.raises(ImageReadError, match=r'bad\.png'):
         wrn.inference_model(DIGITS, pictures)
     stream = Predictor(wrn.get_model(DIGITS, True)).stream(pictures, batch_size=2)
     first, error, last = stream
     assert (first.pred_label.item(), last.pred_label.item()) == (3, 7)
-    assert isinstance(error, PictureError)
+    assert isinstance(error, ImageReadError)
 
 
 def test_imagenet_sized_picture(photograph):

@@ -14,7 +14,7 @@ from torch._utils import ExceptionWrapper
 from wrn.config.config_file import config_errors
 from wrn.data import CheckedReading, skip_unreadable
 from wrn.data.checked_reading import check_reading
-from wrn.utils.errors import PictureError, WrnError
+from wrn.utils.errors import ImageReadError, WrnError
 
 LOAD = dict(type='LoadImageFromFile')
 BAD = {
@@ -62,7 +62,7 @@ def read(*args, **kwargs):
 def test_it_is_named(data, name, backend):
     reading = CheckedReading(dict(**LOAD, imdecode_backend=backend))
     path = data / 'class_1' / name
-    with pytest.raises(PictureError) as error:
+    with pytest.raises(ImageReadError) as error:
         reading(dict(img_path=str(path)))
     assert str(error.value).startswith(f'{path}: the picture cannot be read (')
     assert CheckedReading(LOAD, skip=True)(dict(img_path=str(path))) is None
@@ -72,9 +72,9 @@ def test_one_line_from_a_worker_too(data):
     path = data / 'class_1' / 'empty ü.jpg'
     try:
         CheckedReading(LOAD)(dict(img_path=str(path)))
-    except PictureError:
+    except ImageReadError:
         error_of_worker = ExceptionWrapper(where='in DataLoader worker process 0')
-    with pytest.raises(PictureError) as error, config_errors('mine.py'):
+    with pytest.raises(ImageReadError) as error, config_errors('mine.py'):
         error_of_worker.reraise()
     assert str(error.value) == (
         f'{path}: the picture cannot be read (the file is empty); remove or replace it; '

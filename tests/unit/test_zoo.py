@@ -16,7 +16,7 @@ from torchvision.models import Wide_ResNet50_2_Weights, Wide_ResNet101_2_Weights
 
 import wrn
 from wrn.config import model_index
-from wrn.models.meta_init import EmptyOnMeta
+from wrn.models.meta_init import MetaInit
 
 WITH_WEIGHTS = [
     'wide-resnet50_3rdparty_8xb32_in1k',
@@ -38,7 +38,7 @@ def parameters(model):
 
 def test_names():
     origins = {
-        name: model_index.origin_of_weights(entry) for name, entry in model_index.models().items()
+        name: model_index.weights_provenance(entry) for name, entry in model_index.models().items()
     }
     assert [name for name in NAMES if origins[name] != 'config only'] == WITH_WEIGHTS
     assert origins['wide-resnet16-2_1xb64_digits'] == 'trained here'
@@ -115,7 +115,7 @@ def size_of_pictures(name):
 
 @pytest.mark.parametrize('name', NAMES)
 def test_params(name):
-    with EmptyOnMeta():
+    with MetaInit():
         model = wrn.get_model(name)
     assert model_index.models()[name].metadata.data['Parameters'] == parameters(model)
 
@@ -136,7 +136,7 @@ NETWORKS_OF_ALL = {network_of(name): name for name in reversed(NAMES) if 'cifar1
 
 @pytest.mark.parametrize('name', NETWORKS_OF_ALL.values())
 def test_flops(name):
-    with EmptyOnMeta():
+    with MetaInit():
         model = wrn.get_model(name)
     model.to_empty(device='cpu')  # of whatever weights
     size = size_of_pictures(name)
@@ -223,7 +223,7 @@ def test_openmmlabs_files_are_sources(mmpretrain_root):
             'https://download.openmmlab.com',
             'https://mmassets.onedl.ai',
         ]
-        assert model_index.find_source(theirs['Weights']).name == theirs['Name']
+        assert model_index.find_by_file(theirs['Weights']).name == theirs['Name']
 
 
 def test_figures_are_mmpretrains(mmpretrain_root):

@@ -23,7 +23,7 @@ from wrn.checkpoints.writer import SUFFIXES
 from wrn.config import model_index
 from wrn.config.config_file import config_errors, get_dataset_meta
 from wrn.download import hash_in_name
-from wrn.models.meta_init import EmptyOnMeta
+from wrn.models.meta_init import MetaInit
 from wrn.utils.errors import CheckpointError, WrnError, some
 from wrn.utils.files import hash_file
 
@@ -143,9 +143,9 @@ def _locate(checkpoint: str) -> tuple[Path, Model | None]:
             known = ', '.join(ADDRESSES)
             raise CheckpointError(f'{checkpoint}: no such address; give a path, or {known}')
         path, entry = locate(checkpoint)  # which verifies what it finds
-        return path, entry or model_index.find_source(path.name)
+        return path, entry or model_index.find_by_file(path.name)
     path = Path(checkpoint).expanduser()
-    entry = model_index.find_source(path.name)
+    entry = model_index.find_by_file(path.name)
     expected = hash_in_name(path.name)
     if entry and expected and path.is_file() and not hash_file(path).startswith(expected):
         raise CheckpointError(
@@ -187,7 +187,7 @@ def _check_target(to: str, converted: Mapping[str, Tensor], backbone: Mapping[st
 
 def _check_network(config: Config, state_dict: Mapping[str, Tensor], path: str) -> None:
     """Check that no key is left over on either side, and all shapes are the network's."""
-    with DefaultScope.overwrite_default_scope('mmpretrain'), config_errors(path), EmptyOnMeta():
+    with DefaultScope.overwrite_default_scope('mmpretrain'), config_errors(path), MetaInit():
         network = MODELS.build(config.model)
     check_state_dict(network, state_dict, path)
 

@@ -50,7 +50,7 @@ def describe_network(
         trained_as = own.model.get('backbone')
         options = read_options(trained_as, source)
         check_options(trained_as, options, source)
-        _take_preparation(full, own)
+        _take_preprocessing(full, own)
     elif not entry:
         meant = weights.backbone or {}
         options = {k: v for k, v in meant.items() if k not in full.model.backbone}
@@ -70,7 +70,7 @@ def describe_network(
     return full, assumed
 
 
-def check_meaning(weights: Weights, backbone: Mapping[str, Any], source: str) -> None:
+def check_backbone(weights: Weights, backbone: Mapping[str, Any], source: str) -> None:
     """Check that weights mean the network that is to have them, as far as anything tells.
 
     Args:
@@ -129,7 +129,7 @@ def _assume_normalization(
     yield f"the pictures' mean, {preprocessor.mean}, and std, {preprocessor.std}"
 
 
-def _take_preparation(config: Config, own: Config) -> None:
+def _take_preprocessing(config: Config, own: Config) -> None:
     """Let pictures be prepared as the config says that came with the weights."""
     config.test_dataloader = own.test_dataloader
     preprocessor = own.model.get('data_preprocessor') or own.get('data_preprocessor') or {}

@@ -94,7 +94,7 @@ def locate(address: str, url_mapping: tuple[str, str] | None = None) -> tuple[Pa
             )
             raise CheckpointError(f'{address}: there are no such weights{hint}')
     else:
-        entry = model_index.find_source(address)
+        entry = model_index.find_by_file(address)
         if entry is None or entry.name not in address:
             return fetch([address], address, url_mapping, read_checkpoint), None
     if not model_index.sources(entry):

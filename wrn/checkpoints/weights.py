@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from wrn.checkpoints.formats import FORMATS, get_backbone, recognise
-from wrn.checkpoints.formats.refused import why_refused
+from wrn.checkpoints.formats.refused import rejection_reason
 from wrn.checkpoints.unwrap import unwrap
 from wrn.utils.errors import CheckpointError
 
@@ -56,7 +56,7 @@ def to_openmmlab(checkpoint: Mapping[str, Any], source: str, key: str | None = N
     """
     unwrapped = unwrap(checkpoint, source, key)
     state_dict = unwrapped.state_dict
-    if reason := why_refused(state_dict):
+    if reason := rejection_reason(state_dict):
         raise CheckpointError(f'{source}: the weights are of {reason}')
     unused = [key for key in state_dict if key.startswith(_UNUSED)]
     state_dict = {key: value for key, value in state_dict.items() if key not in unused}

@@ -13,18 +13,18 @@ from wrn.cli.backend_options import (
 )
 from wrn.cli.load_model import load_model
 from wrn.cli.outputs import check_out
-from wrn.cli.progress import PictureProgress
+from wrn.cli.progress import ImageProgress
 from wrn.cli.shards import find_shard
-from wrn.data.images import count_pictures, find_pictures
+from wrn.data.images import count_images, find_images
 from wrn.inference.feature_files import SUFFIXES, check_format, list_path, write_features
 from wrn.inference.features import (
     STAGES,
     FeatureExtractor,
     Features,
+    check_same_size,
     format_shape,
-    of_one_size,
 )
-from wrn.utils.errors import PictureError, WrnError
+from wrn.utils.errors import ImageReadError, WrnError
 
 HELP = "write what a network's stages compute of pictures"
 
@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> None:
         raise WrnError('features are computed by one process; start it without torchrun')
     check_out(args.out, 'features are', SUFFIXES)
     check_format(args.out, args.stages, args.pool)
-    total = count_pictures(args.inputs)
+    total = count_images(args.inputs)
     fit_batch_size(args, total)
     show_log()
     extractor = FeatureExtractor(
@@ -74,9 +74,9 @@ def run(args: argparse.Namespace) -> None:
         args.batch_size,
         args.calibration,
     )
-    stream = extractor.stream(find_pictures(args.inputs), args.batch_size, args.workers)
-    with PictureProgress() as progress:
-        good = _Readable(of_one_size(stream), progress, total)
+    stream = extractor.stream(find_images(args.inputs), args.batch_size, args.workers)
+    with ImageProgress() as progress:
+        good = _Readable(check_same_size(stream), progress, total)
         number = write_features(args.out, good)
     shapes = ', '.join(f'{name} {format_shape(shape)}' for name, shape in good.shapes.items())
     names = list_path(args.out)
@@ -92,7 +92,7 @@ class _Readable:
     """The features of the pictures that can be read, of which it tells and counts the others."""
 
     def __init__(
-        self, stream: Iterable[Features | PictureError], progress: Progress, total: int | None
+        self, stream: Iterable[Features | ImageReadError], progress: Progress, total: int | None
     ) -> None:
         self.failed = 0
         self.shapes: dict[str, tuple[int, ...]] = {}
@@ -102,7 +102,7 @@ class _Readable:
     def __iter__(self) -> Iterator[Features]:
         for item in self._stream:
             self._progress.advance(self._task)
-            if isinstance(item, PictureError):
+            if isinstance(item, ImageReadError):
                 self.failed += 1
                 self._progress.console.print(
                     f'wrn: {item}', markup=False, highlight=False, soft_wrap=True

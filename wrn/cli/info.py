@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> None:
 def _card(entry: Model) -> Iterator[tuple[str, str]]:
     metadata = entry.metadata.data
     yield 'model', entry.name
-    if names := model_index.names_elsewhere(entry):
+    if names := model_index.aliases(entry):
         yield 'elsewhere', '\n'.join(names)
     yield 'params', f'{metadata["Parameters"]:,}'
     pipeline = get_test_dataset(read_config(entry.config)).pipeline

@@ -25,7 +25,7 @@ def run(args: argparse.Namespace) -> None:
     names = [
         name
         for name, entry in models.items()
-        if fnmatch.filter([name, *map(str.lower, model_index.names_elsewhere(entry))], pattern)
+        if fnmatch.filter([name, *map(str.lower, model_index.aliases(entry))], pattern)
     ]
     if not names:
         raise WrnError(f"no model's name matches '{args.pattern}'; `wrn list` shows all")
@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> None:
             top1,
             top5,
             result.dataset,
-            model_index.origin_of_weights(entry),
+            model_index.weights_provenance(entry),
             os.path.relpath(entry.config, model_index.root()),
         )
     print_table(table)

@@ -14,9 +14,9 @@ from rich.table import Table
 
 from wrn.cli.backend_options import add_engine_arguments, fit_batch_size, load_model_with_engine
 from wrn.cli.outputs import check_out
-from wrn.cli.progress import PictureProgress
+from wrn.cli.progress import ImageProgress
 from wrn.cli.shards import Shard, find_shard
-from wrn.data.images import Picture, count_pictures, find_pictures
+from wrn.data.images import ImageLike, count_images, find_images
 from wrn.inference.predictor import Predictor
 from wrn.inference.records import SUFFIXES, Record, check_format, describe, write_records
 from wrn.inference.result_file import ResultFile
@@ -63,10 +63,10 @@ def run(args: argparse.Namespace) -> None:
         check_format(Path(args.out).suffix)
     elif shard.count > 1:
         raise WrnError('several processes need --out FILE, of which each writes its part')
-    total = count_pictures(args.inputs)
+    total = count_images(args.inputs)
     fit_batch_size(args, shard.size(total))
     predictor = Predictor(load_model_with_engine(args, shard))
-    pictures = shard.of(find_pictures(args.inputs))
+    pictures = shard.of(find_images(args.inputs))
     if to_file:
         _predict_to_file(predictor, pictures, shard.size(total), args, shard, parts)
     else:
@@ -74,7 +74,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _predict(
-    predictor: Predictor, pictures: Iterator[Picture], total: int | None, args: argparse.Namespace
+    predictor: Predictor, pictures: Iterator[ImageLike], total: int | None, args: argparse.Namespace
 ) -> None:
     """Print the predictions, or write them to standard output."""
     failures: list[str] = []
@@ -100,7 +100,7 @@ def _failing_into(failures: list[str], records: Iterable[Record]) -> Iterator[Re
 
 def _predict_to_file(
     predictor: Predictor,
-    pictures: Iterator[Picture],
+    pictures: Iterator[ImageLike],
     total: int | None,
     args: argparse.Namespace,
     shard: Shard,
@@ -148,7 +148,7 @@ def _state(path: str | None) -> list[int] | None:
 
 def _records(
     predictor: Predictor,
-    pictures: Iterable[Picture],
+    pictures: Iterable[ImageLike],
     total: int | None,
     args: argparse.Namespace,
     done: int = 0,
@@ -157,14 +157,14 @@ def _records(
     """Predict; show how far it is, unless that is hidden."""
     names: list[str] = []
 
-    def named() -> Iterator[Picture]:
+    def named() -> Iterator[ImageLike]:
         for picture in pictures:
             names.append(str(picture))
             yield picture
 
     samples = predictor.stream(named(), args.batch_size, args.workers)
     few = total is not None and total <= args.batch_size
-    with PictureProgress(hidden or few) as progress:
+    with ImageProgress(hidden or few) as progress:
         task = progress.add_task('Predicting', total=total, completed=done)
         for sample in samples:
             yield describe(names.pop(0), sample, predictor.classes, args.topk)

@@ -26,7 +26,7 @@ class _RateColumn(ProgressColumn):
         return Text('' if rate is None else f'{rate:.1f} images/s', style='progress.data.speed')
 
 
-class PictureProgress(Progress):
+class ImageProgress(Progress):
     """How many pictures are done, how fast, and the time left, on standard error.
 
     A bar on a terminal; elsewhere, as in the log of a job, a line a minute.

@@ -56,13 +56,13 @@ def find(name: str) -> Model | None:
     if entry := models().get(name):
         return entry
     for entry in models().values():
-        elsewhere = [other.lower() for other in names_elsewhere(entry)]
+        elsewhere = [other.lower() for other in aliases(entry)]
         if name in elsewhere or name in [other.partition('/')[2] for other in elsewhere]:
             return entry
     return None
 
 
-def find_source(file: str) -> Model | None:
+def find_by_file(file: str) -> Model | None:
     """Find the model that a published file has the weights of.
 
     Args:
@@ -83,12 +83,12 @@ def sources(entry: Model) -> list[str]:
     return entry.data.get('Sources', [])
 
 
-def names_elsewhere(entry: Model) -> list[str]:
+def aliases(entry: Model) -> list[str]:
     """Return what a model's weights are called elsewhere, as ``LIBRARY/NAME``."""
     return entry.data.get('Also Published As', [])
 
 
-def origin_of_weights(entry: Model) -> str:
+def weights_provenance(entry: Model) -> str:
     """Tell plainly whose weights a model has: published, trained here, or none."""
     if sources(entry):
         return 'published'

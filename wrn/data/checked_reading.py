@@ -12,7 +12,7 @@ from mmengine.config import ConfigDict
 from mmpretrain.registry import TRANSFORMS
 
 from wrn.data.damage import find_damage
-from wrn.utils.errors import PictureError, WrnError
+from wrn.utils.errors import ImageReadError, WrnError
 
 NAMED = 3  # how many skipped pictures are named
 
@@ -30,7 +30,7 @@ class CheckedReading(BaseTransform):
         skip: Whether to skip pictures that cannot be read. Defaults to False.
 
     Raises:
-        PictureError: At a picture that cannot be read, unless it is skipped.
+        ImageReadError: At a picture that cannot be read, unless it is skipped.
     """
 
     def __init__(self, transform: dict | Callable, skip: bool = False) -> None:
@@ -57,7 +57,7 @@ class CheckedReading(BaseTransform):
             if reason is None:  # the picture is fine, so something else is wrong
                 raise
             if not self.skip:
-                raise PictureError(
+                raise ImageReadError(
                     f'{path}: the picture cannot be read ({reason}); remove or replace it; '
                     '`wrn check-data` finds all of them'
                 ) from error

@@ -85,12 +85,12 @@ def _list_others(folder: Path, names: list[str]) -> Iterator[Problem]:
     """Note the folders of pictures that are beside splits and are none."""
     for other in sorted(folder.iterdir()) if names else ():
         hidden = other.name.startswith('.')
-        if other.is_dir() and other.name not in names and not hidden and _has_pictures(other):
+        if other.is_dir() and other.name not in names and not hidden and _has_images(other):
             reason = f'{_LEFT_OUT}, as its name is none of {", ".join(_SPLITS)}'
             yield Problem('ignored', other.name, reason)
 
 
-def _has_pictures(folder: Path) -> bool:
+def _has_images(folder: Path) -> bool:
     files = (name for _, _, names in os.walk(folder) for name in names)
     return any(name.lower().endswith(ImageNet.IMG_EXTENSIONS) for name in files)
 
@@ -105,12 +105,12 @@ def _list_split(folder: Path, name: str) -> Split:
     split = Split(name or folder.resolve().name, classes)
     if name == 'test' and not classes:  # as ImageNet's, which has no labels
         split.classes = None
-        _add_pictures(split, folder, name, None)
+        _add_images(split, folder, name, None)
         return split
     for label, class_name in enumerate(classes):
         path = os.path.join(name, class_name)
         number = len(split.files)
-        _add_pictures(split, folder, path, label, above)
+        _add_images(split, folder, path, label, above)
         if len(split.files) == number:
             split.problems.append(Problem('empty', path, 'the class folder has no pictures'))
     for entry in entries:
@@ -122,7 +122,7 @@ def _list_split(folder: Path, name: str) -> Split:
     return split
 
 
-def _add_pictures(
+def _add_images(
     split: Split, folder: Path, path: str, label: int | None, above: tuple[str, ...] = ()
 ) -> None:
     """Add those below a folder, by the rules of mmpretrain's ``get_samples``."""
@@ -132,7 +132,7 @@ def _add_pictures(
         if not _ends(entry, above):
             split.problems.append(Problem('unreadable', below, _ENDLESS))
         elif entry.is_dir():
-            _add_pictures(split, folder, below, label, above)
+            _add_images(split, folder, below, label, above)
         elif not entry.is_file():
             reason = f'{_LEFT_OUT}: it is a link to what is not there, or no file'
             split.problems.append(Problem('ignored', below, reason))

@@ -10,7 +10,7 @@ from mmpretrain.models import ClsHead
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
-from wrn.data.images import Picture, Preparation, collate, prepare_sample
+from wrn.data.images import ImageLike, Preprocessing, collate, preprocess_sample
 from wrn.deploy.engines import build_engine
 from wrn.utils.errors import WrnError
 
@@ -145,7 +145,7 @@ def deploy(
     backend: str,
     precision: str = 'float32',
     batch_size: int = 1,
-    calibration: Picture | Sequence[Picture] | None = None,
+    calibration: ImageLike | Sequence[ImageLike] | None = None,
 ) -> BaseModel:
     """Let an engine run a classifier.
 
@@ -170,7 +170,7 @@ def deploy(
             raise WrnError(f'precision {precision}: is for an engine; name one with backend')
         return network
     check_head(network)
-    preparation = Preparation(get_own_config(network))
+    preparation = Preprocessing(get_own_config(network))
     normalize = network.data_preprocessor
 
     def make_inputs(pictures: Tensor) -> Tensor:
@@ -178,7 +178,7 @@ def deploy(
 
     inputs = None
     if calibration is not None and precision == 'int8':
-        inputs = make_inputs(collate(prepare_sample(calibration, preparation)))
+        inputs = make_inputs(collate(preprocess_sample(calibration, preparation)))
     example = make_inputs(preparation.example(batch_size))
     built = build_engine(network, example, backend, precision, inputs)
     rates = ', '.join(f'{name} {rate:.1f}' for name, rate in built.rates.items())

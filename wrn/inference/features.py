@@ -13,10 +13,10 @@ from mmengine.model import BaseModel
 from mmpretrain.models import GlobalAveragePooling, ImageClassifier, ResNet
 from torch import Tensor
 
-from wrn.data.images import Picture, find_pictures
+from wrn.data.images import ImageLike, find_images
 from wrn.deploy.classifier import deploy
 from wrn.inference.predictor import Predictor
-from wrn.utils.errors import PictureError, WrnError
+from wrn.utils.errors import ImageReadError, WrnError
 from wrn.zoo.factory import get_model
 
 STAGES = ('layer2', 'layer3')
@@ -62,7 +62,7 @@ class FeatureExtractor:
         backend: str = 'eager',
         precision: str = 'float32',
         batch_size: int = 1,
-        calibration: Picture | Sequence[Picture] | None = None,
+        calibration: ImageLike | Sequence[ImageLike] | None = None,
     ) -> None:
         self.stages = [stages] if isinstance(stages, str) else list(stages)
         network = _cut(model, self.stages, pool)
@@ -75,12 +75,12 @@ class FeatureExtractor:
         return engine.name if engine else 'eager'
 
     def stream(
-        self, pictures: Iterable[Picture], batch_size: int = 1, workers: int = 0
-    ) -> Iterator[Features | PictureError]:
+        self, pictures: Iterable[ImageLike], batch_size: int = 1, workers: int = 0
+    ) -> Iterator[Features | ImageReadError]:
         """Compute features one batch after the other, in memory that does not grow.
 
         Args:
-            pictures: Single pictures, as :func:`find_pictures` finds them.
+            pictures: Single pictures, as :func:`find_images` finds them.
             batch_size: How many pictures to run at a time. Defaults to 1.
             workers: How many threads prepare pictures while the network runs. Defaults to 0: they
                 are prepared in between.
@@ -91,7 +91,7 @@ class FeatureExtractor:
         for batch in self._predictor.batches(pictures, batch_size, workers):
             features = self._compute(batch.inputs)
             for item in batch.pictures:
-                if isinstance(item, PictureError):
+                if isinstance(item, ImageReadError):
                     yield item
                 else:
                     yield Features(item.get('img_path'), next(features))
@@ -110,7 +110,7 @@ class FeatureExtractor:
 
 def extract_features(
     model: str | PathLike | Config | BaseModel,
-    inputs: Picture | Sequence[Picture],
+    inputs: ImageLike | Sequence[ImageLike],
     stages: Sequence[str] = STAGES,
     pool: bool = False,
     pretrained: bool | str | PathLike = True,
@@ -119,7 +119,7 @@ def extract_features(
     precision: str = 'float32',
     batch_size: int = 1,
     workers: int = 0,
-    calibration: Picture | Sequence[Picture] | None = None,
+    calibration: ImageLike | Sequence[ImageLike] | None = None,
 ) -> dict[str, np.ndarray]:
     """Compute the features that stages of a network give of pictures.
 
@@ -149,7 +149,7 @@ def extract_features(
     Raises:
         WrnError: If the model, a stage or the backend cannot be had, or the maps have several
             sizes.
-        PictureError: If a picture cannot be read.
+        ImageReadError: If a picture cannot be read.
     """
     if isinstance(model, BaseModel):
         network = model if device is None else model.to(device)
@@ -157,17 +157,17 @@ def extract_features(
         network = get_model(model, pretrained, device or get_device(), head=None, neck=None)
     extractor = FeatureExtractor(network, stages, pool, backend, precision, batch_size, calibration)
     rows: dict[str, list[np.ndarray]] = {name: [] for name in extractor.stages}
-    for features in of_one_size(extractor.stream(find_pictures(inputs), batch_size, workers)):
-        if isinstance(features, PictureError):
+    for features in check_same_size(extractor.stream(find_images(inputs), batch_size, workers)):
+        if isinstance(features, ImageReadError):
             raise features
         for name, values in features.stages.items():
             rows[name].append(values)
     return {name: np.stack(values) for name, values in rows.items()}
 
 
-def of_one_size(
-    stream: Iterable[Features | PictureError],
-) -> Iterator[Features | PictureError]:
+def check_same_size(
+    stream: Iterable[Features | ImageReadError],
+) -> Iterator[Features | ImageReadError]:
     """Let features through as long as they have the size of the first.
 
     Args:

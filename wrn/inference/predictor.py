@@ -19,19 +19,19 @@ from torch import Tensor
 from wrn.checkpoints.model_file import is_model_file
 from wrn.config.config_file import CONFIG_SUFFIXES
 from wrn.data.images import (
-    EncodedPicture,
-    Picture,
-    Preparation,
+    EncodedImage,
+    ImageLike,
+    Preprocessing,
     collate,
-    find_pictures,
+    find_images,
     in_background,
     is_many,
-    prepare_ahead,
-    read_picture,
+    prefetch,
+    read_image,
 )
 from wrn.deploy.classifier import deploy, get_own_config
 from wrn.deploy.export import is_exported
-from wrn.utils.errors import PictureError, WrnError
+from wrn.utils.errors import ImageReadError, WrnError
 from wrn.zoo.factory import get_model, get_num_classes
 
 _Prepared: TypeAlias = tuple[np.ndarray, dict[str, Any]]
@@ -42,14 +42,14 @@ class Batch(NamedTuple):
 
     inputs: list[Tensor]
     """Those that could be read, normalised: of each run of pictures of a size ``(N, C, H, W)``."""
-    pictures: list[dict[str, Any] | PictureError]
+    pictures: list[dict[str, Any] | ImageReadError]
     """Of each, in order, ``img_path`` and its shapes, or the error if it cannot be read."""
 
 
 class Predictor(ImageClassificationInferencer):
     """Classify pictures with one model.
 
-    mmpretrain's inferencer, except that it takes every kind of picture that :func:`read_picture`
+    mmpretrain's inferencer, except that it takes every kind of picture that :func:`read_image`
     does, walks nested folders, names the file in each result, and shows no progress bar. Pictures
     are prepared by the config's test pipeline without its ``LoadImageFromFile``.
 
@@ -68,12 +68,12 @@ class Predictor(ImageClassificationInferencer):
             raise WrnError(f'classes: has {len(classes)} names, but the model has {number} classes')
         super().__init__(model, classes=classes)
 
-    def _init_pipeline(self, cfg: Config) -> Preparation:
-        return Preparation(cfg)
+    def _init_pipeline(self, cfg: Config) -> Preprocessing:
+        return Preprocessing(cfg)
 
     def __call__(
         self,
-        inputs: Picture | Sequence[Picture],
+        inputs: ImageLike | Sequence[ImageLike],
         return_datasamples: bool = False,
         batch_size: int = 1,
         workers: int = 0,
@@ -82,7 +82,7 @@ class Predictor(ImageClassificationInferencer):
         """Classify pictures.
 
         Args:
-            inputs: What :func:`find_pictures` takes.
+            inputs: What :func:`find_images` takes.
             return_datasamples: Whether to return mmpretrain's ``DataSample`` objects. Defaults to
                 False.
             batch_size: How many pictures to run at a time. Defaults to 1.
@@ -95,20 +95,20 @@ class Predictor(ImageClassificationInferencer):
             ``img_path`` if it was read from one.
 
         Raises:
-            PictureError: If a picture cannot be read.
+            ImageReadError: If a picture cannot be read.
         """
-        pictures = list(find_pictures(inputs))
+        pictures = list(find_images(inputs))
         samples = []
         for sample in self.stream(pictures, batch_size, workers):
-            if isinstance(sample, PictureError):
+            if isinstance(sample, ImageReadError):
                 raise sample
             samples.append(sample)
         visualization = self.visualize(pictures, samples, **kwargs)
         return self.postprocess(samples, visualization, return_datasamples)
 
     def stream(
-        self, pictures: Iterable[Picture], batch_size: int = 1, workers: int = 0
-    ) -> Iterator[DataSample | PictureError]:
+        self, pictures: Iterable[ImageLike], batch_size: int = 1, workers: int = 0
+    ) -> Iterator[DataSample | ImageReadError]:
         """Classify pictures one batch after the other.
 
         Args:
@@ -130,7 +130,7 @@ class Predictor(ImageClassificationInferencer):
         for items, predictions in predicted:
             following = iter(predictions)
             for item in items:
-                if isinstance(item, PictureError):
+                if isinstance(item, ImageReadError):
                     yield item
                     continue
                 sample = next(following)
@@ -139,7 +139,7 @@ class Predictor(ImageClassificationInferencer):
                 yield sample
 
     def batches(
-        self, pictures: Iterable[Picture], batch_size: int = 1, workers: int = 0
+        self, pictures: Iterable[ImageLike], batch_size: int = 1, workers: int = 0
     ) -> Iterator[Batch]:
         """Prepare pictures, and put them together in batches.
 
@@ -156,7 +156,7 @@ class Predictor(ImageClassificationInferencer):
                 f'batch_size must be at least 1, not {batch_size}, and workers at least 0, not '
                 f'{workers}'
             )
-        prepared = prepare_ahead(self._prepare, pictures, workers, 2 * max(batch_size, workers))
+        prepared = prefetch(self._prepare, pictures, workers, 2 * max(batch_size, workers))
         parts = iter(lambda: list(islice(prepared, batch_size)), [])
         batches = map(self._assemble, parts)
         return in_background(batches) if workers else batches
@@ -176,40 +176,38 @@ class Predictor(ImageClassificationInferencer):
                 ) from error
         return predictions
 
-    def _assemble(self, prepared: list[_Prepared | PictureError]) -> Batch:
-        readable = [item[0] for item in prepared if not isinstance(item, PictureError)]
+    def _assemble(self, prepared: list[_Prepared | ImageReadError]) -> Batch:
+        readable = [item[0] for item in prepared if not isinstance(item, ImageReadError)]
         normalize = self.model.data_preprocessor
         return Batch(
             [
                 normalize(dict(inputs=collate(list(run))))['inputs']
                 for _, run in groupby(readable, lambda pixels: pixels.shape)
             ],
-            [item if isinstance(item, PictureError) else item[1] for item in prepared],
+            [item if isinstance(item, ImageReadError) else item[1] for item in prepared],
         )
 
-    def _prepare(self, picture: Picture) -> _Prepared | PictureError:
+    def _prepare(self, picture: ImageLike) -> _Prepared | ImageReadError:
         try:
-            pixels = read_picture(picture)
+            pixels = read_image(picture)
             prepared = self.pipeline(pixels)
-        except PictureError as error:
+        except ImageReadError as error:
             return error
         except Exception as error:  # a picture that is damaged or odd must not end all others
-            name = (
-                str(picture) if isinstance(picture, str | PathLike | EncodedPicture) else 'picture'
-            )
-            return PictureError(f'{name}: cannot be prepared ({error!r})')
+            name = str(picture) if isinstance(picture, str | PathLike | EncodedImage) else 'picture'
+            return ImageReadError(f'{name}: cannot be prepared ({error!r})')
         meta: dict[str, Any] = dict(ori_shape=pixels.shape[:2], img_shape=prepared.shape[:2])
-        if isinstance(picture, str | PathLike | EncodedPicture):
+        if isinstance(picture, str | PathLike | EncodedImage):
             meta['img_path'] = str(picture)
         return prepared, meta
 
-    def visualize(self, ori_inputs: list[Picture], preds: list[DataSample], **kwargs: Any) -> Any:
+    def visualize(self, ori_inputs: list[ImageLike], preds: list[DataSample], **kwargs: Any) -> Any:
         """Draw predictions on pictures as mmpretrain does, if ``show`` or ``show_dir`` is given."""
         if not kwargs:
             return None
         # It names a drawing after the path, and takes an array to be red, green, blue.
         drawn = [
-            str(item) if isinstance(item, str | PathLike) else read_picture(item)[..., ::-1]
+            str(item) if isinstance(item, str | PathLike) else read_image(item)[..., ::-1]
             for item in ori_inputs
         ]
         return super().visualize(drawn, preds, **kwargs)
@@ -228,13 +226,13 @@ class Predictor(ImageClassificationInferencer):
 
 def inference_model(
     model: str | PathLike | Config | BaseModel,
-    inputs: Picture | Sequence[Picture],
+    inputs: ImageLike | Sequence[ImageLike],
     pretrained: bool | str | PathLike = True,
     device: str | torch.device | None = None,
     classes: Sequence[str] | None = None,
     backend: str = 'eager',
     precision: str = 'float32',
-    calibration: Picture | Sequence[Picture] | None = None,
+    calibration: ImageLike | Sequence[ImageLike] | None = None,
     **kwargs: Any,
 ) -> Any:
     """Classify pictures with a model, as :func:`mmpretrain.inference_model` does.

@@ -9,7 +9,7 @@ from typing import IO, Any
 
 from mmpretrain.structures import DataSample
 
-from wrn.utils.errors import PictureError, WrnError
+from wrn.utils.errors import ImageReadError, WrnError
 from wrn.utils.packages import missing_packages
 
 SUFFIXES = ('.csv', '.jsonl', '.json', '.parquet')
@@ -19,7 +19,7 @@ Record = dict[str, Any]
 
 
 def describe(
-    name: str, sample: DataSample | PictureError, classes: Sequence[str] | None, topk: int
+    name: str, sample: DataSample | ImageReadError, classes: Sequence[str] | None, topk: int
 ) -> Record:
     """Say what was predicted of a picture.
 
@@ -33,7 +33,7 @@ def describe(
         ``img_path``, and ``predictions``, of each of which there are ``pred_label``,
         ``pred_score`` and, if it is known, ``pred_class``, the best first; or ``error``.
     """
-    if isinstance(sample, PictureError):
+    if isinstance(sample, ImageReadError):
         return dict(img_path=name, error=str(sample))
     scores, labels = sample.pred_score.topk(min(topk, len(sample.pred_score)))
     predictions = []

@@ -9,7 +9,7 @@ from typing import IO
 
 from filelock import FileLock, Timeout
 
-from wrn.data.images import Picture
+from wrn.data.images import ImageLike
 from wrn.inference.records import Record, write_records
 from wrn.utils.errors import WrnError
 from wrn.utils.files import write_atomically
@@ -45,7 +45,7 @@ class ResultFile:
         self._file: IO[bytes]
 
     @contextlib.contextmanager
-    def resumed(self, pictures: Iterable[Picture]) -> Iterator[Iterator[Picture]]:
+    def resumed(self, pictures: Iterable[ImageLike]) -> Iterator[Iterator[ImageLike]]:
         """Open the partial file, and skip the pictures that it has the results of.
 
         When the block ends, the file is written and the partial one goes; if it raises, the latter
@@ -101,7 +101,7 @@ class ResultFile:
         self.done += 1
         self.failed += 'error' in record
 
-    def _skip_done(self, pictures: Iterator[Picture]) -> None:
+    def _skip_done(self, pictures: Iterator[ImageLike]) -> None:
         self._file.seek(0)
         line = self._file.readline()
         if not line.endswith(b'\n') and _format(self.run).startswith(line):

@@ -6,7 +6,7 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 
-class EmptyOnMeta(TorchFunctionMode):
+class MetaInit(TorchFunctionMode):
     """Allocate no memory for weights, and so spend no time on initialising them.
 
     Modules make their weights with :func:`torch.empty` and then initialise them. Everything else

@@ -11,7 +11,7 @@ from mmpretrain.registry import OPTIMIZERS
 from torch.utils.data import DataLoader
 
 from wrn.checkpoints import Weights, check_state_dict, set_normalization, to_openmmlab
-from wrn.checkpoints.describe import check_meaning
+from wrn.checkpoints.describe import check_backbone
 from wrn.data.listing import read_annotations
 from wrn.utils.errors import CheckpointError, WrnError
 
@@ -222,7 +222,7 @@ class CheckpointCheckHook(Hook):
             runner.logger.warning(f'{source}: the head does not fit and is newly initialised')
         model = runner.cfg.model
         backbone = model.get('module', model).get('backbone') or {}
-        check_meaning(weights, backbone, source)
+        check_backbone(weights, backbone, source)
         if normalization := weights.meta.get('normalization'):
             set_normalization(runner.model, **normalization)
 

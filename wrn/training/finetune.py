@@ -46,7 +46,7 @@ def finetune(cfg: Config, source: str) -> Finetuned | None:
         RunStoppedError: If the run was told to stop.
     """
     run = Path(cfg.work_dir)
-    with training.run_errors('train'), training.ending_at_sigterm():
+    with training.run_errors('train'), training.stop_on_sigterm():
         training.train(deepcopy(cfg))
         barrier()  # the first process writes the checkpoints
         best = str(training.ask_first(lambda: training.find_best(cfg)))

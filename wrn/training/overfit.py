@@ -21,7 +21,7 @@ _CHECK_EVERY = 10
 
 
 @dataclass
-class FitCheck:
+class OverfitResult:
     """What came of it.
 
     Attributes:
@@ -40,12 +40,12 @@ class FitCheck:
         return self.right == self.total
 
 
-def fit_check(
+def overfit(
     cfg: Config,
     batch_size: int = 16,
     steps: int = 100,
     track: Callable[[Iterable[int]], Iterable[int]] = iter,
-) -> FitCheck:
+) -> OverfitResult:
     """Train on one small batch until it is known by heart.
 
     The data, the network, the loss and the optimizer are the config's; the learning rate is its
@@ -119,7 +119,7 @@ def fit_check(
             right = sum(p == label for p, label in zip(_predict(model, batch), labels, strict=True))
             if right == len(labels):
                 break
-    return FitCheck(losses, right, len(labels))
+    return OverfitResult(losses, right, len(labels))
 
 
 def _drop_nothing(model: BaseModel) -> None:

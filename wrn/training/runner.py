@@ -34,7 +34,7 @@ from wrn.training.hooks.termination import (
     FiniteLossHook,
     OutlivingHook,
     TerminationHook,
-    sigterm_taken_again,
+    unblock_sigterm,
 )
 from wrn.training.hooks.unreadable_images import UnreadableHook
 from wrn.training.launch import BroadcastBuffersHook, init_distributed
@@ -122,7 +122,7 @@ def test(
             )
         hooks = [started, CheckpointCheckHook(), OutlivingHook(), *([engine] if engine else [])]
         runner = build_runner(cfg, ['test_dataloader'], hooks)
-        with sigterm_taken_again():
+        with unblock_sigterm():
             metrics = runner.test()
         _drop_iterators(runner.test_loop)
     if out and out_item == 'metrics' and is_main_process():

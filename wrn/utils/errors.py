@@ -16,7 +16,7 @@ class DownloadError(WrnError):
     """A file that cannot be had from one of its sources."""
 
 
-class PictureError(WrnError):
+class ImageReadError(WrnError):
     """A picture that cannot be read."""
 
 

@@ -16,7 +16,7 @@ from mmpretrain.registry import MODELS
 
 from wrn import models
 from wrn.checkpoints import assign_state_dict, check_state_dict, set_normalization, to_openmmlab
-from wrn.checkpoints.describe import check_meaning
+from wrn.checkpoints.describe import check_backbone
 from wrn.checkpoints.model_file import is_model_file, read_model_file
 from wrn.checkpoints.schemes import load_checkpoint
 from wrn.config import model_index
@@ -26,10 +26,10 @@ from wrn.config.config_file import (
     get_dataset_meta,
     read_config,
 )
-from wrn.data.images import Picture
+from wrn.data.images import ImageLike
 from wrn.deploy.classifier import deploy, get_num_classes
 from wrn.deploy.export import is_exported, load_exported
-from wrn.models.meta_init import EmptyOnMeta
+from wrn.models.meta_init import MetaInit
 from wrn.utils.errors import RandomWeightsWarning, WrnError, did_you_mean
 
 
@@ -43,7 +43,7 @@ def get_model(
     backend: str = 'eager',
     precision: str = 'float32',
     batch_size: int = 1,
-    calibration: Picture | Sequence[Picture] | None = None,
+    calibration: ImageLike | Sequence[ImageLike] | None = None,
     **kwargs: Any,
 ) -> BaseModel:
     """Build a model, as :func:`mmpretrain.get_model` does.
@@ -167,7 +167,7 @@ def _build_pretrained(
     weights = to_openmmlab(checkpoint, source)
     network = _build_empty(config) or _build(config)
     fits = check_state_dict(network, weights.state_dict, source, new_head=True)
-    check_meaning(weights, config.model.get('backbone') or {}, source)
+    check_backbone(weights, config.model.get('backbone') or {}, source)
     if not fits:
         if network.with_head:
             message = f'{source}: the weights of the head do not fit; the head is newly initialised'
@@ -187,7 +187,7 @@ def _build_empty(config: Config) -> BaseModel | None:
     if not isinstance(kind, str) or kind.rpartition('.')[2] not in models.__all__:
         return None  # a network that we do not know may need its weights when it is built
     try:
-        with EmptyOnMeta():
+        with MetaInit():
             network = _build(config)
     except WrnError:
         return None  # nor may a head of somebody's own; what is truly wrong, the caller meets again

@@ -31,7 +31,7 @@ _SIGNS: list[tuple[Callable[[Iterable[str]], bool], str]] = [
 ]
 
 
-def why_refused(state_dict: Mapping[str, Tensor]) -> str | None:
+def rejection_reason(state_dict: Mapping[str, Tensor]) -> str | None:
     """Tell what a state dict is that is known, but no network of this package.
 
     Args:

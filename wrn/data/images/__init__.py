@@ -1,22 +1,22 @@
 """Pictures: found, read, and prepared for a network."""
 
-from wrn.data.images.prefetch import in_background, prepare_ahead
-from wrn.data.images.find import count_pictures, find_pictures, is_many
-from wrn.data.images.preprocessing import Preparation, collate, is_red_first, prepare_sample
-from wrn.data.images.read import EXTENSIONS, EncodedPicture, Picture, read_picture
+from wrn.data.images.prefetch import in_background, prefetch
+from wrn.data.images.find import count_images, find_images, is_many
+from wrn.data.images.preprocessing import Preprocessing, collate, is_red_first, preprocess_sample
+from wrn.data.images.read import EXTENSIONS, EncodedImage, ImageLike, read_image
 
 __all__ = [
     'EXTENSIONS',
-    'EncodedPicture',
-    'Picture',
-    'Preparation',
+    'EncodedImage',
+    'ImageLike',
+    'Preprocessing',
     'collate',
-    'count_pictures',
-    'find_pictures',
+    'count_images',
+    'find_images',
     'in_background',
     'is_many',
     'is_red_first',
-    'prepare_ahead',
-    'prepare_sample',
-    'read_picture',
+    'prefetch',
+    'preprocess_sample',
+    'read_image',
 ]

@@ -17,8 +17,8 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from wrn.utils.errors import PictureError
-from wrn.data.images.read import EXTENSIONS, EncodedPicture, Picture
+from wrn.utils.errors import ImageReadError
+from wrn.data.images.read import EXTENSIONS, EncodedImage, ImageLike
 
 LIST_SUFFIX = '.txt'
 ARCHIVE_SUFFIXES = ('.tar', '.tar.gz', '.tgz', '.tar.bz2', '.tar.xz')
@@ -26,9 +26,9 @@ _UNREADABLE = (OSError, UnicodeError, EOFError, tarfile.TarError, zlib.error, lz
 _IN_MEMORY = 100_000  # names of a folder to sort at a time; further ones are sorted on the disk
 
 
-def is_many(inputs: Picture | Sequence[Picture]) -> bool:
+def is_many(inputs: ImageLike | Sequence[ImageLike]) -> bool:
     """Tell whether inputs stand for several: a sequence, folder, pattern, list or archive."""
-    if isinstance(inputs, np.ndarray | Image.Image | EncodedPicture):
+    if isinstance(inputs, np.ndarray | Image.Image | EncodedImage):
         return False
     if not isinstance(inputs, str | PathLike):
         return True
@@ -38,7 +38,7 @@ def is_many(inputs: Picture | Sequence[Picture]) -> bool:
         return False
 
 
-def find_pictures(inputs: Picture | Sequence[Picture]) -> Iterator[Picture]:
+def find_images(inputs: ImageLike | Sequence[ImageLike]) -> Iterator[ImageLike]:
     """Go through the pictures that inputs stand for, in memory that does not grow with them.
 
     (But for patterns, whose matches are sorted in memory.)
@@ -53,17 +53,17 @@ def find_pictures(inputs: Picture | Sequence[Picture]) -> Iterator[Picture]:
         The pictures in the given order; those of a folder or pattern are sorted by path.
 
     Raises:
-        PictureError: If a folder, pattern, list or archive has no pictures or cannot be read.
+        ImageReadError: If a folder, pattern, list or archive has no pictures or cannot be read.
     """
-    if isinstance(inputs, np.ndarray | Image.Image | EncodedPicture):
+    if isinstance(inputs, np.ndarray | Image.Image | EncodedImage):
         yield inputs
         return
     if isinstance(inputs, Iterable) and not isinstance(inputs, str | PathLike | bytes | Tensor):
         for item in inputs:
-            yield from find_pictures(item)
+            yield from find_images(item)
         return
     if not isinstance(inputs, str | PathLike) or not str(inputs):
-        raise PictureError(
+        raise ImageReadError(
             f'{str(inputs)[:40]!r}: is no picture; give a path, a URL, an array of pixels, a PIL '
             'picture, or a list of these'
         )
@@ -71,27 +71,27 @@ def find_pictures(inputs: Picture | Sequence[Picture]) -> Iterator[Picture]:
         yield from _expand(inputs)
 
 
-def count_pictures(inputs: Picture | Sequence[Picture]) -> int | None:
+def count_images(inputs: ImageLike | Sequence[ImageLike]) -> int | None:
     """Count the pictures that inputs stand for.
 
     Args:
-        inputs: What :func:`find_pictures` takes.
+        inputs: What :func:`find_images` takes.
 
     Returns:
         Their number; None if counting takes as long as reading, as of a compressed archive.
 
     Raises:
-        PictureError: As :func:`find_pictures` does.
+        ImageReadError: As :func:`find_images` does.
     """
-    if isinstance(inputs, Sequence) and not isinstance(inputs, str | EncodedPicture):
-        counts = [count_pictures(item) for item in inputs]
+    if isinstance(inputs, Sequence) and not isinstance(inputs, str | EncodedImage):
+        counts = [count_images(item) for item in inputs]
         return None if None in counts else sum(count or 0 for count in counts)
     if isinstance(inputs, str | PathLike) and _is_archive(inputs):
         if not str(inputs).endswith('.tar'):
             return None
         with _reading(inputs):
             return sum(1 for _ in _list_archive(str(inputs)))
-    return sum(1 for _ in find_pictures(inputs))
+    return sum(1 for _ in find_images(inputs))
 
 
 @contextlib.contextmanager
@@ -101,14 +101,14 @@ def _reading(inputs: str | PathLike) -> Iterator[None]:
     except _UNREADABLE as error:
         reason = getattr(error, 'strerror', None) or ' '.join(str(error).split())
         name = str(getattr(error, 'filename', None) or inputs)  # that of a folder in a folder
-        raise PictureError(f'{name[:200]}: cannot be read ({reason})') from error
+        raise ImageReadError(f'{name[:200]}: cannot be read ({reason})') from error
 
 
-def _expand(inputs: str | PathLike) -> Iterator[Picture]:
+def _expand(inputs: str | PathLike) -> Iterator[ImageLike]:
     """Go through the pictures of a folder, a pattern, a list or an archive."""
     path = str(inputs)
     if Path(path).is_dir():
-        found: Iterator[Picture] = _walk(path)
+        found: Iterator[ImageLike] = _walk(path)
         nothing = f'the folder has no pictures ({" ".join(EXTENSIONS)})'
     elif _is_pattern(path):
         found = iter(sorted(filter(os.path.isfile, glob.iglob(path, recursive=True))))
@@ -124,7 +124,7 @@ def _expand(inputs: str | PathLike) -> Iterator[Picture]:
         return
     first = next(found, None)
     if first is None:
-        raise PictureError(f'{inputs}: {nothing}')
+        raise ImageReadError(f'{inputs}: {nothing}')
     yield first
     yield from found
 
@@ -171,11 +171,11 @@ def _read_list(path: str) -> Iterator[str]:
         yield from (line.strip() for line in lines if line.strip())
 
 
-def _read_archive(path: str) -> Iterator[EncodedPicture]:
+def _read_archive(path: str) -> Iterator[EncodedImage]:
     with tarfile.open(path) as archive:
         for member in _members(archive):
             file = archive.extractfile(member) if member.isfile() else None
-            yield EncodedPicture(f'{path}/{member.name}', file.read() if file else None)
+            yield EncodedImage(f'{path}/{member.name}', file.read() if file else None)
 
 
 def _list_archive(path: str) -> Iterator[str]:

@@ -13,7 +13,7 @@ Item = TypeVar('Item')
 Result = TypeVar('Result')
 
 
-def prepare_ahead(
+def prefetch(
     prepare: Callable[[Item], Result], items: Iterable[Item], workers: int, ahead: int
 ) -> Iterator[Result]:
     """Prepare items one after the other, in order, some ahead of those that are asked for.

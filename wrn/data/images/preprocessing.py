@@ -16,15 +16,15 @@ from mmpretrain.registry import TRANSFORMS
 from torch import Tensor
 
 from wrn.config.config_file import get_test_dataset
-from wrn.utils.errors import PictureError, WrnError
-from wrn.data.images.find import find_pictures
-from wrn.data.images.read import Picture, read_picture
+from wrn.utils.errors import ImageReadError, WrnError
+from wrn.data.images.find import find_images
+from wrn.data.images.read import ImageLike, read_image
 
 _FEW = 8  # pictures of a batch, for wide-resnet50 on a CPU
 _MOST_CALIBRATED = 400  # pictures, a fourth of them to compare: NNCF calibrates with 300
 
 
-class Preparation:
+class Preprocessing:
     """Prepare pictures by a config's test pipeline, without its ``LoadImageFromFile``.
 
     Args:
@@ -93,13 +93,13 @@ def is_red_first(pipeline: Sequence[Mapping[str, Any]]) -> bool:
     return all('LoadImageFromFile' not in str(step.get('type')) for step in pipeline)
 
 
-def prepare_sample(
-    pictures: Picture | Sequence[Picture], preparation: Preparation
+def preprocess_sample(
+    pictures: ImageLike | Sequence[ImageLike], preparation: Preprocessing
 ) -> list[np.ndarray]:
     """Read and prepare pictures to calibrate with, evenly spread over all that there are.
 
     Args:
-        pictures: What :func:`find_pictures` takes. Those that cannot be read are skipped.
+        pictures: What :func:`find_images` takes. Those that cannot be read are skipped.
         preparation: How they are prepared.
 
     Returns:
@@ -108,13 +108,13 @@ def prepare_sample(
     Raises:
         WrnError: If none can be read, or they are prepared to several sizes.
     """
-    found = pictures if isinstance(pictures, str | PathLike) else list(find_pictures(pictures))
-    number = sum(1 for _ in find_pictures(found))
+    found = pictures if isinstance(pictures, str | PathLike) else list(find_images(pictures))
+    number = sum(1 for _ in find_images(found))
     prepared = []
-    for picture in islice(find_pictures(found), 0, None, max(1, -(-number // _MOST_CALIBRATED))):
+    for picture in islice(find_images(found), 0, None, max(1, -(-number // _MOST_CALIBRATED))):
         try:
-            prepared.append(preparation(read_picture(picture)))
-        except PictureError:
+            prepared.append(preparation(read_image(picture)))
+        except ImageReadError:
             continue
     sizes = {pixels.shape for pixels in prepared}
     if len(sizes) != 1:

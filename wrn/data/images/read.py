@@ -14,10 +14,10 @@ import numpy as np
 from mmengine import fileio
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from wrn.utils.errors import PictureError
+from wrn.utils.errors import ImageReadError
 
 
-class EncodedPicture(NamedTuple):
+class EncodedImage(NamedTuple):
     """A picture in an archive."""
 
     name: str
@@ -29,14 +29,14 @@ class EncodedPicture(NamedTuple):
         return self.name
 
 
-Picture: TypeAlias = str | PathLike | np.ndarray | Image.Image | EncodedPicture
+ImageLike: TypeAlias = str | PathLike | np.ndarray | Image.Image | EncodedImage
 
 _TIFF, _PNG = (b'II*\0', b'MM\0*'), b'\x89PNG'
 _SECONDS = 60  # to wait for more of a URL
 EXTENSIONS = ('.bmp', '.gif', '.jpeg', '.jpg', '.pgm', '.png', '.ppm', '.tif', '.tiff', '.webp')
 
 
-def read_picture(picture: Picture) -> np.ndarray:
+def read_image(picture: ImageLike) -> np.ndarray:
     """Read a picture; a file gives the pixels that ``LoadImageFromFile`` gives by default.
 
     Args:
@@ -50,22 +50,22 @@ def read_picture(picture: Picture) -> np.ndarray:
         orientation, opacity dropped, 16 bits reduced to 8.
 
     Raises:
-        PictureError: If there is no such file, or it is no picture, or truncated.
+        ImageReadError: If there is no such file, or it is no picture, or truncated.
     """
     if isinstance(picture, np.ndarray):
         return _from_array(picture, 'array')
     if isinstance(picture, Image.Image):
-        with _damage_told(picture):
+        with _report_damage(picture):
             return _from_pil(picture)
-    content = picture.content if isinstance(picture, EncodedPicture) else _get(str(picture))
+    content = picture.content if isinstance(picture, EncodedImage) else _get(str(picture))
     if content is None:
-        raise PictureError(
+        raise ImageReadError(
             f'{picture}: is a link in the archive, whose files are read in their order; make the '
             'archive with `tar --dereference --hard-dereference`'
         )
     if not content:
-        raise PictureError(f'{picture}: the file is empty')
-    with _damage_told(picture):
+        raise ImageReadError(f'{picture}: the file is empty')
+    with _report_damage(picture):
         pixels = _decode(content)
         # Pillow reads some formats that OpenCV does not, and says better what is wrong.
         return _from_pil(Image.open(io.BytesIO(content))) if pixels is None else pixels
@@ -81,10 +81,10 @@ def _get(path: str) -> bytes:
                 return answer.read()
         return fileio.get(path)
     except KeyError as error:
-        raise PictureError(f'{path}: nothing is known of {error} addresses') from error
+        raise ImageReadError(f'{path}: nothing is known of {error} addresses') from error
     except (OSError, ValueError, HTTPException, ImportError) as error:
         reason = getattr(error, 'strerror', None) or ' '.join(str(error).split())
-        raise PictureError(f'{path}: cannot be read ({reason})') from error
+        raise ImageReadError(f'{path}: cannot be read ({reason})') from error
 
 
 def _decode(content: bytes) -> np.ndarray | None:
@@ -130,14 +130,14 @@ _silent = _Silent()
 
 
 @contextlib.contextmanager
-def _damage_told(picture: Picture) -> Iterator[None]:
+def _report_damage(picture: ImageLike) -> Iterator[None]:
     try:
         yield
     except UnidentifiedImageError as error:
         kinds = ' '.join(EXTENSIONS)
-        raise PictureError(f'{picture}: is not a picture; known are {kinds}') from error
+        raise ImageReadError(f'{picture}: is not a picture; known are {kinds}') from error
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise PictureError(f'{picture}: the picture is damaged or too large ({error})') from error
+        raise ImageReadError(f'{picture}: the picture is damaged or too large ({error})') from error
 
 
 def _check_depth(picture: Image.Image) -> None:
@@ -161,10 +161,10 @@ def _from_array(pixels: np.ndarray, name: str) -> np.ndarray:
     if pixels.ndim == 2:
         pixels = pixels[..., None]
     if pixels.ndim != 3 or pixels.shape[2] not in (1, 3, 4) or 0 in pixels.shape:
-        raise PictureError(f'{name}: has the shape {pixels.shape}; expected (H, W, 3)')
+        raise ImageReadError(f'{name}: has the shape {pixels.shape}; expected (H, W, 3)')
     if pixels.dtype == np.uint16:
         pixels = (pixels >> 8).astype(np.uint8)
     if pixels.dtype != np.uint8:
-        raise PictureError(f'{name}: has values of {pixels.dtype}; expected uint8 from 0 to 255')
+        raise ImageReadError(f'{name}: has values of {pixels.dtype}; expected uint8 from 0 to 255')
     pixels = np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels[..., :3]
     return np.ascontiguousarray(pixels)

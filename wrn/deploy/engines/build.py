@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from wrn.deploy.engines.engine import Engine, EngineError
-from wrn.deploy.engines.graph import Source
+from wrn.deploy.engines.graph import NetworkGraph
 from wrn.deploy.engines.ncnn import NcnnEngine
 from wrn.deploy.engines.onnx_runtime import OnnxRuntimeEngine, TensorRTEngine
 from wrn.deploy.engines.openvino import OpenVINOEngine
@@ -81,7 +81,7 @@ def build_engine(
     Raises:
         EngineError: If it cannot be had, or computes something else.
     """
-    source = Source(classifier, example)
+    source = NetworkGraph(classifier, example)
     held_out = _noise(example)
     parts: Sequence[Tensor] = ()
     if precision == 'int8' and calibration is not None and len(calibration):

@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from wrn.deploy.engines.graph import Source
+from wrn.deploy.engines.graph import NetworkGraph
 from wrn.utils.errors import WrnError
 from wrn.utils.packages import missing_packages
 
@@ -40,7 +40,7 @@ class Engine(ABC):
 
     @abstractmethod
     def __init__(
-        self, source: Source, precision: str = 'float32', calibration: Iterable[Tensor] = ()
+        self, source: NetworkGraph, precision: str = 'float32', calibration: Iterable[Tensor] = ()
     ) -> None: ...
 
     @abstractmethod

@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # torch imports half of its compiler for it
 INPUT = 'input'
 
 
-class Source:
+class NetworkGraph:
     """A classifier to build engines from.
 
     Args:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from wrn.deploy.engines.engine import Engine, EngineError
-from wrn.deploy.engines.graph import Source
+from wrn.deploy.engines.graph import NetworkGraph
 
 _ROUNDS = (
     'use_fp16_packed',
@@ -34,7 +34,7 @@ class NcnnEngine(Engine):
     requires = ('onnx', 'onnxscript', 'ncnn', 'pnnx')
 
     def __init__(
-        self, source: Source, precision: str = 'float32', calibration: Iterable[Tensor] = ()
+        self, source: NetworkGraph, precision: str = 'float32', calibration: Iterable[Tensor] = ()
     ) -> None:
         import ncnn
 
@@ -76,7 +76,7 @@ class NcnnEngine(Engine):
         return [np.array(output) for _, output in results]
 
 
-def _convert(source: Source, folder: Path) -> tuple[Path, Path]:
+def _convert(source: NetworkGraph, folder: Path) -> tuple[Path, Path]:
     """Convert a network by pnnx, ncnn's own tool; return the paths of structure and weights."""
     spec = find_spec('pnnx')
     assert spec is not None

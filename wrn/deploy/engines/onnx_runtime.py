@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from wrn.deploy.engines.engine import Engine, EngineError
-from wrn.deploy.engines.graph import INPUT, Source
+from wrn.deploy.engines.graph import INPUT, NetworkGraph
 
 _ERRORS_ONLY = 3
 
@@ -20,7 +20,7 @@ class OnnxRuntimeEngine(Engine):
     providers: tuple[str, ...] = ()  # beside that of the device
 
     def __init__(
-        self, source: Source, precision: str = 'float32', calibration: Iterable[Tensor] = ()
+        self, source: NetworkGraph, precision: str = 'float32', calibration: Iterable[Tensor] = ()
     ) -> None:
         self.size = source.example.shape[2:]
         self._load(str(source.onnx), 'the network', source.example.device, precision)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from wrn.deploy.engines.engine import Engine, EngineError
-from wrn.deploy.engines.graph import INPUT, Source, quiet
+from wrn.deploy.engines.graph import INPUT, NetworkGraph, quiet
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
@@ -25,7 +25,7 @@ class OpenVINOEngine(Engine):
     requires = ('openvino',)
 
     def __init__(
-        self, source: Source, precision: str = 'float32', calibration: Iterable[Tensor] = ()
+        self, source: NetworkGraph, precision: str = 'float32', calibration: Iterable[Tensor] = ()
     ) -> None:
         self.size = source.example.shape[2:]
         network = convert(source.program, source.outputs)

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from wrn.deploy.engines.engine import Engine, EngineError
-from wrn.deploy.engines.graph import Source, TensorsOnly, quiet
+from wrn.deploy.engines.graph import NetworkGraph, TensorsOnly, quiet
 from wrn.models.folding import fold_batch_norm
 
 _DTYPES = {'float32': torch.float32, 'bfloat16': torch.bfloat16, 'float16': torch.float16}
@@ -23,11 +23,11 @@ class FusedEngine(Engine):
     own_threads = False
 
     def __init__(
-        self, source: Source, precision: str = 'float32', calibration: Iterable[Tensor] = ()
+        self, source: NetworkGraph, precision: str = 'float32', calibration: Iterable[Tensor] = ()
     ) -> None:
         self.device = source.example.device
         self.dtype = _DTYPES[precision]
-        if self.dtype != torch.float32 and not gains(self.device, self.dtype):
+        if self.dtype != torch.float32 and not computes_natively(self.device, self.dtype):
             raise EngineError(
                 f'precision {precision}: {self.device} does not compute in it, so it would gain '
                 'nothing; leave it out'
@@ -48,7 +48,7 @@ class CompiledEngine(FusedEngine):
     name = 'compile'
 
     def __init__(
-        self, source: Source, precision: str = 'float32', calibration: Iterable[Tensor] = ()
+        self, source: NetworkGraph, precision: str = 'float32', calibration: Iterable[Tensor] = ()
     ) -> None:
         super().__init__(source, precision, calibration)
         self.batch_size = len(source.example)
@@ -82,7 +82,7 @@ class CompiledEngine(FusedEngine):
         return tuple(torch.cat(outputs) for outputs in zip(*parts, strict=True))
 
 
-def gains(device: torch.device, dtype: torch.dtype) -> bool:
+def computes_natively(device: torch.device, dtype: torch.dtype) -> bool:
     """Tell whether a device has instructions for a format of less than 32 bits.
 
     Args:

@@ -10,7 +10,7 @@ import torch
 from mmengine.model import BaseModel
 from torch import Tensor
 
-from wrn.data.images import Picture
+from wrn.data.images import ImageLike
 from wrn.deploy.engines import Difference
 from wrn.deploy.engines.verify import check, compare, find_tolerance
 from wrn.deploy.export.exported_network import Exportable, Reference
@@ -44,7 +44,7 @@ def export(
     preprocess: bool = False,
     softmax: bool = False,
     precision: str = 'float32',
-    calibration: Picture | Sequence[Picture] | None = None,
+    calibration: ImageLike | Sequence[ImageLike] | None = None,
 ) -> Exported:
     """Export a classifier for any number of pictures at a time.
 
@@ -80,7 +80,7 @@ def export(
     pixels = reference.make_noise()
     parts: Sequence[Tensor] = ()
     if precision == 'int8' and calibration is not None:
-        pixels, parts = reference.read_pictures(calibration)
+        pixels, parts = reference.read_calibration(calibration)
     content = Content(
         Exportable(network, metadata).eval(),
         reference.make_inputs(pixels[:2]),

@@ -8,7 +8,7 @@ import torch
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 
-from wrn.data.images import Picture, Preparation, prepare_sample
+from wrn.data.images import ImageLike, Preprocessing, preprocess_sample
 from wrn.deploy.engines.graph import TensorsOnly
 from wrn.deploy.engines.quantization import hold_out
 from wrn.deploy.export.format import Run
@@ -93,9 +93,9 @@ class Reference:
         shape = (4, *self._metadata.size, 3)
         return torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
 
-    def read_pictures(self, calibration: Picture | Sequence[Picture]) -> tuple[Tensor, Any]:
+    def read_calibration(self, calibration: ImageLike | Sequence[ImageLike]) -> tuple[Tensor, Any]:
         """Read pictures; return those to compare with, and single ones to calibrate with."""
-        pictures = prepare_sample(calibration, Preparation(self._network._config))
+        pictures = preprocess_sample(calibration, Preprocessing(self._network._config))
         pixels = torch.from_numpy(np.stack(pictures))
         return hold_out(to_rgb(pixels, self._metadata.pipeline))
 

@@ -10,7 +10,7 @@ from mmengine.model import BaseModel
 from torch import Tensor
 
 from wrn.config.config_file import get_test_dataset
-from wrn.data.images import Preparation, is_red_first
+from wrn.data.images import Preprocessing, is_red_first
 from wrn.data.images.steps import check_steps
 from wrn.deploy.classifier import check_head, get_num_classes
 from wrn.utils.errors import WrnError
@@ -114,7 +114,7 @@ def describe_model(
         raise ExportError(f'{name}: has no head that gives scores; only classifiers are exported')
     pipeline = [_plain(step) for step in get_test_dataset(network._config).pipeline]
     check_steps(pipeline, name, 'take the step out of the test pipeline of the config')
-    channels, *size = Preparation(network._config).example(1).shape[1:]
+    channels, *size = Preprocessing(network._config).example(1).shape[1:]
     if channels != 3:
         raise ExportError(f'{name}: takes pictures of {channels} channels; only of 3 are exported')
     preprocessor = network.data_preprocessor

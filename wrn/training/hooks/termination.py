@@ -26,7 +26,7 @@ _CHECKPOINT = 'stopped.pth'
 
 
 @contextmanager
-def sigterm_taken_again() -> Iterator[None]:
+def unblock_sigterm() -> Iterator[None]:
     """Take SIGTERM again after a block that may have ended while data workers were starting."""
     try:
         yield
@@ -76,7 +76,7 @@ class TerminationHook(OutlivingHook):
         """Listen for the signal as long as a block lasts."""
         afterwards = signal.signal(signal.SIGTERM, self._ask)
         try:
-            with sigterm_taken_again():
+            with unblock_sigterm():
                 yield
         except RunStoppedError:
             afterwards = signal.SIG_IGN  # or another one would change its exit code
@@ -133,7 +133,7 @@ def _stop_torchrun() -> None:
 
 
 @contextmanager
-def ending_at_sigterm() -> Iterator[None]:
+def stop_on_sigterm() -> Iterator[None]:
     """End at once at SIGTERM as long as a block lasts, but where it is listened to otherwise.
 
     Raises:

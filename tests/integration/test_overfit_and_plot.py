@@ -1,4 +1,4 @@
-"""`wrn fit-check` tells a set-up that learns from one that does not; `wrn plot` draws a log."""
+"""`wrn overfit` tells a set-up that learns from one that does not; `wrn plot` draws a log."""
 
 import json
 import re
@@ -18,7 +18,7 @@ SMALL = ['model.backbone.widen_factor=1', 'model.head.in_channels=64', 'model.ba
 
 
 def test_a_set_up_that_learns(capsys):
-    main(['fit-check', DIGITS, '--cfg-options', *SMALL])
+    main(['overfit', DIGITS, '--cfg-options', *SMALL])
     out = capsys.readouterr().out
     found = re.search(
         r'(\d+) steps on 16 pictures: the loss went from ([\d.]+) to ([\d.]+), 16 of them', out
@@ -52,14 +52,14 @@ BLACK = [dict(type='Brightness', magnitude=-1.0, prob=1.0, random_negative_prob=
     ],
 )
 def test_a_set_up_that_does_not(fails, capsys, child, mistake):
-    message = fails('fit-check', child(mistake), '--steps', 30, '--cfg-options', *SMALL)
+    message = fails('overfit', child(mistake), '--steps', 30, '--cfg-options', *SMALL)
     assert 'does not learn even 16 pictures in 30 steps; look at the labels' in message
     assert '30 steps on 16 pictures' in capsys.readouterr().out
 
 
 def test_a_loss_that_explodes(fails):
     option = 'optim_wrapper.optimizer.lr=1e30'
-    message = fails('fit-check', DIGITS, '--cfg-options', *SMALL, option)
+    message = fails('overfit', DIGITS, '--cfg-options', *SMALL, option)
     assert re.search(r'the loss is (nan|inf) in step \d+; lower the learning rate', message)
 
 
@@ -67,7 +67,7 @@ def test_twice_in_the_same_second(fails, monkeypatch):
     """mmengine names a runner after it, and its visualizer's folder is gone after the first."""
     monkeypatch.setattr('time.strftime', lambda *_: '20260101_000000')
     for _ in range(2):
-        assert 'does not learn' in fails('fit-check', DIGITS, '--steps', 1, '--cfg-options', *SMALL)
+        assert 'does not learn' in fails('overfit', DIGITS, '--steps', 1, '--cfg-options', *SMALL)
 
 
 def test_an_optimizer_without_a_rate_and_less_than_a_batch(capsys, child):
@@ -75,7 +75,7 @@ def test_an_optimizer_without_a_rate_and_less_than_a_batch(capsys, child):
         "optim_wrapper = dict(optimizer=dict(_delete_=True, type='Adam'))\n"
         'train_dataloader = dict(drop_last=True, dataset=dict(indices=12))'
     )
-    main(['fit-check', str(path), '--cfg-options', *SMALL])
+    main(['overfit', str(path), '--cfg-options', *SMALL])
     assert 'steps on 12 pictures' in capsys.readouterr().out
 
 
@@ -83,7 +83,7 @@ def test_mixtures_and_dropout_do_not_hide_it(capsys, child):
     """Mixed labels and dropped features would never be all right."""
     augments = "dict(augments=[dict(type='Mixup', alpha=1.0)])"
     path = child(f'model = dict(train_cfg={augments}, backbone=dict(drop_rate=0.3))')
-    main(['fit-check', str(path), '--cfg-options', *SMALL])
+    main(['overfit', str(path), '--cfg-options', *SMALL])
     assert 'the set-up learns' in capsys.readouterr().out
 
 
@@ -119,27 +119,27 @@ def test_every_kind_of_recipe_learns(name, tmp_path, make_image_folder):
     config = Config.fromfile(path)
     config.update(work_dir=str(tmp_path), launcher='none', log_level='ERROR')
     config.randomness = dict(seed=0)
-    done = training.fit_check(config)
+    done = training.overfit(config)
     assert done.total == 16
     assert np.isfinite(done.losses).all()
     assert done.learns, done
 
 
 def test_mistakes_in_fit_check(fails):
-    assert '--batch-size 1: must be at least 2' in fails('fit-check', DIGITS, '--batch-size', 1)
-    assert '--steps 0: must be at least 1' in fails('fit-check', DIGITS, '--steps', 0)
+    assert '--batch-size 1: must be at least 2' in fails('overfit', DIGITS, '--batch-size', 1)
+    assert '--steps 0: must be at least 1' in fails('overfit', DIGITS, '--steps', 0)
     for option, message in (
         ('model.head.num_classes=50', 'has 10 classes, but the head of the model has 50'),
         ('optim_wrapper.optimizer.type=SDG', "unknown optimizer type 'SDG'; did you mean SGD"),
         ('train_dataloader.dataset.indices=1', 'the 1 pictures of the batch are all of one class'),
     ):
-        assert message in fails('fit-check', DIGITS, '--cfg-options', *SMALL, option)
+        assert message in fails('overfit', DIGITS, '--cfg-options', *SMALL, option)
     assert "unknown model type 'WideResNett'" in fails(
-        'fit-check', DIGITS, '--cfg-options', 'model.backbone.type=WideResNett'
+        'overfit', DIGITS, '--cfg-options', 'model.backbone.type=WideResNett'
     )
-    assert 'no such config' in fails('fit-check', 'none.py')
+    assert 'no such config' in fails('overfit', 'none.py')
     with pytest.raises(SystemExit, match='2'):
-        main(['fit-check', DIGITS, '--cfg-options', 'model=dict(a=1)'])
+        main(['overfit', DIGITS, '--cfg-options', 'model=dict(a=1)'])
 
 
 @pytest.fixture
@@ -217,7 +217,7 @@ def test_mistakes_in_plot(fails, run_folder, tmp_path):
 
 def test_red_comes_first_where_the_data_set_holds_pixels(tmp_path):
     """A picture of a file is prepared as one of CIFAR: its pixels are red, green, blue."""
-    from wrn.data.images import read_picture
+    from wrn.data.images import read_image
     from wrn.inference import Predictor
 
     pixels = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
@@ -225,7 +225,7 @@ def test_red_comes_first_where_the_data_set_holds_pixels(tmp_path):
     seen = []
     for name in ('wide-resnet16-8_8xb16_cifar10', 'wide-resnet18-1_8xb32_in1k'):
         predictor = Predictor(wrn.get_model(name))
-        seen.append(predictor.pipeline(read_picture(tmp_path / 'x.png')))
+        seen.append(predictor.pipeline(read_image(tmp_path / 'x.png')))
     assert np.array_equal(seen[0], pixels)
     assert seen[1].shape == (224, 224, 3)
     flat = Image.new('RGB', (40, 40), (200, 100, 50))

@@ -1,4 +1,4 @@
-"""``wrn fit-check``: whether a set-up can learn at all."""
+"""``wrn overfit``: whether a set-up can learn at all."""
 
 import argparse
 import tempfile
@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory() as folder:
         # A name of its own: mmengine gives what has the same one, after the second, the same files.
         cfg.work_dir, cfg.experiment_name = folder, Path(folder).name
-        done = training.fit_check(
+        done = training.overfit(
             cfg,
             args.batch_size,
             args.steps,

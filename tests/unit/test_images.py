@@ -11,8 +11,8 @@ import torch
 from mmcv.transforms import LoadImageFromFile
 from PIL import Image
 
-from wrn.data.images import find_pictures, is_many, read, read_picture
-from wrn.utils.errors import PictureError
+from wrn.data.images import find_images, is_many, read, read_image
+from wrn.utils.errors import ImageReadError
 
 
 @pytest.fixture
@@ -28,14 +28,14 @@ def save(picture, path, **kwargs):
 def test_the_same_pixels_as_mmpretrain_reads(photographs):
     for path in photographs:
         expected = LoadImageFromFile()(dict(img_path=str(path)))['img']
-        assert np.array_equal(read_picture(path), expected)
+        assert np.array_equal(read_image(path), expected)
 
 
 def test_path_array_and_pil_agree(photograph, picture):
-    pixels = read_picture(photograph)
-    assert np.array_equal(read_picture(str(photograph)), pixels)
-    assert np.array_equal(read_picture(picture), pixels)
-    assert np.array_equal(read_picture(pixels), pixels)
+    pixels = read_image(photograph)
+    assert np.array_equal(read_image(str(photograph)), pixels)
+    assert np.array_equal(read_image(picture), pixels)
+    assert np.array_equal(read_image(pixels), pixels)
 
 
 @pytest.mark.parametrize(
@@ -53,31 +53,31 @@ def test_modes(picture, tmp_path, mode, extension):
         picture = picture.convert(mode)
     path = save(picture, tmp_path / f'x.{extension}')
     expected = np.asarray(picture.convert('RGB'))[..., ::-1]
-    assert np.array_equal(read_picture(path), expected)
-    assert np.array_equal(read_picture(picture), expected)
+    assert np.array_equal(read_image(path), expected)
+    assert np.array_equal(read_image(picture), expected)
 
 
 def test_cmyk(picture, tmp_path):
     path = save(picture.convert('CMYK'), tmp_path / 'x.jpg', quality=95)
-    pixels = read_picture(path)
+    pixels = read_image(path)
     expected = np.asarray(Image.open(path).convert('RGB'))[..., ::-1]
     # OpenCV and Pillow round the conversion from four inks differently.
     assert np.abs(pixels.astype(int) - expected).max() <= 1
-    assert np.abs(pixels.astype(int) - read_picture(picture)).mean() < 3
+    assert np.abs(pixels.astype(int) - read_image(picture)).mean() < 3
 
 
 @pytest.mark.parametrize('extension', ['png', 'tif'])
 @pytest.mark.parametrize('channels', [1, 3])
 def test_16_bit(picture, tmp_path, extension, channels):
-    pixels = read_picture(picture)
+    pixels = read_image(picture)
     deep = (pixels[..., 0] if channels == 1 else pixels).astype(np.uint16) * 257
     path = tmp_path / f'x.{extension}'
     cv2.imwrite(str(path), deep)
     expected = np.repeat(pixels[..., :1], 3, axis=2) if channels == 1 else pixels
-    assert np.array_equal(read_picture(path), expected)
-    assert np.array_equal(read_picture(deep), expected)
+    assert np.array_equal(read_image(path), expected)
+    assert np.array_equal(read_image(deep), expected)
     if channels == 1:
-        assert np.array_equal(read_picture(Image.open(path)), expected)
+        assert np.array_equal(read_image(Image.open(path)), expected)
 
 
 @pytest.mark.parametrize('orientation', range(1, 9))
@@ -85,20 +85,20 @@ def test_exif_orientation(picture, tmp_path, orientation):
     exif = Image.Exif()
     exif[0x0112] = orientation
     path = save(picture, tmp_path / 'x.jpg', exif=exif, quality=95)
-    upright = read_picture(path)
+    upright = read_image(path)
     assert upright.shape[:2] == ((427, 640) if orientation < 5 else (640, 427))
-    assert np.array_equal(read_picture(Image.open(path)), upright)
+    assert np.array_equal(read_image(Image.open(path)), upright)
 
 
 def test_one_pixel(tmp_path):
     path = save(Image.new('RGB', (1, 1), (10, 20, 30)), tmp_path / 'x.png')
-    assert read_picture(path).tolist() == [[[30, 20, 10]]]
+    assert read_image(path).tolist() == [[[30, 20, 10]]]
 
 
 @pytest.mark.parametrize('shape', [(5, 4), (5, 4, 1), (5, 4, 3), (5, 4, 4)])
 def test_array_shapes(shape, rng):
     pixels = rng.integers(0, 256, shape, dtype=np.uint8)
-    read = read_picture(pixels)
+    read = read_image(pixels)
     assert read.shape == (5, 4, 3)
     assert np.array_equal(read[..., 0], pixels.reshape(5, 4, -1)[..., 0])
 
@@ -114,8 +114,8 @@ def test_array_shapes(shape, rng):
     ],
 )
 def test_wrong_arrays(array, message):
-    with pytest.raises(PictureError, match=message):
-        read_picture(array)
+    with pytest.raises(ImageReadError, match=message):
+        read_image(array)
 
 
 def jpeg(picture):
@@ -137,16 +137,16 @@ def jpeg(picture):
 def test_what_is_no_picture(tmp_path, picture, content, message):
     path = tmp_path / 'x.jpg'
     path.write_bytes(content(picture))
-    with pytest.raises(PictureError, match=message) as error:
-        read_picture(path)
+    with pytest.raises(ImageReadError, match=message) as error:
+        read_image(path)
     assert str(error.value).startswith(str(path))
 
 
 def test_a_pil_picture_whose_file_is_cut(tmp_path, picture):
     path = tmp_path / 'x.jpg'
     path.write_bytes(jpeg(picture)[:10_000])
-    with Image.open(path) as lazy, pytest.raises(PictureError, match='damaged'):
-        read_picture(lazy)
+    with Image.open(path) as lazy, pytest.raises(ImageReadError, match='damaged'):
+        read_image(lazy)
 
 
 def test_a_picture_too_large_to_decode(tmp_path, picture):
@@ -156,40 +156,40 @@ def test_a_picture_too_large_to_decode(tmp_path, picture):
     header[16:24] = (60_000).to_bytes(4, 'big') * 2
     header[29:33] = zlib.crc32(header[12:29]).to_bytes(4, 'big')
     (tmp_path / 'x.png').write_bytes(header)
-    with pytest.raises(PictureError, match='damaged or too large'):
-        read_picture(tmp_path / 'x.png')
+    with pytest.raises(ImageReadError, match='damaged or too large'):
+        read_image(tmp_path / 'x.png')
 
 
 def test_a_server_that_does_not_answer(monkeypatch):
     monkeypatch.setattr(read, '_SECONDS', 0.2)
     with socket.create_server(('127.0.0.1', 0)) as server:
         address = f'http://127.0.0.1:{server.getsockname()[1]}/x.jpg'
-        with pytest.raises(PictureError, match=f'{address}: cannot be read .*timed out'):
-            read_picture(address)
+        with pytest.raises(ImageReadError, match=f'{address}: cannot be read .*timed out'):
+            read_image(address)
 
 
 @pytest.mark.parametrize('address', ['http://127.0.0.1:9/a b.jpg', 's3://bucket/x.jpg'])
 def test_addresses_that_cannot_be_read(address):
-    with pytest.raises(PictureError, match='cannot be read'):
-        read_picture(address)
+    with pytest.raises(ImageReadError, match='cannot be read'):
+        read_image(address)
 
 
 @pytest.mark.parametrize('factor', [1, 256])
 def test_pictures_of_whole_numbers(factor):
     picture = Image.fromarray(np.arange(256, dtype=np.int32).reshape(16, 16) * factor)
     assert picture.mode == 'I'
-    assert read_picture(picture)[..., 0].ravel().tolist() == list(range(256))
+    assert read_image(picture)[..., 0].ravel().tolist() == list(range(256))
 
 
 def test_a_dark_picture_of_16_bits(tmp_path):
     path = tmp_path / 'x.png'
     cv2.imwrite(str(path), np.full((4, 4), 199, np.uint16))
-    assert read_picture(path).max() == read_picture(Image.open(path)).max() == 0
+    assert read_image(path).max() == read_image(Image.open(path)).max() == 0
 
 
 def test_a_name_too_long():
-    with pytest.raises(PictureError, match=r'cannot be read .*too long'):
-        list(find_pictures('a' * 300))
+    with pytest.raises(ImageReadError, match=r'cannot be read .*too long'):
+        list(find_images('a' * 300))
     assert not is_many('a' * 300)
 
 
@@ -199,33 +199,33 @@ def test_pictures_of_other_numbers_are_refused(tmp_path, values):
     picture = Image.fromarray(np.tile(pixels, (4, 1)))
     path = save(picture, tmp_path / 'x.tif')
     for source in (picture, path):
-        with pytest.raises(PictureError, match='neither of 8 nor of 16 bits'):
-            read_picture(source)
+        with pytest.raises(ImageReadError, match='neither of 8 nor of 16 bits'):
+            read_image(source)
 
 
 @pytest.mark.parametrize('extension', ['png', 'tif', 'bmp', 'gif', 'webp', 'jpg'])
 def test_cut_files_are_told_by_us_alone(tmp_path, picture, extension, capfd):
     path = save(picture, tmp_path / f'x.{extension}')
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    with pytest.raises(PictureError, match=r'damaged|not a picture'):
-        read_picture(path)
+    with pytest.raises(ImageReadError, match=r'damaged|not a picture'):
+        read_image(path)
     assert capfd.readouterr() == ('', '')
 
 
 @pytest.mark.parametrize('inputs', [7, None, b'bytes', torch.zeros(3, 4, 4), ''])
 def test_what_stands_for_no_picture(inputs):
-    with pytest.raises(PictureError, match='is no picture; give a path'):
-        list(find_pictures(inputs))
+    with pytest.raises(ImageReadError, match='is no picture; give a path'):
+        list(find_images(inputs))
 
 
 def test_missing_file(tmp_path):
-    with pytest.raises(PictureError, match='No such file'):
-        read_picture(tmp_path / 'none.jpg')
+    with pytest.raises(ImageReadError, match='No such file'):
+        read_image(tmp_path / 'none.jpg')
 
 
 def test_unknown_scheme():
-    with pytest.raises(PictureError, match="nothing is known of 'gopher' addresses"):
-        read_picture('gopher://host/x.jpg')
+    with pytest.raises(ImageReadError, match="nothing is known of 'gopher' addresses"):
+        read_image('gopher://host/x.jpg')
 
 
 def test_find_in_folders_and_patterns(tmp_path):
@@ -234,25 +234,25 @@ def test_find_in_folders_and_patterns(tmp_path):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b'')
     all_pictures = [str(tmp_path / name) for name in ('a.JPG', 'b.png', 'deep/er/c.webp')]
-    assert list(find_pictures(tmp_path)) == all_pictures
-    assert list(find_pictures(f'{tmp_path}/*.png')) == [all_pictures[1]]
-    assert list(find_pictures(f'{tmp_path}/**/*.webp')) == [all_pictures[2]]
+    assert list(find_images(tmp_path)) == all_pictures
+    assert list(find_images(f'{tmp_path}/*.png')) == [all_pictures[1]]
+    assert list(find_images(f'{tmp_path}/**/*.webp')) == [all_pictures[2]]
     array = np.zeros((2, 2, 3), np.uint8)
-    assert list(find_pictures([array, tmp_path, 'x.jpg'])) == [array, *all_pictures, 'x.jpg']
+    assert list(find_images([array, tmp_path, 'x.jpg'])) == [array, *all_pictures, 'x.jpg']
 
 
 def test_a_bracket_in_a_name_is_no_pattern(tmp_path):
     path = tmp_path / 'x[1].png'
     path.write_bytes(b'')
-    assert list(find_pictures(path)) == [path]
+    assert list(find_images(path)) == [path]
     assert not is_many(path)
 
 
 def test_nothing_found(tmp_path):
-    with pytest.raises(PictureError, match='has no pictures'):
-        list(find_pictures(tmp_path))
-    with pytest.raises(PictureError, match='no file matches'):
-        list(find_pictures(f'{tmp_path}/*.jpg'))
+    with pytest.raises(ImageReadError, match='has no pictures'):
+        list(find_images(tmp_path))
+    with pytest.raises(ImageReadError, match='no file matches'):
+        list(find_images(f'{tmp_path}/*.jpg'))
 
 
 def test_single_and_many(tmp_path, photograph):

@@ -10,7 +10,7 @@ from sklearn.datasets import load_digits, load_sample_images
 WIDTH, HEIGHT = 500, 375
 
 
-def write_pictures(folder: Path, tiles: int, count: int) -> list[Path]:
+def write_images(folder: Path, tiles: int, count: int) -> list[Path]:
     """Write JPEGs of ``tiles`` by ``tiles`` crops each."""
     rng = np.random.default_rng(0)
     photographs = [Image.fromarray(pixels) for pixels in load_sample_images().images]
