@@ -23,6 +23,7 @@ import wrn
 from wrn.checkpoints import read_checkpoint
 from wrn.data.splitting import find_splits
 from wrn.training import finetune_config
+from wrn.zoo.resolve import resolve
 
 DIGITS = 'wide-resnet16-2_1xb64_digits'
 
@@ -205,8 +206,8 @@ def test_pictures_in_files_are_prepared_as_those_of_the_models_data_set(tmp_path
             pixels = rng.integers(0, 256, (32, 32, 3), dtype=np.uint8)
             Image.fromarray(pixels).save(tmp_path / name / f'{i}.png')
     splits = find_splits(tmp_path)
-    own = wrn.config.config_file.read_config('wide-resnet28-10_8xb16_cifar10')
-    config = finetune_config(splits, 'wide-resnet28-10_8xb16_cifar10', 'weights.pth')
+    own = resolve('wide-resnet28-10_8xb16_cifar10').get_config()
+    config = finetune_config(splits, resolve('wide-resnet28-10_8xb16_cifar10'), 'weights.pth')
     inputs = []
     path = tmp_path / 'b' / '1.png'
     for cfg, start in (
@@ -225,13 +226,13 @@ def test_pictures_in_files_are_prepared_as_those_of_the_models_data_set(tmp_path
     assert config.load_from == 'weights.pth'
     own.model.data_preprocessor = own.pop('data_preprocessor')  # where configs may have it, too
     (tmp_path / 'own.py').write_text(own.pretty_text)
-    moved = finetune_config(splits, str(tmp_path / 'own.py'), 'weights.pth')
+    moved = finetune_config(splits, resolve(tmp_path / 'own.py'), 'weights.pth')
     assert moved.data_preprocessor == config.data_preprocessor
 
 
 @pytest.mark.parametrize(('epochs', 'warm_up'), [(1, False), (2, True), (20, True), (None, True)])
 def test_the_schedule_ends_with_the_last_epoch(data, epochs, warm_up):
-    config = finetune_config(find_splits(data), DIGITS, epochs=epochs)
+    config = finetune_config(find_splits(data), resolve(DIGITS), epochs=epochs)
     *first, cosine = config.param_scheduler
     assert [scheduler.type for scheduler in first] == ['LinearLR'] * warm_up
     assert cosine.begin == warm_up

@@ -125,7 +125,7 @@ def test_mistakes_in_convert(fails, theirs, folder):
         (['less.pth'], 'they lack backbone.layer2.0.bn1.bias'),
         (['more.pth'], 'they have backbone.layer2.0.se.weight, which the model has not'),
         (['theirs.pth', '--key', 'ema'], "no weights under the key 'ema', only: model, model_ema"),
-        (['theirs.pth', '--config', 'none'], 'none: there is no such config file or model'),
+        (['theirs.pth', '--config', 'none'], "unknown model 'none'"),
         (
             ['theirs.pth', 'a/b.pth'],
             "'a/b.pth': must be the name of a file without a folder",

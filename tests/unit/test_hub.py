@@ -206,7 +206,7 @@ def test_unknown_name_suggests_near_ones():
     with pytest.raises(WrnError, match=re.escape(WRN50)):
         wrn.get_model('wide-resnet50_3rdparty_8xb32_in1')
     with pytest.raises(WrnError, match='did you mean'):
-        wrn.get_model('wide_resnet50_2')
+        wrn.get_model('resnet18_8xb32_in1')
     with pytest.raises(WrnError, match="unknown model 'zzz'"):
         wrn.get_model('zzz')
 

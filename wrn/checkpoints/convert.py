@@ -12,20 +12,18 @@ from mmpretrain.registry import MODELS
 from modelindex.models.Model import Model
 from torch import Tensor
 
-from wrn.checkpoints import check_state_dict, read_checkpoint, to_openmmlab, write_weights
+from wrn.checkpoints import check_state_dict, write_weights
 from wrn.checkpoints.architecture import Architecture, find_architecture
+from wrn.checkpoints.checkpoint_file import CheckpointFile
 from wrn.checkpoints.describe import describe_network
 from wrn.checkpoints.formats import FORMATS, folded, get_backbone, get_network, recognise
 from wrn.checkpoints.network_options import find_difference
 from wrn.checkpoints.publish import Published, describe
-from wrn.checkpoints.schemes import ADDRESSES, locate
 from wrn.checkpoints.writer import SUFFIXES
-from wrn.config import model_index
 from wrn.config.config_file import config_errors, get_dataset_meta
-from wrn.download import hash_in_name
+from wrn.download import stem_without_hash
 from wrn.models.meta_init import MetaInit
 from wrn.utils.errors import CheckpointError, WrnError, some
-from wrn.utils.files import hash_file
 
 # What can be written: the format of the keys, and the suffix that such files usually have. (mmcls
 # 0.x, of OpenMMLab, had no networks for 32x32 pixels.)
@@ -62,12 +60,11 @@ class Converted(Published):
 
 
 def convert(
-    checkpoint: str,
+    file: CheckpointFile,
     name: str | None = None,
     to: str = 'openmmlab',
     folder: str | Path = '.',
-    key: str | None = None,
-    config: str | None = None,
+    config: Config | None = None,
     source: str | None = None,
     license: str | None = None,
 ) -> Converted:
@@ -77,16 +74,14 @@ def convert(
     with what was read, bit for bit.
 
     Args:
-        checkpoint: A path, a URL, ``hf://USER/REPO`` or ``wrn://NAME``.
+        file: The weights, as :func:`wrn.checkpoints.checkpoint_file.open_checkpoint` reads them.
         name: As for :func:`wrn.checkpoints.write_weights`. Defaults to None: that of the model or
             the file, with the suffix that is usual for the format.
         to: A key of :data:`TARGETS`. Defaults to ``'openmmlab'``.
         folder: Where to write. Defaults to the current one.
-        key: The weights to take of several, such as ``model_ema``. Defaults to None: those that
-            are usual.
-        config: The config that says how pictures are prepared: a path or the name of a model.
-            Defaults to None: that of the model, if the file is a published one, or the one in the
-            checkpoint, or else that of torchvision's first weights, or the paper's for CIFAR.
+        config: The config that says how images are preprocessed. Defaults to None: that of the
+            model, if the file is a published one, or the one in the checkpoint, or else that of
+            torchvision's first weights, or the paper's for CIFAR.
         source: Where the weights are from. Defaults to None: what is known of them, or else the
             name of the file.
         license: Their licence, as of spdx.org. Defaults to None: what is known of it.
@@ -97,8 +92,7 @@ def convert(
     Raises:
         WrnError: If the weights are of another network, or cannot be read or written.
     """
-    path, entry = _locate(checkpoint)
-    weights = to_openmmlab(read_checkpoint(path), str(path), key)
+    path, entry, weights = Path(file.path or file.source), file.entry, file.weights
     if weights.format is None:
         raise CheckpointError(
             f'{path}: the format of the keys is not known ({some(weights.state_dict)}); known are '
@@ -136,29 +130,10 @@ def convert(
     return Converted(written, weights, meta, architecture, entry, lossless, len(converted), assumed)
 
 
-def _locate(checkpoint: str) -> tuple[Path, Model | None]:
-    """Find a file, and the model whose published weights it has."""
-    if '://' in checkpoint:
-        if not checkpoint.startswith(ADDRESSES):
-            known = ', '.join(ADDRESSES)
-            raise CheckpointError(f'{checkpoint}: no such address; give a path, or {known}')
-        path, entry = locate(checkpoint)  # which verifies what it finds
-        return path, entry or model_index.find_by_file(path.name)
-    path = Path(checkpoint).expanduser()
-    entry = model_index.find_by_file(path.name)
-    expected = hash_in_name(path.name)
-    if entry and expected and path.is_file() and not hash_file(path).startswith(expected):
-        raise CheckpointError(
-            f'{path}: is not the published file of this name, since its SHA-256 is another; '
-            'download it again, or rename it if the weights are others'
-        )
-    return path, entry
-
-
 def _name_of_file(name: str | None, path: Path, entry: Model | None, suffix: str) -> str:
     """Give the file to write the name of the model, or of the file that was read."""
     if name is None:
-        name = entry.name if entry else path.stem.removesuffix(f'-{hash_in_name(path.name) or ""}')
+        name = entry.name if entry else stem_without_hash(path.name)
     return name if name.endswith(SUFFIXES) else name + suffix
 
 

@@ -21,7 +21,7 @@ def describe_network(
     architecture: Architecture,
     source: str,
     entry: Model | None = None,
-    config: str | None = None,
+    config: Config | None = None,
 ) -> tuple[Config, list[str]]:
     """Make the config of the network that weights are of, and of how its pictures are prepared.
 
@@ -30,9 +30,9 @@ def describe_network(
         architecture: What their shapes tell.
         source: The name of their file, for messages.
         entry: The model whose published weights they are. Defaults to None.
-        config: The config, or the name of a model, that says how pictures are prepared, and what
-            options the network has. Defaults to None: that of the model, or the one that came
-            with the weights, or one that is usual for such networks.
+        config: The config that says how images are preprocessed, and what options the network
+            has. It is changed. Defaults to None: that of the model, or the one that came with the
+            weights, or one that is usual for such networks.
 
     Returns:
         The config, and what it says that neither the file nor the caller does.
@@ -42,7 +42,7 @@ def describe_network(
     """
     own = None if config or entry else read_own_config(weights.meta, source)
     template = _find_template(architecture)
-    full = read_config(config or (entry.config if entry else template))
+    full = config or read_config(entry.config if entry else template)
     options: dict[str, Any] = {}
     assumed: list[str] = []
     if own:

@@ -1,52 +1,42 @@
-"""Files of weights that say themselves what network they are of, as `wrn publish` writes them."""
-
-from os import PathLike
-from pathlib import Path
+"""The config of the network that a file of weights describes, as ``wrn publish`` writes it."""
 
 from mmengine.config import Config
 
-from wrn.checkpoints import to_openmmlab
 from wrn.checkpoints.architecture import find_architecture
 from wrn.checkpoints.describe import describe_network
-from wrn.checkpoints.schemes import load_checkpoint
-from wrn.checkpoints.writer import SUFFIXES
-from wrn.config.config_file import read_own_config
+from wrn.checkpoints.weights import Weights
+from wrn.config.config_file import get_dataset_type, read_own_config
 from wrn.data.images.steps import check_steps
-from wrn.utils.errors import WrnError
 
-_CURE = 'give the config that the weights were trained with'
-
-
-def is_model_file(model: object) -> bool:
-    """Tell whether what stands for a model is the name of a file of weights."""
-    return isinstance(model, str | PathLike) and Path(model).suffix in SUFFIXES
+# Types that a file may name for its data. Each is known here, and holds no code of the file's.
+_DATASETS = ('CIFAR10', 'CIFAR100', 'Digits', 'ImageNet', 'SVHN')
 
 
-def read_model_file(path: str | PathLike) -> Config:
+def read_model_config(weights: Weights, source: str) -> Config | None:
     """Make the config of the network that a file has the weights of.
 
-    The network is built from the shapes of the weights; of the config in the file are taken the
-    options that are plain values, and how pictures are prepared, if it is by usual steps. So no
-    file can name code to run.
+    The network is built from the shapes of the weights. Of the config in the file are taken the
+    options that are plain values, the preprocessing, if it consists of usual steps, and the type
+    of the dataset, if it is a known one. So no file can name code to run.
 
     Args:
-        path: The path or URL of the file. It must hold a config.
+        weights: The content of the file.
+        source: The path or URL of the file.
 
     Returns:
-        The config, with the file as its ``load_from``.
+        The config, with the file as its ``load_from``; None if the file holds no config.
 
     Raises:
-        WrnError: If the file cannot be read, holds no config, or says more than is taken.
+        WrnError: If the config in the file says more than is taken.
     """
-    source = str(path)
-    weights = to_openmmlab(load_checkpoint(source), source)
     own = read_own_config(weights.meta, source)
     if own is None:
-        raise WrnError(f'{source}: does not say what network its weights are of; {_CURE}')
+        return None
     config, _ = describe_network(weights, find_architecture(weights.state_dict, source), source)
     pipeline = config.test_dataloader.dataset.pipeline
-    check_steps(pipeline, source, _CURE)
-    dataset = dict(type='CustomDataset', pipeline=pipeline)
+    check_steps(pipeline, source, 'give the config that the weights were trained with')
+    kind = get_dataset_type(own)
+    dataset = dict(type=kind if kind in _DATASETS else 'CustomDataset', pipeline=pipeline)
     keys = ('custom_imports', 'default_scope', 'model', 'data_preprocessor')
     parts = {key: config[key] for key in keys}
     parts.update(test_dataloader=dict(dataset=dataset), load_from=source)

@@ -14,16 +14,12 @@ from mmengine.runner.checkpoint import (
     get_mmcls_models,
     get_torchvision_models,
 )
-from modelindex.models.Model import Model
 
+from wrn.checkpoints.checkpoint_file import ADDRESSES, locate
 from wrn.checkpoints.reader import read_checkpoint
 from wrn.checkpoints.unwrap import unwrap
 from wrn.checkpoints.weights import to_openmmlab
-from wrn.config import model_index
-from wrn.download import fetch, map_url
 from wrn.utils.errors import CheckpointError, did_you_mean
-
-ADDRESSES = ('http://', 'https://', 'hf://', model_index.SCHEME)
 
 
 def load_from_local(filename: str, map_location: Any = None) -> dict[str, Any]:
@@ -69,37 +65,6 @@ def load_from_source(
         return checkpoint
     weights = to_openmmlab(checkpoint, entry.name)
     return dict(state_dict=weights.state_dict, meta=weights.meta)
-
-
-def locate(address: str, url_mapping: tuple[str, str] | None = None) -> tuple[Path, Model | None]:
-    """Find the file that an address means, in the cache or at its source.
-
-    Args:
-        address: A URL, ``hf://USER/REPO[/FILE][@REVISION]`` or ``wrn://NAME``.
-        url_mapping: As for :func:`wrn.download.fetch`. Defaults to None.
-
-    Returns:
-        The path of the file, and the model whose published weights it has, if the address is that
-        of one: ``wrn://NAME``, or the URL of OpenMMLab's file, which leads to the other sources.
-
-    Raises:
-        CheckpointError: If there is no such file, or it cannot be had.
-    """
-    if address.startswith(model_index.SCHEME):
-        entry = model_index.find(address.removeprefix(model_index.SCHEME))
-        if entry is None or not entry.weights:
-            known = [entry.name for entry in model_index.models().values() if entry.weights]
-            hint = did_you_mean(
-                address.removeprefix(model_index.SCHEME), known, '; `wrn list` shows all'
-            )
-            raise CheckpointError(f'{address}: there are no such weights{hint}')
-    else:
-        entry = model_index.find_by_file(address)
-        if entry is None or entry.name not in address:
-            return fetch([address], address, url_mapping, read_checkpoint), None
-    if not model_index.sources(entry):
-        return Path(entry.weights), entry
-    return fetch(model_index.sources(entry), entry.name, url_mapping, read_checkpoint), entry
 
 
 def load_from_storage(filename: str, map_location: Any = None) -> dict[str, Any]:
@@ -168,26 +133,6 @@ _TABLES: dict[str, Callable[[], dict[str, str]]] = {
     'openmmlab': get_external_models,
     'mmcls': get_mmcls_models,
 }
-
-
-def load_checkpoint(source: str, url_mapping: tuple[str, str] | None = None) -> dict[str, Any]:
-    """Load a checkpoint onto the CPU, wherever it comes from.
-
-    Args:
-        source: A path, or an address of a registered scheme.
-        url_mapping: A pattern and a replacement for it, or for each of the sources of published
-            weights. Defaults to None.
-
-    Returns:
-        The checkpoint, as of :func:`wrn.checkpoints.read_checkpoint`.
-
-    Raises:
-        CheckpointError: If it cannot be read.
-    """
-    mapped = map_url(source, url_mapping) if url_mapping else source
-    if mapped.startswith(ADDRESSES):
-        return load_from_source(source, url_mapping=url_mapping)
-    return CheckpointLoader.load_checkpoint(mapped, map_location='cpu', logger='silent')
 
 
 def register() -> None:

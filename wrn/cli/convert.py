@@ -5,13 +5,16 @@ import argparse
 from wrn.checkpoints.convert import TARGETS, convert
 from wrn.checkpoints.formats import FORMATS
 from wrn.cli.publish import add_description_arguments, print_left_out, print_written
+from wrn.zoo.resolve import resolve
 
 HELP = 'convert weights between the formats in which Wide-ResNets are published'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument('checkpoint', help='a path, URL, hf://USER/REPO or wrn://MODEL')
+    parser.add_argument(
+        'checkpoint', help='a path, URL or hf://USER/REPO of weights, or name of a model'
+    )
     parser.add_argument(
         'name',
         nargs='?',
@@ -31,16 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Convert, and say what was found, left out, checked and written."""
-    done = convert(
-        args.checkpoint,
-        args.name,
-        args.to,
-        args.folder,
-        args.key,
-        args.config,
-        args.source,
-        args.license,
-    )
+    config = resolve(args.config).get_config() if args.config else None
+    file = resolve(args.checkpoint, key=args.key).read_weights(key=args.key)
+    done = convert(file, args.name, args.to, args.folder, config, args.source, args.license)
     state_dict = done.weights.state_dict
     kinds = {
         str(v.dtype).removeprefix('torch.') for v in state_dict.values() if v.is_floating_point()

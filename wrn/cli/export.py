@@ -1,11 +1,11 @@
 """``wrn export``: write a network for a runtime."""
 
 import argparse
-from pathlib import Path
 
 from wrn.cli.load_model import load_model
 from wrn.cli.outputs import check_out
 from wrn.deploy.export import FORMATS, export
+from wrn.download import stem_without_hash
 from wrn.utils.errors import WrnError
 
 HELP = 'write a model as a file for a runtime that needs nothing of ours'
@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> None:
         check_out(args.out, f'{args.format} is', (suffix,))
     network = load_model(args.model, args.checkpoint, 'cpu')
     entry = getattr(network, '_metainfo', None)
-    name = entry.name if entry else Path(args.model).stem
+    name = entry.name if entry else stem_without_hash(args.model)
     out = args.out or f'{name}{suffix}'
     check_out(out)
     options = (args.preprocess, args.softmax, args.precision, args.calibration)

@@ -15,6 +15,7 @@ from wrn.config.config_file import config_errors
 from wrn.data.splitting import Splits, find_splits
 from wrn.training.finetune import finetune
 from wrn.utils.errors import WrnError, some
+from wrn.zoo.resolve import resolve
 
 HELP = 'train a pretrained model on a folder of pictures'
 DEFAULT_MODEL = 'wide-resnet50_3rdparty_8xb32_in1k'
@@ -56,7 +57,7 @@ def run(args: argparse.Namespace) -> None:
     splits = find_splits(args.data, seed=args.seed)
     frozen = -1 if args.freeze is None else args.freeze
     cfg = training.finetune_config(
-        splits, args.model, args.checkpoint, args.epochs, frozen, args.seed
+        splits, resolve(args.model), args.checkpoint, args.epochs, frozen, args.seed
     )
     apply_train_options(cfg, args)
     apply_speed_options(cfg, args)

@@ -2,49 +2,77 @@
 
 import argparse
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
 
-from mmengine.config import ConfigDict
+from mmengine.config import Config, ConfigDict
+from mmengine.registry import DefaultScope
+from mmpretrain.registry import MODELS
 from modelindex.models.Model import Model
 from rich.markup import escape
 from rich.table import Table
 
+from wrn.checkpoints.architecture import find_architecture
+from wrn.checkpoints.checkpoint_file import CheckpointFile
+from wrn.checkpoints.formats import FORMATS
 from wrn.cli.tables import print_table
 from wrn.config import model_index
-from wrn.config.config_file import get_test_dataset, read_config
-from wrn.utils.errors import WrnError, did_you_mean
+from wrn.config.config_file import get_test_dataset
+from wrn.models.meta_init import MetaInit
+from wrn.utils.errors import WrnError
+from wrn.utils.files import hash_file
+from wrn.zoo.resolve import ResolvedModel, resolve
 
-HELP = 'show what is known of a model: figures, licence, sources of its weights'
+HELP = 'show what is known of a model: network, figures, licence, where its weights are from'
+_CLASSES = 10  # names of classes that are shown
+
+_Rows = Iterator[tuple[str, str]]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument('name', help='name of a model, here or in torchvision or timm')
+    parser.add_argument(
+        'model',
+        help='name of a model, here or in torchvision or timm, or path of a config, a file of '
+        'weights or an exported file',
+    )
 
 
 def run(args: argparse.Namespace) -> None:
     """Print the card of a model."""
-    entry = model_index.find(args.name)
-    if entry is None:
-        hint = did_you_mean(args.name.lower(), model_index.models(), '; `wrn list` shows all')
-        raise WrnError(f"unknown model '{args.name}'{hint}")
+    resolved = resolve(args.model)
     table = Table(box=None, show_header=False)
     table.add_column(style='bold', no_wrap=True)
     table.add_column(no_wrap=True)
-    for key, value in _card(entry):
+    for key, value in _card(resolved):
         table.add_row(key, escape(value))
     print_table(table)
 
 
-def _card(entry: Model) -> Iterator[tuple[str, str]]:
+def _card(resolved: ResolvedModel) -> _Rows:
+    if resolved.kind == 'name' and resolved.entry:
+        yield from _describe_entry(resolved.entry, resolved.get_config())
+    elif resolved.file:
+        yield from _describe_weights(resolved, resolved.file)
+    elif resolved.kind == 'exported':
+        yield from _describe_exported(resolved)
+    else:
+        config = resolved.get_config()
+        yield 'config', resolved.name
+        yield from _describe_network(config)
+        yield 'images', _describe_preprocessing(config)
+        yield 'weights', resolved.checkpoint or 'none: config only'
+
+
+def _describe_entry(entry: Model, config: Config) -> _Rows:
     metadata = entry.metadata.data
     yield 'model', entry.name
     if names := model_index.aliases(entry):
         yield 'elsewhere', '\n'.join(names)
     yield 'params', f'{metadata["Parameters"]:,}'
-    pipeline = get_test_dataset(read_config(entry.config)).pipeline
     yield 'FLOPs', f'{metadata["FLOPs"] / 1e9:.3g} G multiply-adds'
-    yield 'pictures', ', '.join(filter(None, map(_describe, pipeline)))
+    yield 'images', _describe_preprocessing(config)
     for result in entry.results:
         for metric, value in (result.metrics or {}).items():
             figure = metric.removesuffix(' Accuracy').lower().replace(' ', '-')
@@ -56,11 +84,66 @@ def _card(entry: Model) -> Iterator[tuple[str, str]]:
     if licence := entry.data.get('License'):
         yield 'licence', licence
     yield 'weights', '\n'.join(model_index.sources(entry)) or entry.weights or 'none: config only'
-    yield 'config', os.path.relpath(entry.config, model_index.root())
+    yield 'config', os.path.relpath(str(config.filename), model_index.root())
 
 
-def _describe(transform: ConfigDict) -> str | None:
-    """Say what a step of the test pipeline does to a picture's size."""
+def _describe_weights(resolved: ResolvedModel, file: CheckpointFile) -> _Rows:
+    weights, meta = file.weights, file.weights.meta
+    yield 'file', f'{file.path or file.source}'
+    if file.entry:
+        yield 'model', file.entry.name
+    if weights.format:
+        yield 'format', FORMATS[weights.format].TITLE
+    yield 'network', str(find_architecture(weights.state_dict, resolved.name))
+    yield 'params', f'{sum(v.numel() for k, v in weights.state_dict.items() if _learns(k)):,}'
+    if classes := (meta.get('dataset_meta') or {}).get('classes'):
+        yield 'classes', _list(classes)
+    try:
+        config = resolved.get_config()
+    except WrnError as error:
+        yield 'images', f'unknown: {error}'
+    else:
+        yield 'images', _describe_preprocessing(config)
+    yield 'provenance', meta.get('source') or 'unknown'
+    yield 'licence', meta.get('license') or 'unknown'
+    if file.path:
+        yield 'SHA-256', hash_file(file.path)
+
+
+def _describe_exported(resolved: ResolvedModel) -> _Rows:
+    network: Any = resolved.network
+    path, metadata = Path(resolved.name), network.metadata
+    yield 'file', str(path)
+    yield 'model', metadata.model
+    yield 'input', f'{metadata.dtype}, {metadata.layout}, {metadata.channel_order}'
+    yield 'output', 'probabilities' if metadata.softmax else 'scores'
+    yield 'precision', metadata.precision
+    yield 'classes', _list(metadata.classes) if metadata.classes else str(metadata.num_classes)
+    yield 'images', _describe_preprocessing(resolved.get_config())
+    yield 'SHA-256', hash_file(path)
+
+
+def _describe_network(config: Config) -> _Rows:
+    backbone, head = config.model.get('backbone') or {}, config.model.get('head') or {}
+    options = ('depth', 'widen_factor', 'drop_rate')
+    parts = [f'{option} {backbone[option]}' for option in options if option in backbone]
+    yield 'network', ', '.join([str(backbone.get('type')), *parts])
+    if 'num_classes' in head:
+        yield 'classes', str(head['num_classes'])
+    with DefaultScope.overwrite_default_scope('mmpretrain'), MetaInit():
+        network = MODELS.build(config.model)
+    yield 'params', f'{sum(parameter.numel() for parameter in network.parameters()):,}'
+
+
+def _describe_preprocessing(config: Config) -> str:
+    steps = filter(None, map(_describe_step, get_test_dataset(config).pipeline))
+    preprocessor = config.get('data_preprocessor') or config.model.get('data_preprocessor') or {}
+    values = [f'{key} {list(preprocessor[key])}' for key in ('mean', 'std') if key in preprocessor]
+    return ', '.join(steps) + ''.join(f'\n{value}' for value in values)
+
+
+def _describe_step(transform: ConfigDict) -> str | None:
+    """Say what a step of the test pipeline does to an image's size."""
     how = f'{transform.get("interpolation", "bilinear")}, {transform.get("backend", "cv2")}'
     match transform.type:
         case 'ResizeEdge':
@@ -68,5 +151,17 @@ def _describe(transform: ConfigDict) -> str | None:
         case 'Resize':
             return f'to {"x".join(map(str, transform.scale))} ({how})'
         case 'CenterCrop':
-            return f'centre {transform.crop_size}x{transform.crop_size}'
+            size = transform.crop_size
+            height, width = (size, size) if isinstance(size, int) else size
+            return f'centre {height}x{width}'
     return None
+
+
+def _learns(key: str) -> bool:
+    return not key.endswith(('running_mean', 'running_var', 'num_batches_tracked'))
+
+
+def _list(classes: Sequence[str]) -> str:
+    """Count classes, and name the first in the order of their labels."""
+    more = ', ...' if len(classes) > _CLASSES else ''
+    return f'{len(classes)}: {", ".join(classes[:_CLASSES])}{more}'

@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.progress import track
 
 from wrn import training
-from wrn.cli.runner_options import add_settings_argument, apply_settings
-from wrn.config.config_file import config_errors, read_config
+from wrn.cli.runner_options import add_settings_argument, apply_settings, read_runnable
+from wrn.config.config_file import config_errors
 from wrn.utils.errors import WrnError
 
 HELP = 'train on one small batch, and say whether the set-up learns it by heart'
@@ -28,7 +28,7 @@ def run(args: argparse.Namespace) -> None:
     for option, value, least in (('--batch-size', args.batch_size, 2), ('--steps', args.steps, 1)):
         if value < least:
             raise WrnError(f'{option} {value}: must be at least {least}')
-    cfg = read_config(args.config)
+    cfg = read_runnable(args.config)
     with config_errors(cfg.filename):
         apply_settings(cfg, args)
     cfg.launcher, cfg.log_level = 'none', 'WARNING'

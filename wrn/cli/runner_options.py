@@ -13,14 +13,15 @@ from wrn.config.config_file import (
     check_keys,
     config_errors,
     get_test_dataset,
-    read_config,
     set_default,
 )
 from wrn.data import skip_unreadable
 from wrn.training import LOG_BACKENDS, add_log_backend, has_accelerator, use_mixed_precision
 from wrn.training.evaluation import REPORT_METRICS, add_metrics
 from wrn.training.evaluation.predictions import SUFFIXES
+from wrn.training.test_config import make_test_config
 from wrn.utils.errors import WrnError
+from wrn.zoo.resolve import resolve
 
 _RESULTS = {
     'pred': ('predictions are', SUFFIXES),
@@ -91,7 +92,7 @@ def read_train_config(args: Namespace) -> Config:
     Raises:
         WrnError: If the config is wrong, or an option cannot be had.
     """
-    cfg = read_config(args.config)
+    cfg = read_runnable(args.config)
     apply_train_options(cfg, args)
     return cfg
 
@@ -148,10 +149,9 @@ def read_test_config(args: Namespace) -> Config:
         raise WrnError('--out-item says what to write; say where with --out FILE')
     if args.out:
         check_out(args.out, *_RESULTS[args.out_item or 'pred'])
-    cfg = read_config(args.config)
+    cfg = make_test_config(resolve(args.model), args.checkpoint)
     with config_errors(cfg.filename):
         _apply_common_options(cfg, args)
-        cfg.load_from = args.checkpoint
         if args.amp:
             cfg.test_cfg = dict(cfg.test_cfg or {}, fp16=True)
         if args.show or args.show_dir is not None:
@@ -169,6 +169,27 @@ def read_test_config(args: Namespace) -> Config:
             make_folder('--report', args.report)
             cfg.test_evaluator = add_metrics(cfg.get('test_evaluator'), *REPORT_METRICS)
     return cfg
+
+
+def read_runnable(model: str) -> Config:
+    """Read the config of a model that says how to train it.
+
+    Args:
+        model: What :func:`wrn.zoo.resolve.resolve` takes.
+
+    Returns:
+        The config.
+
+    Raises:
+        WrnError: If there is no such model, or it is a file, which does not say how to train.
+    """
+    resolved = resolve(model)
+    if resolved.kind not in ('name', 'config'):
+        raise WrnError(
+            f'{model}: a file does not say how to train; give a config, or the file to '
+            '`wrn finetune DATA_FOLDER --model FILE`'
+        )
+    return resolved.get_config()
 
 
 def apply_settings(cfg: Config, args: Namespace) -> None:

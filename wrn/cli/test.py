@@ -13,7 +13,6 @@ from wrn.cli.backend_options import (
 from wrn.cli.runner_options import add_common_arguments, read_test_config
 from wrn.cli.speed_options import add_speed_arguments, apply_speed_options
 from wrn.cli.tables import print_report
-from wrn.config import model_index
 from wrn.training.evaluation import CONFUSION, Report
 from wrn.utils.errors import WrnError
 
@@ -22,11 +21,15 @@ HELP = "measure a model's accuracy"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument('config', help='path of a config, or name of a model')
+    parser.add_argument(
+        'model',
+        metavar='MODEL',
+        help='name of a model, or path of a config, a file of weights or an exported file',
+    )
     parser.add_argument(
         'checkpoint',
         nargs='?',
-        help='weights: a path or URL (default, for the name of a model: its own)',
+        help='weights: a path or URL (default: those of the name or the file)',
     )
     parser.add_argument('--out', metavar='FILE', help='write the results here')
     parser.add_argument(
@@ -59,11 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Test the model of the config with the checkpoint."""
-    if args.checkpoint is None:
-        entry = model_index.find(args.config)
-        if entry is None or entry.weights is None:
-            raise WrnError(f'{args.config}: a config has no weights; give a checkpoint after it')
-        args.checkpoint = entry.weights
+    show_log()
     cfg = read_test_config(args)
     apply_speed_options(cfg, args)
     check_backend_arguments(args)
@@ -73,7 +72,6 @@ def run(args: argparse.Namespace) -> None:
             raise WrnError(
                 '--tta, --amp and --compile: are for eager; leave out --backend and --precision'
             )
-        show_log()
         engine = training.EngineHook(args.backend, args.precision, args.calibration)
     result = training.test(cfg, args.out, args.out_item, engine)
     if CONFUSION in result.metrics and is_main_process():  # of --report, or of the config

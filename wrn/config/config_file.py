@@ -24,41 +24,11 @@ _UNREGISTERED = re.compile(r'(\S+) is not in the (?:\S+::)?([\w ]+) registry')
 _UNREADABLE = re.compile(r'failed to load image: (.+)')
 
 
-def find_config(config: str | PathLike) -> Path:
-    """Find a config file.
-
-    Args:
-        config: Its path, the path of one that this package ships (``configs/wrn/...``), or the
-            name of a model.
-
-    Returns:
-        The path of the file.
-
-    Raises:
-        WrnError: If there is none.
-    """
-    path = Path(config)
-    if path.is_file():
-        return path
-    if entry := model_index.find(str(config)):
-        return Path(entry.config)
-    if (shipped := model_index.root() / path).is_file():
-        return shipped
-    paths = [
-        str(file.relative_to(model_index.root()))
-        for file in model_index.root().glob('configs/wrn/*.py')
-    ]
-    hint = did_you_mean(
-        str(config), [*paths, *model_index.models()], '; give the path of a .py config'
-    )
-    raise WrnError(f'{config}: there is no such config file or model{hint}')
-
-
-def read_config(config: str | PathLike) -> Config:
+def read_config(path: str | PathLike) -> Config:
     """Read a config file.
 
     Args:
-        config: What :func:`find_config` takes.
+        path: Its path, or that of one which this package ships (``configs/wrn/...``).
 
     Returns:
         The config, with what its ``_base_`` files say merged in.
@@ -66,9 +36,14 @@ def read_config(config: str | PathLike) -> Config:
     Raises:
         WrnError: If there is no such file, or it is not a valid config.
     """
-    path = find_config(config)
-    with config_errors(path):
-        return Config.fromfile(path)
+    found = path if Path(path).is_file() else model_index.find_config(str(path))
+    if found is None:
+        paths = model_index.root().glob('configs/wrn/*.py')
+        known = [str(file.relative_to(model_index.root())) for file in paths]
+        hint = did_you_mean(str(path), known, '; give the path of a .py config')
+        raise WrnError(f'{path}: there is no such config file{hint}')
+    with config_errors(found):
+        return Config.fromfile(found)
 
 
 @contextlib.contextmanager
@@ -231,6 +206,12 @@ def get_test_dataset(cfg: Config) -> ConfigDict:
             'pictures are prepared'
         )
     return dataset
+
+
+def get_dataset_type(cfg: Config) -> str:
+    """Return the name of the type of the dataset that a config tests with; empty if it has none."""
+    kind = _test_dataset(cfg).get('type') or ''
+    return kind.rpartition('.')[2] if isinstance(kind, str) else kind.__name__
 
 
 def _test_dataset(cfg: Config) -> Any:

@@ -43,7 +43,7 @@ def models() -> dict[str, Model]:
 
 
 def find(name: str) -> Model | None:
-    """Find a model by its name here, or the one that its weights have elsewhere.
+    """Find a model by its name here, or by the name of its weights elsewhere.
 
     Args:
         name: Such as ``wide-resnet50_3rdparty_8xb32_in1k``, ``timm/wide_resnet50_2.tv_in1k``, or
@@ -56,9 +56,48 @@ def find(name: str) -> Model | None:
     if entry := models().get(name):
         return entry
     for entry in models().values():
-        elsewhere = [other.lower() for other in aliases(entry)]
-        if name in elsewhere or name in [other.partition('/')[2] for other in elsewhere]:
+        if name in _spellings(entry):
             return entry
+    return None
+
+
+def find_several(name: str) -> list[Model]:
+    """Find the models that a name may mean which stands for several weights elsewhere.
+
+    Args:
+        name: The name of a network in torchvision or timm without that of its weights, such as
+            ``wide_resnet50_2``, ``timm/wide_resnet50_2`` or ``Wide_ResNet50_2_Weights.DEFAULT``.
+
+    Returns:
+        Their entries in the index, none if the name is not such a one.
+    """
+    network = name.lower().removesuffix('.default')
+    found = []
+    for entry in models().values():
+        networks = {spelling.partition('.')[0] for spelling in _spellings(entry)}
+        if network in networks | {name.removesuffix('_weights') for name in networks}:
+            found.append(entry)
+    return found
+
+
+def _spellings(entry: Model) -> set[str]:
+    """Return what a model's weights are called elsewhere, with and without the library."""
+    names = [alias.lower() for alias in aliases(entry)]
+    return {*names, *(name.partition('/')[2] for name in names)}
+
+
+def find_config(name: str) -> Path | None:
+    """Find a config that this package ships.
+
+    Args:
+        name: Its path, ``configs/wrn/...``, or its file name without ``.py``.
+
+    Returns:
+        Its path; None if there is none.
+    """
+    for path in (root() / name, root() / 'configs' / 'wrn' / f'{name}.py'):
+        if path.is_file():
+            return path
     return None
 
 

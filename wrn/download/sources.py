@@ -155,6 +155,15 @@ def hash_in_name(url: str) -> str | None:
     return match[1] if match else None
 
 
+def stem_without_hash(url: str) -> str:
+    """Return the name of a file without its extension, and without the hash that it ends in.
+
+    Args:
+        url: Its URL, path or name.
+    """
+    return Path(_name(url)).stem.removesuffix(f'-{hash_in_name(url) or ""}')
+
+
 def map_url(url: str, mapping: tuple[str, str]) -> str:
     """Put a mirror's address in the place of another.
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import groupby, islice
 from os import PathLike
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, TypedDict
 
 import mmpretrain
 import numpy as np
@@ -16,8 +16,6 @@ from mmpretrain import ImageClassificationInferencer
 from mmpretrain.structures import DataSample
 from torch import Tensor
 
-from wrn.checkpoints.model_file import is_model_file
-from wrn.config.config_file import CONFIG_SUFFIXES
 from wrn.data.images import (
     EncodedImage,
     ImageLike,
@@ -30,11 +28,36 @@ from wrn.data.images import (
     read_image,
 )
 from wrn.deploy.classifier import deploy, get_own_config
-from wrn.deploy.export import is_exported
-from wrn.utils.errors import ImageReadError, WrnError
+from wrn.inference.records import describe
+from wrn.utils.errors import ImageReadError, WrnError, did_you_mean
 from wrn.zoo.factory import get_model, get_num_classes
+from wrn.zoo.resolve import ModelLike, is_name
 
 _Prepared: TypeAlias = tuple[np.ndarray, dict[str, Any]]
+
+
+class _Scores(TypedDict):
+    pred_scores: np.ndarray
+    pred_label: int
+    pred_score: float
+
+
+class ImageResult(_Scores, total=False):
+    """What :func:`inference_model` returns for an image.
+
+    Attributes:
+        pred_scores: The probability of each class, ``(num_classes,)``, float32.
+        pred_label: The index of the best class.
+        pred_score: Its probability.
+        pred_class: Its name, if the names are known.
+        img_path: Where the image was read from, if it was read from a file or URL.
+        predictions: The ``topk`` best classes, each with ``pred_label``, ``pred_score`` and, if it
+            is known, ``pred_class``; if ``topk`` was given.
+    """
+
+    pred_class: str
+    img_path: str
+    predictions: list[dict[str, Any]]
 
 
 class Batch(NamedTuple):
@@ -77,6 +100,7 @@ class Predictor(ImageClassificationInferencer):
         return_datasamples: bool = False,
         batch_size: int = 1,
         workers: int = 0,
+        topk: int | None = None,
         **kwargs: Any,
     ) -> list[Any]:
         """Classify pictures.
@@ -87,12 +111,11 @@ class Predictor(ImageClassificationInferencer):
                 False.
             batch_size: How many pictures to run at a time. Defaults to 1.
             workers: How many threads prepare pictures ahead. Defaults to 0.
+            topk: How many classes to list under ``predictions``. Defaults to None: no such list.
             **kwargs: ``show_dir`` and the other arguments of mmpretrain's ``visualize``.
 
         Returns:
-            A dict for each picture, in order: ``pred_scores`` ``(num_classes,)``,
-            ``pred_label``, ``pred_score``, ``pred_class`` if the classes are known, and
-            ``img_path`` if it was read from one.
+            The :class:`ImageResult` of each picture, in order.
 
         Raises:
             ImageReadError: If a picture cannot be read.
@@ -104,7 +127,11 @@ class Predictor(ImageClassificationInferencer):
                 raise sample
             samples.append(sample)
         visualization = self.visualize(pictures, samples, **kwargs)
-        return self.postprocess(samples, visualization, return_datasamples)
+        results = self.postprocess(samples, visualization, return_datasamples)
+        if topk and not return_datasamples:
+            for result, sample in zip(results, samples, strict=True):
+                result['predictions'] = describe('', sample, self.classes, topk)['predictions']
+        return results
 
     def stream(
         self, pictures: Iterable[ImageLike], batch_size: int = 1, workers: int = 0
@@ -225,7 +252,7 @@ class Predictor(ImageClassificationInferencer):
 
 
 def inference_model(
-    model: str | PathLike | Config | BaseModel,
+    model: ModelLike,
     inputs: ImageLike | Sequence[ImageLike],
     pretrained: bool | str | PathLike = True,
     device: str | torch.device | None = None,
@@ -233,54 +260,91 @@ def inference_model(
     backend: str = 'eager',
     precision: str = 'float32',
     calibration: ImageLike | Sequence[ImageLike] | None = None,
+    *,
+    topk: int | None = None,
+    batch_size: int = 1,
+    workers: int = 0,
+    return_datasamples: bool = False,
     **kwargs: Any,
 ) -> Any:
-    """Classify pictures with a model, as :func:`mmpretrain.inference_model` does.
+    """Classify images with a model, as :func:`mmpretrain.inference_model` does.
 
     Args:
-        model: The name of a model, a model, a config, the path of a config or of weights that
-            hold one, or a file that ``wrn export`` wrote. A model that is asked again by name, with
-            its own weights, is not built again. One of another task goes to
+        model: What :func:`wrn.zoo.resolve.resolve` takes: the name of a model, a model, a config,
+            the path of a config, or a file of weights or an exported file. A model that is named
+            again, with its own weights, is not built again. One of another task goes to
             :func:`mmpretrain.inference_model`, with the inputs and ``kwargs``.
-        inputs: A path, URL, array, PIL picture, folder, glob pattern, or a sequence of these.
-        pretrained: As for :func:`wrn.get_model`. Defaults to True. Of no effect on a model.
+        inputs: A path, URL, array, PIL image, folder, glob pattern, or a sequence of these.
+        pretrained: As for :func:`wrn.get_model`. Defaults to True. Of no effect on a built model.
         device: Where to run. Defaults to None: the accelerator if there is one, or where the
             given model is.
-        classes: The names of the classes. Defaults to None, those that came with the weights.
-        backend: What runs the network, as for :func:`wrn.get_model`. Defaults to ``'eager'``. An
-            engine for a given model is built at each call; for many, take one from
-            :func:`wrn.get_model`.
-        precision: What it computes in, as for :func:`wrn.get_model`. Defaults to ``'float32'``.
-        calibration: Pictures to calibrate ``precision='int8'`` with. Defaults to None.
-        **kwargs: ``batch_size``, ``workers``, ``return_datasamples``, ``show_dir`` and the other
-            arguments of :class:`Predictor`'s call.
+        classes: The names of the classes. Defaults to None: those that came with the weights.
+        backend: What runs the network, as for :func:`wrn.get_model`. Defaults to ``'eager'``. For
+            a built model the engine is built at each call; for many calls, take a model with an
+            engine from :func:`wrn.get_model`.
+        precision: What the backend computes in, as for :func:`wrn.get_model`. Defaults to
+            ``'float32'``.
+        calibration: Images to calibrate ``precision='int8'`` with. Defaults to None.
+        topk: How many classes to list under ``predictions``, the best first. Defaults to None: no
+            such list.
+        batch_size: How many images to run at a time. Defaults to 1.
+        workers: How many threads decode images ahead. Defaults to 0.
+        return_datasamples: Whether to return mmpretrain's ``DataSample`` objects. Defaults to
+            False.
+        **kwargs: ``show_dir`` and the other arguments of mmpretrain's ``visualize``; for a model of
+            another task, the arguments of its inferencer.
 
     Returns:
-        The result of a single picture, as of :class:`Predictor`, or a list of results if the
-        inputs are a folder, a pattern or a sequence.
+        The :class:`ImageResult` of a single image, or a list of them if the inputs are a folder, a
+        pattern or a sequence.
 
     Raises:
-        WrnError: If the model or a picture cannot be had.
+        WrnError: If the model or an image is not found or cannot be read.
+        TypeError: If an argument is unknown.
     """
-    of_file = is_model_file(model) or is_exported(model) or str(model).endswith(CONFIG_SUFFIXES)
-    named = isinstance(model, str) and not of_file
-    engine: dict[str, Any] = dict(backend=backend, precision=precision)
-    engine['batch_size'] = kwargs.get('batch_size', 1)
-    if isinstance(model, BaseModel):
-        model = model if device is None else model.to(device)
-        model = deploy(model, calibration=calibration, **engine)
-    elif named and isinstance(pretrained, bool) and calibration is None:
-        model = _get_named_model(
-            str(model).lower(), pretrained, str(device or get_device()), **engine
-        )
-    else:
-        device = device or get_device()
-        model = get_model(model, pretrained, device, calibration=calibration, **engine)
-    entry = getattr(model, '_metainfo', None)
+    network = _get_network(
+        model,
+        pretrained,
+        device,
+        calibration,
+        backend=backend,
+        precision=precision,
+        batch_size=batch_size,
+    )
+    entry = getattr(network, '_metainfo', None)
     if entry and 'Image Classification' not in {result.task for result in entry.results or ()}:
-        return mmpretrain.inference_model(model, inputs, **kwargs)
-    results = Predictor(model, classes)(inputs, **kwargs)
+        return mmpretrain.inference_model(
+            network, inputs, return_datasamples=return_datasamples, batch_size=batch_size, **kwargs
+        )
+    known = {*Predictor.visualize_kwargs, 'topk', 'batch_size', 'workers', 'return_datasamples'}
+    if unknown := kwargs.keys() - known:
+        name = min(unknown)
+        raise TypeError(f"inference_model: unknown argument '{name}'{did_you_mean(name, known)}")
+    results = Predictor(network, classes)(
+        inputs, return_datasamples, batch_size, workers, topk, **kwargs
+    )
     return results if is_many(inputs) else results[0]
+
+
+def _get_network(
+    model: ModelLike,
+    pretrained: bool | str | PathLike,
+    device: str | torch.device | None,
+    calibration: ImageLike | Sequence[ImageLike] | None,
+    **engine: Any,
+) -> BaseModel:
+    if isinstance(model, BaseModel):
+        network = model if device is None else model.to(device)
+        return deploy(network, calibration=calibration, **engine)
+    device = device or get_device()
+    if (
+        isinstance(model, str)
+        and is_name(model)
+        and isinstance(pretrained, bool)
+        and calibration is None
+    ):
+        return _get_named_model(model.lower(), pretrained, str(device), **engine)
+    return get_model(model, pretrained, device, calibration=calibration, **engine)
 
 
 @lru_cache(maxsize=2)

@@ -42,6 +42,8 @@ def check_data_folder(name: str, dataset: ConfigDict, num_classes: int | None) -
     prefix = dataset.get('data_prefix') or split
     if isinstance(prefix, dict):
         prefix = prefix.get('img_path', '')
+    if not (root or prefix or annotations):
+        raise WrnError(f'{key}: names no data; set --cfg-options {key}.data_root=FOLDER')
     folder = Path(root, prefix)
     if not folder.is_dir():
         raise WrnError(

@@ -9,11 +9,10 @@ from typing import Any
 from mmengine.config import Config, ConfigDict
 from mmengine.runner import Runner
 
-from wrn.checkpoints.model_file import is_model_file, read_model_file
-from wrn.config import model_index
 from wrn.config.config_file import get_test_dataset, read_config
 from wrn.data.splitting import Splits
 from wrn.utils.errors import WrnError
+from wrn.zoo.resolve import ResolvedModel
 
 BASE = 'configs/_base_/finetune.py'
 _KEPT = {'custom_imports', *inspect.signature(Runner).parameters}
@@ -23,7 +22,7 @@ _SIDE = 32  # pixels, of networks whose own data sets are of that size
 
 def finetune_config(
     splits: Splits,
-    model: str,
+    model: ResolvedModel,
     checkpoint: str | None = None,
     epochs: int | None = None,
     frozen_stages: int = -1,
@@ -36,7 +35,7 @@ def finetune_config(
 
     Args:
         splits: The pictures; :func:`annotate` lets the data sets read the lists of them.
-        model: The name of a model, the path of a config, or a file of weights that holds one.
+        model: The model to start from.
         checkpoint: The weights to start from. Defaults to None, the model's own.
         epochs: How long to train. Defaults to None, as the base says.
         frozen_stages: How many stages do not learn, with the stem, of 0 alone; -1 for all that
@@ -50,11 +49,10 @@ def finetune_config(
         WrnError: If the model cannot be had, or has no weights to start from.
     """
     cfg = read_config(BASE)
-    origin = read_model_file(model) if is_model_file(model) else read_config(model)
-    entry = model_index.find(model)
-    cfg.load_from = checkpoint or (entry.weights if entry else origin.get('load_from'))
+    origin = model.get_config()
+    cfg.load_from = checkpoint or model.checkpoint
     if not cfg.load_from:
-        raise WrnError(f'{model}: has no weights to start from; give them with --checkpoint')
+        raise WrnError(f'{model.name}: has no weights to start from; give them with --checkpoint')
     cfg.model = _adapt_model(origin, len(splits.classes), frozen_stages)
     own = origin.model.get('data_preprocessor') or origin.get('data_preprocessor')
     cfg.data_preprocessor = deepcopy(own or {})

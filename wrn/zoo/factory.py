@@ -1,10 +1,8 @@
 """Models by name, config or config path."""
 
-import copy
 import warnings
 from collections.abc import Sequence
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 import mmpretrain
@@ -15,22 +13,15 @@ from mmengine.registry import DefaultScope
 from mmpretrain.registry import MODELS
 
 from wrn import models
-from wrn.checkpoints import assign_state_dict, check_state_dict, set_normalization, to_openmmlab
+from wrn.checkpoints import assign_state_dict, check_state_dict, set_normalization
+from wrn.checkpoints.checkpoint_file import CheckpointFile, open_checkpoint
 from wrn.checkpoints.describe import check_backbone
-from wrn.checkpoints.model_file import is_model_file, read_model_file
-from wrn.checkpoints.schemes import load_checkpoint
-from wrn.config import model_index
-from wrn.config.config_file import (
-    CONFIG_SUFFIXES,
-    config_errors,
-    get_dataset_meta,
-    read_config,
-)
+from wrn.config.config_file import config_errors, get_dataset_meta
 from wrn.data.images import ImageLike
 from wrn.deploy.classifier import deploy, get_num_classes
-from wrn.deploy.export import is_exported, load_exported
 from wrn.models.meta_init import MetaInit
-from wrn.utils.errors import RandomWeightsWarning, WrnError, did_you_mean
+from wrn.utils.errors import RandomWeightsWarning, WrnError
+from wrn.zoo.resolve import resolve
 
 
 def get_model(
@@ -86,8 +77,10 @@ def get_model(
     Raises:
         WrnError: If the name is unknown, or the config or the weights are wrong.
     """
-    entry = None
-    if is_exported(model):
+    resolved = resolve(model, device, url_mapping=url_mapping)
+    if resolved.kind == 'model':
+        raise WrnError('model: is built already; give a name, a config or a file')
+    if resolved.kind == 'exported':
         changed = (
             backend != 'eager' or precision != 'float32' or calibration or device_map or kwargs
         )
@@ -97,36 +90,31 @@ def get_model(
                 'scores; give no other weights, backend or options with it, and for features the '
                 'model that it was made of'
             )
-        return load_exported(str(model), device)
-    if isinstance(model, Config):
-        config = copy.deepcopy(model)
-    elif Path(model).suffix in CONFIG_SUFFIXES:
-        config = read_config(model)
-    elif is_model_file(model):
-        config = read_model_file(model)
-    elif entry := copy.deepcopy(model_index.find(str(model))):
-        config = entry.config = read_config(entry.config)
-    else:
-        _check_name(str(model))
+        return resolved.network
+    if resolved.is_upstream:
         weights = str(pretrained) if isinstance(pretrained, PathLike) else pretrained
         network = mmpretrain.get_model(
-            str(model), weights, device, device_map, offload_folder, url_mapping, **kwargs
+            resolved.name, weights, device, device_map, offload_folder, url_mapping, **kwargs
         )
         network._dataset_meta = _fitting_meta(network, network._dataset_meta)
-        if pretrained is True and network._metainfo.weights is None:
+        if pretrained is True and resolved.checkpoint is None:
             _warn_of_random_weights()
         return deploy(network, backend, precision, batch_size, calibration)
-    if pretrained is True:
-        pretrained = (entry.weights if entry else config.get('load_from')) or False
-        if not pretrained:
-            _warn_of_random_weights()
+    config = resolved.get_config()
+    file = None
+    if isinstance(pretrained, str | PathLike):
+        file = open_checkpoint(str(pretrained), url_mapping=url_mapping)
+    elif pretrained and resolved.checkpoint:
+        file = resolved.read_weights(url_mapping)
+    elif pretrained:
+        _warn_of_random_weights()
     with config_errors(config.filename):
         config.merge_from_dict({'model': kwargs})
         config.model.setdefault('data_preprocessor', config.get('data_preprocessor'))
 
     meta: dict[str, Any] = {}
-    if pretrained:
-        network, meta = _build_pretrained(config, str(pretrained), url_mapping)
+    if file:
+        network, meta = _build_pretrained(config, file)
     else:
         network = _build(config)
     if device_map is not None:
@@ -137,7 +125,7 @@ def get_model(
         network.to(device)
     network._dataset_meta = _fitting_meta(network, meta or get_dataset_meta(config))
     network._config = config
-    network._metainfo = entry
+    network._metainfo = resolved.entry if resolved.kind == 'name' else None
     return deploy(network.eval(), backend, precision, batch_size, calibration)
 
 
@@ -146,25 +134,14 @@ def _warn_of_random_weights() -> None:
     warnings.warn(message, RandomWeightsWarning, stacklevel=3)
 
 
-def _check_name(name: str) -> None:
-    """Check that a model of this name exists in mmpretrain; if not, suggest near ones."""
-    known = mmpretrain.list_models()
-    if name.lower() not in known:
-        hint = did_you_mean(name.lower(), known, '; `wrn list` shows the Wide-ResNets')
-        raise WrnError(f"unknown model '{name}'{hint}")
-
-
 def _build(config: Config) -> BaseModel:
     with DefaultScope.overwrite_default_scope('mmpretrain'), config_errors(config.filename):
         return MODELS.build(config.model)
 
 
-def _build_pretrained(
-    config: Config, source: str, url_mapping: tuple[str, str] | None
-) -> tuple[BaseModel, dict[str, Any]]:
+def _build_pretrained(config: Config, file: CheckpointFile) -> tuple[BaseModel, dict[str, Any]]:
     """Build a model with the weights of a file; return it and the file's ``dataset_meta``."""
-    checkpoint = load_checkpoint(source, url_mapping)
-    weights = to_openmmlab(checkpoint, source)
+    weights, source = file.weights, file.source
     network = _build_empty(config) or _build(config)
     fits = check_state_dict(network, weights.state_dict, source, new_head=True)
     check_backbone(weights, config.model.get('backbone') or {}, source)

@@ -69,6 +69,7 @@ def make_classifier(run: Run, metadata: Metadata, path: Path) -> DeployedClassif
         preprocessor = MODELS.build(config.data_preprocessor)
     model = DeployedClassifier(run_inputs, preprocessor, metadata.num_classes, metadata.softmax)
     model.own_threads = getattr(run, 'own_threads', False)
+    model.metadata = metadata
     model._config = config
     model._metainfo = None
     model._dataset_meta = dict(classes=metadata.classes) if metadata.classes else {}

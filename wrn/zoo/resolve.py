@@ -1,0 +1,174 @@
+"""What a model argument means: one answer for every function and command that takes one."""
+
+import copy
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+import mmpretrain
+import torch
+from mmengine.config import Config
+from mmengine.model import BaseModel
+from mmpretrain.apis.model import ModelHub
+from modelindex.models.Model import Model
+
+from wrn.checkpoints.checkpoint_file import CheckpointFile, open_checkpoint
+from wrn.checkpoints.model_file import read_model_config
+from wrn.config import model_index
+from wrn.config.config_file import CONFIG_SUFFIXES, read_config
+from wrn.deploy.export import is_exported, load_exported
+from wrn.utils.errors import WrnError, did_you_mean
+
+ModelLike: TypeAlias = str | PathLike | Config | BaseModel
+Kind: TypeAlias = Literal['name', 'config', 'weights', 'exported', 'model']
+
+_WEIGHTS_SUFFIXES = ('.safetensors', '.pth', '.pt', '.pt7', '.bin', '.ckpt', '.tar')
+
+
+@dataclass(frozen=True)
+class ResolvedModel:
+    """What a model argument means.
+
+    Attributes:
+        kind: ``'name'`` of a model, ``'config'``, file of ``'weights'``, ``'exported'`` file, or
+            built ``'model'``.
+        name: The name of the model, or the path or address of the file, for messages.
+        config: Its config; None for a file of weights, of which :meth:`get_config` makes one, and
+            for a built model that does not know it.
+        entry: Its entry in the model index; None if it has none.
+        checkpoint: The path or address of its own weights; None if it has none.
+        file: The file of weights, which has been read.
+        network: The built model, or the exported file in its runtime.
+    """
+
+    kind: Kind
+    name: str
+    config: Config | None = None
+    entry: Model | None = None
+    checkpoint: str | None = None
+    file: CheckpointFile | None = None
+    network: BaseModel | None = None
+
+    @property
+    def is_upstream(self) -> bool:
+        """Whether it is a name of mmpretrain's own."""
+        return self.kind == 'name' and self.name.lower() not in model_index.models()
+
+    def get_config(self) -> Config:
+        """Return a copy of the config; of a file of weights, the config of the network in it.
+
+        Raises:
+            WrnError: If there is none, or that in the file says more than a file may.
+        """
+        config = self.config
+        if config is None and self.file:
+            config = read_model_config(self.file.weights, self.name)
+            if config is None and self.file.entry:
+                config = read_config(self.file.entry.config)
+        if config is None:
+            raise WrnError(
+                f'{self.name}: does not say what network its weights are of; give the config that '
+                'the weights were trained with, and these as the checkpoint'
+            )
+        return copy.deepcopy(config)
+
+    def read_weights(
+        self, url_mapping: tuple[str, str] | None = None, key: str | None = None
+    ) -> CheckpointFile:
+        """Return its own weights, which are read once.
+
+        Args:
+            url_mapping: As for :func:`wrn.get_model`. Defaults to None.
+            key: The weights to take of several. Defaults to None.
+
+        Raises:
+            WrnError: If it has none, or they cannot be read.
+        """
+        if self.file is not None:
+            return self.file
+        if self.checkpoint is None:
+            raise WrnError(f'{self.name}: there are no pretrained weights')
+        return open_checkpoint(self.checkpoint, key, url_mapping)
+
+
+def resolve(
+    model: ModelLike,
+    device: str | torch.device | None = None,
+    key: str | None = None,
+    url_mapping: tuple[str, str] | None = None,
+) -> ResolvedModel:
+    """Find out what a model argument means.
+
+    These are tried in order: a built model or config; the suffix of an exported file, or of a
+    config; an address; the suffix of weights, or any other existing file; the name of a model,
+    here or by its weights elsewhere; the file name of a shipped config; a name of mmpretrain's own.
+
+    Args:
+        model: A model, a config, a path, an address or a name.
+        device: Where an exported file is to run. Defaults to None, the CPU.
+        key: The weights to take of several in a file. Defaults to None.
+        url_mapping: As for :func:`wrn.get_model`. Defaults to None.
+
+    Returns:
+        What it means. A file is read once, by this call.
+
+    Raises:
+        WrnError: If it means nothing, or several sets of weights, or a file cannot be read.
+    """
+    if isinstance(model, BaseModel):
+        config, entry = (getattr(model, name, None) for name in ('_config', '_metainfo'))
+        return ResolvedModel('model', type(model).__name__, config, entry, network=model)
+    if isinstance(model, Config):
+        name = str(model.filename or 'config')
+        return ResolvedModel('config', name, model, checkpoint=model.get('load_from'))
+    name = str(model)
+    if is_name(name):
+        return _resolve_name(name.removeprefix(model_index.SCHEME))
+    if is_exported(name):
+        network = load_exported(name, device)
+        return ResolvedModel('exported', name, network._config, network=network)
+    if Path(name).suffix in CONFIG_SUFFIXES:
+        return _resolve_config(name)
+    file = open_checkpoint(name, key, url_mapping)
+    return ResolvedModel('weights', name, None, file.entry, name, file)
+
+
+def is_name(model: str) -> bool:
+    """Return whether a string is the name of a model, or ``wrn://NAME``, and not a path or URL."""
+    if model.startswith(model_index.SCHEME):
+        return True
+    is_file = Path(model).suffix in (*CONFIG_SUFFIXES, *_WEIGHTS_SUFFIXES) or Path(model).is_file()
+    return not (is_file or is_exported(model) or '://' in model)
+
+
+def _resolve_config(path: str | PathLike) -> ResolvedModel:
+    config = read_config(path)
+    return ResolvedModel('config', str(path), config, checkpoint=config.get('load_from'))
+
+
+def _resolve_name(name: str) -> ResolvedModel:
+    if entry := copy.deepcopy(model_index.find(name)):
+        config = entry.config = read_config(entry.config)
+        return ResolvedModel('name', entry.name, config, entry, entry.weights)
+    if several := model_index.find_several(name):
+        meanings = '; '.join(
+            f'{entry.name} ({", ".join(model_index.aliases(entry))})' for entry in several
+        )
+        raise WrnError(f'{name}: means several sets of weights; name one of them: {meanings}')
+    if path := model_index.find_config(name):
+        return _resolve_config(path)
+    _check_upstream_name(name)
+    entry = ModelHub.get(name)
+    return ResolvedModel('name', entry.name, entry.config, entry, entry.weights)
+
+
+def _check_upstream_name(name: str) -> None:
+    """Check that mmpretrain has a model of this name; if not, suggest near names."""
+    known = mmpretrain.list_models()
+    if name.lower() in known:
+        return
+    shipped = [path.stem for path in model_index.root().glob('configs/wrn/*.py')]
+    hint = did_you_mean(name.lower(), [*model_index.models(), *shipped])
+    hint = hint or did_you_mean(name.lower(), known, '; `wrn list` shows the Wide-ResNets')
+    raise WrnError(f"unknown model '{name}'{hint}")
