@@ -313,6 +313,7 @@ def test_what_is_never_computed_is_left_out(theirs, prefix, part, tmp_path):
     [
         ('xternalz', 'timm', 'is a format of WideResNet, but .* WideResNetCIFAR, which has .*usb'),
         ('xternalz', 'openmmlab-0.x', 'is a format of WideResNet'),
+        ('xternalz', 'authors', 'is a format of WideResNet, but'),
         ('xternalz', 'deepmind', 'with conv_cfg'),
         ('deepmind', 'xternalz', 'with conv_cfg'),
         ('usb early', 'authors-cifar', 'with activate_before_residual'),

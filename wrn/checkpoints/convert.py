@@ -109,8 +109,7 @@ def convert(
     _check_network(full, weights.state_dict, str(path))
 
     form, usual = FORMATS[TARGETS[to][0]], TARGETS[to][1]
-    converted = form.from_openmmlab(weights.state_dict)
-    _check_target(to, converted, full.model.backbone)
+    converted = _write_format(to, weights.state_dict, full.model.backbone)
     lossless = form is not folded or folded.is_folded(weights.state_dict)
     if lossless:
         _check_same(form.to_openmmlab(converted), weights.state_dict, str(path))
@@ -162,8 +161,10 @@ def _name_of_file(name: str | None, path: Path, entry: Model | None, suffix: str
     return name if name.endswith(SUFFIXES) else name + suffix
 
 
-def _check_target(to: str, converted: Mapping[str, Tensor], backbone: Mapping[str, Any]) -> None:
-    """Check that the format to write means the very network that the weights are of."""
+def _write_format(
+    to: str, state_dict: Mapping[str, Tensor], backbone: Mapping[str, Any]
+) -> dict[str, Tensor]:
+    """Return weights in another format, if that format means the very network of the weights."""
     network = backbone['type']
     only = 'WideResNet' if to == 'openmmlab-0.x' else get_network(TARGETS[to][0])
     if only not in (None, network):
@@ -172,6 +173,7 @@ def _check_target(to: str, converted: Mapping[str, Tensor], backbone: Mapping[st
             f'--to {to}: is a format of {only}, but the weights are of {network}, which has '
             f'{", ".join(others)}'
         )
+    converted: dict[str, Tensor] = FORMATS[TARGETS[to][0]].from_openmmlab(state_dict)
     if difference := find_difference(get_backbone(TARGETS[to][0], converted), backbone):
         option, theirs, ours = difference
         raise WrnError(
@@ -183,6 +185,7 @@ def _check_target(to: str, converted: Mapping[str, Tensor], backbone: Mapping[st
             f'--to {to}: has no place for parts that the network of the weights has, or has others '
             'that it lacks; --to openmmlab takes every network'
         )
+    return converted
 
 
 def _check_network(config: Config, state_dict: Mapping[str, Tensor], path: str) -> None:
