@@ -271,6 +271,13 @@ def test_test_takes_the_formats_too(make_image_folder, folder, run):
     assert 'accuracy/top1: 33.3333' in tested.stdout
 
 
+def test_convert_says_what_a_format_has_no_place_for(capsys):
+    for to, dropped in (('authors-cifar', True), ('xternalz', False)):
+        main(['convert', model_index.models()[DIGITS].weights, '--to', to])
+        line = 'left out: num_batches_tracked, for which this format has no place\n'
+        assert (line in capsys.readouterr().out) == dropped
+
+
 def test_test_takes_weights_of_other_formats_if_the_network_is_theirs(capsys, fails):
     """Those of another activation have the same keys and shapes."""
     digits = model_index.models()[DIGITS]

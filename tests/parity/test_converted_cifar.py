@@ -10,7 +10,7 @@ from torch.nn import functional
 import wrn
 from wrn.checkpoints import read_checkpoint
 from wrn.checkpoints.convert import convert
-from wrn.checkpoints.formats import FORMATS
+from wrn.checkpoints.formats import TARGETS
 from wrn.config.config_file import parse_config
 from wrn.utils.errors import CheckpointError, RandomWeightsWarning, WrnError
 
@@ -237,7 +237,7 @@ def test_the_configs_of_the_documents(checkout, tmp_path):
             if key.endswith('norm1.bias'):
                 weights[key] += 0.5
         path = tmp_path / 'theirs.pth'
-        torch.save(dict(state_dict=FORMATS[form].from_openmmlab(weights)), path)
+        torch.save(dict(state_dict=TARGETS[form].format.from_openmmlab(weights)), path)
         found = wrn.get_model(tmp_path / 'theirs.py', pretrained=path).state_dict()
         assert all(torch.equal(found[key], value) for key, value in weights.items())
         assert convert(str(path), config=str(tmp_path / 'theirs.py'), folder=tmp_path).tensors
@@ -312,7 +312,12 @@ def test_what_is_never_computed_is_left_out(theirs, prefix, part, tmp_path):
     ('name', 'to', 'message'),
     [
         ('xternalz', 'timm', 'is a format of WideResNet, but .* WideResNetCIFAR, which has .*usb'),
-        ('xternalz', 'openmmlab-0.x', 'is a format of WideResNet'),
+        (
+            'xternalz',
+            'openmmlab-0.x',
+            'which has openmmlab, authors-cifar, xternalz, usb, deepmind$',
+        ),
+        ('xternalz', 'authors', 'is a format of WideResNet, but'),
         ('xternalz', 'deepmind', 'with conv_cfg'),
         ('deepmind', 'xternalz', 'with conv_cfg'),
         ('usb early', 'authors-cifar', 'with activate_before_residual'),

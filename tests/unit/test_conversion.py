@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import wrn
 from wrn.checkpoints import check_state_dict, to_openmmlab
 from wrn.checkpoints.architecture import find_architecture
-from wrn.checkpoints.formats import FORMATS, recognise
+from wrn.checkpoints.formats import FORMATS, TARGETS, recognise
 from wrn.utils.errors import CheckpointError
 
 CIFAR = {
@@ -130,7 +130,7 @@ def test_any_wrapping(keys, prefix, dtype, nesting, normalization, others, form)
         checkpoint |= others
         left_out = set(others)
     weights = to_openmmlab(checkpoint, 'w.pth')
-    assert weights.format == ('openmmlab' if form == 'ours' else 'torchvision')
+    assert weights.format.name == ('openmmlab' if form == 'ours' else 'torchvision')
     assert weights.state_dict.keys() == expected.keys()
     assert all(weights.state_dict[key] is value for key, value in expected.items())
     assert weights.key == '.'.join(nesting)
@@ -144,18 +144,18 @@ def test_any_wrapping(keys, prefix, dtype, nesting, normalization, others, form)
 
 
 @settings(deadline=None, max_examples=50)
-@given(st.data(), st.sampled_from(sorted(FORMATS)))
-def test_round_trip_is_bit_identical(keys, data, name):
+@given(st.data(), st.sampled_from(FORMATS))
+def test_round_trip_is_bit_identical(keys, data, form):
     """From each format to OpenMMLab's and back; NaN and infinity are kept, too."""
-    if name == 'authors':
+    if form.name == 'authors':
         state_dict = export(data.draw(st.sampled_from([2, 3])), data.draw(st.integers(0, 99)))
     else:
-        names = map(ours, keys) if name == 'openmmlab' else CIFAR.get(name, keys)
+        names = map(ours, keys) if form.name == 'openmmlab' else CIFAR.get(form.name, keys)
         state_dict = small(names, data.draw(dtypes))
         state_dict[data.draw(st.sampled_from(sorted(state_dict)))].fill_(float('nan'))
-    assert recognise(state_dict) == name
-    there = FORMATS[name].to_openmmlab(state_dict)
-    back = FORMATS[name].from_openmmlab(there)
+    assert recognise(state_dict) is form
+    there = form.to_openmmlab(state_dict)
+    back = form.from_openmmlab(there)
     assert back.keys() == state_dict.keys()
     for key, value in state_dict.items():
         assert back[key].dtype == value.dtype
@@ -186,7 +186,7 @@ def export(convolutions, seed, widths=(4, 8, 16, 32)):
 @settings(deadline=None)
 @given(st.data())
 def test_a_missing_or_extra_key_is_named(keys, network, data):
-    renamed = FORMATS['torchvision'].from_openmmlab(network.state_dict())
+    renamed = TARGETS['torchvision'].format.from_openmmlab(network.state_dict())
     countless = [key for key in renamed if 'num_batches_tracked' not in key]
     missing = data.draw(st.sets(st.sampled_from(countless), max_size=3))
     extra = data.draw(

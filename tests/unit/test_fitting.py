@@ -59,6 +59,13 @@ def test_another_head(model, state_dict):
     assert not check_state_dict(model, state_dict, 'w.pth', new_head=True)
 
 
+@pytest.mark.parametrize('lost', ['head.fc.weight', 'head.fc.bias'])
+def test_a_head_that_has_lost_a_part_is_damaged_and_not_another_head(model, state_dict, lost):
+    del state_dict[lost]
+    with pytest.raises(CheckpointError, match=rf'they lack {lost}'):
+        check_state_dict(model, state_dict, 'w.pth', new_head=True)
+
+
 def test_half_precision_becomes_the_models(model, state_dict):
     half = {k: v.half() if v.is_floating_point() else v for k, v in state_dict.items()}
     assign_state_dict(model, half)

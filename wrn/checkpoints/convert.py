@@ -16,7 +16,8 @@ from wrn.checkpoints import check_state_dict, write_weights
 from wrn.checkpoints.architecture import Architecture, find_architecture
 from wrn.checkpoints.checkpoint_file import CheckpointFile
 from wrn.checkpoints.describe import describe_network
-from wrn.checkpoints.formats import FORMATS, folded, get_backbone, get_network, recognise
+from wrn.checkpoints.formats import FORMATS, TARGETS, recognise
+from wrn.checkpoints.formats.checkpoint_format import CheckpointFormat
 from wrn.checkpoints.network_options import find_difference
 from wrn.checkpoints.publish import Published, describe
 from wrn.checkpoints.writer import SUFFIXES
@@ -25,26 +26,13 @@ from wrn.download import stem_without_hash
 from wrn.models.meta_init import MetaInit
 from wrn.utils.errors import CheckpointError, WrnError, some
 
-# What can be written: the format of the keys, and the suffix that such files usually have. (mmcls
-# 0.x, of OpenMMLab, had no networks for 32x32 pixels.)
-TARGETS = {
-    'openmmlab': ('openmmlab', '.safetensors'),
-    'openmmlab-0.x': ('openmmlab', '.pth'),
-    'torchvision': ('torchvision', '.pth'),
-    'timm': ('torchvision', '.safetensors'),
-    'authors': ('authors', '.pth'),
-    'authors-cifar': ('authors-cifar', '.pth'),
-    'xternalz': ('xternalz', '.pth'),
-    'usb': ('usb', '.pth'),
-    'deepmind': ('deepmind', '.pth'),
-}
-
 
 @dataclass
 class Converted(Published):
     """A file that was converted.
 
     Attributes:
+        format: The format of the file that was read.
         architecture: The network.
         entry: The model whose published weights they are; None if they are of no known file.
         lossless: Whether converting the file back gives the same bits.
@@ -52,6 +40,7 @@ class Converted(Published):
         assumed: What is said of them that neither their file nor the caller says.
     """
 
+    format: CheckpointFormat
     architecture: Architecture
     entry: Model | None
     lossless: bool
@@ -77,7 +66,7 @@ def convert(
         file: The weights, as :func:`wrn.checkpoints.checkpoint_file.open_checkpoint` reads them.
         name: As for :func:`wrn.checkpoints.write_weights`. Defaults to None: that of the model or
             the file, with the suffix that is usual for the format.
-        to: A key of :data:`TARGETS`. Defaults to ``'openmmlab'``.
+        to: A key of :data:`wrn.checkpoints.formats.TARGETS`. Defaults to ``'openmmlab'``.
         folder: Where to write. Defaults to the current one.
         config: The config that says how images are preprocessed. Defaults to None: that of the
             model, if the file is a published one, or the one in the checkpoint, or else that of
@@ -96,18 +85,18 @@ def convert(
     if weights.format is None:
         raise CheckpointError(
             f'{path}: the format of the keys is not known ({some(weights.state_dict)}); known are '
-            + ', '.join(form.TITLE for form in FORMATS.values())
+            + ', '.join(form.title for form in FORMATS)
         )
     architecture = find_architecture(weights.state_dict, str(path))
     full, assumed = describe_network(weights, architecture, str(path), entry, config)
     _check_network(full, weights.state_dict, str(path))
 
-    form, usual = FORMATS[TARGETS[to][0]], TARGETS[to][1]
-    converted = form.from_openmmlab(weights.state_dict)
-    _check_target(to, converted, full.model.backbone)
-    lossless = form is not folded or folded.is_folded(weights.state_dict)
+    form = TARGETS[to].format
+    converted = _write_format(to, weights.state_dict, full.model.backbone)
+    lossless = form.is_lossless(weights.state_dict)
     if lossless:
-        _check_same(form.to_openmmlab(converted), weights.state_dict, str(path))
+        back = form.to_openmmlab(converted)
+        _check_same(back, weights.state_dict, form.drops, str(path))
 
     if entry:
         source = source or (entry.data.get('Converted From') or {}).get('Weights')
@@ -119,15 +108,13 @@ def convert(
         if len(dataset_meta.get('classes') or ()) == architecture.num_classes:
             weights.meta.setdefault('dataset_meta', dataset_meta)
     source = source or weights.meta.get('source') or path.name
-    description = describe(weights.meta, full, source, license)
-    meta: dict[str, Any] | None = description
-    name = _name_of_file(name, path, entry, usual)
-    if to == 'openmmlab-0.x':
-        meta = _as_mmcls(description, name)
-    elif form is not FORMATS['openmmlab'] and name.endswith('.pth'):
-        meta = None  # a plain state dict
+    name = _name_of_file(name, path, entry, TARGETS[to].suffix)
+    meta = form.describe(describe(weights.meta, full, source, license), to, name)
     written = write_weights(folder, name, converted, meta)
-    return Converted(written, weights, meta, architecture, entry, lossless, len(converted), assumed)
+    size = len(converted)
+    return Converted(
+        written, weights, meta, weights.format, architecture, entry, lossless, size, assumed
+    )
 
 
 def _name_of_file(name: str | None, path: Path, entry: Model | None, suffix: str) -> str:
@@ -137,27 +124,31 @@ def _name_of_file(name: str | None, path: Path, entry: Model | None, suffix: str
     return name if name.endswith(SUFFIXES) else name + suffix
 
 
-def _check_target(to: str, converted: Mapping[str, Tensor], backbone: Mapping[str, Any]) -> None:
-    """Check that the format to write means the very network that the weights are of."""
+def _write_format(
+    to: str, state_dict: Mapping[str, Tensor], backbone: Mapping[str, Any]
+) -> dict[str, Tensor]:
+    """Return weights in another format, if that format means the very network of the weights."""
     network = backbone['type']
-    only = 'WideResNet' if to == 'openmmlab-0.x' else get_network(TARGETS[to][0])
+    form, _, only = TARGETS[to]
     if only not in (None, network):
-        others = [n for n in TARGETS if get_network(TARGETS[n][0]) in (None, network)]
+        others = [name for name, other in TARGETS.items() if other.network in (None, network)]
         raise WrnError(
             f'--to {to}: is a format of {only}, but the weights are of {network}, which has '
             f'{", ".join(others)}'
         )
-    if difference := find_difference(get_backbone(TARGETS[to][0], converted), backbone):
+    converted = form.from_openmmlab(state_dict)
+    if difference := find_difference(form.implies(converted).backbone, backbone):
         option, theirs, ours = difference
         raise WrnError(
             f'--to {to}: means a network with {option}={theirs!r}, but that of the weights has '
             f'{ours!r}; --to openmmlab takes every network'
         )
-    if recognise(converted) != TARGETS[to][0]:
+    if recognise(converted) is not form:
         raise WrnError(
             f'--to {to}: has no place for parts that the network of the weights has, or has others '
             'that it lacks; --to openmmlab takes every network'
         )
+    return converted
 
 
 def _check_network(config: Config, state_dict: Mapping[str, Tensor], path: str) -> None:
@@ -167,10 +158,11 @@ def _check_network(config: Config, state_dict: Mapping[str, Tensor], path: str) 
     check_state_dict(network, state_dict, path)
 
 
-def _check_same(back: Mapping[str, Tensor], weights: Mapping[str, Tensor], path: str) -> None:
-    """Check that nothing was lost on the way there and back."""
-    # The authors' export does not count batches; torch fills the counter in.
-    lost = {key for key in weights.keys() ^ back.keys() if 'num_batches_tracked' not in key}
+def _check_same(
+    back: Mapping[str, Tensor], weights: Mapping[str, Tensor], drops: tuple[str, ...], path: str
+) -> None:
+    """Check that converting weights back loses nothing but what the format drops."""
+    lost = {key for key in weights.keys() ^ back.keys() if not key.endswith(drops)}
     lost |= {
         key
         for key in weights.keys() & back.keys()
@@ -178,11 +170,3 @@ def _check_same(back: Mapping[str, Tensor], weights: Mapping[str, Tensor], path:
     }
     if lost:
         raise CheckpointError(f'{path}: not written, since converting would lose {some(lost, 10)}')
-
-
-def _as_mmcls(meta: Mapping[str, Any], name: str) -> dict[str, Any]:
-    if not name.endswith('.pth'):
-        raise WrnError(f'{name}: mmcls 0.x reads .pth only')
-    meta = dict(meta)
-    dataset_meta = meta.pop('dataset_meta', {})
-    return {**meta, 'CLASSES': dataset_meta['classes']} if 'classes' in dataset_meta else meta

@@ -8,7 +8,6 @@ from modelindex.models.Model import Model
 
 from wrn.checkpoints import Weights
 from wrn.checkpoints.architecture import Architecture
-from wrn.checkpoints.formats import deepmind
 from wrn.checkpoints.network_options import check_options, read_options
 from wrn.config.config_file import config_errors, read_config, read_own_config
 from wrn.utils.errors import CheckpointError
@@ -52,11 +51,10 @@ def describe_network(
         check_options(trained_as, options, source)
         _take_preprocessing(full, own)
     elif not entry:
-        meant = weights.backbone or {}
+        meant = weights.implied.backbone or {}
         options = {k: v for k, v in meant.items() if k not in full.model.backbone}
         if not config:
-            assumed = [*_assume_options(weights, architecture, options, source)]
-            assumed += _assume_normalization(weights, architecture, full)
+            assumed = [*_assume(weights, architecture, options, full, source)]
             assumed.append(f"the pictures' size and data set, those of {template}")
     if architecture.backbone.get('in_channels', 3) != 3 and not config:
         raise CheckpointError(
@@ -66,7 +64,7 @@ def describe_network(
     options = {key: value for key, value in options.items() if value is not None}
     with config_errors(full.filename):
         _set_architecture(full, architecture, options)
-    check_options(weights.backbone, full.model.backbone, source)
+    check_options(weights.implied.backbone, full.model.backbone, source)
     return full, assumed
 
 
@@ -82,7 +80,7 @@ def check_backbone(weights: Weights, backbone: Mapping[str, Any], source: str) -
         CheckpointError: If their format, or the config that came with them, says another one.
     """
     own = read_own_config(weights.meta, source)
-    for theirs in (weights.backbone, own and own.model.get('backbone')):
+    for theirs in (weights.implied.backbone, own and own.model.get('backbone')):
         check_options(theirs, backbone, source)
 
 
@@ -94,39 +92,29 @@ def _find_template(architecture: Architecture) -> str:
     return f'configs/wrn/wide-resnet28-10_8xb16_{data}.py'
 
 
-def _assume_options(
-    weights: Weights, architecture: Architecture, options: dict[str, Any], source: str
+def _assume(
+    weights: Weights,
+    architecture: Architecture,
+    options: dict[str, Any],
+    config: Config,
+    source: str,
 ) -> Iterator[str]:
-    """Set the options that nobody tells, and say what they are."""
+    """Set the options and the normalisation that the file does not state, and yield them."""
     backbone = architecture.backbone
-    if backbone['type'] == 'WideResNetCIFAR' and weights.backbone is None:
+    if backbone['type'] == 'WideResNetCIFAR' and weights.implied.backbone is None:
         if 'num_stages' in backbone:
             raise CheckpointError(
                 f'{source}: the weights have {backbone["num_stages"]} stages, and nothing tells '
                 'their strides; give a config that does with --config'
             )
         yield "that the network is the paper's: ReLU, epsilon 1e-5, strides of 1, 2, 2"
-    if 'act_cfg' in options and options['act_cfg'] is None:
-        options['act_cfg'] = deepmind.ACT_CFG
-        yield f'the activation, {deepmind.ACT_CFG["type"]}'
-    if weights.format == 'xternalz' and 'act_cfg' in options:
-        yield "that the network is FixMatch's, since it has norms that were never trained"
-    if weights.format == 'usb' and options['activate_before_residual'] is True:
-        yield "that the network is USB's of now, not TorchSSL's, since all its norms are trained"
-    elif weights.format == 'usb' and backbone.get('conv_bias') is True:
-        yield "that the network is TorchSSL's, since it has norms that were never trained"
-
-
-def _assume_normalization(
-    weights: Weights, architecture: Architecture, config: Config
-) -> Iterator[str]:
-    """Set the normalisation that nobody tells, and say what it is."""
-    if 'normalization' in weights.meta:
-        return
-    preprocessor = config.data_preprocessor
-    if weights.format == 'deepmind':
-        preprocessor.update(deepmind.get_normalization(architecture.num_classes))
-    yield f"the pictures' mean, {preprocessor.mean}, and std, {preprocessor.std}"
+    for assumption in weights.implied.assumptions:
+        options.update(assumption.options)
+        yield assumption.text
+    if 'normalization' not in weights.meta:
+        preprocessor = config.data_preprocessor
+        preprocessor.update(weights.implied.normalization or {})
+        yield f"the pictures' mean, {preprocessor.mean}, and std, {preprocessor.std}"
 
 
 def _take_preprocessing(config: Config, own: Config) -> None:

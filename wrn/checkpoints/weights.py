@@ -6,7 +6,8 @@ from typing import Any
 
 from torch import Tensor
 
-from wrn.checkpoints.formats import FORMATS, get_backbone, recognise
+from wrn.checkpoints.formats import recognise
+from wrn.checkpoints.formats.checkpoint_format import CheckpointFormat, Implied
 from wrn.checkpoints.formats.refused import rejection_reason
 from wrn.checkpoints.unwrap import unwrap
 from wrn.utils.errors import CheckpointError
@@ -23,19 +24,19 @@ class Weights:
         state_dict: The weights.
         meta: ``dataset_meta`` with the names of the classes, ``normalization``, ``cfg`` and the
             like, as far as the checkpoint has them.
-        format: The format that they were in, a key of :data:`wrn.checkpoints.formats.FORMATS`; None
+        format: The format that they were in, one of :data:`wrn.checkpoints.formats.FORMATS`; None
             if it is none of these.
         key: Where they lay in the checkpoint.
         left_out: What else there was in it.
-        backbone: As of :func:`wrn.checkpoints.formats.get_backbone`.
+        implied: What the format implies about their network.
     """
 
     state_dict: dict[str, Tensor]
     meta: dict[str, Any] = field(default_factory=dict)
-    format: str | None = None
+    format: CheckpointFormat | None = None
     key: str = ''
     left_out: list[str] = field(default_factory=list)
-    backbone: dict[str, Any] | None = None
+    implied: Implied = field(default_factory=Implied)
 
 
 def to_openmmlab(checkpoint: Mapping[str, Any], source: str, key: str | None = None) -> Weights:
@@ -63,13 +64,11 @@ def to_openmmlab(checkpoint: Mapping[str, Any], source: str, key: str | None = N
     meta = _read_meta(checkpoint.get('meta'))
     if unwrapped.normalization:
         meta['normalization'] = unwrapped.normalization
-    form = recognise(state_dict)
-    backbone = None
-    if form is not None:
-        backbone = get_backbone(form, state_dict)
-        state_dict = FORMATS[form].to_openmmlab(state_dict)
-    left_out = unwrapped.left_out + unused
-    return Weights(state_dict, meta, form, unwrapped.key, left_out, backbone)
+    weights = Weights(state_dict, meta, None, unwrapped.key, unwrapped.left_out + unused)
+    if form := recognise(state_dict):
+        weights.format, weights.implied = form, form.implies(state_dict)
+        weights.state_dict = form.to_openmmlab(state_dict)
+    return weights
 
 
 def _read_meta(value: Any) -> dict[str, Any]:

@@ -2,8 +2,8 @@
 
 import argparse
 
-from wrn.checkpoints.convert import TARGETS, convert
-from wrn.checkpoints.formats import FORMATS
+from wrn.checkpoints.convert import convert
+from wrn.checkpoints.formats import TARGETS
 from wrn.cli.publish import add_description_arguments, print_left_out, print_written
 from wrn.zoo.resolve import resolve
 
@@ -41,15 +41,16 @@ def run(args: argparse.Namespace) -> None:
     kinds = {
         str(v.dtype).removeprefix('torch.') for v in state_dict.values() if v.is_floating_point()
     }
-    form = FORMATS[done.weights.format or 'openmmlab'].TITLE
-    print(f'read {args.checkpoint}: {form} format, {done.architecture}, {", ".join(sorted(kinds))}')
+    form, dtypes = done.format.title, ', '.join(sorted(kinds))
+    print(f'read {args.checkpoint}: {form} format, {done.architecture}, {dtypes}')
     if done.entry:
         print(f'these are the weights of {done.entry.name}')
     print_left_out(done.weights)
     if done.weights.meta.get('normalization') and done.meta is None:
         print("left out: the input's mean and std, for which this format has no place")
-    if args.to.startswith('authors') and any('num_batches_tracked' in key for key in state_dict):
-        print('left out: num_batches_tracked, for which this format has no place')
+    for ending in TARGETS[args.to].format.drops:
+        if any(key.endswith(ending) for key in state_dict):
+            print(f'left out: {ending}, for which this format has no place')
     for what in done.assumed:
         print(f'not in the file, and so assumed: {what}; --config FILE says otherwise')
     print(f'checked: {len(state_dict)} tensors, no key left over on either side')

@@ -1,23 +1,29 @@
 """DeepMind's robust networks, RobustBench's ``DMWideResNet``.
 
 ``init_conv``, ``layer.{0-2}.block.{i}.{batchnorm_0,conv_0,batchnorm_1,conv_1,shortcut}``,
-``batchnorm`` and ``logits`` (``robustbench/model_zoo/architectures/dm_wide_resnet.py``). They pad
-as TensorFlow does. The activation is not told by the file: all networks of RobustBench have SiLU
-(Swish), the class has ReLU by default.
+``batchnorm`` and ``logits`` (``robustbench/model_zoo/architectures/dm_wide_resnet.py``).
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import ClassVar
 
 from torch import Tensor
 
-from wrn.checkpoints.formats.renaming import Renaming
+from wrn.checkpoints.formats.checkpoint_format import Assumption, Implied
+from wrn.checkpoints.formats.renaming import RenamedFormat
 
-TITLE = "DeepMind's (RobustBench)"
-ACT_CFG = dict(type='SiLU')
 
-_RENAMING = Renaming(
-    {
+class DeepMind(RenamedFormat):
+    """The format of ``DMWideResNet``, which pads as TensorFlow does.
+
+    The files do not state the activation. The class defaults to ReLU, but all networks of
+    RobustBench have SiLU (Swish).
+    """
+
+    name = 'deepmind'
+    title = "DeepMind's (RobustBench)"
+    network = 'WideResNetCIFAR'
+    table: ClassVar[Mapping[str, str]] = {
         'backbone.conv1': 'init_conv',
         'backbone.layer{stage}.{block}.norm1': 'layer.{group}.block.{block}.batchnorm_0',
         'backbone.layer{stage}.{block}.conv1': 'layer.{group}.block.{block}.conv_0',
@@ -27,23 +33,19 @@ _RENAMING = Renaming(
         'backbone.norm': 'batchnorm',
         'head.fc': 'logits',
     }
-)
-to_openmmlab, from_openmmlab = _RENAMING.to_openmmlab, _RENAMING.from_openmmlab
 
+    def recognise(self, state_dict: Mapping[str, Tensor]) -> bool:
+        """Return whether the first convolutions have DeepMind's names."""
+        return 'init_conv.weight' in state_dict and 'layer.0.block.0.conv_0.weight' in state_dict
 
-def recognise(state_dict: Mapping[str, Tensor]) -> bool:
-    """Tell whether the keys are those of DeepMind's network."""
-    return 'init_conv.weight' in state_dict and 'layer.0.block.0.conv_0.weight' in state_dict
-
-
-def backbone(state_dict: Mapping[str, Tensor]) -> dict[str, Any]:
-    """Return the config of the network that the format means, as far as no key or shape says."""
-    return dict(type='WideResNetCIFAR', conv_cfg=dict(type='Conv2dAdaptivePadding'), act_cfg=None)
-
-
-def get_normalization(num_classes: int | None) -> dict[str, list[float]]:
-    """Return the mean and deviation, for pixels to 255, that the class has for its classes."""
-    mean, std = (0.4914, 0.4822, 0.4465), (0.2471, 0.2435, 0.2616)
-    if num_classes == 100:  # CIFAR-100
-        mean, std = (0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762)
-    return dict(mean=[255 * value for value in mean], std=[255 * value for value in std])
+    def implies(self, state_dict: Mapping[str, Tensor]) -> Implied:
+        """Return TensorFlow's padding, RobustBench's activation and the class's normalisation."""
+        mean, std = (0.4914, 0.4822, 0.4465), (0.2471, 0.2435, 0.2616)
+        if len(state_dict.get('logits.weight', ())) == 100:  # CIFAR-100
+            mean, std = (0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762)
+        conv_cfg = dict(type='Conv2dAdaptivePadding')
+        return Implied(
+            dict(type='WideResNetCIFAR', conv_cfg=conv_cfg, act_cfg=None),
+            [Assumption('the activation, SiLU', dict(act_cfg=dict(type='SiLU')))],
+            dict(mean=[255 * value for value in mean], std=[255 * value for value in std]),
+        )

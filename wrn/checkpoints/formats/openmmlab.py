@@ -1,20 +1,46 @@
 """OpenMMLab's state dicts, of mmpretrain and of its predecessor mmcls: this package's own."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from torch import Tensor
 
-TITLE = "OpenMMLab's"
+from wrn.checkpoints.formats.checkpoint_format import CheckpointFormat, Implied, Target
+from wrn.utils.errors import WrnError
 
 
-def recognise(state_dict: Mapping[str, Tensor]) -> bool:
-    """Tell whether the keys are those of an ``ImageClassifier``."""
-    return any(key.startswith('backbone.') for key in state_dict)
+class OpenMMLab(CheckpointFormat):
+    """The format of mmpretrain; ``openmmlab-0.x`` writes mmcls 0.x's metadata beside it."""
 
+    name = 'openmmlab'
+    title = "OpenMMLab's"
+    network = None
 
-def to_openmmlab(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the state dict as it is."""
-    return dict(state_dict)
+    def recognise(self, state_dict: Mapping[str, Tensor]) -> bool:
+        """Return whether any key is that of an ``ImageClassifier``'s backbone."""
+        return any(key.startswith('backbone.') for key in state_dict)
 
+    def to_openmmlab(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return a copy."""
+        return dict(state_dict)
 
-from_openmmlab = to_openmmlab
+    from_openmmlab = to_openmmlab
+
+    def implies(self, state_dict: Mapping[str, Tensor]) -> Implied:
+        """Return nothing: any network of mmpretrain can have this format."""
+        return Implied()
+
+    def targets(self) -> dict[str, Target]:
+        """Return both versions; mmcls 0.x has no networks for 32x32 pixels."""
+        old = Target(self, '.pth', 'WideResNet')
+        return {'openmmlab': Target(self, '.safetensors', None), 'openmmlab-0.x': old}
+
+    def describe(self, meta: dict[str, Any], target: str, name: str) -> dict[str, Any]:
+        """Return the metadata; mmcls 0.x keeps the names of classes under another key."""
+        if target == 'openmmlab':
+            return meta
+        if not name.endswith('.pth'):
+            raise WrnError(f'{name}: mmcls 0.x reads .pth only')
+        meta = dict(meta)
+        dataset_meta = meta.pop('dataset_meta', {})
+        return {**meta, 'CLASSES': dataset_meta['classes']} if 'classes' in dataset_meta else meta

@@ -1,30 +1,47 @@
-"""Rename the keys of a state dict by a table, there and back."""
+"""Formats whose keys are OpenMMLab's under other names."""
 
 import re
 from collections.abc import Mapping
+from typing import ClassVar
 
 from torch import Tensor
 
+from wrn.checkpoints.formats.checkpoint_format import CheckpointFormat
 
-class Renaming:
-    """A table of what parts of a network are called in OpenMMLab's format and in another.
 
-    Args:
-        table: Their name of each part by ours. In both, ``{stage}`` stands for the number of a
-            stage from 1, ``{group}`` for that from 0 and ``{block}`` for that of a block.
+class RenamedFormat(CheckpointFormat):
+    """A format that differs from OpenMMLab's in its keys.
+
+    Attributes:
+        table: The format's name of each part of a network by OpenMMLab's. In both, ``{stage}``
+            stands for the number of a stage from 1, ``{group}`` for that from 0 and ``{block}`` for
+            that of a block.
     """
 
-    def __init__(self, table: Mapping[str, str]) -> None:
-        self._to_ours = [(_pattern(theirs), ours) for ours, theirs in table.items()]
-        self._to_theirs = [(_pattern(ours), theirs) for ours, theirs in table.items()]
+    table: ClassVar[Mapping[str, str]]
 
     def to_openmmlab(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rename their keys to ours; what is not in the table keeps its name."""
-        return {_rename(key, self._to_ours): value for key, value in state_dict.items()}
+        """Rename the keys."""
+        return rename(state_dict, {theirs: ours for ours, theirs in self.table.items()})
 
     def from_openmmlab(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rename our keys to theirs; what is not in the table keeps its name."""
-        return {_rename(key, self._to_theirs): value for key, value in state_dict.items()}
+        """Rename the keys, and leave out those for which the format has no place."""
+        kept = {key: value for key, value in state_dict.items() if not key.endswith(self.drops)}
+        return rename(kept, self.table)
+
+
+def rename(state_dict: Mapping[str, Tensor], table: Mapping[str, str]) -> dict[str, Tensor]:
+    """Rename the keys of a state dict.
+
+    Args:
+        state_dict: The weights.
+        table: The new name of each part by the old one, as in :class:`RenamedFormat`.
+
+    Returns:
+        The weights; keys that are not in the table stay.
+    """
+    rules = [(_pattern(old), new) for old, new in table.items()]
+    return {_rename(key, rules): value for key, value in state_dict.items()}
 
 
 def _pattern(name: str) -> re.Pattern[str]:

@@ -5,27 +5,43 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-TITLE = "torchvision's and timm's"
+from wrn.checkpoints.formats.checkpoint_format import CheckpointFormat, Implied, Target
+
 _BLOCK = re.compile(r'layer\d\.\d+\.(?:conv\d|bn\d|downsample\.[01])\.')
 _BACKBONE, _HEAD = 'backbone.', 'head.'
 
 
-def recognise(state_dict: Mapping[str, Tensor]) -> bool:
-    """Tell whether the keys are mostly those of torchvision's ``ResNet``; some may be lost."""
-    known = sum(bool(_BLOCK.match(key)) for key in state_dict)
-    return known > len(state_dict) / 2
+class Torchvision(CheckpointFormat):
+    """The format of torchvision's ``ResNet``, and of timm's."""
 
+    name = 'torchvision'
+    title = "torchvision's and timm's"
+    network = 'WideResNet'
 
-def to_openmmlab(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the keys to OpenMMLab's."""
-    return {
-        (_HEAD if key.startswith('fc.') else _BACKBONE) + key: value
-        for key, value in state_dict.items()
-    }
+    def recognise(self, state_dict: Mapping[str, Tensor]) -> bool:
+        """Return whether most keys are those of ``ResNet``; a damaged file may have lost some."""
+        known = sum(bool(_BLOCK.match(key)) for key in state_dict)
+        return known > len(state_dict) / 2
 
+    def to_openmmlab(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Put a prefix before each key."""
+        return {
+            (_HEAD if key.startswith('fc.') else _BACKBONE) + key: value
+            for key, value in state_dict.items()
+        }
 
-def from_openmmlab(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename OpenMMLab's keys."""
-    return {
-        key.removeprefix(_BACKBONE).removeprefix(_HEAD): value for key, value in state_dict.items()
-    }
+    def from_openmmlab(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Remove the prefix of each key."""
+        return {
+            key.removeprefix(_BACKBONE).removeprefix(_HEAD): value
+            for key, value in state_dict.items()
+        }
+
+    def implies(self, state_dict: Mapping[str, Tensor]) -> Implied:
+        """Return nothing: networks with other options are saved under the same keys."""
+        return Implied()
+
+    def targets(self) -> dict[str, Target]:
+        """Return the usual files of torchvision and of timm."""
+        suffixes = {'torchvision': '.pth', 'timm': '.safetensors'}
+        return {name: Target(self, suffix, self.network) for name, suffix in suffixes.items()}

@@ -4,50 +4,53 @@
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 from torch import Tensor
 
-from wrn.checkpoints.formats.renaming import Renaming
+from wrn.checkpoints.formats.checkpoint_format import Assumption, Implied
+from wrn.checkpoints.formats.renaming import RenamedFormat
 
-TITLE = "xternalz's (TRADES, RobustBench)"
-
-_BLOCKS = {
+TABLE = {
+    'backbone.conv1': 'conv1',
     'backbone.layer{stage}.{block}.norm1': 'block{stage}.layer.{block}.bn1',
     'backbone.layer{stage}.{block}.conv1': 'block{stage}.layer.{block}.conv1',
     'backbone.layer{stage}.{block}.norm2': 'block{stage}.layer.{block}.bn2',
     'backbone.layer{stage}.{block}.conv2': 'block{stage}.layer.{block}.conv2',
     'backbone.layer{stage}.{block}.downsample': 'block{stage}.layer.{block}.convShortcut',
+    'backbone.norm': 'bn1',
+    'head.fc': 'fc',
 }
-TABLE = {'backbone.conv1': 'conv1', **_BLOCKS, 'backbone.norm': 'bn1', 'head.fc': 'fc'}
-
-_RENAMING = Renaming(TABLE)
-to_openmmlab, from_openmmlab = _RENAMING.to_openmmlab, _RENAMING.from_openmmlab
 
 
-def recognise(state_dict: Mapping[str, Tensor]) -> bool:
-    """Tell whether the keys are those of the family, without the biases of USB's networks."""
-    return 'block1.layer.0.conv1.weight' in state_dict and 'conv1.bias' not in state_dict
+class Xternalz(RenamedFormat):
+    """The format of the family, which FixMatch's networks (kekmodel/FixMatch-pytorch) share."""
 
+    name = 'xternalz'
+    title = "xternalz's (TRADES, RobustBench)"
+    network = 'WideResNetCIFAR'
+    table = TABLE
 
-def backbone(state_dict: Mapping[str, Tensor]) -> dict[str, Any]:
-    """Return the config of the network that the format means, as far as no key or shape says.
+    def recognise(self, state_dict: Mapping[str, Tensor]) -> bool:
+        """Return whether keys are those of the family, without the biases of USB's networks."""
+        return 'block1.layer.0.conv1.weight' in state_dict and 'conv1.bias' not in state_dict
 
-    FixMatch's networks (kekmodel/FixMatch-pytorch) have the same keys.
-    """
-    if not leaves_out_norms(state_dict):
-        return dict(type='WideResNetCIFAR')
-    return dict(
-        type='WideResNetCIFAR',
-        activate_before_residual=[True, False, False],
-        act_cfg=dict(type='LeakyReLU', negative_slope=0.1, inplace=True),
-    )
+    def implies(self, state_dict: Mapping[str, Tensor]) -> Implied:
+        """Return the paper's network, or FixMatch's if norms were never trained."""
+        if not leaves_out_norms(state_dict):
+            return Implied(dict(type='WideResNetCIFAR'))
+        backbone = dict(
+            type='WideResNetCIFAR',
+            activate_before_residual=[True, False, False],
+            act_cfg=dict(type='LeakyReLU', negative_slope=0.1, inplace=True),
+        )
+        reason = "that the network is FixMatch's, since it has norms that were never trained"
+        return Implied(backbone, [Assumption(reason)])
 
 
 def leaves_out_norms(state_dict: Mapping[str, Tensor]) -> bool:
-    """Tell whether the first norms of stages 2 and 3 were never trained, unlike that of stage 1.
+    """Return whether the first norms of stages 2 and 3 were never trained, unlike that of stage 1.
 
-    So it is in networks that activate the input of the first block in the first stage only.
+    Such networks activate the input of the first block in the first stage only.
     """
     trained = [
         f'block{stage}.layer.0.bn1.{name}' in state_dict

@@ -14,7 +14,7 @@ from wrn.data.images import ImageLike
 from wrn.deploy.engines import Difference
 from wrn.deploy.engines.verify import check, compare, find_tolerance
 from wrn.deploy.export.exported_network import Exportable, Reference
-from wrn.deploy.export.format import Content, companions
+from wrn.deploy.export.format import Content
 from wrn.deploy.export.formats import FORMATS
 from wrn.deploy.export.metadata import ExportError, Metadata, describe_model
 from wrn.utils.errors import WrnError
@@ -89,7 +89,7 @@ def export(
         [reference.make_inputs(part) for part in parts],
     )
     target = Path(out).resolve()
-    *others, _ = companions(target)
+    *others, _ = kind.files(target)
     if others and others[0].exists() and not target.exists():
         raise ExportError(
             f'{others[0]}: stands where the weights of {target.name} are to be; name another --out'
@@ -107,12 +107,12 @@ def export(
             difference = compare(reference.run_file(kind.load_written(path)), reference, pixels)
             tolerance = find_tolerance(precision, torch.device('cpu'))
             check(difference, f'--format {format}', precision, tolerance)
-            for part in companions(path):
+            for part in kind.files(path):
                 with part.open('rb+') as file:
                     os.fsync(file.fileno())
-            for part, place in zip(companions(path), companions(target), strict=True):
+            for part, place in zip(kind.files(path), kind.files(target), strict=True):
                 part.replace(place)
             sync_folder(target.parent)
     except OSError as error:
         raise WrnError(f'{out}: cannot be written ({error.strerror or error})') from error
-    return Exported(companions(Path(out)), metadata, difference)
+    return Exported(kind.files(Path(out)), metadata, difference)

@@ -1,9 +1,9 @@
 """What all formats of exported files have in common."""
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import ClassVar, NamedTuple, TypeAlias
+from typing import ClassVar, NamedTuple, Protocol, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -28,7 +28,7 @@ class Content(NamedTuple):
     """Inputs to calibrate ``'int8'`` with."""
 
 
-class Format(ABC):
+class Format(Protocol):  # mypy reports what a subclass of a protocol leaves out
     """A format of exported files.
 
     Attributes:
@@ -66,6 +66,10 @@ class Format(ABC):
             The network as a function.
         """
 
+    def files(self, path: Path) -> list[Path]:
+        """Return the files that belong to an exported file, itself last."""
+        return [path]
+
     def missing(self) -> str | None:
         """Tell what lacks here to write and run such files; None if nothing does."""
         return missing_packages(*self.requires)
@@ -92,8 +96,3 @@ class ReadableFormat(Format):
     def load_written(self, path: Path) -> Run:
         """Load a file that this process has written."""
         return self.load(path, torch.device('cpu'))[0]
-
-
-def companions(path: Path) -> list[Path]:
-    """Return the files that belong to an exported file, itself last."""
-    return [path.with_suffix('.bin'), path] if path.suffix == '.xml' else [path]

@@ -42,6 +42,10 @@ class OpenVINOFormat(ReadableFormat):
         digest = hash_file(path.with_suffix('.bin'))
         path.write_bytes(path.read_bytes().replace(_PLACE.encode(), digest.encode()))
 
+    def files(self, path: Path) -> list[Path]:
+        """Return the weights, and the network."""
+        return [path.with_suffix('.bin'), path]
+
     def load(self, path: Path, device: torch.device) -> tuple[Run, str | None]:
         """Load a file in OpenVINO."""
         if lacking := OpenVINOEngine.missing(device):

@@ -1,0 +1,125 @@
+"""What holds for every checkpoint format, including those still to be added."""
+
+from itertools import product
+
+import pytest
+import torch
+
+import wrn
+from wrn.checkpoints.formats import FORMATS, TARGETS, recognise
+from wrn.checkpoints.writer import SUFFIXES
+
+IMAGENET = dict(type='WideResNet', widen_factor=0.25)
+CIFAR = dict(type='WideResNetCIFAR', widen_factor=1, depth=10)
+NETWORKS = [
+    dict(**IMAGENET, depth=18),
+    dict(**IMAGENET, depth=50),
+    CIFAR,
+    dict(**CIFAR, conv_bias=True),
+    dict(**CIFAR, conv_bias='stem'),
+    dict(**CIFAR, conv_bias=True, num_stages=4, strides=(2, 2, 2, 2)),
+]
+META = dict(source='x', dataset_meta=dict(classes=['a', 'b']))
+
+
+def random_weights(backbone, trained=True):
+    """Weights of a network; if it is not trained, the first norm of stages 2 and up is as new."""
+    generator = torch.Generator().manual_seed(0)
+    network = build(backbone)
+    for name, value in network.state_dict().items():
+        is_new = name.startswith(('layer2.0.norm1', 'layer3.0.norm1')) and not trained
+        if value.is_floating_point() and not is_new:
+            value.copy_(torch.rand(value.shape, generator=generator))
+    weights = {f'backbone.{name}': value for name, value in network.state_dict().items()}
+    return {**weights, 'head.fc.weight': torch.randn(7, 9), 'head.fc.bias': torch.randn(7)}
+
+
+def build(backbone):
+    arguments = dict(backbone)
+    return getattr(wrn, arguments.pop('type'))(**arguments)
+
+
+def same_bits(a, b):
+    return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
+
+
+@pytest.fixture(scope='module', params=FORMATS, ids=lambda form: form.name)
+def form(request):
+    return request.param
+
+
+@pytest.fixture(scope='module')
+def written(form):
+    """Networks that the format has a place for: config, weights, and these in the format."""
+    found = []
+    for backbone, trained in product(NETWORKS, [True, False]):
+        if form.network in (None, backbone['type']):
+            ours = random_weights(backbone, trained)
+            theirs = form.from_openmmlab(ours)
+            if recognise(theirs) is form:
+                found.append((backbone, ours, theirs))
+    assert found
+    return found
+
+
+def test_names_and_titles_are_given_and_no_others(form):
+    assert form.title.strip()
+    assert form.network in (None, 'WideResNet', 'WideResNetCIFAR')
+    assert [other.name for other in FORMATS].count(form.name) == 1
+    assert [other.title for other in FORMATS].count(form.title) == 1
+
+
+def test_it_can_be_written(form):
+    targets = form.targets()
+    assert form.name in targets
+    for name, target in targets.items():
+        assert TARGETS[name] == target  # no other format has a target of this name
+        assert target.format is form
+        assert target.suffix in SUFFIXES
+        assert form.network in (None, target.network)
+        meta = form.describe(META, name, f'x{target.suffix}')
+        assert meta is None or meta['source'] == 'x'
+        assert meta is not None or target.suffix == '.pth'
+
+
+def test_no_other_format_recognises_it(form, written):
+    for _, _, theirs in written:
+        assert [other for other in FORMATS if other.recognise(theirs)] == [form]
+
+
+def test_what_it_writes_comes_back_bit_for_bit(form, written):
+    for _, _, theirs in written:
+        back = form.to_openmmlab(theirs)
+        assert form.is_lossless(back)
+        assert same_bits(form.from_openmmlab(back), theirs)
+
+
+def test_it_loses_what_it_says_and_nothing_else(form, written):
+    for _, ours, theirs in written:
+        kept = {key: value for key, value in ours.items() if not key.endswith(form.drops)}
+        back = form.to_openmmlab(theirs)
+        assert back.keys() == kept.keys()
+        assert same_bits(back, kept) == form.is_lossless(ours)
+
+
+def test_what_it_drops_is_in_networks(form, written):
+    for ending in form.drops:
+        assert any(key.endswith(ending) for _, ours, _ in written for key in ours)
+
+
+def test_the_network_that_it_implies_takes_the_weights(form, written):
+    for backbone, ours, theirs in written:
+        implied = form.implies(theirs)
+        options = dict(implied.backbone or {})
+        assert options.get('type', backbone['type']) == backbone['type']
+        unknown = {option for option, value in options.items() if value is None}
+        for assumption in implied.assumptions:
+            assert assumption.text.strip()
+            assert assumption.options.keys() <= unknown
+            options.update(assumption.options)
+        assert None not in options.values()  # what is unknown is assumed
+        shapes = {key: value.shape for key, value in ours.items() if not key.startswith('head.')}
+        network = build({**backbone, **options})
+        assert shapes == {f'backbone.{k}': v.shape for k, v in network.state_dict().items()}
+        for values in (implied.normalization or {}).values():
+            assert len(values) == 3
