@@ -15,7 +15,6 @@ from rich.table import Table
 
 from wrn.checkpoints.architecture import find_architecture
 from wrn.checkpoints.checkpoint_file import CheckpointFile
-from wrn.checkpoints.formats import FORMATS
 from wrn.cli.tables import print_table
 from wrn.config import model_index
 from wrn.config.config_file import get_test_dataset
@@ -93,7 +92,7 @@ def _describe_weights(resolved: ResolvedModel, file: CheckpointFile) -> _Rows:
     if file.entry:
         yield 'model', file.entry.name
     if weights.format:
-        yield 'format', FORMATS[weights.format].TITLE
+        yield 'format', weights.format.title
     yield 'network', str(find_architecture(weights.state_dict, resolved.name))
     yield 'params', f'{sum(v.numel() for k, v in weights.state_dict.items() if _learns(k)):,}'
     if classes := (meta.get('dataset_meta') or {}).get('classes'):
