@@ -166,7 +166,7 @@ def test_what_must_be_given(capsys, left_out):
     assert left_out.replace('pictures', 'inputs') in capsys.readouterr().err.splitlines()[-1]
 
 
-@pytest.mark.parametrize('command', ['predict pictures', 'features pictures --model'])
+@pytest.mark.parametrize('command', ['predict pictures', 'features pictures --model', 'test'])
 def test_without_pyarrow(fails, monkeypatch, command):
     monkeypatch.setattr('importlib.util.find_spec', lambda name: None)
     model = [] if 'predict' in command else [DIGITS]

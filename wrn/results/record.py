@@ -19,7 +19,12 @@ class Prediction(TypedDict, total=False):
 class Record(TypedDict, total=False):
     """The results for one image. Only the keys that apply to it are present."""
 
+    sample_idx: int
+    """Its position in the dataset, if it is part of one."""
     img_path: str
+    gt_label: int
+    """The ground truth, and the name of that class."""
+    gt_class: str
     error: str
     """Why it could not be read; there are no results then."""
     predictions: list[Prediction]

@@ -29,22 +29,27 @@ def check_parquet(out: str | Path) -> None:
         raise WrnError(f'{out}: {missing}')
 
 
-def write_predictions(out: str | Path, records: Iterable[Record], topk: int) -> None:
+def write_predictions(
+    out: str | Path, records: Iterable[Record], topk: int, truth: bool = False
+) -> None:
     """Write predictions to a file, which appears when it is complete.
 
     Args:
         out: The file. Its suffix, one of :data:`SUFFIXES`, determines the format.
         records: As for :func:`write_records`.
         topk: As for :func:`write_records`.
+        truth: As for :func:`write_records`. Defaults to False.
 
     Raises:
         WrnError: If the file cannot be written.
     """
     with write_atomically(out) as file:
-        write_records(records, file, Path(out).suffix, topk)
+        write_records(records, file, Path(out).suffix, topk, truth)
 
 
-def write_records(records: Iterable[Record], file: IO[bytes], suffix: str, topk: int) -> None:
+def write_records(
+    records: Iterable[Record], file: IO[bytes], suffix: str, topk: int, truth: bool = False
+) -> None:
     """Write predictions one after the other, in memory that does not grow with their number.
 
     JSON has the records as they are, in a list or one a line. CSV and Parquet have a row for each,
@@ -56,10 +61,14 @@ def write_records(records: Iterable[Record], file: IO[bytes], suffix: str, topk:
         file: The file to write to.
         suffix: One of :data:`SUFFIXES`, which determines the format.
         topk: The largest number of predictions in a record.
+        truth: Whether the images are those of a dataset, which adds the columns ``sample_idx``,
+            ``gt_label`` and ``gt_class``. Defaults to False.
     """
+    image = ['img_path', 'error']
+    if truth:
+        image = ['sample_idx', *image, 'gt_label', 'gt_class']
     names = ('pred_label', 'pred_class', 'pred_score')
-    ranked = [_ranked(name, rank) for rank in range(topk) for name in names]
-    columns = ['img_path', 'error', *ranked]
+    columns = image + [_ranked(name, rank) for rank in range(topk) for name in names]
     _WRITERS[suffix](records, file, columns)
 
 
@@ -121,7 +130,8 @@ def _write_parquet(records: Iterable[Record], file: IO[bytes], columns: list[str
     import pyarrow
 
     integer, text = pyarrow.int64(), pyarrow.string()
-    kinds = dict(pred_label=integer, pred_score=pyarrow.float32())
+    kinds = dict(sample_idx=integer, gt_label=integer, pred_label=integer)
+    kinds['pred_score'] = pyarrow.float32()
     types = {name: kinds.get(name.rstrip('_0123456789'), text) for name in columns}
     write_parquet(_rows(records), file, types, max(1, _ROW_GROUP // len(columns)))
 
