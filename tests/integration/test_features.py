@@ -55,8 +55,8 @@ def test_a_folder(capsys, pictures):
     assert Path('x.safetensors.txt').read_text().split() == pictures
     out, err = capsys.readouterr()
     assert out == (
-        'x.safetensors: 7 pictures, layer3 128x4x4, layer1 32x16x16, by eager; '
-        'x.safetensors.txt lists the pictures\n'
+        'x.safetensors: 7 images, layer3 128x4x4, layer1 32x16x16, by eager; '
+        'x.safetensors.txt lists the images\n'
     )
     assert err == ''
 
@@ -90,7 +90,7 @@ def test_parquet(pictures):
 def test_with_an_engine_and_own_weights(capsys, digits_weights):
     arguments = ['--stages', 'layer2', '--checkpoint', digits_weights, '--workers', '0']
     features('pictures', *arguments, '--backend', 'fused', '--out', 'x.npy')
-    assert 'x.npy: 7 pictures, layer2 64x8x8, by fused' in capsys.readouterr().out
+    assert 'x.npy: 7 images, layer2 64x8x8, by fused' in capsys.readouterr().out
     expected = wrn.extract_features(DIGITS, 'pictures', 'layer2')['layer2']
     np.testing.assert_allclose(np.load('x.npy'), expected, atol=1e-5 * np.abs(expected).max())
 
@@ -102,9 +102,9 @@ def test_bad_pictures_are_left_out_told_and_counted(fails, capsys, pictures, suf
     Path('pictures/2.png').write_text('no picture')
     inputs = ('none.png', 'pictures')
     error = fails('features', *inputs, '--model', DIGITS, '--pool', '--out', f'x{suffix}')
-    assert error == 'wrn: error: 2 of 8 pictures could not be read'
+    assert error == 'wrn: error: 2 of 8 images could not be read'
     out, err = capsys.readouterr()
-    assert out.startswith(f'x{suffix}: 6 pictures')
+    assert out.startswith(f'x{suffix}: 6 images')
     assert [line[: len('wrn: pictures/2.png')] for line in err.splitlines()] == [
         'wrn: none.png: cannot be re'[: len('wrn: pictures/2.png')],
         'wrn: pictures/2.png',
@@ -120,7 +120,7 @@ def test_bad_pictures_are_left_out_told_and_counted(fails, capsys, pictures, suf
 def test_no_readable_picture(fails, folder):
     Path('bad.png').write_text('no picture')
     error = fails('features', 'bad.png', '--model', DIGITS, '--pool', '--out', 'x.npy')
-    assert error == 'wrn: error: no picture could be read; x.npy is not written'
+    assert error == 'wrn: error: no image could be read; x.npy is not written'
     assert {path.name for path in folder.iterdir()} == {'bad.png', 'pictures'}
 
 
@@ -133,7 +133,10 @@ def test_no_readable_picture(fails, folder):
         ),
         (['--stages', 'layer2', 'layer2'], '--stages layer2 layer2: must be different ones of'),
         (['--out', 'x.csv'], '--out x.csv: features are written as .npy, .safetensors, .parquet'),
-        (['--out', 'x.npy'], '--out x.npy: maps of several stages are no single array; write .saf'),
+        (
+            ['--out', 'x.npy'],
+            '--out x.npy: maps of several stages do not fit in one array; write .saf',
+        ),
         (['--out', 'no/x.npy'], 'cannot be written (the folder does not exist)'),
         (['--out', 'pictures'], '--out pictures: features are written as'),
         (['--batch-size', '0'], '--batch-size must be at least 1'),
@@ -199,7 +202,7 @@ def test_a_killed_run_is_resumed(folder, fails, pictures):
     (folder / 'list.txt').write_text('\n'.join([*pictures[:3], 'bad.png', *pictures[3:]]))
     arguments = ['features', 'list.txt', '--model', DIGITS, '--batch-size', '2', '--workers', '0']
     whole = ['whole.safetensors', 'whole.safetensors.txt']
-    assert '1 of 8 pictures could not be read' in fails(*arguments, '--out', whole[0])
+    assert '1 of 8 images could not be read' in fails(*arguments, '--out', whole[0])
     arguments += ['--out', 'x.safetensors']
     picture, partial = Path(pictures[5]), Path('x.safetensors.partial')
     content = picture.read_bytes()
@@ -212,14 +215,14 @@ def test_a_killed_run_is_resumed(folder, fails, pictures):
     picture.unlink()
     picture.write_bytes(content)
     error = fails(*arguments, '--stages', 'layer1')
-    assert 'x.safetensors.partial: is of an interrupted run with another stages' in error
+    assert 'x.safetensors.partial: from an interrupted run with another stages' in error
     process = start_wrn(arguments, (folder / 'stdout', folder / 'stderr'))
     process.join()
     assert process.exitcode == 1  # of one image that cannot be read
     errors = (folder / 'stderr').read_text().splitlines()
-    assert '6 pictures are done' in errors[-2]
-    assert '1 of 8 pictures could not be read' in errors[-1]
-    assert '7 pictures, layer2 64x8x8, layer3 128x4x4, by' in (folder / 'stdout').read_text()
+    assert 'wrn: resuming after 6 images' in errors[-2]
+    assert '1 of 8 images could not be read' in errors[-1]
+    assert '7 images, layer2 64x8x8, layer3 128x4x4, by' in (folder / 'stdout').read_text()
     assert not partial.exists()
     for name in whole:
         assert Path(name.replace('whole', 'x')).read_bytes() == Path(name).read_bytes()

@@ -41,7 +41,7 @@ def test_a_killed_run_goes_on(digits, expected, tmp_path):
     process = start_wrn(command, (tmp_path / 'stdout', tmp_path / 'stderr'))
     process.join()
     assert process.exitcode == 0
-    assert '40 pictures are done, going on behind them' in (tmp_path / 'stderr').read_text()
+    assert 'wrn: resuming after 40 images' in (tmp_path / 'stderr').read_text()
     check(read(tmp_path / 'out.jsonl'), result_of_all)
     assert not partial.exists()
 
@@ -61,13 +61,13 @@ def test_what_cannot_be_gone_on_with_is_let_alone(digits, fails, tmp_path):
         return content
 
     for content, message in (
-        (interrupted(topk=3), 'is of an interrupted run with another topk'),
-        (interrupted('x.png'), 'has a result of x.png where there is'),
+        (interrupted(topk=3), 'from an interrupted run with another topk'),
+        (interrupted('x.png'), 'has the result of x.png where the inputs now have '),
         (
             interrupted(model='other', inputs=['y']),
-            'is of an interrupted run with another inputs and model',
+            'from an interrupted run with another inputs and model',
         ),
-        (interrupted(command='features'), 'is of an interrupted run with another command'),
+        (interrupted(command='features'), 'from an interrupted run with another command'),
     ):
         partial.write_text(content)
         error = fails('predict', digits, '--out', 'out.csv')
@@ -77,7 +77,9 @@ def test_what_cannot_be_gone_on_with_is_let_alone(digits, fails, tmp_path):
     before = '{"inputs": ["x"], "model": "x"}\n{"img_path": "x", "predictions": []}\n'
     for content in (before, 'of somebody else\n', 'of a download', '[]\n', '{"x": 1}\n', '\n\n'):
         partial.write_text(content)
-        assert 'is no file of an interrupted run' in fails('predict', digits, '--out', 'out.csv')
+        assert 'not from an interrupted run of this command' in fails(
+            'predict', digits, '--out', 'out.csv'
+        )
         assert partial.read_text() == content
     with FileLock(f'{partial}.lock'):
         assert 'another process is writing it' in fails('predict', digits, '--out', 'out.csv')
@@ -111,13 +113,13 @@ def test_a_job_of_several_processes_started_again(digits, tmp_path, monkeypatch,
         main(['predict', str(digits), '--out', 'out.csv'])
         return capsys.readouterr().err
 
-    assert 'going on' not in predict(0)
+    assert 'resuming' not in predict(0)
     results = (tmp_path / 'out.0-of-2.csv').read_bytes()
-    assert 'wrn: 30 pictures are done, going on behind them' in predict(0)
+    assert 'wrn: resuming after 30 images' in predict(0)
     assert (tmp_path / 'out.0-of-2.csv').read_bytes() == results
     predict(1)
     assert sorted(os.listdir(tmp_path)) == ['out.0-of-2.csv', 'out.1-of-2.csv']
-    assert 'going on' not in predict(0)
+    assert 'resuming' not in predict(0)
 
 
 def test_weights_that_have_changed_are_another_run(digits, fails, tmp_path, digits_weights):
@@ -135,4 +137,4 @@ def test_weights_that_have_changed_are_another_run(digits, fails, tmp_path, digi
     run |= dict(files=[None, [weights.stat().st_size, weights.stat().st_mtime_ns]])
     (tmp_path / 'out.csv.partial').write_text(f'{json.dumps(run)}\n')
     os.utime(weights, ns=(0, 0))
-    assert 'is of an interrupted run with another files' in fails(*command)
+    assert 'from an interrupted run with another files' in fails(*command)

@@ -140,7 +140,9 @@ def test_maps_of_several_sizes(make):
 
 
 def test_formats_that_cannot_be():
-    with pytest.raises(WrnError, match=r'--out x\.npy: maps of several stages .*\.safetensors'):
+    with pytest.raises(
+        WrnError, match=r'--out x\.npy: maps of several stages do not fit .*\.safetensors'
+    ):
         check_format('x.npy', ['layer1', 'layer2'], pool=False)
     check_format('x.npy', ['layer1', 'layer2'], pool=True)
     check_format('x.npy', ['layer1'], pool=False)

@@ -1,4 +1,4 @@
-"""``wrn features``: what a network's stages compute of pictures, in a file."""
+"""``wrn features``: what a network's stages compute of images, in a file."""
 
 import argparse
 
@@ -19,7 +19,7 @@ from wrn.results.partial_file import PartialFile
 from wrn.results.record import Record
 from wrn.utils.errors import WrnError
 
-HELP = "write what a network's stages compute of pictures"
+HELP = "write what a network's stages compute of images"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         required=True,
         metavar='FILE',
         help=f'what to write ({", ".join(SUFFIXES)}); beside the first two, FILE.txt lists the '
-        'pictures',
+        'images',
     )
     add_engine_arguments(parser)
 
@@ -74,12 +74,12 @@ def run(args: argparse.Namespace) -> None:
     job.write(results, find_images(args.inputs))
     number = results.done - results.failed
     if not number:
-        raise WrnError(f'no picture could be read; {args.out} is not written')
+        raise WrnError(f'no image could be read; {args.out} is not written')
     shapes = ', '.join(f'{name} {format_shape(shape)}' for name, shape in results.shapes.items())
     names = list_path(args.out)
     print(
-        f'{args.out}: {number} picture{"s" * (number > 1)}, {shapes}, by {extractor.backend}'
-        + (f'; {names} lists the pictures' if names else '')
+        f'{args.out}: {number} image{"s" * (number > 1)}, {shapes}, by {extractor.backend}'
+        + (f'; {names} lists the images' if names else '')
     )
     if results.failed:
-        raise WrnError(f'{results.failed} of {results.done} pictures could not be read')
+        raise WrnError(f'{results.failed} of {results.done} images could not be read')

@@ -1,4 +1,4 @@
-"""``wrn predict``: classify pictures."""
+"""``wrn predict``: classify images."""
 
 import argparse
 import sys
@@ -22,9 +22,9 @@ from wrn.results.record import Record, best_classes
 from wrn.results.writers import SUFFIXES, write_predictions, write_records
 from wrn.utils.errors import WrnError
 
-HELP = 'classify pictures'
+HELP = 'classify images'
 DEFAULT_MODEL = 'wide-resnet16-2_1xb64_digits'
-_NAMED = 10  # how many unreadable pictures are named where a file names all
+_NAMED = 10  # how many unreadable images are named where a file names all
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--out',
         metavar='FILE',
         help=f"write here: {', '.join(SUFFIXES)}, or '-' for JSON to standard output; an "
-        'interrupted run goes on where it stopped',
+        'interrupted run is resumed',
     )
     add_engine_arguments(parser)
 
@@ -89,7 +89,7 @@ def _predict(job: ImageJob, images: Iterable[ImageLike]) -> None:
         print(f'wrn: {failure}', file=sys.stderr)
     if failures:
         number = len(shown) or job.total
-        raise WrnError(f'{len(failures)} of {number} pictures could not be read')
+        raise WrnError(f'{len(failures)} of {number} images could not be read')
 
 
 def _failing_into(failures: list[str], records: Iterable[Record]) -> Iterator[Record]:
@@ -107,18 +107,18 @@ def _predict_to_file(
     seconds = time.perf_counter() - start
     rate = (results.done - earlier) / seconds
     print(
-        f'wrn: {results.path}: {results.done} pictures, {rate:.1f} images/s'
-        + (f'; {results.failed} could not be read, as it says' if results.failed else ''),
+        f'wrn: {results.path}: {results.done} images, {rate:.1f} images/s'
+        + (f'; {results.failed} could not be read, see the file' if results.failed else ''),
         file=sys.stderr,
     )
     # The end of a process with an error would be that of all that torchrun started with it.
     if results.failed == results.done and alone:
-        raise WrnError(f'{results.failed} of {results.done} pictures could not be read')
+        raise WrnError(f'{results.failed} of {results.done} images could not be read')
 
 
 def _table(records: list[Record]) -> Table:
     table = Table(box=None, header_style='bold')
-    table.add_column('picture', overflow='fold')
+    table.add_column('image', overflow='fold')
     table.add_column('class', overflow='fold')
     table.add_column('score', justify='right', no_wrap=True)
     for record in records:

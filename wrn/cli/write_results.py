@@ -105,9 +105,7 @@ class ImageJob:
             with results.resumed(images) as rest:
                 earlier = results.done
                 if earlier:
-                    print(
-                        f'wrn: {earlier} pictures are done, going on behind them', file=sys.stderr
-                    )
+                    print(f'wrn: resuming after {earlier} images', file=sys.stderr)
                 records = self.records(rest, earlier)
                 while batch := list(islice(records, self.args.batch_size)):
                     results.add(batch)
@@ -116,6 +114,9 @@ class ImageJob:
                         print(f'wrn: {error}', file=sys.stderr)
                     named -= len(errors)
         except KeyboardInterrupt:
-            print(f'wrn: stopped; the same command goes on after {results.done}', file=sys.stderr)
+            print(
+                f'wrn: stopped after {results.done} images; run the same command to resume',
+                file=sys.stderr,
+            )
             raise
         return earlier

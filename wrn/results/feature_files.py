@@ -34,8 +34,8 @@ def check_format(out: str | Path, stages: Sequence[str], pool: bool) -> None:
     """
     if Path(out).suffix == '.npy' and len(stages) > 1 and not pool:
         raise WrnError(
-            f'--out {out}: maps of several stages are no single array; write .safetensors, which '
-            'has one for each, or take --pool'
+            f'--out {out}: maps of several stages do not fit in one array; write .safetensors, '
+            'which has one for each, or use --pool'
         )
 
 

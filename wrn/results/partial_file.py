@@ -132,11 +132,13 @@ class PartialFile:
             return
         header = _parse(line)
         if not isinstance(header, dict) or header.keys() != self.run.keys():
-            raise WrnError(f'{self.partial}: is no file of an interrupted run; delete or rename it')
+            raise WrnError(
+                f'{self.partial}: not from an interrupted run of this command; delete or rename it'
+            )
         if other := [key for key in self.run if header[key] != self.run[key]]:
             raise WrnError(
-                f'{self.partial}: is of an interrupted run with another {" and ".join(other)}; '
-                'finish that one, or delete the file'
+                f'{self.partial}: from an interrupted run with another {" and ".join(other)}; '
+                'finish that run, or delete the file'
             )
 
     def _skip_done(self, images: Iterator[ImageLike]) -> None:
@@ -146,8 +148,8 @@ class PartialFile:
                 image = next(images, None)
                 if str(image) != record['img_path']:
                     raise WrnError(
-                        f'{self.partial}: has a result of {record["img_path"]} where there is '
-                        f'{image or "nothing"} now; delete the file to begin anew'
+                        f'{self.partial}: has the result of {record["img_path"]} where the inputs '
+                        f'now have {image or "no image"}; delete the file to start over'
                     )
             self._count(batch)
             end = self._file.tell()
