@@ -43,7 +43,7 @@ def test_predict(capsys, checkout):
     main(['predict', str(demo / 'digit_3.png'), str(demo / 'digit_7.png'), '--topk', '2'])
     out, err = capsys.readouterr()
     rows = [line.split() for line in out.splitlines()]
-    assert rows[0] == ['picture', 'class', 'score']
+    assert rows[0] == ['image', 'class', 'score']
     assert [row[-2] for row in rows[1::2]] == ['3', '7']
     assert [row[0] for row in rows[1::2]] == [str(demo / 'digit_3.png'), str(demo / 'digit_7.png')]
     assert err == ''
@@ -79,12 +79,12 @@ def test_bad_pictures_do_not_stop_the_others(fails, capsys, checkout, photograph
     (tmp_path / 'cut.jpg').write_bytes(photograph.read_bytes()[:5000])
     good = checkout / 'demo' / 'digit_3.png'
     error = fails('predict', tmp_path, 'none.png', good, '--out', '-')
-    assert error == 'wrn: error: 3 of 4 pictures could not be read'
+    assert error == 'wrn: error: 3 of 4 images could not be read'
     assert len(capsys.readouterr().err.splitlines()) == 3
     main(['predict', str(tmp_path), 'none.png', str(good), '--out', 'out.json'])
     *told, count = capsys.readouterr().err.splitlines()
     assert len(told) == 3
-    assert count.endswith('; 3 could not be read, as it says')
+    assert count.endswith('; 3 could not be read, see the file')
     assert all(line.startswith('wrn: ') for line in told)
     records = json.loads((tmp_path / 'out.json').read_text())
     assert [os.path.basename(r['img_path']) for r in records] == [
@@ -105,7 +105,7 @@ def test_odd_pictures(capsys, tmp_path):
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        (['none.png'], '1 of 1 pictures could not be read'),
+        (['none.png'], '1 of 1 images could not be read'),
         (['*.jpg'], 'no file matches the pattern'),
         (['.'], 'the folder has no pictures'),
         (

@@ -1,8 +1,10 @@
 """``wrn features``: from pictures of all kinds to files, and what is said of mistakes."""
 
 import json
+import os
 import re
 import runpy
+import signal
 import subprocess
 import sys
 import tarfile
@@ -11,12 +13,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from commands import start_wrn, wait_for
 from PIL import Image
 from safetensors.numpy import load_file
 
 import wrn
 from wrn.cli import main
-from wrn.inference import feature_files
+from wrn.results import feature_files
 
 DIGITS = 'wide-resnet16-2_1xb64_digits'
 
@@ -52,8 +55,8 @@ def test_a_folder(capsys, pictures):
     assert Path('x.safetensors.txt').read_text().split() == pictures
     out, err = capsys.readouterr()
     assert out == (
-        'x.safetensors: 7 pictures, layer3 128x4x4, layer1 32x16x16, by eager; '
-        'x.safetensors.txt lists the pictures\n'
+        'x.safetensors: 7 images, layer3 128x4x4, layer1 32x16x16, by eager; '
+        'x.safetensors.txt lists the images\n'
     )
     assert err == ''
 
@@ -78,7 +81,7 @@ def test_parquet(pictures):
     parquet = pytest.importorskip('pyarrow.parquet')
     features('pictures', '--pool', '--out', 'x.parquet')
     table = parquet.read_table('x.parquet')
-    assert table['path'].to_pylist() == pictures
+    assert table['img_path'].to_pylist() == pictures
     expected = wrn.extract_features(DIGITS, 'pictures', pool=True, batch_size=3)
     for name, array in expected.items():
         assert np.array_equal(table[name].combine_chunks().to_numpy_ndarray(), array)
@@ -87,7 +90,7 @@ def test_parquet(pictures):
 def test_with_an_engine_and_own_weights(capsys, digits_weights):
     arguments = ['--stages', 'layer2', '--checkpoint', digits_weights, '--workers', '0']
     features('pictures', *arguments, '--backend', 'fused', '--out', 'x.npy')
-    assert 'x.npy: 7 pictures, layer2 64x8x8, by fused' in capsys.readouterr().out
+    assert 'x.npy: 7 images, layer2 64x8x8, by fused' in capsys.readouterr().out
     expected = wrn.extract_features(DIGITS, 'pictures', 'layer2')['layer2']
     np.testing.assert_allclose(np.load('x.npy'), expected, atol=1e-5 * np.abs(expected).max())
 
@@ -99,9 +102,9 @@ def test_bad_pictures_are_left_out_told_and_counted(fails, capsys, pictures, suf
     Path('pictures/2.png').write_text('no picture')
     inputs = ('none.png', 'pictures')
     error = fails('features', *inputs, '--model', DIGITS, '--pool', '--out', f'x{suffix}')
-    assert error == 'wrn: error: 2 of 8 pictures could not be read'
+    assert error == 'wrn: error: 2 of 8 images could not be read'
     out, err = capsys.readouterr()
-    assert out.startswith(f'x{suffix}: 6 pictures')
+    assert out.startswith(f'x{suffix}: 6 images')
     assert [line[: len('wrn: pictures/2.png')] for line in err.splitlines()] == [
         'wrn: none.png: cannot be re'[: len('wrn: pictures/2.png')],
         'wrn: pictures/2.png',
@@ -117,7 +120,7 @@ def test_bad_pictures_are_left_out_told_and_counted(fails, capsys, pictures, suf
 def test_no_readable_picture(fails, folder):
     Path('bad.png').write_text('no picture')
     error = fails('features', 'bad.png', '--model', DIGITS, '--pool', '--out', 'x.npy')
-    assert error == 'wrn: error: no picture could be read; x.npy is not written'
+    assert error == 'wrn: error: no image could be read; x.npy is not written'
     assert {path.name for path in folder.iterdir()} == {'bad.png', 'pictures'}
 
 
@@ -130,7 +133,10 @@ def test_no_readable_picture(fails, folder):
         ),
         (['--stages', 'layer2', 'layer2'], '--stages layer2 layer2: must be different ones of'),
         (['--out', 'x.csv'], '--out x.csv: features are written as .npy, .safetensors, .parquet'),
-        (['--out', 'x.npy'], '--out x.npy: maps of several stages are no single array; write .saf'),
+        (
+            ['--out', 'x.npy'],
+            '--out x.npy: maps of several stages do not fit in one array; write .saf',
+        ),
         (['--out', 'no/x.npy'], 'cannot be written (the folder does not exist)'),
         (['--out', 'pictures'], '--out pictures: features are written as'),
         (['--batch-size', '0'], '--batch-size must be at least 1'),
@@ -163,9 +169,11 @@ def test_what_must_be_given(capsys, left_out):
     assert left_out.replace('pictures', 'inputs') in capsys.readouterr().err.splitlines()[-1]
 
 
-def test_without_pyarrow(fails, monkeypatch):
+@pytest.mark.parametrize('command', ['predict pictures', 'features pictures --model', 'test'])
+def test_without_pyarrow(fails, monkeypatch, command):
     monkeypatch.setattr('importlib.util.find_spec', lambda name: None)
-    error = fails('features', 'pictures', '--model', DIGITS, '--out', 'x.parquet')
+    model = [] if 'predict' in command else [DIGITS]
+    error = fails(*command.split(), *model, '--out', 'x.parquet')
     assert error.endswith('pyarrow is not installed; pip install pyarrow')
 
 
@@ -186,6 +194,38 @@ test_dataloader = dict(dataset=dict(pipeline=[load, dict(type='PackInputs')]))
     )
     features('pictures', *arguments, '--pool', '--out', 'x.npy')
     assert np.load('x.npy').shape == (7, 192)
+
+
+def test_a_killed_run_is_resumed(folder, fails, pictures):
+    """An image that blocks, a pipe that nobody writes to, holds the run where it is."""
+    (folder / 'bad.png').write_bytes(b'damaged')
+    (folder / 'list.txt').write_text('\n'.join([*pictures[:3], 'bad.png', *pictures[3:]]))
+    arguments = ['features', 'list.txt', '--model', DIGITS, '--batch-size', '2', '--workers', '0']
+    whole = ['whole.safetensors', 'whole.safetensors.txt']
+    assert '1 of 8 images could not be read' in fails(*arguments, '--out', whole[0])
+    arguments += ['--out', 'x.safetensors']
+    picture, partial = Path(pictures[5]), Path('x.safetensors.partial')
+    content = picture.read_bytes()
+    picture.unlink()
+    os.mkfifo(picture)
+    process = start_wrn(arguments, (folder / 'stdout', folder / 'stderr'))
+    wait_for(lambda: partial.exists() and b'pictures/4.png' in partial.read_bytes())
+    os.kill(process.pid, signal.SIGKILL)
+    process.join()
+    picture.unlink()
+    picture.write_bytes(content)
+    error = fails(*arguments, '--stages', 'layer1')
+    assert 'x.safetensors.partial: from an interrupted run with another stages' in error
+    process = start_wrn(arguments, (folder / 'stdout', folder / 'stderr'))
+    process.join()
+    assert process.exitcode == 1  # of one image that cannot be read
+    errors = (folder / 'stderr').read_text().splitlines()
+    assert 'wrn: resuming after 6 images' in errors[-2]
+    assert '1 of 8 images could not be read' in errors[-1]
+    assert '7 images, layer2 64x8x8, layer3 128x4x4, by' in (folder / 'stdout').read_text()
+    assert not partial.exists()
+    for name in whole:
+        assert Path(name.replace('whole', 'x')).read_bytes() == Path(name).read_bytes()
 
 
 def test_progress_in_a_terminal(capsys, monkeypatch):

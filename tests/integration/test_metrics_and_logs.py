@@ -101,6 +101,9 @@ def test_predictions_of_pictures_with_paths(make_image_folder, tmp_path, name):
     weights = wrn.config.model_index.models()[MODEL].weights
     main(['test', str(config), weights, '--tta', '--out', str(out), '--work-dir', str(tmp_path)])
     rows = list(csv.DictReader(out.open())) if name == 'p.csv' else json.loads(out.read_text())
+    for row in rows if name == 'p.json' else ():
+        (prediction,) = row.pop('predictions')
+        row.update(prediction)
     assert [row['img_path'] for row in rows] == [f'{root}/val/class_{i}/0.jpg' for i in range(10)]
     assert [row['gt_class'] for row in rows] == [f'class_{i}' for i in range(10)]
     assert [int(row['gt_label']) for row in rows] == list(range(10))
@@ -114,7 +117,7 @@ def test_mistakes(fails, tmp_path):
         message = fails(*test, '--report', tmp_path / folder)
         assert f'--report {tmp_path / folder}: cannot be made' in message
     message = fails(*test, '--out', 'p.txt')
-    assert 'predictions are written as .pkl, .pickle, .json, .csv' in message
+    assert 'predictions are written as .pkl, .pickle, .csv, .jsonl, .json, .parquet' in message
     assert 'metrics are written as .json' in fails(*test, '--out', 'p.csv', '--out-item', 'metrics')
 
 

@@ -28,20 +28,20 @@ def test_a_killed_run_goes_on(digits, expected, tmp_path):
     command = ['predict', 'list.txt', '--out', 'out.jsonl', '--batch-size', '8', '--workers', '1']
     process = start_wrn(command, (tmp_path / 'stdout', tmp_path / 'stderr'))
     partial = tmp_path / 'out.jsonl.partial'
-    wait_for(lambda: partial.exists() and len(partial.read_bytes().splitlines()) == 1 + 40)
+    wait_for(lambda: partial.exists() and len(partial.read_bytes().splitlines()) == 1 + 5)
     os.kill(process.pid, signal.SIGKILL)
     process.join()
     assert not (tmp_path / 'out.jsonl').exists()
     pipe.unlink()
     os.link(paths[0], pipe)
     with partial.open('a') as file:
-        file.write('{"img_path": "half of a li')  # as a kill in a write leaves it
+        file.write('[{"img_path": "half of a li')  # as a kill in a write leaves it
     result_of_all = {**dict(list(expected.items())[:40]), str(pipe): expected[paths[0]]}
     result_of_all |= dict(list(expected.items())[40:])
     process = start_wrn(command, (tmp_path / 'stdout', tmp_path / 'stderr'))
     process.join()
     assert process.exitcode == 0
-    assert '40 pictures are done, going on behind them' in (tmp_path / 'stderr').read_text()
+    assert 'wrn: resuming after 40 images' in (tmp_path / 'stderr').read_text()
     check(read(tmp_path / 'out.jsonl'), result_of_all)
     assert not partial.exists()
 
@@ -50,34 +50,40 @@ def test_what_cannot_be_gone_on_with_is_let_alone(digits, fails, tmp_path):
     partial = tmp_path / 'out.csv.partial'
 
     def interrupted(*names, **changes):
-        run = dict(inputs=[str(digits)], model=DIGITS, checkpoint=None, backend='eager')
+        run = dict(
+            command='predict', inputs=[str(digits)], model=DIGITS, checkpoint=None, backend='eager'
+        )
         run |= dict(precision='float32', calibration=None, shard='0-of-1', topk=5)
         run |= dict(files=[None, None])
         records = [dict(img_path=name, predictions=[]) for name in names]
-        content = ''.join(f'{json.dumps(line)}\n' for line in ({**run, **changes}, *records))
+        content = ''.join(f'{json.dumps(line)}\n' for line in ({**run, **changes}, records))
         partial.write_text(content)
         return content
 
     for content, message in (
-        (interrupted(topk=3), 'is of an interrupted run with another topk'),
-        (interrupted('x.png'), 'has a result of x.png where there is'),
+        (interrupted(topk=3), 'from an interrupted run with another topk'),
+        (interrupted('x.png'), 'has the result of x.png where the inputs now have '),
         (
             interrupted(model='other', inputs=['y']),
-            'is of an interrupted run with another inputs and model',
+            'from an interrupted run with another inputs and model',
         ),
+        (interrupted(command='features'), 'from an interrupted run with another command'),
     ):
         partial.write_text(content)
         error = fails('predict', digits, '--out', 'out.csv')
         assert f'out.csv.partial: {message}' in error
         assert 'delete' in error
         assert partial.read_text() == content
-    for content in ('of somebody else\n', 'of a download', '[]\n', '{"x": 1}\n', '\n\n'):
+    before = '{"inputs": ["x"], "model": "x"}\n{"img_path": "x", "predictions": []}\n'
+    for content in (before, 'of somebody else\n', 'of a download', '[]\n', '{"x": 1}\n', '\n\n'):
         partial.write_text(content)
-        assert 'is no file of an interrupted run' in fails('predict', digits, '--out', 'out.csv')
+        assert 'not from an interrupted run of this command' in fails(
+            'predict', digits, '--out', 'out.csv'
+        )
         assert partial.read_text() == content
     with FileLock(f'{partial}.lock'):
         assert 'another process is writing it' in fails('predict', digits, '--out', 'out.csv')
-    partial.write_text('{"inputs": ')  # killed in its first line
+    partial.write_text('{"command": ')  # killed in its first line
     main(['predict', str(digits), '--out', 'out.csv'])
     assert not partial.exists()
 
@@ -107,22 +113,28 @@ def test_a_job_of_several_processes_started_again(digits, tmp_path, monkeypatch,
         main(['predict', str(digits), '--out', 'out.csv'])
         return capsys.readouterr().err
 
-    assert 'going on' not in predict(0)
+    assert 'resuming' not in predict(0)
     results = (tmp_path / 'out.0-of-2.csv').read_bytes()
-    assert 'wrn: 30 pictures are done, going on behind them' in predict(0)
+    assert 'wrn: resuming after 30 images' in predict(0)
     assert (tmp_path / 'out.0-of-2.csv').read_bytes() == results
     predict(1)
     assert sorted(os.listdir(tmp_path)) == ['out.0-of-2.csv', 'out.1-of-2.csv']
-    assert 'going on' not in predict(0)
+    assert 'resuming' not in predict(0)
 
 
 def test_weights_that_have_changed_are_another_run(digits, fails, tmp_path, digits_weights):
     weights = tmp_path / 'w.safetensors'
     weights.write_bytes(Path(digits_weights).read_bytes())
     command = ('predict', digits, '--checkpoint', weights, '--out', 'out.csv')
-    run = dict(inputs=[str(digits)], model=DIGITS, checkpoint=str(weights), backend='eager')
+    run = dict(
+        command='predict',
+        inputs=[str(digits)],
+        model=DIGITS,
+        checkpoint=str(weights),
+        backend='eager',
+    )
     run |= dict(precision='float32', calibration=None, shard='0-of-1', topk=5)
     run |= dict(files=[None, [weights.stat().st_size, weights.stat().st_mtime_ns]])
     (tmp_path / 'out.csv.partial').write_text(f'{json.dumps(run)}\n')
     os.utime(weights, ns=(0, 0))
-    assert 'is of an interrupted run with another files' in fails(*command)
+    assert 'from an interrupted run with another files' in fails(*command)

@@ -27,7 +27,7 @@ def test_a_folder(digits, expected, tmp_path, workers, capsys):
     assert os.listdir(tmp_path) == ['out.jsonl']
     out, err = capsys.readouterr()
     assert out == ''
-    assert 'out.jsonl: 60 pictures, ' in err
+    assert 'out.jsonl: 60 images, ' in err
     assert err.endswith(' images/s\n')
 
 
@@ -114,7 +114,7 @@ def test_a_bad_archive_or_list(fails, run, tmp_path):
     assert 'list.txt: the list is empty' in fails('predict', 'list.txt')
     (tmp_path / 'binary.txt').write_bytes(b'\xff\xfe\0x')
     errors = run('wrn', 'predict', 'binary.txt', code=1).stderr.splitlines()
-    assert errors[-1] == 'wrn: error: 1 of 1 pictures could not be read'
+    assert errors[-1] == 'wrn: error: 1 of 1 images could not be read'
 
 
 def test_a_large_folder_is_sorted_on_the_disk(digits, monkeypatch, tmp_path):
@@ -167,8 +167,8 @@ def test_bad_pictures_are_in_the_output(digits, tmp_path, capsys):
         rows = list(csv.DictReader(file))
     assert [bool(row['error']) for row in rows] == [i % 5 == 0 for i in range(20)]
     assert [bool(row['pred_class']) for row in rows] == [i % 5 != 0 for i in range(20)]
-    assert '20 pictures' in (err := capsys.readouterr().err)
-    assert '; 4 could not be read, as it says' in err
+    assert '20 images' in (err := capsys.readouterr().err)
+    assert '; 4 could not be read, see the file' in err
 
 
 def test_a_picture_that_cannot_be_prepared_is_not_fatal(digits, tmp_path, monkeypatch):

@@ -16,7 +16,14 @@ from ranks import build_evaluator, evaluate, run_in_two
 from sklearn.metrics import confusion_matrix, log_loss, precision_recall_fscore_support
 
 from wrn.cli.tables import print_report
-from wrn.training.evaluation import CONFUSION, REPORT_METRICS, Report, add_metrics
+from wrn.results.writers import SUFFIXES
+from wrn.training.evaluation import (
+    CONFUSION,
+    REPORT_METRICS,
+    PredictionWriter,
+    Report,
+    add_metrics,
+)
 from wrn.training.evaluation.figures import draw_confusion
 from wrn.utils.errors import WrnError
 
@@ -26,6 +33,10 @@ METRICS = [
     dict(type='SingleLabelMetric', prefix='mean'),
     *REPORT_METRICS,
 ]
+COLUMNS = [
+    'sample_idx', 'img_path', 'error', 'gt_label', 'gt_class', 'pred_label', 'pred_class',
+    'pred_score',
+]  # fmt: skip
 
 
 @pytest.fixture
@@ -150,31 +161,57 @@ def test_rows_of_predictions(predictions, samples, tmp_path):
     for sample in samples:
         sample.set_field(sample.get('img_path', 'ü.jpg'), 'img_path', field_type='metainfo')
     classes = ['x', 'y', 'ž', 'a,b', 'e', 'f', 'g']
-    write(samples, tmp_path / 'p.json', classes=classes)
-    write(samples, tmp_path / 'p.csv', classes=classes)
-    rows = json.loads((tmp_path / 'p.json').read_text(encoding='utf-8'))
+    for suffix in SUFFIXES:
+        write(samples, tmp_path / f'p{suffix}', classes=classes)
+    records = json.loads((tmp_path / 'p.json').read_text(encoding='utf-8'))
     scores, labels = predictions
-    for i, row in enumerate(rows):
+    rows = []
+    for i, record in enumerate(records):
         best = int(scores[i].argmax())
-        assert row == dict(
-            sample_idx=i,
-            img_path='a, "b".jpg' if i == 3 else 'ü.jpg',
-            gt_label=int(labels[i]),
-            gt_class=classes[labels[i]],
-            pred_label=best,
-            pred_class=classes[best],
-            pred_score=float(scores[i, best]),
+        prediction = dict(
+            pred_label=best, pred_score=float(scores[i, best]), pred_class=classes[best]
         )
+        truth = dict(gt_label=int(labels[i]), gt_class=classes[labels[i]])
+        image = dict(sample_idx=i, img_path='a, "b".jpg' if i == 3 else 'ü.jpg')
+        assert record == dict(**image, **truth, predictions=[prediction])
+        rows.append(dict(**image, error=None, **truth, **prediction))
     assert len(rows) == 83
+    lines = (tmp_path / 'p.jsonl').read_text(encoding='utf-8').splitlines()
+    assert list(map(json.loads, lines)) == records
     with (tmp_path / 'p.csv').open(encoding='utf-8', newline='') as file:
-        same = [{k: str(v) for k, v in row.items()} for row in rows]
-        assert list(csv.DictReader(file)) == same
+        reader = csv.DictReader(file)
+        assert list(reader) == [
+            {k: '' if v is None else str(v) for k, v in row.items()} for row in rows
+        ]
+    assert reader.fieldnames == COLUMNS
+    parquet = pytest.importorskip('pyarrow.parquet')
+    table = parquet.read_table(tmp_path / 'p.parquet')
+    assert table.column_names == COLUMNS
+    assert table.to_pylist() == rows  # scores are in float32 everywhere
 
 
 def test_data_without_paths_and_classes(samples, tmp_path):
     write(samples, tmp_path / 'p.json')
-    row = json.loads((tmp_path / 'p.json').read_text())[7]
-    assert list(row) == ['sample_idx', 'gt_label', 'pred_label', 'pred_score']
+    record = json.loads((tmp_path / 'p.json').read_text())[7]
+    assert list(record) == ['sample_idx', 'gt_label', 'predictions']
+    assert list(record['predictions'][0]) == ['pred_label', 'pred_score']
+    write(samples, tmp_path / 'p.csv')
+    with (tmp_path / 'p.csv').open(newline='') as file:
+        reader = csv.DictReader(file)
+        row = next(reader)
+    assert reader.fieldnames == COLUMNS
+    assert [name for name in COLUMNS if not row[name]] == [
+        'img_path',
+        'error',
+        'gt_class',
+        'pred_class',
+    ]
+
+
+def test_parquet_without_pyarrow(monkeypatch):
+    monkeypatch.setattr('importlib.util.find_spec', lambda name: None)
+    with pytest.raises(WrnError, match='pyarrow is not installed; pip install pyarrow'):
+        PredictionWriter('p.parquet')
 
 
 def test_mmpretrains_tools_read_the_pickle(

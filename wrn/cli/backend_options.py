@@ -14,7 +14,12 @@ from wrn.utils.errors import WrnError
 
 
 def add_engine_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
+    """Declare the images, and the arguments that say what runs the network."""
+    parser.add_argument(
+        'inputs',
+        nargs='+',
+        help='images: paths, URLs, folders, glob patterns, .txt lists of paths, .tar archives',
+    )
     parser.add_argument('--checkpoint', help="weights: a path or URL (default: the model's own)")
     parser.add_argument('--device', help='such as cuda:1 (default: the accelerator, else the CPU)')
     group = parser.add_argument_group('speed')

@@ -1,9 +1,6 @@
-"""``wrn features``: what a network's stages compute of pictures, in a file."""
+"""``wrn features``: what a network's stages compute of images, in a file."""
 
 import argparse
-from collections.abc import Iterable, Iterator
-
-from rich.progress import Progress
 
 from wrn.cli.backend_options import (
     add_engine_arguments,
@@ -13,29 +10,20 @@ from wrn.cli.backend_options import (
 )
 from wrn.cli.load_model import load_model
 from wrn.cli.outputs import check_out
-from wrn.cli.progress import ImageProgress
 from wrn.cli.shards import find_shard
+from wrn.cli.write_results import ImageJob, describe_run
 from wrn.data.images import count_images, find_images
-from wrn.inference.feature_files import SUFFIXES, check_format, list_path, write_features
-from wrn.inference.features import (
-    STAGES,
-    FeatureExtractor,
-    Features,
-    check_same_size,
-    format_shape,
-)
-from wrn.utils.errors import ImageReadError, WrnError
+from wrn.inference.features import STAGES, FeatureExtractor, check_same_size, format_shape
+from wrn.results.feature_files import SUFFIXES, check_format, list_path, write_features
+from wrn.results.partial_file import PartialFile
+from wrn.results.record import Record
+from wrn.utils.errors import WrnError
 
-HELP = "write what a network's stages compute of pictures"
+HELP = "write what a network's stages compute of images"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument(
-        'inputs',
-        nargs='+',
-        help='pictures: paths, URLs, folders, glob patterns, .txt lists, .tar archives',
-    )
     parser.add_argument('--model', required=True, help='name of a model or path of a config')
     parser.add_argument(
         '--stages',
@@ -50,13 +38,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         required=True,
         metavar='FILE',
         help=f'what to write ({", ".join(SUFFIXES)}); beside the first two, FILE.txt lists the '
-        'pictures',
+        'images',
     )
     add_engine_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> None:
-    """Write the features; pictures that cannot be read are told, left out, and counted."""
+    """Write the features; name, leave out and count images that cannot be read."""
     check_engine_arguments(args)
     if find_shard().count > 1:
         raise WrnError('features are computed by one process; start it without torchrun')
@@ -74,39 +62,24 @@ def run(args: argparse.Namespace) -> None:
         args.batch_size,
         args.calibration,
     )
-    stream = extractor.stream(find_images(args.inputs), args.batch_size, args.workers)
-    with ImageProgress() as progress:
-        good = _Readable(check_same_size(stream), progress, total)
-        number = write_features(args.out, good)
-    shapes = ', '.join(f'{name} {format_shape(shape)}' for name, shape in good.shapes.items())
+    run = describe_run('features', args, 'stages', 'pool')
+    results = PartialFile(args.out, run, write_features)
+    job = ImageJob(
+        'Features',
+        lambda *inputs: check_same_size(extractor.stream(*inputs), results.shapes),
+        lambda name, features: Record(img_path=name, stages=features.stages),
+        args,
+        total,
+    )
+    job.write(results, find_images(args.inputs))
+    number = results.done - results.failed
+    if not number:
+        raise WrnError(f'no image could be read; {args.out} is not written')
+    shapes = ', '.join(f'{name} {format_shape(shape)}' for name, shape in results.shapes.items())
     names = list_path(args.out)
     print(
-        f'{args.out}: {number} picture{"s" * (number > 1)}, {shapes}, by {extractor.backend}'
-        + (f'; {names} lists the pictures' if names else '')
+        f'{args.out}: {number} image{"s" * (number > 1)}, {shapes}, by {extractor.backend}'
+        + (f'; {names} lists the images' if names else '')
     )
-    if good.failed:
-        raise WrnError(f'{good.failed} of {number + good.failed} pictures could not be read')
-
-
-class _Readable:
-    """The features of the pictures that can be read, of which it tells and counts the others."""
-
-    def __init__(
-        self, stream: Iterable[Features | ImageReadError], progress: Progress, total: int | None
-    ) -> None:
-        self.failed = 0
-        self.shapes: dict[str, tuple[int, ...]] = {}
-        self._stream, self._progress = stream, progress
-        self._task = progress.add_task('Features', total=total)
-
-    def __iter__(self) -> Iterator[Features]:
-        for item in self._stream:
-            self._progress.advance(self._task)
-            if isinstance(item, ImageReadError):
-                self.failed += 1
-                self._progress.console.print(
-                    f'wrn: {item}', markup=False, highlight=False, soft_wrap=True
-                )
-            else:
-                self.shapes = {name: values.shape for name, values in item.stages.items()}
-                yield item
+    if results.failed:
+        raise WrnError(f'{results.failed} of {results.done} images could not be read')

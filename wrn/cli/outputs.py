@@ -4,6 +4,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from wrn.results.writers import check_parquet
 from wrn.utils.errors import WrnError
 
 
@@ -34,11 +35,13 @@ def check_out(out: str, what: str = 'it is', suffixes: Sequence[str] = ()) -> No
         suffixes: The suffixes by which its format is known. Defaults to none: one of any name.
 
     Raises:
-        WrnError: If it has another suffix, is a folder, or in one that cannot be written to.
+        WrnError: If it has another suffix, needs pyarrow and that is missing, is a folder, or is in
+            one that cannot be written to.
     """
     path = Path(out)
     if suffixes and path.suffix not in suffixes:
         raise WrnError(f'--out {out}: {what} written as {", ".join(suffixes)}')
+    check_parquet(out)
     if path.is_dir():
         raise WrnError(f'--out {out}: is a folder; give the name of a file')
     if path.parent != Path('/dev'):

@@ -35,8 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--out-item',
         choices=['pred', 'metrics'],
-        help='what to write: the predictions (.pkl, .json, .csv), or the metrics (.json, .yaml) '
-        '(default: pred)',
+        help='what to write: the predictions (.csv, .jsonl, .json, .parquet, .pkl), or the metrics '
+        '(.json, .yaml) (default: pred)',
     )
     parser.add_argument(
         '--report',

@@ -1,7 +1,7 @@
 """Pictures in, features of a network's stages out."""
 
 import copy
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from os import PathLike
 from typing import Any, NamedTuple
 
@@ -167,19 +167,20 @@ def extract_features(
 
 def check_same_size(
     stream: Iterable[Features | ImageReadError],
+    first: Mapping[str, tuple[int, ...]] | None = None,
 ) -> Iterator[Features | ImageReadError]:
-    """Let features through as long as they have the size of the first.
+    """Pass features on as long as they have the shapes of the first.
 
     Args:
         stream: What :meth:`FeatureExtractor.stream` yields.
+        first: The shapes of earlier features, by stage. Defaults to None.
 
     Yields:
         The same.
 
     Raises:
-        WrnError: At the first that has another size.
+        WrnError: If features have other shapes.
     """
-    first: dict[str, tuple[int, ...]] = {}
     for features in stream:
         if isinstance(features, Features):
             shapes = {name: values.shape for name, values in features.stages.items()}

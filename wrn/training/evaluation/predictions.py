@@ -1,6 +1,5 @@
-"""Write what a network predicts of each picture."""
+"""Write what a network predicts for each image of a test."""
 
-import json
 import pickle
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,30 +9,36 @@ import torch
 from mmengine.evaluator import BaseMetric
 from mmpretrain.registry import METRICS
 
-from wrn.utils.files import format_csv, write_atomically
+from wrn.results import writers
+from wrn.results.record import Record, best_classes
+from wrn.results.writers import check_parquet, write_predictions
+from wrn.utils.files import write_atomically
 
-SUFFIXES = ('.pkl', '.pickle', '.json', '.csv')
+SUFFIXES = ('.pkl', '.pickle', *writers.SUFFIXES)
 
 
 @METRICS.register_module()
 class PredictionWriter(BaseMetric):
-    """Write the predictions of a test, in the order of the data set.
+    """Write the predictions of a test, in the order of the dataset.
 
-    A pickle has what mmengine's ``DumpResults`` writes: of each picture a dict with ``gt_label``,
+    A pickle has what mmengine's ``DumpResults`` writes: for each image a dict with ``gt_label``,
     ``pred_label``, ``pred_score`` (of every class) and what the pipeline packs, such as
-    ``img_path``. JSON and CSV have a row for each: ``sample_idx``, ``img_path`` where the data set
-    has one, ``gt_label``, ``gt_class``, ``pred_label``, ``pred_class`` and the ``pred_score`` of
-    that class.
+    ``img_path``. The other formats are those of ``wrn predict``, with the best class of each image
+    and in addition its ``sample_idx``, ``gt_label`` and ``gt_class``.
 
     Args:
         out: The file to write, whose suffix is one of ``SUFFIXES``.
         collect_device: ``'cpu'`` or ``'gpu'``, by which processes collect what each has. Defaults
             to ``'cpu'``.
+
+    Raises:
+        WrnError: If the file is to be Parquet and pyarrow is missing.
     """
 
     default_prefix = 'predictions'
 
     def __init__(self, out: str, collect_device: str = 'cpu') -> None:
+        check_parquet(out)
         super().__init__(collect_device)
         self.out = out
 
@@ -62,28 +67,22 @@ class PredictionWriter(BaseMetric):
         Raises:
             WrnError: If the file cannot be written.
         """
-        suffix = Path(self.out).suffix
-        with write_atomically(self.out) as file:
-            if suffix == '.json':
-                text = json.dumps(self._rows(results), indent=1, ensure_ascii=False) + '\n'
-                file.write(text.encode())
-            elif suffix == '.csv':
-                rows = self._rows(results)
-                file.write(format_csv([rows[0], *(row.values() for row in rows)]))
-            else:
+        if Path(self.out).suffix in writers.SUFFIXES:
+            write_predictions(self.out, map(self._describe, results), topk=1, truth=True)
+        else:
+            with write_atomically(self.out) as file:
                 pickle.dump(results, file)
         return {}
 
-    def _rows(self, samples: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    def _describe(self, sample: dict[str, Any]) -> Record:
         classes = (self.dataset_meta or {}).get('classes')
-        rows = []
-        for sample in samples:
-            keys = ('sample_idx', 'img_path')
-            row: dict[str, Any] = {key: sample[key] for key in keys if key in sample}
-            for name in ('gt', 'pred'):
-                row[f'{name}_label'] = label = int(sample[f'{name}_label'])
-                if classes:
-                    row[f'{name}_class'] = classes[label]
-            row['pred_score'] = float(sample['pred_score'][row['pred_label']])
-            rows.append(row)
-        return rows
+        record = Record()
+        if 'sample_idx' in sample:
+            record['sample_idx'] = sample['sample_idx']
+        if 'img_path' in sample:
+            record['img_path'] = sample['img_path']
+        record['gt_label'] = int(sample['gt_label'])
+        if classes:
+            record['gt_class'] = classes[record['gt_label']]
+        record['predictions'] = best_classes(sample['pred_score'], classes, topk=1)
+        return record

@@ -1,0 +1,80 @@
+"""A run that is interrupted anywhere ends with the file of one that is not."""
+
+import numpy as np
+import pytest
+
+from wrn.results.feature_files import write_features
+from wrn.results.partial_file import PartialFile
+from wrn.results.record import Record
+from wrn.results.writers import write_predictions
+from wrn.utils.errors import WrnError
+
+RUN = dict(command='x', model='m')
+NAMES = [f'{i}.png' for i in range(7)]
+
+
+def of_predictions(i):
+    if i == 3:
+        return Record(img_path=NAMES[i], error='ü')
+    return Record(img_path=NAMES[i], predictions=[dict(pred_label=i, pred_score=i / 7)])
+
+
+def of_features(i):
+    if i == 3:
+        return Record(img_path=NAMES[i], error='ü')
+    # A newline is 10 in a byte: values have some, and are not contiguous as those of networks.
+    maps = np.array([[10 + i, 0x0A0A0A0A], [i, 7]], np.int32).view(np.float32).T
+    return Record(img_path=NAMES[i], stages=dict(layer2=maps, layer1=np.full(3, i, np.float32)))
+
+
+CASES = [
+    ('x.csv', of_predictions, lambda out, records: write_predictions(out, records, 1)),
+    ('x.safetensors', of_features, write_features),
+    ('x.parquet', of_features, write_features),
+]
+
+
+def resume(out, describe, write, stop=None):
+    """Run in batches of two images; return how many were done before."""
+    results = PartialFile(out, RUN, write)
+    with results.resumed(NAMES) as rest:
+        earlier = results.done
+        rest = list(rest)
+        assert rest == NAMES[earlier:]
+        for start in range(earlier, len(NAMES), 2):
+            if start == stop:
+                raise KeyboardInterrupt
+            results.add([describe(i) for i in range(start, min(start + 2, len(NAMES)))])
+    assert (results.done, results.failed) == (7, 1)
+    if write is write_features:
+        assert results.shapes == dict(layer2=(2, 2), layer1=(3,))
+    return earlier
+
+
+@pytest.mark.parametrize(('name', 'describe', 'write'), CASES, ids=[case[0] for case in CASES])
+def test_cut_anywhere(name, describe, write, tmp_path):
+    if name == 'x.parquet':
+        pytest.importorskip('pyarrow')
+    out, partial = tmp_path / name, tmp_path / f'{name}.partial'
+    assert resume(out, describe, write) == 0
+    whole = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(KeyboardInterrupt):
+        resume(out, describe, write, stop=6)
+    content = partial.read_bytes()
+    seen = []
+    for size in range(len(content) + 1):
+        partial.write_bytes(content[:size])
+        seen.append(resume(out, describe, write))
+        assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == whole
+    assert set(seen) == {0, 2, 4, 6}
+    assert seen == sorted(seen)
+
+
+def test_the_file_that_cannot_be_written_leaves_the_partial_one(tmp_path):
+    def broken(out, records):
+        raise WrnError('full')
+
+    with pytest.raises(WrnError, match='full'):
+        resume(tmp_path / 'x.csv', of_predictions, broken)
+    assert resume(tmp_path / 'x.csv', *CASES[0][1:]) == 7
+    assert len((tmp_path / 'x.csv').read_text().splitlines()) == 8

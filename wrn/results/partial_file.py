@@ -1,0 +1,179 @@
+"""Keep the results of a run on disk until it is complete, and resume an interrupted run."""
+
+import contextlib
+import json
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from filelock import FileLock, Timeout
+
+from wrn.data.images import ImageLike
+from wrn.results.record import Record
+from wrn.utils.errors import WrnError
+
+
+class PartialFile:
+    """The records of a run in ``FILE.partial``, from which ``FILE`` is written at the end.
+
+    The first line is a JSON object that identifies the run. Each batch has a line with its records,
+    a JSON list in which arrays are replaced by their shapes; the values of the arrays follow as
+    float32. A batch that a kill cut off is dropped, so a resumed run computes the same batches as
+    one that was never interrupted.
+
+    In a job of several processes, each keeps its records as ``FILE.done`` when its file is written,
+    until the files of all are, so that the job can be started again.
+
+    Iterating yields the records so far, any number of times.
+
+    Args:
+        out: The file to write.
+        run: All that the results depend on, in JSON's types.
+        write: Writes the file from all records.
+        parts: The files of all processes of the job. Defaults to none but ``out``.
+
+    Attributes:
+        done: The number of records.
+        failed: How many of them have an ``error``.
+        shapes: The shapes of the last image's arrays by name; empty if there are none.
+    """
+
+    def __init__(
+        self,
+        out: str | Path,
+        run: dict[str, object],
+        write: Callable[[Path, Iterable[Record]], None],
+        parts: Sequence[str | Path] = (),
+    ) -> None:
+        self.path = Path(out)
+        self.partial = Path(f'{out}.partial')
+        self.run = run
+        self.done = self.failed = 0
+        self.shapes: dict[str, tuple[int, ...]] = {}
+        self._write = write
+        self._kept = [Path(f'{part}.done') for part in parts or (out,)]
+        self._file: IO[bytes]
+
+    @contextlib.contextmanager
+    def resumed(self, images: Iterable[ImageLike]) -> Iterator[Iterator[ImageLike]]:
+        """Open the partial file, and skip the images that it has records of.
+
+        When the block ends, the file is written and the partial file deleted. If the block raises,
+        the partial file stays.
+
+        Args:
+            images: All images.
+
+        Yields:
+            The remaining images.
+
+        Raises:
+            WrnError: If the partial file belongs to another run, or to one that is still running,
+                or if a file cannot be written.
+        """
+        rest = iter(images)
+        lock = FileLock(f'{self.partial}.lock', timeout=0)
+        try:
+            with lock:
+                kept = Path(f'{self.path}.done')
+                if kept.exists() and not self.partial.exists():
+                    kept.replace(self.partial)
+                with self.partial.open('a+b') as self._file:
+                    self._check_run()
+                    self._skip_done(rest)
+                    yield rest
+                    self._write(self.path, self)
+                self.partial.replace(kept)
+                if all(path.exists() for path in self._kept):
+                    for path in self._kept:
+                        path.unlink(missing_ok=True)
+                Path(lock.lock_file).unlink(missing_ok=True)
+        except Timeout as error:
+            raise WrnError(
+                f'{self.partial}: another process is writing it; wait for that, or name '
+                'another file'
+            ) from error
+        except OSError as error:
+            reason = error.strerror or error
+            raise WrnError(f'{self.partial}: cannot be written ({reason})') from error
+
+    def add(self, batch: Sequence[Record]) -> None:
+        """Append the records of a batch, in order."""
+        self._file.write(_format(batch))
+        for record in batch:
+            for values in record.get('stages', {}).values():
+                self._file.write(values.astype('<f4', copy=False).tobytes())
+        self._file.flush()
+        self._count(batch)
+
+    def __iter__(self) -> Iterator[Record]:
+        self._file.seek(0)
+        self._file.readline()
+        while batch := self._read_batch():
+            yield from batch
+
+    def _count(self, batch: Sequence[Record]) -> None:
+        self.done += len(batch)
+        for record in batch:
+            self.failed += 'error' in record
+            if 'stages' in record:
+                self.shapes = {name: values.shape for name, values in record['stages'].items()}
+
+    def _check_run(self) -> None:
+        """Check the first line, or write it if the file is new or a kill cut that line off."""
+        self._file.seek(0)
+        line = self._file.readline()
+        if not line.endswith(b'\n') and _format(self.run).startswith(line):
+            self._file.truncate(0)
+            self._file.write(_format(self.run))
+            self._file.flush()
+            return
+        header = _parse(line)
+        if not isinstance(header, dict) or header.keys() != self.run.keys():
+            raise WrnError(
+                f'{self.partial}: not from an interrupted run of this command; delete or rename it'
+            )
+        if other := [key for key in self.run if header[key] != self.run[key]]:
+            raise WrnError(
+                f'{self.partial}: from an interrupted run with another {" and ".join(other)}; '
+                'finish that run, or delete the file'
+            )
+
+    def _skip_done(self, images: Iterator[ImageLike]) -> None:
+        end = self._file.tell()
+        while batch := self._read_batch():
+            for record in batch:
+                image = next(images, None)
+                if str(image) != record['img_path']:
+                    raise WrnError(
+                        f'{self.partial}: has the result of {record["img_path"]} where the inputs '
+                        f'now have {image or "no image"}; delete the file to start over'
+                    )
+            self._count(batch)
+            end = self._file.tell()
+        self._file.truncate(end)
+
+    def _read_batch(self) -> list[Record] | None:
+        """Read the next batch; return None at the end, and where a kill cut a batch off."""
+        batch: list[Record] | None = _parse(self._file.readline())
+        for record in batch or ():
+            for name, shape in record.get('stages', {}).items():
+                size = 4 * math.prod(shape)
+                if len(values := self._file.read(size)) < size:
+                    return None
+                record['stages'][name] = np.frombuffer(values, '<f4').reshape(shape)
+        return batch
+
+
+def _format(value: object) -> bytes:
+    return f'{json.dumps(value, default=np.shape)}\n'.encode()  # ASCII, whatever the names are
+
+
+def _parse(line: bytes) -> Any:
+    """Parse a line; return None if it is not JSON or is cut off."""
+    try:
+        return json.loads(line) if line.endswith(b'\n') else None
+    except ValueError:
+        return None

@@ -1,0 +1,157 @@
+"""The formats of predictions: CSV, JSON lines, JSON and Parquet."""
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+from typing import IO, Any
+
+from wrn.results.record import Record
+from wrn.utils.errors import WrnError
+from wrn.utils.files import write_atomically
+from wrn.utils.packages import missing_packages
+
+_ROW_GROUP = 200_000  # values that are kept in memory for a part of a Parquet file
+
+
+def check_parquet(out: str | Path) -> None:
+    """Check that pyarrow is installed if a file is to be written in its format.
+
+    Args:
+        out: The file.
+
+    Raises:
+        WrnError: If pyarrow is missing.
+    """
+    if Path(out).suffix == '.parquet' and (missing := missing_packages('pyarrow')):
+        raise WrnError(f'{out}: {missing}')
+
+
+def write_predictions(
+    out: str | Path, records: Iterable[Record], topk: int, truth: bool = False
+) -> None:
+    """Write predictions to a file, which appears when it is complete.
+
+    Args:
+        out: The file. Its suffix, one of :data:`SUFFIXES`, determines the format.
+        records: As for :func:`write_records`.
+        topk: As for :func:`write_records`.
+        truth: As for :func:`write_records`. Defaults to False.
+
+    Raises:
+        WrnError: If the file cannot be written.
+    """
+    with write_atomically(out) as file:
+        write_records(records, file, Path(out).suffix, topk, truth)
+
+
+def write_records(
+    records: Iterable[Record], file: IO[bytes], suffix: str, topk: int, truth: bool = False
+) -> None:
+    """Write predictions one after the other, in memory that does not grow with their number.
+
+    JSON has the records as they are, in a list or one a line. CSV and Parquet have a row for each,
+    with the columns ``img_path``, ``error``, ``pred_label``, ``pred_class`` and ``pred_score``,
+    then ``pred_label_2`` and so on.
+
+    Args:
+        records: The records, in order.
+        file: The file to write to.
+        suffix: One of :data:`SUFFIXES`, which determines the format.
+        topk: The largest number of predictions in a record.
+        truth: Whether the images are those of a dataset, which adds the columns ``sample_idx``,
+            ``gt_label`` and ``gt_class``. Defaults to False.
+    """
+    image = ['img_path', 'error']
+    if truth:
+        image = ['sample_idx', *image, 'gt_label', 'gt_class']
+    names = ('pred_label', 'pred_class', 'pred_score')
+    columns = image + [_ranked(name, rank) for rank in range(topk) for name in names]
+    _WRITERS[suffix](records, file, columns)
+
+
+def write_parquet(
+    rows: Iterable[Mapping[str, Any]], file: IO[bytes], columns: Mapping[str, Any], group: int
+) -> None:
+    """Write rows to a Parquet file.
+
+    Args:
+        rows: The values of each row by column; a value that is missing becomes null.
+        file: The file to write to.
+        columns: The pyarrow type of each column.
+        group: How many rows to keep in memory and write as one row group.
+    """
+    import pyarrow
+    from pyarrow import parquet
+
+    schema = pyarrow.schema(columns)
+    texts = [name for name, kind in columns.items() if kind == pyarrow.string()]
+    remaining = iter(rows)
+    with parquet.ParquetWriter(file, schema, use_dictionary=texts) as writer:
+        while part := [
+            {name: _to_utf8(value) for name, value in row.items()}
+            for row in islice(remaining, group)
+        ]:
+            writer.write_table(pyarrow.Table.from_pylist(part, schema))
+
+
+def _to_utf8(value: Any) -> Any:
+    """Escape what is no UTF-8, which Parquet's texts are and names of files need not be."""
+    return value.encode(errors='backslashreplace').decode() if isinstance(value, str) else value
+
+
+def _write_csv(records: Iterable[Record], file: IO[bytes], columns: list[str]) -> None:
+    text = io.TextIOWrapper(file, 'utf-8', 'surrogateescape', newline='', write_through=True)
+    writer = csv.DictWriter(text, columns, lineterminator='\n')
+    writer.writeheader()
+    writer.writerows(_rows(records))
+    text.detach()
+
+
+def _write_json_lines(records: Iterable[Record], file: IO[bytes], columns: list[str]) -> None:
+    for record in records:
+        line = json.dumps(record, ensure_ascii=False)
+        file.write(f'{line}\n'.encode(errors='surrogateescape'))
+
+
+def _write_json(records: Iterable[Record], file: IO[bytes], columns: list[str]) -> None:
+    opening = '[\n'
+    for record in records:
+        lines = json.dumps(record, indent=2, ensure_ascii=False).splitlines()
+        text = opening + '\n'.join(f'  {line}' for line in lines)
+        file.write(text.encode(errors='surrogateescape'))
+        opening = ',\n'
+    file.write(b'[]\n' if opening == '[\n' else b'\n]\n')
+
+
+def _write_parquet(records: Iterable[Record], file: IO[bytes], columns: list[str]) -> None:
+    import pyarrow
+
+    integer, text = pyarrow.int64(), pyarrow.string()
+    kinds = dict(sample_idx=integer, gt_label=integer, pred_label=integer)
+    kinds['pred_score'] = pyarrow.float32()
+    types = {name: kinds.get(name.rstrip('_0123456789'), text) for name in columns}
+    write_parquet(_rows(records), file, types, max(1, _ROW_GROUP // len(columns)))
+
+
+def _rows(records: Iterable[Record]) -> Iterator[dict[str, object]]:
+    for record in records:
+        row = {key: value for key, value in record.items() if key != 'predictions'}
+        for rank, prediction in enumerate(record.get('predictions', ())):
+            row |= {_ranked(key, rank): value for key, value in prediction.items()}
+        yield row
+
+
+def _ranked(name: str, rank: int) -> str:
+    return f'{name}_{rank + 1}' if rank else name
+
+
+_WRITERS: dict[str, Callable[[Iterable[Record], IO[bytes], list[str]], None]] = {
+    '.csv': _write_csv,
+    '.jsonl': _write_json_lines,
+    '.json': _write_json,
+    '.parquet': _write_parquet,
+}
+SUFFIXES = tuple(_WRITERS)
