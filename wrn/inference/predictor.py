@@ -28,7 +28,7 @@ from wrn.data.images import (
     read_image,
 )
 from wrn.deploy.classifier import deploy, get_own_config
-from wrn.inference.records import describe
+from wrn.results.record import Prediction, best_classes
 from wrn.utils.errors import ImageReadError, WrnError, did_you_mean
 from wrn.zoo.factory import get_model, get_num_classes
 from wrn.zoo.resolve import ModelLike, is_name
@@ -57,7 +57,7 @@ class ImageResult(_Scores, total=False):
 
     pred_class: str
     img_path: str
-    predictions: list[dict[str, Any]]
+    predictions: list[Prediction]
 
 
 class Batch(NamedTuple):
@@ -130,7 +130,7 @@ class Predictor(ImageClassificationInferencer):
         results = self.postprocess(samples, visualization, return_datasamples)
         if topk and not return_datasamples:
             for result, sample in zip(results, samples, strict=True):
-                result['predictions'] = describe('', sample, self.classes, topk)['predictions']
+                result['predictions'] = best_classes(sample.pred_score, self.classes, topk)
         return results
 
     def stream(
