@@ -1,7 +1,7 @@
 """Pictures: found, read, and prepared for a network."""
 
-from wrn.data.images.prefetch import in_background, prefetch
 from wrn.data.images.find import count_images, find_images, is_many
+from wrn.data.images.prefetch import in_background, prefetch
 from wrn.data.images.preprocessing import Preprocessing, collate, is_red_first, preprocess_sample
 from wrn.data.images.read import EXTENSIONS, EncodedImage, ImageLike, read_image
 

@@ -17,8 +17,8 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from wrn.utils.errors import ImageReadError
 from wrn.data.images.read import EXTENSIONS, EncodedImage, ImageLike
+from wrn.utils.errors import ImageReadError
 
 LIST_SUFFIX = '.txt'
 ARCHIVE_SUFFIXES = ('.tar', '.tar.gz', '.tgz', '.tar.bz2', '.tar.xz')
