@@ -7,7 +7,7 @@ import urllib.request
 from collections.abc import Iterator
 from http.client import HTTPException
 from os import PathLike
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import cv2
 import numpy as np
@@ -32,6 +32,8 @@ class EncodedImage(NamedTuple):
 ImageLike: TypeAlias = str | PathLike | np.ndarray | Image.Image | EncodedImage
 
 _TIFF, _PNG = (b'II*\0', b'MM\0*'), b'\x89PNG'
+_opencv_log: Any = getattr(cv2.utils, 'logging', cv2)  # where OpenCV 4.14 and later have it
+_OPENCV_SILENT = 0
 _SECONDS = 60  # to wait for more of a URL
 EXTENSIONS = ('.bmp', '.gif', '.jpeg', '.jpg', '.pgm', '.png', '.ppm', '.tif', '.tiff', '.webp')
 
@@ -115,15 +117,15 @@ class _Silent:
     def __enter__(self) -> None:
         with self._lock:
             if self._threads == 0:
-                self._level = cv2.utils.logging.getLogLevel()
-                cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+                self._level = _opencv_log.getLogLevel()
+                _opencv_log.setLogLevel(_OPENCV_SILENT)
             self._threads += 1
 
     def __exit__(self, *exception: object) -> None:
         with self._lock:
             self._threads -= 1
             if self._threads == 0:
-                cv2.utils.logging.setLogLevel(self._level)
+                _opencv_log.setLogLevel(self._level)
 
 
 _silent = _Silent()
