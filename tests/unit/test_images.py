@@ -11,6 +11,7 @@ import torch
 from mmcv.transforms import LoadImageFromFile
 from PIL import Image
 
+from wrn.data import CheckedReading
 from wrn.data.images import find_images, is_many, read, read_image
 from wrn.utils.errors import ImageReadError
 
@@ -78,6 +79,14 @@ def test_16_bit(picture, tmp_path, extension, channels):
     assert np.array_equal(read_image(deep), expected)
     if channels == 1:
         assert np.array_equal(read_image(Image.open(path)), expected)
+
+
+def test_training_reads_32_bit_tiff_as_prediction_does(tmp_path):
+    values = np.arange(0, 1 << 16, 1 << 8, dtype=np.int32).reshape(16, 16)
+    path = save(Image.fromarray(values), tmp_path / 'x.tif')
+    sample = CheckedReading(dict(type='LoadImageFromFile'))(dict(img_path=str(path)))
+    assert np.array_equal(sample['img'], read_image(path))
+    assert sample['img'][..., 0].ravel().tolist() == list(range(256))
 
 
 @pytest.mark.parametrize('orientation', range(1, 9))

@@ -3,7 +3,7 @@
 from wrn.data.images.find import count_images, find_images, is_many
 from wrn.data.images.prefetch import in_background, prefetch
 from wrn.data.images.preprocessing import Preprocessing, collate, is_red_first, preprocess_sample
-from wrn.data.images.read import EXTENSIONS, EncodedImage, ImageLike, read_image
+from wrn.data.images.read import EXTENSIONS, EncodedImage, ImageLike, decode_image, read_image
 
 __all__ = [
     'EXTENSIONS',
@@ -12,6 +12,7 @@ __all__ = [
     'Preprocessing',
     'collate',
     'count_images',
+    'decode_image',
     'find_images',
     'in_background',
     'is_many',

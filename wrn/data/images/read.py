@@ -39,7 +39,10 @@ EXTENSIONS = ('.bmp', '.gif', '.jpeg', '.jpg', '.pgm', '.png', '.ppm', '.tif', '
 
 
 def read_image(picture: ImageLike) -> np.ndarray:
-    """Read a picture; a file gives the pixels that ``LoadImageFromFile`` gives by default.
+    """Read an image; a file gives the pixels that training and testing with ``wrn`` see.
+
+    mmpretrain's ``LoadImageFromFile`` gives the same by default, except for TIFF files of 32 bits
+    and formats that OpenCV does not read.
 
     Args:
         picture: A path, a URL, an array of pixels or a PIL picture. An array is taken as
@@ -65,11 +68,28 @@ def read_image(picture: ImageLike) -> np.ndarray:
             f'{picture}: is a link in the archive, whose files are read in their order; make the '
             'archive with `tar --dereference --hard-dereference`'
         )
+    return decode_image(content, str(picture))
+
+
+def decode_image(content: bytes, name: str) -> np.ndarray:
+    """Decode the content of an image file.
+
+    Args:
+        content: The content.
+        name: The name of the file, for messages.
+
+    Returns:
+        The pixels, as those of :func:`read_image`.
+
+    Raises:
+        ImageReadError: If the content is empty, not an image, or truncated.
+    """
     if not content:
-        raise ImageReadError(f'{picture}: the file is empty')
-    with _report_damage(picture):
+        raise ImageReadError(f'{name}: the file is empty')
+    with _report_damage(name):
         pixels = _decode(content)
-        # Pillow reads some formats that OpenCV does not, and says better what is wrong.
+        # Pillow reads AVIF and GIF, which OpenCV before version 5 may not, and says better what is
+        # wrong.
         return _from_pil(Image.open(io.BytesIO(content))) if pixels is None else pixels
 
 
@@ -142,7 +162,15 @@ def _report_damage(picture: ImageLike) -> Iterator[None]:
         raise ImageReadError(f'{picture}: the picture is damaged or too large ({error})') from error
 
 
-def _check_depth(picture: Image.Image) -> None:
+def check_depth(picture: Image.Image) -> None:
+    """Check that the values of an image have 8 or 16 bits.
+
+    Args:
+        picture: The image.
+
+    Raises:
+        ValueError: If they do not.
+    """
     if picture.mode in ('I', 'F'):
         values = np.asarray(picture)
         if picture.mode == 'F' or values.min() < 0 or values.max() >= 1 << 16:
@@ -150,7 +178,7 @@ def _check_depth(picture: Image.Image) -> None:
 
 
 def _from_pil(picture: Image.Image) -> np.ndarray:
-    _check_depth(picture)
+    check_depth(picture)
     picture = ImageOps.exif_transpose(picture)
     if picture.mode.startswith('I'):  # of 16 bits; mode I, of 32, may hold only 8
         deep = np.asarray(picture)
