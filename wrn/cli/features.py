@@ -1,6 +1,7 @@
 """``wrn features``: what a network's stages compute of pictures, in a file."""
 
 import argparse
+import sys
 from collections.abc import Iterable, Iterator
 
 from rich.progress import Progress
@@ -15,7 +16,7 @@ from wrn.cli.load_model import load_model
 from wrn.cli.outputs import check_out
 from wrn.cli.progress import ImageProgress
 from wrn.cli.shards import find_shard
-from wrn.data.images import count_images, find_images
+from wrn.data.images import LeftOut, count_images, find_images
 from wrn.inference.feature_files import SUFFIXES, check_format, list_path, write_features
 from wrn.inference.features import (
     STAGES,
@@ -24,7 +25,7 @@ from wrn.inference.features import (
     check_same_size,
     format_shape,
 )
-from wrn.utils.errors import ImageReadError, WrnError
+from wrn.utils.errors import ImageReadError, WrnError, some
 
 HELP = "write what a network's stages compute of pictures"
 
@@ -62,7 +63,8 @@ def run(args: argparse.Namespace) -> None:
         raise WrnError('features are computed by one process; start it without torchrun')
     check_out(args.out, 'features are', SUFFIXES)
     check_format(args.out, args.stages, args.pool)
-    total = count_images(args.inputs)
+    counted, read = LeftOut(), LeftOut()
+    total = count_images(args.inputs, counted)
     fit_batch_size(args, total)
     show_log()
     extractor = FeatureExtractor(
@@ -74,10 +76,12 @@ def run(args: argparse.Namespace) -> None:
         args.batch_size,
         args.calibration,
     )
-    stream = extractor.stream(find_images(args.inputs), args.batch_size, args.workers)
+    stream = extractor.stream(find_images(args.inputs, read), args.batch_size, args.workers)
     with ImageProgress() as progress:
         good = _Readable(check_same_size(stream), progress, total)
         number = write_features(args.out, good)
+    if left_out := read if total is None else counted:  # before this command wrote a file there
+        print(f'wrn: {some(args.inputs)}: {left_out}', file=sys.stderr)
     shapes = ', '.join(f'{name} {format_shape(shape)}' for name, shape in good.shapes.items())
     names = list_path(args.out)
     print(

@@ -16,11 +16,11 @@ from wrn.cli.backend_options import add_engine_arguments, fit_batch_size, load_m
 from wrn.cli.outputs import check_out
 from wrn.cli.progress import ImageProgress
 from wrn.cli.shards import Shard, find_shard
-from wrn.data.images import ImageLike, count_images, find_images
+from wrn.data.images import ImageLike, LeftOut, count_images, find_images
 from wrn.inference.predictor import Predictor
 from wrn.inference.records import SUFFIXES, Record, check_format, describe, write_records
 from wrn.inference.result_file import ResultFile
-from wrn.utils.errors import WrnError
+from wrn.utils.errors import WrnError, some
 
 HELP = 'classify pictures'
 DEFAULT_MODEL = 'wide-resnet16-2_1xb64_digits'
@@ -63,14 +63,20 @@ def run(args: argparse.Namespace) -> None:
         check_format(Path(args.out).suffix)
     elif shard.count > 1:
         raise WrnError('several processes need --out FILE, of which each writes its part')
-    total = count_images(args.inputs)
+    counted, read = LeftOut(), LeftOut()
+    total = count_images(args.inputs, counted)
     fit_batch_size(args, shard.size(total))
     predictor = Predictor(load_model_with_engine(args, shard))
-    pictures = shard.of(find_images(args.inputs))
-    if to_file:
-        _predict_to_file(predictor, pictures, shard.size(total), args, shard, parts)
-    else:
-        _predict(predictor, pictures, total, args)
+    pictures = shard.of(find_images(args.inputs, read))
+    try:
+        if to_file:
+            _predict_to_file(predictor, pictures, shard.size(total), args, shard, parts)
+        else:
+            _predict(predictor, pictures, total, args)
+    finally:
+        left_out = read if total is None else counted  # before this command wrote a file there
+        if left_out and shard.index == 0:
+            print(f'wrn: {some(args.inputs)}: {left_out}', file=sys.stderr)
 
 
 def _predict(

@@ -14,6 +14,7 @@ from torch import nn
 
 from wrn.config.config_file import config_errors
 from wrn.data.checked_reading import check_reading
+from wrn.data.image_folder import use_image_folders
 from wrn.training.checks import check_classes, check_optimizer, get_num_classes
 from wrn.training.runner import build_runner
 from wrn.utils.errors import WrnError
@@ -88,6 +89,7 @@ def overfit(
             collate_fn=dict(type='default_collate'),
             sampler=dict(type='DefaultSampler', shuffle=True),  # no picture twice
         )
+        use_image_folders(loader.dataset)
         data = Runner.build_dataloader(loader, seed=runner.seed)
         list(check_reading(data.dataset))
         check_classes('train_dataloader', data, get_num_classes(cfg.model))

@@ -14,6 +14,7 @@ import numpy as np
 from mmengine import fileio
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from wrn.data.images.selection import EXTENSIONS
 from wrn.utils.errors import ImageReadError
 
 
@@ -35,7 +36,6 @@ _TIFF, _PNG = (b'II*\0', b'MM\0*'), b'\x89PNG'
 _opencv_log: Any = getattr(cv2.utils, 'logging', cv2)  # where OpenCV 4.14 and later have it
 _OPENCV_SILENT = 0
 _SECONDS = 60  # to wait for more of a URL
-EXTENSIONS = ('.bmp', '.gif', '.jpeg', '.jpg', '.pgm', '.png', '.ppm', '.tif', '.tiff', '.webp')
 
 
 def read_image(picture: ImageLike) -> np.ndarray:
