@@ -12,13 +12,17 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mmengine.config import ConfigDict
 from mmpretrain.datasets import CustomDataset, ImageNet
 from PIL import Image
 
 from wrn.cli import main
 from wrn.data.check_folder import KINDS, check_folder
 from wrn.data.damage import find_damage
+from wrn.data.image_folder import ImageFolder, ImageNetFolder, use_image_folders
+from wrn.data.images import decode_image
 from wrn.data.listing import list_splits
+from wrn.utils.errors import ImageReadError, WrnError
 
 FORMATS = {  # by name: Pillow's name, mode, options
     'jpg': ('JPEG', 'RGB', {}),
@@ -65,6 +69,14 @@ def opencv(content):
         return None
 
 
+def pixels(content):
+    """The pixels that training and prediction get, if any."""
+    try:
+        return decode_image(content, 'x')
+    except ImageReadError:
+        return None
+
+
 def write(root, **files):
     for path, content in files.items():
         root.joinpath(path).parent.mkdir(parents=True, exist_ok=True)
@@ -106,8 +118,8 @@ def check_cut_off(content, name):
     """It is damaged, and OpenCV reads it not; or there is no pixel behind what was cut off."""
     if kind_of(content, name):
         assert opencv(content) is None
-    else:
-        assert np.array_equal(opencv(content), opencv(CONTENTS[name]))
+    else:  # of a BMP without the padding at its end, which OpenCV alone refuses
+        assert np.array_equal(pixels(content), opencv(CONTENTS[name]))
 
 
 @settings(max_examples=100, deadline=None)
@@ -151,7 +163,14 @@ def test_other_formats_and_a_jpeg_of_two_pictures(tmp_path, photograph):
     content = io.BytesIO()
     picture.save(content, 'PCX')
     assert opencv(content.getvalue()) is None
-    assert kind_of(content.getvalue(), 'jpg') == 'unreadable'
+    assert pixels(content.getvalue()) is not None  # so training can use it
+    assert kind_of(content.getvalue(), 'jpg') == 'misnamed'
+    Image.fromarray(np.full((4, 4), 0.5, np.float32)).save(tmp_path / 'float.tif')
+    with (tmp_path / 'float.tif').open('rb') as tiff:
+        assert find_damage(tiff, 'float.tif') == (
+            'unreadable',
+            'its values are neither of 8 nor of 16 bits',
+        )
     picture.save(tmp_path / 'a.png', 'GIF')
     picture.save(tmp_path / 'b.jpg', 'MPO', save_all=True, append_images=[picture])
     with (tmp_path / 'a.png').open('rb') as gif, (tmp_path / 'b.jpg').open('rb') as mpo:
@@ -159,7 +178,12 @@ def test_other_formats_and_a_jpeg_of_two_pictures(tmp_path, photograph):
         assert find_damage(mpo, 'b.jpg') is None
 
 
-def test_lists_what_mmpretrain_lists(tmp_path, make_image_folder):
+def list_dataset(dataset):
+    infos = map(dataset.get_data_info, range(len(dataset)))
+    return [(info['img_path'], info.get('gt_label')) for info in infos]
+
+
+def test_lists_what_training_lists(tmp_path, make_image_folder):
     root = make_image_folder() / 'train'
     write(
         root,
@@ -167,6 +191,9 @@ def test_lists_what_mmpretrain_lists(tmp_path, make_image_folder):
             'class_0/a b.JPG': b'',
             'class_0/deep/er/ü.png': b'',
             'class_0/x.webp': b'',
+            'class_0/y.TIFF': b'',
+            'class_1/.ipynb_checkpoints/0.jpg': b'',
+            '__MACOSX/class_0/._0.jpg': b'',
             'class_1/notes.txt': b'',
             'class_1/.hidden.jpg': b'',
             '.cache/y.jpg': b'',
@@ -177,23 +204,111 @@ def test_lists_what_mmpretrain_lists(tmp_path, make_image_folder):
     (root / 'class_1' / 'broken.jpg').symlink_to(tmp_path / 'none')
     (root / 'class_2' / 'linked').symlink_to(root / 'class_1', target_is_directory=True)
     (split,) = list_splits(root)
-    theirs = CustomDataset(data_root=str(root))
-    samples = {
-        (s['img_path'], s['gt_label']) for s in map(theirs.get_data_info, range(len(theirs)))
-    }
+    dataset = ImageFolder(data_root=str(root))
     ours = {
         (str(root / file), label) for file, label in zip(split.files, split.labels, strict=True)
     }
-    assert ours == samples
-    assert split.classes == list(theirs.CLASSES)  # hidden folders are classes
+    assert ours == {*list_dataset(dataset)}
+    # They differ from mmpretrain's in what is hidden, and have more formats.
+    theirs = CustomDataset(data_root=str(root))
+    hidden = ['.cache', '__MACOSX']
+    assert split.classes == list(dataset.CLASSES) == ['class_0', 'class_1', 'class_2']
+    assert sorted([*split.classes, *hidden]) == list(theirs.CLASSES)
+    names = {path for path, _ in ours}
+    assert names - {path for path, _ in list_dataset(theirs)} == {
+        str(root / 'class_0' / 'x.webp'),
+        str(root / 'class_0' / 'y.TIFF'),
+    }
+    assert {path for path, _ in list_dataset(theirs)} - names == {
+        str(root / path)
+        for path in (
+            '.cache/y.jpg',
+            'class_1/.ipynb_checkpoints/0.jpg',
+            'class_2/linked/.ipynb_checkpoints/0.jpg',
+        )
+    }
+    # os.walk, which counts what is hidden, follows no links, but class_2/linked is no hidden one.
+    assert split.left_out == {
+        'hidden': 6,
+        'not a file': 2,
+        '.txt': 2,
+        'outside the class folders': 1,
+    }
     assert sorted((p.kind, p.path) for p in split.problems) == [
-        ('ignored', 'class_0/x.webp'),
         ('ignored', 'class_1/broken.jpg'),
         ('ignored', 'class_1/notes.txt'),
         ('ignored', 'class_2/linked/broken.jpg'),
         ('ignored', 'class_2/linked/notes.txt'),
         ('ignored', 'stray.jpg'),
     ]
+
+
+@pytest.mark.parametrize('labelled', [True, False])
+def test_the_order_of_training_is_mmpretrains(make_image_folder, labelled):
+    root = make_image_folder() / 'train'
+    paths = (
+        'class_0/a/b.jpg',
+        'class_0/a-b.jpg',
+        'class_0/a.jpg',
+        'class_1/B.PNG',
+        'class_1/b.bmp',
+    )
+    write(root, **dict.fromkeys(paths, b''))
+    arguments = dict(data_root=str(root), with_label=labelled)
+    theirs, ours = CustomDataset(**arguments), ImageFolder(**arguments)
+    assert list_dataset(ours) == list_dataset(theirs)
+    assert len(ours) == 29
+    assert ours.metainfo == theirs.metainfo
+
+
+def test_image_net_without_what_is_hidden(make_image_folder):
+    root = make_image_folder()
+    write(root, **{'train/.cache/x.jpg': b'', 'train/class_0/x.jfif': b''})
+    arguments = dict(data_root=str(root), split='train', metainfo=dict(classes=['a', 'b', 'c']))
+    dataset = ImageNetFolder(**arguments)
+    assert len(dataset) == 25
+    assert dataset.CLASSES == ['a', 'b', 'c']
+    only = ImageNetFolder(**arguments, extensions=('.jfif',))  # the config's own list counts
+    assert list_dataset(only) == [(str(root / 'train/class_0/x.jfif'), 0)]
+    with pytest.raises(WrnError, match='has 3 class folders, but the dataset names 1000 classes'):
+        ImageNetFolder(data_root=str(root), split='train')
+    with pytest.raises(WrnError, match=r'val: has no images \(\.webp\)'):
+        ImageNetFolder(data_root=str(root), split='val', extensions=('.webp',))
+
+
+def test_which_datasets_are_replaced():
+    folder = dict(type='CustomDataset', data_root='data')
+    config = ConfigDict(
+        type='ConcatDataset',
+        datasets=[
+            dict(type='RepeatDataset', times=2, dataset=folder),
+            dict(type='mmpretrain.ImageNet', data_root='data', split='train'),
+            dict(type=CustomDataset, data_root='data'),
+            dict(type='CustomDataset', data_root='s3://bucket/data'),
+            dict(type='CIFAR10', data_root='data'),
+        ],
+    )
+    use_image_folders(config)
+    repeated, *others = config.datasets
+    assert repeated.dataset.type is ImageFolder
+    types = [dataset.type for dataset in others]
+    assert types == [ImageNetFolder, ImageFolder, 'CustomDataset', 'CIFAR10']
+
+
+def test_hidden_folders_are_no_classes(make_image_folder, capsys):
+    root = make_image_folder()
+    picture = (root / 'train/class_0/0.jpg').read_bytes()
+    for name in ('.ipynb_checkpoints', '__MACOSX', 'class_1/.ipynb_checkpoints'):
+        write(root, **{f'train/{name}/1.jpg': picture, f'{name}/2.jpg': picture})
+    write(root, **{'val/class_0/._0.jpg': b''})
+    main(['check-data', str(root)])
+    output, errors = capsys.readouterr()
+    assert output.splitlines() == [
+        'train: 24 pictures in 3 classes',
+        'val: 12 pictures in 3 classes',
+        'nothing is wrong',
+    ]
+    assert errors.strip() == f'wrn: {root}: left out 7 files: 7 hidden'
 
 
 def test_a_clean_folder(make_image_folder, capsys):
@@ -353,8 +468,12 @@ def test_links_without_an_end(tmp_path, name):
     links, *endless = LOOPS[name]
     for path, target in links.items():
         (tmp_path / path).symlink_to(target)
+    data = dict(data_root=str(tmp_path / endless[0].split('/')[0]))
     with pytest.raises(OSError, match='Too many levels of symbolic links'):
-        CustomDataset(data_root=str(tmp_path / endless[0].split('/')[0]))
+        CustomDataset(**data)
+    labelled = not endless[0].startswith('test')
+    with pytest.raises(WrnError, match='is a link to itself or to a folder that it is in'):
+        ImageFolder(**data, with_label=labelled)
     problems = found(tmp_path)
     assert {path for kind, path in problems if kind == 'unreadable'} == {*endless}
     files = {file for split in list_splits(tmp_path) for file in split.files}

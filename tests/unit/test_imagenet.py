@@ -243,6 +243,14 @@ def kaggle(archives, tmp_path):
     return root
 
 
+def test_hidden_folders_move_no_labels_of_kaggles(kaggle, tmp_path):
+    prepare_imagenet(kaggle, tmp_path / 'out')
+    expected = (tmp_path / 'out' / 'meta' / 'val.txt').read_text()
+    (kaggle / 'ILSVRC' / 'Data' / 'CLS-LOC' / 'train' / '.ipynb_checkpoints').mkdir()
+    prepare_imagenet(kaggle, tmp_path / 'again')
+    assert (tmp_path / 'again' / 'meta' / 'val.txt').read_text() == expected
+
+
 def test_kaggles_layout(kaggle, tmp_path, fails):
     for _ in range(2):  # a second call changes nothing
         prepare_imagenet(kaggle, tmp_path / 'out')

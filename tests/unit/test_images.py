@@ -1,7 +1,9 @@
 """Pictures of every kind are found and read, and what is none is told."""
 
 import io
+import logging
 import socket
+import tarfile
 import zlib
 
 import cv2
@@ -11,7 +13,17 @@ import torch
 from mmcv.transforms import LoadImageFromFile
 from PIL import Image
 
-from wrn.data.images import find_images, is_many, read, read_image
+from wrn.data import CheckedReading, LoadRandomResizedCrop
+from wrn.data.images import (
+    EXTENSIONS,
+    LeftOut,
+    count_images,
+    find_images,
+    is_hidden,
+    is_many,
+    read,
+    read_image,
+)
 from wrn.utils.errors import ImageReadError
 
 
@@ -78,6 +90,32 @@ def test_16_bit(picture, tmp_path, extension, channels):
     assert np.array_equal(read_image(deep), expected)
     if channels == 1:
         assert np.array_equal(read_image(Image.open(path)), expected)
+
+
+@pytest.mark.parametrize('opencv', [True, False], ids=['opencv', 'pillow'])
+@pytest.mark.parametrize('extension', EXTENSIONS)
+def test_each_format_in_prediction_and_training(picture, tmp_path, monkeypatch, extension, opencv):
+    """OpenCV before version 5 may not read AVIF and GIF, so Pillow must give the same pixels."""
+    Image.init()
+    format = Image.registered_extensions()[extension]
+    path = save(picture.resize((64, 48)), tmp_path / f'x{extension}', format=format)
+    expected = np.asarray(Image.open(path).convert('RGB'))[..., ::-1]
+    if not opencv:
+        monkeypatch.setattr(cv2, 'imdecode', lambda *args: None)
+    assert np.array_equal(read_image(path), expected)
+    sample = CheckedReading(dict(type='LoadImageFromFile'))(dict(img_path=str(path)))
+    assert np.array_equal(sample['img'], expected)
+    assert sample['img_shape'] == sample['ori_shape'] == expected.shape[:2]
+    crop = LoadRandomResizedCrop(expected.shape[:2], crop_ratio_range=(1, 1), max_attempts=0)
+    assert np.array_equal(crop(dict(img_path=str(path)))['img'], expected)
+
+
+def test_training_reads_32_bit_tiff_as_prediction_does(tmp_path):
+    values = np.arange(0, 1 << 16, 1 << 8, dtype=np.int32).reshape(16, 16)
+    path = save(Image.fromarray(values), tmp_path / 'x.tif')
+    sample = CheckedReading(dict(type='LoadImageFromFile'))(dict(img_path=str(path)))
+    assert np.array_equal(sample['img'], read_image(path))
+    assert sample['img'][..., 0].ravel().tolist() == list(range(256))
 
 
 @pytest.mark.parametrize('orientation', range(1, 9))
@@ -203,7 +241,9 @@ def test_pictures_of_other_numbers_are_refused(tmp_path, values):
             read_image(source)
 
 
-@pytest.mark.parametrize('extension', ['png', 'tif', 'bmp', 'gif', 'webp', 'jpg'])
+@pytest.mark.parametrize(
+    'extension', ['png', 'tif', 'bmp', 'gif', 'webp', 'jpg', 'avif', 'jp2', 'pgm']
+)
 def test_cut_files_are_told_by_us_alone(tmp_path, picture, extension, capfd):
     path = save(picture, tmp_path / f'x.{extension}')
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
@@ -239,6 +279,112 @@ def test_find_in_folders_and_patterns(tmp_path):
     assert list(find_images(f'{tmp_path}/**/*.webp')) == [all_pictures[2]]
     array = np.zeros((2, 2, 3), np.uint8)
     assert list(find_images([array, tmp_path, 'x.jpg'])) == [array, *all_pictures, 'x.jpg']
+
+
+@pytest.mark.parametrize(
+    ('path', 'hidden'),
+    [
+        ('a.jpg', False),
+        ('a/b.c/d.jpg', False),
+        ('./a.jpg', False),
+        ('../a.jpg', False),
+        ('a/__MACOSX.jpg', False),
+        ('.a.jpg', True),
+        ('a/._b.jpg', True),
+        ('.ipynb_checkpoints/a.jpg', True),
+        ('a/.cache/b/c.jpg', True),
+        ('__MACOSX/a.jpg', True),
+        ('__MACOSX', True),
+    ],
+)
+def test_what_is_hidden(path, hidden):
+    assert is_hidden(path) is hidden
+
+
+IMAGES = ['a.JPG', 'b/1.png', 'deep/er/c.webp']
+OTHERS = ['notes.txt', 'b/X.TXT', 'b/1.xmp', 'README', 'Thumbs.db']
+HIDDEN = [
+    'b/._1.png',
+    '.ipynb_checkpoints/a.jpg',
+    '__MACOSX/b/2.png',
+    '__MACOSX/3.txt',
+    '.DS_Store',
+]
+LEFT_OUT = 'left out 8 files: 3 hidden, 2 .txt, 1 .db, 1 .xmp, 1 without extension'
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name in (*IMAGES, *OTHERS, *HIDDEN):
+        path = tmp_path / '.data' / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b'')
+    return tmp_path / '.data'  # the name of what the user gives does not count
+
+
+def test_what_is_left_out_of_a_folder(folder):
+    left_out = LeftOut()
+    found = list(find_images(folder, left_out))
+    assert found == [str(folder / name) for name in IMAGES]
+    assert sorted(str(left_out).split(', ')) == sorted(LEFT_OUT.split(', '))
+    assert count_images(folder) == 3
+
+
+def test_what_is_left_out_of_an_archive(folder, tmp_path):
+    with tarfile.open(tmp_path / 'x.tar', 'w') as archive:
+        archive.add(folder, '.')
+    left_out = LeftOut()
+    found = find_images(tmp_path / 'x.tar', left_out)
+    names = [image.name for image in found]
+    assert sorted(names) == [f'{tmp_path}/x.tar/./{name}' for name in IMAGES]
+    assert sorted(str(left_out).split(', ')) == sorted(LEFT_OUT.split(', '))
+    counted = LeftOut()
+    assert count_images([str(tmp_path / 'x.tar')], counted) == 3
+    assert counted == left_out
+
+
+def test_what_matches_a_pattern_but_is_hidden(folder):
+    left_out = LeftOut()
+    assert list(find_images(f'{folder}/**/*.png', left_out)) == [str(folder / 'b/1.png')]
+    assert left_out == {'hidden': 1}  # Python's patterns match no names that begin with a dot
+
+
+def test_a_hidden_image_that_is_named(folder):
+    paths = [str(folder / 'b/._1.png'), str(folder / '__MACOSX/b/2.png')]
+    assert list(find_images(paths)) == paths
+    assert list(find_images(str(folder / '__MACOSX'))) == paths[1:]
+
+
+def test_what_is_left_out_is_logged(folder, caplog):
+    with caplog.at_level(logging.INFO, 'wrn'):
+        list(find_images([folder, folder / 'b']))
+    (message,) = caplog.messages
+    assert message.startswith('left out 11 files: 4 hidden, 3 .txt, 2 .xmp')
+    caplog.clear()
+    with caplog.at_level(logging.INFO, 'wrn'):
+        list(find_images(folder / 'a.JPG'))
+    assert not caplog.messages
+
+
+def test_a_broken_link_is_left_out(tmp_path):
+    (tmp_path / 'a.png').write_bytes(b'')
+    (tmp_path / 'b.png').symlink_to('none')
+    left_out = LeftOut()
+    assert list(find_images(tmp_path, left_out)) == [str(tmp_path / 'a.png')]
+    assert str(left_out) == 'left out 1 file: 1 not a file'
+
+
+def test_the_count_of_what_is_left_out_stays_short():
+    left_out = LeftOut()
+    for i in range(1000):
+        left_out.add(f'scan.{i:04}')
+    left_out.add('x.a\nb')
+    assert left_out.total() == 1001
+    assert len(left_out) == 21
+    assert left_out['others'] == 981
+    left_out = LeftOut()
+    left_out.add('x.a\nb')
+    assert str(left_out) == "left out 1 file: 1 '.a\\nb'"
 
 
 def test_a_bracket_in_a_name_is_no_pattern(tmp_path):

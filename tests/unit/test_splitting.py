@@ -72,6 +72,27 @@ def test_a_test_folder_without_classes_is_not_tested(fill, photograph):
     assert not splits.tests_apart
 
 
+def test_all_formats_and_nothing_hidden(fill, photograph):
+    folder = fill(cat=4, dog=4)
+    for name in ('cat/x.webp', 'dog/y.tiff', 'dog/z.GIF', 'cat/._x.webp', 'cat/a.txt', 'b.txt'):
+        shutil.copy(photograph, folder / name)
+    for name in ('.ipynb_checkpoints', '__MACOSX'):
+        (folder / name / 'cat').mkdir(parents=True)
+        shutil.copy(photograph, folder / name / 'cat' / 'x.jpg')
+    splits = find_splits(folder)
+    assert splits.classes == ['cat', 'dog']
+    every = paths(splits.pictures['train']) | paths(splits.pictures['val'])
+    assert {'cat/x.webp', 'dog/y.tiff', 'dog/z.GIF'} < every
+    assert len(every) == 11
+    assert str(splits.left_out) == 'left out 5 files: 3 hidden, 2 .txt'
+
+
+def test_folders_beside_the_splits_are_counted(fill):
+    folder = fill('train', cat=2, dog=2)
+    fill('extra', cat=3)
+    assert str(find_splits(folder).left_out) == 'left out 3 files: 3 outside the class folders'
+
+
 def test_mmpretrain_reads_the_lists(fill, tmp_path):
     splits = find_splits(fill(cat=6, dog=4, **{' eel': 2}))
     splits.write(tmp_path)

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
@@ -13,6 +14,7 @@ from rich.table import Table
 from wrn.cli.outputs import check_out
 from wrn.cli.tables import print_table
 from wrn.data.check_folder import KINDS, Report, check_folder
+from wrn.data.class_folders import count_left_out
 from wrn.utils.errors import WrnError
 
 HELP = 'find damaged, misplaced and duplicate pictures in a data folder'
@@ -42,6 +44,8 @@ def run(args: argparse.Namespace) -> None:
     for split in report.splits:
         classes = '' if split.classes is None else f' in {len(split.classes)} classes'
         print(f'{split.name}: {len(split.files)} pictures{classes}')
+    if left_out := count_left_out(report.splits):
+        print(f'wrn: {args.folder}: {left_out}', file=sys.stderr)
     if report.problems:
         _print_problems(report)
         more = f'see {args.out}' if args.out else 'write the list with --out FILE.csv'

@@ -11,8 +11,7 @@ from wrn.cli.backend_options import (
 from wrn.cli.load_model import load_model
 from wrn.cli.outputs import check_out
 from wrn.cli.shards import find_shard
-from wrn.cli.write_results import ImageJob, describe_run
-from wrn.data.images import count_images, find_images
+from wrn.cli.write_results import ImageJob, InputImages, describe_run
 from wrn.inference.features import STAGES, FeatureExtractor, check_same_size, format_shape
 from wrn.results.feature_files import SUFFIXES, check_format, list_path, write_features
 from wrn.results.partial_file import PartialFile
@@ -50,8 +49,8 @@ def run(args: argparse.Namespace) -> None:
         raise WrnError('features are computed by one process; start it without torchrun')
     check_out(args.out, 'features are', SUFFIXES)
     check_format(args.out, args.stages, args.pool)
-    total = count_images(args.inputs)
-    fit_batch_size(args, total)
+    images = InputImages(args.inputs)
+    fit_batch_size(args, images.total)
     show_log()
     extractor = FeatureExtractor(
         load_model(args.model, args.checkpoint, args.device, head=None, neck=None),
@@ -69,9 +68,10 @@ def run(args: argparse.Namespace) -> None:
         lambda *inputs: check_same_size(extractor.stream(*inputs), results.shapes),
         lambda name, features: Record(img_path=name, stages=features.stages),
         args,
-        total,
+        images.total,
     )
-    job.write(results, find_images(args.inputs))
+    job.write(results, images)
+    images.report_left_out()
     number = results.done - results.failed
     if not number:
         raise WrnError(f'no image could be read; {args.out} is not written')

@@ -2,6 +2,7 @@
 
 import argparse
 import shlex
+import sys
 from pathlib import Path
 
 from mmengine.dist import is_main_process
@@ -71,6 +72,8 @@ def run(args: argparse.Namespace) -> None:
         return
     training.annotate(cfg, splits, folder)
     if is_main_process():
+        if splits.left_out:
+            print(f'wrn: {args.data}: {splits.left_out}', file=sys.stderr)
         _print_splits(splits)
         if dropped:
             print(f'cannot be read, and so not validated or tested with: {some(dropped)}')

@@ -14,8 +14,8 @@ from rich.table import Table
 from wrn.cli.backend_options import add_engine_arguments, fit_batch_size, load_model_with_engine
 from wrn.cli.outputs import check_out
 from wrn.cli.shards import find_shard
-from wrn.cli.write_results import ImageJob, describe_run
-from wrn.data.images import ImageLike, count_images, find_images
+from wrn.cli.write_results import ImageJob, InputImages, describe_run
+from wrn.data.images import ImageLike
 from wrn.inference.predictor import Predictor
 from wrn.results.partial_file import PartialFile
 from wrn.results.record import Record, best_classes
@@ -57,8 +57,8 @@ def run(args: argparse.Namespace) -> None:
         check_out(args.out, 'predictions are', SUFFIXES)
     elif shard.count > 1:
         raise WrnError('several processes need --out FILE, of which each writes its part')
-    total = count_images(args.inputs)
-    size = shard.size(total)
+    inputs = InputImages(args.inputs)
+    size = shard.size(inputs.total)
     fit_batch_size(args, size)
     predictor = Predictor(load_model_with_engine(args, shard))
 
@@ -67,13 +67,18 @@ def run(args: argparse.Namespace) -> None:
         return Record(img_path=name, predictions=best)
 
     job = ImageJob('Predicting', predictor.stream, describe, args, size, hidden=shard.index > 0)
-    images = shard.of(find_images(args.inputs))
-    if to_file:
-        run = describe_run('predict', args, 'topk') | dict(shard=str(shard))
-        write = partial(write_predictions, topk=args.topk)
-        _predict_to_file(job, images, PartialFile(args.out, run, write, parts), shard.count == 1)
-    else:
-        _predict(job, images)
+    images = shard.of(inputs)
+    try:
+        if to_file:
+            run = describe_run('predict', args, 'topk') | dict(shard=str(shard))
+            write = partial(write_predictions, topk=args.topk)
+            results = PartialFile(args.out, run, write, parts)
+            _predict_to_file(job, images, results, shard.count == 1)
+        else:
+            _predict(job, images)
+    finally:
+        if shard.index == 0:
+            inputs.report_left_out()
 
 
 def _predict(job: ImageJob, images: Iterable[ImageLike]) -> None:

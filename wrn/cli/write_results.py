@@ -3,17 +3,17 @@
 import argparse
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from wrn.cli.progress import ImageProgress
-from wrn.data.images import ImageLike
+from wrn.data.images import ImageLike, LeftOut, count_images, find_images
 from wrn.results.partial_file import PartialFile
 from wrn.results.record import Record
-from wrn.utils.errors import ImageReadError
+from wrn.utils.errors import ImageReadError, some
 
 
 def describe_run(command: str, args: argparse.Namespace, *options: str) -> dict[str, Any]:
@@ -37,6 +37,31 @@ def _state(path: str | None) -> list[int] | None:
         return None
     stat = Path(path).stat()
     return [stat.st_size, stat.st_mtime_ns]
+
+
+class InputImages:
+    """The images that the inputs of a command stand for.
+
+    Args:
+        inputs: What :func:`wrn.data.images.find_images` takes.
+
+    Attributes:
+        total: The number of images; None if it is unknown.
+    """
+
+    def __init__(self, inputs: Sequence[str]) -> None:
+        self._inputs = inputs
+        self._counted, self._read = LeftOut(), LeftOut()
+        self.total = count_images(inputs, self._counted)
+
+    def __iter__(self) -> Iterator[ImageLike]:
+        return find_images(self._inputs, self._read)
+
+    def report_left_out(self) -> None:
+        """Print which files were left out, in one line, if there are any."""
+        # Those that were counted first: later the results of the command may lie among them.
+        if left_out := self._read if self.total is None else self._counted:
+            print(f'wrn: {some(self._inputs)}: {left_out}', file=sys.stderr)
 
 
 @dataclass

@@ -10,15 +10,16 @@ from pathlib import Path
 
 import numpy as np
 
+from wrn.data.class_folders import Problem, Split
 from wrn.data.damage import Damage, find_damage
-from wrn.data.listing import Problem, Split, list_splits
+from wrn.data.listing import list_splits
 from wrn.utils.files import format_csv, hash_file, write_atomically
 
 KINDS = {
     'unreadable': 'files that cannot be decoded, links without an end',
     'truncated': 'pictures that are cut off',
     'misnamed': 'pictures of another format than their extension says',
-    'ignored': 'files and folders that mmpretrain leaves out silently',
+    'ignored': 'files and folders that are left out',
     'missing': 'files that an annotation file lists and that are not there',
     'annotation': 'lines of an annotation file that are not understood',
     'duplicate': 'files with the content of another of the same class',

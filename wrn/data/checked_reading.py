@@ -6,20 +6,46 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from mmcv.transforms import BaseTransform
+import numpy as np
+from mmcv.transforms import BaseTransform, LoadImageFromFile
 from mmengine import fileio
 from mmengine.config import ConfigDict
 from mmpretrain.registry import TRANSFORMS
 
 from wrn.data.damage import find_damage
+from wrn.data.images import decode_image
 from wrn.utils.errors import ImageReadError, WrnError
 
 NAMED = 3  # how many skipped pictures are named
 
 
+class _LoadImage(LoadImageFromFile):
+    """Load the pixels that prediction sees."""
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        path = results['img_path']
+        pixels = decode_image(fileio.get(path, backend_args=self.backend_args), path)
+        results['img'] = pixels.astype(np.float32) if self.to_float32 else pixels
+        results['img_shape'] = results['ori_shape'] = pixels.shape[:2]
+        return results
+
+
+def _reads_colour(transform: Any) -> bool:
+    return (
+        type(transform) is LoadImageFromFile
+        and (transform.color_type, transform.imdecode_backend) == ('color', 'cv2')
+        and not transform.ignore_empty
+        and transform.file_client_args is None
+    )
+
+
 @TRANSFORMS.register_module()
 class CheckedReading(BaseTransform):
-    """Read pictures by another transform, and say which one cannot be read, or skip it.
+    """Read images by another transform, and say which one cannot be read, or skip it.
+
+    ``LoadImageFromFile`` with OpenCV, in colour, which is its default, is replaced: it decodes by
+    :func:`wrn.data.images.decode_image`, so that training reads the formats that prediction reads,
+    and sees the same pixels.
 
     To skip means to return None, for which mmengine's data sets take a random other sample. Never
     do so where accuracy is measured. The other is drawn by numpy's global random state, so the
@@ -34,7 +60,10 @@ class CheckedReading(BaseTransform):
     """
 
     def __init__(self, transform: dict | Callable, skip: bool = False) -> None:
-        self.inner = TRANSFORMS.build(transform) if isinstance(transform, dict) else transform
+        inner: Any = TRANSFORMS.build(transform) if isinstance(transform, dict) else transform
+        if _reads_colour(inner):
+            inner = _LoadImage(inner.to_float32, backend_args=inner.backend_args)
+        self.inner = inner
         self.skip = skip
         if skip:  # shared with the worker processes, which inherit them
             self._number = multiprocessing.Value('q', 0)

@@ -5,9 +5,9 @@ import re
 from pathlib import Path
 from typing import IO, NamedTuple
 
-import cv2
-import numpy as np
 from PIL import Image, UnidentifiedImageError
+
+from wrn.data.images.read import check_depth
 
 _SAME = {'MPO': 'JPEG'}  # cameras write it: a JPEG with more pictures behind the first
 _CUT_OFF = re.compile('truncated|incomplete', re.IGNORECASE)
@@ -61,9 +61,5 @@ def _decode(file: IO[bytes]) -> str:
         picture = Image.open(file)
     picture.draft('L', (1, 1))
     picture.load()
-    kind = _SAME.get(str(picture.format), str(picture.format))
-    if kind not in ('JPEG', 'PNG'):  # OpenCV, by which mmpretrain reads, knows fewer
-        file.seek(0)
-        if cv2.imdecode(np.frombuffer(file.read(), np.uint8), cv2.IMREAD_COLOR) is None:
-            raise OSError(f'OpenCV, and so mmpretrain, does not read this {kind}')
-    return kind
+    check_depth(picture)
+    return _SAME.get(str(picture.format), str(picture.format))

@@ -12,6 +12,7 @@ from typing import Any, NoReturn, TypeAlias
 
 from torchvision.datasets.imagenet import ARCHIVE_META
 
+from wrn.data.images import is_hidden
 from wrn.utils.errors import WrnError, some
 from wrn.utils.files import write_atomically
 
@@ -215,7 +216,8 @@ def _check_space(folder: Path, size: int) -> None:
 
 def _link_kaggle(source: Path, out: Path) -> None:
     pictures = source.resolve() / 'ILSVRC' / 'Data' / 'CLS-LOC'
-    classes = sorted(path.name for path in (pictures / 'train').iterdir() if path.is_dir())
+    folders = (path for path in (pictures / 'train').iterdir() if path.is_dir())
+    classes = sorted(path.name for path in folders if not is_hidden(path.name))
     labels = {name: label for label, name in enumerate(classes)}
     solution = source / 'LOC_val_solution.csv'
     lines: list[str] = []

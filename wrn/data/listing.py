@@ -1,51 +1,19 @@
-"""List the pictures of a data folder as mmpretrain's data sets list them, and what they leave."""
+"""List the images of a data folder, and what is left out of it."""
 
-import errno
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
 
-from mmpretrain.datasets import ImageNet
-
+from wrn.data.class_folders import OUTSIDE, Problem, Split, list_folder
+from wrn.data.images import is_hidden
 from wrn.utils.errors import WrnError
 
 _SPLITS = ('train', 'val', 'valid', 'validation', 'test')
 _BESIDE_TRAIN = ('valid', 'validation')  # else they are classes
-_LEFT_OUT = 'mmpretrain leaves it out'
-_ENDLESS = 'it is a link to itself or to a folder that it is in: mmpretrain finds no end to it'
-_OTHER_EXTENSION = f'{_LEFT_OUT}, as its extension is none of {" ".join(ImageNet.IMG_EXTENSIONS)}'
-
-
-class Problem(NamedTuple):
-    """Something wrong with a file or folder of a data set."""
-
-    kind: str
-    """A key of :data:`wrn.data.check_folder.KINDS`."""
-    path: str
-    """The file or folder, below the data folder."""
-    reason: str
-    """What to say after it."""
-
-
-@dataclass
-class Split:
-    """The pictures of a split, and what is wrong with it by names alone."""
-
-    name: str
-    """``'train'``, ``'val'`` or ``'test'``; the data folder's own name if it has no splits."""
-    classes: list[str] | None = None
-    """The class folders; None if the labels are those of an annotation file, or there are none."""
-    files: list[str] = field(default_factory=list)
-    """The paths below the data folder, ``N`` of them."""
-    labels: list[int | None] = field(default_factory=list)
-    """The ``N`` class labels; None where there is none."""
-    problems: list[Problem] = field(default_factory=list)
 
 
 def list_splits(folder: Path, ann_file: Path | None = None) -> list[Split]:
-    """List what a data folder has for mmpretrain's ``ImageNet`` and ``CustomDataset``.
+    """List the images of a data folder, as training with ``wrn`` does.
 
     Args:
         folder: A folder of class folders, or one of ``train``, ``val`` (or ``valid``, or
@@ -68,7 +36,7 @@ def list_splits(folder: Path, ann_file: Path | None = None) -> list[Split]:
             if 'train' not in names:
                 names = [name for name in names if name not in _BESIDE_TRAIN]
             splits = [_list_split(folder, name) for name in names or ['']]
-            splits[0].problems += _list_others(folder, names)
+            _note_others(splits[0], folder, names)
     except (OSError, UnicodeError) as error:
         name = getattr(error, 'filename', None) or ann_file or folder
         raise WrnError(f'{name}: cannot be read ({getattr(error, "strerror", error)})') from error
@@ -81,91 +49,23 @@ def list_splits(folder: Path, ann_file: Path | None = None) -> list[Split]:
     return splits
 
 
-def _list_others(folder: Path, names: list[str]) -> Iterator[Problem]:
-    """Note the folders of pictures that are beside splits and are none."""
+def _note_others(split: Split, folder: Path, names: list[str]) -> None:
+    """Note the folders of images that are beside splits and are none."""
     for other in sorted(folder.iterdir()) if names else ():
-        hidden = other.name.startswith('.')
-        if other.is_dir() and other.name not in names and not hidden and _has_images(other):
-            reason = f'{_LEFT_OUT}, as its name is none of {", ".join(_SPLITS)}'
-            yield Problem('ignored', other.name, reason)
-
-
-def _has_images(folder: Path) -> bool:
-    files = (name for _, _, names in os.walk(folder) for name in names)
-    return any(name.lower().endswith(ImageNet.IMG_EXTENSIONS) for name in files)
+        if not other.is_dir() or other.name in names:
+            continue
+        hidden = is_hidden(other.name)
+        number = split.left_out.add_images_below(other, 'hidden' if hidden else OUTSIDE)
+        if number and not hidden:
+            reason = f'it is left out: its name is none of {", ".join(_SPLITS)}'
+            split.problems.append(Problem('ignored', other.name, reason))
 
 
 def _list_split(folder: Path, name: str) -> Split:
     annotations = folder / 'meta' / f'{name}.txt'
     if name in ('train', 'val') and annotations.is_file():
         return _list_annotated(folder, annotations, name, name)
-    above = (os.path.realpath(folder / name),)
-    entries = _scan(folder / name)
-    classes = [entry.name for entry in entries if _ends(entry, above) and entry.is_dir()]
-    split = Split(name or folder.resolve().name, classes)
-    if name == 'test' and not classes:  # as ImageNet's, which has no labels
-        split.classes = None
-        _add_images(split, folder, name, None)
-        return split
-    for label, class_name in enumerate(classes):
-        path = os.path.join(name, class_name)
-        number = len(split.files)
-        _add_images(split, folder, path, label, above)
-        if len(split.files) == number:
-            split.problems.append(Problem('empty', path, 'the class folder has no pictures'))
-    for entry in entries:
-        path = os.path.join(name, entry.name)
-        if not _ends(entry, above):
-            split.problems.append(Problem('unreadable', path, _ENDLESS))
-        elif not entry.is_dir():
-            split.problems.append(Problem('ignored', path, f'{_LEFT_OUT}, as in no class folder'))
-    return split
-
-
-def _add_images(
-    split: Split, folder: Path, path: str, label: int | None, above: tuple[str, ...] = ()
-) -> None:
-    """Add those below a folder, by the rules of mmpretrain's ``get_samples``."""
-    above = (*above, os.path.realpath(folder / path))
-    for entry in _scan(folder / path):
-        below = os.path.join(path, entry.name)
-        if not _ends(entry, above):
-            split.problems.append(Problem('unreadable', below, _ENDLESS))
-        elif entry.is_dir():
-            _add_images(split, folder, below, label, above)
-        elif not entry.is_file():
-            reason = f'{_LEFT_OUT}: it is a link to what is not there, or no file'
-            split.problems.append(Problem('ignored', below, reason))
-        elif entry.name.lower().endswith(ImageNet.IMG_EXTENSIONS):
-            split.files.append(below)
-            split.labels.append(label)
-        else:
-            split.problems.append(Problem('ignored', below, _OTHER_EXTENSION))
-
-
-def _ends(entry: os.DirEntry[str], above: tuple[str, ...]) -> bool:
-    """Tell whether what is below an entry has an end.
-
-    Args:
-        entry: An entry of a folder.
-        above: The real paths of the folders that were walked through to it.
-
-    Returns:
-        False for a link to itself, or to one of the folders, or to what one of them is in.
-    """
-    try:
-        if not (entry.is_symlink() and entry.is_dir()):
-            return True
-    except OSError as error:
-        return error.errno != errno.ELOOP
-    target = os.path.realpath(entry)
-    return all(os.path.commonpath([target, path]) != target for path in above)
-
-
-def _scan(folder: Path) -> list[os.DirEntry[str]]:
-    with os.scandir(folder) as entries:  # hidden folders, but not files, count for mmpretrain
-        found = [e for e in entries if not e.name.startswith('.') or os.path.isdir(e)]
-    return sorted(found, key=lambda entry: entry.name)
+    return list_folder(folder, name)
 
 
 def read_annotations(ann_file: Path) -> Iterator[tuple[int, str, int | None]]:

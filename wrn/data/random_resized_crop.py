@@ -12,7 +12,8 @@ from mmpretrain.registry import TRANSFORMS
 from PIL import ExifTags, Image
 from torch.nn import functional
 
-from wrn.utils.errors import WrnError
+from wrn.data.images import decode_image
+from wrn.utils.errors import ImageReadError, WrnError
 
 _REDUCED = {
     1: cv2.IMREAD_COLOR,
@@ -100,14 +101,15 @@ class LoadRandomResizedCrop(RandomResizedCrop):
 
 
 def _decode(content: bytes, path: str, reduction: int = 1) -> np.ndarray:
-    """Decode as ``LoadImageFromFile`` does."""
-    try:
+    """Decode an image; a JPEG at full size or reduced."""
+    if reduction > 1:
         image = cv2.imdecode(np.frombuffer(content, np.uint8), _REDUCED[reduction])
-    except cv2.error:  # as of an empty file
-        image = None
-    if image is None:
-        raise WrnError(f'failed to load image: {path}')
-    return image
+        if image is not None:
+            return image
+    try:
+        return decode_image(content, path)
+    except ImageReadError as error:
+        raise WrnError(f'failed to load image: {path}') from error
 
 
 def _jpeg_shape(content: bytes) -> tuple[int, int] | None:

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from wrn.data.class_folders import Split, count_left_out
 from wrn.data.damage import find_damage
-from wrn.data.listing import Split, list_splits
+from wrn.data.images import LeftOut
+from wrn.data.listing import list_splits
 from wrn.utils.errors import WrnError, some
 from wrn.utils.files import write_atomically
 
@@ -25,12 +27,14 @@ class Splits:
         pictures: Of ``'train'``, ``'val'`` and ``'test'`` the paths below the folder and their
             labels. What is tested is what is validated if there are no others.
         drawn: Whether the pictures to validate with were drawn from those to train with.
+        left_out: The files that are in no split, counted by extension.
     """
 
     folder: Path
     classes: list[str]
     pictures: dict[str, list[tuple[str, int]]]
     drawn: bool
+    left_out: LeftOut
 
     @property
     def tests_apart(self) -> bool:
@@ -109,6 +113,7 @@ def find_splits(folder: str | Path, share: float = 0.2, seed: int = 0) -> Splits
         WrnError: If there are no class folders or no pictures, or the splits have other classes.
     """
     found = {split.name: split for split in list_splits(Path(folder))}
+    left_out = count_left_out(found.values())
     train = found.pop('train', None)
     if train is None:
         if found.keys() & {*_VALIDATION, 'test'}:
@@ -143,7 +148,7 @@ def find_splits(folder: str | Path, share: float = 0.2, seed: int = 0) -> Splits
         raise WrnError(
             f'{folder}: has no pictures to validate with; a class needs two, or a folder val one'
         )
-    return Splits(Path(folder), classes, pictures, drawn=not named)
+    return Splits(Path(folder), classes, pictures, drawn=not named, left_out=left_out)
 
 
 def _label(split: Split, classes: list[str], folder: str | Path) -> list[tuple[str, int]]:

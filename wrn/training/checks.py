@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader
 
 from wrn.checkpoints import Weights, check_state_dict, set_normalization, to_openmmlab
 from wrn.checkpoints.describe import check_backbone
+from wrn.data.images import is_hidden
 from wrn.data.listing import read_annotations
 from wrn.utils.errors import CheckpointError, WrnError
 
@@ -71,7 +72,7 @@ def check_data_folder(name: str, dataset: ConfigDict, num_classes: int | None) -
 
 def _check_class_folders(name: str, folder: Path, num_classes: int | None) -> None:
     with os.scandir(folder) as entries:
-        classes = sum(entry.is_dir() for entry in entries)
+        classes = sum(entry.is_dir() and not is_hidden(entry.name) for entry in entries)
     if classes == 0:
         raise WrnError(
             f'{folder}: the data folder is empty; it must have a folder of pictures for each class'

@@ -13,6 +13,8 @@ from mmengine.runner import Runner
 from torch import nn
 
 from wrn.config.config_file import config_errors
+from wrn.data.checked_reading import check_reading
+from wrn.data.image_folder import use_image_folders
 from wrn.training.checks import check_classes, check_optimizer, get_num_classes
 from wrn.training.runner import build_runner
 from wrn.utils.errors import WrnError
@@ -87,7 +89,9 @@ def overfit(
             collate_fn=dict(type='default_collate'),
             sampler=dict(type='DefaultSampler', shuffle=True),  # no picture twice
         )
+        use_image_folders(loader.dataset)
         data = Runner.build_dataloader(loader, seed=runner.seed)
+        list(check_reading(data.dataset))
         check_classes('train_dataloader', data, get_num_classes(cfg.model))
         batch = next(iter(data))
         labels = [int(sample.gt_label) for sample in batch['data_samples']]

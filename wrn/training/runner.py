@@ -15,6 +15,7 @@ from mmengine.runner import BaseLoop, Runner
 
 from wrn.config.config_file import config_errors
 from wrn.data import fetch_cifar
+from wrn.data.image_folder import use_image_folders
 from wrn.training.checks import (
     CheckpointCheckHook,
     ClassCheckHook,
@@ -160,6 +161,9 @@ def build_runner(cfg: Config, loaders: list[str], hooks: list[Hook]) -> Runner:
     # Its text is written at the start and into each checkpoint, and takes long to lay out nicely.
     cfg = Config(cfg.to_dict(), cfg.text, cfg.filename, format_python_code=False)
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else _Runner.from_cfg(cfg)
+    for name in loaders:  # not in its cfg, which goes into checkpoints that others read
+        if loader := getattr(runner, f'_{name}'):
+            use_image_folders(loader.dataset)
     for hook in (*hooks, ClassCheckHook(classes), UnreadableHook()):
         runner.register_hook(hook)
     return runner

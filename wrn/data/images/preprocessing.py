@@ -16,9 +16,9 @@ from mmpretrain.registry import TRANSFORMS
 from torch import Tensor
 
 from wrn.config.config_file import get_test_dataset
-from wrn.utils.errors import ImageReadError, WrnError
 from wrn.data.images.find import find_images
 from wrn.data.images.read import ImageLike, read_image
+from wrn.utils.errors import ImageReadError, WrnError
 
 _FEW = 8  # pictures of a batch, for wide-resnet50 on a CPU
 _MOST_CALIBRATED = 400  # pictures, a fourth of them to compare: NNCF calibrates with 300

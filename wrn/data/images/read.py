@@ -7,13 +7,14 @@ import urllib.request
 from collections.abc import Iterator
 from http.client import HTTPException
 from os import PathLike
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import cv2
 import numpy as np
 from mmengine import fileio
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from wrn.data.images.selection import EXTENSIONS
 from wrn.utils.errors import ImageReadError
 
 
@@ -32,12 +33,16 @@ class EncodedImage(NamedTuple):
 ImageLike: TypeAlias = str | PathLike | np.ndarray | Image.Image | EncodedImage
 
 _TIFF, _PNG = (b'II*\0', b'MM\0*'), b'\x89PNG'
+_opencv_log: Any = getattr(cv2.utils, 'logging', cv2)  # where OpenCV 4.14 and later have it
+_OPENCV_SILENT = 0
 _SECONDS = 60  # to wait for more of a URL
-EXTENSIONS = ('.bmp', '.gif', '.jpeg', '.jpg', '.pgm', '.png', '.ppm', '.tif', '.tiff', '.webp')
 
 
 def read_image(picture: ImageLike) -> np.ndarray:
-    """Read a picture; a file gives the pixels that ``LoadImageFromFile`` gives by default.
+    """Read an image; a file gives the pixels that training and testing with ``wrn`` see.
+
+    mmpretrain's ``LoadImageFromFile`` gives the same by default, except for TIFF files of 32 bits
+    and formats that OpenCV does not read.
 
     Args:
         picture: A path, a URL, an array of pixels or a PIL picture. An array is taken as
@@ -63,11 +68,28 @@ def read_image(picture: ImageLike) -> np.ndarray:
             f'{picture}: is a link in the archive, whose files are read in their order; make the '
             'archive with `tar --dereference --hard-dereference`'
         )
+    return decode_image(content, str(picture))
+
+
+def decode_image(content: bytes, name: str) -> np.ndarray:
+    """Decode the content of an image file.
+
+    Args:
+        content: The content.
+        name: The name of the file, for messages.
+
+    Returns:
+        The pixels, as those of :func:`read_image`.
+
+    Raises:
+        ImageReadError: If the content is empty, not an image, or truncated.
+    """
     if not content:
-        raise ImageReadError(f'{picture}: the file is empty')
-    with _report_damage(picture):
+        raise ImageReadError(f'{name}: the file is empty')
+    with _report_damage(name):
         pixels = _decode(content)
-        # Pillow reads some formats that OpenCV does not, and says better what is wrong.
+        # Pillow reads AVIF and GIF, which OpenCV before version 5 may not, and says better what is
+        # wrong.
         return _from_pil(Image.open(io.BytesIO(content))) if pixels is None else pixels
 
 
@@ -115,15 +137,15 @@ class _Silent:
     def __enter__(self) -> None:
         with self._lock:
             if self._threads == 0:
-                self._level = cv2.utils.logging.getLogLevel()
-                cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+                self._level = _opencv_log.getLogLevel()
+                _opencv_log.setLogLevel(_OPENCV_SILENT)
             self._threads += 1
 
     def __exit__(self, *exception: object) -> None:
         with self._lock:
             self._threads -= 1
             if self._threads == 0:
-                cv2.utils.logging.setLogLevel(self._level)
+                _opencv_log.setLogLevel(self._level)
 
 
 _silent = _Silent()
@@ -140,7 +162,15 @@ def _report_damage(picture: ImageLike) -> Iterator[None]:
         raise ImageReadError(f'{picture}: the picture is damaged or too large ({error})') from error
 
 
-def _check_depth(picture: Image.Image) -> None:
+def check_depth(picture: Image.Image) -> None:
+    """Check that the values of an image have 8 or 16 bits.
+
+    Args:
+        picture: The image.
+
+    Raises:
+        ValueError: If they do not.
+    """
     if picture.mode in ('I', 'F'):
         values = np.asarray(picture)
         if picture.mode == 'F' or values.min() < 0 or values.max() >= 1 << 16:
@@ -148,7 +178,7 @@ def _check_depth(picture: Image.Image) -> None:
 
 
 def _from_pil(picture: Image.Image) -> np.ndarray:
-    _check_depth(picture)
+    check_depth(picture)
     picture = ImageOps.exif_transpose(picture)
     if picture.mode.startswith('I'):  # of 16 bits; mode I, of 32, may hold only 8
         deep = np.asarray(picture)

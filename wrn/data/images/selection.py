@@ -1,0 +1,69 @@
+"""Which files of a folder or archive are images, and a count of those that are not."""
+
+import os
+from collections import Counter
+from pathlib import PurePath
+
+# What read_image reads and the field uses; tests/unit/test_images.py reads one file of each.
+EXTENSIONS = (
+    *('.avif', '.bmp', '.gif', '.jfif', '.jp2', '.jpe', '.jpeg', '.jpg'),
+    *('.pbm', '.pgm', '.png', '.pnm', '.ppm', '.tif', '.tiff', '.webp'),
+)
+_MACOS = '__MACOSX'  # what macOS adds to archives
+_KINDS = 20  # to count separately, so that neither the line nor the memory grows without end
+
+
+def is_hidden(path: str | PurePath) -> bool:
+    """Return whether a path is hidden, or below a hidden folder.
+
+    Args:
+        path: A path below the folder or archive that the user gave, whose own name does not count.
+    """
+    parts = PurePath(path).parts
+    return any(part == _MACOS or (part.startswith('.') and part != '..') for part in parts)
+
+
+def is_image(path: str, extensions: tuple[str, ...] = EXTENSIONS) -> bool:
+    """Return whether a file is an image by its name: not hidden, and with a known extension.
+
+    Args:
+        path: As for :func:`is_hidden`.
+        extensions: The known extensions, in lower case. Defaults to :data:`EXTENSIONS`.
+    """
+    return path.lower().endswith(extensions) and not is_hidden(path)
+
+
+class LeftOut(Counter[str]):
+    """The number of files that were left out, by extension or by another reason."""
+
+    def add(self, path: str, reason: str = '') -> None:
+        """Count a file. Hidden files that are no images do not count.
+
+        Args:
+            path: As for :func:`is_hidden`.
+            reason: What to count it as. Defaults to its extension.
+        """
+        if is_hidden(path):
+            if not path.lower().endswith(EXTENSIONS):
+                return
+            reason = 'hidden'
+        reason = reason or PurePath(path).suffix.lower() or 'without extension'
+        self['others' if len(self) >= _KINDS and reason not in self else reason] += 1
+
+    def add_images_below(self, folder: str | PurePath, reason: str) -> int:
+        """Count the images in a folder and in those in it; return how many are not hidden there."""
+        number = 0
+        for place, _, names in os.walk(folder):
+            below = os.path.relpath(place, folder)
+            for name in names:
+                if is_image(os.path.join(below, name)):
+                    self[reason] += 1
+                    number += 1
+                elif name.lower().endswith(EXTENSIONS):
+                    self['hidden'] += 1
+        return number
+
+    def __str__(self) -> str:
+        number = self.total()
+        parts = (f'{n} {k if k.isprintable() else repr(k)}' for k, n in self.most_common())
+        return f'left out {number} file{"s" * (number > 1)}: {", ".join(parts)}'
