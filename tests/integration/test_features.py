@@ -1,5 +1,6 @@
 """``wrn features``: from pictures of all kinds to files, and what is said of mistakes."""
 
+import contextlib
 import json
 import os
 import re
@@ -209,8 +210,16 @@ def test_a_killed_run_is_resumed(folder, fails, pictures):
     picture.unlink()
     os.mkfifo(picture)
     process = start_wrn(arguments, (folder / 'stdout', folder / 'stderr'))
-    wait_for(lambda: partial.exists() and b'pictures/4.png' in partial.read_bytes())
+    held = []
+
+    def is_being_read():
+        with contextlib.suppress(OSError):  # nobody has opened it for reading yet
+            held.append(os.open(picture, os.O_WRONLY | os.O_NONBLOCK))
+        return held
+
+    wait_for(is_being_read)
     os.kill(process.pid, signal.SIGKILL)
+    os.close(held[0])
     process.join()
     picture.unlink()
     picture.write_bytes(content)
