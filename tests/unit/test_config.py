@@ -5,7 +5,8 @@ from mmengine.config import Config
 
 import wrn
 from wrn.config import model_index
-from wrn.config.config_file import check_keys, parse_config, read_config
+from wrn.config.config_file import parse_config, read_config
+from wrn.config.config_parts import check_keys
 from wrn.utils.errors import WrnError
 
 BASE = model_index.root() / 'configs' / 'wrn' / 'wide-resnet16-2_1xb64_digits.py'

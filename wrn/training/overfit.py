@@ -12,7 +12,7 @@ from mmengine.model import BaseModel
 from mmengine.runner import Runner
 from torch import nn
 
-from wrn.config.config_file import config_errors
+from wrn.config.config_errors import config_errors
 from wrn.training.checks import check_classes, check_optimizer, get_num_classes
 from wrn.training.runner import build_runner
 from wrn.utils.errors import WrnError

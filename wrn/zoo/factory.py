@@ -16,7 +16,8 @@ from wrn import models
 from wrn.checkpoints import assign_state_dict, check_state_dict, set_normalization
 from wrn.checkpoints.checkpoint_file import CheckpointFile, open_checkpoint
 from wrn.checkpoints.describe import check_backbone
-from wrn.config.config_file import config_errors, get_dataset_meta
+from wrn.config.config_errors import config_errors
+from wrn.config.config_parts import get_dataset_meta
 from wrn.data.images import ImageLike
 from wrn.deploy.classifier import deploy, get_num_classes
 from wrn.models.meta_init import MetaInit

@@ -1,0 +1,80 @@
+"""Report mistakes in configs in one line."""
+
+import contextlib
+import re
+import traceback
+from collections.abc import Callable, Iterator
+from os import PathLike
+
+from mmengine.registry import Registry
+from mmpretrain import registry
+
+from wrn.utils.errors import WrnError, did_you_mean
+
+_UNREGISTERED = re.compile(r'(\S+) is not in the (?:\S+::)?([\w ]+) registry')
+_UNREADABLE = re.compile(r'failed to load image: (.+)')
+
+
+@contextlib.contextmanager
+def config_errors(
+    source: str | PathLike | None, unless: Callable[[], bool] = lambda: False
+) -> Iterator[None]:
+    """Turn what mmengine raises at a mistake in a config into one clear line.
+
+    Args:
+        source: The config file, for the message.
+        unless: Tells that an error is not the config's, since the run has started, say. Defaults
+            to never.
+
+    Raises:
+        WrnError: With the message, for whatever is raised while a config is read or built.
+    """
+    try:
+        yield
+    except Exception as error:
+        # Constructors check their arguments with exceptions of every kind.
+        message = _message(error)
+        if unreadable := _UNREADABLE.search(message):
+            raise WrnError(
+                f'{unreadable[1]}: the picture cannot be read; remove or replace it'
+            ) from error
+        if isinstance(error, WrnError) and 'Traceback' in str(error):  # of a worker process
+            raise type(error)(message.partition(': ')[2]) from error  # without its own name
+        if isinstance(error, WrnError) or unless():
+            raise
+        raise WrnError(f'{source or "config"}: {message}') from error
+
+
+def _message(error: Exception) -> str:
+    """Put what an exception says into one line."""
+    message = str(error.args[0] if len(error.args) == 1 else error).strip()
+    if 'Traceback' in message:  # of a worker process of a data loader
+        message = message.splitlines()[-1]
+    message = ' '.join(message.split())
+    if isinstance(error, SyntaxError) and error.lineno:
+        return f'syntax error in line {error.lineno}: {error.msg}'
+    if not message:
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        return f'{frame.line} does not hold ({frame.filename}:{frame.lineno})'
+    if unregistered := _UNREGISTERED.search(message):
+        name, registry_name = unregistered.groups()
+        return f"unknown {registry_name} type '{name}'{_near_types(name, registry_name)}"
+    if 'pkg_resources' in message:
+        return (
+            "a _base_ of the form 'package::path' needs pkg_resources, which setuptools no longer "
+            'has; give the path of the file'
+        )
+    kind = type(error).__name__
+    vague = isinstance(error, KeyError | AttributeError | AssertionError)
+    return f'{kind}: {message}' if vague and not message.startswith(kind) else message
+
+
+def _near_types(name: str, registry_name: str) -> str:
+    registries = [value for value in vars(registry).values() if isinstance(value, Registry)]
+    known = {
+        key
+        for ours in registries
+        if ours.name == registry_name
+        for key in (*ours.module_dict, *(ours.parent.module_dict if ours.parent else ()))
+    }
+    return did_you_mean(name.rpartition('.')[2], known)
