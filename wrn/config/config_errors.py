@@ -1,4 +1,4 @@
-"""Report mistakes in configs in one line."""
+"""Report mistakes in a config in one line."""
 
 import contextlib
 import re
@@ -17,38 +17,37 @@ _UNREADABLE = re.compile(r'failed to load image: (.+)')
 
 @contextlib.contextmanager
 def config_errors(
-    source: str | PathLike | None, unless: Callable[[], bool] = lambda: False
+    path: str | PathLike[str] | None, unless: Callable[[], bool] = lambda: False
 ) -> Iterator[None]:
-    """Turn what mmengine raises at a mistake in a config into one clear line.
+    """Turn exceptions that a mistake in a config causes into one-line errors.
 
     Args:
-        source: The config file, for the message.
-        unless: Tells that an error is not the config's, since the run has started, say. Defaults
-            to never.
+        path: The path of the config file, for the message.
+        unless: Returns True if the config is not the cause, for instance because the run has
+            started. The exception then passes unchanged. Defaults to never.
 
     Raises:
-        WrnError: With the message, for whatever is raised while a config is read or built.
+        WrnError: If the block raises any exception while it reads or builds the config.
     """
     try:
         yield
-    except Exception as error:
-        # Constructors check their arguments with exceptions of every kind.
+    except Exception as error:  # constructors check their arguments with exceptions of any type
         message = _message(error)
         if unreadable := _UNREADABLE.search(message):
             raise WrnError(
                 f'{unreadable[1]}: the picture cannot be read; remove or replace it'
             ) from error
-        if isinstance(error, WrnError) and 'Traceback' in str(error):  # of a worker process
-            raise type(error)(message.partition(': ')[2]) from error  # without its own name
+        if isinstance(error, WrnError) and 'Traceback' in str(error):  # from a worker process
+            raise type(error)(message.partition(': ')[2]) from error  # without the class name
         if isinstance(error, WrnError) or unless():
             raise
-        raise WrnError(f'{source or "config"}: {message}') from error
+        raise WrnError(f'{path or "config"}: {message}') from error
 
 
 def _message(error: Exception) -> str:
-    """Put what an exception says into one line."""
+    """Return the message of an exception in one line."""
     message = str(error.args[0] if len(error.args) == 1 else error).strip()
-    if 'Traceback' in message:  # of a worker process of a data loader
+    if 'Traceback' in message:  # from a worker process of a data loader
         message = message.splitlines()[-1]
     message = ' '.join(message.split())
     if isinstance(error, SyntaxError) and error.lineno:
@@ -58,7 +57,7 @@ def _message(error: Exception) -> str:
         return f'{frame.line} does not hold ({frame.filename}:{frame.lineno})'
     if unregistered := _UNREGISTERED.search(message):
         name, registry_name = unregistered.groups()
-        return f"unknown {registry_name} type '{name}'{_near_types(name, registry_name)}"
+        return f"unknown {registry_name} type '{name}'{_suggest_types(name, registry_name)}"
     if 'pkg_resources' in message:
         return (
             "a _base_ of the form 'package::path' needs pkg_resources, which setuptools no longer "
@@ -69,7 +68,7 @@ def _message(error: Exception) -> str:
     return f'{kind}: {message}' if vague and not message.startswith(kind) else message
 
 
-def _near_types(name: str, registry_name: str) -> str:
+def _suggest_types(name: str, registry_name: str) -> str:
     registries = [value for value in vars(registry).values() if isinstance(value, Registry)]
     known = {
         key

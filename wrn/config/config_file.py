@@ -1,4 +1,4 @@
-"""Config files: found by path or model name, and read; and the config texts of checkpoints."""
+"""Read configs from files, and from the text that a checkpoint contains."""
 
 import ast
 from collections.abc import Mapping
@@ -16,17 +16,18 @@ from wrn.utils.errors import WrnError, did_you_mean
 CONFIG_SUFFIXES = ('.py', '.yaml', '.yml', '.json')
 
 
-def read_config(path: str | PathLike) -> Config:
+def read_config(path: str | PathLike[str]) -> Config:
     """Read a config file.
 
     Args:
-        path: Its path, or that of one which this package ships (``configs/wrn/...``).
+        path: The path of the file. A path relative to this package, such as
+            ``configs/wrn/NAME.py``, finds a shipped config.
 
     Returns:
-        The config, with what its ``_base_`` files say merged in.
+        The config with its ``_base_`` files merged in.
 
     Raises:
-        WrnError: If there is no such file, or it is not a valid config.
+        WrnError: If the file does not exist, or is not a valid config.
     """
     found = path if Path(path).is_file() else model_index.find_config(str(path))
     if found is None:
@@ -38,23 +39,20 @@ def read_config(path: str | PathLike) -> Config:
         return Config.fromfile(found)
 
 
-def parse_config(text: str, source: str) -> Config:
-    """Parse a config as checkpoints hold it, without running it as Python, which mmengine does.
+def parse_config(text: str, path: str) -> Config:
+    """Parse the config text of a checkpoint without running it, which mmengine would do.
 
     Args:
-        text: What mmengine's ``Config.pretty_text`` gave: assignments of plain values.
-        source: The name of the checkpoint, for messages.
-
-    Returns:
-        The config.
+        text: The output of mmengine's ``Config.pretty_text``: assignments of plain values.
+        path: The path of the checkpoint, for messages.
 
     Raises:
-        WrnError: If the text is anything else.
+        WrnError: If the text contains anything else.
     """
 
     def value(node: ast.AST) -> Any:
         match node:
-            case ast.Call(ast.Name('dict'), [ast.Dict() as items], []):  # keys that are no names
+            case ast.Call(ast.Name('dict'), [ast.Dict() as items], []):  # keys not identifiers
                 return value(items)
             case ast.Call(ast.Name('dict'), [], keywords) if all(k.arg for k in keywords):
                 return {str(keyword.arg): value(keyword.value) for keyword in keywords}
@@ -77,24 +75,24 @@ def parse_config(text: str, source: str) -> Config:
                     raise ValueError('it has statements other than assignments')
         return Config(values)
     except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError) as error:
-        raise WrnError(f'{source}: the config in it is no plain one ({error})') from error
+        raise WrnError(f'{path}: the config in it is no plain one ({error})') from error
 
 
-def read_own_config(meta: Mapping[str, Any], source: str) -> Config | None:
-    """Read the config that a checkpoint holds.
+def read_own_config(meta: Mapping[str, Any], path: str) -> Config | None:
+    """Read the config that a checkpoint contains.
 
     Args:
         meta: The ``meta`` of the checkpoint.
-        source: The name of the file, for messages.
+        path: The path of the checkpoint, for messages.
 
     Returns:
-        The config, which says how pictures are prepared; None if there is none that does, or it
-        is more than plain values.
+        The config. None if there is no config, if it does not define a model and its
+        preprocessing, or if it contains more than plain values.
     """
     if not isinstance(text := meta.get('cfg'), str):
         return None
     try:
-        config = parse_config(text, source)
+        config = parse_config(text, path)
         get_test_dataset(config)
     except (WrnError, AttributeError, TypeError):
         return None

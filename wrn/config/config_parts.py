@@ -1,4 +1,4 @@
-"""The parts of a config: its test dataset, the classes that it names, and its top-level keys."""
+"""Access parts of a config: its test dataset, the classes of its types, its top-level keys."""
 
 import difflib
 import inspect
@@ -13,29 +13,29 @@ from wrn.utils.errors import WrnError, did_you_mean
 
 
 def get_dataset_meta(cfg: Config) -> dict[str, Any]:
-    """Return what is known of the data set that a config tests with.
+    """Return the ``METAINFO`` of a config's test dataset.
 
     Args:
         cfg: The config.
 
     Returns:
-        Its ``METAINFO``, such as the names of its ``classes``; empty if nothing is known.
+        The class names (``classes``) and other metadata. Empty if the dataset class has none.
     """
     kind = find_class(registry.DATASETS, _test_dataset(cfg).get('type'))
     return getattr(kind, 'METAINFO', {})
 
 
 def get_test_dataset(cfg: Config) -> ConfigDict:
-    """Return the data set that a config tests with, out of what it may be wrapped in.
+    """Return the config of the test dataset, without the datasets that wrap it.
 
     Args:
         cfg: The config.
 
     Returns:
-        The config of the data set, which has a ``pipeline``.
+        A dataset config with a ``pipeline``.
 
     Raises:
-        WrnError: If there is none.
+        WrnError: If there is no test dataset, or it has no pipeline.
     """
     dataset = _test_dataset(cfg)
     if 'pipeline' not in dataset:
@@ -47,7 +47,7 @@ def get_test_dataset(cfg: Config) -> ConfigDict:
 
 
 def get_dataset_type(cfg: Config) -> str:
-    """Return the name of the type of the dataset that a config tests with; empty if it has none."""
+    """Return the class name of a config's test dataset. Empty if there is no test dataset."""
     kind = _test_dataset(cfg).get('type') or ''
     return kind.rpartition('.')[2] if isinstance(kind, str) else kind.__name__
 
@@ -60,30 +60,30 @@ def _test_dataset(cfg: Config) -> Any:
 
 
 def find_class(registry: Registry, kind: Any) -> Any:
-    """Find the class that a ``type`` of a config stands for.
+    """Return the class of a ``type`` in a config.
 
     Args:
-        registry: Where it is registered, if it is given by its name.
-        kind: The name, or the class itself.
+        registry: The registry to look a name up in.
+        kind: The name of the class, or the class itself.
 
     Returns:
-        The class; None if there is none of that name.
+        The class. None if the name is not registered.
     """
     return registry.get(kind) if isinstance(kind, str) else kind
 
 
 def set_default(cfg: Config, key: str, default: dict[str, Any]) -> ConfigDict:
-    """Set what a config does not say, or says to be None; return what it then says.
+    """Set a top-level key of a config if it is missing or None.
 
-    mmengine's ``setdefault`` returns what it was given, which is not what it has set.
+    mmengine's ``setdefault`` returns its argument instead of the value in the config.
 
     Args:
-        cfg: The config, which is changed.
-        key: A top-level key.
-        default: What to set.
+        cfg: The config, which is changed in place.
+        key: The key.
+        default: The value to set.
 
     Returns:
-        The part of the config under the key; a change of it is one of the config.
+        The value in the config. Changing it changes the config.
     """
     if cfg.get(key) is None:
         cfg[key] = default
@@ -91,16 +91,16 @@ def set_default(cfg: Config, key: str, default: dict[str, Any]) -> ConfigDict:
 
 
 def check_keys(cfg: Config) -> None:
-    """Check that no top-level key is a misspelt one, which mmengine would leave unread.
+    """Check a config for misspelt top-level keys, which mmengine would ignore.
 
     Args:
         cfg: The config of a run.
 
     Raises:
-        WrnError: If a key is none of a runner's, but nearly.
+        WrnError: If an unknown key is close to a key of mmengine's runner.
     """
     known = inspect.signature(Runner).parameters
     for key in cfg.keys() - known:
         near = difflib.get_close_matches(key, known, cutoff=0.85)
-        if near and not any(name in key for name in near):  # such as train_dataloader_1
+        if near and not any(name in key for name in near):  # allow train_dataloader_1, for one
             raise WrnError(f"{cfg.filename}: unknown key '{key}'{did_you_mean(key, known)}")
