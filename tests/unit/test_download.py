@@ -361,7 +361,7 @@ def test_a_redirection_is_asked_for_the_rest(server):
 
 
 def test_many_tries_while_something_new_comes(server, monkeypatch):
-    monkeypatch.setattr(http, '_NEW', 50_000)
+    monkeypatch.setattr(http, '_MIN_PROGRESS', 50_000)
     server.answers = [cut(50_000)]
     assert get(server) == CONTENT
     assert len(server.requests) == SIZE // 50_000
@@ -612,7 +612,7 @@ def test_the_next_source_of_one_that_is_wrong(server, impatient, answer):
 @once
 def test_a_dead_source_is_named(server, dead, caplog):
     assert fetch([dead, server.url()], 'weights').read_bytes() == CONTENT
-    (record,) = [r for r in caplog.records if r.name == 'wrn.download.sources']
+    (record,) = [r for r in caplog.records if r.name == 'wrn.download.cached_download']
     assert record.levelname == 'WARNING'
     assert record.getMessage().startswith(f'{dead}: cannot be reached (Connection refused)')
 
