@@ -102,7 +102,7 @@ def test_a_config_is_parsed_as_checkpoints_hold_it(name):
     ],
 )
 def test_a_config_that_is_more_than_values_is_refused(text):
-    with pytest.raises(WrnError, match=r'^w\.pth: the config in it is no plain one'):
+    with pytest.raises(WrnError, match=r'^w\.pth: the config in it contains more than plain values'):
         parse_config(text, 'w.pth')
 
 

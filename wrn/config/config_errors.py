@@ -34,9 +34,8 @@ def config_errors(
     except Exception as error:  # constructors check their arguments with exceptions of any type
         message = _message(error)
         if unreadable := _UNREADABLE.search(message):
-            raise WrnError(
-                f'{unreadable[1]}: the picture cannot be read; remove or replace it'
-            ) from error
+            message = f'{unreadable[1]}: the image cannot be read; remove or replace it'
+            raise WrnError(message) from error
         if isinstance(error, WrnError) and 'Traceback' in str(error):  # from a worker process
             raise type(error)(message.partition(': ')[2]) from error  # without the class name
         if isinstance(error, WrnError) or unless():
@@ -52,18 +51,18 @@ def _message(error: Exception) -> str:
     message = ' '.join(message.split())
     if isinstance(error, SyntaxError) and error.lineno:
         return f'syntax error in line {error.lineno}: {error.msg}'
+    kind = type(error).__name__
     if not message:
         frame = traceback.extract_tb(error.__traceback__)[-1]
-        return f'{frame.line} does not hold ({frame.filename}:{frame.lineno})'
+        return f'{kind} in `{frame.line}` ({frame.filename}:{frame.lineno})'
     if unregistered := _UNREGISTERED.search(message):
         name, registry_name = unregistered.groups()
         return f"unknown {registry_name} type '{name}'{_suggest_types(name, registry_name)}"
     if 'pkg_resources' in message:
         return (
-            "a _base_ of the form 'package::path' needs pkg_resources, which setuptools no longer "
-            'has; give the path of the file'
+            "_base_: 'package::path' needs pkg_resources, which setuptools no longer includes; "
+            'give the path of the file'
         )
-    kind = type(error).__name__
     vague = isinstance(error, KeyError | AttributeError | AssertionError)
     return f'{kind}: {message}' if vague and not message.startswith(kind) else message
 

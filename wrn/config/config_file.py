@@ -34,7 +34,7 @@ def read_config(path: str | PathLike[str]) -> Config:
         paths = model_index.root().glob('configs/wrn/*.py')
         known = [str(file.relative_to(model_index.root())) for file in paths]
         hint = did_you_mean(str(path), known, '; give the path of a .py config')
-        raise WrnError(f'{path}: there is no such config file{hint}')
+        raise WrnError(f'{path}: no such config file{hint}')
     with config_errors(found):
         return Config.fromfile(found)
 
@@ -75,7 +75,9 @@ def parse_config(text: str, path: str) -> Config:
                     raise ValueError('it has statements other than assignments')
         return Config(values)
     except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError) as error:
-        raise WrnError(f'{path}: the config in it is no plain one ({error})') from error
+        raise WrnError(
+            f'{path}: the config in it contains more than plain values ({error})'
+        ) from error
 
 
 def read_own_config(meta: Mapping[str, Any], path: str) -> Config | None:

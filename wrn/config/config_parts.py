@@ -40,8 +40,8 @@ def get_test_dataset(cfg: Config) -> ConfigDict:
     dataset = _test_dataset(cfg)
     if 'pipeline' not in dataset:
         raise WrnError(
-            f'{cfg.filename or "config"}: has no test_dataloader.dataset.pipeline, which says how '
-            'pictures are prepared'
+            f'{cfg.filename or "config"}: has no test_dataloader.dataset.pipeline, which '
+            'defines the preprocessing'
         )
     return dataset
 

@@ -21,22 +21,18 @@ def fetch_archive(url: str, path: Path, md5: str) -> None:
     """
     if path.is_file():
         if hash_file(path, 'md5') != md5:
-            raise WrnError(
-                f'{path}: is not the file that it should be, since its MD5 is not {md5}; delete '
-                'it to download it again'
-            )
+            raise WrnError(f'{path}: wrong MD5 (expected {md5}); delete it to download it again')
         return
-    fix = f'download {url} elsewhere and put it into {path.parent}'
+    fix = f'download {url} on another machine and put it into {path.parent}'
     if is_offline():
         raise WrnError(
-            f'{path}: does not exist, and WRN_OFFLINE or HF_HUB_OFFLINE in the environment forbids '
-            f'to download it; {fix}'
+            f'{path}: not found, and WRN_OFFLINE or HF_HUB_OFFLINE disables downloads; {fix}'
         )
     mapped = map_url(url, mapping_from_environment())
-    more_space = 'give another folder with data_root in the config'
+    more_space = 'set data_root in the config to another folder'
     try:
         download(mapped, path, md5, algorithm='md5', more_space=more_space)
     except DownloadError as error:
         raise WrnError(
-            f'{path}: does not exist, and {mapped} cannot be downloaded ({error}); {fix}'
+            f'{path}: not found, and {mapped} cannot be downloaded ({error}); {fix}'
         ) from error

@@ -78,8 +78,8 @@ def _fetch(urls: Mapping[str, str], name: str, check: Callable[[Path], object] |
             return path
     if offline:
         raise CheckpointError(
-            f'{name}: is not in the cache, and {" or ".join(_OFFLINE)} in the environment forbids '
-            f'to download it from {", ".join(urls.values())}; {_suggest_fix(urls)}'
+            f'{name}: not in the cache, and {" or ".join(_OFFLINE)} disables the download from '
+            f'{", ".join(urls.values())}; {_suggest_fix(urls)}'
         )
     failures = []
     for url, mapped in urls.items():
@@ -88,7 +88,7 @@ def _fetch(urls: Mapping[str, str], name: str, check: Callable[[Path], object] |
         except DownloadError as error:
             failures.append(f'{mapped}: {error}')
             if len(failures) < len(urls):
-                _LOGGER.warning('%s: %s; trying the next source', mapped, error)
+                _LOGGER.warning('%s: %s; trying the next URL', mapped, error)
     raise CheckpointError(
         f'{name}: cannot be downloaded ({"; ".join(failures)}); {_suggest_fix(urls)}'
     )
@@ -110,8 +110,8 @@ def _cached(url: str) -> Path | None:
         return None
     if (expected := hash_in_name(url)) and not hash_file(path).startswith(expected):
         raise CheckpointError(
-            f"{path}: the file's SHA-256 does not begin with {expected}, as its name says; "
-            'delete it to download it again'
+            f'{path}: wrong SHA-256 (expected {expected}, as in its name); delete it to download '
+            'it again'
         )
     return path
 
@@ -137,9 +137,9 @@ def _file_name(url: str) -> str:
     try:
         name = Path(urlparse(url).path).name
     except ValueError as error:
-        raise CheckpointError(f'{url}: is no URL ({error})') from error
+        raise CheckpointError(f'{url}: not a valid URL ({error})') from error
     if name in ('', '..'):
-        raise CheckpointError(f'{url}: names no file; give the URL of one')
+        raise CheckpointError(f'{url}: has no file name; give the URL of a file')
     return name
 
 
@@ -181,7 +181,7 @@ def map_url(url: str, mapping: tuple[str, str] | None) -> str:
         return re.sub(*mapping, url)
     except (re.error, TypeError, IndexError) as error:
         raise WrnError(
-            f'url_mapping {mapping!r}: is no pattern and replacement ({error})'
+            f'url_mapping {mapping!r}: not a pattern and its replacement ({error})'
         ) from error
 
 
@@ -196,7 +196,10 @@ def mapping_from_environment() -> tuple[str, str] | None:
     Raises:
         WrnError: If the variable has not exactly two words.
     """
-    words = os.environ.get(_MAPPING, '').split()
+    value = os.environ.get(_MAPPING, '')
+    words = value.split()
     if len(words) not in (0, 2):
-        raise WrnError(f'{_MAPPING}: has {len(words)} words, not a pattern and its replacement')
+        raise WrnError(
+            f'{_MAPPING} {value!r}: not a pattern and its replacement, separated by a space'
+        )
     return (words[0], words[1]) if words else None

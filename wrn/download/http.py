@@ -78,8 +78,8 @@ def download(
             partial.unlink()
             if last:
                 raise DownloadError(
-                    f'the {_TITLES[algorithm]} of what came begins with {digest[:8]}, not with '
-                    f'{expected_hash}'
+                    f'wrong {_TITLES[algorithm]} (begins with {digest[:8]}, expected '
+                    f'{expected_hash})'
                 )
         partial.replace(target)
 
@@ -102,7 +102,7 @@ def _lock(target: Path, more_space: str) -> Iterator[None]:
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            _LOGGER.warning('another process downloads %s; waiting for it', target.name)
+            _LOGGER.warning('another process is downloading %s; waiting for it', target.name)
             lock.acquire()
         try:
             yield
@@ -110,7 +110,7 @@ def _lock(target: Path, more_space: str) -> Iterator[None]:
             lock.release()
     except OSError as error:
         raise WrnError(
-            f'{target}: cannot be written ({error.strerror or error}); make room, or {more_space}'
+            f'{target}: cannot be written ({error.strerror or error}); free space, or {more_space}'
         ) from error
 
 
@@ -131,7 +131,7 @@ def _transfer(url: str, partial: Path, verifiable: bool) -> None:
                     # Not every server that supports Range supports If-Range.
                     if response.status == 206 and validator and now and now != validator:
                         partial.unlink()
-                        raise _RetryError('the file has changed meanwhile')
+                        raise _RetryError('the file changed during the download')
                     validator = now or validator
                     _receive(response, partial, start, show)
                 return
@@ -174,15 +174,15 @@ def _open(url: str, start: int, validator: str | None) -> Iterator[Any]:
 def _failure(reason: Any) -> Exception:
     """Return a retryable error for a lost connection, a final one for an unreachable server."""
     if isinstance(reason, http.client.InvalidURL):
-        return DownloadError(f'is no URL ({reason})')
+        return DownloadError(f'not a valid URL ({reason})')
     if isinstance(reason, ConnectionResetError | http.client.HTTPException | BrokenPipeError):
         return _RetryError(f'the connection was lost ({reason or type(reason).__name__})')
     if isinstance(reason, socket.gaierror):
-        return DownloadError(f'the name of the server is not known ({reason.strerror})')
+        return DownloadError(f'cannot resolve the host name (DNS: {reason.strerror})')
     if isinstance(reason, TimeoutError):
-        return DownloadError(f'the server does not answer within {_TIMEOUT:g} s')
+        return DownloadError(f'the server did not answer within {_TIMEOUT:g} s')
     if isinstance(reason, ssl.SSLError):
-        return DownloadError(f'the server cannot be trusted ({reason.reason or reason})')
+        return DownloadError(f'the TLS connection failed ({reason.reason or reason})')
     return DownloadError(f'cannot be reached ({getattr(reason, "strerror", None) or reason})')
 
 
@@ -193,18 +193,18 @@ def _receive(
     begin, total = _extent(response)
     if response.status == 206 and begin != start:
         partial.unlink()
-        raise _RetryError('the server sent another part of the file than was asked for')
+        raise _RetryError('the server sent another range than the requested one')
     if response.status == 416:
         if total != start:
             partial.unlink()
-            raise _RetryError('the server has a shorter file than was begun')
+            raise _RetryError('the file on the server is not as long as the partial download')
         return
     if response.status != 206:
         start = 0  # the server ignored the range and sends the whole file
     chunks = _chunks(response)
     first = next(chunks, b'')
     if start == 0 and first.lstrip()[:1] == b'<' and b'\0' not in first[:64]:
-        raise DownloadError('the server sent a web page in place of the file')
+        raise DownloadError('the server sent a web page instead of the file')
     received = start
     with partial.open('ab' if start else 'wb') as file:
         for chunk in itertools.chain([first], chunks):
@@ -235,15 +235,15 @@ def _chunks(response: Any) -> Iterator[bytes]:
         try:
             chunk = response.read1(_CHUNK)
         except (OSError, http.client.HTTPException) as error:
-            reason = 'nothing more came' if isinstance(error, TimeoutError) else 'it was lost'
-            raise _RetryError(f'the connection broke: {reason}') from error
+            reason = 'stalled' if isinstance(error, TimeoutError) else 'was lost'
+            raise _RetryError(f'the connection {reason}') from error
         if not chunk:
             return
         yield chunk
         amount += len(chunk)
         if time.monotonic() - since > _TIMEOUT:
             if amount < _MIN_BYTES:
-                raise _RetryError(f'only {amount} bytes came in {_TIMEOUT:g} s')
+                raise _RetryError(f'received only {amount} bytes in {_TIMEOUT:g} s')
             since, amount = time.monotonic(), 0
 
 

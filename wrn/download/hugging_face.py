@@ -32,7 +32,7 @@ def parse(address: str) -> tuple[str, str | None, str | None]:
     """
     match = _ADDRESS.fullmatch(address)
     if not match:
-        raise DownloadError('is no address of the form hf://USER/REPO, or USER/REPO/FILE@REVISION')
+        raise DownloadError('not of the form hf://USER/REPO[/FILE][@REVISION]')
     return match[1], match[2], match[3]
 
 
@@ -87,7 +87,7 @@ def download(address: str) -> Path:
     except Exception as error:  # of the hub's client, its HTTP library, or the file system
         reason = ' '.join(str(error).split()) or type(error).__name__
         if cached := find(address):
-            _LOGGER.warning('%s: %s; taking the version in the cache', address, reason)
+            _LOGGER.warning('%s: %s; using the cached version', address, reason)
             return cached
         raise DownloadError(reason) from error
     etag = found.etag or ''
@@ -95,7 +95,7 @@ def download(address: str) -> Path:
     if same and _SHA256.fullmatch(etag) and hash_file(path) != etag:
         path.resolve().unlink()
         path.unlink(missing_ok=True)
-        raise DownloadError(f'the SHA-256 of what came is not {etag}')
+        raise DownloadError(f'wrong SHA-256 (expected {etag})')
     return path
 
 
@@ -111,7 +111,7 @@ def _choose(names: list[str], wanted: str | None) -> str:
             return files[0]
         if files:
             raise DownloadError(
-                f'the repository has several files of weights ({some(files)}); name one of them '
-                'behind it'
+                f'the repository has several files of weights ({some(files)}); append one of them '
+                'to the address'
             )
-    raise DownloadError('the repository has no file of weights')
+    raise DownloadError('the repository has no weights')

@@ -81,16 +81,16 @@ def get_model(
     """
     resolved = resolve(model, device, url_mapping=url_mapping)
     if resolved.kind == 'model':
-        raise WrnError('model: is built already; give a name, a config or a file')
+        raise WrnError('model: already built; give a name, a config or a file')
     if resolved.kind == 'exported':
         changed = (
             backend != 'eager' or precision != 'float32' or calibration or device_map or kwargs
         )
         if isinstance(pretrained, str | PathLike) or changed:
             raise WrnError(
-                f'{model}: is a network with its weights, for its own runtime, that computes '
+                f'{model}: an exported file has its own weights and runtime, and returns only '
                 'scores; give no other weights, backend or options with it, and for features the '
-                'model that it was made of'
+                'original model'
             )
         return resolved.network
     if resolved.is_upstream:
@@ -128,7 +128,7 @@ def get_model(
 
 
 def _warn_of_random_weights() -> None:
-    message = 'there are no pretrained weights; the model is random'
+    message = 'no pretrained weights; the model is random'
     warnings.warn(message, RandomWeightsWarning, stacklevel=3)
 
 
@@ -145,7 +145,9 @@ def _build_pretrained(config: Config, file: CheckpointFile) -> tuple[BaseModel, 
     check_backbone(weights, config.model.get('backbone') or {}, source)
     if not fits:
         if network.with_head:
-            message = f'{source}: the weights of the head do not fit; the head is newly initialised'
+            message = (
+                f'{source}: the weights of the head do not match; the head is newly initialised'
+            )
             warnings.warn(message, RandomWeightsWarning, stacklevel=3)
             network = _build(config)
         backbone = {k: v for k, v in weights.state_dict.items() if k.startswith('backbone.')}

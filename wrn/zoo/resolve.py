@@ -68,8 +68,8 @@ class ResolvedModel:
                 config = read_config(self.file.entry.config)
         if config is None:
             raise WrnError(
-                f'{self.name}: does not say what network its weights are of; give the config that '
-                'the weights were trained with, and these as the checkpoint'
+                f'{self.name}: contains no config of its network; give the config that the weights '
+                'were trained with as the model, and this file as the checkpoint'
             )
         return copy.deepcopy(config)
 
@@ -88,7 +88,7 @@ class ResolvedModel:
         if self.file is not None:
             return self.file
         if self.checkpoint is None:
-            raise WrnError(f'{self.name}: there are no pretrained weights')
+            raise WrnError(f'{self.name}: no pretrained weights')
         return open_checkpoint(self.checkpoint, key, url_mapping)
 
 
@@ -157,7 +157,9 @@ def _resolve_name(name: str) -> ResolvedModel:
         meanings = '; '.join(
             f'{entry.name} ({", ".join(model_index.aliases(entry))})' for entry in several
         )
-        raise WrnError(f'{name}: means several sets of weights; name one of them: {meanings}')
+        raise WrnError(
+            f'{name}: means several sets of weights; give one of these names: {meanings}'
+        )
     if path := model_index.find_config(name):
         return _resolve_config(path)
     _check_upstream_name(name)
