@@ -128,7 +128,7 @@ def test_mistakes_in_predict(fails, arguments, message):
     ('arguments', 'message'),
     [
         (['list', 'zzz'], "no model's name matches 'zzz'"),
-        (['train', 'none.py'], 'none.py: there is no such config file'),
+        (['train', 'none.py'], 'none.py: no such config file'),
         (['train', DIGITS, '--cfg-options', 'model.backbone.dept=3'], "unexpected keyword argument 'dept'"),
         (['train', DIGITS, '--cfg-options', 'model.backbone.type=WideResNt'], 'did you mean WideResNet'),
         (['train', DIGITS, '--cfg-options', 'optim_wrapper.optimizer.type=SGDD'], "unknown optimizer type 'SGDD'; did you mean SGD"),

@@ -11,7 +11,7 @@ from mmpretrain.visualization import UniversalVisualizer
 
 from wrn.training import add_log_backend
 from wrn.training.hooks.safe_checkpoints import use_safe_checkpoints
-from wrn.utils.compat.deferred import deferred
+from wrn.utils.compat.lazy_import import lazy_import
 from wrn.utils.compat.quick_visualizer import QuickVisualizer, use_quick_visualizer
 
 # A config as mmengine takes it at the least, without hooks or a visualizer of its own.
@@ -96,7 +96,7 @@ def package(tmp_path, monkeypatch):
 
 
 def test_what_is_known_needs_no_import(package):
-    with deferred(package, value=3):
+    with lazy_import(package, value=3):
         import late
 
         assert late.value == 3
@@ -104,7 +104,7 @@ def test_what_is_known_needs_no_import(package):
 
 
 def test_whatever_else_is_asked_imports_the_module(package):
-    with deferred(package, value=3):
+    with lazy_import(package, value=3):
         import late
 
         assert late.other == 2

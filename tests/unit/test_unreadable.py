@@ -11,7 +11,7 @@ from mmpretrain.datasets import CustomDataset
 from mmpretrain.registry import TRANSFORMS
 from torch._utils import ExceptionWrapper
 
-from wrn.config.config_file import config_errors
+from wrn.config.config_errors import config_errors
 from wrn.data import CheckedReading, skip_unreadable
 from wrn.data.checked_reading import check_reading
 from wrn.utils.errors import ImageReadError, WrnError

@@ -9,7 +9,8 @@ from modelindex.models.Model import Model
 from wrn.checkpoints import Weights
 from wrn.checkpoints.architecture import Architecture
 from wrn.checkpoints.network_options import check_options, read_options
-from wrn.config.config_file import config_errors, read_config, read_own_config
+from wrn.config.config_errors import config_errors
+from wrn.config.config_file import read_config, read_own_config
 from wrn.utils.errors import CheckpointError
 
 _PREPARATION = ('mean', 'std', 'to_rgb')

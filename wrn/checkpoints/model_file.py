@@ -5,7 +5,8 @@ from mmengine.config import Config
 from wrn.checkpoints.architecture import find_architecture
 from wrn.checkpoints.describe import describe_network
 from wrn.checkpoints.weights import Weights
-from wrn.config.config_file import get_dataset_type, read_own_config
+from wrn.config.config_file import read_own_config
+from wrn.config.config_parts import get_dataset_type
 from wrn.data.images.steps import check_steps
 
 # Types that a file may name for its data. Each is known here, and holds no code of the file's.

@@ -12,7 +12,7 @@ from wrn.cli.runner_options import apply_train_options
 from wrn.cli.speed_options import apply_speed_options
 from wrn.cli.tables import print_report
 from wrn.cli.train import add_train_arguments
-from wrn.config.config_file import config_errors
+from wrn.config.config_errors import config_errors
 from wrn.data.splitting import Splits, find_splits
 from wrn.training.finetune import finetune
 from wrn.utils.errors import WrnError, some

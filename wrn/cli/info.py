@@ -17,7 +17,7 @@ from wrn.checkpoints.architecture import find_architecture
 from wrn.checkpoints.checkpoint_file import CheckpointFile
 from wrn.cli.tables import print_table
 from wrn.config import model_index
-from wrn.config.config_file import get_test_dataset
+from wrn.config.config_parts import get_test_dataset
 from wrn.models.meta_init import MetaInit
 from wrn.utils.errors import WrnError
 from wrn.utils.files import hash_file

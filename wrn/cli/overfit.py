@@ -9,7 +9,7 @@ from rich.progress import track
 
 from wrn import training
 from wrn.cli.runner_options import add_settings_argument, apply_settings, read_runnable
-from wrn.config.config_file import config_errors
+from wrn.config.config_errors import config_errors
 from wrn.utils.errors import WrnError
 
 HELP = 'train on one small batch, and say whether the set-up learns it by heart'

@@ -9,12 +9,8 @@ from typing import Any
 from mmengine.config import Config, ConfigDict, DictAction
 
 from wrn.cli.outputs import check_out, make_folder
-from wrn.config.config_file import (
-    check_keys,
-    config_errors,
-    get_test_dataset,
-    set_default,
-)
+from wrn.config.config_errors import config_errors
+from wrn.config.config_parts import check_keys, get_test_dataset, set_default
 from wrn.data import skip_unreadable
 from wrn.training import LOG_BACKENDS, add_log_backend, has_accelerator, use_mixed_precision
 from wrn.training.evaluation import REPORT_METRICS, add_metrics

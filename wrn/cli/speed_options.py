@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from mmengine.config import Config
 
-from wrn.config.config_file import config_errors
+from wrn.config.config_errors import config_errors
 from wrn.training import speed
 
 _Setting = tuple[Callable[[Config, bool | None], None], str]

@@ -9,7 +9,8 @@ from typing import Any
 from mmengine.config import Config, ConfigDict
 from mmengine.runner import Runner
 
-from wrn.config.config_file import get_test_dataset, read_config
+from wrn.config.config_file import read_config
+from wrn.config.config_parts import get_test_dataset
 from wrn.data.splitting import Splits
 from wrn.utils.errors import WrnError
 from wrn.zoo.resolve import ResolvedModel

@@ -12,7 +12,7 @@ from mmengine.model import BaseModel
 from mmengine.runner import Runner
 from torch import nn
 
-from wrn.config.config_file import config_errors
+from wrn.config.config_errors import config_errors
 from wrn.data.checked_reading import check_reading
 from wrn.data.image_folder import use_image_folders
 from wrn.training.checks import check_classes, check_optimizer, get_num_classes

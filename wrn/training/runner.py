@@ -13,7 +13,7 @@ from mmengine.hooks import Hook
 from mmengine.registry import RUNNERS
 from mmengine.runner import BaseLoop, Runner
 
-from wrn.config.config_file import config_errors
+from wrn.config.config_errors import config_errors
 from wrn.data import fetch_cifar
 from wrn.data.image_folder import use_image_folders
 from wrn.training.checks import (

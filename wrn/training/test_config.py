@@ -7,7 +7,8 @@ from mmengine.config import Config, ConfigDict
 from mmpretrain.registry import MODELS
 
 from wrn.config import model_index
-from wrn.config.config_file import get_dataset_type, get_test_dataset, read_config
+from wrn.config.config_file import read_config
+from wrn.config.config_parts import get_dataset_type, get_test_dataset
 from wrn.deploy.export import load_exported
 from wrn.utils.errors import WrnError
 from wrn.zoo.resolve import ResolvedModel

@@ -15,7 +15,7 @@ from mmpretrain.datasets import remove_transform
 from mmpretrain.registry import TRANSFORMS
 from torch import Tensor
 
-from wrn.config.config_file import get_test_dataset
+from wrn.config.config_parts import get_test_dataset
 from wrn.data.images.find import find_images
 from wrn.data.images.read import ImageLike, read_image
 from wrn.utils.errors import ImageReadError, WrnError

@@ -9,7 +9,7 @@ from mmengine.registry import DefaultScope
 from mmpretrain.datasets import remove_transform
 from mmpretrain.registry import TRANSFORMS
 
-from wrn.config.config_file import config_errors
+from wrn.config.config_errors import config_errors
 from wrn.utils.errors import WrnError
 
 # Types are imported by their names, so a file may name these alone, with these arguments.
