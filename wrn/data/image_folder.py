@@ -8,7 +8,7 @@ from mmengine.logging import MMLogger
 from mmpretrain.datasets import CustomDataset, ImageNet
 from mmpretrain.registry import DATASETS
 
-from wrn.config.config_file import find_class
+from wrn.config.config_parts import find_class
 from wrn.data.class_folders import list_folder
 from wrn.data.images import EXTENSIONS
 from wrn.utils.errors import WrnError, some

@@ -27,10 +27,10 @@ from wrn.data.images import (
     prefetch,
     read_image,
 )
-from wrn.deploy.classifier import deploy, get_own_config
+from wrn.deploy.classifier import deploy, get_num_classes, get_own_config
 from wrn.results.record import Prediction, best_classes
 from wrn.utils.errors import ImageReadError, WrnError, did_you_mean
-from wrn.zoo.factory import get_model, get_num_classes
+from wrn.zoo.factory import get_model
 from wrn.zoo.resolve import ModelLike, is_name
 
 _Prepared: TypeAlias = tuple[np.ndarray, dict[str, Any]]
