@@ -53,13 +53,11 @@ def list_splits(folder: Path, ann_file: Path | None = None) -> list[Split]:
 def _note_others(split: Split, folder: Path, names: list[str]) -> None:
     """Note the folders of images that lie beside the splits."""
     for other in sorted(folder.iterdir()):
-        if not other.is_dir() or other.name in names:
-            continue
-        hidden = is_hidden(other.name)
-        number = split.left_out.add_images_below(other, 'hidden' if hidden else OUTSIDE)
-        if number and not hidden:
-            reason = f'it is left out: its name is none of {", ".join(_SPLITS)}'
-            split.problems.append(Problem('ignored', other.name, reason))
+        if other.is_dir() and other.name not in names:
+            reason = 'hidden' if is_hidden(other.name) else OUTSIDE
+            if split.left_out.add_images_below(other, reason) and reason == OUTSIDE:
+                why = f'it is left out: its name is none of {", ".join(_SPLITS)}'
+                split.problems.append(Problem('ignored', other.name, why))
 
 
 def _list_split(folder: Path, name: str) -> Split:

@@ -79,7 +79,9 @@ class LoadRandomResizedCrop(RandomResizedCrop):
         if self.reducing_gap and (shape := _jpeg_shape(content)):
             top, left, height, width = self._draw(shape)
             gap = min(height / self.scale[0], width / self.scale[1]) / self.reducing_gap
-            image = _decode(content, path, max(f for f in _FLAGS if f <= max(gap, 1)))
+            image = _decode(
+                content, path, max(factor for factor in _FLAGS if factor <= max(gap, 1))
+            )
         else:
             image = _decode(content, path)
             shape = image.shape[:2]

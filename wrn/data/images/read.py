@@ -46,7 +46,7 @@ def read_image(image: ImageLike) -> np.ndarray:
 
     Args:
         image: A path, a URL, an array of pixels or a PIL image. As in mmpretrain, an array is
-            ``(H, W, 3)``, BGR. Greyscale, ``(H, W)`` or ``(H, W, 1)``, and a fourth channel for
+            ``(H, W, 3)``, BGR. Grayscale, ``(H, W)`` or ``(H, W, 1)``, and a fourth channel for
             opacity are accepted too. Values are uint8 or uint16.
 
     Returns:
