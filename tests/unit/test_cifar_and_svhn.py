@@ -199,6 +199,6 @@ def test_an_unknown_split_of_svhn(split, tmp_path):
 
 
 def test_svhn_without_scipy(monkeypatch, tmp_path):
-    monkeypatch.setitem(__import__('sys').modules, 'scipy.io', None)
-    with pytest.raises(WrnError, match='run `pip install scipy`'):
+    monkeypatch.setattr('importlib.util.find_spec', lambda name: None)
+    with pytest.raises(WrnError, match='scipy is not installed; pip install scipy'):
         SVHN(str(tmp_path))
