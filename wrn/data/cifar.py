@@ -7,7 +7,7 @@ from mmpretrain.datasets import CIFAR10
 from mmpretrain.datasets.utils import check_integrity
 from mmpretrain.registry import DATASETS
 
-from wrn.config.config_file import find_class
+from wrn.config.config_parts import find_class
 from wrn.data.wrapped import unwrap_datasets
 from wrn.download.archives import fetch_archive
 
