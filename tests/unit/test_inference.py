@@ -81,9 +81,7 @@ def test_batches_give_the_same_as_one_by_one(batch_size):
 def test_a_name_is_built_once(demo, monkeypatch):
     built = []
     api._get_named_model.cache_clear()
-    monkeypatch.setattr(
-        api, 'get_model', lambda *a, **k: built.append(a) or wrn.get_model(*a)
-    )
+    monkeypatch.setattr(api, 'get_model', lambda *a, **k: built.append(a) or wrn.get_model(*a))
     for name in (DIGITS, DIGITS.upper(), DIGITS):
         wrn.inference_model(name, demo / 'digit_3.png')
     assert len(built) == 1
