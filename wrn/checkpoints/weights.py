@@ -1,4 +1,4 @@
-"""Turn a checkpoint of any known format into OpenMMLab's, and back."""
+"""Turn a checkpoint of any known format into weights under OpenMMLab's keys."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,23 +12,23 @@ from wrn.checkpoints.formats.refused import rejection_reason
 from wrn.checkpoints.unwrap import unwrap
 from wrn.utils.errors import CheckpointError
 
-# Of RobustBench, which never computes it, and of ReMixMatch in TorchSSL, which does in training.
+# RobustBench's networks never compute the first. ReMixMatch in TorchSSL trains with the second.
 _UNUSED = ('sub_block1.', 'rot_classifier.')
 
 
 @dataclass
 class Weights:
-    """Weights under OpenMMLab's keys, and what is known of them.
+    """Weights under OpenMMLab's keys, and what is known about them.
 
     Attributes:
         state_dict: The weights.
-        meta: ``dataset_meta`` with the names of the classes, ``normalization``, ``cfg`` and the
-            like, as far as the checkpoint has them.
-        format: The format that they were in, one of :data:`wrn.checkpoints.formats.FORMATS`; None
-            if it is none of these.
-        key: Where they lay in the checkpoint.
-        left_out: What else there was in it.
-        implied: What the format implies about their network.
+        meta: The ``meta`` of the checkpoint: ``dataset_meta`` with the class names,
+            ``normalization``, ``cfg`` and so on, as far as it has them.
+        format: The format of the checkpoint, one of :data:`wrn.checkpoints.formats.FORMATS`; None
+            if it is unknown. The keys are then those of the checkpoint.
+        key: The key of the weights in the checkpoint.
+        left_out: The keys of everything else in it.
+        implied: What the format implies about the network.
     """
 
     state_dict: dict[str, Tensor]
@@ -39,28 +39,25 @@ class Weights:
     implied: Implied = field(default_factory=Implied)
 
 
-def to_openmmlab(checkpoint: Mapping[str, Any], source: str, key: str | None = None) -> Weights:
-    """Take the weights out of a checkpoint and rename them to OpenMMLab's keys.
+def to_openmmlab(checkpoint: Mapping[str, Any], name: str, key: str | None = None) -> Weights:
+    """Take the weights out of a checkpoint, and rename them to OpenMMLab's keys.
 
-    The tensors themselves are not touched, and may stay on the disk or in half precision.
+    The tensors are not touched: half precision stays half.
 
     Args:
         checkpoint: What :func:`wrn.checkpoints.read_checkpoint` returned.
-        source: The name of the file, for messages.
+        name: The path or name of the file, for messages.
         key: As for :func:`wrn.checkpoints.unwrap.unwrap`. Defaults to None.
 
-    Returns:
-        The weights; of an unknown format, with the keys that they had.
-
     Raises:
-        CheckpointError: If there are none, or they are of a network that this package has not.
+        CheckpointError: If there are no weights, or they are those of a network that this package
+            is known not to compute.
     """
-    unwrapped = unwrap(checkpoint, source, key)
-    state_dict = unwrapped.state_dict
-    if reason := rejection_reason(state_dict):
-        raise CheckpointError(f'{source}: the weights are of {reason}')
-    unused = [key for key in state_dict if key.startswith(_UNUSED)]
-    state_dict = {key: value for key, value in state_dict.items() if key not in unused}
+    unwrapped = unwrap(checkpoint, name, key)
+    if reason := rejection_reason(unwrapped.state_dict):
+        raise CheckpointError(f'{name}: the weights are of {reason}')
+    unused = [key for key in unwrapped.state_dict if key.startswith(_UNUSED)]
+    state_dict = {k: v for k, v in unwrapped.state_dict.items() if k not in unused}
     meta = _read_meta(checkpoint.get('meta'))
     if unwrapped.normalization:
         meta['normalization'] = unwrapped.normalization
@@ -72,16 +69,16 @@ def to_openmmlab(checkpoint: Mapping[str, Any], source: str, key: str | None = N
 
 
 def _read_meta(value: Any) -> dict[str, Any]:
-    """Keep of the ``meta`` of a checkpoint what is what it should be; anybody can write one."""
+    """Return the ``meta`` of a checkpoint without entries of a wrong type; anybody can write it."""
     meta = dict(value) if isinstance(value, Mapping) else {}
     if 'CLASSES' in meta:  # mmcls 0.x
         meta['dataset_meta'] = {'classes': meta.pop('CLASSES')}
     dataset_meta = meta.pop('dataset_meta', None)
-    if isinstance(dataset_meta, Mapping) and _are(str, dataset_meta.get('classes', [])):
+    if isinstance(dataset_meta, Mapping) and _is_list_of(str, dataset_meta.get('classes', [])):
         meta['dataset_meta'] = dict(dataset_meta)
     normalization = meta.pop('normalization', None)
     if isinstance(normalization, Mapping) and all(
-        _are(float, normalization.get(key)) for key in ('mean', 'std')
+        _is_list_of(float, normalization.get(key)) for key in ('mean', 'std')
     ):
         meta['normalization'] = {key: normalization[key] for key in ('mean', 'std')}
     for key in ('source', 'license', 'cfg'):
@@ -90,5 +87,5 @@ def _read_meta(value: Any) -> dict[str, Any]:
     return meta
 
 
-def _are(kind: type, values: Any) -> bool:
+def _is_list_of(kind: type, values: Any) -> bool:
     return isinstance(values, list | tuple) and all(isinstance(value, kind) for value in values)

@@ -27,7 +27,7 @@ def models() -> dict[str, Model]:
     Returns:
         The entry of each model by its lower-case name, with the path of its config, and of its
         weights if the package carries them, made absolute. Weights that have several sources are
-        ``wrn://NAME``, which :func:`wrn.checkpoints.schemes.load_from_source` loads.
+        ``wrn://NAME``, which :func:`wrn.checkpoints.schemes.load_from_url` loads.
     """
     index = load(str(root() / 'model-index.yml'))
     index.build_models_with_collections()
