@@ -7,7 +7,7 @@ from mmengine.runner import CheckpointLoader
 from modelindex.models.Model import Model
 
 from wrn.checkpoints.reader import read_checkpoint
-from wrn.checkpoints.weights import Weights, to_openmmlab
+from wrn.checkpoints.unwrap import Weights, to_openmmlab
 from wrn.config import model_index
 from wrn.download import fetch, hash_in_name, map_url
 from wrn.utils.errors import CheckpointError, did_you_mean
@@ -40,7 +40,7 @@ def open_checkpoint(
 
     Args:
         name: A path, or a URL with a scheme that is registered with mmengine.
-        key: As for :func:`wrn.checkpoints.unwrap.unwrap`. Defaults to None.
+        key: As for :func:`wrn.checkpoints.to_openmmlab`. Defaults to None.
         url_mapping: A pattern and its replacement for the path or URL, or for each URL of published
             weights. Defaults to None.
 

@@ -53,9 +53,7 @@ def check_state_dict(
     reshaped = [key for key in shared if expected[key].shape != state_dict[key].shape]
     # Modules with a hook adapt weights themselves, such as position embeddings to an image size.
     adapting = tuple(
-        f'{module_name}.'
-        for module_name, module in network.named_modules()
-        if module._load_state_dict_pre_hooks
+        f'{part}.' for part, module in network.named_modules() if module._load_state_dict_pre_hooks
     )
     wrong = {key for key in (*missing, *unexpected, *reshaped) if not key.startswith(adapting)}
     if not wrong:

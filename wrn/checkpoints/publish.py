@@ -43,7 +43,7 @@ def publish(
         checkpoint: The path of a checkpoint that ``wrn train`` wrote.
         name: As for :func:`wrn.checkpoints.write_weights`.
         folder: Where to write. Defaults to the current folder.
-        key: As for :func:`wrn.checkpoints.unwrap.unwrap`. Defaults to None.
+        key: As for :func:`wrn.checkpoints.to_openmmlab`. Defaults to None.
         source: The provenance of the weights. Defaults to None: what the checkpoint states, or the
             name of the training run.
         license: Their licence, an identifier of spdx.org. Defaults to None: what the checkpoint

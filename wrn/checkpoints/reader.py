@@ -48,28 +48,21 @@ def read_checkpoint(path: str | Path, map_location: Any = None) -> dict[str, Any
         with path.open('rb') as file:
             head = file.read(256)
     except OSError as error:
-        what = {
-            FileNotFoundError: 'does not exist',
-            IsADirectoryError: 'is a folder',
-        }.get(type(error), f'cannot be read ({error.strerror})')
+        known = {FileNotFoundError: 'does not exist', IsADirectoryError: 'is a folder'}
+        what = known.get(type(error), f'cannot be read ({error.strerror})')
         raise CheckpointError(
             f'{path}: the checkpoint {what}; give the path of a checkpoint file'
         ) from error
     if len(head) < 16:
         raise CheckpointError(f'{path}: the file is empty or truncated; {_DOWNLOAD_AGAIN}')
     if head[8:9] == b'{' and not head.startswith(_ZIP):
-        return _without_code(_read_safetensors(path, map_location))
-    if head.startswith((_ZIP, _PICKLE)):
-        return _without_code(_read_pickled(path, map_location))
-    raise CheckpointError(f'{path}: {_not_a_checkpoint(head)}')
-
-
-def _without_code(checkpoint: dict[str, Any]) -> dict[str, Any]:
-    """Remove ``meta['config']``, which mmengine runs as Python when it resumes a run.
-
-    Only mmcv 1.x wrote it, and mmengine reads only ``gpu_ids`` from it. mmengine itself writes
-    ``cfg``.
-    """
+        checkpoint = _read_safetensors(path, map_location)
+    elif head.startswith((_ZIP, _PICKLE)):
+        checkpoint = _read_pickled(path, map_location)
+    else:
+        raise CheckpointError(f'{path}: {_not_a_checkpoint(head)}')
+    # mmengine runs this text as Python when it resumes a run, to read gpu_ids from it. Only mmcv
+    # 1.x wrote it; mmengine itself writes meta['cfg'].
     if isinstance(meta := checkpoint.get('meta'), dict):
         meta.pop('config', None)
     return checkpoint

@@ -21,7 +21,7 @@ from mmengine.runner.checkpoint import (
 
 from wrn.checkpoints.checkpoint_file import ADDRESSES, locate
 from wrn.checkpoints.reader import read_checkpoint
-from wrn.checkpoints.weights import to_openmmlab
+from wrn.checkpoints.unwrap import to_openmmlab
 from wrn.utils.errors import CheckpointError, did_you_mean
 
 

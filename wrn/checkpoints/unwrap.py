@@ -1,12 +1,15 @@
-"""Find the weights in a checkpoint, and strip what wraps them."""
+"""Take the weights out of a checkpoint of any known format."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from wrn.checkpoints.formats import recognise
+from wrn.checkpoints.formats.checkpoint_format import CheckpointFormat, Implied
+from wrn.checkpoints.formats.refused import rejection_reason
 from wrn.utils.errors import CheckpointError, some
 
 # Where libraries put the weights that are meant for use. Other sets of weights, such as an average,
@@ -17,28 +20,37 @@ _PREFIXES = ('module.', '_orig_mod.', 'model.')
 _SEQUENTIAL_PREFIX = '1.'  # of nn.Sequential(normalisation, model)
 _MEANS, _STDS = ('mean', 'mu', 'new_mean'), ('std', 'sigma', 'new_std')
 _COUNTERS = ('n_averaged', 'steps')  # of averaged models in torch and mmengine
+# RobustBench's networks never compute the first. ReMixMatch in TorchSSL trains with the second.
+_UNUSED = ('sub_block1.', 'rot_classifier.')
 
 
 @dataclass
-class Unwrapped:
-    """The weights of a checkpoint.
+class Weights:
+    """Weights under OpenMMLab's keys, and what is known about them.
 
     Attributes:
-        state_dict: The weights, without the prefixes of wrappers.
-        key: Their key in the checkpoint, such as ``'state_dict'``; empty at the top level.
-        left_out: The keys of everything else in the checkpoint.
-        normalization: The ``mean`` and ``std`` of the input, for RGB pixels from 0 to 255, if the
-            weights include them; empty otherwise.
+        state_dict: The weights.
+        meta: The ``meta`` of the checkpoint: ``dataset_meta`` with the class names,
+            ``normalization``, ``cfg`` and so on, as far as it has them.
+        format: The format of the checkpoint, one of :data:`wrn.checkpoints.formats.FORMATS`; None
+            if it is unknown. The keys are then those of the checkpoint.
+        key: The key of the weights in the checkpoint.
+        left_out: The keys of everything else in it.
+        implied: What the format implies about the network.
     """
 
     state_dict: dict[str, Tensor]
-    key: str
-    left_out: list[str]
-    normalization: dict[str, list[float]]
+    meta: dict[str, Any] = field(default_factory=dict)
+    format: CheckpointFormat | None = None
+    key: str = ''
+    left_out: list[str] = field(default_factory=list)
+    implied: Implied = field(default_factory=Implied)
 
 
-def unwrap(checkpoint: Mapping[str, Any], name: str, key: str | None = None) -> Unwrapped:
-    """Take the weights out of a checkpoint.
+def to_openmmlab(checkpoint: Mapping[str, Any], name: str, key: str | None = None) -> Weights:
+    """Take the weights out of a checkpoint, and rename them to OpenMMLab's keys.
+
+    The tensors are not touched: half precision stays half.
 
     Args:
         checkpoint: What :func:`wrn.checkpoints.read_checkpoint` returned.
@@ -48,7 +60,7 @@ def unwrap(checkpoint: Mapping[str, Any], name: str, key: str | None = None) -> 
 
     Raises:
         CheckpointError: If there are no weights, none under the key, or several sets to choose
-            from.
+            from, or if they belong to a network that this package is known not to compute.
     """
     found = {'.'.join(keys): (keys, weights) for keys, weights in _state_dicts(checkpoint)}
     if key is None:
@@ -56,9 +68,20 @@ def unwrap(checkpoint: Mapping[str, Any], name: str, key: str | None = None) -> 
     elif key not in found:
         known = some(found) or 'none'
         raise CheckpointError(f"{name}: there are no weights under the key '{key}', only: {known}")
-    keys, weights = found[key]
-    state_dict, counters, normalization = _strip(weights)
-    return Unwrapped(state_dict, key, _left_out(checkpoint, keys) + counters, normalization)
+    keys, wrapped = found[key]
+    state_dict, dropped, normalization = _strip(wrapped)
+    if reason := rejection_reason(state_dict):
+        raise CheckpointError(f'{name}: the weights are of {reason}')
+    dropped += [key for key in state_dict if key.startswith(_UNUSED)]
+    state_dict = {k: v for k, v in state_dict.items() if k not in dropped}
+    meta = _read_meta(checkpoint.get('meta'))
+    if normalization:
+        meta['normalization'] = normalization
+    weights = Weights(state_dict, meta, None, key, _others(checkpoint, keys) + dropped)
+    if form := recognise(state_dict):
+        weights.format, weights.implied = form, form.implies(state_dict)
+        weights.state_dict = form.to_openmmlab(state_dict)
+    return weights
 
 
 def _state_dicts(
@@ -73,7 +96,7 @@ def _state_dicts(
                 yield from _state_dicts(item, (*keys, str(key)))
 
 
-def _left_out(value: Mapping[Any, Any], keys: tuple[str, ...]) -> list[str]:
+def _others(value: Mapping[Any, Any], keys: tuple[str, ...]) -> list[str]:
     """Return the keys of all that is not a tensor under these keys, except ``meta``."""
     others = []
     for depth, part in enumerate(keys):
@@ -132,3 +155,26 @@ def _statistics(weights: Mapping[str, Tensor], names: Sequence[str]) -> list[str
         for key, value in weights.items()
         if key.rpartition('.')[2] in names and torch.is_floating_point(value) and value.numel() == 3
     ]
+
+
+def _read_meta(value: Any) -> dict[str, Any]:
+    """Return the ``meta`` of a checkpoint without entries of a wrong type; anybody can write it."""
+    meta = dict(value) if isinstance(value, Mapping) else {}
+    if 'CLASSES' in meta:  # mmcls 0.x
+        meta['dataset_meta'] = {'classes': meta.pop('CLASSES')}
+    dataset_meta = meta.pop('dataset_meta', None)
+    if isinstance(dataset_meta, Mapping) and _is_list_of(str, dataset_meta.get('classes', [])):
+        meta['dataset_meta'] = dict(dataset_meta)
+    normalization = meta.pop('normalization', None)
+    if isinstance(normalization, Mapping) and all(
+        _is_list_of(float, normalization.get(key)) for key in ('mean', 'std')
+    ):
+        meta['normalization'] = {key: normalization[key] for key in ('mean', 'std')}
+    for key in ('source', 'license', 'cfg'):
+        if not isinstance(meta.get(key, ''), str):
+            del meta[key]
+    return meta
+
+
+def _is_list_of(kind: type, values: Any) -> bool:
+    return isinstance(values, list | tuple) and all(isinstance(value, kind) for value in values)

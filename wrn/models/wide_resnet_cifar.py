@@ -113,20 +113,10 @@ class WideResNetCIFAR(ChannelsLastMixin, BaseBackbone):
         if isinstance(activate_before_residual, bool):
             activate_before_residual = [activate_before_residual] * num_stages
         out_indices = (num_stages - 1,) if out_indices is None else out_indices
-        _check_sequences(
-            kernel_sizes=kernel_sizes,
-            strides=strides,
-            activate_before_residual=activate_before_residual,
-            out_indices=out_indices,
-        )
-        for name, value in (
-            ('strides', strides),
-            ('activate_before_residual', activate_before_residual),
-        ):
-            if len(value) != num_stages:
-                raise ValueError(
-                    f'{name} must have a value for each of {num_stages} stages: {value}'
-                )
+        _check_sequence('kernel_sizes', kernel_sizes)
+        _check_sequence('out_indices', out_indices)
+        _check_sequence('strides', strides, num_stages)
+        _check_sequence('activate_before_residual', activate_before_residual, num_stages)
         if not out_indices or not set(out_indices) <= set(range(num_stages)):
             raise ValueError(f'out_indices must be of 0 to {num_stages - 1}, not {out_indices}')
         if not -1 <= frozen_stages <= num_stages:
@@ -226,7 +216,8 @@ class WideResNetCIFAR(ChannelsLastMixin, BaseBackbone):
                 parameter.requires_grad = False
 
 
-def _check_sequences(**arguments: Any) -> None:
-    for name, value in arguments.items():
-        if not isinstance(value, Sequence) or isinstance(value, str):
-            raise ValueError(f'{name} must be a list, not {value!r}')
+def _check_sequence(name: str, value: Any, num_stages: int | None = None) -> None:
+    if not isinstance(value, Sequence) or isinstance(value, str):
+        raise ValueError(f'{name} must be a list, not {value!r}')
+    if num_stages is not None and len(value) != num_stages:
+        raise ValueError(f'{name} must have a value for each of {num_stages} stages: {value}')

@@ -70,9 +70,8 @@ class AuthorsImageNet(RenamedFormat):
         for key, value in state_dict.items():
             module, _, name = key.rpartition('.')
             if name == 'weight' and value.ndim == 4:
-                folded[key], folded[f'{module}.bias'] = _fold(
-                    value, _statistics(state_dict, module)
-                )
+                statistics = _statistics(state_dict, module)
+                folded[key], folded[f'{module}.bias'] = _fold(value, statistics)
             elif module == 'head.fc' or name not in _STATISTICS:
                 folded[key] = value
         return super().from_openmmlab(folded)

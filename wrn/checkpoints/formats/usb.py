@@ -14,34 +14,33 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from wrn.checkpoints.formats.checkpoint_format import Assumption, CheckpointFormat, Implied
-from wrn.checkpoints.formats.renaming import rename
+from wrn.checkpoints.formats.checkpoint_format import Assumption, Implied
+from wrn.checkpoints.formats.renaming import RenamedFormat, rename
 from wrn.checkpoints.formats.xternalz import TABLE, has_unused_norms
 
 _EPS = 1e-3
-_EARLY = {**TABLE, 'head.fc': 'classifier'}
 
 
-class USB(CheckpointFormat):
+class USB(RenamedFormat):
     """The format of early and current USB, and of TorchSSL."""
 
     name = 'usb'
     title = "USB's and TorchSSL's"
     network = 'WideResNetCIFAR'
+    table = TABLE
 
     def recognise(self, state_dict: Mapping[str, Tensor]) -> bool:
         """Return whether the keys are those of the family, with a bias in the first convolution."""
         return 'block1.layer.0.conv1.weight' in state_dict and 'conv1.bias' in state_dict
 
     def to_openmmlab(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rename the keys, which are early USB's if the head is."""
-        table = _EARLY if 'classifier.weight' in state_dict else TABLE
-        return rename(state_dict, {theirs: ours for ours, theirs in table.items()})
+        """Rename the keys, including early USB's of the head."""
+        return rename(super().to_openmmlab(state_dict), {'classifier': 'head.fc'})
 
     def from_openmmlab(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Rename the keys, to early USB's if only the first convolution has a bias."""
         early = 'backbone.layer1.0.conv1.bias' not in state_dict
-        return rename(state_dict, _EARLY if early else TABLE)
+        return rename(super().from_openmmlab(state_dict), {'fc': 'classifier'} if early else {})
 
     def implies(self, state_dict: Mapping[str, Tensor]) -> Implied:
         """Return LeakyReLU, and the epsilons and activated inputs of the variant.
