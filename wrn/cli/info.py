@@ -88,7 +88,7 @@ def _describe_entry(entry: Model, config: Config) -> _Rows:
 
 def _describe_weights(resolved: ResolvedModel, file: CheckpointFile) -> _Rows:
     weights, meta = file.weights, file.weights.meta
-    yield 'file', f'{file.path or file.source}'
+    yield 'file', f'{file.path or file.name}'
     if file.entry:
         yield 'model', file.entry.name
     if weights.format:
