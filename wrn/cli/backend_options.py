@@ -1,20 +1,22 @@
-"""The options that say what runs a network, and how it gets its pictures."""
+"""Options for inference: the images, the weights, and the backend that runs the network."""
 
 import argparse
-import logging
 import os
+import warnings
+from typing import Any
 
+import torch
 from mmengine.device import get_device
 from mmengine.model import BaseModel
 
-from wrn.cli.load_model import load_model
-from wrn.cli.shards import Shard
+from wrn.cli.inputs import Shard
 from wrn.deploy.engines import BACKENDS, PRECISIONS
-from wrn.utils.errors import WrnError
+from wrn.utils.errors import RandomWeightsWarning, WrnError
+from wrn.zoo.factory import get_model
 
 
-def add_engine_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the images, and the arguments that say what runs the network."""
+def add_inference_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the images, and the options of weights, device, speed and backend."""
     parser.add_argument(
         'inputs',
         nargs='+',
@@ -30,15 +32,15 @@ def add_engine_arguments(parser: argparse.ArgumentParser) -> None:
         default=min(os.cpu_count() or 1, 8),
         help='threads that decode pictures while the network runs (default: %(default)s)',
     )
-    _add_backend_arguments(group)
+    add_backend_arguments(group)
 
 
-def add_backend_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments that say what runs a network."""
-    _add_backend_arguments(parser.add_argument_group('engine'))
+def add_backend_arguments(group: argparse._ArgumentGroup) -> None:
+    """Declare the options of the backend.
 
-
-def _add_backend_arguments(group: argparse._ArgumentGroup) -> None:
+    Args:
+        group: A group of options of a command.
+    """
     group.add_argument(
         '--backend',
         choices=BACKENDS,
@@ -57,77 +59,90 @@ def _add_backend_arguments(group: argparse._ArgumentGroup) -> None:
     )
 
 
-def check_backend_arguments(args: argparse.Namespace) -> None:
-    """Check that pictures to calibrate with are of use.
+def check_calibration(args: argparse.Namespace) -> None:
+    """Check that ``--calibration`` has an effect.
 
     Args:
-        args: The arguments, with those of :func:`add_backend_arguments`.
+        args: The arguments, with ``calibration`` and ``precision``.
 
     Raises:
-        WrnError: If they are not.
+        WrnError: If it has none.
     """
     if args.calibration and args.precision != 'int8':
         raise WrnError('--calibration: is for --precision int8; add that, or leave it out')
 
 
-def check_engine_arguments(args: argparse.Namespace) -> None:
-    """Check the arguments.
+def check_inference_arguments(args: argparse.Namespace) -> None:
+    """Check the arguments of :func:`add_inference_arguments`.
 
     Args:
-        args: The arguments, with those of :func:`add_engine_arguments`.
+        args: The arguments.
 
     Raises:
-        WrnError: If one is out of its range.
+        WrnError: If a number is out of range, or ``--calibration`` has no effect.
     """
-    check_backend_arguments(args)
+    check_calibration(args)
     if args.batch_size < 1 or args.workers < 0:
         raise WrnError('--batch-size must be at least 1, and --workers at least 0')
 
 
-def fit_batch_size(args: argparse.Namespace, total: int | None) -> None:
-    """Make batches no larger than there are pictures: engines are tuned for a size of them.
+def load_in_backend(args: argparse.Namespace, shard: Shard) -> BaseModel:
+    """Load the model that the arguments name into their backend.
 
     Args:
-        args: The arguments, which are changed.
-        total: How many pictures there are, if it is known.
-    """
-    if total:
-        args.batch_size = min(args.batch_size, total)
-
-
-def load_model_with_engine(args: argparse.Namespace, shard: Shard) -> BaseModel:
-    """Build the model that the arguments say, with weights, and say what engine it has.
-
-    Args:
-        args: The arguments, with those of :func:`add_engine_arguments` and ``model``.
-        shard: The part of the work that is this process's, and so its GPU.
+        args: The arguments of :func:`add_inference_arguments`, and ``model``.
+        shard: The shard of this process, which determines its GPU.
 
     Returns:
         The model.
 
     Raises:
-        WrnError: If it or its weights cannot be had, or would be random.
+        WrnError: As :func:`load_model` does.
     """
-    check_engine_arguments(args)
     device = args.device or get_device()
     if device == 'cuda' and shard.count > 1:
         device = f'cuda:{shard.local_index}'
-    show_log()
-    return load_model(
-        args.model,
-        args.checkpoint,
-        device,
-        backend=args.backend,
-        precision=args.precision,
-        batch_size=args.batch_size,
-        calibration=args.calibration,
-    )
+    return load_model(args.model, args.checkpoint, device, **get_backend_options(args))
 
 
-def show_log() -> None:
-    """Show on standard error what this package logs."""
-    handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter('wrn: %(message)s'))
-    logger = logging.getLogger('wrn')
-    logger.handlers = [handler]
-    logger.setLevel(logging.INFO)
+def get_backend_options(args: argparse.Namespace) -> dict[str, Any]:
+    """Return the keyword arguments that :func:`wrn.get_model` takes for a backend.
+
+    Args:
+        args: The arguments of :func:`add_inference_arguments`.
+    """
+    names = ('backend', 'precision', 'batch_size', 'calibration')
+    return {name: getattr(args, name) for name in names}
+
+
+def load_model(
+    model: str, checkpoint: str | None, device: str | None = None, **options: Any
+) -> BaseModel:
+    """Load a model with weights.
+
+    Args:
+        model: As for :func:`wrn.get_model`.
+        checkpoint: The path or URL of the weights; None for the model's own.
+        device: The device. Defaults to None: the accelerator if there is one, else the CPU.
+        **options: Further arguments of :func:`wrn.get_model`.
+
+    Returns:
+        The model.
+
+    Raises:
+        WrnError: If the model cannot be loaded, its weights would be random, or the device is
+            unavailable.
+    """
+    device = device or get_device()
+    try:
+        torch.zeros(1, device=device).item()
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise WrnError(f'--device {device}: cannot be used here ({reason})') from error
+    with warnings.catch_warnings():
+        warnings.simplefilter('error', RandomWeightsWarning)
+        try:
+            return get_model(model, checkpoint or True, device, **options)
+        except RandomWeightsWarning as warning:
+            cure = '' if checkpoint else '; give weights with --checkpoint'
+            raise WrnError(f'{model}: {warning}{cure}') from None

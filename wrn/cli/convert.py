@@ -1,4 +1,4 @@
-"""``wrn convert``: turn weights of one format into another."""
+"""``wrn convert``: convert weights from one checkpoint format to another."""
 
 import argparse
 
@@ -33,16 +33,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Convert, and say what was found, left out, checked and written."""
+    """Convert the weights, and print what was found, left out, checked and written."""
     config = resolve(args.config).get_config() if args.config else None
     file = resolve(args.checkpoint, key=args.key).read_weights(key=args.key)
     done = convert(file, args.name, args.to, args.folder, config, args.source, args.license)
     state_dict = done.weights.state_dict
-    kinds = {
-        str(v.dtype).removeprefix('torch.') for v in state_dict.values() if v.is_floating_point()
-    }
-    form, dtypes = done.format.title, ', '.join(sorted(kinds))
-    print(f'read {args.checkpoint}: {form} format, {done.architecture}, {dtypes}')
+    floats = {str(v.dtype) for v in state_dict.values() if v.is_floating_point()}
+    dtypes = ', '.join(sorted(floats)).replace('torch.', '')
+    print(f'read {args.checkpoint}: {done.format.title} format, {done.architecture}, {dtypes}')
     if done.entry:
         print(f'these are the weights of {done.entry.name}')
     print_left_out(done.weights)

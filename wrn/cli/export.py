@@ -1,14 +1,18 @@
-"""``wrn export``: write a network for a runtime."""
+"""``wrn export``: export a model to a file for another runtime."""
 
 import argparse
 
-from wrn.cli.load_model import load_model
-from wrn.cli.outputs import check_out
+from wrn.cli.arguments import add_flags, check_out
+from wrn.cli.backend_options import check_calibration, load_model
 from wrn.deploy.export import FORMATS, export
 from wrn.download import stem_without_hash
-from wrn.utils.errors import WrnError
 
 HELP = 'write a model as a file for a runtime that needs nothing of ours'
+_FLAGS = {
+    'preprocess': 'put the pre-processing inside: the input is then uint8 pictures (N, H, W, 3), '
+    'red, green, blue, of the right size (default: normalised ones, (N, 3, H, W))',
+    'softmax': 'give probabilities (default: scores)',
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,15 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--checkpoint', help="weights: a path or URL (default: the model's own)")
     suffixes = ', '.join(kind.suffix for kind in FORMATS.values())
     parser.add_argument('--out', metavar='FILE', help=f"(default: the model's name and {suffixes})")
-    parser.add_argument(
-        '--preprocess',
-        action='store_true',
-        help='put the pre-processing inside: the input is then uint8 pictures (N, H, W, 3), red, '
-        'green, blue, of the right size (default: normalised ones, (N, 3, H, W))',
-    )
-    parser.add_argument(
-        '--softmax', action='store_true', help='give probabilities (default: scores)'
-    )
+    add_flags(parser, _FLAGS)
     parser.add_argument(
         '--precision',
         choices=sorted({name for kind in FORMATS.values() for name in kind.precisions}),
@@ -39,9 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Export the model, and say what was written and how to use it."""
-    if args.calibration and args.precision != 'int8':
-        raise WrnError('--calibration: is for --precision int8')
+    """Export the model, and print what was written and how to use it."""
+    check_calibration(args)
     suffix = FORMATS[args.format].suffix
     if args.out:
         check_out(args.out, f'{args.format} is', (suffix,))
@@ -55,8 +50,8 @@ def run(args: argparse.Namespace) -> None:
     size = sum(path.stat().st_size for path in done.paths) / 1e6
     print(f'wrote {" and ".join(str(path) for path in reversed(done.paths))}: {size:.2f} MB')
     print(f'loaded again, it {done.difference}')
-    say = done.metadata
-    shape = ', '.join(map(str, (*say.size, 3) if say.preprocess else (3, *say.size)))
-    output = 'probabilities' if say.softmax else 'scores'
-    print(f'input: {say.dtype}, (N, {shape}), {say.channel_order}; output: {output}')
+    metadata = done.metadata
+    shape = ', '.join(map(str, (*metadata.size, 3) if metadata.preprocess else (3, *metadata.size)))
+    output = 'probabilities' if metadata.softmax else 'scores'
+    print(f'input: {metadata.dtype}, (N, {shape}), {metadata.channel_order}; output: {output}')
     print(f'use it: wrn predict PICTURE --model {out}, or without wrn: docs/export.md')

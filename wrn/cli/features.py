@@ -1,17 +1,16 @@
-"""``wrn features``: what a network's stages compute of images, in a file."""
+"""``wrn features``: write what the stages of a network compute for images."""
 
 import argparse
 
+from wrn.cli.arguments import check_out
 from wrn.cli.backend_options import (
-    add_engine_arguments,
-    check_engine_arguments,
-    fit_batch_size,
-    show_log,
+    add_inference_arguments,
+    check_inference_arguments,
+    get_backend_options,
+    load_model,
 )
-from wrn.cli.load_model import load_model
-from wrn.cli.outputs import check_out
-from wrn.cli.shards import find_shard
-from wrn.cli.write_results import ImageJob, InputImages, describe_run
+from wrn.cli.inputs import InputImages, find_shard
+from wrn.cli.write_results import ImageJob, describe_run
 from wrn.inference.features import STAGES, FeatureExtractor, check_same_size, format_shape
 from wrn.results.feature_files import SUFFIXES, check_format, list_path, write_features
 from wrn.results.partial_file import PartialFile
@@ -39,38 +38,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f'what to write ({", ".join(SUFFIXES)}); beside the first two, FILE.txt lists the '
         'images',
     )
-    add_engine_arguments(parser)
+    add_inference_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> None:
-    """Write the features; name, leave out and count images that cannot be read."""
-    check_engine_arguments(args)
-    if find_shard().count > 1:
+    """Write the features; report and count the images that cannot be read."""
+    check_inference_arguments(args)
+    shard = find_shard()
+    if shard.count > 1:
         raise WrnError('features are computed by one process; start it without torchrun')
     check_out(args.out, 'features are', SUFFIXES)
     check_format(args.out, args.stages, args.pool)
-    images = InputImages(args.inputs)
-    fit_batch_size(args, images.total)
-    show_log()
-    extractor = FeatureExtractor(
-        load_model(args.model, args.checkpoint, args.device, head=None, neck=None),
-        args.stages,
-        args.pool,
-        args.backend,
-        args.precision,
-        args.batch_size,
-        args.calibration,
-    )
+    images = InputImages(args.inputs, shard)
+    args.batch_size = min(args.batch_size, images.total or args.batch_size)
+    network = load_model(args.model, args.checkpoint, args.device, head=None, neck=None)
+    options = get_backend_options(args)
+    extractor = FeatureExtractor(network, args.stages, args.pool, **options)
     run = describe_run('features', args, 'stages', 'pool')
     results = PartialFile(args.out, run, write_features)
     job = ImageJob(
         'Features',
         lambda *inputs: check_same_size(extractor.stream(*inputs), results.shapes),
         lambda name, features: Record(img_path=name, stages=features.stages),
+        images,
         args,
-        images.total,
     )
-    job.write(results, images)
+    job.write(results)
     images.report_left_out()
     number = results.done - results.failed
     if not number:

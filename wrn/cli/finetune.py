@@ -1,4 +1,4 @@
-"""``wrn finetune``: train a pretrained model on a folder of pictures."""
+"""``wrn finetune``: fine-tune a pretrained model on a folder of images."""
 
 import argparse
 import shlex
@@ -41,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--freeze',
         type=int,
         metavar='N',
+        default=-1,
         help='leave the stem and the first N stages as they are; 0: the stem (default: all learn)',
     )
     parser.add_argument(
@@ -50,15 +51,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Find classes and splits, train, test the best checkpoint, and leave that and a report."""
+    """Split the images, train, test the best checkpoint, and write its weights and a report."""
     if args.epochs is not None and args.epochs < 1:
         raise WrnError(f'--epochs {args.epochs}: must be at least 1')
     if args.seed < 0:
         raise WrnError(f'--seed {args.seed}: must not be negative')
     splits = find_splits(args.data, seed=args.seed)
-    frozen = -1 if args.freeze is None else args.freeze
     cfg = training.finetune_config(
-        splits, resolve(args.model), args.checkpoint, args.epochs, frozen, args.seed
+        splits, resolve(args.model), args.checkpoint, args.epochs, args.freeze, args.seed
     )
     apply_train_options(cfg, args)
     apply_speed_options(cfg, args)
@@ -85,8 +85,8 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _print_splits(splits: Splits) -> None:
-    for name, pictures in splits.pictures.items():
-        what = f'{len(pictures)} pictures'
+    for name, images in splits.pictures.items():
+        what = f'{len(images)} pictures'
         if name == 'val' and splits.drawn:
             what += ', drawn from each class'
         if name == 'test' and not splits.tests_apart:

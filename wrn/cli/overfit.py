@@ -1,7 +1,8 @@
-"""``wrn overfit``: whether a set-up can learn at all."""
+"""``wrn overfit``: find out whether a setup can learn at all."""
 
 import argparse
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -24,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Train on a batch and say what came of it; fails if it was not learnt."""
+    """Train on one batch and print the result; fail if the batch was not overfitted."""
     for option, value, least in (('--batch-size', args.batch_size, 2), ('--steps', args.steps, 1)):
         if value < least:
             raise WrnError(f'{option} {value}: must be at least {least}')
@@ -32,15 +33,11 @@ def run(args: argparse.Namespace) -> None:
     with config_errors(cfg.filename):
         apply_settings(cfg, args)
     cfg.launcher, cfg.log_level = 'none', 'WARNING'
+    show = partial(track, description='Learning', console=Console(stderr=True), transient=True)
     with tempfile.TemporaryDirectory() as folder:
-        # A name of its own: mmengine gives what has the same one, after the second, the same files.
+        # mmengine names runs by the second; runs of one name would share a visualizer's files.
         cfg.work_dir, cfg.experiment_name = folder, Path(folder).name
-        done = training.overfit(
-            cfg,
-            args.batch_size,
-            args.steps,
-            lambda steps: track(steps, 'Learning', console=Console(stderr=True), transient=True),
-        )
+        done = training.overfit(cfg, args.batch_size, args.steps, show)
     print(
         f'{len(done.losses)} steps on {done.total} pictures: the loss went from '
         f'{done.losses[0]:.3g} to {done.losses[-1]:.3g}, {done.right} of them are right'

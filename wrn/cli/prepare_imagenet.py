@@ -1,6 +1,7 @@
-"""``wrn prepare-imagenet``: make ImageNet's folders out of its archives."""
+"""``wrn prepare-imagenet``: create the folders of ImageNet from its archives."""
 
 import argparse
+from functools import partial
 
 from rich.console import Console
 from rich.progress import track
@@ -22,9 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Make the folders, or go on where an interrupted call stopped."""
-    console = Console(stderr=True)
-    prepare_imagenet(
-        args.source, args.out, args.verify, lambda items, what: track(items, what, console=console)
-    )
+    """Create the folders, or resume an interrupted run."""
+    show = partial(track, console=Console(stderr=True))
+    prepare_imagenet(args.source, args.out, args.verify, show)
     print(f'{args.out}: is ready; `wrn check-data {args.out}` looks at each picture')

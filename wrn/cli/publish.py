@@ -1,4 +1,4 @@
-"""``wrn publish``: make a file of weights for others out of a training checkpoint."""
+"""``wrn publish``: reduce a training checkpoint to what others need."""
 
 import argparse
 
@@ -27,7 +27,7 @@ def add_description_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Write the file, and say what was kept and what was left out."""
+    """Write the file, and print what it holds and what was left out."""
     done = publish(args.checkpoint, args.name, args.folder, args.key, args.source, args.license)
     print_left_out(done.weights)
     left = sorted(done.weights.meta.keys() - (done.meta or {}).keys())
@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def print_left_out(weights: Weights) -> None:
-    """Say which parts of a checkpoint were not taken."""
+    """Print which parts of a checkpoint were left out."""
     if weights.key:
         print(f'took: {weights.key}')
     if weights.left_out:
@@ -45,7 +45,7 @@ def print_left_out(weights: Weights) -> None:
 
 
 def print_written(done: Published, tensors: int) -> None:
-    """Say what was written, and what is in it."""
+    """Print the file that was written, and its metadata."""
     size = done.path.stat().st_size / 1e6
     says = 'nothing, as the format has no room for it'
     if done.meta is not None:

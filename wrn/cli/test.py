@@ -1,15 +1,12 @@
-"""``wrn test``: measure a model's accuracy."""
+"""``wrn test``: measure the accuracy of a model."""
 
 import argparse
 
 from mmengine.dist import is_main_process
 
 from wrn import training
-from wrn.cli.backend_options import (
-    add_backend_arguments,
-    check_backend_arguments,
-    show_log,
-)
+from wrn.cli.arguments import add_flags
+from wrn.cli.backend_options import add_backend_arguments, check_calibration
 from wrn.cli.runner_options import add_common_arguments, read_test_config
 from wrn.cli.speed_options import add_speed_arguments, apply_speed_options
 from wrn.cli.tables import print_report
@@ -17,6 +14,11 @@ from wrn.training.evaluation import CONFUSION, Report
 from wrn.utils.errors import WrnError
 
 HELP = "measure a model's accuracy"
+_FLAGS = {
+    'amp': 'test with mixed precision',
+    'tta': "average over the config's tta_pipeline, else over each picture and its mirror",
+    'show': 'show pictures with predictions in a window',
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,29 +45,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='FOLDER',
         help='measure calibration and each class, too, and write it here, with a confusion matrix',
     )
-    parser.add_argument('--amp', action='store_true', help='test with mixed precision')
-    parser.add_argument(
-        '--tta',
-        action='store_true',
-        help="average over the config's tta_pipeline, else over each picture and its mirror",
-    )
+    add_flags(parser, _FLAGS)
     parser.add_argument('--show-dir', metavar='FOLDER', help='write pictures with predictions here')
-    parser.add_argument('--show', action='store_true', help='show them in a window')
     parser.add_argument('--interval', type=int, default=1, help='show every n-th (default: 1)')
     parser.add_argument(
         '--wait-time', type=float, default=2, help='seconds to show each (default: 2)'
     )
     add_common_arguments(parser)
     add_speed_arguments(parser, training=False)
-    add_backend_arguments(parser)
+    add_backend_arguments(parser.add_argument_group('engine'))
 
 
 def run(args: argparse.Namespace) -> None:
-    """Test the model of the config with the checkpoint."""
-    show_log()
+    """Test the model, and print the metrics and the report."""
     cfg = read_test_config(args)
     apply_speed_options(cfg, args)
-    check_backend_arguments(args)
+    check_calibration(args)
     engine = None
     if (args.backend, args.precision) != ('eager', 'float32'):
         if args.tta or args.amp or args.compile:

@@ -3,10 +3,20 @@
 import argparse
 
 from wrn import training
+from wrn.cli.arguments import add_flags
 from wrn.cli.runner_options import add_common_arguments, read_train_config
 from wrn.cli.speed_options import add_speed_arguments, apply_speed_options
 
 HELP = 'train a model'
+_FLAGS = {
+    'amp': 'train with mixed precision',
+    'no-validate': 'do not validate meanwhile',
+    'auto-scale-lr': 'scale the learning rate to the batch size at hand',
+    'skip-unreadable': 'train without the pictures that cannot be read, and count them; else stop '
+    'at one',
+    'tensorboard': 'log for TensorBoard, too',
+    'wandb': 'log to Weights & Biases, too',
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,20 +34,7 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='FILE',
         help='go on from this checkpoint, or without FILE from the latest in the work folder',
     )
-    parser.add_argument('--amp', action='store_true', help='train with mixed precision')
-    parser.add_argument('--no-validate', action='store_true', help='do not validate meanwhile')
-    parser.add_argument(
-        '--auto-scale-lr',
-        action='store_true',
-        help='scale the learning rate to the batch size at hand',
-    )
-    parser.add_argument(
-        '--skip-unreadable',
-        action='store_true',
-        help='train without the pictures that cannot be read, and count them; else stop at one',
-    )
-    parser.add_argument('--tensorboard', action='store_true', help='log for TensorBoard, too')
-    parser.add_argument('--wandb', action='store_true', help='log to Weights & Biases, too')
+    add_flags(parser, _FLAGS)
     add_common_arguments(parser)
     add_speed_arguments(parser, training=True)
 
