@@ -1,6 +1,6 @@
 """The command line ``wrn``: arguments come in; tables, files and an exit status go out.
 
-Each command is a module with ``HELP``, ``add_arguments`` and ``run``; open ``predict`` first. A new
+Each command is a module with ``HELP``, ``ARGUMENTS`` and ``run``; open ``predict`` first. A new
 command is a module and a line in ``_COMMANDS``. The other modules hold what several commands share:
 ``arguments`` and ``*_options`` declare and check options, ``inputs`` and ``write_results`` process
 many images, and ``tables`` and ``progress`` print.
@@ -15,6 +15,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
+from wrn.cli.arguments import add_arguments
 from wrn.training import leave_distributed
 from wrn.utils.errors import RunStoppedError, WrnError
 from wrn.version import __version__
@@ -59,7 +60,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     commands = parser.add_subparsers(required=True, metavar='COMMAND')
     for name, command in _COMMANDS.items():
         subparser = commands.add_parser(name, help=command.HELP, description=command.HELP)
-        command.add_arguments(subparser)
+        add_arguments(subparser, command.ARGUMENTS)
         subparser.set_defaults(run=command.run)
     return parser.parse_args(argv)
 

@@ -9,54 +9,40 @@ import torch
 from mmengine.device import get_device
 from mmengine.model import BaseModel
 
+from wrn.cli.arguments import CHECKPOINT, argument, check_at_least, choice, number
 from wrn.cli.inputs import Shard
 from wrn.deploy.engines import BACKENDS, PRECISIONS
 from wrn.utils.errors import RandomWeightsWarning, WrnError
 from wrn.zoo.factory import get_model
 
-
-def add_inference_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the images, and the options of weights, device, speed and backend."""
-    parser.add_argument(
-        'inputs',
+BACKEND_ARGUMENTS = {
+    '--backend': choice(
+        BACKENDS,
+        'backend of the network; auto measures the installed ones and takes the fastest, which '
+        'pays off from a few hundred images',
+        'eager',
+    ),
+    '--precision': choice(PRECISIONS, 'precision that the backend computes in', 'float32'),
+    '--calibration': argument('FOLDER', 'images to calibrate --precision int8 with'),
+}
+INFERENCE_ARGUMENTS = {
+    'inputs': argument(
+        'IMAGE',
+        'image, URL, folder, glob pattern, .txt file that lists images, or .tar archive',
         nargs='+',
-        help='images: paths, URLs, folders, glob patterns, .txt lists of paths, .tar archives',
-    )
-    parser.add_argument('--checkpoint', help="weights: a path or URL (default: the model's own)")
-    parser.add_argument('--device', help='such as cuda:1 (default: the accelerator, else the CPU)')
-    group = parser.add_argument_group('speed')
-    group.add_argument('--batch-size', type=int, default=32, help='(default: 32)')
-    group.add_argument(
-        '--workers',
-        type=int,
-        default=min(os.cpu_count() or 1, 8),
-        help='threads that decode pictures while the network runs (default: %(default)s)',
-    )
-    add_backend_arguments(group)
-
-
-def add_backend_arguments(group: argparse._ArgumentGroup) -> None:
-    """Declare the options of the backend.
-
-    Args:
-        group: A group of options of a command.
-    """
-    group.add_argument(
-        '--backend',
-        choices=BACKENDS,
-        default='eager',
-        help='what runs the network; auto takes the fastest that is installed, by trying, which '
-        'pays for some hundred pictures (default: eager)',
-    )
-    group.add_argument(
-        '--precision',
-        choices=PRECISIONS,
-        default='float32',
-        help='what the backend computes in (default: float32)',
-    )
-    group.add_argument(
-        '--calibration', metavar='FOLDER', help='pictures to calibrate --precision int8 with'
-    )
+    ),
+    '--checkpoint': CHECKPOINT,
+    '--device': argument(
+        'DEVICE', 'device, such as cuda:1 (default: the accelerator, else the CPU)'
+    ),
+    'speed': {
+        '--batch-size': number('images per batch', 32),
+        '--workers': number(
+            'threads that decode images while the network runs', min(os.cpu_count() or 1, 8)
+        ),
+        **BACKEND_ARGUMENTS,
+    },
+}
 
 
 def check_calibration(args: argparse.Namespace) -> None:
@@ -69,11 +55,11 @@ def check_calibration(args: argparse.Namespace) -> None:
         WrnError: If it has none.
     """
     if args.calibration and args.precision != 'int8':
-        raise WrnError('--calibration: is for --precision int8; add that, or leave it out')
+        raise WrnError('--calibration: is only for --precision int8; add that, or leave this out')
 
 
-def check_inference_arguments(args: argparse.Namespace) -> None:
-    """Check the arguments of :func:`add_inference_arguments`.
+def check_inference(args: argparse.Namespace) -> None:
+    """Check the arguments of :data:`INFERENCE_ARGUMENTS`.
 
     Args:
         args: The arguments.
@@ -82,15 +68,14 @@ def check_inference_arguments(args: argparse.Namespace) -> None:
         WrnError: If a number is out of range, or ``--calibration`` has no effect.
     """
     check_calibration(args)
-    if args.batch_size < 1 or args.workers < 0:
-        raise WrnError('--batch-size must be at least 1, and --workers at least 0')
+    check_at_least(args, batch_size=1, workers=0)
 
 
 def load_in_backend(args: argparse.Namespace, shard: Shard) -> BaseModel:
     """Load the model that the arguments name into their backend.
 
     Args:
-        args: The arguments of :func:`add_inference_arguments`, and ``model``.
+        args: The arguments of :data:`INFERENCE_ARGUMENTS`, and ``model``.
         shard: The shard of this process, which determines its GPU.
 
     Returns:
@@ -109,7 +94,7 @@ def get_backend_options(args: argparse.Namespace) -> dict[str, Any]:
     """Return the keyword arguments that :func:`wrn.get_model` takes for a backend.
 
     Args:
-        args: The arguments of :func:`add_inference_arguments`.
+        args: The arguments of :data:`INFERENCE_ARGUMENTS`.
     """
     names = ('backend', 'precision', 'batch_size', 'calibration')
     return {name: getattr(args, name) for name in names}
@@ -138,7 +123,7 @@ def load_model(
         torch.zeros(1, device=device).item()
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
-        raise WrnError(f'--device {device}: cannot be used here ({reason})') from error
+        raise WrnError(f'--device {device}: unavailable ({reason}); choose another') from error
     with warnings.catch_warnings():
         warnings.simplefilter('error', RandomWeightsWarning)
         try:

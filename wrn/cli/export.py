@@ -2,36 +2,29 @@
 
 import argparse
 
-from wrn.cli.arguments import add_flags, check_out
+from wrn.cli.arguments import CHECKPOINT, argument, check_out, choice, flag
 from wrn.cli.backend_options import check_calibration, load_model
 from wrn.deploy.export import FORMATS, export
 from wrn.download import stem_without_hash
 
-HELP = 'write a model as a file for a runtime that needs nothing of ours'
-_FLAGS = {
-    'preprocess': 'put the pre-processing inside: the input is then uint8 pictures (N, H, W, 3), '
-    'red, green, blue, of the right size (default: normalised ones, (N, 3, H, W))',
-    'softmax': 'give probabilities (default: scores)',
+HELP = 'export a model to a file that other runtimes load without this package'
+_SUFFIXES = ', '.join(kind.suffix for kind in FORMATS.values())
+_PRECISIONS = sorted({name for kind in FORMATS.values() for name in kind.precisions})
+ARGUMENTS = {
+    'model': argument('MODEL', 'model name, or path of a config or weights'),
+    '--format': choice(FORMATS, 'format to write', required=True),
+    '--checkpoint': CHECKPOINT,
+    '--out': argument('FILE', f'file to write (default: the model name and {_SUFFIXES})'),
+    '--preprocess': flag(
+        'include the normalisation; the input is uint8 RGB images (N, H, W, 3) of the right size '
+        '(default: normalised images (N, 3, H, W))'
+    ),
+    '--softmax': flag('output probabilities (default: scores)'),
+    '--precision': choice(
+        _PRECISIONS, 'precision of the weights; float16 and int8 are for openvino', 'float32'
+    ),
+    '--calibration': argument('FOLDER', 'a few hundred images to calibrate int8 with'),
 }
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
-    parser.add_argument('model', help='name of a model, or path of a config or a file of weights')
-    parser.add_argument('--format', choices=FORMATS, required=True, help='what to write')
-    parser.add_argument('--checkpoint', help="weights: a path or URL (default: the model's own)")
-    suffixes = ', '.join(kind.suffix for kind in FORMATS.values())
-    parser.add_argument('--out', metavar='FILE', help=f"(default: the model's name and {suffixes})")
-    add_flags(parser, _FLAGS)
-    parser.add_argument(
-        '--precision',
-        choices=sorted({name for kind in FORMATS.values() for name in kind.precisions}),
-        default='float32',
-        help='of the weights; float16 and int8 are for openvino (default: %(default)s)',
-    )
-    parser.add_argument(
-        '--calibration', metavar='FOLDER', help='pictures to calibrate int8 with, some hundred'
-    )
 
 
 def run(args: argparse.Namespace) -> None:
@@ -49,9 +42,9 @@ def run(args: argparse.Namespace) -> None:
     done = export(network, name, args.format, out, *options)
     size = sum(path.stat().st_size for path in done.paths) / 1e6
     print(f'wrote {" and ".join(str(path) for path in reversed(done.paths))}: {size:.2f} MB')
-    print(f'loaded again, it {done.difference}')
+    print(f'the reloaded file {done.difference}')
     metadata = done.metadata
     shape = ', '.join(map(str, (*metadata.size, 3) if metadata.preprocess else (3, *metadata.size)))
     output = 'probabilities' if metadata.softmax else 'scores'
     print(f'input: {metadata.dtype}, (N, {shape}), {metadata.channel_order}; output: {output}')
-    print(f'use it: wrn predict PICTURE --model {out}, or without wrn: docs/export.md')
+    print(f'use it with: wrn predict IMAGE --model {out}; without wrn, see docs/export.md')

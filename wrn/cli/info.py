@@ -13,6 +13,7 @@ from modelindex.models.Model import Model
 
 from wrn.checkpoints.architecture import find_architecture
 from wrn.checkpoints.checkpoint_file import CheckpointFile
+from wrn.cli.arguments import argument
 from wrn.cli.tables import print_table
 from wrn.config import model_index
 from wrn.config.config_file import get_test_dataset
@@ -21,19 +22,17 @@ from wrn.utils.errors import WrnError
 from wrn.utils.files import hash_file
 from wrn.zoo.resolve import ResolvedModel, resolve
 
-HELP = 'show what is known of a model: network, figures, licence, where its weights are from'
+HELP = 'show the card of a model: network, figures, licence, provenance of its weights'
 _CLASSES = 10  # names of classes to show
 
 _Rows = Iterator[tuple[str, str]]
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
-    parser.add_argument(
-        'model',
-        help='name of a model, here or in torchvision or timm, or path of a config, a file of '
-        'weights or an exported file',
+ARGUMENTS = {
+    'model': argument(
+        'MODEL',
+        'model name, here or in torchvision or timm, or path of a config, weights or an exported '
+        'file',
     )
+}
 
 
 def run(args: argparse.Namespace) -> None:

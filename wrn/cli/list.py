@@ -6,17 +6,14 @@ import os
 
 from modelindex.models.Model import Model
 
+from wrn.cli.arguments import argument
 from wrn.cli.tables import print_table
 from wrn.config import model_index
 from wrn.utils.errors import WrnError
 
 HELP = 'list the models of this package'
 _NUMBERS = ('params', 'FLOPs', 'top-1', 'top-5')
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
-    parser.add_argument('pattern', nargs='?', default='*', help="such as 'wide-resnet50*'")
+ARGUMENTS = {'pattern': argument('PATTERN', "such as 'wide-resnet50*'", '*', nargs='?')}
 
 
 def run(args: argparse.Namespace) -> None:
@@ -28,8 +25,8 @@ def run(args: argparse.Namespace) -> None:
         if fnmatch.filter([name, *map(str.lower, model_index.aliases(entry))], pattern)
     ]
     if not rows:
-        raise WrnError(f"no model's name matches '{args.pattern}'; `wrn list` shows all")
-    print_table(rows, ('model', *_NUMBERS, 'data set', 'weights', 'config'), right=_NUMBERS)
+        raise WrnError(f'{args.pattern!r}: matches no model name; `wrn list` shows all')
+    print_table(rows, ('model', *_NUMBERS, 'dataset', 'weights', 'config'), right=_NUMBERS)
 
 
 def _describe(entry: Model) -> tuple[str, ...]:

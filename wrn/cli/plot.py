@@ -3,21 +3,15 @@
 import argparse
 from pathlib import Path
 
-from wrn.cli.arguments import check_out
+from wrn.cli.arguments import argument, check_out
 from wrn.training.evaluation.curves import draw_curves, read_log
 from wrn.utils.files import write_atomically
 
-HELP = 'draw loss, accuracy and learning rate of training runs'
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
-    parser.add_argument(
-        'runs', nargs='+', metavar='RUN', help='work folder of a run, or its scalars.json'
-    )
-    parser.add_argument(
-        '--out', default='curves.png', metavar='FILE', help='figure to write (default: curves.png)'
-    )
+HELP = 'plot loss, accuracy and learning rate of training runs'
+ARGUMENTS = {
+    'runs': argument('RUN', 'work folder of a run, or its scalars.json', nargs='+'),
+    '--out': argument('FILE', 'figure to write (.png, .svg, .pdf)', 'curves.png'),
+}
 
 
 def run(args: argparse.Namespace) -> None:

@@ -8,12 +8,8 @@ from functools import partial
 
 from mmpretrain.structures import DataSample
 
-from wrn.cli.arguments import check_out
-from wrn.cli.backend_options import (
-    add_inference_arguments,
-    check_inference_arguments,
-    load_in_backend,
-)
+from wrn.cli.arguments import argument, check_at_least, check_out, number
+from wrn.cli.backend_options import INFERENCE_ARGUMENTS, check_inference, load_in_backend
 from wrn.cli.inputs import InputImages, find_shard
 from wrn.cli.tables import print_table
 from wrn.cli.write_results import ImageJob, describe_run
@@ -21,36 +17,32 @@ from wrn.inference.predictor import Predictor
 from wrn.results.partial_file import PartialFile
 from wrn.results.record import Record, best_classes
 from wrn.results.writers import SUFFIXES, write_predictions, write_records
-from wrn.utils.errors import WrnError
+from wrn.utils.errors import WrnError, count
 
 HELP = 'classify images'
 DEFAULT_MODEL = 'wide-resnet16-2_1xb64_digits'
 _NAMED = 10  # unreadable images to name, if there is a file that names them all
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
-    parser.add_argument(
-        '--model',
-        default=DEFAULT_MODEL,
-        help='name of a model, or path of a config or of weights that hold one (default: '
-        '%(default)s, the embedded one, which reads handwritten digits)',
-    )
-    parser.add_argument('--topk', type=int, default=5, help='classes to show (default: 5)')
-    parser.add_argument(
-        '--out',
-        metavar='FILE',
-        help=f"write here: {', '.join(SUFFIXES)}, or '-' for JSON to standard output; an "
-        'interrupted run is resumed',
-    )
-    add_inference_arguments(parser)
+ARGUMENTS = {
+    '--model': argument(
+        'MODEL',
+        'model name, or path of a config, weights or an exported file; the default is embedded and '
+        'classifies handwritten digits',
+        DEFAULT_MODEL,
+    ),
+    '--topk': number('predictions per image', 5),
+    '--out': argument(
+        'FILE',
+        f"file to write ({', '.join(SUFFIXES)}), or '-' for JSON on standard output; resumes an "
+        'interrupted run (default: print a table)',
+    ),
+    **INFERENCE_ARGUMENTS,
+}
 
 
 def run(args: argparse.Namespace) -> None:
     """Classify the images, and print a table or write a file."""
-    if args.topk < 1:
-        raise WrnError('--topk must be at least 1')
-    check_inference_arguments(args)
+    check_at_least(args, topk=1)
+    check_inference(args)
     shard = find_shard()
     to_file = args.out not in (None, '-')
     if to_file:
@@ -58,7 +50,7 @@ def run(args: argparse.Namespace) -> None:
         args.out = paths[shard.index]
         check_out(args.out, 'predictions are', SUFFIXES)
     elif shard.count > 1:
-        raise WrnError('several processes need --out FILE, of which each writes its part')
+        raise WrnError('--out: missing; each of several processes writes its part to --out FILE')
     images = InputImages(args.inputs, shard)
     args.batch_size = min(args.batch_size, images.total or args.batch_size)
     predictor = Predictor(load_in_backend(args, shard))
@@ -87,7 +79,7 @@ def _predict(job: ImageJob) -> None:
     elif rows := list(_rows(records)):
         print_table(rows, ('image', 'class', 'score'), right=('score',))
     if job.failed:
-        raise WrnError(f'{job.failed} of {job.done} images could not be read')
+        raise WrnError(f'{job.failed} of {count(job.done, "image")} could not be read')
 
 
 def _predict_to_file(job: ImageJob, results: PartialFile) -> None:
@@ -95,14 +87,12 @@ def _predict_to_file(job: ImageJob, results: PartialFile) -> None:
     start = time.perf_counter()
     job.write(results)
     rate = job.done / (time.perf_counter() - start)
+    number = count(results.done, 'image')
     failures = f'; {results.failed} could not be read, see the file' if results.failed else ''
-    print(
-        f'wrn: {results.path}: {results.done} images, {rate:.1f} images/s{failures}',
-        file=sys.stderr,
-    )
+    print(f'wrn: {results.path}: {number}, {rate:.1f} images/s{failures}', file=sys.stderr)
     # torchrun would stop the other processes of a job if this one failed.
     if results.failed == results.done and job.images.shard.count == 1:
-        raise WrnError(f'{results.failed} of {results.done} images could not be read')
+        raise WrnError(f'{results.failed} of {number} could not be read')
 
 
 def _rows(records: Iterable[Record]) -> Iterator[tuple[str, str, str]]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from mmengine.config import Config, ConfigDict, DictAction
 
-from wrn.cli.arguments import add_flags, check_out, make_folder
+from wrn.cli.arguments import argument, check_out, choice, flag, make_folder
 from wrn.config.config_file import check_keys, config_errors, get_test_dataset, set_default
 from wrn.data import skip_unreadable
 from wrn.training import LOG_BACKENDS, add_log_backend, has_accelerator, use_mixed_precision
@@ -21,10 +21,6 @@ from wrn.zoo.resolve import resolve
 _RESULTS = {
     'pred': ('predictions are', SUFFIXES),
     'metrics': ('metrics are', ('.json', '.yaml', '.yml')),
-}
-_FLAGS = {
-    'no-pin-memory': 'do not pin memory',
-    'no-persistent-workers': 'restart data workers each epoch',
 }
 
 
@@ -42,34 +38,30 @@ class _SettingsAction(DictAction):
             raise argparse.ArgumentError(self, reason) from error
 
 
-def add_settings_argument(parser: argparse.ArgumentParser) -> None:
-    """Declare the option that overrides settings of a config."""
-    parser.add_argument(
-        '--cfg-options',
+SETTINGS_ARGUMENT = {
+    '--cfg-options': argument(
+        'KEY=VALUE',
+        'settings to override in the config, such as train_cfg.max_epochs=5; lists as key="[a,b]"',
         nargs='+',
         action=_SettingsAction,
-        metavar='KEY=VALUE',
-        help='override settings of the config, such as train_cfg.max_epochs=5; '
-        'lists as key="[a,b]"',
     )
-
-
-def add_common_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options that train and test share."""
-    parser.add_argument(
-        '--work-dir',
-        help='folder to write to (default: work_dirs/ and the name of the config or data folder)',
-    )
-    add_settings_argument(parser)
-    parser.add_argument(
-        '--launcher',
-        choices=['none', 'pytorch', 'slurm', 'mpi'],
-        default='none',
-        help='what started the processes of a distributed job (default: none)',
-    )
-    # Old versions of torch.distributed.launch pass it; torchrun sets LOCAL_RANK instead.
-    parser.add_argument('--local_rank', '--local-rank', type=int, help=argparse.SUPPRESS)
-    add_flags(parser, _FLAGS)
+}
+# Old versions of torch.distributed.launch pass it; torchrun sets LOCAL_RANK instead.
+_LOCAL_RANK = argument('N', argparse.SUPPRESS, type=int)
+COMMON_ARGUMENTS = {
+    '--work-dir': argument(
+        'FOLDER',
+        'folder to write to (default: work_dirs/ and the name of the config or data folder)',
+    ),
+    **SETTINGS_ARGUMENT,
+    '--launcher': choice(
+        ('none', 'pytorch', 'slurm', 'mpi'), 'launcher of a distributed job', 'none'
+    ),
+    '--local_rank': _LOCAL_RANK,
+    '--local-rank': _LOCAL_RANK,
+    '--no-pin-memory': flag('do not pin memory'),
+    '--no-persistent-workers': flag('restart the data workers each epoch'),
+}
 
 
 def read_train_config(args: Namespace) -> Config:
@@ -114,8 +106,8 @@ def apply_train_options(cfg: Config, args: Namespace) -> None:
         if args.auto_scale_lr:
             if 'auto_scale_lr' not in cfg:
                 raise WrnError(
-                    f'{cfg.filename}: --auto-scale-lr needs the batch size that the learning rate '
-                    'is for; set auto_scale_lr=dict(base_batch_size=...) in the config'
+                    f'{cfg.filename}: has no base batch size for --auto-scale-lr; set '
+                    'auto_scale_lr=dict(base_batch_size=...) to that of the learning rate'
                 )
             cfg.auto_scale_lr.enable = True
             # mmengine scales by the images of an iteration; an update accumulates several.
@@ -138,7 +130,7 @@ def read_test_config(args: Namespace) -> Config:
         WrnError: If the config or an option is wrong.
     """
     if args.out is None and args.out_item is not None:
-        raise WrnError('--out-item says what to write; say where with --out FILE')
+        raise WrnError('--out-item: has no file to write to; add --out FILE')
     if args.out:
         check_out(args.out, *_RESULTS[args.out_item or 'pred'])
     cfg = make_test_config(resolve(args.model), args.checkpoint)
@@ -179,8 +171,8 @@ def read_runnable(model: str) -> Config:
     resolved = resolve(model)
     if resolved.kind not in ('name', 'config'):
         raise WrnError(
-            f'{model}: a file does not say how to train; give a config, or the file to '
-            '`wrn finetune DATA_FOLDER --model FILE`'
+            f'{model}: has no training settings; give a config, or fine-tune the file with '
+            '`wrn finetune FOLDER --model FILE`'
         )
     return resolved.get_config()
 
@@ -190,7 +182,7 @@ def apply_settings(cfg: Config, args: Namespace) -> None:
 
     Args:
         cfg: The config, which is changed.
-        args: The arguments, with that of :func:`add_settings_argument`.
+        args: The arguments, with :data:`SETTINGS_ARGUMENT`.
 
     Raises:
         WrnError: If a key is misspelt.

@@ -41,8 +41,8 @@ def print_report(report: Report) -> None:
     print_table((name, f'{value:.4f}') for name, value in report.metrics.items())
     worst = report.worst(_MOST_CLASSES)
     if len(worst) < len(report.classes):
-        print(f'\nthe worst {len(worst)} of {len(report.classes)} classes:')
-    numbers = ('precision', 'recall', 'F1', 'pictures')
+        print(f'\nthe {len(worst)} of {len(report.classes)} classes with the lowest F1:')
+    numbers = ('precision', 'recall', 'F1', 'images')
     rows = [
         (c.name, *(f'{value:.2f}' for value in (c.precision, c.recall, c.f1)), str(c.support))
         for c in worst

@@ -14,7 +14,7 @@ from wrn.cli.progress import ImageProgress
 from wrn.data.images import ImageLike
 from wrn.results.partial_file import PartialFile
 from wrn.results.record import Record
-from wrn.utils.errors import ImageReadError
+from wrn.utils.errors import ImageReadError, count
 
 
 def describe_run(command: str, args: argparse.Namespace, *options: str) -> dict[str, Any]:
@@ -107,13 +107,11 @@ class ImageJob:
         try:
             with results.resumed(self.images) as rest:
                 if results.done:
-                    print(f'wrn: resuming after {results.done} images', file=sys.stderr)
+                    print(f'wrn: resuming after {count(results.done, "image")}', file=sys.stderr)
                 records = self.records(rest, results.done)
                 while batch := list(islice(records, self.args.batch_size)):
                     results.add(batch)
         except KeyboardInterrupt:
-            print(
-                f'wrn: stopped after {results.done} images; run the same command to resume',
-                file=sys.stderr,
-            )
+            number = count(results.done, 'image')
+            print(f'wrn: stopped after {number}; run the same command to resume', file=sys.stderr)
             raise
