@@ -11,11 +11,10 @@ import mmpretrain
 import pytest
 import torch
 import torchvision
+from conversion import convert_file
 from mmengine.runner import CheckpointLoader
 
 import wrn
-from wrn.checkpoints.checkpoint_file import open_checkpoint
-from wrn.checkpoints.convert import convert
 from wrn.config import model_index
 from wrn.utils.errors import CheckpointError, WrnError
 
@@ -154,7 +153,7 @@ def test_weights_of_another_network(list_sources, server):
 def test_a_published_file_is_known_by_its_hash(list_sources, origin, server, tmp_path):
     name = origin.rpartition('/')[2]
     list_sources(f'https://origin.invalid/{name}')
-    done = convert(open_checkpoint(str(server.folder / name)), folder=tmp_path)
+    done = convert_file(server.folder / name, folder=tmp_path)
     entry = model_index.models()[NAME]
     assert done.entry.name == NAME
     assert done.path.name.startswith(f'{NAME}-')
@@ -163,7 +162,7 @@ def test_a_published_file_is_known_by_its_hash(list_sources, origin, server, tmp
     assert len(done.meta['dataset_meta']['classes']) == 1000
     (tmp_path / name).write_bytes((server.folder / name).read_bytes() + b'.')
     with pytest.raises(CheckpointError, match='not the published file of this name'):
-        open_checkpoint(str(tmp_path / name))
+        convert_file(tmp_path / name, folder=tmp_path)
 
 
 def test_other_classes_give_a_new_head(randomise, tmp_path):
@@ -187,7 +186,7 @@ def test_no_such_weights(name):
     with pytest.raises(CheckpointError, match='there are no such'):
         CheckpointLoader.load_checkpoint(name, logger='silent')
     with pytest.raises(WrnError, match='there are no such'):
-        open_checkpoint(name)
+        convert_file(name)
 
 
 JOB = """

@@ -168,7 +168,7 @@ def test_other_formats_and_a_jpeg_of_two_pictures(tmp_path, photograph):
     Image.fromarray(np.full((4, 4), 0.5, np.float32)).save(tmp_path / 'float.tif')
     assert find_damage((tmp_path / 'float.tif').read_bytes(), 'float.tif') == (
         'unreadable',
-        'its values are neither of 8 nor of 16 bits',
+        'its values have neither 8 nor 16 bits',
     )
     picture.save(tmp_path / 'a.png', 'GIF')
     picture.save(tmp_path / 'b.jpg', 'MPO', save_all=True, append_images=[picture])
@@ -409,7 +409,7 @@ def test_a_test_split_without_labels(make_image_folder):
     ('arguments', 'message'),
     [
         (['none'], 'none: cannot be read (No such file or directory)'),
-        (['empty'], 'empty: has no pictures'),
+        (['empty'], 'empty: has no images'),
         (['empty', '--workers', '0'], '--workers 0: must be at least 1'),
         (['empty', '--out', 'x.txt'], '--out x.txt: the report is written as .json, .csv'),
         (['empty', '--out', 'none/x.csv'], 'the folder does not exist'),
@@ -471,7 +471,7 @@ def test_links_without_an_end(tmp_path, name):
     with pytest.raises(OSError, match='Too many levels of symbolic links'):
         CustomDataset(**data)
     labelled = not endless[0].startswith('test')
-    with pytest.raises(WrnError, match='is a link to itself or to a folder that it is in'):
+    with pytest.raises(WrnError, match='a link to itself or to a folder that contains it'):
         ImageFolder(**data, with_label=labelled)
     problems = found(tmp_path)
     assert {path for kind, path in problems if kind == 'unreadable'} == {*endless}

@@ -194,7 +194,7 @@ def test_a_damaged_file_of_svhn(svhn, tmp_path):
 
 @pytest.mark.parametrize('split', ['val', ('train', 'val'), ()])
 def test_an_unknown_split_of_svhn(split, tmp_path):
-    with pytest.raises(WrnError, match='split must be of train, test, extra'):
+    with pytest.raises(WrnError, match='split must be one or more of train, test, extra'):
         SVHN(str(tmp_path), split=split)
 
 

@@ -27,7 +27,7 @@ def models() -> dict[str, Model]:
     Returns:
         The entries by lower-case model name. The paths of configs and of weights in the package are
         absolute. Downloadable weights are ``wrn://NAME``, which
-        :func:`wrn.checkpoints.schemes.load_from_source` loads from the first URL that works.
+        :func:`wrn.checkpoints.schemes.load_from_url` loads from the first URL that works.
     """
     index = load(str(root() / 'model-index.yml'))
     index.build_models_with_collections()

@@ -17,17 +17,17 @@ from wrn.data.listing import list_splits
 from wrn.utils.files import format_csv, write_atomically
 
 KINDS = {
-    'unreadable': 'files that cannot be decoded, links without an end',
-    'truncated': 'pictures that are cut off',
-    'misnamed': 'pictures of another format than their extension says',
+    'unreadable': 'files that cannot be decoded, and endless links',
+    'truncated': 'truncated images',
+    'misnamed': 'images whose format differs from their extension',
     'ignored': 'files and folders that are left out',
-    'missing': 'files that an annotation file lists and that are not there',
-    'annotation': 'lines of an annotation file that are not understood',
-    'duplicate': 'files with the content of another of the same class',
-    'conflict': 'files with the content of another of a different class',
-    'leak': 'files with the content of another of a different split',
-    'empty': 'class folders without pictures',
-    'classes': 'class folders that a split lacks',
+    'missing': 'files in an annotation file that are not found',
+    'annotation': 'invalid lines of an annotation file',
+    'duplicate': 'files with the same content as another of the same class',
+    'conflict': 'files with the same content as another of a different class',
+    'leak': 'files with the same content as another of a different split',
+    'empty': 'class folders without images',
+    'classes': 'class folders that are missing in a split',
 }
 _AHEAD = 64  # files that a thread may be ahead of the others
 _DIGEST = 16  # bytes
@@ -127,9 +127,9 @@ def _check_file(path: str) -> tuple[bytes, Damage | None]:
     try:
         content = Path(path).read_bytes()
     except FileNotFoundError:
-        return b'', Damage('missing', 'there is no such file')
+        return b'', Damage('missing', 'file not found')
     except OSError as error:
-        return b'', Damage('unreadable', f'it cannot be read ({error.strerror})')
+        return b'', Damage('unreadable', f'cannot be read ({error.strerror})')
     damage = find_damage(content, path)
     if damage and damage.kind != 'misnamed':
         return b'', damage
@@ -160,6 +160,6 @@ def _find_duplicates(splits: list[Split], digests: np.ndarray) -> list[Problem]:
                 conflict = label != other_label
             kinds += ['conflict'] if conflict else []
         problems += [
-            Problem(kind, file, f'has the content of {first}') for kind in kinds or ['duplicate']
+            Problem(kind, file, f'same content as {first}') for kind in kinds or ['duplicate']
         ]
     return problems

@@ -87,8 +87,8 @@ class CheckedReading(BaseTransform):
                 raise
             if not self.skip:
                 raise ImageReadError(
-                    f'{path}: the picture cannot be read ({reason}); remove or replace it; '
-                    '`wrn check-data` finds all of them'
+                    f'{path}: the image cannot be read ({reason}); remove or replace it; '
+                    '`wrn check-data` lists all such images'
                 ) from error
         with self._number.get_lock():
             self._number.value += 1
@@ -128,7 +128,7 @@ def skip_unreadable(dataset: ConfigDict) -> None:
     """
     for inner in unwrap_datasets(dataset):
         if not inner.get('pipeline'):
-            raise WrnError(f'{inner.type}: has no pipeline whose first transform reads pictures')
+            raise WrnError(f'{inner.type}: has no pipeline whose first transform reads images')
         first, *others = inner.pipeline
         inner.pipeline = [dict(type='CheckedReading', transform=first, skip=True), *others]
 

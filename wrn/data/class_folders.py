@@ -10,7 +10,7 @@ from typing import NamedTuple
 from wrn.data.images import EXTENSIONS, LeftOut, is_image, scan
 
 OUTSIDE = 'outside the class folders'
-_ENDLESS = 'it is a link to itself or to a folder that it is in, so reading it would never end'
+_ENDLESS = 'a link to itself or to a folder that contains it, which has no end; remove it'
 
 
 class Problem(NamedTuple):
@@ -43,7 +43,7 @@ class Split:
     def leave_out(self, path: str, reason: str, key: str = '') -> None:
         """Note a file that is left out, and count it under a key or else its extension."""
         self.left_out.add(path, key)
-        self.problems.append(Problem('ignored', path, f'it is left out: {reason}'))
+        self.problems.append(Problem('ignored', path, f'left out: {reason}'))
 
 
 def count_left_out(splits: Iterable[Split]) -> LeftOut:
@@ -89,7 +89,7 @@ def list_folder(
                 split.files.append(below)
                 split.labels.append(label)
             else:
-                split.leave_out(below, f'its extension is none of {" ".join(extensions)}')
+                split.leave_out(below, f'its extension is not one of {" ".join(extensions)}')
 
     top = (os.path.realpath(folder / name),)
     left_out = LeftOut()
@@ -104,7 +104,7 @@ def list_folder(
         number = len(split.files)
         add_images(path, label, top)
         if len(split.files) == number:
-            split.problems.append(Problem('empty', path, 'the class folder has no pictures'))
+            split.problems.append(Problem('empty', path, 'the class folder has no images'))
     for entry in entries:
         path = os.path.join(name, entry.name)
         if _is_endless(entry, top):

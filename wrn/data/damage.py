@@ -39,7 +39,7 @@ def find_damage(content: bytes, name: str) -> Damage | None:
     try:
         kind = _decode(content)
     except UnidentifiedImageError:
-        return Damage('unreadable', 'it is no picture' if content else 'the file is empty')
+        return Damage('unreadable', 'not an image' if content else 'the file is empty')
     except Exception as error:  # decoders of damaged files raise many types
         reason = ' '.join(str(error).split()) or type(error).__name__
         return Damage('truncated' if _TRUNCATED.search(reason) else 'unreadable', reason)

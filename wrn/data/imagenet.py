@@ -76,8 +76,8 @@ def _extract_archives(source: Path, out: Path, verify: bool, track: Track) -> No
         )
     if 'val' in found and 'devkit' not in found:
         raise WrnError(
-            f'{source / ARCHIVE_META["devkit"][0]}: does not exist; the classes of the validation '
-            'set are in it'
+            f'{source / ARCHIVE_META["devkit"][0]}: not found; it has the classes of the '
+            'validation images'
         )
     for split, path in found.items() if verify else ():
         _verify(path, ARCHIVE_META[split][1], track)
@@ -103,7 +103,7 @@ def _verify(archive: Path, md5: str, track: Track) -> None:
         for _ in track(chunks, f'Verifying {archive.name}'):
             digest.update(file.read(_CHUNK))
     if digest.hexdigest() != md5:
-        raise WrnError(f'{archive}: is not the official file, whose MD5 is {md5}; get it again')
+        raise WrnError(f'{archive}: not the official file, whose MD5 is {md5}; download it again')
 
 
 def _read_devkit(archive: Path) -> tuple[list[str], list[str]]:
@@ -123,10 +123,12 @@ def _read_devkit(archive: Path) -> tuple[list[str], list[str]]:
         leaves = [s for s in synsets if s['num_children'] == 0]
         names = {int(s['ILSVRC2012_ID']): str(s['WNID']) for s in leaves}
         if any(not _CLASS.fullmatch(name) for name in names.values()):
-            raise ValueError('a class has the name of none')
+            raise ValueError('a class has an invalid name')
         return list(names.values()), [names[int(line)] for line in labels.split()]
     except (tarfile.TarError, EOFError, ValueError, KeyError, AttributeError) as error:
-        raise WrnError(f'{archive}: is damaged or not the official file ({error})') from error
+        raise WrnError(
+            f'{archive}: is damaged or not the official file ({error}); download it again'
+        ) from error
 
 
 def _extract_train(
@@ -134,7 +136,7 @@ def _extract_train(
 ) -> None:
     with _open(archive, _CLASS_ARCHIVE) as (tar, members):
         if missing := {*classes} - {name.removesuffix('.tar') for name in members}:
-            raise WrnError(f'{archive}: lacks the classes {some(missing)}, so it is cut off')
+            raise WrnError(f'{archive}: truncated, the classes {some(missing)} are missing')
         todo = [name for name in members if not (train / name.removesuffix('.tar')).exists()]
         _check_space(incomplete, reserve + sum(members[name].size for name in todo))
         train.mkdir(exist_ok=True)
@@ -152,8 +154,8 @@ def _extract_val(
     with _open(archive, _IMAGE) as (tar, members):
         if len(members) != len(classes):
             raise WrnError(
-                f'{archive}: has {len(members)} pictures instead of {len(classes)}, so it is cut '
-                'off or another file'
+                f'{archive}: has {len(members)} images instead of {len(classes)}, so it is '
+                'truncated or another file'
             )
         folder = _make_empty(incomplete / 'val')
         for name in {*classes}:
@@ -178,7 +180,7 @@ def _open(
             yield tar, {member.name: member for member in members}
     except tarfile.TarError as error:
         raise WrnError(
-            f'{archive}: is damaged or not the official file ({error}); get it again'
+            f'{archive}: is damaged or not the official file ({error}); download it again'
         ) from error
 
 
@@ -198,7 +200,7 @@ def _check_space(folder: Path, size: int) -> None:
     if (free := shutil.disk_usage(folder).free) < size:
         raise WrnError(
             f'{folder.parent}: {size / 1e9:.1f} GB are needed, but the disk has '
-            f'{free / 1e9:.1f} GB free; make room, or name another place'
+            f'{free / 1e9:.1f} GB free; free some space, or give another folder'
         )
 
 
@@ -213,7 +215,7 @@ def _link_kaggle(source: Path, out: Path) -> None:
         for row in csv.DictReader(file):
             name = (row.get('PredictionString') or '').partition(' ')[0]
             if name not in labels:
-                raise WrnError(f'{solution}: line {len(lines) + 2}: {name!r} is no folder of train')
+                raise WrnError(f'{solution}: line {len(lines) + 2}: {name!r} is not in train')
             lines.append(f'{row["ImageId"]}.JPEG {labels[name]}\n')
     (out / 'meta').mkdir(parents=True, exist_ok=True)
     with write_atomically(out / 'meta' / 'val.txt') as annotations:
@@ -223,5 +225,5 @@ def _link_kaggle(source: Path, out: Path) -> None:
         if link.resolve() == images / split:
             continue
         if link.exists():
-            raise WrnError(f'{link}: exists already; name another folder to make')
+            raise WrnError(f'{link}: already exists; give another output folder')
         link.symlink_to(images / split, target_is_directory=True)

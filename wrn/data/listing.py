@@ -43,8 +43,8 @@ def list_splits(folder: Path, ann_file: Path | None = None) -> list[Split]:
         raise WrnError(f'{name}: cannot be read ({getattr(error, "strerror", error)})') from error
     if not any(split.files or split.problems for split in splits):
         raise WrnError(
-            f'{folder}: has no pictures; it must have a folder of them for each class, or train, '
-            'val and test with such folders'
+            f'{folder}: has no images; it must have a folder of images for each class, or folders '
+            'train, val and test that do'
         )
     _compare_classes(splits)
     return splits
@@ -56,7 +56,7 @@ def _note_others(split: Split, folder: Path, names: list[str]) -> None:
         if other.is_dir() and other.name not in names:
             reason = 'hidden' if is_hidden(other.name) else OUTSIDE
             if split.left_out.add_images_below(other, reason) and reason == OUTSIDE:
-                why = f'it is left out: its name is none of {", ".join(_SPLITS)}'
+                why = f'left out: its name is not one of {", ".join(_SPLITS)}'
                 split.problems.append(Problem('ignored', other.name, why))
 
 
@@ -86,7 +86,7 @@ def _list_annotated(ann_file: Path, name: str, prefix: str) -> Split:
     split = Split(name)
     for number, path, label in read_annotations(ann_file):
         if label is None:
-            reason = f'line {number} is not the path of a picture, a space, and its label'
+            reason = f'line {number} is not the path of an image, a space and a label'
             split.problems.append(Problem('annotation', str(ann_file), reason))
         else:
             split.files.append(os.path.join(prefix, path))
@@ -102,5 +102,5 @@ def _compare_classes(splits: list[Split]) -> None:
             for name in sorted({*(other.classes or ())} - {*(split.classes or ())}):
                 path = os.path.join(split.name, name)
                 if all(problem.path != path for problem in split.problems):
-                    reason = f'there is no such class folder, but {other.name} has one'
+                    reason = f'this class folder is missing, but {other.name} has it'
                     split.problems.append(Problem('classes', path, reason))

@@ -76,7 +76,7 @@ class Splits:
             dropped += [p for (p, _), good in zip(images, readable, strict=True) if not good]
             images[:] = [i for i, good in zip(images, readable, strict=True) if good]
             if not images:
-                raise WrnError(f'{self.folder}: has no pictures in {name} that can be read')
+                raise WrnError(f'{self.folder}: no image of {name} can be read')
         return dropped
 
 
@@ -107,22 +107,22 @@ def find_splits(folder: str | Path, share: float = 0.2, seed: int = 0) -> Splits
     train = found.pop('train', None)
     if train is None:
         if found.keys() & {*_VALIDATION, 'test'}:
-            raise WrnError(f'{folder}: has no folder train')
+            raise WrnError(f'{folder}: the folder train is missing')
         (train,) = found.values()
         found = {}
     named = [name for name in _VALIDATION if name in found]
     if len(named) > 1:
-        raise WrnError(f'{folder}: has both {" and ".join(named)}; leave one of them')
+        raise WrnError(f'{folder}: has both {" and ".join(named)}; keep one of them')
     classes = train.classes or []
     images = _label(train, classes, folder)
     if len(classes) < 2:
         raise WrnError(
             f'{folder}: has {"one class folder" if classes else "no class folders"} to train with; '
-            'it must have a folder of pictures for each of at least two classes, there or in train'
+            'it needs a folder of images for each of at least two classes, directly or in train'
         )
     empty = {*classes} - {classes[label] for _, label in images}
     if empty:
-        raise WrnError(f'{folder}: has no pictures to train with of {some(empty)}')
+        raise WrnError(f'{folder}: has no training images of {some(empty)}')
     pictures = dict(train=images)
     if named:
         pictures['val'] = _label(found[named[0]], classes, folder)
@@ -133,10 +133,10 @@ def find_splits(folder: str | Path, share: float = 0.2, seed: int = 0) -> Splits
     pictures['test'] = _label(test, classes, folder) if test and labelled else pictures['val']
     lines = [path for split in pictures.values() for path, _ in split if len(path.splitlines()) > 1]
     if lines:
-        raise WrnError(f'{folder}: the name {lines[0]!r} has a line break; rename it')
+        raise WrnError(f'{folder}: the name {lines[0]!r} has a line break; rename the file')
     if not pictures['val']:
         raise WrnError(
-            f'{folder}: has no pictures to validate with; a class needs two, or a folder val one'
+            f'{folder}: has no validation images; give a class two images, or add a folder val'
         )
     return Splits(Path(folder), classes, pictures, drawn=not named, left_out=left_out)
 
@@ -146,13 +146,13 @@ def _label(split: Split, classes: list[str], folder: str | Path) -> _Images:
     own = split.classes
     if own is None:
         raise WrnError(
-            f'{folder}: {split.name} has an annotation file, which names no classes; use a config '
-            'with its ann_file'
+            f'{folder}: {split.name} has an annotation file, which does not name classes; use a '
+            'config with this ann_file'
         )
     labels = {name: label for label, name in enumerate(classes)}
     if unknown := {own[label] for label in split.labels if label is not None} - labels.keys():
         raise WrnError(
-            f'{folder}: {split.name} has the classes {some(unknown)}, which are not trained with'
+            f'{folder}: {split.name} has the classes {some(unknown)}, which train does not have'
         )
     pairs = zip(split.files, split.labels, strict=True)
     return [(path, labels[own[label]]) for path, label in pairs if label is not None]

@@ -37,7 +37,7 @@ class SVHN(BaseDataset):
         self.splits = [split] if isinstance(split, str) else list(split)
         known = TORCHVISION_SVHN.split_list
         if not self.splits or not set(self.splits) <= known.keys():
-            raise WrnError(f'split must be of {", ".join(known)}, not {split!r}')
+            raise WrnError(f'split must be one or more of {", ".join(known)}, not {split!r}')
         super().__init__(ann_file='', data_root=data_root, **kwargs)
 
     def load_data_list(self) -> list[dict[str, Any]]:

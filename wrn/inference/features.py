@@ -120,9 +120,9 @@ def check_same_size(
             if shapes != first:
                 name = next(iter(first))
                 raise WrnError(
-                    f'{features.path or "picture"}: its features of {name} are '
-                    f'{format_shape(shapes[name])}, those before it {format_shape(first[name])}; '
-                    'maps are of one size: pool them, or let the config crop the pictures'
+                    f'{features.path or "image"}: its features of {name} are '
+                    f'{format_shape(shapes[name])}, those of earlier images '
+                    f'{format_shape(first[name])}; pool them, or crop the images in the config'
                 )
         yield features
 
@@ -138,11 +138,13 @@ def _cut(model: BaseModel, stages: Sequence[str], pool: bool) -> BaseModel:
     known = list(getattr(backbone, 'res_layers', ()))
     if not known:
         raise WrnError(
-            f'{type(backbone or model).__name__}: has no stages layer1 and so on; take a '
-            'Wide-ResNet or ResNet, and one that is not in an engine yet'
+            f'{type(backbone or model).__name__}: has no stages such as layer1; use a '
+            'Wide-ResNet or ResNet that does not run in an engine yet'
         )
     if not stages or len(set(stages)) < len(stages) or not set(stages) <= set(known):
-        raise WrnError(f'--stages {" ".join(stages)}: must be different ones of {", ".join(known)}')
+        raise WrnError(
+            f'--stages {" ".join(stages)}: must be distinct and among {", ".join(known)}'
+        )
     backbone.out_indices = tuple(sorted(known.index(name) for name in stages))
     if isinstance(
         backbone, ResNet

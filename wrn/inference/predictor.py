@@ -197,8 +197,7 @@ class Predictor(ImageClassificationInferencer):
                     results += compute(batch)
             except torch.OutOfMemoryError as error:
                 raise WrnError(
-                    f'{len(batch)} pictures do not fit into the memory of the device at a time; '
-                    'make the batch size smaller'
+                    f'a batch of {len(batch)} does not fit into device memory; lower the batch size'
                 ) from error
         return results
 
@@ -219,6 +218,6 @@ class Predictor(ImageClassificationInferencer):
         except ImageReadError as error:
             return None, error
         except Exception as error:  # one damaged or odd image must not end the whole run
-            return None, ImageReadError(f'{path or "picture"}: cannot be prepared ({error!r})')
+            return None, ImageReadError(f'{path or "image"}: cannot be preprocessed ({error!r})')
         meta: _Meta = dict(ori_shape=original.shape[:2], img_shape=pixels.shape[:2])
         return pixels, meta | dict(img_path=path) if path else meta

@@ -59,3 +59,14 @@ def some(names: Iterable[str], shown: int = 3) -> str:
     names = sorted(names)
     more = f' and {len(names) - shown} more' if len(names) > shown else ''
     return ', '.join(names[:shown]) + more
+
+
+def count(number: int, noun: str) -> str:
+    """Return a number with its noun, such as ``'1 class'`` and ``'2 classes'``.
+
+    Args:
+        number: The number.
+        noun: The noun in the singular.
+    """
+    plural = 'es' if noun.endswith('s') else 's'
+    return f'{number} {noun}{"" if number == 1 else plural}'

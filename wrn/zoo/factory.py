@@ -139,7 +139,7 @@ def _build(config: Config) -> BaseModel:
 
 def _build_pretrained(config: Config, file: CheckpointFile) -> tuple[BaseModel, dict[str, Any]]:
     """Build a model with the weights of a file. Return it and the file's ``dataset_meta``."""
-    weights, source = file.weights, file.source
+    weights, source = file.weights, file.name
     network = _build_on_meta(config) or _build(config)
     fits = check_state_dict(network, weights.state_dict, source, new_head=True)
     check_backbone(weights, config.model.get('backbone') or {}, source)

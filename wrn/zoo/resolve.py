@@ -14,7 +14,7 @@ from mmpretrain.apis.model import ModelHub
 from modelindex.models.Model import Model
 
 from wrn.checkpoints.checkpoint_file import CheckpointFile, open_checkpoint
-from wrn.checkpoints.model_file import read_model_config
+from wrn.checkpoints.describe import read_model_config
 from wrn.config import model_index
 from wrn.config.config_file import CONFIG_SUFFIXES, read_config
 from wrn.deploy.export import is_exported, load_exported

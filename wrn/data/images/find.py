@@ -77,8 +77,8 @@ def find_images(
             yield from find_images(item, left_out)
     else:
         raise ImageReadError(
-            f'{str(inputs)[:40]!r}: is no picture; give a path, a URL, an array of pixels, a PIL '
-            'picture, or a list of these'
+            f'{str(inputs)[:40]!r}: not an image; give a path, a URL, an array of pixels, a PIL '
+            'image, or a list of these'
         )
 
 
@@ -142,14 +142,14 @@ def _expand(inputs: str | PathLike[str], left_out: LeftOut) -> Iterator[ImageLik
     match _find_kind(path):
         case 'folder':
             found = _walk(path, left_out)
-            nothing = f'the folder has no pictures ({" ".join(EXTENSIONS)})'
+            nothing = f'the folder has no images ({" ".join(EXTENSIONS)})'
         case 'archive':
             found = _read_archive(path, left_out)
-            nothing = f'the archive has no pictures ({" ".join(EXTENSIONS)})'
+            nothing = f'the archive has no images ({" ".join(EXTENSIONS)})'
         case 'list':
             found, nothing = (
                 _read_list(path),
-                'the list is empty; put the path of a picture on each line',
+                'the list is empty; put the path of an image on each line',
             )
         case 'pattern':
             found, nothing = _match(path, left_out), 'no file matches the pattern'

@@ -117,8 +117,8 @@ def preprocess_sample(
     sizes = {pixels.shape for pixels in sample}
     if len(sizes) != 1:
         raise WrnError(
-            'the pictures to calibrate with '
-            + ('cannot be read' if not sizes else 'are prepared to several sizes, not to one')
+            'calibration images: '
+            + ('their sizes after preprocessing differ' if sizes else 'none of them can be read')
         )
     return sample
 

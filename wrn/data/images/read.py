@@ -64,8 +64,8 @@ def read_image(image: ImageLike) -> np.ndarray:
     content = image.content if isinstance(image, EncodedImage) else _get(str(image))
     if content is None:
         raise ImageReadError(
-            f'{image}: is a link in the archive, whose files are read in their order; make the '
-            'archive with `tar --dereference --hard-dereference`'
+            f'{image}: is a link in the archive, whose files are only read in order; recreate '
+            'it with `tar --dereference --hard-dereference`'
         )
     return decode_image(content, str(image))
 
@@ -104,7 +104,7 @@ def _get(path: str) -> bytes:
                 return answer.read()
         return fileio.get(path)
     except KeyError as error:
-        raise ImageReadError(f'{path}: nothing is known of {error} addresses') from error
+        raise ImageReadError(f'{path}: unknown scheme {error}; give an http URL') from error
     except (OSError, ValueError, HTTPException, ImportError) as error:
         reason = getattr(error, 'strerror', None) or ' '.join(str(error).split())
         raise ImageReadError(f'{path}: cannot be read ({reason})') from error
@@ -158,9 +158,9 @@ def _report_damage(image: str | Image.Image) -> Iterator[None]:
         yield
     except UnidentifiedImageError as error:
         kinds = ' '.join(EXTENSIONS)
-        raise ImageReadError(f'{image}: is not a picture; known are {kinds}') from error
+        raise ImageReadError(f'{image}: not an image; the known formats are {kinds}') from error
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ImageReadError(f'{image}: the picture is damaged or too large ({error})') from error
+        raise ImageReadError(f'{image}: the image is damaged or too large ({error})') from error
 
 
 def check_depth(image: Image.Image) -> None:
@@ -175,7 +175,7 @@ def check_depth(image: Image.Image) -> None:
     if image.mode in ('I', 'F'):
         values = np.asarray(image)
         if image.mode == 'F' or values.min() < 0 or values.max() >= 1 << 16:
-            raise ValueError('its values are neither of 8 nor of 16 bits')
+            raise ValueError('its values have neither 8 nor 16 bits')
 
 
 def _from_pil(image: Image.Image) -> np.ndarray:
@@ -184,7 +184,7 @@ def _from_pil(image: Image.Image) -> np.ndarray:
     if image.mode.startswith('I'):  # 16 bits; mode I, which has 32, may hold only 8
         values = np.asarray(image)
         wide = image.mode != 'I' or values.max() > 255
-        return _from_array(values.astype(np.uint16 if wide else np.uint8), 'picture')
+        return _from_array(values.astype(np.uint16 if wide else np.uint8), 'image')
     return cv2.cvtColor(np.asarray(image.convert('RGB')), cv2.COLOR_RGB2BGR)
 
 

@@ -37,7 +37,7 @@ def check_steps(pipeline: Sequence[Any], path: str, hint: str) -> None:
     for step in pipeline:
         kind = str(step.get('type')) if isinstance(step, dict) else ''
         if kind not in _STEPS or step.keys() - {'type'} - _STEPS[kind]:
-            raise WrnError(f'{path}: prepares pictures by {step}, which it may not; {hint}')
+            raise WrnError(f'{path}: the preprocessing step {step} is not allowed; {hint}')
     with config_errors(path), DefaultScope.overwrite_default_scope('mmpretrain'):
         steps = remove_transform(list(pipeline), 'LoadImageFromFile')
         trial = dict(img=np.zeros((8, 8, 3), np.uint8), img_shape=(8, 8), ori_shape=(8, 8))
