@@ -169,7 +169,9 @@ def test_mistakes_in_the_data_folder(fails, make_image_folder, tmp_path):
 
     assert 'missing/train: the data folder does not exist' in train(tmp_path / 'missing')
     (tmp_path / 'empty' / 'train').mkdir(parents=True)
-    assert 'empty/train: has 0 class folders, but the head of the model has 1000 classes' in train(tmp_path / 'empty')
+    assert 'empty/train: has 0 class folders, but the head of the model has 1000 classes' in train(
+        tmp_path / 'empty'
+    )
     root = make_image_folder(classes=3)
     assert 'has 3 class folders, but the head of the model has 1000 classes' in train(root)
     error = train(root, 'model.head.num_classes=3', 'val_evaluator.topk=1')
