@@ -26,6 +26,7 @@ CONVERT = """
 import json, os, sys, time, warnings
 warnings.simplefilter('ignore')
 import torch, wrn
+from wrn.checkpoints.checkpoint_file import open_checkpoint
 from wrn.checkpoints.convert import convert
 
 def memory(key):
@@ -34,12 +35,12 @@ def memory(key):
 
 # What the first conversion of any network imports and builds is not the conversion's.
 source, small, name, to, folder = sys.argv[1:]
-convert(small, 'small' + name, to, folder)
+convert(open_checkpoint(small), 'small' + name, to, folder)
 before = memory('VmRSS')
 open('/proc/self/clear_refs', 'w').write('5')
 os.sync()  # what was written before is not to be waited for
 start = time.perf_counter()
-convert(source, name, to, folder)
+convert(open_checkpoint(source), name, to, folder)
 print(json.dumps({'time': time.perf_counter() - start, 'memory': memory('VmHWM') - before}))
 """
 COPY = """

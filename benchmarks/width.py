@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from wrn.cli.plot import read_log
+from wrn.training.evaluation.curves import read_log
 
 CONFIG = 'configs/wrn/wide-resnet16-2_1xb64_digits.py'
 EPOCHS = 20

@@ -107,7 +107,7 @@ def test_odd_pictures(capsys, tmp_path):
     [
         (['none.png'], '1 of 1 images could not be read'),
         (['*.jpg'], 'no file matches the pattern'),
-        (['.'], 'the folder has no pictures'),
+        (['.'], 'the folder has no images'),
         (
             ['x.png', '--model', 'wide-resnet16-2_1xb64_digit'],
             'did you mean wide-resnet16-2_1xb64_digits',
@@ -128,7 +128,7 @@ def test_mistakes_in_predict(fails, arguments, message):
     ('arguments', 'message'),
     [
         (['list', 'zzz'], "no model's name matches 'zzz'"),
-        (['train', 'none.py'], 'none.py: there is no such config file'),
+        (['train', 'none.py'], 'none.py: no such config file'),
         (['train', DIGITS, '--cfg-options', 'model.backbone.dept=3'], "unexpected keyword argument 'dept'"),
         (['train', DIGITS, '--cfg-options', 'model.backbone.type=WideResNt'], 'did you mean WideResNet'),
         (['train', DIGITS, '--cfg-options', 'optim_wrapper.optimizer.type=SGDD'], "unknown optimizer type 'SGDD'; did you mean SGD"),
@@ -232,9 +232,7 @@ def test_a_bad_picture_of_a_data_set_is_named(fails, make_image_folder, tmp_path
     model = wrn.get_model('mine.py')
     torch.save(model.state_dict(), 'w.pth')
     error = fails('test', 'mine.py', 'w.pth')
-    assert error.startswith(
-        f'wrn: error: {bad}: the picture cannot be read (Truncated File Read); '
-    )
+    assert error.startswith(f'wrn: error: {bad}: the image cannot be read (Truncated File Read); ')
 
 
 def test_a_reader_that_has_enough(run, checkout):

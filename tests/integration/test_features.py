@@ -130,9 +130,9 @@ def test_no_readable_picture(fails, folder):
     [
         (
             ['--stages', 'layer2', 'layer4'],
-            '--stages layer2 layer4: must be different ones of layer1, layer2, layer3',
+            '--stages layer2 layer4: must be distinct and among layer1, layer2, layer3',
         ),
-        (['--stages', 'layer2', 'layer2'], '--stages layer2 layer2: must be different ones of'),
+        (['--stages', 'layer2', 'layer2'], '--stages layer2 layer2: must be distinct and among'),
         (['--out', 'x.csv'], '--out x.csv: features are written as .npy, .safetensors, .parquet'),
         (
             ['--out', 'x.npy'],
@@ -158,7 +158,7 @@ def test_mistakes(fails, folder, arguments, message):
 def test_no_pictures(fails, folder):
     (folder / 'empty').mkdir()
     error = fails('features', 'pictures', 'empty', '--model', DIGITS, '--out', 'x.safetensors')
-    assert error.startswith('wrn: error: empty: the folder has no pictures')
+    assert error.startswith('wrn: error: empty: the folder has no images')
 
 
 @pytest.mark.parametrize('left_out', ['--model', '--out', 'pictures'])
@@ -190,8 +190,8 @@ test_dataloader = dict(dataset=dict(pipeline=[load, dict(type='PackInputs')]))
     arguments = ['--model', 'uncropped.py', '--checkpoint', digits_weights]
     error = fails('features', 'pictures', *arguments, '--out', 'x.safetensors')
     assert error == (
-        'wrn: error: pictures/1.png: its features of layer2 are 64x10x9, those before it 64x10x8; '
-        'maps are of one size: pool them, or let the config crop the pictures'
+        'wrn: error: pictures/1.png: its features of layer2 are 64x10x9, those of earlier images '
+        '64x10x8; pool them, or crop the images in the config'
     )
     features('pictures', *arguments, '--pool', '--out', 'x.npy')
     assert np.load('x.npy').shape == (7, 192)

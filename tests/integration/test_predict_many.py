@@ -109,7 +109,7 @@ def test_a_bad_archive_or_list(fails, run, tmp_path):
     assert 'bad.tar: cannot be read (' in fails('predict', 'bad.tar')
     with tarfile.open('empty.tar', 'w') as archive:
         archive.add(__file__, 'x.py')
-    assert 'empty.tar: the archive has no pictures' in fails('predict', 'empty.tar')
+    assert 'empty.tar: the archive has no images' in fails('predict', 'empty.tar')
     (tmp_path / 'list.txt').write_text('\n')
     assert 'list.txt: the list is empty' in fails('predict', 'list.txt')
     (tmp_path / 'binary.txt').write_bytes(b'\xff\xfe\0x')
@@ -188,7 +188,7 @@ def test_a_picture_that_cannot_be_prepared_is_not_fatal(digits, tmp_path, monkey
     main(['predict', 'odd.png', str(picture), name, '--out', 'out.parquet'])
     parquet = pytest.importorskip('pyarrow.parquet')
     odd, fine, damaged = parquet.read_table('out.parquet').to_pylist()
-    assert odd['error'] == "odd.png: cannot be prepared (MemoryError('too large'))"
+    assert odd['error'] == "odd.png: cannot be preprocessed (MemoryError('too large'))"
     assert fine['error'] is None
     assert damaged['img_path'] == '\\udcff.png'
 

@@ -11,10 +11,10 @@ import mmpretrain
 import pytest
 import torch
 import torchvision
+from conversion import convert_file
 from mmengine.runner import CheckpointLoader
 
 import wrn
-from wrn.checkpoints.convert import convert
 from wrn.config import model_index
 from wrn.utils.errors import CheckpointError, WrnError
 
@@ -153,7 +153,7 @@ def test_weights_of_another_network(list_sources, server):
 def test_a_published_file_is_known_by_its_hash(list_sources, origin, server, tmp_path):
     name = origin.rpartition('/')[2]
     list_sources(f'https://origin.invalid/{name}')
-    done = convert(str(server.folder / name), folder=tmp_path)
+    done = convert_file(server.folder / name, folder=tmp_path)
     entry = model_index.models()[NAME]
     assert done.entry.name == NAME
     assert done.path.name.startswith(f'{NAME}-')
@@ -161,8 +161,8 @@ def test_a_published_file_is_known_by_its_hash(list_sources, origin, server, tmp
     assert done.meta['source'] == entry.data['Converted From']['Weights']
     assert len(done.meta['dataset_meta']['classes']) == 1000
     (tmp_path / name).write_bytes((server.folder / name).read_bytes() + b'.')
-    with pytest.raises(CheckpointError, match='is not the published file of this name'):
-        convert(str(tmp_path / name), folder=tmp_path)
+    with pytest.raises(CheckpointError, match='not the published file of this name'):
+        convert_file(tmp_path / name, folder=tmp_path)
 
 
 def test_other_classes_give_a_new_head(randomise, tmp_path):
@@ -177,16 +177,16 @@ def test_other_classes_give_a_new_head(randomise, tmp_path):
 def test_a_network_without_weights_of_its_own_classifies(photograph):
     model = wrn.get_model('wide-resnet50', head=dict(num_classes=3))
     assert wrn.inference_model(model, photograph)['pred_scores'].shape == (3,)
-    with pytest.warns(UserWarning, match='there are no pretrained weights'):
+    with pytest.warns(UserWarning, match='no pretrained weights; the model is random'):
         wrn.get_model('wide-resnet50', pretrained=True)
 
 
 @pytest.mark.parametrize('name', ['wrn://none', 'wrn://wide-resnet50'])
-def test_no_such_weights(name, tmp_path):
+def test_no_such_weights(name):
     with pytest.raises(CheckpointError, match='there are no such'):
         CheckpointLoader.load_checkpoint(name, logger='silent')
     with pytest.raises(WrnError, match='there are no such'):
-        convert(name, folder=tmp_path)
+        convert_file(name)
 
 
 JOB = """

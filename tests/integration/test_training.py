@@ -299,9 +299,7 @@ def test_unreadable_pictures_are_skipped_and_counted(run, fails, tmp_path, child
         assert set(names.split(', ')) <= set(map(str, bad))
 
     error = fails(*train[2:], *options, 'train_dataloader.num_workers=0')
-    assert re.search(
-        r'/class_1/[a-e]\.jpg: the picture cannot be read \(the file is empty\)', error
-    )
+    assert re.search(r'/class_1/[a-e]\.jpg: the image cannot be read \(the file is empty\)', error)
 
     # Where accuracy is measured, none is skipped.
     for path in bad:

@@ -4,12 +4,12 @@ import re
 
 import pytest
 import torch
+from conversion import convert_file
 from reference import Reference
 from torch.nn import functional
 
 import wrn
 from wrn.checkpoints import read_checkpoint
-from wrn.checkpoints.convert import convert
 from wrn.checkpoints.formats import TARGETS
 from wrn.config.config_file import parse_config
 from wrn.utils.errors import CheckpointError, RandomWeightsWarning, WrnError
@@ -107,7 +107,7 @@ def inputs():
 @torch.no_grad()
 def test_there_and_back(name, reference, theirs, inputs, tmp_path):
     torch.save(dict(params=theirs, epoch=3), tmp_path / 'theirs.pth')
-    there = convert(str(tmp_path / 'theirs.pth'), folder=tmp_path)
+    there = convert_file(tmp_path / 'theirs.pth', folder=tmp_path)
     config = parse_config(read_checkpoint(there.path)['meta']['cfg'], 'x')
     model = wrn.get_model(config, pretrained=there.path)
     expected = reference.logits(inputs, theirs)
@@ -116,7 +116,7 @@ def test_there_and_back(name, reference, theirs, inputs, tmp_path):
     # With the config, the original is taken as it is.
     model = wrn.get_model(config, pretrained=tmp_path / 'theirs.pth')
     torch.testing.assert_close(model(inputs), expected, **TOLERANCE)
-    back = convert(str(there.path), 'back.pth', name.split()[0].rstrip(','), tmp_path)
+    back = convert_file(there.path, 'back.pth', name.split()[0].rstrip(','), tmp_path)
     read = torch.load(back.path)
     assert read.keys() == theirs.keys()
     assert all(torch.equal(read[key], value) for key, value in theirs.items())
@@ -127,7 +127,7 @@ def test_there_and_back(name, reference, theirs, inputs, tmp_path):
 def test_our_own_files_of_other_blocks(name, reference, theirs, inputs, tmp_path):
     """The blocks are told from the shapes."""
     torch.save(theirs, tmp_path / 'ours.pth')
-    there = convert(str(tmp_path / 'ours.pth'), folder=tmp_path)
+    there = convert_file(tmp_path / 'ours.pth', folder=tmp_path)
     config = parse_config(there.meta['cfg'], 'x')
     assert tuple(config.model.backbone.kernel_sizes) == reference.kernel_sizes
     model = wrn.get_model(config, pretrained=there.path)
@@ -182,13 +182,13 @@ def test_a_network_that_computes_something_else_is_refused(name, theirs, tmp_pat
 def test_an_activation_that_the_file_does_not_tell(name, theirs, tmp_path):
     """SiLU, as all of RobustBench's have, unless a config says another."""
     torch.save(theirs, path := tmp_path / 'theirs.pth')
-    assert convert(str(path), folder=tmp_path).meta['cfg'].count("type='SiLU'") == 1
+    assert convert_file(path, folder=tmp_path).meta['cfg'].count("type='SiLU'") == 1
     (tmp_path / 'relu.py').write_text(
         f"_base_ = ['{wrn.config.model_index.root()}/{CONFIG}']\n"
         "model = dict(backbone=dict(conv_cfg=dict(type='Conv2dAdaptivePadding'),\n"
         "                           act_cfg=dict(type='ReLU')))\n"
     )
-    there = convert(str(path), config=str(tmp_path / 'relu.py'), folder=tmp_path)
+    there = convert_file(path, config=tmp_path / 'relu.py', folder=tmp_path)
     assert 'SiLU' not in there.meta['cfg']
 
 
@@ -198,14 +198,14 @@ def test_the_normalisation_of_deepminds_class(name, classes, mean, tmp_path):
     """That of the file, or of the config that is given, or else of the class for such data."""
     theirs = Reference(**REFERENCES[name], classes=classes).random_weights()
     torch.save(theirs, path := tmp_path / 'theirs.pth')
-    there = convert(str(path), folder=tmp_path)
+    there = convert_file(path, folder=tmp_path)
     found = parse_config(there.meta['cfg'], 'x').data_preprocessor
     assert found.mean[0] == pytest.approx(255 * mean)
     assert any("the pictures' mean" in what for what in there.assumed)
 
     buffers = dict(mean=torch.full((3, 1, 1), 0.25), std=torch.full((3, 1, 1), 0.5))
     torch.save({**theirs, **buffers}, tmp_path / 'buffers.pth')
-    there = convert(str(tmp_path / 'buffers.pth'), folder=tmp_path)
+    there = convert_file(tmp_path / 'buffers.pth', folder=tmp_path)
     found = parse_config(there.meta['cfg'], 'x').data_preprocessor
     assert (found.mean, found.std) == ([63.75] * 3, [127.5] * 3)
     assert not any('mean' in what for what in there.assumed)
@@ -217,7 +217,7 @@ def test_the_normalisation_of_deepminds_class(name, classes, mean, tmp_path):
         f'model = dict(backbone=dict(depth=16, widen_factor=2, {needs}),\n'
         f'             head=dict(num_classes={classes}, in_channels=128))\n'
     )
-    there = convert(str(path), config=str(tmp_path / 'raw.py'), folder=tmp_path)
+    there = convert_file(path, config=tmp_path / 'raw.py', folder=tmp_path)
     assert parse_config(there.meta['cfg'], 'x').data_preprocessor.mean == [0, 0, 0]
     assert there.assumed == []
     model = wrn.get_model(tmp_path / 'raw.py', pretrained=path)
@@ -240,7 +240,7 @@ def test_the_configs_of_the_documents(checkout, tmp_path):
         torch.save(dict(state_dict=TARGETS[form].format.from_openmmlab(weights)), path)
         found = wrn.get_model(tmp_path / 'theirs.py', pretrained=path).state_dict()
         assert all(torch.equal(found[key], value) for key, value in weights.items())
-        assert convert(str(path), config=str(tmp_path / 'theirs.py'), folder=tmp_path).tensors
+        assert convert_file(path, config=tmp_path / 'theirs.py', folder=tmp_path).tensors
 
 
 @pytest.mark.parametrize(
@@ -256,7 +256,7 @@ def test_the_configs_of_the_documents(checkout, tmp_path):
 )
 def test_what_is_assumed_is_said(theirs, assumed, tmp_path):
     torch.save(theirs, tmp_path / 'theirs.pth')
-    found = convert(str(tmp_path / 'theirs.pth'), folder=tmp_path).assumed
+    found = convert_file(tmp_path / 'theirs.pth', folder=tmp_path).assumed
     assumed = [*assumed, "the pictures' size and data set, those of configs/wrn/wide-resnet28-10"]
     assert len(found) == len(assumed)
     assert all(text.startswith(start) for text, start in zip(found, assumed, strict=True)), found
@@ -278,7 +278,7 @@ def test_what_cannot_be_assumed_is_asked_for(name, theirs, tmp_path):
     ):
         torch.save(state_dict, tmp_path / 'theirs.pth')
         with pytest.raises(CheckpointError, match=message):
-            convert(str(tmp_path / 'theirs.pth'), folder=tmp_path)
+            convert_file(tmp_path / 'theirs.pth', folder=tmp_path)
 
 
 @pytest.mark.parametrize('name', ['xternalz'])
@@ -303,7 +303,7 @@ def test_what_is_never_computed_is_left_out(theirs, prefix, part, tmp_path):
     """And wrappers' prefixes with it, wherever the weights lie."""
     wrapped = {prefix + key: value for key, value in {**theirs, part: torch.ones(1)}.items()}
     torch.save(dict(last=wrapped), tmp_path / 'theirs.pth')
-    done = convert(str(tmp_path / 'theirs.pth'), folder=tmp_path)
+    done = convert_file(tmp_path / 'theirs.pth', folder=tmp_path)
     assert done.weights.left_out == [part]
     assert done.tensors == len(theirs)
 
@@ -333,7 +333,7 @@ def test_what_is_never_computed_is_left_out(theirs, prefix, part, tmp_path):
 def test_a_format_that_means_another_network_is_not_written(theirs, to, message, tmp_path):
     torch.save(theirs, tmp_path / 'theirs.pth')
     with pytest.raises(WrnError, match=rf'^--to {to}: .*{message}'):
-        convert(str(tmp_path / 'theirs.pth'), to=to, folder=tmp_path)
+        convert_file(tmp_path / 'theirs.pth', to=to, folder=tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ['theirs.pth']
 
 
@@ -341,7 +341,7 @@ def test_a_format_that_means_another_network_is_not_written(theirs, to, message,
 def test_a_converted_file_is_compared_with_the_network_too(theirs, fails, tmp_path):
     """Its own config tells what its keys and shapes do not: in get_model, test and training."""
     torch.save(theirs, tmp_path / 'theirs.pth')
-    there = convert(str(tmp_path / 'theirs.pth'), folder=tmp_path)
+    there = convert_file(tmp_path / 'theirs.pth', folder=tmp_path)
     path = tmp_path / 'relu.py'
     path.write_text(
         f"_base_ = ['{wrn.config.model_index.root()}/configs/wrn/wide-resnet16-2_1xb64_digits.py']\n"
@@ -362,16 +362,16 @@ def test_a_config_that_does_not_tell_the_activation(theirs, tmp_path):
         "model = dict(backbone=dict(conv_cfg=dict(type='Conv2dAdaptivePadding')))\n"
     )
     with pytest.raises(CheckpointError, match='the weights do not tell their activation'):
-        convert(str(tmp_path / 'theirs.pth'), config=str(tmp_path / 'c.py'), folder=tmp_path)
+        convert_file(tmp_path / 'theirs.pth', config=tmp_path / 'c.py', folder=tmp_path)
 
 
 @pytest.mark.parametrize('name', ['xternalz'])
 def test_a_type_in_a_files_own_config_is_not_imported(theirs, tmp_path):
     torch.save(theirs, tmp_path / 'theirs.pth')
-    there = convert(str(tmp_path / 'theirs.pth'), folder=tmp_path)
+    there = convert_file(tmp_path / 'theirs.pth', folder=tmp_path)
     checkpoint = dict(state_dict=read_checkpoint(there.path)['state_dict'], meta=there.meta)
     for types in ("act_cfg=dict(type='os.system')", "conv_cfg=dict(type='antigravity')"):
         text = there.meta['cfg'].replace('backbone=dict(', f'backbone=dict({types}, ')
         torch.save({**checkpoint, 'meta': dict(cfg=text)}, tmp_path / 'hostile.pth')
         with pytest.raises(CheckpointError, match='whose type is not known here'):
-            convert(str(tmp_path / 'hostile.pth'), 'x', folder=tmp_path)
+            convert_file(tmp_path / 'hostile.pth', 'x', folder=tmp_path)

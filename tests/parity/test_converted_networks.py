@@ -6,13 +6,13 @@ import pytest
 import timm
 import torch
 import torchvision
+from conversion import convert_file
 from mmengine.config import Config
 from safetensors.torch import load_file
 from torch.nn import functional
 
 import wrn
 from wrn.checkpoints import read_checkpoint
-from wrn.checkpoints.convert import convert
 from wrn.config.config_file import parse_config
 from wrn.utils.errors import WrnError
 
@@ -50,13 +50,13 @@ def test_there_and_back(name, inputs, randomise, tmp_path):
     reference = randomise(REFERENCES[name]())
     theirs = reference.state_dict()
     torch.save(theirs, tmp_path / 'theirs.pth')
-    there = convert(str(tmp_path / 'theirs.pth'), folder=tmp_path)
+    there = convert_file(tmp_path / 'theirs.pth', folder=tmp_path)
     logits = network_of(there.path)(inputs)
     expected = reference(inputs)
     assert expected.std() > 0.05
     torch.testing.assert_close(logits, expected, **TOLERANCE)
     for to in ('torchvision', 'timm'):
-        back = convert(str(there.path), 'back', to, tmp_path)
+        back = convert_file(there.path, 'back', to, tmp_path)
         read = torch.load(back.path) if back.path.suffix == '.pth' else load_file(back.path)
         assert same_bits(read, theirs)
         reference.load_state_dict(read)  # strict
@@ -71,8 +71,8 @@ def test_half_precision_stays_in_the_file_and_becomes_single_in_the_network(
     torch.save(reference.state_dict(), tmp_path / 'half.pth')
     model = wrn.get_model('wide-resnet50', pretrained=tmp_path / 'half.pth')
     torch.testing.assert_close(model(inputs), reference.float()(inputs), **TOLERANCE)
-    there = convert(str(tmp_path / 'half.pth'), 'x.pth', folder=tmp_path)
-    back = convert(str(there.path), 'back', 'torchvision', tmp_path)
+    there = convert_file(tmp_path / 'half.pth', 'x.pth', folder=tmp_path)
+    back = convert_file(there.path, 'back', 'torchvision', tmp_path)
     assert same_bits(torch.load(back.path), torch.load(tmp_path / 'half.pth'))
 
 
@@ -87,7 +87,7 @@ def test_normalisation_becomes_the_data_preprocessor(inputs, randomise, tmp_path
     pictures = torch.randint(0, 256, (2, 3, 64, 96), dtype=torch.uint8)
     normal = (pictures / 255 - mean.view(3, 1, 1)) / std.view(3, 1, 1)
     expected = reference(normal).softmax(1)
-    there = convert(str(tmp_path / 'robust.pth'), folder=tmp_path)
+    there = convert_file(tmp_path / 'robust.pth', folder=tmp_path)
     config = parse_config(there.meta['cfg'], 'x')
     for model in (network_of(there.path), wrn.get_model(config, tmp_path / 'robust.pth')):
         # The preprocessor swaps blue and red of what OpenCV reads.
@@ -155,14 +155,14 @@ def export():
 @torch.no_grad()
 def test_the_authors_export(export, inputs, tmp_path):
     torch.save(export, tmp_path / 'wide-resnet-50-2-export.pth')
-    there = convert(str(tmp_path / 'wide-resnet-50-2-export.pth'), folder=tmp_path)
+    there = convert_file(tmp_path / 'wide-resnet-50-2-export.pth', folder=tmp_path)
     assert there.lossless
     assert str(there.architecture) == 'depth 50, widen factor 2, 7 classes'
     logits, expected = network_of(there.path)(inputs), folded_network(inputs, export)
     assert expected.std() > 0.05
     # Batch norms that only add: sqrt(1 + eps) is rounded once, in each of 53 layers.
     torch.testing.assert_close(logits, expected, rtol=1e-4, atol=1e-4)
-    back = convert(str(there.path), 'back', 'authors', tmp_path)
+    back = convert_file(there.path, 'back', 'authors', tmp_path)
     assert same_bits(torch.load(back.path), export)
 
 
@@ -170,7 +170,7 @@ def test_the_authors_export(export, inputs, tmp_path):
 def test_batch_norms_are_folded_for_the_authors_format(inputs, randomise, tmp_path):
     reference = randomise(torchvision.models.wide_resnet50_2(num_classes=7))
     torch.save(reference.state_dict(), tmp_path / 'theirs.pth')
-    folded = convert(str(tmp_path / 'theirs.pth'), to='authors', folder=tmp_path)
+    folded = convert_file(tmp_path / 'theirs.pth', to='authors', folder=tmp_path)
     assert not folded.lossless
     logits = folded_network(inputs, torch.load(folded.path))
     # The product of weight and gain is rounded once more, in each of 53 layers.
@@ -182,14 +182,14 @@ def test_mmcls(tmp_path, randomise):
     weights = randomise(wrn.get_model('wide-resnet50', head=dict(num_classes=3))).state_dict()
     old = dict(meta=dict(CLASSES=('a', 'b', 'c'), mmcls_version='0.25.0'), state_dict=weights)
     torch.save(old, tmp_path / 'old.pth')
-    there = convert(str(tmp_path / 'old.pth'), folder=tmp_path)
+    there = convert_file(tmp_path / 'old.pth', folder=tmp_path)
     assert network_of(there.path)._dataset_meta['classes'] == ['a', 'b', 'c']
-    back = convert(str(there.path), 'back', 'openmmlab-0.x', tmp_path)
+    back = convert_file(there.path, 'back', 'openmmlab-0.x', tmp_path)
     read = torch.load(back.path)
     assert read['meta']['CLASSES'] == ['a', 'b', 'c']
     assert same_bits(read['state_dict'], weights)
     with pytest.raises(WrnError, match=r'mmcls 0\.x reads \.pth only'):
-        convert(str(there.path), 'back.safetensors', 'openmmlab-0.x', tmp_path)
+        convert_file(there.path, 'back.safetensors', 'openmmlab-0.x', tmp_path)
 
 
 def test_openmmlabs_own_spelling_of_the_network(tmp_path, mmpretrain_root):
@@ -199,7 +199,7 @@ def test_openmmlabs_own_spelling_of_the_network(tmp_path, mmpretrain_root):
     weights = wrn.get_model('wide-resnet50').state_dict()
     meta = dict(cfg=config.pretty_text, epoch=3, dataset_meta=dict(classes=('a',) * 1000))
     torch.save(dict(meta=meta, state_dict=weights), tmp_path / 'theirs.pth')
-    there = convert(str(tmp_path / 'theirs.pth'), folder=tmp_path)
+    there = convert_file(tmp_path / 'theirs.pth', folder=tmp_path)
     model = network_of(there.path)
     assert isinstance(model.backbone, wrn.WideResNet)
     assert model._config.test_dataloader.dataset.pipeline[1].scale == 300
@@ -207,16 +207,16 @@ def test_openmmlabs_own_spelling_of_the_network(tmp_path, mmpretrain_root):
     meta['cfg'] = config.pretty_text
     torch.save(dict(meta=meta, state_dict=weights), tmp_path / 'caffe.pth')
     with pytest.raises(WrnError, match="were trained with style='caffe'"):
-        convert(str(tmp_path / 'caffe.pth'), folder=tmp_path)
+        convert_file(tmp_path / 'caffe.pth', folder=tmp_path)
 
 
 def test_a_backbone_without_a_head(tmp_path, randomise):
     backbone = randomise(timm.create_model('wide_resnet50_2', num_classes=0)).state_dict()
     torch.save(backbone, tmp_path / 'backbone.pth')
-    there = convert(str(tmp_path / 'backbone.pth'), folder=tmp_path)
+    there = convert_file(tmp_path / 'backbone.pth', folder=tmp_path)
     assert there.architecture.num_classes is None
     assert not network_of(there.path).with_head
-    back = convert(str(there.path), 'back', 'timm', tmp_path)
+    back = convert_file(there.path, 'back', 'timm', tmp_path)
     assert same_bits(load_file(back.path), backbone)
 
 
@@ -224,7 +224,7 @@ def test_the_name_ends_in_the_hash_and_the_same_weights_give_the_same_file(tmp_p
     torch.save(randomise(torchvision.models.resnet18()).state_dict(), tmp_path / 'theirs.pth')
     for suffix in ('.pth', '.safetensors'):
         paths = [
-            convert(str(tmp_path / 'theirs.pth'), f'x{suffix}', folder=tmp_path / folder).path
+            convert_file(tmp_path / 'theirs.pth', f'x{suffix}', folder=tmp_path / folder).path
             for folder in ('a', 'b')
         ]
         assert paths[0].read_bytes() == paths[1].read_bytes()

@@ -57,7 +57,7 @@ CONTENTS = {name: encode(name) for name in FORMATS}
 
 
 def kind_of(content, name):
-    damage = find_damage(io.BytesIO(content), f'a b/ü.{name}')
+    damage = find_damage(content, f'a b/ü.{name}')
     return damage and damage.kind
 
 
@@ -128,7 +128,7 @@ def test_no_content_makes_it_fail(content, start):
     head = CONTENTS[start][:30] if start else b''
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')  # check_folder does so
-        find_damage(io.BytesIO(head + content), 'x.jpg')
+        find_damage(head + content, 'x.jpg')
 
 
 @settings(max_examples=60, deadline=None)
@@ -166,16 +166,15 @@ def test_other_formats_and_a_jpeg_of_two_pictures(tmp_path, photograph):
     assert pixels(content.getvalue()) is not None  # so training can use it
     assert kind_of(content.getvalue(), 'jpg') == 'misnamed'
     Image.fromarray(np.full((4, 4), 0.5, np.float32)).save(tmp_path / 'float.tif')
-    with (tmp_path / 'float.tif').open('rb') as tiff:
-        assert find_damage(tiff, 'float.tif') == (
-            'unreadable',
-            'its values are neither of 8 nor of 16 bits',
-        )
+    assert find_damage((tmp_path / 'float.tif').read_bytes(), 'float.tif') == (
+        'unreadable',
+        'its values have neither 8 nor 16 bits',
+    )
     picture.save(tmp_path / 'a.png', 'GIF')
     picture.save(tmp_path / 'b.jpg', 'MPO', save_all=True, append_images=[picture])
-    with (tmp_path / 'a.png').open('rb') as gif, (tmp_path / 'b.jpg').open('rb') as mpo:
-        assert find_damage(gif, 'a.png') == ('misnamed', 'it is a GIF, not a .png')
-        assert find_damage(mpo, 'b.jpg') is None
+    gif, mpo = (tmp_path / 'a.png').read_bytes(), (tmp_path / 'b.jpg').read_bytes()
+    assert find_damage(gif, 'a.png') == ('misnamed', 'it is a GIF, not a .png')
+    assert find_damage(mpo, 'b.jpg') is None
 
 
 def list_dataset(dataset):
@@ -410,7 +409,7 @@ def test_a_test_split_without_labels(make_image_folder):
     ('arguments', 'message'),
     [
         (['none'], 'none: cannot be read (No such file or directory)'),
-        (['empty'], 'empty: has no pictures'),
+        (['empty'], 'empty: has no images'),
         (['empty', '--workers', '0'], '--workers 0: must be at least 1'),
         (['empty', '--out', 'x.txt'], '--out x.txt: the report is written as .json, .csv'),
         (['empty', '--out', 'none/x.csv'], 'the folder does not exist'),
@@ -472,7 +471,7 @@ def test_links_without_an_end(tmp_path, name):
     with pytest.raises(OSError, match='Too many levels of symbolic links'):
         CustomDataset(**data)
     labelled = not endless[0].startswith('test')
-    with pytest.raises(WrnError, match='is a link to itself or to a folder that it is in'):
+    with pytest.raises(WrnError, match='a link to itself or to a folder that contains it'):
         ImageFolder(**data, with_label=labelled)
     problems = found(tmp_path)
     assert {path for kind, path in problems if kind == 'unreadable'} == {*endless}

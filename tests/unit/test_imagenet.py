@@ -207,7 +207,7 @@ def test_parts_alone(archives, tmp_path):
     assert {p.name for p in (tmp_path / 'out').iterdir()} == {'train'}
     (archives / TRAIN).unlink()
     (tmp_path / 'val.tar').rename(archives / VAL)
-    with pytest.raises(WrnError, match=f'{DEVKIT}: does not exist'):
+    with pytest.raises(WrnError, match=f'{DEVKIT}: not found'):
         prepare_imagenet(archives, tmp_path / 'out')
     (tmp_path / 'devkit').rename(archives / DEVKIT)
     prepare_imagenet(archives, tmp_path / 'out')
@@ -218,7 +218,7 @@ def test_mistakes(archives, tmp_path, fails, monkeypatch):
     out = tmp_path / 'out'
     assert "neither ImageNet's archives" in fails('prepare-imagenet', tmp_path / 'none', out)
     error = fails('prepare-imagenet', archives, out, '--verify')
-    assert f'whose MD5 is {ARCHIVE_META["train"][1]}; get it again' in error
+    assert f'whose MD5 is {ARCHIVE_META["train"][1]}; download it again' in error
     (tmp_path / 'file').write_text('')
     assert 'file' in fails('prepare-imagenet', archives, tmp_path / 'file' / 'out')
     usage = namedtuple('usage', 'total used free')
@@ -270,13 +270,11 @@ def test_kaggles_layout(kaggle, tmp_path, fails):
         assert labels[0] == labels[1]
     assert not check_folder(tmp_path / 'out').problems
 
-    assert 'folders/train: exists already' in fails(
+    assert 'folders/train: already exists' in fails(
         'prepare-imagenet', kaggle, tmp_path / 'folders'
     )
     solution = kaggle / 'LOC_val_solution.csv'
     solution.write_text('ImageId,PredictionString\nILSVRC2012_val_00000001,n09 1 2\n')
-    assert "line 2: 'n09' is no folder of train" in fails(
-        'prepare-imagenet', kaggle, tmp_path / 'x'
-    )
+    assert "line 2: 'n09' is not in train" in fails('prepare-imagenet', kaggle, tmp_path / 'x')
     solution.unlink()
     assert f'{solution}: cannot be read' in fails('prepare-imagenet', kaggle, tmp_path / 'x')

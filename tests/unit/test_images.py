@@ -166,9 +166,9 @@ def jpeg(picture):
     ('content', 'message'),
     [
         (lambda picture: b'', 'the file is empty'),
-        (lambda picture: b'some text', 'is not a picture'),
-        (lambda picture: jpeg(picture)[:10_000], 'the picture is damaged'),
-        (lambda picture: jpeg(picture)[:100], 'the picture is damaged|is not a picture'),
+        (lambda picture: b'some text', 'not an image; the known formats are'),
+        (lambda picture: jpeg(picture)[:10_000], 'the image is damaged'),
+        (lambda picture: jpeg(picture)[:100], 'the image is damaged|not an image'),
     ],
     ids=['empty', 'text', 'truncated', 'header'],
 )
@@ -237,7 +237,7 @@ def test_pictures_of_other_numbers_are_refused(tmp_path, values):
     picture = Image.fromarray(np.tile(pixels, (4, 1)))
     path = save(picture, tmp_path / 'x.tif')
     for source in (picture, path):
-        with pytest.raises(ImageReadError, match='neither of 8 nor of 16 bits'):
+        with pytest.raises(ImageReadError, match='neither 8 nor 16 bits'):
             read_image(source)
 
 
@@ -247,14 +247,14 @@ def test_pictures_of_other_numbers_are_refused(tmp_path, values):
 def test_cut_files_are_told_by_us_alone(tmp_path, picture, extension, capfd):
     path = save(picture, tmp_path / f'x.{extension}')
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    with pytest.raises(ImageReadError, match=r'damaged|not a picture'):
+    with pytest.raises(ImageReadError, match=r'damaged|not an image'):
         read_image(path)
     assert capfd.readouterr() == ('', '')
 
 
 @pytest.mark.parametrize('inputs', [7, None, b'bytes', torch.zeros(3, 4, 4), ''])
 def test_what_stands_for_no_picture(inputs):
-    with pytest.raises(ImageReadError, match='is no picture; give a path'):
+    with pytest.raises(ImageReadError, match='not an image; give a path'):
         list(find_images(inputs))
 
 
@@ -264,7 +264,7 @@ def test_missing_file(tmp_path):
 
 
 def test_unknown_scheme():
-    with pytest.raises(ImageReadError, match="nothing is known of 'gopher' addresses"):
+    with pytest.raises(ImageReadError, match="unknown scheme 'gopher'; give an http URL"):
         read_image('gopher://host/x.jpg')
 
 
@@ -395,7 +395,7 @@ def test_a_bracket_in_a_name_is_no_pattern(tmp_path):
 
 
 def test_nothing_found(tmp_path):
-    with pytest.raises(ImageReadError, match='has no pictures'):
+    with pytest.raises(ImageReadError, match='has no images'):
         list(find_images(tmp_path))
     with pytest.raises(ImageReadError, match='no file matches'):
         list(find_images(f'{tmp_path}/*.jpg'))

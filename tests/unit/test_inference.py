@@ -8,7 +8,7 @@ from PIL import Image
 
 import wrn
 from wrn.config import model_index
-from wrn.inference import Predictor, predictor
+from wrn.inference import Predictor, api
 from wrn.utils.errors import ImageReadError, WrnError
 
 DIGITS = 'wide-resnet16-2_1xb64_digits'
@@ -80,10 +80,8 @@ def test_batches_give_the_same_as_one_by_one(batch_size):
 
 def test_a_name_is_built_once(demo, monkeypatch):
     built = []
-    predictor._get_named_model.cache_clear()
-    monkeypatch.setattr(
-        predictor, 'get_model', lambda *a, **k: built.append(a) or wrn.get_model(*a)
-    )
+    api._get_named_model.cache_clear()
+    monkeypatch.setattr(api, 'get_model', lambda *a, **k: built.append(a) or wrn.get_model(*a))
     for name in (DIGITS, DIGITS.upper(), DIGITS):
         wrn.inference_model(name, demo / 'digit_3.png')
     assert len(built) == 1
@@ -108,7 +106,7 @@ def test_mmpretrains_own_models(photographs, tmp_path):
 def test_a_model_of_another_task_goes_to_mmpretrain(demo, monkeypatch):
     model = wrn.get_model(DIGITS, True)
     model._metainfo.results[0].data['Task'] = 'Image Caption'
-    monkeypatch.setattr(predictor.mmpretrain, 'inference_model', lambda *args, **kwargs: args)
+    monkeypatch.setattr(api.mmpretrain, 'inference_model', lambda *args, **kwargs: args)
     assert wrn.inference_model(model, 'x.jpg') == (model, 'x.jpg')
 
 

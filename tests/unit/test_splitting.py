@@ -120,9 +120,9 @@ def test_mmpretrain_reads_the_lists(fill, tmp_path):
     ('folders', 'message'),
     [
         ({'': dict(cat=3)}, 'has one class folder to train with'),
-        ({'': dict(cat=3, dog=0)}, 'has no pictures to train with of dog'),
-        ({'': dict(cat=1, dog=1)}, 'has no pictures to validate with'),
-        ({'val': dict(cat=1, dog=1)}, 'has no folder train'),
+        ({'': dict(cat=3, dog=0)}, 'has no training images of dog'),
+        ({'': dict(cat=1, dog=1)}, 'has no validation images'),
+        ({'val': dict(cat=1, dog=1)}, 'the folder train is missing'),
         (
             {'train': dict(cat=1, dog=1), 'val': dict(cat=1), 'valid': dict(cat=1)},
             'has both val and valid',
@@ -141,12 +141,12 @@ def test_annotation_files_name_no_classes(fill):
     folder = fill('train', cat=2, dog=2)
     (folder / 'meta').mkdir()
     (folder / 'meta' / 'train.txt').write_text('cat/cat 0.jpg 0\ndog/dog 0.jpg 1\n')
-    with pytest.raises(WrnError, match='annotation file, which names no classes'):
+    with pytest.raises(WrnError, match='annotation file, which does not name classes'):
         find_splits(folder)
 
 
 def test_a_name_with_a_line_break(fill, photograph):
     folder = fill(cat=3, dog=3)
     shutil.copy(photograph, folder / 'cat' / 'two\nlines.jpg')
-    with pytest.raises(WrnError, match='has a line break; rename it'):
+    with pytest.raises(WrnError, match='has a line break; rename the file'):
         find_splits(folder)

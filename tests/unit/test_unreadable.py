@@ -11,7 +11,7 @@ from mmpretrain.datasets import CustomDataset
 from mmpretrain.registry import TRANSFORMS
 from torch._utils import ExceptionWrapper
 
-from wrn.config.config_file import config_errors
+from wrn.config.config_errors import config_errors
 from wrn.data import CheckedReading, skip_unreadable
 from wrn.data.checked_reading import check_reading
 from wrn.utils.errors import ImageReadError, WrnError
@@ -64,7 +64,7 @@ def test_it_is_named(data, name, backend):
     path = data / 'class_1' / name
     with pytest.raises(ImageReadError) as error:
         reading(dict(img_path=str(path)))
-    assert str(error.value).startswith(f'{path}: the picture cannot be read (')
+    assert str(error.value).startswith(f'{path}: the image cannot be read (')
     assert CheckedReading(LOAD, skip=True)(dict(img_path=str(path))) is None
 
 
@@ -77,8 +77,8 @@ def test_one_line_from_a_worker_too(data):
     with pytest.raises(ImageReadError) as error, config_errors('mine.py'):
         error_of_worker.reraise()
     assert str(error.value) == (
-        f'{path}: the picture cannot be read (the file is empty); remove or replace it; '
-        '`wrn check-data` finds all of them'
+        f'{path}: the image cannot be read (the file is empty); remove or replace it; '
+        '`wrn check-data` lists all such images'
     )
 
 
