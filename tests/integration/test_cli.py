@@ -132,7 +132,7 @@ def test_mistakes_in_predict(fails, arguments, message):
         (['train', DIGITS, '--cfg-options', 'model.backbone.dept=3'], "unexpected keyword argument 'dept'"),
         (['train', DIGITS, '--cfg-options', 'model.backbone.type=WideResNt'], 'did you mean WideResNet'),
         (['train', DIGITS, '--cfg-options', 'optim_wrapper.optimizer.type=SGDD'], "unknown optimizer type 'SGDD'; did you mean SGD"),
-        (['train', DIGITS, '--cfg-options', 'model.head.num_classes=7'], 'the data set has 10 classes, but the head of the model has 7'),
+        (['train', DIGITS, '--cfg-options', 'model.head.num_classes=7'], 'the dataset has 10 classes, but the head of the model has 7'),
         (['train', DIGITS, '--resume', 'none.pth'], 'none.pth: the checkpoint does not exist'),
         (['test', DIGITS], 'give a checkpoint after it'),
         (['test', DIGITS, 'none.pth'], 'none.pth: the checkpoint does not exist'),
@@ -169,7 +169,9 @@ def test_mistakes_in_the_data_folder(fails, make_image_folder, tmp_path):
 
     assert 'missing/train: the data folder does not exist' in train(tmp_path / 'missing')
     (tmp_path / 'empty' / 'train').mkdir(parents=True)
-    assert 'empty/train: the data folder is empty' in train(tmp_path / 'empty')
+    assert 'empty/train: has 0 class folders, but the head of the model has 1000 classes' in train(
+        tmp_path / 'empty'
+    )
     root = make_image_folder(classes=3)
     assert 'has 3 class folders, but the head of the model has 1000 classes' in train(root)
     error = train(root, 'model.head.num_classes=3', 'val_evaluator.topk=1')
@@ -178,7 +180,7 @@ def test_mistakes_in_the_data_folder(fails, make_image_folder, tmp_path):
     assert 'none.txt: the annotation file does not exist' in error
     for lines, message in (
         ('', 'the annotation file is empty'),
-        ('a b.jpg 0\nb.jpg 1000\n', 'line 2 must be the path of a picture, a space, and its label'),
+        ('a b.jpg 0\nb.jpg 1000\n', 'line 2 must be the path of an image, a space, and its label'),
         ('a b.jpg\n', 'and its label from 0 to 999'),
         ('b.jpg -1\n', 'line 1 must'),
         ('b.jpg 1\n\n', 'line 2 must'),

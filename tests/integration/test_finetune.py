@@ -56,7 +56,7 @@ def test_finetune_test_and_predict(run, tmp_path, data, digits_weights):
     result = run(*command, cwd=tmp_path)
     assert 'train: 160 pictures\nval: 40 pictures, drawn from each class\n' in result.stdout
     assert (
-        'the head does not fit and is newly initialised' in result.stdout
+        'the head does not match and is newly initialised' in result.stdout
     )  # same number of classes
     for run_folder in ('run', 'run/test'):  # long messages are in the log file only
         log = only((folder / run_folder).glob('*/*.log'))
@@ -103,7 +103,7 @@ def test_finetune_test_and_predict(run, tmp_path, data, digits_weights):
     again = run(*command, '--resume', cwd=tmp_path)
     assert f'nothing is left to do: {weights.relative_to(tmp_path)} is there' in again.stdout
     other = run(*command, cwd=tmp_path, code=1)
-    assert f'{weights.relative_to(tmp_path)}: is the result of another run' in other.stderr
+    assert f'{weights.relative_to(tmp_path)}: is from another run' in other.stderr
 
 
 @pytest.mark.slow
@@ -112,7 +112,7 @@ def test_a_killed_and_resumed_run_writes_the_same_file(run, fails, tmp_path, dat
     whole = run(
         'wrn', *words, '--work-dir', tmp_path / 'whole', '--resume'
     )  # without a run to resume
-    assert 'has no checkpoint to resume; starting anew' in whole.stdout
+    assert 'no checkpoint to resume from; starting a new run' in whole.stdout
     process = start_wrn(
         [*words, '--work-dir', str(tmp_path / 'killed')], (tmp_path / 'o', tmp_path / 'e')
     )
@@ -122,13 +122,13 @@ def test_a_killed_and_resumed_run_writes_the_same_file(run, fails, tmp_path, dat
     assert process.exitcode == -signal.SIGKILL
     assert not list(tmp_path.glob('killed/digits-*.pth'))
     killed = (*words, '--work-dir', tmp_path / 'killed')
-    assert 'has the checkpoints of a run that was cut off; go on with --resume' in fails(*killed)
+    assert 'has an unfinished run; add --resume' in fails(*killed)
     other = fails(*killed, '--resume', '--seed', 1)
-    assert 'the run to resume had other pictures, or another --seed' in other
+    assert 'the run to resume had different images, --seed or --skip-unreadable' in other
     other = fails(*words[:-1], 4, *killed[-2:], '--resume')
-    assert 'the run to resume had another --epochs' in other
+    assert 'the run to resume had different --epochs' in other
     other = fails(*killed, '--resume', '--freeze', 1)
-    assert 'the run to resume had another --model or --freeze' in other
+    assert 'the run to resume had different --model or --freeze' in other
     result = run('wrn', *words, '--work-dir', tmp_path / 'killed', '--resume')
     assert 'resumed epoch' in result.stdout
     names = [only(tmp_path.glob(f'{run}/*.pth')).name for run in ('whole', 'killed')]
@@ -253,7 +253,7 @@ def test_mistakes_are_reported_before_the_run(fails, tmp_path, data, monkeypatch
     assert '--seed -1: must not be negative' in fails('finetune', data, '--seed', -1)
     assert 'nowhere' in fails('finetune', 'nowhere')
     small = ('finetune', data, '--model')
-    assert '--freeze 4: the network has stages 1 to 3' in fails(*small, DIGITS, '--freeze', 4)
+    assert '--freeze 4: must be from 0 to 3' in fails(*small, DIGITS, '--freeze', 4)
     error = fails(*small, 'wide-resnet28-10_8xb16_cifar10')
     assert 'has no weights to start from; give them with --checkpoint' in error
     assert "'wide-resnet99'" in fails(*small, "'wide-resnet99'")

@@ -131,7 +131,7 @@ def test_mistakes_in_overfit(fails):
     for option, message in (
         ('model.head.num_classes=50', 'has 10 classes, but the head of the model has 50'),
         ('optim_wrapper.optimizer.type=SDG', "unknown optimizer type 'SDG'; did you mean SGD"),
-        ('train_dataloader.dataset.indices=1', 'the 1 pictures of the batch are all of one class'),
+        ('train_dataloader.dataset.indices=1', 'the batch of 1 has images of one class only'),
     ):
         assert message in fails('overfit', DIGITS, '--cfg-options', *SMALL, option)
     assert "unknown model type 'WideResNett'" in fails(
@@ -195,10 +195,10 @@ def test_plot_writes_a_figure(run_folder, tmp_path, suffix, capsys):
 
 
 def test_mistakes_in_plot(fails, run_folder, tmp_path):
-    assert 'holds no log of a training run' in fails('plot', tmp_path)
-    assert 'none: is no log of a training run' in fails('plot', tmp_path / 'none')
+    assert 'has no training log' in fails('plot', tmp_path)
+    assert 'none: cannot be read as a training log' in fails('plot', tmp_path / 'none')
     (tmp_path / 'bad.json').write_text('{"loss": 1')
-    assert 'bad.json: is no log of a training run' in fails('plot', tmp_path / 'bad.json')
+    assert 'bad.json: cannot be read as a training log' in fails('plot', tmp_path / 'bad.json')
     for line in (
         '5',
         '{"loss": 1}',
@@ -208,7 +208,10 @@ def test_mistakes_in_plot(fails, run_folder, tmp_path):
         '{"loss": 1, "iter": 1, "lr": 1, "epoch": 1}\n{"accuracy/top1": 9}',
     ):
         (tmp_path / 'bad.json').write_text(line)
-        assert re.search('bad.json: (holds|is) no log', fails('plot', tmp_path / 'bad.json'))
+        assert re.search(
+            'bad.json: (has no training log|not the log of a run)',
+            fails('plot', tmp_path / 'bad.json'),
+        )
     out = tmp_path / 'curves.jpg'
     assert 'figures are written as .png, .svg, .pdf' in fails('plot', run_folder, '--out', out)
     out = tmp_path / 'none' / 'curves.png'

@@ -1,4 +1,4 @@
-"""Files of every format of networks for 32x32 pixels give the network that wrote them."""
+"""Files of each CIFAR format give the network that wrote them, and convert back exactly."""
 
 import re
 
@@ -14,7 +14,7 @@ from wrn.checkpoints.formats import TARGETS
 from wrn.config.config_file import parse_config
 from wrn.utils.errors import CheckpointError, RandomWeightsWarning, WrnError
 
-TOLERANCE = dict(rtol=1e-4, atol=1e-4)  # single precision, 12 convolutions deep
+TOLERANCE = dict(rtol=1e-4, atol=1e-4)  # single precision, 12 convolutions
 
 XTERNALZ = dict(
     stem='conv1.weight',
@@ -28,8 +28,8 @@ USB = dict(**XTERNALZ, activate=lambda x: functional.leaky_relu(x, 0.1), last_ep
 THREE = dict(widths=(32, 64, 128))
 FOUR = dict(widths=(32, 64, 128, 256), strides=(2, 2, 2, 2))  # wrn_var_37_2
 EARLY = dict(head='classifier', biases=('stem',), activates=(True, False, False, False))
-NOW = dict(biases=('all',), eps=1e-3)
-TORCHSSL = dict(**NOW, activates=(True, False, False, False))
+CURRENT = dict(biases=('all',), eps=1e-3)
+TORCHSSL = dict(**CURRENT, activates=(True, False, False, False))
 REFERENCES = {
     'authors-cifar': dict(
         stem='conv0',
@@ -61,8 +61,8 @@ REFERENCES = {
     ),
     'usb early': dict(**USB, **THREE, **EARLY),
     'usb early, 37-2': dict(**USB, **FOUR, **EARLY),
-    'usb': dict(**USB, **THREE, **NOW),
-    'usb, 37-2': dict(**USB, **FOUR, **NOW),
+    'usb': dict(**USB, **THREE, **CURRENT),
+    'usb, 37-2': dict(**USB, **FOUR, **CURRENT),
     'usb of TorchSSL': dict(**USB, **THREE, **TORCHSSL),
     'usb of TorchSSL, 37-2': dict(**USB, **FOUR, **TORCHSSL),
 }
@@ -105,7 +105,7 @@ def inputs():
 
 
 @torch.no_grad()
-def test_there_and_back(name, reference, theirs, inputs, tmp_path):
+def test_conversion_there_and_back(name, reference, theirs, inputs, tmp_path):
     torch.save(dict(params=theirs, epoch=3), tmp_path / 'theirs.pth')
     there = convert_file(tmp_path / 'theirs.pth', folder=tmp_path)
     config = parse_config(read_checkpoint(there.path)['meta']['cfg'], 'x')
@@ -113,7 +113,7 @@ def test_there_and_back(name, reference, theirs, inputs, tmp_path):
     expected = reference.logits(inputs, theirs)
     assert expected.std() > 0.3
     torch.testing.assert_close(model(inputs), expected, **TOLERANCE)
-    # With the config, the original is taken as it is.
+    # With the config, get_model takes the original file too.
     model = wrn.get_model(config, pretrained=tmp_path / 'theirs.pth')
     torch.testing.assert_close(model(inputs), expected, **TOLERANCE)
     back = convert_file(there.path, 'back.pth', name.split()[0].rstrip(','), tmp_path)
@@ -124,8 +124,8 @@ def test_there_and_back(name, reference, theirs, inputs, tmp_path):
 
 @pytest.mark.parametrize('name', OTHER_BLOCKS)
 @torch.no_grad()
-def test_our_own_files_of_other_blocks(name, reference, theirs, inputs, tmp_path):
-    """The blocks are told from the shapes."""
+def test_openmmlab_files_with_other_blocks(name, reference, theirs, inputs, tmp_path):
+    """The kernel sizes are detected from the shapes."""
     torch.save(theirs, tmp_path / 'ours.pth')
     there = convert_file(tmp_path / 'ours.pth', folder=tmp_path)
     config = parse_config(there.meta['cfg'], 'x')
@@ -134,8 +134,8 @@ def test_our_own_files_of_other_blocks(name, reference, theirs, inputs, tmp_path
     torch.testing.assert_close(model(inputs), reference.logits(inputs, theirs), **TOLERANCE)
 
 
-# What the network needs beside its depth and width, and what it is when one of these is not given.
-NEEDS = {
+# The options that each network needs beside its depth and width.
+NEEDED = {
     'xternalz': [],
     'xternalz of FixMatch': [
         ('act_cfg', dict(type='LeakyReLU', negative_slope=0.1)),
@@ -159,28 +159,28 @@ NEEDS = {
 }
 
 
-@pytest.mark.parametrize('name', NEEDS)
-def test_a_network_that_computes_something_else_is_refused(name, theirs, tmp_path):
-    """Its keys and shapes fit; that the options do not is known from the format."""
+@pytest.mark.parametrize('name', NEEDED)
+def test_network_with_other_options_is_refused(name, theirs, tmp_path):
+    """Its keys and shapes fit, but the format implies other options."""
     torch.save(theirs, path := tmp_path / 'theirs.pth')
-    needs = dict(NEEDS[name])
+    needed = dict(NEEDED[name])
     biases = {'usb early': 'stem'}.get(name, name.startswith('usb'))
     common = dict(depth=16, widen_factor=2, conv_bias=biases)
     head = dict(in_channels=128, num_classes=7)
-    wrn.get_model(CONFIG, pretrained=path, backbone=dict(**common, **needs), head=head)
-    for left_out in needs:
-        others = {key: value for key, value in needs.items() if key != left_out}
+    wrn.get_model(CONFIG, pretrained=path, backbone=dict(**common, **needed), head=head)
+    for left_out in needed:
+        others = {key: value for key, value in needed.items() if key != left_out}
         with pytest.raises(CheckpointError, match=left_out):
             wrn.get_model(CONFIG, pretrained=path, backbone=dict(**common, **others), head=head)
     if name != 'deepmind':
         wrong = dict(act_cfg=dict(type='SiLU'))
         with pytest.raises(CheckpointError, match='act_cfg'):
-            wrn.get_model(CONFIG, path, backbone={**common, **needs, **wrong}, head=head)
+            wrn.get_model(CONFIG, path, backbone={**common, **needed, **wrong}, head=head)
 
 
 @pytest.mark.parametrize('name', ['deepmind'])
-def test_an_activation_that_the_file_does_not_tell(name, theirs, tmp_path):
-    """SiLU, as all of RobustBench's have, unless a config says another."""
+def test_assumed_activation(name, theirs, tmp_path):
+    """SiLU, as in all of RobustBench, unless a config says otherwise."""
     torch.save(theirs, path := tmp_path / 'theirs.pth')
     assert convert_file(path, folder=tmp_path).meta['cfg'].count("type='SiLU'") == 1
     (tmp_path / 'relu.py').write_text(
@@ -194,27 +194,27 @@ def test_an_activation_that_the_file_does_not_tell(name, theirs, tmp_path):
 
 @pytest.mark.parametrize('name', ['deepmind'])
 @pytest.mark.parametrize(('classes', 'mean'), [(10, 0.4914), (100, 0.5071)])
-def test_the_normalisation_of_deepminds_class(name, classes, mean, tmp_path):
-    """That of the file, or of the config that is given, or else of the class for such data."""
+def test_normalisation_of_deepminds_networks(name, classes, mean, tmp_path):
+    """It is that of the caller's config, or of the file, or else of the class in RobustBench."""
     theirs = Reference(**REFERENCES[name], classes=classes).random_weights()
     torch.save(theirs, path := tmp_path / 'theirs.pth')
     there = convert_file(path, folder=tmp_path)
     found = parse_config(there.meta['cfg'], 'x').data_preprocessor
     assert found.mean[0] == pytest.approx(255 * mean)
-    assert any("the pictures' mean" in what for what in there.assumed)
+    assert any("the pictures' mean" in text for text in there.assumed)
 
     buffers = dict(mean=torch.full((3, 1, 1), 0.25), std=torch.full((3, 1, 1), 0.5))
     torch.save({**theirs, **buffers}, tmp_path / 'buffers.pth')
     there = convert_file(tmp_path / 'buffers.pth', folder=tmp_path)
     found = parse_config(there.meta['cfg'], 'x').data_preprocessor
     assert (found.mean, found.std) == ([63.75] * 3, [127.5] * 3)
-    assert not any('mean' in what for what in there.assumed)
+    assert not any('mean' in text for text in there.assumed)
 
-    needs = "conv_cfg=dict(type='Conv2dAdaptivePadding'), act_cfg=dict(type='SiLU')"
+    options = "conv_cfg=dict(type='Conv2dAdaptivePadding'), act_cfg=dict(type='SiLU')"
     (tmp_path / 'raw.py').write_text(
         f"_base_ = ['{wrn.config.model_index.root()}/{CONFIG}']\n"
         'data_preprocessor = dict(mean=[0, 0, 0], std=[255, 255, 255])\n'
-        f'model = dict(backbone=dict(depth=16, widen_factor=2, {needs}),\n'
+        f'model = dict(backbone=dict(depth=16, widen_factor=2, {options}),\n'
         f'             head=dict(num_classes={classes}, in_channels=128))\n'
     )
     there = convert_file(path, config=tmp_path / 'raw.py', folder=tmp_path)
@@ -224,8 +224,8 @@ def test_the_normalisation_of_deepminds_class(name, classes, mean, tmp_path):
     assert model.data_preprocessor.mean.flatten().tolist() == [0, 0, 0]
 
 
-def test_the_configs_of_the_documents(checkout, tmp_path):
-    """Those of TRADES, DeepMind's and USB's networks take weights in their formats."""
+def test_configs_in_the_docs(checkout, tmp_path):
+    """Those for TRADES, DeepMind and USB take weights in these formats."""
     text = (checkout / 'docs' / 'weights.md').read_text()
     blocks = re.findall(r"```py\n(_base_ = \['PATH.*?)```", text, re.DOTALL)
     for block, form in zip(blocks, ('xternalz', 'deepmind', 'usb'), strict=True):
@@ -233,7 +233,7 @@ def test_the_configs_of_the_documents(checkout, tmp_path):
             block.replace('PATH', str(wrn.config.model_index.root()))
         )
         weights = wrn.get_model(tmp_path / 'theirs.py').state_dict()
-        for key in weights:  # as trained: TorchSSL's would not be
+        for key in weights:  # trained, unlike in TorchSSL
             if key.endswith('norm1.bias'):
                 weights[key] += 0.5
         path = tmp_path / 'theirs.pth'
@@ -254,7 +254,7 @@ def test_the_configs_of_the_documents(checkout, tmp_path):
         ('B(3,3,3)', ["that the network is the paper's: ReLU", "the pictures' mean"]),
     ],
 )
-def test_what_is_assumed_is_said(theirs, assumed, tmp_path):
+def test_assumptions_are_reported(theirs, assumed, tmp_path):
     torch.save(theirs, tmp_path / 'theirs.pth')
     found = convert_file(tmp_path / 'theirs.pth', folder=tmp_path).assumed
     assumed = [*assumed, "the pictures' size and data set, those of configs/wrn/wide-resnet28-10"]
@@ -263,7 +263,7 @@ def test_what_is_assumed_is_said(theirs, assumed, tmp_path):
 
 
 @pytest.mark.parametrize('name', ['B(3,3,3)'])
-def test_what_cannot_be_assumed_is_asked_for(name, theirs, tmp_path):
+def test_networks_that_need_a_config_or_are_refused(name, theirs, tmp_path):
     four = Reference(**{**OURS, **FOUR}).random_weights()
     grey = {**theirs, 'backbone.conv1.weight': theirs['backbone.conv1.weight'][:, :1]}
     uneven = {key: value for key, value in theirs.items() if 'layer3.1' not in key}
@@ -282,7 +282,7 @@ def test_what_cannot_be_assumed_is_asked_for(name, theirs, tmp_path):
 
 
 @pytest.mark.parametrize('name', ['xternalz'])
-def test_a_head_that_lacks_its_bias_is_not_replaced(theirs, tmp_path):
+def test_head_with_a_missing_bias_is_not_replaced(theirs, tmp_path):
     torch.save({k: v for k, v in theirs.items() if k != 'fc.bias'}, tmp_path / 'theirs.pth')
     backbone = dict(depth=16, widen_factor=2)
     same, other = (dict(in_channels=128, num_classes=classes) for classes in (7, 9))
@@ -299,8 +299,8 @@ def test_a_head_that_lacks_its_bias_is_not_replaced(theirs, tmp_path):
         ('usb', 'module.', 'rot_classifier.weight'),
     ],
 )
-def test_what_is_never_computed_is_left_out(theirs, prefix, part, tmp_path):
-    """And wrappers' prefixes with it, wherever the weights lie."""
+def test_unused_parts_are_left_out(theirs, prefix, part, tmp_path):
+    """Also with prefixes of wrappers, and under an unusual key."""
     wrapped = {prefix + key: value for key, value in {**theirs, part: torch.ones(1)}.items()}
     torch.save(dict(last=wrapped), tmp_path / 'theirs.pth')
     done = convert_file(tmp_path / 'theirs.pth', folder=tmp_path)
@@ -330,7 +330,7 @@ def test_what_is_never_computed_is_left_out(theirs, prefix, part, tmp_path):
         ('xternalz', 'usb', 'with activate_before_residual'),
     ],
 )
-def test_a_format_that_means_another_network_is_not_written(theirs, to, message, tmp_path):
+def test_format_that_implies_another_network_is_not_written(theirs, to, message, tmp_path):
     torch.save(theirs, tmp_path / 'theirs.pth')
     with pytest.raises(WrnError, match=rf'^--to {to}: .*{message}'):
         convert_file(tmp_path / 'theirs.pth', to=to, folder=tmp_path)
@@ -338,8 +338,8 @@ def test_a_format_that_means_another_network_is_not_written(theirs, to, message,
 
 
 @pytest.mark.parametrize('name', ['deepmind'])
-def test_a_converted_file_is_compared_with_the_network_too(theirs, fails, tmp_path):
-    """Its own config tells what its keys and shapes do not: in get_model, test and training."""
+def test_options_in_a_converted_file_are_compared(theirs, fails, tmp_path):
+    """By get_model and `wrn test`, since its config has the options."""
     torch.save(theirs, tmp_path / 'theirs.pth')
     there = convert_file(tmp_path / 'theirs.pth', folder=tmp_path)
     path = tmp_path / 'relu.py'
@@ -355,7 +355,7 @@ def test_a_converted_file_is_compared_with_the_network_too(theirs, fails, tmp_pa
 
 
 @pytest.mark.parametrize('name', ['deepmind'])
-def test_a_config_that_does_not_tell_the_activation(theirs, tmp_path):
+def test_config_without_the_needed_activation(theirs, tmp_path):
     torch.save(theirs, tmp_path / 'theirs.pth')
     (tmp_path / 'c.py').write_text(
         f"_base_ = ['{wrn.config.model_index.root()}/{CONFIG}']\n"
@@ -366,7 +366,7 @@ def test_a_config_that_does_not_tell_the_activation(theirs, tmp_path):
 
 
 @pytest.mark.parametrize('name', ['xternalz'])
-def test_a_type_in_a_files_own_config_is_not_imported(theirs, tmp_path):
+def test_type_in_the_config_of_a_file_is_not_imported(theirs, tmp_path):
     torch.save(theirs, tmp_path / 'theirs.pth')
     there = convert_file(tmp_path / 'theirs.pth', folder=tmp_path)
     checkpoint = dict(state_dict=read_checkpoint(there.path)['state_dict'], meta=there.meta)

@@ -10,8 +10,6 @@ from wrn.data.images import is_hidden
 from wrn.data.listing import read_annotations
 from wrn.utils.errors import WrnError
 
-_RECIPE = "see 'Your own pictures' in the README"
-
 
 def check_data_folder(name: str, dataset: ConfigDict, num_classes: int | None) -> None:
     """Check that the folder of an ImageNet-style dataset exists and has the right classes.
@@ -39,20 +37,15 @@ def check_data_folder(name: str, dataset: ConfigDict, num_classes: int | None) -
     prefix = dataset.get('data_prefix') or split
     if isinstance(prefix, dict):
         prefix = prefix.get('img_path', '')
-    cure = f'--cfg-options {key}.data_root=FOLDER'
+    option = f'--cfg-options {key}'
     if not (root or prefix or annotations):
-        raise WrnError(f'{key}: names no data; set {cure}')
-    folder = Path(root, prefix)
+        raise WrnError(f'{key}: has no data folder; set {option}.data_root=FOLDER')
+    folder, ann_file = Path(root, prefix), Path(root, annotations or f'meta/{split}.txt')
     if not folder.is_dir():
-        raise WrnError(
-            f'{folder}: the data folder does not exist; put the pictures there, or give another '
-            f'with {cure}'
-        )
-    ann_file = Path(root, annotations or f'meta/{split}.txt')
+        raise WrnError(f'{folder}: the data folder does not exist; set {option}.data_root=FOLDER')
     if annotations and not ann_file.is_file():
         raise WrnError(
-            f'{ann_file}: the annotation file does not exist; give another with --cfg-options '
-            f'{key}.ann_file=FILE'
+            f'{ann_file}: the annotation file does not exist; set {option}.ann_file=FILE'
         )
     if dataset.get('with_label', True):
         if ann_file.is_file():
@@ -63,39 +56,32 @@ def check_data_folder(name: str, dataset: ConfigDict, num_classes: int | None) -
     if kind == 'ImageNet' and not named and num_classes not in (None, 1000):
         raise WrnError(
             f"{key}.type: 'ImageNet' has 1000 classes, but the head of the model has "
-            f"{num_classes}; the type of other data is 'CustomDataset': {_RECIPE}"
+            f"{num_classes}; use 'CustomDataset' for other data (see docs/finetuning.md)"
         )
 
 
 def _check_class_folders(name: str, folder: Path, num_classes: int | None) -> None:
     classes = sum(path.is_dir() and not is_hidden(path.name) for path in folder.iterdir())
-    if classes == 0:
-        raise WrnError(
-            f'{folder}: the data folder is empty; it must have a folder of pictures for each class'
-        )
     if num_classes not in (None, classes):
-        cure = (
-            f'for data of your own {_RECIPE}'
-            if name == 'train_dataloader'
-            else 'it must have a folder for each class of the training data, though empty'
-        )
+        cure = 'add a folder, even an empty one, for each missing class of the training data'
+        if name == 'train_dataloader':
+            cure = 'to train on other data, see docs/finetuning.md'
         raise WrnError(
-            f'{folder}: has {classes} class folders, but the head of the model has {num_classes} '
-            f'classes; {cure}'
+            f'{folder}: has {classes} class folder{"s" * (classes != 1)}, but the head of the '
+            f'model has {num_classes} classes; {cure}'
         )
 
 
 def _check_annotations(ann_file: Path, num_classes: int | None) -> None:
     """Check the labels: one that is too large stops training, or merely counts as wrong."""
-    number = 0
+    if ann_file.stat().st_size == 0:
+        raise WrnError(f'{ann_file}: the annotation file is empty; add a line for each image')
     for number, _, label in read_annotations(ann_file):
         if label is None or (num_classes is not None and label >= num_classes):
             raise WrnError(
-                f'{ann_file}: line {number} must be the path of a picture, a space, and its label'
+                f'{ann_file}: line {number} must be the path of an image, a space, and its label'
                 + (f' from 0 to {num_classes - 1}' if num_classes else '')
             )
-    if number == 0:
-        raise WrnError(f'{ann_file}: the annotation file is empty')
 
 
 def check_topk(name: str, metrics: Any, num_classes: int | None) -> None:
@@ -137,7 +123,7 @@ def check_optimizer(cfg: Config) -> None:
         KeyError: If the type is not registered. Other registries raise the same error.
     """
     if cfg.get('optim_wrapper') is None:
-        raise WrnError(f'{cfg.filename}: has no optim_wrapper, so it cannot be trained')
+        raise WrnError(f'{cfg.filename}: has no optim_wrapper; add one to train it')
     kind = (cfg.optim_wrapper.get('optimizer') or {}).get('type')
     if isinstance(kind, str) and OPTIMIZERS.get(kind) is None:
         raise KeyError(f'{kind} is not in the optimizer registry')

@@ -98,10 +98,10 @@ def _adapt_model(origin: Config, num_classes: int, frozen_stages: int) -> Config
     default = 3 if type_name(model.backbone) == 'WideResNetCIFAR' else 4
     stages = model.backbone.get('num_stages', default)
     if not -1 <= frozen_stages <= stages:
-        raise WrnError(f'--freeze {frozen_stages}: the network has stages 1 to {stages}')
+        raise WrnError(f'--freeze {frozen_stages}: must be from 0 to {stages}, the last stage')
     model.backbone.frozen_stages = frozen_stages
     if type_name(model.get('head') or {}) != 'LinearClsHead':
-        raise WrnError(f'{origin.filename}: has no head of type LinearClsHead for other classes')
+        raise WrnError(f'{origin.filename}: fine-tuning needs a head of type LinearClsHead')
     loss = dict(type='CrossEntropyLoss', loss_weight=1.0)
     model.head.update(num_classes=num_classes, topk=choose_topk(num_classes), loss=loss)
     return model
@@ -117,9 +117,7 @@ def _set_data(cfg: Config, origin: Config, splits: Splits) -> None:
         # The model's own dataset yields RGB pixels, but files are read as BGR.
         cfg.data_preprocessor.to_rgb = True
         train_pipeline, test_pipeline = map(_read_files, (train_pipeline, test_pipeline))
-    for split, pipeline in dict(
-        train=train_pipeline, val=test_pipeline, test=test_pipeline
-    ).items():
+    for split in ('train', 'val', 'test'):
         loader = deepcopy(cfg[f'{split}_dataloader'])
         loader.num_workers = min(os.cpu_count() or 1, _MOST_WORKERS)
         loader.dataset = dict(
@@ -127,7 +125,7 @@ def _set_data(cfg: Config, origin: Config, splits: Splits) -> None:
             data_root='',
             data_prefix=str(splits.folder.resolve()),
             metainfo=dict(classes=splits.classes),
-            pipeline=deepcopy(pipeline),
+            pipeline=deepcopy(train_pipeline if split == 'train' else test_pipeline),
         )
         cfg[f'{split}_dataloader'] = loader
     metric = dict(type='Accuracy', topk=choose_topk(len(splits.classes)))

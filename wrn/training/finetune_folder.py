@@ -61,41 +61,32 @@ def _claim(cfg: Config, splits: Splits, restarted: bool) -> Path | None:
                 remove_checkpoints(run)
                 return done
     elif unfinished or result:
-        started.unlink(missing_ok=True)
+        started.unlink(missing_ok=True)  # so that processes restarted by torchrun do not resume
         if unfinished:
-            raise WrnError(
-                f'{run}: has the checkpoints of a run that was cut off; go on with --resume, or '
-                'name another --work-dir'
-            )
-        raise WrnError(
-            f'{result}: is the result of another run; name another --work-dir, or move it away'
-        )
+            raise WrnError(f'{run}: has an unfinished run; add --resume, or use another --work-dir')
+        raise WrnError(f'{result}: is from another run; move it, or use another --work-dir')
     run.mkdir(exist_ok=True)
     return None
 
 
 def _check_same(cfg: Config, run: Path, splits: Splits) -> None:
     """Check that the run to resume had the same images, model and schedule."""
-    if not splits.written_in(run.parent):
-        raise WrnError(
-            f'{run.parent}: the run to resume had other pictures, or another --seed or '
-            '--skip-unreadable; give those again, or start anew in another --work-dir'
-        )
     path = run / cfg.filename
     if not path.exists():
-        raise WrnError(f'{run.parent}: has the run of another data folder; name another --work-dir')
+        raise WrnError(f'{run.parent}: has a run of another data folder; use another --work-dir')
     before = read_config(path)
     models = [deepcopy(config.model) for config in (cfg, before)]
     for model in models:
         model.backbone.pop('channels_last', None)  # may change when a run is resumed
-    for option, same in (
+    for what, same in (
+        ('images, --seed or --skip-unreadable', splits.written_in(run.parent)),
         ('--epochs', cfg.train_cfg.max_epochs == before.train_cfg.max_epochs),
         ('--model or --freeze', models[0] == models[1]),
     ):
         if not same:
             raise WrnError(
-                f'{run.parent}: the run to resume had another {option}; give that again, or start '
-                'anew in another --work-dir'
+                f'{run.parent}: the run to resume had different {what}; use the same again, or '
+                'another --work-dir'
             )
 
 

@@ -14,7 +14,6 @@ from torch import nn
 
 from wrn.config.config_errors import config_errors
 from wrn.data.checked_reading import check_reading
-from wrn.data.image_folder import use_image_folders
 from wrn.training.checks import check_optimizer, get_num_classes
 from wrn.training.hooks.model_checks import check_classes
 from wrn.training.runner import build_runner
@@ -82,7 +81,7 @@ def overfit(
                 # Mixup and CutMix would have produced one-hot labels.
                 preprocessor.to_onehot = bool(loss.get('use_sigmoid'))
         runner = build_runner(cfg, ['train_dataloader'], [])
-        loader = cfg.train_dataloader
+        loader: Any = runner._train_dataloader
         loader.update(
             batch_size=batch_size,
             num_workers=0,
@@ -92,7 +91,6 @@ def overfit(
             collate_fn=dict(type='default_collate'),
             sampler=dict(type='DefaultSampler', shuffle=True),  # no repeated images
         )
-        use_image_folders(loader.dataset)
         data = Runner.build_dataloader(loader, seed=runner.seed)
         list(check_reading(data.dataset))
         check_classes('train_dataloader', data, get_num_classes(cfg.model))
@@ -108,8 +106,8 @@ def overfit(
         optimizer.initialize_count_status(model, 0, steps)
     if len(set(labels)) < 2:
         raise WrnError(
-            f'{cfg.filename}: the {len(labels)} pictures of the batch are all of one class, which '
-            'any network learns; give more with --batch-size'
+            f'{cfg.filename}: the batch of {len(labels)} has images of one class only, which any '
+            'network learns; increase --batch-size'
         )
     losses: list[float] = []
     right = 0
@@ -120,7 +118,7 @@ def overfit(
         if not abs(losses[-1]) < float('inf'):
             raise WrnError(
                 f'{cfg.filename}: the loss is {losses[-1]} in step {step + 1}; lower the learning '
-                'rate, or look for bad values in the data'
+                'rate, or check the data for invalid values'
             )
         if (step + 1) % _CHECK_EVERY == 0 or step + 1 == steps:
             right = sum(p == label for p, label in zip(_predict(model, batch), labels, strict=True))

@@ -55,7 +55,7 @@ def set_resume(cfg: Config) -> None:
             cfg.resume = True
             cfg.load_from, seed = found
         elif searched:
-            print_log(f'{work_dir}: has no checkpoint to resume; starting anew', 'current')
+            print_log(f'{work_dir}: no checkpoint to resume from; starting a new run', 'current')
             cfg.resume = False
     elif is_main_process():
         work_dir.mkdir(parents=True, exist_ok=True)
@@ -94,15 +94,14 @@ def _find_resumable(folders: list[Path], after: Path | None) -> tuple[str, int |
             checkpoint = read_whole(path)
         except CheckpointError as error:
             damaged.append(str(error))
-            print_log(f'{error}; taking the one before it', 'current', logging.WARNING)
+            print_log(f'{error}; trying the previous one', 'current', logging.WARNING)
             continue
         meta = checkpoint.get('meta') or {}
         if 'optimizer' in checkpoint and 'epoch' in meta:
             return str(path), meta.get('seed')
     if damaged:
         raise CheckpointError(
-            f'{folders[0]}: has no checkpoint that is whole ({damaged[0]}); start anew without '
-            '--resume'
+            f'{folders[0]}: has no intact checkpoint ({damaged[0]}); start again without --resume'
         )
     return None
 

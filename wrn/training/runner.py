@@ -168,9 +168,8 @@ def _stop_workers(*loops: BaseLoop | None) -> None:
 
     The garbage collector, or Python at exit, would wait five seconds for each of them in vain.
     """
-    for loop in loops:
-        if loop is not None:
-            loop.dataloader._iterator = None
+    for loop in filter(None, loops):
+        loop.dataloader._iterator = None
 
 
 class _ProgressHook(Hook):

@@ -45,15 +45,13 @@ def make_test_config(model: ResolvedModel, checkpoint: str | None = None) -> Con
         WrnError: If there are no weights, or a checkpoint is given for a file that holds weights.
     """
     if model.kind in ('name', 'config'):
-        if checkpoint is None and model.entry is None:
-            raise WrnError(f'{model.name}: a config has no weights; give a checkpoint after it')
         config = model.get_config()
-        config.load_from = checkpoint or model.checkpoint
+        config.load_from = checkpoint or (model.entry and model.checkpoint)
         if config.load_from is None:
-            raise WrnError(f'{model.name}: has no weights; give a checkpoint after it')
+            raise WrnError(f'{model.name}: has no weights of its own; give a checkpoint after it')
         return config
     if checkpoint is not None:
-        raise WrnError(f'{model.name}: holds weights; leave out {checkpoint}, or give a config')
+        raise WrnError(f'{model.name}: has weights; leave out {checkpoint}, or give a config')
     return _make_from_file(model)
 
 
@@ -63,8 +61,8 @@ def _make_from_file(model: ResolvedModel) -> Config:
     kind = get_dataset_type(own)
     network: Any = model.network
     if network is not None:
-        entry = model_index.find(network.metadata.model)
-        kind = get_dataset_type(read_config(entry.config)) if entry else kind
+        if entry := model_index.find(network.metadata.model):
+            kind = get_dataset_type(read_config(entry.config))
         config.model = dict(type='ExportedClassifier', path=model.name)
         config.load_from = config.data_preprocessor = None  # both are in the file
         num_classes = network.num_classes

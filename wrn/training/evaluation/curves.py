@@ -35,17 +35,17 @@ def read_log(run: str) -> list[dict[str, Any]]:
         try:
             new = [json.loads(line) for line in log.read_text().splitlines() if line]
         except (OSError, ValueError) as error:
-            raise WrnError(f'{log}: is no log of a training run ({error})') from error
+            raise WrnError(f'{log}: cannot be read as a training log ({error})') from error
         new = [line for line in new if isinstance(line, dict)]
         training = [line for line in new if 'loss' in line]
         if not all(map(_is_whole, new)) or any(line['epoch'] < 1 for line in training):
-            raise WrnError(f'{log}: is no log of a training run that counts epochs')
+            raise WrnError(f'{log}: not the log of a run that counts epochs')
         if training:  # drop what was logged after the checkpoint that this log resumes from
             first = training[0]
             lines = [line for line in lines if _is_before(line, first['iter'], first['epoch'])]
         lines += new
     if not any('loss' in line for line in lines):
-        raise WrnError(f'{run}: holds no log of a training run; give the work folder of one')
+        raise WrnError(f'{run}: has no training log; give the work folder of a training run')
     return lines
 
 

@@ -31,7 +31,7 @@ def check_classes(name: str, loader: DataLoader[Any], num_classes: int | None) -
     classes = get_classes(loader)
     if classes is not None and num_classes not in (None, len(classes)):
         raise WrnError(
-            f'{name}: the data set has {len(classes)} classes, but the head of the model has '
+            f'{name}: the dataset has {len(classes)} classes, but the head of the model has '
             f'{num_classes}; set model.head.num_classes={len(classes)} in the config'
         )
 
@@ -63,7 +63,7 @@ class CheckpointCheckHook(Hook):
     Args:
         resume: Whether the run is resumed, which also needs the training state. Defaults to False.
         new_head: Whether the checkpoint may have other classes, as in fine-tuning. The head is then
-            newly initialized, even if the number of classes is the same. Defaults to False.
+            newly initialised, even if the number of classes is the same. Defaults to False.
     """
 
     def __init__(self, resume: bool = False, new_head: bool = False) -> None:
@@ -83,8 +83,8 @@ class CheckpointCheckHook(Hook):
         path = str(runner._load_from or runner.work_dir)
         if self.resume and 'epoch' not in (checkpoint.get('meta') or {}):
             raise CheckpointError(
-                f'{path}: holds weights, but not the state of a training run, so it cannot be '
-                'resumed; start from its weights with --cfg-options load_from=FILE'
+                f'{path}: has weights but no training state, so it cannot be resumed; start from '
+                'its weights with --cfg-options load_from=FILE'
             )
         weights = to_openmmlab(checkpoint, path)
         state_dict = weights.state_dict
@@ -92,7 +92,7 @@ class CheckpointCheckHook(Hook):
             state_dict = {k: v for k, v in state_dict.items() if not k.startswith('head.')}
         checkpoint['state_dict'] = state_dict
         if not check_state_dict(runner.model, state_dict, path, new_head=self.new_head):
-            runner.logger.warning(f'{path}: the head does not fit and is newly initialised')
+            runner.logger.warning(f'{path}: the head does not match and is newly initialised')
         model = runner.cfg.model
         backbone = model.get('module', model).get('backbone') or {}
         check_backbone(weights, backbone, path)
