@@ -33,12 +33,12 @@ def memory(key):
     (line,) = (line for line in open('/proc/self/status') if line.startswith(key + ':'))
     return int(line.split()[1]) * 1024
 
-# What the first conversion of any network imports and builds is not the conversion's.
+# Convert a small network first, so that one-time imports are not measured.
 source, small, name, to, folder = sys.argv[1:]
 convert(open_checkpoint(small), 'small' + name, to, folder)
 before = memory('VmRSS')
 open('/proc/self/clear_refs', 'w').write('5')
-os.sync()  # what was written before is not to be waited for
+os.sync()  # do not wait for earlier writes
 start = time.perf_counter()
 convert(open_checkpoint(source), name, to, folder)
 print(json.dumps({'time': time.perf_counter() - start, 'memory': memory('VmHWM') - before}))

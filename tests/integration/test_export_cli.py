@@ -207,6 +207,6 @@ def test_documented_imagenet_preprocessing(checkout, photographs):
     exec(code, namespace)
     config = wrn.config.config_file.read_config('configs/wrn/wide-resnet50_8xb32_in1k.py')
     for path in photographs:
-        prepared = namespace['prepare'](Image.open(path).convert('RGB'), 256, 224)
+        prepared = namespace['preprocess'](Image.open(path).convert('RGB'), 256, 224)
         expected = Preprocessing(config)(np.asarray(Image.open(path).convert('RGB'))[..., ::-1])
         np.testing.assert_array_equal(np.asarray(prepared)[..., ::-1], expected)

@@ -285,11 +285,11 @@ def test_anomaly_detection(checkout, folder, capsys):
     torch.save(wrn.get_model('narrow.py').state_dict(), 'narrow.pth')
     example = runpy.run_path(str(checkout / 'demo' / 'anomaly_detection.py'))
     arguments = ['--model', 'narrow.py', '--checkpoint', 'narrow.pth', '--out', 'x.png']
-    of_pictures, of_pixels = example['main'](arguments)
-    assert of_pictures >= 0.9
-    assert of_pixels >= 0.9
+    image_auroc, pixel_auroc = example['main'](arguments)
+    assert image_auroc >= 0.9
+    assert pixel_auroc >= 0.9
     assert re.fullmatch(
-        rf'AUROC of pictures {of_pictures:.3f}, of pixels {of_pixels:.3f}\n',
+        rf'AUROC of images {image_auroc:.3f}, of pixels {pixel_auroc:.3f}\n',
         capsys.readouterr().out,
     )
     with Image.open('x.png') as drawn:
