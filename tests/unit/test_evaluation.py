@@ -276,7 +276,7 @@ def test_a_report_of_many_classes(tmp_path, capsys, count):
     print_report(report)
     lines = capsys.readouterr().out.splitlines()
     assert len([line for line in lines if line.startswith(' class $_')]) == min(count, 20)
-    assert ('the worst 20 of 1000 classes:' in lines) == (count == 1000)
+    assert ('the 20 of 1000 classes with the lowest F1:' in lines) == (count == 1000)
 
 
 def test_the_figure_says_what_the_matrix_does():
