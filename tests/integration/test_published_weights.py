@@ -146,7 +146,7 @@ def test_a_mirror_of_every_source(list_sources, origin):
 
 def test_weights_of_another_network(list_sources, server):
     list_sources(serve(server, torchvision.models.resnet18().state_dict(), 'wide_resnet50_2'))
-    with pytest.raises(CheckpointError, match='those of another model'):
+    with pytest.raises(CheckpointError, match='the weights do not fit the model'):
         wrn.get_model(NAME, pretrained=True)
 
 
@@ -183,9 +183,9 @@ def test_a_network_without_weights_of_its_own_classifies(photograph):
 
 @pytest.mark.parametrize('name', ['wrn://none', 'wrn://wide-resnet50'])
 def test_no_such_weights(name, tmp_path):
-    with pytest.raises(CheckpointError, match='there are no such'):
+    with pytest.raises(CheckpointError, match='no weights of this name'):
         CheckpointLoader.load_checkpoint(name, logger='silent')
-    with pytest.raises(WrnError, match='there are no such'):
+    with pytest.raises(WrnError, match='no weights of this name'):
         convert_file(name, folder=tmp_path)
 
 
