@@ -105,9 +105,9 @@ def test_odd_pictures(capsys, tmp_path):
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        (['none.png'], '1 of 1 images could not be read'),
+        (['none.png'], '1 of 1 image could not be read'),
         (['*.jpg'], 'no file matches the pattern'),
-        (['.'], 'the folder has no pictures'),
+        (['.'], 'the folder has no images'),
         (
             ['x.png', '--model', 'wide-resnet16-2_1xb64_digit'],
             'did you mean wide-resnet16-2_1xb64_digits',
@@ -115,8 +115,8 @@ def test_odd_pictures(capsys, tmp_path):
         (['x.png', '--model', 'none.py'], 'no such config file'),
         (['x.png', '--model', DIGITS], 'give weights with --checkpoint'),
         (['x.png', '--checkpoint', 'none.pth'], 'none.pth: the checkpoint does not exist'),
-        (['x.png', '--device', 'abacus'], '--device abacus: cannot be used here'),
-        (['x.png', '--topk', '0'], '--topk must be at least 1'),
+        (['x.png', '--device', 'abacus'], '--device abacus: unavailable ('),
+        (['x.png', '--topk', '0'], '--topk 0: must be at least 1'),
         (['x.png', '--out', 'no/such/folder/x.json'], 'the folder does not exist'),
     ],
 )
@@ -127,12 +127,12 @@ def test_mistakes_in_predict(fails, arguments, message):
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        (['list', 'zzz'], "no model's name matches 'zzz'"),
-        (['train', 'none.py'], 'none.py: there is no such config file'),
+        (['list', 'zzz'], "'zzz': matches no model name"),
+        (['train', 'none.py'], 'none.py: no such config file'),
         (['train', DIGITS, '--cfg-options', 'model.backbone.dept=3'], "unexpected keyword argument 'dept'"),
         (['train', DIGITS, '--cfg-options', 'model.backbone.type=WideResNt'], 'did you mean WideResNet'),
         (['train', DIGITS, '--cfg-options', 'optim_wrapper.optimizer.type=SGDD'], "unknown optimizer type 'SGDD'; did you mean SGD"),
-        (['train', DIGITS, '--cfg-options', 'model.head.num_classes=7'], 'the data set has 10 classes, but the head of the model has 7'),
+        (['train', DIGITS, '--cfg-options', 'model.head.num_classes=7'], 'the dataset has 10 classes, but the head of the model has 7'),
         (['train', DIGITS, '--resume', 'none.pth'], 'none.pth: the checkpoint does not exist'),
         (['test', DIGITS], 'give a checkpoint after it'),
         (['test', DIGITS, 'none.pth'], 'none.pth: the checkpoint does not exist'),
@@ -150,7 +150,7 @@ def test_mistakes_in_predict(fails, arguments, message):
         (['train', DIGITS, '--cfg-options', 'modl.backbone.depth=18'], "unknown key 'modl'; did you mean model"),
         (['train', DIGITS, '--cfg-options', 'model.head.in_channels=97'], 'cannot be multiplied'),
         (['train', DIGITS, '--cfg-options', 'val_evaluator.topk=11'], 'top-11 accuracy needs at least 11 classes'),
-        (['train', DIGITS, '--work-dir', '/dev/null/x'], '--work-dir /dev/null/x: cannot be made'),
+        (['train', DIGITS, '--work-dir', '/dev/null/x'], '--work-dir /dev/null/x: cannot be created'),
         (['publish', 'none.pth', 'name'], 'none.pth: the checkpoint does not exist'),
     ],
 )  # fmt: skip
@@ -169,7 +169,9 @@ def test_mistakes_in_the_data_folder(fails, make_image_folder, tmp_path):
 
     assert 'missing/train: the data folder does not exist' in train(tmp_path / 'missing')
     (tmp_path / 'empty' / 'train').mkdir(parents=True)
-    assert 'empty/train: the data folder is empty' in train(tmp_path / 'empty')
+    assert 'empty/train: has 0 class folders, but the head of the model has 1000 classes' in train(
+        tmp_path / 'empty'
+    )
     root = make_image_folder(classes=3)
     assert 'has 3 class folders, but the head of the model has 1000 classes' in train(root)
     error = train(root, 'model.head.num_classes=3', 'val_evaluator.topk=1')
@@ -178,7 +180,7 @@ def test_mistakes_in_the_data_folder(fails, make_image_folder, tmp_path):
     assert 'none.txt: the annotation file does not exist' in error
     for lines, message in (
         ('', 'the annotation file is empty'),
-        ('a b.jpg 0\nb.jpg 1000\n', 'line 2 must be the path of a picture, a space, and its label'),
+        ('a b.jpg 0\nb.jpg 1000\n', 'line 2 must be the path of an image, a space, and its label'),
         ('a b.jpg\n', 'and its label from 0 to 999'),
         ('b.jpg -1\n', 'line 1 must'),
         ('b.jpg 1\n\n', 'line 2 must'),
@@ -232,9 +234,7 @@ def test_a_bad_picture_of_a_data_set_is_named(fails, make_image_folder, tmp_path
     model = wrn.get_model('mine.py')
     torch.save(model.state_dict(), 'w.pth')
     error = fails('test', 'mine.py', 'w.pth')
-    assert error.startswith(
-        f'wrn: error: {bad}: the picture cannot be read (Truncated File Read); '
-    )
+    assert error.startswith(f'wrn: error: {bad}: the image cannot be read (Truncated File Read); ')
 
 
 def test_a_reader_that_has_enough(run, checkout):

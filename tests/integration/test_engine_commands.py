@@ -1,4 +1,4 @@
-"""Engines behind the commands."""
+"""``wrn test`` and ``wrn predict`` with a backend."""
 
 import pickle
 
@@ -26,16 +26,16 @@ def eager(tmp_path):
     return read_scores(tmp_path / 'eager.pkl')
 
 
-def test_a_test_by_an_engine(eager, capfd, tmp_path):
+def test_test_with_an_engine(eager, capfd, tmp_path):
     main(['test', MODEL, '--out', 'fused.pkl', '--backend', 'fused'])
     fused = read_scores(tmp_path / 'fused.pkl')
     np.testing.assert_allclose(fused, eager, rtol=1e-4, atol=1e-7)
-    assert (fused != eager).any()  # it was the engine that ran
+    assert (fused != eager).any()  # the engine did run
     assert 'wrn: backend fused, float32; differs from eager by ' in capfd.readouterr().err
 
 
 @pytest.mark.slow
-def test_a_test_by_an_engine_in_two_processes(eager, run, checkout, digits_weights, tmp_path):
+def test_test_with_an_engine_in_two_processes(eager, run, checkout, digits_weights, tmp_path):
     script = checkout / 'tools' / 'dist_test.sh'
     config = checkout / 'configs' / 'wrn' / f'{MODEL}.py'
     run('bash', script, config, digits_weights, 2, '--out', 'two.pkl', '--backend', 'fused')
@@ -46,11 +46,11 @@ def test_a_test_by_an_engine_in_two_processes(eager, run, checkout, digits_weigh
     ('options', 'message'),
     [
         (['--precision', 'int8'], 'precision int8: is for an engine'),
-        (['--backend', 'fused', '--tta'], 'are for eager; leave out --backend'),
+        (['--backend', 'fused', '--tta'], 'only run eagerly; leave out --backend'),
         (['--backend', 'fused', '--precision', 'int8'], 'cannot compute in int8; openvino can'),
     ],
 )
-def test_mistakes(fails, options, message):
+def test_unsupported_options(fails, options, message):
     assert message in fails('test', MODEL, *options)
 
 

@@ -1,4 +1,4 @@
-"""``wrn export``, and what its files are good for."""
+"""``wrn export``, and the use of its files."""
 
 import importlib.util
 import json
@@ -27,13 +27,13 @@ READABLE = [name for name, kind in FORMATS.items() if isinstance(kind, ReadableF
 
 @pytest.fixture(scope='module')
 def digits():
-    """Some digits of scikit-learn's, as pictures."""
+    """Some of scikit-learn's digits, as images."""
     images = sklearn.datasets.load_digits().images[:40]
     return [Image.fromarray((image * 15.9).astype(np.uint8)) for image in images]
 
 
 @pytest.mark.parametrize('format', READABLE)
-def test_predictions_are_those_of_the_model(format, exported_digits, checkout, tmp_path, capsys):
+def test_predictions_match_the_model(format, exported_digits, checkout, tmp_path, capsys):
     def predict(*options):
         main(['predict', str(checkout / 'demo'), '--out', '-', *map(str, options)])
         return json.loads(capsys.readouterr().out)
@@ -49,10 +49,10 @@ def test_predictions_are_those_of_the_model(format, exported_digits, checkout, t
 
 
 @pytest.mark.parametrize('format', READABLE)
-def test_a_file_is_a_model_in_python(format, exported_digits, checkout, digits):
+def test_file_as_a_model_in_python(format, exported_digits, checkout, digits):
     path = exported_digits(format)
-    picture = str(checkout / 'demo/digit_7.png')
-    assert wrn.inference_model(path, picture)['pred_class'] == '7'
+    image = str(checkout / 'demo/digit_7.png')
+    assert wrn.inference_model(path, image)['pred_class'] == '7'
     model = wrn.get_model(str(path), pretrained=True)
     results = wrn.inference_model(model, digits, batch_size=7)
     expected = wrn.inference_model(DIGITS, digits, batch_size=7)
@@ -66,18 +66,18 @@ def test_a_file_is_a_model_in_python(format, exported_digits, checkout, digits):
             wrn.get_model(str(path), **options)
 
 
-def test_the_command_says_what_it_wrote(tmp_path, monkeypatch, capsys, digits_weights):
+def test_command_reports_what_it_wrote(tmp_path, monkeypatch, capsys, digits_weights):
     monkeypatch.chdir(tmp_path)
     main(['export', DIGITS, '--format', 'torchscript'])
     output = capsys.readouterr().out
     path = tmp_path / f'{DIGITS}.torchscript'
     assert f'wrote {path.name}: {path.stat().st_size / 1e6:.2f} MB' in output
     assert 'top-1 agrees in 100.00% (4 pictures)' in output
-    assert f'wrn predict PICTURE --model {path.name}' in output
+    assert f'wrn predict IMAGE --model {path.name}' in output
     main(['export', digits_weights, '--format', 'torch-export', '--out', 'x.pt2', '--softmax'])
     assert 'output: probabilities' in capsys.readouterr().out
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted([path.name, 'x.pt2'])
-    # Nothing in it tells where it was made.
+    # No file contains paths of this machine.
     for file in tmp_path.iterdir():
         assert str(wrn.config.model_index.root()).encode() not in file.read_bytes()
         assert b'site-packages' not in file.read_bytes()
@@ -85,12 +85,12 @@ def test_the_command_says_what_it_wrote(tmp_path, monkeypatch, capsys, digits_we
 
 @pytest.mark.slow
 def test_int8_and_float16_of_openvino(digits, tmp_path, capsys, exported_digits):
-    for i, picture in enumerate(digits):
-        (tmp_path / 'pictures').mkdir(exist_ok=True)
-        picture.save(tmp_path / f'pictures/{i}.png')
-    whole = exported_digits('openvino').with_suffix('.bin').stat().st_size
+    (tmp_path / 'images').mkdir()
+    for i, image in enumerate(digits):
+        image.save(tmp_path / f'images/{i}.png')
+    full_size = exported_digits('openvino').with_suffix('.bin').stat().st_size
     expected = wrn.inference_model(DIGITS, digits, batch_size=8)
-    calibration = ['--calibration', str(tmp_path / 'pictures')]
+    calibration = ['--calibration', str(tmp_path / 'images')]
     for precision, share, options in (
         ('int8', 0.26, calibration),
         ('int8', 0.26, [*calibration, '--preprocess', '--softmax']),
@@ -100,34 +100,34 @@ def test_int8_and_float16_of_openvino(digits, tmp_path, capsys, exported_digits)
         arguments = ['--format', 'openvino', '--precision', precision, '--out', str(path)]
         main(['export', DIGITS, *arguments, *options])
         size = path.with_suffix('.bin').stat().st_size
-        assert size < share * whole
+        assert size < share * full_size
         results = wrn.inference_model(path, digits, batch_size=8)
         agree = [a['pred_label'] == b['pred_label'] for a, b in zip(results, expected, strict=True)]
         assert np.mean(agree) >= 0.97
 
 
-def test_mistakes_of_the_command_line(fails, tmp_path, monkeypatch, exported_digits):
+def test_wrong_arguments(fails, tmp_path, monkeypatch, exported_digits):
     monkeypatch.chdir(tmp_path)
     (tmp_path / 'x.onnx').mkdir()
-    wrong = {
+    messages = {
         ('wide-resnet50', '--format', 'onnx'): 'no pretrained weights; the model is random; give',
         (DIGITS, '--format', 'onnx', '--out', 'x.pt2'): 'onnx is written as .onnx',
         (DIGITS, '--format', 'onnx', '--out', 'x.onnx'): 'is a folder',
         (DIGITS, '--format', 'onnx', '--out', 'none/y.onnx'): 'the folder does not exist',
         (DIGITS, '--format', 'onnx', '--precision', 'int8'): 'is for --format openvino',
-        (DIGITS, '--format', 'onnx', '--calibration', 'x'): 'is for --precision int8',
+        (DIGITS, '--format', 'onnx', '--calibration', 'x'): 'is only for --precision int8',
         (DIGITS, '--format', 'openvino', '--precision', 'int8'): 'with --calibration FOLDER',
         (exported_digits('onnx'), '--format', 'onnx'): 'runs in an engine',
         (exported_digits('torchscript'), '--format', 'onnx'): "are for torch's own loader",
         ('none', '--format', 'onnx'): "unknown model 'none'",
     }
-    for arguments, reason in wrong.items():
-        assert reason in fails('export', *arguments)
+    for arguments, message in messages.items():
+        assert message in fails('export', *arguments)
     assert [path.name for path in tmp_path.iterdir()] == ['x.onnx']
 
 
 @pytest.mark.parametrize('format', FORMATS)
-def test_a_file_that_differs_is_not_kept(format, tmp_path, monkeypatch):
+def test_file_with_wrong_outputs_is_not_kept(format, tmp_path, monkeypatch):
     network = wrn.get_model(DIGITS, True)
     kind = type(FORMATS[format])
     path = tmp_path / f'x{kind.suffix}'
@@ -135,11 +135,11 @@ def test_a_file_that_differs_is_not_kept(format, tmp_path, monkeypatch):
     path.with_suffix('.bin').write_text('weights')
     write = kind.write
 
-    def write_another(self, content, path):
+    def write_wrong(self, content, path):
         content.network.network.classifier.head.fc.bias.data[3] += 9
         write(self, content, path)
 
-    monkeypatch.setattr(kind, 'write', write_another)
+    monkeypatch.setattr(kind, 'write', write_wrong)
     with pytest.raises(wrn.zoo.factory.WrnError, match=f'--format {format}.*differs from eager by'):
         export(network, 'x', format, path)
     assert path.read_text() == 'good'
@@ -147,7 +147,7 @@ def test_a_file_that_differs_is_not_kept(format, tmp_path, monkeypatch):
     assert len([*tmp_path.iterdir()]) == 2
 
 
-def test_a_good_file_survives_a_full_disk(tmp_path, monkeypatch):
+def test_full_disk_keeps_the_old_file(tmp_path, monkeypatch):
     network = wrn.get_model(DIGITS, True)
     path = tmp_path / 'x.torchscript'
     path.write_text('good')
@@ -164,7 +164,7 @@ def test_a_good_file_survives_a_full_disk(tmp_path, monkeypatch):
     assert len([*tmp_path.iterdir()]) == 1
 
 
-def test_a_missing_runtime_is_named(exported_digits, fails, checkout, monkeypatch, tmp_path):
+def test_missing_runtime_is_named(exported_digits, fails, checkout, monkeypatch, tmp_path):
     paths = {'onnxruntime': exported_digits('onnx'), 'openvino': exported_digits('openvino')}
     find_spec = importlib.util.find_spec
     monkeypatch.setattr(
@@ -186,10 +186,10 @@ def examples(checkout):
 
 
 @pytest.mark.parametrize('format', FORMATS)
-def test_examples_run_with_nothing_but_the_runtime(format, exported_digits, checkout, tmp_path):
+def test_examples_run_with_the_runtime_only(format, exported_digits, checkout, tmp_path):
     (code,) = (code for code in examples(checkout) if f'digits{FORMATS[format].suffix}' in code)
     blocked = BLOCKED if 'torch' in format else (*BLOCKED, 'torch')
-    inside = format == 'openvino'  # as the document says
+    inside = format == 'openvino'  # as in the document
     for file in exported_digits(format, preprocess=inside, softmax=inside).parent.iterdir():
         (tmp_path / file.name).symlink_to(file)
     (tmp_path / 'demo').symlink_to(checkout / 'demo')
@@ -200,13 +200,13 @@ def test_examples_run_with_nothing_but_the_runtime(format, exported_digits, chec
     assert result.stdout.split()[0] == '7'
 
 
-def test_pictures_of_imagenet_are_prepared_as_the_document_says(checkout, photographs):
+def test_documented_imagenet_preprocessing(checkout, photographs):
     text = (checkout / 'docs/export.md').read_text()
     (code,) = re.findall(r'^```py\n(.*?)^```', text, re.DOTALL | re.MULTILINE)
     namespace = {'Image': Image}
     exec(code, namespace)
     config = wrn.config.config_file.read_config('configs/wrn/wide-resnet50_8xb32_in1k.py')
     for path in photographs:
-        prepared = namespace['prepare'](Image.open(path).convert('RGB'), 256, 224)
+        prepared = namespace['preprocess'](Image.open(path).convert('RGB'), 256, 224)
         expected = Preprocessing(config)(np.asarray(Image.open(path).convert('RGB'))[..., ::-1])
         np.testing.assert_array_equal(np.asarray(prepared)[..., ::-1], expected)

@@ -177,16 +177,16 @@ def test_other_classes_give_a_new_head(randomise, tmp_path):
 def test_a_network_without_weights_of_its_own_classifies(photograph):
     model = wrn.get_model('wide-resnet50', head=dict(num_classes=3))
     assert wrn.inference_model(model, photograph)['pred_scores'].shape == (3,)
-    with pytest.warns(UserWarning, match='there are no pretrained weights'):
+    with pytest.warns(UserWarning, match='no pretrained weights; the model is random'):
         wrn.get_model('wide-resnet50', pretrained=True)
 
 
 @pytest.mark.parametrize('name', ['wrn://none', 'wrn://wide-resnet50'])
-def test_no_such_weights(name, tmp_path):
+def test_no_such_weights(name):
     with pytest.raises(CheckpointError, match='no weights of this name'):
         CheckpointLoader.load_checkpoint(name, logger='silent')
     with pytest.raises(WrnError, match='no weights of this name'):
-        convert_file(name, folder=tmp_path)
+        convert_file(name)
 
 
 JOB = """

@@ -1,4 +1,4 @@
-"""Each engine computes what the network does, for every network of the package."""
+"""Each engine computes the same as the network, for every network of the package."""
 
 import importlib.util
 
@@ -23,8 +23,8 @@ MODULES = {
     'openvino': ('openvino',),
     'ncnn': ('onnxscript', 'ncnn', 'pnnx'),
 }
-# Of the models in the table, those with other weights alone are the same networks. Options that
-# change the arithmetic come with weights of other formats (docs/weights.md).
+# The other models of the index have the same networks with other weights. The options that change
+# the arithmetic come with weights in other formats (docs/weights.md).
 NETWORKS = {
     DIGITS: {},
     'wide-resnet50_3rdparty_8xb32_in1k': {},
@@ -48,7 +48,7 @@ INSTALLED = [
 ENGINES = ['fused', *INSTALLED]
 
 
-def need(*engines):
+def require(*engines):
     for engine in engines:
         for module in MODULES.get(engine, ()):
             pytest.importorskip(module)
@@ -68,9 +68,9 @@ def network(randomise):
 
 
 def check(engine, model, size, batch_sizes=(1, 3)):
-    """Compare outputs at several batch sizes, to a share of the largest: rounding in other orders."""
-    for number in batch_sizes:
-        inputs = torch.randn(number, 3, *size)
+    """Compare outputs at several batch sizes, up to the rounding of sums in another order."""
+    for batch_size in batch_sizes:
+        inputs = torch.randn(batch_size, 3, *size)
         expected = model(inputs, mode='tensor')
         expected = expected if isinstance(expected, tuple) else (expected,)
         outputs = engine(inputs)
@@ -83,11 +83,11 @@ def check(engine, model, size, batch_sizes=(1, 3)):
 @pytest.mark.parametrize(
     'name', [*NETWORKS, *(pytest.param(name, marks=pytest.mark.slow) for name in LARGE)]
 )
-def test_engines(name, network):
+def test_outputs(name, network):
     model, size = network(name), (37, 51) if 'in1k' in name else (19, 32)
-    source = NetworkGraph(model, torch.randn(2, 3, *size))  # of which each takes what it needs
+    graph = NetworkGraph(model, torch.randn(2, 3, *size))
     for engine in ENGINES:
-        check(build._ENGINES[engine](source), model, size)
+        check(build._ENGINES[engine](graph), model, size)
 
 
 @pytest.mark.parametrize('name', ENGINES)
@@ -96,33 +96,34 @@ def test_several_threads(name, network):
     threads = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        for number in (1, 3):
-            engine = build._ENGINES[name](NetworkGraph(model, torch.randn(number, 3, 16, 16)))
+        for batch_size in (1, 3):
+            graph = NetworkGraph(model, torch.randn(batch_size, 3, 16, 16))
+            engine = build._ENGINES[name](graph)
             check(engine, model, (16, 16))
     finally:
         torch.set_num_threads(threads)
 
 
 @pytest.mark.slow
-def test_the_compiled_engine(network):
-    """Nothing is compiled for parts of batches, which are filled up, or for other tensors."""
+def test_compiled_engine_does_not_recompile(network):
+    """Incomplete batches are padded, and the kind of tensor does not matter."""
     model = network(DIGITS)
     engine = build_engine(model, torch.randn(4, 3, 16, 16), 'compile').engine
     torch._dynamo.utils.counters.clear()
     check(engine, model, (16, 16), batch_sizes=(1, 3, 4, 9))
-    for order in (torch.contiguous_format, torch.channels_last):
+    for memory_format in (torch.contiguous_format, torch.channels_last):
         with torch.inference_mode():
-            engine.run(torch.randn(4, 3, 16, 16).contiguous(memory_format=order))
-        engine.run(torch.randn(4, 3, 16, 16).contiguous(memory_format=order))
+            engine.run(torch.randn(4, 3, 16, 16).contiguous(memory_format=memory_format))
+        engine.run(torch.randn(4, 3, 16, 16).contiguous(memory_format=memory_format))
     assert not torch._dynamo.utils.counters['stats']
 
 
 @pytest.mark.parametrize('neck', [None, dict(type='GlobalAveragePooling')])
 def test_features(network, neck):
     model = network(DIGITS, head=None, neck=neck, backbone=dict(out_indices=(0, 1, 2)))
-    source = NetworkGraph(model, torch.randn(2, 3, 16, 24))
+    graph = NetworkGraph(model, torch.randn(2, 3, 16, 24))
     for name in ENGINES:
-        engine = build._ENGINES[name](source)
+        engine = build._ENGINES[name](graph)
         check(engine, model, (16, 24))
         deployed = DeployedClassifier(engine, model.data_preprocessor, None)
         assert len(deployed.extract_feat(torch.randn(1, 3, 16, 24))) == 3
@@ -132,7 +133,7 @@ def test_features(network, neck):
 
 @pytest.mark.parametrize('engine', ['fused', 'openvino'])
 def test_bfloat16(network, engine):
-    need(engine)
+    require(engine)
     model = network('wide-resnet28-2_8xb16_cifar10')
     example = torch.randn(4, 3, 32, 32)
     if not computes_natively(example.device, torch.bfloat16):
@@ -143,10 +144,10 @@ def test_bfloat16(network, engine):
     expected = model(example, mode='tensor')
     (outputs,) = built.engine(example)
     difference = ((outputs - expected).abs().max() / expected.abs().max()).item()
-    assert 1e-4 < difference < 5e-2  # rounded indeed, and to 8 bits
+    assert 1e-4 < difference < 5e-2  # it did round, to 8 bits
 
 
-def test_folding_changes_no_more_than_rounding(network):
+def test_folding_keeps_outputs_and_weights(network):
     for name in NETWORKS:
         model = network(name)
         before = {key: value.clone() for key, value in model.state_dict().items()}
@@ -164,7 +165,7 @@ def test_folding_changes_no_more_than_rounding(network):
 
 @pytest.fixture(scope='module')
 def held_out():
-    """The digits that the embedded model was not trained on, and their labels."""
+    """The test images of the digits dataset, and their labels."""
     samples = wrn.Digits(split='test').load_data_list()
     return [s['img'] for s in samples], np.array([s['gt_label'] for s in samples])
 
@@ -172,35 +173,35 @@ def held_out():
 @pytest.mark.slow
 def test_int8(held_out):
     pytest.importorskip('nncf')
-    pictures, labels = held_out
+    images, labels = held_out
     training = [sample['img'] for sample in wrn.Digits(split='train').load_data_list()[:400]]
     options = dict(backend='openvino', precision='int8', calibration=training)
     model = wrn.get_model(DIGITS, True, **options)
     predicted = [
-        np.array([r['pred_label'] for r in wrn.inference_model(m, pictures, batch_size=64)])
+        np.array([r['pred_label'] for r in wrn.inference_model(m, images, batch_size=64)])
         for m in (wrn.get_model(DIGITS, True), model)
     ]
     assert (predicted[0] == predicted[1]).mean() >= 0.99
     accuracies = [(labels == p).mean() for p in predicted]
     assert accuracies[1] >= accuracies[0] - 0.003
     scores = [
-        wrn.inference_model(m, pictures[0])['pred_scores']
+        wrn.inference_model(m, images[0])['pred_scores']
         for m in (wrn.get_model(DIGITS, True), model)
     ]
-    assert abs(scores[0] - scores[1]).max() > 1e-5  # it is quantised indeed
+    assert abs(scores[0] - scores[1]).max() > 1e-5  # it is quantized
 
 
-def test_int8_needs_pictures(tmp_path):
+def test_int8_needs_calibration_images(tmp_path):
     pytest.importorskip('nncf')
     with pytest.raises(WrnError, match=r'needs pictures to calibrate with.*--calibration'):
         wrn.get_model(DIGITS, True, backend='openvino', precision='int8')
     (tmp_path / 'x.png').write_bytes(b'damaged')
-    with pytest.raises(WrnError, match='to calibrate with cannot be read'):
+    with pytest.raises(WrnError, match='calibration images: none of them can be read'):
         wrn.get_model(DIGITS, True, backend='openvino', precision='int8', calibration=tmp_path)
 
 
-def test_auto_takes_the_fastest(caplog, monkeypatch):
-    need(*MODULES)
+def test_auto_chooses_the_fastest(caplog, monkeypatch):
+    require(*MODULES)
     rates = dict(ncnn=1.0, openvino=3.0, onnxruntime=2.0)
     monkeypatch.setattr(build, '_time', lambda engine, _: 1 / rates[engine.name])
     with caplog.at_level('INFO', 'wrn'):
@@ -214,27 +215,27 @@ def test_auto_takes_the_fastest(caplog, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ('present', 'chosen'),
+    ('installed', 'chosen'),
     [(('openvino',), 'openvino'), ((), 'compile'), (None, 'fused')],
 )
-def test_auto_takes_what_there_is(monkeypatch, present, chosen):
+def test_auto_chooses_among_what_is_installed(monkeypatch, installed, chosen):
     find_spec = importlib.util.find_spec
     packages = {module for modules in MODULES.values() for module in modules} | {'onnx'}
     monkeypatch.setattr(
         importlib.util,
         'find_spec',
-        lambda name: find_spec(name) if name not in packages - {*(present or ())} else None,
+        lambda name: find_spec(name) if name not in packages - {*(installed or ())} else None,
     )
-    if present is None:
+    if installed is None:
         monkeypatch.setattr('shutil.which', lambda name: None)  # no compiler either
-    elif 'openvino' in present:
-        need('openvino')
+    elif 'openvino' in installed:
+        require('openvino')
     groups = build._find_candidates('float32', torch.device('cpu'))
     assert next(filter(None, groups)) == [chosen]
 
 
 @pytest.mark.parametrize('engine', MODULES)
-def test_what_is_not_installed_is_named_with_its_cure(monkeypatch, engine, fails):
+def test_missing_package_is_named_with_the_command_to_install_it(monkeypatch, engine, fails):
     missing = MODULES[engine][-1]
     monkeypatch.setattr(
         importlib.util, 'find_spec', lambda name: None if name == missing else object()
@@ -254,12 +255,12 @@ def test_what_is_not_installed_is_named_with_its_cure(monkeypatch, engine, fails
         (['--backend', 'fused', '--precision', 'float16'], 'would gain nothing'),
     ],
 )
-def test_mistakes(fails, options, message):
+def test_unsupported_options(fails, options, message):
     assert message in fails('predict', 'x.png', *options)
 
 
-def test_an_engine_that_computes_something_else_is_refused(network, monkeypatch):
-    need('ncnn')
+def test_engine_with_wrong_outputs_is_refused(network, monkeypatch):
+    require('ncnn')
     model = network(DIGITS)
     run = NcnnEngine.run
 
@@ -275,37 +276,37 @@ def test_an_engine_that_computes_something_else_is_refused(network, monkeypatch)
         build_engine(model, torch.randn(1, 3, 16, 16), 'ncnn')
 
 
-def test_pictures_of_another_size(network):
+def test_images_of_another_size(network):
     model = network(DIGITS)
     for name in ENGINES:
         engine = build_engine(model, torch.randn(2, 3, 16, 16), name).engine
-        if name == 'fused':  # which takes any
+        if name == 'fused':  # takes any size
             check(engine, model, (19, 16))
             continue
         with pytest.raises(EngineError, match=r'of 16x16 pixels .*, not 19x16'):
             engine(torch.randn(1, 3, 19, 16))
 
 
-def test_the_best_class_must_be_the_same():
+def test_top1_must_agree():
     scores = torch.tensor([[1.0, 0.0], [1.0, 1.0 + 1e-6], [0.0, 1.0]])
     swapped = torch.tensor([[1.0, 0.0], [1.0, 1.0 - 1e-6], [1.0, 0.0]])
     difference = verify.compare(lambda _: (swapped,), lambda _: (scores,), scores)
-    assert difference.agreement == pytest.approx(2 / 3)  # the second is undecided
+    assert difference.agreement == pytest.approx(2 / 3)  # the second is a tie
     with pytest.raises(EngineError, match=r'top-1 agrees in 66\.67%'):
         verify.check(difference, 'x', 'float32', tolerance=2)
 
 
-@pytest.mark.parametrize('pictures', [1, 99, 100, 300])
-def test_int8_may_miss_one_percent(pictures):
-    allowed = pictures // 100
-    verify.check(verify.Difference(0.1, 1 - allowed / pictures, pictures), 'x', 'int8', 1)
-    more = verify.Difference(0.1, 1 - (allowed + 1) / pictures, pictures)
+@pytest.mark.parametrize('images', [1, 99, 100, 300])
+def test_int8_may_differ_in_one_percent_of_images(images):
+    allowed = images // 100
+    verify.check(verify.Difference(0.1, 1 - allowed / images, images), 'x', 'int8', 1)
+    more = verify.Difference(0.1, 1 - (allowed + 1) / images, images)
     with pytest.raises(EngineError, match='calibrate with other pictures'):
         verify.check(more, 'x', 'int8', 1)
 
 
-def test_auto_goes_on_if_one_does_not_work(monkeypatch, caplog):
-    need('openvino', 'ncnn')
+def test_auto_skips_engines_that_fail(monkeypatch, caplog):
+    require('openvino', 'ncnn')
     broken = RuntimeError('no such instruction')
     monkeypatch.setattr(NcnnEngine, '__init__', lambda self, *_: (_ for _ in ()).throw(broken))
     with caplog.at_level('INFO', 'wrn'):
@@ -313,29 +314,29 @@ def test_auto_goes_on_if_one_does_not_work(monkeypatch, caplog):
     assert model.engine.name != 'ncnn'
     assert 'left out: backend ncnn: does not take the network (no such instruction)' in caplog.text
     monkeypatch.setattr(build, '_CANDIDATES', dict(cpu=('ncnn',)))
-    monkeypatch.setattr('shutil.which', lambda name: None)  # nor is there a compiler
+    monkeypatch.setattr('shutil.which', lambda name: None)  # no compiler either
     assert wrn.get_model(DIGITS, True, backend='auto').engine.name == 'fused'
     with pytest.raises(EngineError, match='does not take the network'):
         wrn.get_model(DIGITS, True, backend='ncnn')
 
 
-def test_other_heads_stay_eager():
+def test_multi_label_heads_cannot_be_deployed():
     model = wrn.get_model(
         DIGITS,
         head=dict(type='MultiLabelLinearClsHead', _delete_=True, num_classes=10, in_channels=128),
     )
-    for use in (
+    for attempt in (
         lambda: deploy(model, 'fused'),
         lambda: export(model, 'x', 'torch-export', 'x.pt2'),
     ):
         with pytest.raises(WrnError, match='MultiLabelLinearClsHead: predicts more than one class'):
-            use()
+            attempt()
     deployed = wrn.get_model(DIGITS, True, backend='fused')
     with pytest.raises(WrnError, match='runs in an engine already'):
         deploy(deployed, 'fused')
 
 
-def test_a_deployed_classifier_stands_where_another_does(checkout):
+def test_deployed_classifier_in_a_predictor(checkout):
     model = wrn.get_model(DIGITS, True, backend='fused', batch_size=2)
     results = Predictor(model)([checkout / 'demo' / f'digit_{i}.png' for i in (3, 7)], batch_size=2)
     assert [r['pred_class'] for r in results] == ['3', '7']
@@ -346,14 +347,14 @@ def test_a_deployed_classifier_stands_where_another_does(checkout):
 
 
 def test_exporters_print_nothing(network, capfd):
-    need(*ENGINES)
+    require(*ENGINES)
     model = network(DIGITS)
     for engine in ENGINES:
         build_engine(model, torch.randn(2, 3, 16, 16), engine)
     assert capfd.readouterr() == ('', '')
 
 
-def test_no_engine_is_imported_before_it_is_used(run):
+def test_engines_are_imported_lazily(run):
     packages = sorted({m for modules in MODULES.values() for m in modules} | {'onnx', 'nncf'})
     code = f'import sys, wrn; print([m for m in {packages} if m in sys.modules])'
     assert run('python', '-c', code).stdout.splitlines()[-1] == '[]'

@@ -1,4 +1,4 @@
-"""Exported files compute what the network does, of the pictures that its config prepares."""
+"""Exported files compute the same as the network, and preprocess images as its config does."""
 
 import warnings
 
@@ -6,7 +6,8 @@ import pytest
 import torch
 
 import wrn
-from wrn.config.config_file import get_test_dataset, read_config
+from wrn.config.config_file import read_config
+from wrn.config.config_parts import get_test_dataset
 from wrn.data.images import Preprocessing, collate, read_image
 from wrn.deploy.engines.graph import quiet
 from wrn.deploy.export import FORMATS, export, load_exported
@@ -15,23 +16,29 @@ from wrn.deploy.export.metadata import METADATA_FILE, describe_model, read_metad
 
 NAMES = list(wrn.config.model_index.models())
 MODULES = {'onnx': ('onnxscript', 'onnxruntime'), 'openvino': ('openvino',)}
-CONVERTED = ('onnx', 'openvino')  # which takes seconds for a deep network
-BETWEEN = ('wide-resnet22-', 'wide-resnet34-10', 'wide-resnet40-')  # of 28's and 70's blocks alone
+CONVERTED = ('onnx', 'openvino')  # converting a deep network takes seconds
+# Between 28 and 70 layers, with the same blocks as those.
+BETWEEN = ('wide-resnet22-', 'wide-resnet34-10', 'wide-resnet40-')
 QUICK = ('wide-resnet16-', 'wide-resnet18-')
 
 
 def distinct_networks():
-    """Name one model of each kind of network: others differ in how wide it is, and in its head."""
+    """Return one model name for each network, not counting differences in width and head."""
     kinds = {}
     for name in NAMES:
         backbone = read_config(wrn.config.model_index.find(name).config).model.backbone.to_dict()
-        sizes = ('widen_factor', 'drop_rate', 'drop_path_rate', 'init_cfg')  # nothing is dropped
+        sizes = (
+            'widen_factor',
+            'drop_rate',
+            'drop_path_rate',
+            'init_cfg',
+        )  # no dropping in eval mode
         kinds.setdefault(str({k: v for k, v in backbone.items() if k not in sizes}), name)
     return list(kinds.values())
 
 
 def narrow_config(name, size=None):
-    """Read the config of a model and make its network an eighth as wide, for pictures of a size."""
+    """Read a model's config; make its network an eighth as wide, and its images of a size."""
     config = read_config(wrn.config.model_index.find(name).config)
     config.model.backbone.base_channels = 8 if config.model.backbone.type == 'WideResNet' else 2
     config.model.head.in_channels //= 8
@@ -46,12 +53,12 @@ def narrow_config(name, size=None):
     return config
 
 
-def load_again(path):
-    """Make a classifier of a file, by torch's loader where the file is for that alone."""
+def load(path):
+    """Load a file as a classifier, with torch's own loader for its formats."""
     extra = {METADATA_FILE: ''}
     if path.suffix == '.torchscript':
         with warnings.catch_warnings():
-            warnings.simplefilter('ignore')  # torch calls it deprecated
+            warnings.simplefilter('ignore')  # deprecated
             network = torch.jit.load(path, _extra_files=extra)
     elif path.suffix == '.pt2':
         with quiet():
@@ -72,34 +79,34 @@ def cases():
             if format in CONVERTED and name.startswith(BETWEEN):
                 continue
             slow = not name.startswith(QUICK if format in CONVERTED else ('wide-resnet50', *QUICK))
-            # Each option with each format, and both with each network.
+            # Covers each option with each format, and both options with each network.
             options = (i % 2 == 0, (i // 2 + len(format)) % 2 == 0)
             yield pytest.param(name, format, *options, marks=[pytest.mark.slow] * slow)
 
 
 @pytest.mark.parametrize(('name', 'format', 'preprocess', 'softmax'), list(cases()))
-def test_outputs_are_those_of_the_network(
+def test_outputs_match_the_network(
     name, format, preprocess, softmax, randomise, tmp_path, monkeypatch
 ):
     for module in MODULES.get(format, ()):
         pytest.importorskip(module)
     network = randomise(wrn.get_model(narrow_config(name, (41, 35))))
     path = tmp_path / f'x{FORMATS[format].suffix}'
-    done = export(network, name, format, path, preprocess, softmax)
-    assert done.difference.maximum < 1e-5
-    again = load_again(path)
+    exported = export(network, name, format, path, preprocess, softmax)
+    assert exported.difference.maximum < 1e-5
+    loaded = load(path)
     generator = torch.Generator().manual_seed(1)
     for batch_size in (1, 2, 5):
         pixels = torch.randint(0, 256, (batch_size, 3, 41, 35), generator=generator)
         pixels = pixels.to(torch.uint8)
         outputs = []
-        for model in (network, again):
+        for model in (network, loaded):
             inputs = model.data_preprocessor(dict(inputs=pixels))['inputs']
             with torch.no_grad():
                 samples = model(inputs, mode='predict')
             outputs.append(torch.stack([sample.pred_score for sample in samples]))
         torch.testing.assert_close(outputs[1], outputs[0], rtol=1e-4, atol=1e-6)
-        assert outputs[0].max() < 0.999  # so that the comparison sees something
+        assert outputs[0].max() < 0.999  # or differences would not show
 
 
 @pytest.mark.slow
@@ -109,32 +116,31 @@ def test_whole_network(format, randomise, tmp_path):
         pytest.importorskip(module)
     network = randomise(wrn.get_model('wide-resnet50'))
     path = tmp_path / f'x{FORMATS[format].suffix}'
-    done = export(network, 'wide-resnet50', format, path)
+    exported = export(network, 'wide-resnet50', format, path)
     parameters = sum(parameter.numel() for parameter in network.parameters())
-    size = sum(part.stat().st_size for part in done.paths)
+    size = sum(part.stat().st_size for part in exported.paths)
     assert 3.99 * parameters < size < 4.1 * parameters  # norms are folded
-    assert done.difference.maximum < 1e-4
+    assert exported.difference.maximum < 1e-4
 
 
 @pytest.mark.parametrize('name', NAMES)
-def test_pictures_are_prepared_as_the_config_says(name, photographs):
-    """What a file says of itself makes the same inputs of a picture as the model's config."""
+def test_metadata_preprocesses_like_the_config(name, photographs):
+    """The metadata of a file makes the same inputs of an image as the model's config."""
     config = narrow_config(name)
     config.model.backbone.depth = 18 if config.model.backbone.type == 'WideResNet' else 16
-    network = wrn.get_model(config)  # whose head does not fit, nor is it asked for anything
-    picture = read_image(photographs[0])
+    network = wrn.get_model(config)  # its head does not match, but is not run
+    image = read_image(photographs[0])
     expected = network.data_preprocessor(
-        dict(inputs=collate([Preprocessing(network._config)(picture)]))
+        dict(inputs=collate([Preprocessing(network._config)(image)]))
     )['inputs']
     for preprocess in (False, True):
         written = describe_model(network, name, preprocess, False, 'float32')
         read = read_metadata(written.to_json(), name)
         assert read == written
-        again = read.to_config(name)
-        pixels = collate([Preprocessing(again)(picture)])
-        inputs = wrn.zoo.factory.MODELS.build(again.data_preprocessor)(dict(inputs=pixels))[
-            'inputs'
-        ]
+        config = read.to_config(name)
+        pixels = collate([Preprocessing(config)(image)])
+        preprocessor = wrn.zoo.factory.MODELS.build(config.data_preprocessor)
+        inputs = preprocessor(dict(inputs=pixels))['inputs']
         assert [*inputs.shape[2:]] == read.size
         if preprocess:
             mean, std = (torch.tensor(x).view(3, 1, 1) for x in (read.mean, read.std))
@@ -142,20 +148,20 @@ def test_pictures_are_prepared_as_the_config_says(name, photographs):
         torch.testing.assert_close(inputs, expected, rtol=0, atol=0)
 
 
-def test_networks_that_take_blue_green_red(randomise, tmp_path):
-    """A config that loads blue, green, red, and turns nothing around."""
+def test_networks_that_take_bgr(randomise, tmp_path):
+    """Export a network whose config loads BGR images and does not convert them."""
     config = narrow_config('wide-resnet18-1_8xb32_in1k', (33, 33))
     config.data_preprocessor.update(to_rgb=False, mean=[1.0, 20.0, 100.0], std=[50.0, 60.0, 70.0])
     network = randomise(wrn.get_model(config))
     pixels = torch.randint(0, 256, (2, 33, 33, 3), dtype=torch.uint8)
-    blue_first = pixels.flip(-1).permute(0, 3, 1, 2)
+    bgr = pixels.flip(-1).permute(0, 3, 1, 2)
     with torch.no_grad():
-        expected = network(network.data_preprocessor(dict(inputs=blue_first))['inputs'])
+        expected = network(network.data_preprocessor(dict(inputs=bgr))['inputs'])
     path = tmp_path / 'x.torchscript'
     plain = export(network, 'x', 'torchscript', path).metadata
     assert (plain.channel_order, plain.mean) == ('BGR', [1.0, 20.0, 100.0])
     inside = export(network, 'x', 'torchscript', path, preprocess=True).metadata
     assert (inside.channel_order, inside.mean) == ('RGB', [100.0, 20.0, 1.0])
-    again = load_again(path)
-    outputs = again(again.data_preprocessor(dict(inputs=blue_first))['inputs'])
+    loaded = load(path)
+    outputs = loaded(loaded.data_preprocessor(dict(inputs=bgr))['inputs'])
     torch.testing.assert_close(outputs, expected, rtol=1e-4, atol=1e-5)

@@ -1,4 +1,4 @@
-"""Every engine gives the features that the network itself gives."""
+"""Each engine computes the same features as the network."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from wrn.deploy.engines import EngineError
 from wrn.utils.errors import WrnError
 
 DIGITS = 'wide-resnet16-2_1xb64_digits'
-# Runtimes sum in other orders, which changes some of the last of float32's 24 bits.
+# Runtimes add in different orders, which changes the last of float32's 24 bits.
 TOLERANCE = 2e-5
 
 engines = pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def require(backend):
 
 @pytest.fixture
 def imagenet(tmp_path, randomise):
-    """The name and the keywords of a narrow wide-resnet50 with random weights."""
+    """The arguments of get_model for a narrow wide-resnet50 with random weights."""
     kwargs = dict(backbone=dict(base_channels=8), head=None, neck=None)
     network = randomise(wrn.get_model('wide-resnet50', **kwargs))
     torch.save(network.state_dict(), tmp_path / 'random.pth')
@@ -50,7 +50,7 @@ def assert_close(ours, expected):
 
 
 @engines
-def test_extract_feat_gives_the_maps(imagenet, backend):
+def test_extract_feat(imagenet, backend):
     require(backend)
     imagenet['backbone']['out_indices'] = (1, 2)
     eager = wrn.get_model(**imagenet)
@@ -73,9 +73,11 @@ def test_extract_features(checkout, backend, pool):
     assert_close(ours.values(), expected.values())
 
 
-def test_what_has_no_stages(checkout):
+def test_features_need_an_eager_model_or_a_known_backend(checkout):
     fused = wrn.get_model(DIGITS, True, backend='fused')
-    with pytest.raises(WrnError, match=r'^DeployedClassifier: has no stages .* not in an engine'):
+    with pytest.raises(
+        WrnError, match=r'^DeployedClassifier: has no stages .* not run in an engine'
+    ):
         wrn.extract_features(fused, checkout / 'demo')
     with pytest.raises(EngineError, match='backend magic: there is none'):
         wrn.extract_features(DIGITS, checkout / 'demo', backend='magic')

@@ -8,7 +8,7 @@ from mmengine.registry import DefaultScope
 from mmpretrain.registry import TRANSFORMS
 from PIL import Image
 
-from wrn.config.config_file import config_errors
+from wrn.config.config_errors import config_errors
 from wrn.data import LoadRandomResizedCrop
 from wrn.utils.errors import WrnError
 
@@ -183,7 +183,7 @@ def test_unreadable_files_are_named(photograph, tmp_path, reducing_gap):
         path = tmp_path / 'x.jpg'
         path.write_bytes(bad)
         with (
-            pytest.raises(WrnError, match=r'x\.jpg: the picture cannot be read; remove or replace'),
+            pytest.raises(WrnError, match=r'x\.jpg: the image cannot be read; remove or replace'),
             config_errors('config.py'),
         ):
             transform(dict(img_path=str(path)))

@@ -5,7 +5,8 @@ from mmengine.config import Config
 
 import wrn
 from wrn.config import model_index
-from wrn.config.config_file import check_keys, parse_config, read_config
+from wrn.config.config_file import parse_config, read_config
+from wrn.config.config_parts import check_keys
 from wrn.utils.errors import WrnError
 
 BASE = model_index.root() / 'configs' / 'wrn' / 'wide-resnet16-2_1xb64_digits.py'
@@ -101,7 +102,9 @@ def test_a_config_is_parsed_as_checkpoints_hold_it(name):
     ],
 )
 def test_a_config_that_is_more_than_values_is_refused(text):
-    with pytest.raises(WrnError, match=r'^w\.pth: the config in it is no plain one'):
+    with pytest.raises(
+        WrnError, match=r'^w\.pth: the config in it contains more than plain values'
+    ):
         parse_config(text, 'w.pth')
 
 

@@ -1,4 +1,4 @@
-"""Exported files that are damaged, crafted, or none of ours end in one line, and run nothing."""
+"""Damaged, crafted and foreign files end in an error of one line, and run nothing."""
 
 import json
 import shutil
@@ -14,15 +14,15 @@ MODULES = {'onnx': ('onnxscript', 'onnxruntime'), 'openvino': ('openvino',)}
 
 @pytest.fixture
 def copy(exported_digits, tmp_path):
-    """Copy an exported file, to be damaged."""
+    """Copy an exported file, so that a test can damage it."""
 
     def copy(format, **options):
         for module in MODULES.get(format, ()):
             pytest.importorskip(module)
-        source = exported_digits(format, **options)
-        for file in source.parent.glob(f'{source.stem}.*'):
+        path = exported_digits(format, **options)
+        for file in path.parent.glob(f'{path.stem}.*'):
             shutil.copy(file, tmp_path)
-        return tmp_path / source.name
+        return tmp_path / path.name
 
     return copy
 
@@ -37,7 +37,7 @@ def refusal(path):
 
 
 def rewrite_metadata(path, change):
-    """Change what a file says of itself."""
+    """Change the metadata of a file."""
 
     def rewritten(text):
         values = json.loads(text)
@@ -74,7 +74,7 @@ def test_damaged_files(format, copy):
 
 
 @pytest.mark.parametrize('format', MODULES)
-def test_a_flipped_bit(format, copy):
+def test_flipped_bit(format, copy):
     path = copy(format)
     weights = path.with_suffix('.bin') if format == 'openvino' else path
     content = bytearray(weights.read_bytes())
@@ -93,12 +93,12 @@ def test_wrong_metadata(format, copy):
     def other_size(values):
         values['size'] = [8, 1 << 20]
 
-    def code(values):
+    def unknown_step(values):
         values['format'] = 1
         values['size'] = [16, 16]
         values['pipeline'] = [dict(type='os.system', command='echo')]
 
-    def classes(values):
+    def other_classes(values):
         values['pipeline'] = [dict(type='PackInputs')]
         values['num_classes'] = 3
         values['classes'] = None
@@ -107,15 +107,15 @@ def test_wrong_metadata(format, copy):
     assert 'format 2' in refusal(path)
     rewrite_metadata(path, lambda values: values.update(format=1) or other_size(values))
     assert 'wrong at size' in refusal(path)
-    rewrite_metadata(path, code)
+    rewrite_metadata(path, unknown_step)
     assert 'os.system' in refusal(path)
-    rewrite_metadata(path, classes)
+    rewrite_metadata(path, other_classes)
     assert 'is not the network that its metadata says' in refusal(path)
 
 
 @pytest.mark.parametrize('format', ['torchscript', 'torch-export'])
-def test_files_for_torch_are_no_models(format, copy):
-    """Nothing of them is loaded: torch's loaders run what such a file says."""
+def test_torch_formats_are_not_loaded(format, copy):
+    """torch's loaders run code from such a file, so it is refused unread."""
     path = copy(format)
     path.write_bytes(b'whatever it holds')
     assert f"{format} files are for torch's own loader" in refusal(path)
@@ -139,7 +139,7 @@ def test_onnx_without_metadata_or_of_another_version(copy):
         assert reason in refusal(path)
 
 
-def test_onnx_does_not_read_other_files(copy):
+def test_onnx_with_external_weights(copy):
     onnx = pytest.importorskip('onnx')
     path = copy('onnx')
     model = onnx.load(path)
@@ -150,7 +150,7 @@ def test_onnx_does_not_read_other_files(copy):
     assert 'weights in other files' in refusal(path)
 
 
-def test_openvino_pairs(copy, tmp_path):
+def test_openvino_with_wrong_weights(copy):
     pytest.importorskip('openvino')
     path = copy('openvino')
     weights = path.with_suffix('.bin')

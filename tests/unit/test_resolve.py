@@ -65,7 +65,7 @@ def test_a_file_of_weights_says_its_network(tmp_path, digits_weights):
     torch.save(read_checkpoint(digits_weights)['state_dict'], tmp_path / 'plain.pth')
     plain = resolve(tmp_path / 'plain.pth')
     assert plain.file.weights.state_dict.keys() == resolved.file.weights.state_dict.keys()
-    with pytest.raises(WrnError, match=r'plain\.pth: does not say what network'):
+    with pytest.raises(WrnError, match=r'plain\.pth: contains no config of its network'):
         plain.get_config()
 
 

@@ -45,7 +45,7 @@ def test_files_of_the_same_name_from_two_places(server, cache):
 def test_the_hash_of_a_file_put_in_the_cache_is_checked(server, cache, digits_weights):
     cache.mkdir(parents=True)
     (cache / 'w-12345678.safetensors').write_bytes(Path(digits_weights).read_bytes())
-    with pytest.raises(CheckpointError, match='does not begin with 12345678'):
+    with pytest.raises(CheckpointError, match=r'wrong SHA-256 \(expected 12345678'):
         wrn.get_model(DIGITS, pretrained=server.url('w-12345678.safetensors'))
 
 

@@ -21,7 +21,8 @@ from wrn.checkpoints.formats.checkpoint_format import CheckpointFormat
 from wrn.checkpoints.network_options import find_difference
 from wrn.checkpoints.publish import Published, make_meta
 from wrn.checkpoints.writer import SUFFIXES
-from wrn.config.config_file import config_errors, get_dataset_meta
+from wrn.config.config_errors import config_errors
+from wrn.config.config_parts import get_dataset_meta
 from wrn.download import stem_without_hash
 from wrn.models.meta_init import MetaInit
 from wrn.utils.errors import CheckpointError, WrnError, some

@@ -9,7 +9,9 @@ from modelindex.models.Model import Model
 from wrn.checkpoints import Weights
 from wrn.checkpoints.architecture import Architecture, find_architecture
 from wrn.checkpoints.network_options import check_options, read_options
-from wrn.config.config_file import config_errors, get_dataset_type, read_config, read_own_config
+from wrn.config.config_errors import config_errors
+from wrn.config.config_file import read_config, read_own_config
+from wrn.config.config_parts import get_dataset_type
 from wrn.data.images.steps import check_steps
 from wrn.utils.errors import CheckpointError
 

@@ -9,7 +9,8 @@ from typing import Any
 from mmengine.config import Config
 
 from wrn.checkpoints import Weights, read_checkpoint, to_openmmlab, write_weights
-from wrn.config.config_file import get_test_dataset, read_own_config
+from wrn.config.config_file import read_own_config
+from wrn.config.config_parts import get_test_dataset
 
 _TIME = re.compile(r'_\d{8}_\d{6}$')  # mmengine appends it to the name of a run
 

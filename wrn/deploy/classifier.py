@@ -1,7 +1,7 @@
-"""A classifier whose network runs in an engine."""
+"""A classifier that runs in an engine."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from mmengine.config import Config
@@ -12,29 +12,30 @@ from torch import Tensor, nn
 
 from wrn.data.images import ImageLike, Preprocessing, collate, preprocess_sample
 from wrn.deploy.engines import build_engine
+from wrn.deploy.engines.engine import Forward
 from wrn.utils.errors import WrnError
 
 _logger = logging.getLogger('wrn')
 
 
 class DeployedClassifier(BaseModel):
-    """A classifier for inference alone, of which an engine computes all but the normalisation.
+    """A classifier for inference only, whose network runs in an engine.
 
-    It stands where mmpretrain's ``ImageClassifier`` does, in inferencers and in tests.
+    It can replace mmpretrain's ``ImageClassifier`` in inferencers and in tests.
 
     Args:
         engine: The engine, or another function from inputs to outputs.
-        data_preprocessor: What makes inputs of prepared pictures.
-        num_classes: The number of classes; None if it computes features.
+        data_preprocessor: The module that normalises images.
+        num_classes: The number of classes; None if the engine computes features.
         softmax: Whether the engine computes probabilities, not scores. Defaults to False.
 
     Attributes:
-        own_threads: As of :class:`wrn.deploy.engines.engine.Engine`.
+        own_threads: See :class:`wrn.deploy.engines.engine.Engine`.
     """
 
     def __init__(
         self,
-        engine: Callable[[Tensor], tuple[Tensor, ...]],
+        engine: Forward,
         data_preprocessor: nn.Module,
         num_classes: int | None,
         softmax: bool = False,
@@ -47,21 +48,21 @@ class DeployedClassifier(BaseModel):
 
     @property
     def with_head(self) -> bool:
-        """Whether it computes scores, and not features."""
+        """Whether the engine computes scores, not features."""
         return self.num_classes is not None
 
     def extract_feat(self, inputs: Tensor) -> tuple[Tensor, ...]:
         """Compute features.
 
         Args:
-            inputs: Normalised pictures, ``(N, C, H, W)``.
+            inputs: Normalised images, ``(N, C, H, W)``.
 
         Returns:
-            The features of each of the ``out_indices``: ``(N, C_i)``, or ``(N, C_i, H_i, W_i)`` if
-            there is no neck either.
+            The features of each of the ``out_indices``: ``(N, C_i)``, or ``(N, C_i, H_i, W_i)``
+            without a neck.
 
         Raises:
-            WrnError: If the engine has a head.
+            WrnError: If the engine computes scores.
         """
         if self.with_head:
             raise WrnError(
@@ -74,16 +75,18 @@ class DeployedClassifier(BaseModel):
         """Run the network.
 
         Args:
-            inputs: Normalised pictures, ``(N, C, H, W)``.
-            data_samples: What is known of the pictures, a ``DataSample`` each. Defaults to None.
+            inputs: Normalised images, ``(N, C, H, W)``.
+            data_samples: A ``DataSample`` for each image, to add the predictions to. Defaults to
+                None: new ones.
             mode: ``'tensor'`` or ``'predict'``. Defaults to ``'tensor'``.
 
         Returns:
-            The scores ``(N, num_classes)`` or the features for ``'tensor'``, and a ``DataSample``
-            of each picture for ``'predict'``.
+            For ``'tensor'``, the scores ``(N, num_classes)`` or the features. For ``'predict'``, a
+            ``DataSample`` for each image.
 
         Raises:
-            WrnError: For another mode, as of training, or a prediction without a head.
+            WrnError: If the mode is another one, such as ``'loss'``, or is ``'predict'`` without a
+                head.
         """
         if mode == 'tensor':
             outputs = self.engine(inputs)
@@ -101,7 +104,7 @@ class DeployedClassifier(BaseModel):
 
 
 def get_num_classes(network: BaseModel) -> int | None:
-    """Return the number of classes of a model, if it is known."""
+    """Return the number of classes of a model; None without a head."""
     if isinstance(network, DeployedClassifier):
         return network.num_classes
     return getattr(getattr(network, 'head', None), 'num_classes', None)
@@ -111,7 +114,7 @@ def get_own_config(network: BaseModel) -> Config:
     """Return the config that a model was built from.
 
     Raises:
-        WrnError: If the model does not know it.
+        WrnError: If the model does not have it.
     """
     if not hasattr(network, '_config'):
         raise WrnError(
@@ -122,14 +125,14 @@ def get_own_config(network: BaseModel) -> Config:
 
 
 def check_head(network: BaseModel) -> None:
-    """Check that a classifier can do without its head's own code.
+    """Check that an engine can replace the head: that predictions are the softmax of scores.
 
     Args:
         network: The classifier.
 
     Raises:
-        WrnError: If it is in an engine already, or its head makes something else of scores than
-            probabilities of classes that exclude each other.
+        WrnError: If the classifier already runs in an engine, or its head predicts several classes
+            per image.
     """
     if isinstance(network, DeployedClassifier):
         raise WrnError('the model runs in an engine already; take the one that it was made of')
@@ -147,44 +150,44 @@ def deploy(
     batch_size: int = 1,
     calibration: ImageLike | Sequence[ImageLike] | None = None,
 ) -> BaseModel:
-    """Let an engine run a classifier.
+    """Run a classifier in an engine.
 
-    Which engine it is, and what sets it apart from eager, is logged as ``wrn`` at level ``INFO``.
+    The engine and its difference from eager are logged to ``wrn`` at level ``INFO``.
 
     Args:
-        network: The classifier, in eval mode; it must know its config, as those of
+        network: The classifier, in eval mode. It must have its config, as models from
             :func:`wrn.get_model` do.
         backend: One of :data:`wrn.deploy.engines.BACKENDS`; ``'eager'`` returns the network itself.
         precision: One of :data:`wrn.deploy.engines.PRECISIONS`. Defaults to ``'float32'``.
-        batch_size: How many pictures it is to take at a time. Defaults to 1.
-        calibration: Pictures to calibrate ``'int8'`` with. Defaults to None.
+        batch_size: The batch size that the engine is tuned for. Defaults to 1.
+        calibration: Images for calibrating ``'int8'``. Defaults to None.
 
     Returns:
-        The classifier whose network runs in the engine.
+        The classifier that runs in the engine.
 
     Raises:
-        WrnError: If the engine cannot be had, or the pictures cannot be read.
+        WrnError: If the engine is unavailable, or no calibration image can be read.
     """
     if backend == 'eager':
         if precision != 'float32':
             raise WrnError(f'precision {precision}: is for an engine; name one with backend')
         return network
     check_head(network)
-    preparation = Preprocessing(get_own_config(network))
-    normalize = network.data_preprocessor
+    preprocessing = Preprocessing(get_own_config(network))
+    data_preprocessor = network.data_preprocessor
 
-    def make_inputs(pictures: Tensor) -> Tensor:
-        return normalize(dict(inputs=pictures))['inputs']
+    def normalize(images: Tensor) -> Tensor:
+        return data_preprocessor(dict(inputs=images))['inputs']
 
     inputs = None
     if calibration is not None and precision == 'int8':
-        inputs = make_inputs(collate(preprocess_sample(calibration, preparation)))
-    example = make_inputs(preparation.example(batch_size))
+        inputs = normalize(collate(preprocess_sample(calibration, preprocessing)))
+    example = normalize(preprocessing.example(batch_size))
     built = build_engine(network, example, backend, precision, inputs)
     rates = ', '.join(f'{name} {rate:.1f}' for name, rate in built.rates.items())
-    chosen = f' (pictures/s: {rates})' if rates else ''
-    _logger.info('backend %s, %s%s; %s', built.engine.name, precision, chosen, built.difference)
-    deployed = DeployedClassifier(built.engine, normalize, get_num_classes(network))
+    measured = f' (pictures/s: {rates})' if rates else ''
+    _logger.info('backend %s, %s%s; %s', built.engine.name, precision, measured, built.difference)
+    deployed = DeployedClassifier(built.engine, data_preprocessor, get_num_classes(network))
     for attribute in ('_config', '_metainfo', '_dataset_meta'):
         setattr(deployed, attribute, getattr(network, attribute, None))
     return deployed.eval()

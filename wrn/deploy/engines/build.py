@@ -1,4 +1,4 @@
-"""Build the engine that is asked for, or the fastest that is installed, and check it."""
+"""Build an engine, or the fastest one that is installed, and verify its outputs."""
 
 import logging
 import time
@@ -30,24 +30,24 @@ _ENGINES: dict[str, type[Engine]] = {
     )
 }
 BACKENDS = ('eager', *_ENGINES, 'auto')
-# What `auto` compares, by the type of the device. On CPUs the compiler was never the fastest
-# (benchmarks/engines.py) and takes the longest, so it is asked only if there is nothing else.
+# What `auto` compares, by device type. On CPUs the compiler was never the fastest
+# (benchmarks/engines.py) and takes longest to build, so it is only a fallback.
 _CANDIDATES: dict[str, tuple[str, ...]] = {
     'cpu': ('ncnn', 'openvino', 'onnxruntime'),
     'cuda': ('tensorrt', 'compile'),
 }
 _logger = logging.getLogger('wrn')
-_MOST_COMPARED = 8  # pictures of a batch, or as many as threads: larger ones have the same order
+_TIMED_BATCH = 8  # images, or one a thread if more: larger batches give the same ranking
 
 
 @dataclass
 class Built:
-    """An engine, and what is known of it.
+    """An engine that was built and verified.
 
     Attributes:
         engine: The engine.
-        difference: What sets its outputs apart from the network's.
-        rates: The pictures a second of each engine that was compared; empty if none was.
+        difference: The difference between its outputs and the network's.
+        rates: The images per second of each engine that ``'auto'`` compared; empty if it did not.
     """
 
     engine: Engine
@@ -65,38 +65,38 @@ def build_engine(
     """Build an engine, and compare it with the network.
 
     Args:
-        classifier: One of mmpretrain's classifiers, in eval mode; with ``head=None`` the engine
+        classifier: One of mmpretrain's classifiers, in eval mode. With ``head=None`` the engine
             computes features.
-        example: Inputs of the size that the engine shall take, ``(N, C, H, W)``, on the device
-            where it shall run. N is the number that it shall take at a time, for which it is tuned.
-        backend: One of :data:`BACKENDS` but ``'eager'``. ``'auto'`` takes the fastest for these
-            inputs of those that are installed, by trying.
+        example: Example inputs, ``(N, C, H, W)``, on the device to run on. The engine takes images
+            of this size and is tuned for batches of N.
+        backend: One of :data:`BACKENDS` except ``'eager'``. ``'auto'`` times the engines that are
+            installed on the example inputs and takes the fastest.
         precision: One of :data:`PRECISIONS`. Defaults to ``'float32'``.
-        calibration: Inputs to calibrate ``int8`` with, of which every fourth is held out to
-            compare. Defaults to None.
+        calibration: Inputs for calibrating ``int8``, ``(N, C, H, W)``. Every fourth is held out to
+            verify the engine. Defaults to None.
 
     Returns:
-        The engine, and the difference.
+        The engine, and its difference from the network.
 
     Raises:
-        EngineError: If it cannot be had, or computes something else.
+        EngineError: If the engine is unavailable, or its outputs differ from the network's.
     """
-    source = NetworkGraph(classifier, example)
-    held_out = _noise(example)
-    parts: Sequence[Tensor] = ()
+    graph = NetworkGraph(classifier, example)
+    held_out = _make_noise(example)
+    batches: Sequence[Tensor] = ()
     if precision == 'int8' and calibration is not None and len(calibration):
-        held_out, parts = hold_out(calibration)
+        held_out, batches = hold_out(calibration)
 
     def build(name: str) -> tuple[Engine, Difference]:
         tolerance = find_tolerance(precision, example.device)
         undecided = find_tolerance('float32', example.device) if precision == 'int8' else tolerance
         try:
-            engine = _ENGINES[name](source, precision, parts)
-            scores = source.outputs == ['scores']
-            difference = compare(engine, source.network, held_out, scores, undecided)
+            engine = _ENGINES[name](graph, precision, batches)
+            scores = graph.outputs == ['scores']
+            difference = compare(engine, graph.network, held_out, scores, undecided)
         except WrnError:
             raise
-        except Exception as error:  # each runtime has its own
+        except Exception as error:  # the runtimes' errors have no common base class
             reason = ' '.join(str(error).split())[:300] or type(error).__name__
             raise EngineError(f'backend {name}: does not take the network ({reason})') from error
         check(difference, f'backend {name}', precision, tolerance)
@@ -108,10 +108,14 @@ def build_engine(
     return Built(*build(backend), {})
 
 
-def _noise(example: Tensor) -> Tensor:
-    """Make two pictures of noise, always the same."""
+def _make_noise(example: Tensor) -> Tensor:
+    """Return a batch of two images of noise, the same in each call."""
     generator = torch.Generator().manual_seed(0)
     return torch.randn((2, *example.shape[1:]), generator=generator).to(example.device)
+
+
+def _find_supporting(precision: str) -> list[str]:
+    return [name for name, engine in _ENGINES.items() if precision in engine.precisions]
 
 
 def _check_available(backend: str, precision: str, device: torch.device) -> None:
@@ -119,22 +123,19 @@ def _check_available(backend: str, precision: str, device: torch.device) -> None
     if engine is None:
         raise EngineError(f'backend {backend}: there is none; there are {", ".join(BACKENDS)}')
     if precision not in engine.precisions:
-        able = [name for name, other in _ENGINES.items() if precision in other.precisions]
+        able = _find_supporting(precision)
         cure = f'{" and ".join(able)} can' if able else 'nor can any other'
         raise EngineError(f'backend {backend}: cannot compute in {precision}; {cure}')
-    if lacking := engine.missing(device):
-        raise EngineError(f'backend {backend}: {lacking}')
+    if missing := engine.missing(device):
+        raise EngineError(f'backend {backend}: {missing}')
 
 
 def _find_candidates(precision: str, device: torch.device) -> list[list[str]]:
-    """List what can be had here, in groups, of which the first that works is to be taken."""
+    """List the engines that are available here, in groups of decreasing preference."""
+    able = _find_supporting(precision)
     groups = [_CANDIDATES.get(device.type, ()), ('compile',), ('fused',)]
     return [
-        [
-            name
-            for name in names
-            if precision in _ENGINES[name].precisions and not _ENGINES[name].missing(device)
-        ]
+        [name for name in names if name in able and not _ENGINES[name].missing(device)]
         for names in groups
     ]
 
@@ -142,7 +143,7 @@ def _find_candidates(precision: str, device: torch.device) -> list[list[str]]:
 def _find_fastest(
     build: Callable[[str], tuple[Engine, Difference]], precision: str, example: Tensor
 ) -> Built:
-    """Build some engines and keep the fastest."""
+    """Build the engines of the first group that has one that works, and return the fastest."""
     device = example.device
     failures = []
     for names in _find_candidates(precision, device):
@@ -155,19 +156,19 @@ def _find_fastest(
                 _logger.info('left out: %s', error)
         if engines:
             rates = _measure(engines, example) if len(engines) > 1 else {}
-            best = max(rates, key=rates.__getitem__) if rates else next(iter(engines))
+            best = max(engines, key=lambda name: rates.get(name, 0))
             return Built(*engines[best], rates)
-    able = [name for name, engine in _ENGINES.items() if precision in engine.precisions]
-    lacking = [f'{name}: {missing}' for name in able if (missing := _ENGINES[name].missing(device))]
+    for name in _find_supporting(precision):
+        if missing := _ENGINES[name].missing(device):
+            failures.append(f'{name}: {missing}')
     raise EngineError(
-        f'precision {precision}: no engine for {device} computes in it; '
-        + '; '.join([*failures, *lacking])
+        f'precision {precision}: no engine for {device} computes in it; ' + '; '.join(failures)
     )
 
 
 def _measure(engines: dict[str, tuple[Engine, Difference]], example: Tensor) -> dict[str, float]:
-    """Measure the pictures a second of each engine, on the CPU in a batch that is not too large."""
-    number = max(_MOST_COMPARED, torch.get_num_threads())
+    """Return the images per second of each engine. On CPUs a small batch is enough."""
+    number = max(_TIMED_BATCH, torch.get_num_threads())
     inputs = example[:number] if example.device.type == 'cpu' else example
     for engine, _ in engines.values():
         engine(inputs)
@@ -175,10 +176,10 @@ def _measure(engines: dict[str, tuple[Engine, Difference]], example: Tensor) -> 
 
 
 def _time(engine: Engine, inputs: Tensor) -> float:
-    """Return the seconds of the fastest call, of two or of those that a tenth of a second has."""
+    """Return the seconds of the fastest call, out of two or as many as fit into 0.1 s."""
     seconds: list[float] = []
     while len(seconds) < 2 or sum(seconds) < 0.1:
         start = time.perf_counter()
-        engine(inputs)[0].cpu()  # which waits for a GPU
+        engine(inputs)[0].cpu()  # waits for a GPU
         seconds.append(time.perf_counter() - start)
     return min(seconds)

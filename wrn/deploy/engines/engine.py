@@ -1,8 +1,8 @@
-"""What all engines have in common."""
+"""The interface of all engines."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
-from typing import ClassVar
+from collections.abc import Callable, Iterable
+from typing import ClassVar, TypeAlias
 
 import torch
 from torch import Tensor
@@ -13,34 +13,39 @@ from wrn.utils.packages import missing_packages
 
 PRECISIONS = ('float32', 'bfloat16', 'float16', 'int8')
 
+Forward: TypeAlias = Callable[[Tensor], tuple[Tensor, ...]]
+"""A network as a function: inputs ``(N, C, H, W)`` to scores or features."""
+
 
 class EngineError(WrnError):
-    """An engine that cannot be had here, or does not compute what the network does."""
+    """An engine is unavailable, or its outputs differ from the network's."""
 
 
 class Engine(ABC):
     """A network in a runtime.
 
-    Subclasses take a source, a precision, and for ``int8`` the inputs to calibrate with.
+    Subclasses take the network's graph, a precision, and calibration inputs for ``int8``.
 
     Attributes:
-        name: What it is called, as ``--backend`` has it.
-        precisions: Those that it can have.
-        requires: The modules that it needs beside torch.
-        own_threads: Whether it computes in threads of its own, and so as fast for any thread that
-            calls it.
-        size: The height and width of the pictures that it takes; None for any.
+        name: The name of the backend, as in ``--backend``.
+        precisions: The precisions that it supports.
+        requires: The modules that it needs besides torch.
+        cpu_only: Whether it runs on CPUs only.
+        own_threads: Whether it computes in threads of its own. It is then equally fast in every
+            calling thread.
+        size: The height and width of its inputs; None for any size.
     """
 
     name: ClassVar[str]
     precisions: ClassVar[tuple[str, ...]] = ('float32',)
     requires: ClassVar[tuple[str, ...]] = ()
+    cpu_only: ClassVar[bool] = False
     own_threads: ClassVar[bool] = True
     size: torch.Size | None = None
 
     @abstractmethod
     def __init__(
-        self, source: NetworkGraph, precision: str = 'float32', calibration: Iterable[Tensor] = ()
+        self, graph: NetworkGraph, precision: str = 'float32', calibration: Iterable[Tensor] = ()
     ) -> None: ...
 
     @abstractmethod
@@ -48,17 +53,16 @@ class Engine(ABC):
         """Run the network; see :meth:`__call__`."""
 
     def __call__(self, inputs: Tensor) -> tuple[Tensor, ...]:
-        """Run the network.
+        """Check the size of the inputs, and run the network.
 
         Args:
-            inputs: Normalised pictures, ``(N, C, H, W)``, float32, any number of them.
+            inputs: Normalised images, ``(N, C, H, W)``, float32. N may be any number.
 
         Returns:
-            What the network computes of them, float32: the scores ``(N, num_classes)``, or
-            features.
+            The outputs of the network, float32: the scores ``(N, num_classes)``, or the features.
 
         Raises:
-            EngineError: If the pictures are not of the size that it was built for.
+            EngineError: If the engine was built for images of another size.
         """
         if self.size not in (None, inputs.shape[2:]):
             sizes = ['x'.join(map(str, size)) for size in (self.size, inputs.shape[2:]) if size]
@@ -70,12 +74,15 @@ class Engine(ABC):
 
     @classmethod
     def missing(cls, device: torch.device) -> str | None:
-        """Tell what lacks here to run it.
+        """Return what is missing to run this engine.
 
         Args:
-            device: Where it would run.
+            device: The device to run on.
 
         Returns:
-            What is not there, and how to get it; None if nothing lacks.
+            What is missing and how to get it, for a message; None if the engine can run.
         """
-        return missing_packages(*cls.requires)
+        missing = missing_packages(*cls.requires)
+        if not missing and cls.cpu_only and device.type != 'cpu':
+            return f'it runs on the CPU here, not on {device}; give the device cpu'
+        return missing

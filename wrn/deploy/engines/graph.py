@@ -1,4 +1,4 @@
-"""The network that an engine is built from, and what it becomes on the way to a runtime."""
+"""Export the network that an engine is built from."""
 
 import contextlib
 import logging
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from wrn.models.folding import fold_batch_norm
 from wrn.utils.errors import WrnError
 
-if TYPE_CHECKING:  # torch imports half of its compiler for it
+if TYPE_CHECKING:  # at run time this would import half of torch's compiler
     from torch.export import ExportedProgram
     from torch.onnx import ONNXProgram
 
@@ -25,11 +25,11 @@ INPUT = 'input'
 
 
 class NetworkGraph:
-    """A classifier to build engines from.
+    """A classifier, and the forms of it that engines are built from.
 
     Args:
         classifier: The classifier, in eval mode.
-        example: Inputs that it takes, ``(N, C, H, W)``, as many as the engine shall take at a time.
+        example: Example inputs, ``(N, C, H, W)``. N is the batch size that engines are tuned for.
     """
 
     def __init__(self, classifier: nn.Module, example: Tensor) -> None:
@@ -38,29 +38,32 @@ class NetworkGraph:
 
     @cached_property
     def program(self) -> 'ExportedProgram':
-        """The network with its batch norms folded, exported for any number of pictures."""
+        """The network with folded batch norms, exported for any batch size."""
         return export_program(TensorsOnly(fold_batch_norm(self.network.classifier)), self.example)
 
     @cached_property
     def outputs(self) -> list[str]:
-        """The names of the outputs: ``scores``, or ``features_0`` and so on."""
-        return output_names(self.network, self.example)
+        """The names of the outputs: ``scores`` with a head, else ``features_0`` and so on."""
+        if getattr(self.network.classifier, 'with_head', False):
+            return ['scores']
+        with torch.no_grad():
+            return [f'features_{i}' for i in range(len(self.network(self.example[:1])))]
 
     @cached_property
     def onnx(self) -> Path:
-        """The path of the program in ONNX; the file goes with this object."""
+        """The path of the program in ONNX. The file is deleted with this object."""
         folder = tempfile.mkdtemp(prefix='wrn-')
         weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
         path = Path(folder, 'network.onnx')
-        make_onnx(self.program, self.outputs).save(path)
+        export_onnx(self.program, self.outputs).save(path)
         return path
 
 
 class TensorsOnly(nn.Module):
-    """A classifier as a function from tensor to tensors, which runtimes can take in.
+    """A classifier with tensors as its only inputs and outputs, as exporters need it.
 
     Args:
-        classifier: One of mmpretrain's.
+        classifier: One of mmpretrain's classifiers.
     """
 
     def __init__(self, classifier: nn.Module) -> None:
@@ -68,71 +71,56 @@ class TensorsOnly(nn.Module):
         self.classifier = classifier
 
     def forward(self, inputs: Tensor) -> tuple[Tensor, ...]:
-        """Compute the scores ``(N, num_classes)``, or the features where there is no head.
+        """Compute the scores, or the features if the classifier has no head.
 
         Args:
-            inputs: Normalised pictures, ``(N, C, H, W)``.
+            inputs: Normalised images, ``(N, C, H, W)``.
 
         Returns:
-            The scores alone, or the features of each of the ``out_indices``.
+            The scores ``(N, num_classes)`` as the only output, or the features of each of the
+            ``out_indices``.
         """
         outputs = self.classifier(inputs, mode='tensor')
         return outputs if isinstance(outputs, tuple) else (outputs,)
 
 
-def output_names(network: nn.Module, example: Tensor) -> list[str]:
-    """Name what a network computes.
-
-    Args:
-        network: One with a ``classifier``.
-        example: Inputs, ``(N, C, H, W)``.
-
-    Returns:
-        ``['scores']`` if the classifier has a head, else ``features_0`` and so on.
-    """
-    if getattr(network.classifier, 'with_head', False):
-        return ['scores']
-    with torch.no_grad():
-        return [f'features_{i}' for i in range(len(network(example[:1])))]
-
-
 def export_program(network: nn.Module, example: Tensor) -> 'ExportedProgram':
-    """Export a network for any number of pictures.
+    """Export a network for any batch size.
 
     Args:
-        network: The network, from one tensor to tensors.
-        example: Inputs, of which the size of the pictures is kept, and not their number.
+        network: The network, from one tensor to one or more.
+        example: Example inputs, ``(N, ...)``. All dimensions but N become fixed.
 
     Returns:
-        The program.
+        The exported program.
 
     Raises:
-        WrnError: If torch cannot export it.
+        WrnError: If torch cannot export the network.
     """
-    # Of a single picture, torch would take the number to be fixed.
+    # torch would make a batch size of 1 a constant.
     example = example[:1].repeat(2, *[1] * (example.ndim - 1))
     try:
         with torch.no_grad(), quiet():
             return torch.export.export(
                 network, (example,), dynamic_shapes=({0: torch.export.Dim('batch')},)
             )
-    except Exception as error:  # whatever a network does that torch does not follow
+    except Exception as error:  # tracing runs the network's code, which can raise anything
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise WrnError(f'the network cannot be exported ({reason})') from error
 
 
-def make_onnx(program: 'ExportedProgram', outputs: list[str]) -> 'ONNXProgram':
-    """Turn a program into ONNX.
+def export_onnx(program: 'ExportedProgram', outputs: list[str]) -> 'ONNXProgram':
+    """Convert an exported program to ONNX.
 
     Args:
         program: The program.
         outputs: The names of its outputs.
 
     Returns:
-        What can be saved.
+        The ONNX program.
 
     Raises:
-        WrnError: If it cannot be expressed in ONNX.
+        WrnError: If ONNX has no equivalent of an operator.
     """
     try:
         with quiet():
@@ -152,7 +140,7 @@ def make_onnx(program: 'ExportedProgram', outputs: list[str]) -> 'ONNXProgram':
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Keep exporters from telling what they do: they log and warn of their own insides."""
+    """Silence the log messages and warnings of exporters, which are about their internals."""
     level = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

@@ -1,4 +1,4 @@
-"""ONNX Runtime, and TensorRT by its provider."""
+"""ONNX Runtime, and TensorRT through its execution provider."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -13,32 +13,32 @@ _ERRORS_ONLY = 3
 
 
 class OnnxRuntimeEngine(Engine):
-    """The network in ONNX Runtime, on the CPU or a GPU of NVIDIA's."""
+    """The network in ONNX Runtime, on the CPU or an NVIDIA GPU."""
 
     name = 'onnxruntime'
     requires = ('onnx', 'onnxscript', 'onnxruntime')
-    providers: tuple[str, ...] = ()  # beside that of the device
+    providers: tuple[str, ...] = ()  # required besides the device's own
 
     def __init__(
-        self, source: NetworkGraph, precision: str = 'float32', calibration: Iterable[Tensor] = ()
+        self, graph: NetworkGraph, precision: str = 'float32', calibration: Iterable[Tensor] = ()
     ) -> None:
-        self.size = source.example.shape[2:]
-        self._load(str(source.onnx), 'the network', source.example.device, precision)
+        self.size = graph.example.shape[2:]
+        self._load(str(graph.onnx), 'the network', graph.example.device, precision)
 
     @classmethod
     def from_bytes(cls, content: bytes, name: str, device: torch.device) -> 'OnnxRuntimeEngine':
-        """Load a network from the content of a file.
+        """Load a network from the content of an ``.onnx`` file.
 
         Args:
-            content: That of an ``.onnx`` file.
+            content: The content.
             name: The file's name, for messages.
-            device: Where to run.
+            device: The device to run on.
 
         Returns:
             The engine.
 
         Raises:
-            EngineError: If ONNX Runtime does not take it.
+            EngineError: If ONNX Runtime cannot load it.
         """
         engine = cls.__new__(cls)
         engine._load(content, name, device, 'float32')
@@ -49,18 +49,18 @@ class OnnxRuntimeEngine(Engine):
 
         options = onnxruntime.SessionOptions()
         options.log_severity_level = _ERRORS_ONLY
-        # Whatever else a file's content may look like.
+        # Do not guess the format from the content.
         options.add_session_config_entry('session.load_model_format', 'ONNX')
         options.intra_op_num_threads = torch.get_num_threads()
         providers = self._providers(device, precision)
         try:
             self.session = onnxruntime.InferenceSession(network, options, providers)
-        except Exception as error:  # its errors have no class in common
+        except Exception as error:  # its errors have no common base class
             reason = ' '.join(str(error).rpartition(' : ')[2].split()) or type(error).__name__
             raise EngineError(f'{name}: ONNX Runtime does not take it ({reason[:300]})') from error
         self.device = device
         wanted = providers[0][0]
-        if self.session.get_providers()[0] != wanted:  # it falls back and does not say so
+        if self.session.get_providers()[0] != wanted:  # it falls back silently
             raise EngineError(
                 f'{name}: ONNX Runtime cannot load {wanted}; install the CUDA libraries that it '
                 'needs'
@@ -73,12 +73,12 @@ class OnnxRuntimeEngine(Engine):
 
     @classmethod
     def missing(cls, device: torch.device) -> str | None:
-        """Tell whether a module, or the provider for the device, is not there."""
+        """Return which module is missing, or that the provider for the device is."""
         return super().missing(device) or cls.missing_provider(device)
 
     @classmethod
     def missing_provider(cls, device: torch.device) -> str | None:
-        """Tell whether the provider for the device is not there."""
+        """Return which execution provider is missing for a device; None if none is."""
         if device.type == 'cpu' and not cls.providers:
             return None
         import onnxruntime
@@ -100,7 +100,7 @@ class OnnxRuntimeEngine(Engine):
 
 
 class TensorRTEngine(OnnxRuntimeEngine):
-    """The network in TensorRT, by ONNX Runtime's provider."""
+    """The network in TensorRT, through ONNX Runtime's execution provider."""
 
     name = 'tensorrt'
     precisions = ('float32', 'float16')

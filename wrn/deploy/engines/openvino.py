@@ -1,4 +1,4 @@
-"""OpenVINO, in float32 and less."""
+"""OpenVINO, in float32 and in lower precisions."""
 
 from collections.abc import Iterable
 from functools import cache
@@ -23,33 +23,34 @@ class OpenVINOEngine(Engine):
     name = 'openvino'
     precisions = ('float32', 'bfloat16', 'float16', 'int8')
     requires = ('openvino',)
+    cpu_only = True
 
     def __init__(
-        self, source: NetworkGraph, precision: str = 'float32', calibration: Iterable[Tensor] = ()
+        self, graph: NetworkGraph, precision: str = 'float32', calibration: Iterable[Tensor] = ()
     ) -> None:
-        self.size = source.example.shape[2:]
-        network = convert(source.program, source.outputs)
+        self.size = graph.example.shape[2:]
+        model = convert(graph.program, graph.outputs)
         if precision == 'int8':
-            from wrn.deploy.engines.quantization import quantize  # which needs NNCF, too
+            from wrn.deploy.engines.quantization import quantize  # needs NNCF as well
 
-            network = quantize(network, calibration)
-        self._compile(network, precision)
+            model = quantize(model, calibration)
+        self._compile(model, precision)
 
     @classmethod
-    def from_model(cls, network: Any) -> 'OpenVINOEngine':
-        """Run what was read from a file.
+    def from_model(cls, model: Any) -> 'OpenVINOEngine':
+        """Run a model that was read from a file.
 
         Args:
-            network: An ``openvino.Model``, which computes in what it was written for.
+            model: An ``openvino.Model``. It computes in the precision that it was written for.
 
         Returns:
             The engine.
         """
         engine = cls.__new__(cls)
-        engine._compile(network, 'float32')
+        engine._compile(model, 'float32')
         return engine
 
-    def _compile(self, network: Any, precision: str) -> None:
+    def _compile(self, model: Any, precision: str) -> None:
         core = get_core()
         needed = _CAPABILITIES.get(precision)
         if needed and needed not in core.get_property('CPU', 'OPTIMIZATION_CAPABILITIES'):
@@ -57,25 +58,16 @@ class OpenVINOEngine(Engine):
                 f'precision {precision}: this CPU does not compute in it, so it would gain '
                 'nothing; leave it out'
             )
-        # By default it takes bfloat16 where the CPU has it, and does not say so. One stream, since
-        # all of a batch goes through the network at once.
+        # Without the precision hint, OpenVINO silently uses bfloat16 where the CPU supports it. The
+        # latency hint makes one stream: the whole batch goes through the network at once.
         self.network = core.compile_model(
-            network,
+            model,
             'CPU',
             {
                 'INFERENCE_PRECISION_HINT': _HINTS[precision],
                 'PERFORMANCE_HINT': 'LATENCY',
                 'INFERENCE_NUM_THREADS': torch.get_num_threads(),
             },
-        )
-
-    @classmethod
-    def missing(cls, device: torch.device) -> str | None:
-        """Tell whether it is not installed, or the device is no CPU."""
-        return super().missing(device) or (
-            None
-            if device.type == 'cpu'
-            else f'it runs on the CPU here, not on {device}; give the device cpu'
         )
 
     def run(self, inputs: Tensor) -> tuple[Tensor, ...]:
@@ -86,11 +78,11 @@ class OpenVINOEngine(Engine):
 
 @cache
 def get_core() -> Any:
-    """Return the ``openvino.Core`` of the process, which lives as long as that.
+    """Return the ``openvino.Core`` of this process, and keep it alive until the process ends.
 
-    Its plugin for CPUs sets a stack for signals in the thread that makes it. Dropped in another
-    thread, as the garbage collector may run in any, it leaves that stack set, though it is gone,
-    and the next signal ends the process with a segmentation fault.
+    Its CPU plugin sets an alternate signal stack in the thread that creates it. If the garbage
+    collector drops the core in another thread, that stack is freed but stays set, and the next
+    signal ends the process with a segmentation fault.
     """
     import openvino
 
@@ -98,10 +90,10 @@ def get_core() -> Any:
 
 
 def convert(program: 'ExportedProgram', outputs: list[str]) -> Any:
-    """Turn a program into OpenVINO's model.
+    """Convert an exported program to an OpenVINO model.
 
     Args:
-        program: What ``torch.export`` gave.
+        program: The program.
         outputs: The names of its outputs.
 
     Returns:
@@ -110,8 +102,8 @@ def convert(program: 'ExportedProgram', outputs: list[str]) -> Any:
     import openvino
 
     with quiet():
-        network = openvino.convert_model(program)
-    network.inputs[0].get_tensor().set_names({INPUT})
-    for output, name in zip(network.outputs, outputs, strict=True):
+        model = openvino.convert_model(program)
+    model.inputs[0].get_tensor().set_names({INPUT})
+    for output, name in zip(model.outputs, outputs, strict=True):
         output.get_tensor().set_names({name})
-    return network
+    return model

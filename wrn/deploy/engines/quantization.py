@@ -1,4 +1,4 @@
-"""Post-training quantisation to 8 bits, by NNCF."""
+"""Post-training quantization to 8 bits with NNCF."""
 
 import contextlib
 import io
@@ -13,42 +13,42 @@ from wrn.deploy.engines.graph import quiet
 from wrn.utils.packages import missing_packages
 
 
-def hold_out(pictures: Tensor) -> tuple[Tensor, Sequence[Tensor]]:
-    """Hold out every fourth picture from calibration, to compare with.
+def hold_out(images: Tensor) -> tuple[Tensor, Sequence[Tensor]]:
+    """Split images for calibration: every fourth is held out to verify the quantized network.
 
     Args:
-        pictures: Inputs, N of them along the first axis.
+        images: The images, ``(N, ...)``.
 
     Returns:
-        Those that are held out, and the others one by one; a single one is both.
+        The images that are held out, and a batch of each of the others. A single image is in both.
     """
-    keep = torch.ones(len(pictures), dtype=torch.bool)
-    keep[::4] = len(pictures) == 1
-    return pictures[::4], pictures[keep].split(1)
+    keep = torch.ones(len(images), dtype=torch.bool)
+    keep[::4] = len(images) == 1
+    return images[::4], images[keep].split(1)
 
 
-def quantize(network: Any, calibration: Iterable[Tensor]) -> Any:
-    """Let a network compute in int8, with the ranges that its features have on some pictures.
+def quantize(model: Any, calibration: Iterable[Tensor]) -> Any:
+    """Quantize a network to int8 by the ranges of its activations on calibration images.
 
     Args:
-        network: An ``openvino.Model``.
-        calibration: Inputs as it takes them, a batch each.
+        model: An ``openvino.Model``.
+        calibration: Batches of inputs.
 
     Returns:
-        The network that is quantised.
+        The quantized model.
 
     Raises:
-        EngineError: If NNCF is not installed, or there are no inputs.
+        EngineError: If NNCF is not installed, or there are no calibration inputs.
     """
-    if lacking := missing_packages('nncf'):
-        raise EngineError(f'precision int8: {lacking}')
-    inputs = [part.contiguous().numpy() for part in calibration]
+    if missing := missing_packages('nncf'):
+        raise EngineError(f'precision int8: {missing}')
+    inputs = [batch.contiguous().numpy() for batch in calibration]
     if not inputs:
         raise EngineError(
             'precision int8: needs pictures to calibrate with; give some hundred of those that '
             'it will be used on with --calibration FOLDER'
         )
-    with quiet(), contextlib.redirect_stdout(io.StringIO()):  # of the imports, and its progress
+    with quiet(), contextlib.redirect_stdout(io.StringIO()):  # import messages and progress bars
         import nncf
 
-        return nncf.quantize(network, nncf.Dataset(inputs), subset_size=len(inputs))
+        return nncf.quantize(model, nncf.Dataset(inputs), subset_size=len(inputs))

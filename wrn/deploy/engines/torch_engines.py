@@ -1,8 +1,9 @@
-"""Engines that are torch itself."""
+"""Engines that need torch only."""
 
 import importlib.util
 import shutil
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,24 +17,24 @@ _DTYPES = {'float32': torch.float32, 'bfloat16': torch.bfloat16, 'float16': torc
 
 
 class FusedEngine(Engine):
-    """The network as torch runs it, with batch norms folded and channels last."""
+    """The network in eager torch, with folded batch norms and in channels-last memory format."""
 
     name = 'fused'
     precisions = ('float32', 'bfloat16', 'float16')
     own_threads = False
 
     def __init__(
-        self, source: NetworkGraph, precision: str = 'float32', calibration: Iterable[Tensor] = ()
+        self, graph: NetworkGraph, precision: str = 'float32', calibration: Iterable[Tensor] = ()
     ) -> None:
-        self.device = source.example.device
+        self.device = graph.example.device
         self.dtype = _DTYPES[precision]
         if self.dtype != torch.float32 and not computes_natively(self.device, self.dtype):
             raise EngineError(
                 f'precision {precision}: {self.device} does not compute in it, so it would gain '
                 'nothing; leave it out'
             )
-        folded = fold_batch_norm(source.network.classifier, channels_last=True)
-        self.network: Callable = TensorsOnly(folded).to(self.dtype)
+        folded = fold_batch_norm(graph.network.classifier, channels_last=True)
+        self.network: Callable[..., Any] = TensorsOnly(folded).to(self.dtype)
 
     def run(self, inputs: Tensor) -> tuple[Tensor, ...]:
         """Run the network."""
@@ -43,54 +44,54 @@ class FusedEngine(Engine):
 
 
 class CompiledEngine(FusedEngine):
-    """What ``torch.compile`` makes of the fused network, for batches of one size."""
+    """The fused network, compiled by ``torch.compile`` for one batch size."""
 
     name = 'compile'
 
     def __init__(
-        self, source: NetworkGraph, precision: str = 'float32', calibration: Iterable[Tensor] = ()
+        self, graph: NetworkGraph, precision: str = 'float32', calibration: Iterable[Tensor] = ()
     ) -> None:
-        super().__init__(source, precision, calibration)
-        self.batch_size = len(source.example)
-        from torch._dynamo import config as dynamo  # a second, which only this engine needs
+        super().__init__(graph, precision, calibration)
+        self.batch_size = len(graph.example)
+        from torch._dynamo import config as dynamo  # takes a second to import
         from torch._inductor import config
 
         self.network = torch.compile(self.network, dynamic=False)
-        # Frozen, weights are laid out for the kernels once, and not for each batch. torch.compile's
-        # option of that name is not seen by those parts of it that would treat them as constants.
-        # Of one function torch compiles but so many, and would run the next eagerly.
+        # Freezing makes the weights constants, so that their memory format is converted once and
+        # not for each batch. The option `freezing` of torch.compile does not reach all passes that
+        # need it. Beyond the recompile limit torch would silently run the network eagerly.
         with quiet(), config.patch(freezing=True), dynamo.patch(fail_on_recompile_limit_hit=True):
-            self.run(source.example)  # which compiles it
+            self.run(graph.example)  # the first run compiles
 
     @classmethod
     def missing(cls, device: torch.device) -> str | None:
-        """Tell whether torch finds a compiler."""
+        """Return which compiler is missing; None if torch finds one."""
         if device.type == 'cpu' and not (shutil.which('g++') or shutil.which('clang++')):
             return 'torch.compile needs a C++ compiler; install g++'
         if device.type == 'cuda' and importlib.util.find_spec('triton') is None:
             return 'torch.compile needs triton; pip install triton'
-        return super().missing(device)
+        return None
 
-    @torch.inference_mode()  # in which padding makes tensors that are always of one kind
+    @torch.inference_mode()  # padded and whole batches must be the same kind of tensor
     def run(self, inputs: Tensor) -> tuple[Tensor, ...]:
-        """Run the network; what is less than a batch is filled up, so as not to compile again."""
-        parts = []
-        for part in inputs.split(self.batch_size):
-            lacking = self.batch_size - len(part)
-            outputs = super().run(functional.pad(part, (0, 0) * 3 + (0, lacking)))
-            parts.append([output[: len(part)] for output in outputs])
-        return tuple(torch.cat(outputs) for outputs in zip(*parts, strict=True))
+        """Run the network. Pad an incomplete batch, since another batch size would recompile."""
+        batches = []
+        for batch in inputs.split(self.batch_size):
+            padding = self.batch_size - len(batch)
+            outputs = super().run(functional.pad(batch, (0, 0) * 3 + (0, padding)))
+            batches.append([output[: len(batch)] for output in outputs])
+        return tuple(torch.cat(outputs) for outputs in zip(*batches, strict=True))
 
 
 def computes_natively(device: torch.device, dtype: torch.dtype) -> bool:
-    """Tell whether a device has instructions for a format of less than 32 bits.
+    """Return whether a device has instructions for a 16-bit type.
 
     Args:
         device: The device.
         dtype: ``torch.bfloat16`` or ``torch.float16``.
 
     Returns:
-        Whether it computes in it, and not in float32 in between.
+        False if the device would emulate the type in float32.
     """
     if device.type == 'cuda':
         return dtype == torch.float16 or torch.cuda.is_bf16_supported(including_emulation=False)

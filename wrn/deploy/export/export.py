@@ -1,4 +1,4 @@
-"""Export a classifier, and check what was written before it gets its name."""
+"""Export a classifier to a file, and verify the file before it replaces an old one."""
 
 import os
 import tempfile
@@ -19,6 +19,7 @@ from wrn.deploy.export.formats import FORMATS
 from wrn.deploy.export.metadata import ExportError, Metadata, describe_model
 from wrn.utils.errors import WrnError
 from wrn.utils.files import sync_folder
+from wrn.utils.packages import missing_packages
 
 
 @dataclass(frozen=True)
@@ -26,9 +27,9 @@ class Exported:
     """A file that was written.
 
     Attributes:
-        paths: The file, or files.
-        metadata: What it says of itself.
-        difference: What sets its outputs apart from the network's.
+        paths: The file, or all files of the format.
+        metadata: Its metadata.
+        difference: The difference between its outputs and the network's.
     """
 
     paths: list[Path]
@@ -46,47 +47,47 @@ def export(
     precision: str = 'float32',
     calibration: ImageLike | Sequence[ImageLike] | None = None,
 ) -> Exported:
-    """Export a classifier for any number of pictures at a time.
+    """Export a classifier for any batch size.
 
     Args:
-        network: The classifier, on the CPU and in eval mode; it must know its config, as those of
-            :func:`wrn.get_model` do.
-        name: What the file is to call the model.
+        network: The classifier, on the CPU and in eval mode. It must have its config, as models
+            from :func:`wrn.get_model` do.
+        name: The name of the model, for the metadata.
         format: One of :data:`FORMATS`.
-        out: The file to write, with the suffix of the format. One that is there is replaced, once
-            the new one has been loaded in its runtime and computes what the network does.
-        preprocess: Whether the input is uint8 pictures ``(N, H, W, 3)``, red, green, blue, and the
-            normalisation is inside. Defaults to False: normalised pictures ``(N, 3, H, W)``.
-        softmax: Whether the output is probabilities. Defaults to False: scores.
-        precision: What to store weights in: ``'float32'``, and for OpenVINO ``'float16'`` or
-            ``'int8'``, which computes in it, too. Defaults to ``'float32'``.
-        calibration: Pictures to calibrate ``'int8'`` with. Defaults to None.
+        out: The file to write, with the suffix of the format. An existing file is replaced only
+            after the new one has been loaded in its runtime and computes the same as the network.
+        preprocess: Whether the file normalises its inputs, which are then RGB images
+            ``(N, H, W, 3)``, uint8. Defaults to False: normalised images ``(N, 3, H, W)``, float32.
+        softmax: Whether the file returns probabilities. Defaults to False: scores.
+        precision: The precision of the weights: ``'float32'``, or for OpenVINO also ``'float16'``
+            and ``'int8'``. The last one computes in int8, too. Defaults to ``'float32'``.
+        calibration: Images for calibrating ``'int8'``. Defaults to None.
 
     Returns:
-        What was written.
+        The file that was written.
 
     Raises:
-        WrnError: If the format or precision cannot be had, the network not be exported, the file
-            not be written, or it computes something else.
+        WrnError: If the format or precision is unavailable, the network cannot be exported, the
+            file cannot be written, or its outputs differ from the network's.
     """
     kind = FORMATS[format]
     if precision not in kind.precisions:
         able = [name for name, other in FORMATS.items() if precision in other.precisions]
         raise ExportError(f'--precision {precision}: is for --format {" and ".join(able)}')
-    if lacking := kind.missing():
-        raise ExportError(f'--format {format}: {lacking}')
+    if missing := missing_packages(*kind.requires):
+        raise ExportError(f'--format {format}: {missing}')
     metadata = describe_model(network, name, preprocess, softmax, precision)
     reference = Reference(network, metadata)
     pixels = reference.make_noise()
-    parts: Sequence[Tensor] = ()
+    batches: Sequence[Tensor] = ()
     if precision == 'int8' and calibration is not None:
-        pixels, parts = reference.read_calibration(calibration)
+        pixels, batches = reference.read_calibration(calibration)
     content = Content(
         Exportable(network, metadata).eval(),
         reference.make_inputs(pixels[:2]),
         metadata.to_json(),
         precision,
-        [reference.make_inputs(part) for part in parts],
+        [reference.make_inputs(batch) for batch in batches],
     )
     target = Path(out).resolve()
     *others, _ = kind.files(target)
@@ -101,17 +102,17 @@ def export(
                 kind.write(content, path)
             except (WrnError, OSError):
                 raise
-            except Exception as error:  # neither exporters nor full disks have one of their own
+            except Exception as error:  # exporters raise various types, also for a full disk
                 reason = ' '.join(str(error).split())[:300]
                 raise ExportError(f'{out}: cannot be written ({reason})') from error
             difference = compare(reference.run_file(kind.load_written(path)), reference, pixels)
             tolerance = find_tolerance(precision, torch.device('cpu'))
             check(difference, f'--format {format}', precision, tolerance)
-            for part in kind.files(path):
-                with part.open('rb+') as file:
+            for written in kind.files(path):
+                with written.open('rb+') as file:
                     os.fsync(file.fileno())
-            for part, place in zip(kind.files(path), kind.files(target), strict=True):
-                part.replace(place)
+            for written, place in zip(kind.files(path), kind.files(target), strict=True):
+                written.replace(place)
             sync_folder(target.parent)
     except OSError as error:
         raise WrnError(f'{out}: cannot be written ({error.strerror or error})') from error

@@ -1,4 +1,4 @@
-"""Use an exported file as a model again."""
+"""Load an exported file as a model."""
 
 from os import PathLike
 from pathlib import Path
@@ -9,7 +9,8 @@ from mmpretrain.registry import MODELS
 from torch import Tensor
 
 from wrn.deploy.classifier import DeployedClassifier
-from wrn.deploy.export.format import ReadableFormat, Run
+from wrn.deploy.engines.engine import Forward
+from wrn.deploy.export.format import ReadableFormat
 from wrn.deploy.export.formats import FORMATS
 from wrn.deploy.export.metadata import ExportError, Metadata, read_metadata
 from wrn.utils.errors import WrnError
@@ -18,35 +19,36 @@ _FORMATS = {kind.suffix: kind for kind in FORMATS.values()}
 
 
 def is_exported(model: object) -> bool:
-    """Tell whether what stands for a model is the name of an exported file."""
+    """Return whether a model is given by the name of an exported file."""
     return isinstance(model, str | PathLike) and Path(model).suffix in _FORMATS
 
 
 def load_exported(
-    path: str | PathLike, device: str | torch.device | None = None
+    path: str | PathLike[str], device: str | torch.device | None = None
 ) -> DeployedClassifier:
-    """Make a classifier of an exported file, whose runtime runs it.
+    """Load an exported file as a classifier that runs in the file's runtime.
 
     Args:
         path: The file.
-        device: Where to run. Defaults to None, the CPU.
+        device: The device to run on. Defaults to None, the CPU.
 
     Returns:
-        The classifier; its config, and the names of its classes, are those in the file.
+        The classifier. Its config and class names are those of the file.
 
     Raises:
-        WrnError: If the file is missing, damaged, none of ours, or asks for more than to compute.
+        WrnError: If the file is missing, damaged or not written by this package, or could do more
+            than compute.
     """
     path, where = Path(path), torch.device(device or 'cpu')
     return make_classifier(*load_network(path, where), path).to(where)
 
 
-def make_classifier(run: Run, metadata: Metadata, path: Path) -> DeployedClassifier:
-    """Make a classifier of a network that is a function.
+def make_classifier(forward: Forward, metadata: Metadata, path: Path) -> DeployedClassifier:
+    """Make a classifier from the network of a file.
 
     Args:
-        run: The network.
-        metadata: What its file says of itself.
+        forward: The network as a function.
+        metadata: The metadata of the file.
         path: The file, for messages.
 
     Returns:
@@ -54,21 +56,21 @@ def make_classifier(run: Run, metadata: Metadata, path: Path) -> DeployedClassif
     """
     config = metadata.to_config(str(path))
 
-    def run_inputs(inputs: Tensor) -> tuple[Tensor, ...]:
+    def run(inputs: Tensor) -> tuple[Tensor, ...]:
         if [*inputs.shape[2:]] != metadata.size:
             raise ExportError(
                 f'{path}: takes pictures of {"x".join(map(str, metadata.size))} pixels (height, '
                 f'width), not {"x".join(map(str, inputs.shape[2:]))}; let the test pipeline of the '
                 'config crop them, and export the model again'
             )
-        if metadata.preprocess:  # whole numbers, which the preprocessor has made float
+        if metadata.preprocess:  # the data preprocessor has made the integers float
             inputs = inputs.to(torch.uint8).permute(0, 2, 3, 1)
-        return run(inputs)
+        return forward(inputs)
 
     with DefaultScope.overwrite_default_scope('mmpretrain'):
         preprocessor = MODELS.build(config.data_preprocessor)
-    model = DeployedClassifier(run_inputs, preprocessor, metadata.num_classes, metadata.softmax)
-    model.own_threads = getattr(run, 'own_threads', False)
+    model = DeployedClassifier(run, preprocessor, metadata.num_classes, metadata.softmax)
+    model.own_threads = getattr(forward, 'own_threads', False)
     model.metadata = metadata
     model._config = config
     model._metainfo = None
@@ -76,18 +78,18 @@ def make_classifier(run: Run, metadata: Metadata, path: Path) -> DeployedClassif
     return model.eval()
 
 
-def load_network(path: Path, device: torch.device) -> tuple[Run, Metadata]:
-    """Load an exported file, and try it.
+def load_network(path: Path, device: torch.device) -> tuple[Forward, Metadata]:
+    """Load the network of an exported file, and check that it runs.
 
     Args:
         path: The file.
-        device: Where to run.
+        device: The device to run on.
 
     Returns:
-        The network as a function, and what the file says of itself.
+        The network as a function, and the metadata of the file.
 
     Raises:
-        WrnError: As :func:`load_exported` does.
+        WrnError: As for :func:`load_exported`.
     """
     if not path.is_file():
         raise ExportError(f'{path}: there is no such file')
@@ -99,20 +101,20 @@ def load_network(path: Path, device: torch.device) -> tuple[Run, Metadata]:
             f'one of the suffix {" or ".join(readable)}, or the model that it was made of'
         )
     try:
-        run, text = kind.load(path, device)
+        forward, text = kind.load(path, device)
     except WrnError:
         raise
-    except Exception as error:  # of whatever may be wrong in a file that anybody wrote
+    except Exception as error:  # an untrusted file can break a runtime in any way
         reason = getattr(error, 'strerror', None) or ' '.join(str(error).split())[:200]
         raise ExportError(f'{path}: cannot be read ({reason or error!r})') from error
     metadata = read_metadata(text, str(path))
     shape = (1, *metadata.size, 3) if metadata.preprocess else (1, 3, *metadata.size)
     try:
-        (output,) = run(torch.zeros(shape, dtype=getattr(torch, metadata.dtype), device=device))
-        fits = output.shape == (1, metadata.num_classes)
+        (output,) = forward(torch.zeros(shape, dtype=getattr(torch, metadata.dtype), device=device))
+        matches = output.shape == (1, metadata.num_classes)
         reason = f'its output is {tuple(output.shape)}'
-    except Exception as error:  # each runtime has its own
-        fits, reason = False, ' '.join(str(error).split())[:200]
-    if not fits:
+    except Exception as error:  # the runtimes' errors have no common base class
+        matches, reason = False, ' '.join(str(error).split())[:200]
+    if not matches:
         raise ExportError(f'{path}: is not the network that its metadata says ({reason})')
-    return run, metadata
+    return forward, metadata

@@ -1,41 +1,39 @@
-"""What all formats of exported files have in common."""
+"""The interface of all formats of exported files."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar, NamedTuple, Protocol, TypeAlias
+from typing import ClassVar, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
 
-from wrn.utils.packages import missing_packages
-
-Run: TypeAlias = Callable[[Tensor], tuple[Tensor, ...]]
+from wrn.deploy.engines.engine import Forward
 
 
 class Content(NamedTuple):
-    """What a file is made of."""
+    """What is written to a file."""
 
     network: nn.Module
-    """From one tensor to one."""
+    """The network, from one tensor to one."""
     example: Tensor
-    """Inputs of it, of which the number of pictures is not kept."""
+    """Example inputs, ``(N, ...)``. All dimensions but N become fixed."""
     metadata: str
-    """What the file is to say of itself."""
+    """The metadata, as JSON."""
     precision: str
-    """What to store weights in."""
+    """The precision of the weights."""
     calibration: Sequence[Tensor]
-    """Inputs to calibrate ``'int8'`` with."""
+    """Batches of inputs for calibrating ``'int8'``."""
 
 
-class Format(Protocol):  # mypy reports what a subclass of a protocol leaves out
+class Format(Protocol):  # mypy reports members that a subclass of a protocol does not define
     """A format of exported files.
 
     Attributes:
-        name: What it is called, as ``--format`` has it.
-        suffix: That of its files.
-        precisions: What weights can be stored in.
-        requires: The modules that it needs beside torch to write; the last is the runtime.
+        name: The name of the format, as in ``--format``.
+        suffix: The suffix of its files.
+        precisions: The precisions that weights can be stored in.
+        requires: The modules besides torch that are needed to write and verify a file.
     """
 
     name: ClassVar[str]
@@ -48,16 +46,16 @@ class Format(Protocol):  # mypy reports what a subclass of a protocol leaves out
         """Write a network to a file.
 
         Args:
-            content: The network, and what belongs to it.
-            path: Where to write.
+            content: The network, its metadata and how to store it.
+            path: The file to write.
 
         Raises:
             WrnError: If the network cannot be expressed in the format.
         """
 
     @abstractmethod
-    def load_written(self, path: Path) -> Run:
-        """Load a file that this process has written, as its users do: with the runtime's loader.
+    def load_written(self, path: Path) -> Forward:
+        """Load a file that this process has written, with the runtime that its users have.
 
         Args:
             path: The file.
@@ -67,32 +65,28 @@ class Format(Protocol):  # mypy reports what a subclass of a protocol leaves out
         """
 
     def files(self, path: Path) -> list[Path]:
-        """Return the files that belong to an exported file, itself last."""
+        """Return the files that belong to an exported file. The file itself is the last."""
         return [path]
-
-    def missing(self) -> str | None:
-        """Tell what lacks here to write and run such files; None if nothing does."""
-        return missing_packages(*self.requires)
 
 
 class ReadableFormat(Format):
-    """A format whose files are models here: they are read safely, whoever wrote them."""
+    """A format whose files this package can load as models, safely even if untrusted."""
 
     @abstractmethod
-    def load(self, path: Path, device: torch.device) -> tuple[Run, str | None]:
-        """Load a file that anybody may have written.
+    def load(self, path: Path, device: torch.device) -> tuple[Forward, str | None]:
+        """Load a file from an untrusted source.
 
         Args:
             path: The file.
-            device: Where to run.
+            device: The device to run on.
 
         Returns:
-            The network as a function, and what the file says of itself; None if it says nothing.
+            The network as a function, and the metadata as JSON; None if the file has none.
 
         Raises:
-            WrnError: If the file is damaged, or does more than compute.
+            WrnError: If the file is damaged, or could do more than compute.
         """
 
-    def load_written(self, path: Path) -> Run:
+    def load_written(self, path: Path) -> Forward:
         """Load a file that this process has written."""
         return self.load(path, torch.device('cpu'))[0]

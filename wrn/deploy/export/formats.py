@@ -1,4 +1,4 @@
-"""The formats that there are."""
+"""All formats of exported files."""
 
 from wrn.deploy.export.format import Format
 from wrn.deploy.export.onnx import OnnxFormat

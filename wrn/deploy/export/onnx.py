@@ -1,4 +1,4 @@
-"""ONNX, for ONNX Runtime and many others."""
+"""ONNX, for ONNX Runtime and many other runtimes."""
 
 import hashlib
 from collections.abc import Iterator
@@ -7,17 +7,18 @@ from typing import Any
 
 import torch
 
-from wrn.deploy.engines.graph import export_program, make_onnx
+from wrn.deploy.engines.engine import Forward
+from wrn.deploy.engines.graph import export_onnx, export_program
 from wrn.deploy.engines.onnx_runtime import OnnxRuntimeEngine
-from wrn.deploy.export.format import Content, ReadableFormat, Run
+from wrn.deploy.export.format import Content, ReadableFormat
 from wrn.deploy.export.metadata import KEY, ExportError
 from wrn.utils.packages import missing_packages
 
-_DIGEST = f'{KEY}-sha256'  # of the network with its weights
+_DIGEST = f'{KEY}-sha256'  # of the graph with its weights
 
 
 class OnnxFormat(ReadableFormat):
-    """One file; what it says of itself is in its ``metadata_props``."""
+    """One file, with the metadata in its ``metadata_props``."""
 
     name = 'onnx'
     suffix = '.onnx'
@@ -25,27 +26,27 @@ class OnnxFormat(ReadableFormat):
 
     def write(self, content: Content, path: Path) -> None:
         """Write a network to a file."""
-        exported = make_onnx(export_program(content.network, content.example), ['output'])
+        exported = export_onnx(export_program(content.network, content.example), ['output'])
         exported.model.metadata_props[KEY] = content.metadata
         for node in exported.model.graph:
-            node.metadata_props.clear()  # where it was exported: paths of this machine
+            node.metadata_props.clear()  # contains paths of the machine that exports
         model = exported.model_proto
         model.metadata_props.add(key=_DIGEST, value=_digest(model))
         path.write_bytes(model.SerializeToString())
 
-    def load(self, path: Path, device: torch.device) -> tuple[Run, str | None]:
+    def load(self, path: Path, device: torch.device) -> tuple[Forward, str | None]:
         """Load a file in ONNX Runtime."""
-        lacking = missing_packages('onnx', 'onnxruntime')
-        if lacking := lacking or OnnxRuntimeEngine.missing_provider(device):
-            raise ExportError(f'{path}: {lacking}')
+        missing = missing_packages('onnx', 'onnxruntime')
+        if missing := missing or OnnxRuntimeEngine.missing_provider(device):
+            raise ExportError(f'{path}: {missing}')
         import onnx
 
         content = path.read_bytes()
         try:
             model = onnx.load_model_from_string(content)
-        except Exception as error:  # protobuf's, of which each implementation has its own
+        except Exception as error:  # each implementation of protobuf has an error of its own
             raise ExportError(f'{path}: the file is truncated, or is no ONNX') from error
-        _check(model, path)
+        _check_dataflow(model, path)
         texts = {entry.key: entry.value for entry in model.metadata_props}
         if texts.get(_DIGEST) not in (None, _digest(model)):
             raise ExportError(f'{path}: the file is damaged, or was changed after it was exported')
@@ -57,8 +58,8 @@ def _digest(model: Any) -> str:
     return hashlib.sha256(model.graph.SerializeToString(deterministic=True)).hexdigest()
 
 
-def _check(model: Any, path: Path) -> None:
-    """Check that a model is nothing but plain dataflow, whose weights are all in the file."""
+def _check_dataflow(model: Any, path: Path) -> None:
+    """Check that a model is plain dataflow of standard operators, with all weights in the file."""
     import onnx
 
     others = [node for node in model.graph.node if node.domain not in ('', 'ai.onnx')]
@@ -68,7 +69,7 @@ def _check(model: Any, path: Path) -> None:
     for attribute in (part for node in model.graph.node for part in node.attribute):
         if attribute.HasField('g') or attribute.graphs:
             raise ExportError(f'{path}: refused, because it has conditions or loops')
-    for tensor in _tensors(model.graph):
+    for tensor in _find_tensors(model.graph):
         if onnx.external_data_helper.uses_external_data(tensor):
             raise ExportError(
                 f'{path}: refused, because it has weights in other files ({tensor.name}); export '
@@ -76,8 +77,8 @@ def _check(model: Any, path: Path) -> None:
             )
 
 
-def _tensors(graph: Any) -> Iterator[Any]:
-    """Go through all tensors of a graph."""
+def _find_tensors(graph: Any) -> Iterator[Any]:
+    """Yield all tensors of a graph, including the parts of sparse ones."""
     attributes = [attribute for node in graph.node for attribute in node.attribute]
     yield from graph.initializer
     yield from (attribute.t for attribute in attributes)

@@ -5,22 +5,23 @@ from typing import Any
 
 import torch
 
+from wrn.deploy.engines.engine import Forward
 from wrn.deploy.engines.graph import export_program
 from wrn.deploy.engines.openvino import OpenVINOEngine, convert, get_core
 from wrn.deploy.engines.quantization import quantize
-from wrn.deploy.export.format import Content, ReadableFormat, Run
+from wrn.deploy.export.format import Content, ReadableFormat
 from wrn.deploy.export.metadata import KEY, ExportError
 from wrn.utils.files import hash_file
 
 _HASH = 'wrn_weights_sha256'
-_PLACE = 64 * '0'
+_PLACEHOLDER = 64 * '0'
 
 
 class OpenVINOFormat(ReadableFormat):
-    """Two files; what they say of themselves is in the ``rt_info`` of the model.
+    """Two files, with the metadata in the model's ``rt_info``.
 
-    The SHA-256 of the weights is there, too: nothing else tells a pair from files that were copied
-    or replaced singly.
+    The ``rt_info`` also holds the SHA-256 of the weights. Nothing else shows whether the two files
+    belong together.
     """
 
     name = 'openvino'
@@ -37,23 +38,22 @@ class OpenVINOFormat(ReadableFormat):
         if content.precision == 'int8':
             model = quantize(model, content.calibration)
         model.set_rt_info(content.metadata, [KEY])
-        model.set_rt_info(_PLACE, [_HASH])
+        model.set_rt_info(_PLACEHOLDER, [_HASH])
         openvino.save_model(model, str(path), compress_to_fp16=content.precision == 'float16')
         digest = hash_file(path.with_suffix('.bin'))
-        path.write_bytes(path.read_bytes().replace(_PLACE.encode(), digest.encode()))
+        path.write_bytes(path.read_bytes().replace(_PLACEHOLDER.encode(), digest.encode()))
 
     def files(self, path: Path) -> list[Path]:
-        """Return the weights, and the network."""
+        """Return the file of the weights and the file of the network."""
         return [path.with_suffix('.bin'), path]
 
-    def load(self, path: Path, device: torch.device) -> tuple[Run, str | None]:
+    def load(self, path: Path, device: torch.device) -> tuple[Forward, str | None]:
         """Load a file in OpenVINO."""
-        if lacking := OpenVINOEngine.missing(device):
-            raise ExportError(f'{path}: {lacking}')
+        if missing := OpenVINOEngine.missing(device):
+            raise ExportError(f'{path}: {missing}')
         weights = path.with_suffix('.bin')
         if not weights.is_file():
             raise ExportError(f'{path}: its weights, {weights.name}, must lie beside it')
-
         try:
             model = get_core().read_model(str(path), str(weights))
         except RuntimeError as error:

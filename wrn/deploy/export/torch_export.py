@@ -1,19 +1,20 @@
-"""``torch.export``'s archives, ``.pt2``."""
+"""``torch.export`` archives, ``.pt2``."""
 
 from pathlib import Path
 
 import torch
 
+from wrn.deploy.engines.engine import Forward
 from wrn.deploy.engines.graph import export_program, quiet
-from wrn.deploy.export.format import Content, Format, Run
+from wrn.deploy.export.format import Content, Format
 from wrn.deploy.export.metadata import METADATA_FILE
 
 
 class TorchExportFormat(Format):
-    """One file; what it says of itself is among its extra files.
+    """One file, with the metadata among its extra files.
 
-    ``torch.export.load`` unpickles, and evaluates text, so it is for files of one's own, and such
-    a file is no model here.
+    ``torch.export.load`` unpickles data and evaluates text, so it is for trusted files only, and
+    this package does not load such files as models.
     """
 
     name = 'torch-export'
@@ -23,12 +24,12 @@ class TorchExportFormat(Format):
         """Write a network to a file."""
         program = export_program(content.network, content.example)
         for node in program.graph.nodes:
-            node.meta.pop('stack_trace', None)  # where it was exported: paths of this machine
+            node.meta.pop('stack_trace', None)  # contains paths of the machine that exports
         with quiet():
             torch.export.save(program, path, extra_files={METADATA_FILE: content.metadata})
 
-    def load_written(self, path: Path) -> Run:
-        """Load a file of our own by torch's loader."""
+    def load_written(self, path: Path) -> Forward:
+        """Load a file that this process has written."""
         with quiet():
             module = torch.export.load(path).module()
         return lambda inputs: (module(inputs),)

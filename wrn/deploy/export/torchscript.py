@@ -1,25 +1,24 @@
-"""TorchScript's archives, ``.torchscript``, which C++ reads, too."""
+"""TorchScript archives, ``.torchscript``, which C++ programs can load, too."""
 
-import contextlib
 import io
-import warnings
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import torch
 
-from wrn.deploy.export.format import Content, Format, Run
+from wrn.deploy.engines.engine import Forward
+from wrn.deploy.engines.graph import quiet
+from wrn.deploy.export.format import Content, Format
 from wrn.deploy.export.metadata import METADATA_FILE
 
-_DEBUG = '.debug_pkl'  # where each line of code is from: paths of this machine
+_DEBUG = '.debug_pkl'  # source locations: paths of the machine that exports
 
 
 class TorchScriptFormat(Format):
-    """One file; what it says of itself is among its extra files.
+    """One file, with the metadata among its extra files.
 
-    ``torch.jit.load`` runs what a file says to do when it is loaded, so it is for files of one's
-    own, and such a file is no model here.
+    ``torch.jit.load`` runs code from the file while it loads, so it is for trusted files only, and
+    this package does not load such files as models.
     """
 
     name = 'torchscript'
@@ -28,7 +27,7 @@ class TorchScriptFormat(Format):
     def write(self, content: Content, path: Path) -> None:
         """Write a network to a file."""
         written = io.BytesIO()
-        with _deprecation_silenced(), torch.no_grad():
+        with quiet(), torch.no_grad():  # torch 2.14 warns that TorchScript is deprecated
             script = torch.jit.freeze(
                 torch.jit.trace(content.network, content.example, check_trace=False)
             )
@@ -39,16 +38,8 @@ class TorchScriptFormat(Format):
                     entry = name.partition('/')[2]
                     target.writestr(f'{path.stem}/{entry}', source.read(name))
 
-    def load_written(self, path: Path) -> Run:
-        """Load a file of our own by torch's loader."""
-        with _deprecation_silenced():
+    def load_written(self, path: Path) -> Forward:
+        """Load a file that this process has written."""
+        with quiet():
             module = torch.jit.load(path)
         return lambda inputs: (module(inputs),)
-
-
-@contextlib.contextmanager
-def _deprecation_silenced() -> Iterator[None]:
-    """Keep torch 2.14 from calling TorchScript deprecated: who asks for it has a use for it."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings('ignore', r'`torch\.jit\.\w+` is deprecated', FutureWarning)
-        yield

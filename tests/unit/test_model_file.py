@@ -34,7 +34,7 @@ def test_without_pretrained_it_is_random(digits_weights):
 def test_a_file_without_a_config(tmp_path, digits_weights):
     path = tmp_path / 'plain.pth'
     torch.save(read_checkpoint(digits_weights)['state_dict'], path)
-    with pytest.raises(WrnError, match=r'plain\.pth: does not say what network'):
+    with pytest.raises(WrnError, match=r'plain\.pth: contains no config of its network'):
         wrn.get_model(path, True)
 
 
