@@ -199,7 +199,7 @@ def test_the_weights_of_another_model_are_refused(fails, tmp_path):
         ['train', DIGITS, '--cfg-options', 'load_from=other.pth'],
         ['predict', 'x.png', '--checkpoint', 'other.pth'],
     ):
-        assert 'other.pth: the weights are those of another model' in fails(*command)
+        assert 'other.pth: the weights do not fit the model' in fails(*command)
     assert 'so it cannot be resumed' in fails('train', DIGITS, '--resume', 'other.pth')
 
 
@@ -217,7 +217,7 @@ def test_publish_is_repeatable(capsys, tmp_path, fails):
         main(['publish', 'w.pth', 'mine', '--folder', 'out'])
     assert len(list((tmp_path / 'out').iterdir())) == 1
     assert 'left out' not in capsys.readouterr().out
-    assert 'must be the name of a file without a folder' in fails('publish', 'w.pth', '../mine')
+    assert 'not a file name; give the folder with --folder' in fails('publish', 'w.pth', '../mine')
 
 
 def test_a_bad_picture_of_a_data_set_is_named(fails, make_image_folder, tmp_path):

@@ -144,7 +144,7 @@ def test_a_mirror_of_all_urls(set_urls, origin):
 
 def test_weights_of_another_network(set_urls, server):
     set_urls(serve(server, torchvision.models.resnet18().state_dict(), 'wide_resnet50_2'))
-    with pytest.raises(CheckpointError, match='those of another model'):
+    with pytest.raises(CheckpointError, match='the weights do not fit the model'):
         wrn.get_model(NAME, pretrained=True)
 
 
@@ -181,9 +181,9 @@ def test_a_network_without_published_weights(photograph):
 
 @pytest.mark.parametrize('name', ['wrn://none', 'wrn://wide-resnet50'])
 def test_missing_weights(name):
-    with pytest.raises(CheckpointError, match='there are no such'):
+    with pytest.raises(CheckpointError, match='no weights of this name'):
         CheckpointLoader.load_checkpoint(name, logger='silent')
-    with pytest.raises(WrnError, match='there are no such'):
+    with pytest.raises(WrnError, match='no weights of this name'):
         convert_file(name)
 
 

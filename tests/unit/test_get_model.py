@@ -105,7 +105,7 @@ def test_class_names_from_mmcls_0(tmp_path):
 
 
 def test_weights_of_another_model(digits_weights):
-    with pytest.raises(CheckpointError, match='those of another model'):
+    with pytest.raises(CheckpointError, match='the weights do not fit the model'):
         wrn.get_model(WRN50, pretrained=digits_weights)
 
 

@@ -114,10 +114,10 @@ def test_an_object_store(monkeypatch, digits_weights):
     monkeypatch.setattr(schemes.fileio, 'get', store.get)
     model = wrn.get_model(DIGITS, pretrained='s3://bucket/w.pth')
     assert torch.equal(model.head.fc.bias, wrn.get_model(DIGITS, True).head.fc.bias)
-    with pytest.raises(CheckpointError, match=r'^s3://bucket/x\.pth: is not a checkpoint'):
+    with pytest.raises(CheckpointError, match=r'^s3://bucket/x\.pth: not a checkpoint'):
         wrn.get_model(DIGITS, pretrained='s3://bucket/x.pth')
 
 
 def test_an_object_store_without_its_client():
-    with pytest.raises(CheckpointError, match=r's3://bucket/w\.pth: cannot be fetched'):
+    with pytest.raises(CheckpointError, match=r's3://bucket/w\.pth: cannot be downloaded'):
         CheckpointLoader.load_checkpoint('s3://bucket/w.pth')
