@@ -105,7 +105,7 @@ def test_odd_pictures(capsys, tmp_path):
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        (['none.png'], '1 of 1 images could not be read'),
+        (['none.png'], '1 of 1 image could not be read'),
         (['*.jpg'], 'no file matches the pattern'),
         (['.'], 'the folder has no images'),
         (
@@ -115,8 +115,8 @@ def test_odd_pictures(capsys, tmp_path):
         (['x.png', '--model', 'none.py'], 'no such config file'),
         (['x.png', '--model', DIGITS], 'give weights with --checkpoint'),
         (['x.png', '--checkpoint', 'none.pth'], 'none.pth: the checkpoint does not exist'),
-        (['x.png', '--device', 'abacus'], '--device abacus: cannot be used here'),
-        (['x.png', '--topk', '0'], '--topk must be at least 1'),
+        (['x.png', '--device', 'abacus'], '--device abacus: unavailable ('),
+        (['x.png', '--topk', '0'], '--topk 0: must be at least 1'),
         (['x.png', '--out', 'no/such/folder/x.json'], 'the folder does not exist'),
     ],
 )
@@ -127,7 +127,7 @@ def test_mistakes_in_predict(fails, arguments, message):
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        (['list', 'zzz'], "no model's name matches 'zzz'"),
+        (['list', 'zzz'], "'zzz': matches no model name"),
         (['train', 'none.py'], 'none.py: no such config file'),
         (['train', DIGITS, '--cfg-options', 'model.backbone.dept=3'], "unexpected keyword argument 'dept'"),
         (['train', DIGITS, '--cfg-options', 'model.backbone.type=WideResNt'], 'did you mean WideResNet'),
@@ -150,7 +150,7 @@ def test_mistakes_in_predict(fails, arguments, message):
         (['train', DIGITS, '--cfg-options', 'modl.backbone.depth=18'], "unknown key 'modl'; did you mean model"),
         (['train', DIGITS, '--cfg-options', 'model.head.in_channels=97'], 'cannot be multiplied'),
         (['train', DIGITS, '--cfg-options', 'val_evaluator.topk=11'], 'top-11 accuracy needs at least 11 classes'),
-        (['train', DIGITS, '--work-dir', '/dev/null/x'], '--work-dir /dev/null/x: cannot be made'),
+        (['train', DIGITS, '--work-dir', '/dev/null/x'], '--work-dir /dev/null/x: cannot be created'),
         (['publish', 'none.pth', 'name'], 'none.pth: the checkpoint does not exist'),
     ],
 )  # fmt: skip

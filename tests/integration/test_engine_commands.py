@@ -46,7 +46,7 @@ def test_test_with_an_engine_in_two_processes(eager, run, checkout, digits_weigh
     ('options', 'message'),
     [
         (['--precision', 'int8'], 'precision int8: is for an engine'),
-        (['--backend', 'fused', '--tta'], 'are for eager; leave out --backend'),
+        (['--backend', 'fused', '--tta'], 'only run eagerly; leave out --backend'),
         (['--backend', 'fused', '--precision', 'int8'], 'cannot compute in int8; openvino can'),
     ],
 )

@@ -121,7 +121,7 @@ def test_damaged_images_are_left_out_named_and_counted(fails, capsys, images, su
 def test_no_readable_image(fails, folder):
     Path('bad.png').write_text('not an image')
     error = fails('features', 'bad.png', '--model', DIGITS, '--pool', '--out', 'x.npy')
-    assert error == 'wrn: error: no image could be read; x.npy is not written'
+    assert error == 'wrn: error: x.npy: not written, since no image could be read'
     assert {path.name for path in folder.iterdir()} == {'bad.png', 'images'}
 
 
@@ -140,12 +140,12 @@ def test_no_readable_image(fails, folder):
         ),
         (['--out', 'no/x.npy'], 'cannot be written (the folder does not exist)'),
         (['--out', 'images'], '--out images: features are written as'),
-        (['--batch-size', '0'], '--batch-size must be at least 1'),
-        (['--workers', '-1'], '--workers at least 0'),
+        (['--batch-size', '0'], '--batch-size 0: must be at least 1'),
+        (['--workers', '-1'], '--workers -1: must be at least 0'),
         (['--model', 'wide-resnet16-2'], "unknown model 'wide-resnet16-2'; did you mean"),
         (['--model', 'wide-resnet50'], 'no pretrained weights; the model is random; give weights'),
         (['--checkpoint', 'none.pth'], 'none.pth'),
-        (['--device', 'cuda:7'], '--device cuda:7: cannot be used here'),
+        (['--device', 'cuda:7'], '--device cuda:7: unavailable ('),
         (['--backend', 'tensorrt'], 'backend tensorrt: '),
     ],
 )
@@ -167,7 +167,7 @@ def test_required_arguments(capsys, left_out):
     argv = [word for key, value in words.items() if key != left_out for word in (key, *value)]
     with pytest.raises(SystemExit, match='2'):
         main(['features', '--pool', *argv])
-    assert left_out.replace('images', 'inputs') in capsys.readouterr().err.splitlines()[-1]
+    assert left_out.replace('images', 'IMAGE') in capsys.readouterr().err.splitlines()[-1]
 
 
 @pytest.mark.parametrize('command', ['predict images', 'features images --model', 'test'])

@@ -54,10 +54,9 @@ def test_finetune_test_and_predict(run, tmp_path, data, digits_weights):
     folder.mkdir(parents=True)
     (folder / 'epoch_9.pth').write_text('not from this run')
     result = run(*command, cwd=tmp_path)
-    assert 'train: 160 pictures\nval: 40 pictures, drawn from each class\n' in result.stdout
-    assert (
-        'the head does not match and is newly initialised' in result.stdout
-    )  # same number of classes
+    assert 'train: 160 images\nval: 40 images, drawn from each class\n' in result.stdout
+    # Although it has the same number of classes.
+    assert 'the head does not match and is newly initialised' in result.stdout
     for run_folder in ('run', 'run/test'):  # long messages are in the log file only
         log = only((folder / run_folder).glob('*/*.log'))
         assert f'environment, config and hooks are in {log}' in result.stdout
@@ -101,7 +100,7 @@ def test_finetune_test_and_predict(run, tmp_path, data, digits_weights):
     assert f'accuracy/top1: {accuracy:.4f}' in tested.stdout
     assert not list(folder.glob('run/*.pth'))
     again = run(*command, '--resume', cwd=tmp_path)
-    assert f'nothing is left to do: {weights.relative_to(tmp_path)} is there' in again.stdout
+    assert f'nothing left to do: {weights.relative_to(tmp_path)} exists' in again.stdout
     other = run(*command, cwd=tmp_path, code=1)
     assert f'{weights.relative_to(tmp_path)}: is from another run' in other.stderr
 
@@ -177,8 +176,8 @@ def test_unreadable_images_and_names_with_spaces(run, tmp_path, data):
         'wrn', 'finetune', mine, '--model', DIGITS, '--epochs', 1, '--skip-unreadable', cwd=tmp_path
     )  # fmt: skip
     path = splits.pictures['val'][0][0]
-    assert f'cannot be read, and so not validated or tested with: {path}\n' in result.stdout
-    assert 'val: 7 pictures' in result.stdout
+    assert f'unreadable, so left out of validation and test: {path}\n' in result.stdout
+    assert 'val: 7 images' in result.stdout
     assert 'Skipped what cannot be read, 1 in all' in result.stdout
     only((tmp_path / 'work_dirs' / ' my digits').glob('*.pth'))
 
@@ -199,7 +198,7 @@ def test_a_job_of_two_processes_survives_the_loss_of_one(
     assert job.wait(120) == 0
     text = output.read_text()
     assert 'resumed epoch' in text
-    assert text.count('train: 160 pictures') == 2
+    assert text.count('train: 160 images') == 2
     assert text.count('use it with: ') == 1
     only((tmp_path / 'two').glob('*.pth'))
 
@@ -250,7 +249,7 @@ def test_the_schedule_ends_with_the_last_epoch(data, epochs, warm_up):
 def test_mistakes_are_reported_before_the_run(fails, tmp_path, data, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert '--epochs 0: must be at least 1' in fails('finetune', data, '--epochs', 0)
-    assert '--seed -1: must not be negative' in fails('finetune', data, '--seed', -1)
+    assert '--seed -1: must be at least 0' in fails('finetune', data, '--seed', -1)
     assert 'nowhere' in fails('finetune', 'nowhere')
     small = ('finetune', data, '--model')
     assert '--freeze 4: must be from 0 to 3' in fails(*small, DIGITS, '--freeze', 4)

@@ -81,7 +81,7 @@ test_evaluator = [
     assert re.search(r'single-label/f1-score_classwise: 100 100 100 98\.63 ', printed)
     assert re.search(r'\n calibration/nll +0\.0207 *\n', printed)
     assert re.search(
-        r'\n class +precision +recall +F1 +pictures *\n 9 +94\.59 +97\.22 +95\.89 +36', printed
+        r'\n class +precision +recall +F1 +images *\n 9 +94\.59 +97\.22 +95\.89 +36', printed
     )
     assert 'tensor(' not in printed.split('Load checkpoint')[1]
 
@@ -115,7 +115,7 @@ def test_outputs_that_cannot_be_written(fails, tmp_path):
     (tmp_path / 'file').touch()
     for folder in ('file', 'file/report'):
         message = fails(*test, '--report', tmp_path / folder)
-        assert f'--report {tmp_path / folder}: cannot be made' in message
+        assert f'--report {tmp_path / folder}: cannot be created' in message
     message = fails(*test, '--out', 'p.txt')
     assert 'predictions are written as .pkl, .pickle, .csv, .jsonl, .json, .parquet' in message
     assert 'metrics are written as .json' in fails(*test, '--out', 'p.csv', '--out-item', 'metrics')

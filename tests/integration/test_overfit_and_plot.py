@@ -21,11 +21,11 @@ def test_a_set_up_that_learns(capsys):
     main(['overfit', DIGITS, '--cfg-options', *SMALL])
     out = capsys.readouterr().out
     found = re.search(
-        r'(\d+) steps on 16 pictures: the loss went from ([\d.]+) to ([\d.]+), 16 of them', out
+        r'(\d+) steps on 16 images: the loss went from ([\d.]+) to ([\d.]+), 16 are', out
     )
     assert int(found[1]) < 100
     assert float(found[2]) > 3 * float(found[3])
-    assert out.endswith('the set-up learns\n')
+    assert out.endswith('the setup can learn: it overfits the batch\n')
 
 
 @pytest.fixture
@@ -53,8 +53,8 @@ BLACK = [dict(type='Brightness', magnitude=-1.0, prob=1.0, random_negative_prob=
 )
 def test_a_set_up_that_does_not_learn(fails, capsys, child, mistake):
     message = fails('overfit', child(mistake), '--steps', 30, '--cfg-options', *SMALL)
-    assert 'does not learn even 16 pictures in 30 steps; look at the labels' in message
-    assert '30 steps on 16 pictures' in capsys.readouterr().out
+    assert 'does not overfit 16 images in 30 steps; check the labels' in message
+    assert '30 steps on 16 images' in capsys.readouterr().out
 
 
 def test_a_diverging_loss(fails):
@@ -67,7 +67,7 @@ def test_two_runs_in_the_same_second(fails, monkeypatch):
     """mmengine names runs after the time in seconds; the folder of the first is removed."""
     monkeypatch.setattr('time.strftime', lambda *_: '20260101_000000')
     for _ in range(2):
-        assert 'does not learn' in fails('overfit', DIGITS, '--steps', 1, '--cfg-options', *SMALL)
+        assert 'does not overfit' in fails('overfit', DIGITS, '--steps', 1, '--cfg-options', *SMALL)
 
 
 def test_an_optimizer_without_a_learning_rate_and_fewer_images_than_a_batch(capsys, child):
@@ -76,7 +76,7 @@ def test_an_optimizer_without_a_learning_rate_and_fewer_images_than_a_batch(caps
         'train_dataloader = dict(drop_last=True, dataset=dict(indices=12))'
     )
     main(['overfit', str(path), '--cfg-options', *SMALL])
-    assert 'steps on 12 pictures' in capsys.readouterr().out
+    assert 'steps on 12 images' in capsys.readouterr().out
 
 
 def test_mixup_and_dropout_are_disabled(capsys, child):
@@ -84,7 +84,7 @@ def test_mixup_and_dropout_are_disabled(capsys, child):
     augments = "dict(augments=[dict(type='Mixup', alpha=1.0)])"
     path = child(f'model = dict(train_cfg={augments}, backbone=dict(drop_rate=0.3))')
     main(['overfit', str(path), '--cfg-options', *SMALL])
-    assert 'the set-up learns' in capsys.readouterr().out
+    assert 'the setup can learn' in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -79,18 +79,18 @@ def test_convert_reports_what_it_does(theirs, capsys, folder):
     assert lines[:7] == [
         "read theirs.pth: torchvision's and timm's format, depth 18, widen factor 1, 7 classes, "
         'float32',
-        'took: model',
+        'key of the weights: model',
         'left out: optimizer, epoch, model_ema',
-        "not in the file, and so assumed: the pictures' mean, [123.675, 116.28, 103.53], and std, "
-        '[58.395, 57.12, 57.375]; --config FILE says otherwise',
-        "not in the file, and so assumed: the pictures' size and data set, those of "
-        'configs/wrn/wide-resnet50_8xb32_in1k.py; --config FILE says otherwise',
-        'checked: 122 tensors, no key left over on either side',
-        'checked: converted back, they are the same bit for bit',
+        "assumed, since the file does not say: the pictures' mean, [123.675, 116.28, 103.53], and std, "
+        '[58.395, 57.12, 57.375]; --config FILE overrides it',
+        "assumed, since the file does not say: the pictures' size and data set, those of "
+        'configs/wrn/wide-resnet50_8xb32_in1k.py; --config FILE overrides it',
+        'checked: 122 tensors, no missing or unexpected keys',
+        'checked: converting back gives the same weights, bit for bit',
     ]
     (written,) = folder.glob('mine-*.safetensors')
     assert lines[7].startswith(f'wrote {written.name}: 122 tensors, ')
-    assert lines[8] == 'the file says of them: source, license, cfg'
+    assert lines[8] == 'metadata in the file: source, license, cfg'
     meta = read_checkpoint(written)['meta']
     assert (meta['source'], meta['license']) == ('https://x.org', 'MIT')
 
@@ -105,7 +105,7 @@ def test_convert_and_predict(theirs, capsys, photograph, folder):
     config.dump('mine.py')
     for checkpoint in ('theirs.pth', converted.name):
         main(['predict', str(photograph), '--model', 'mine.py', '--checkpoint', checkpoint])
-    first, second = re.split(r'(?= image)', capsys.readouterr().out)[1:]
+    first, second = re.split(r'(?= image )', capsys.readouterr().out)[1:]
     assert first == second
 
 
@@ -169,7 +169,7 @@ def test_publish(capsys, folder):
         main(['publish', 'epoch_40.pth', f'mine{suffix}', '--license', 'Apache-2.0'])
         out = capsys.readouterr().out
         assert 'left out: ema_state_dict, optimizer\n' in out
-        assert 'left out of what the checkpoint says: epoch, experiment_name\n' in out
+        assert 'left out of the metadata: epoch, experiment_name\n' in out
         (path,) = folder.glob(f'mine-*{suffix}')
         published = read_checkpoint(path)
         assert published.keys() == {'state_dict', 'meta'}
@@ -274,7 +274,7 @@ def test_test_takes_a_torchvision_file(make_image_folder, folder, run):
 def test_convert_reports_what_the_format_has_no_place_for(capsys):
     for to, dropped in (('authors-cifar', True), ('xternalz', False)):
         main(['convert', model_index.models()[DIGITS].weights, '--to', to])
-        line = 'left out: num_batches_tracked, for which this format has no place\n'
+        line = 'left out: num_batches_tracked (the format has no place for it)\n'
         assert (line in capsys.readouterr().out) == dropped
 
 

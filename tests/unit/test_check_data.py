@@ -303,9 +303,9 @@ def test_hidden_folders_are_not_classes(make_image_folder, capsys):
     main(['check-data', str(root)])
     output, errors = capsys.readouterr()
     assert output.splitlines() == [
-        'train: 24 pictures in 3 classes',
-        'val: 12 pictures in 3 classes',
-        'nothing is wrong',
+        'train: 24 images in 3 classes',
+        'val: 12 images in 3 classes',
+        'no problems found',
     ]
     assert errors.strip() == f'wrn: {root}: left out 7 files: 7 hidden'
 
@@ -315,9 +315,9 @@ def test_a_clean_folder(make_image_folder, capsys):
     main(['check-data', str(root), '--workers', '2'])
     output = capsys.readouterr().out.splitlines()
     assert output == [
-        'train: 24 pictures in 3 classes',
-        'val: 12 pictures in 3 classes',
-        'nothing is wrong',
+        'train: 24 images in 3 classes',
+        'val: 12 images in 3 classes',
+        'no problems found',
     ]
 
 

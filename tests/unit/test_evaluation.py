@@ -276,7 +276,7 @@ def test_report_files_and_table(tmp_path, capsys, count):
     print_report(report)
     lines = capsys.readouterr().out.splitlines()
     assert len([line for line in lines if line.startswith(' class $_')]) == min(count, 20)
-    assert ('the worst 20 of 1000 classes:' in lines) == (count == 1000)
+    assert ('the 20 of 1000 classes with the lowest F1:' in lines) == (count == 1000)
 
 
 def test_the_figure_shows_the_confusion_matrix():

@@ -2,7 +2,7 @@
 
 In come folders, archives and configs of datasets; out go lists of images with labels (open
 ``listing`` first; ``class_folders`` walks, ``splitting`` makes train, val and test), reports of
-what is wrong (``check_folder``, ``damage``), and datasets and transforms for mmpretrain
+problems (``check_folder``, ``damage``), and datasets and transforms for mmpretrain
 (``image_folder``, ``digits``, ``svhn``, ``checked_reading``, ``random_resized_crop``). ``cifar``
 and ``imagenet`` get mmpretrain's own datasets their files. ``images`` reads and preprocesses.
 """

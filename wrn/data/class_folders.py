@@ -1,4 +1,4 @@
-"""List the images of class folders, and what is left out of them."""
+"""List the images of class folders, and the files that are left out."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""Find out whether a file is a whole image, of the format that its name says."""
+"""Check whether a file is a complete image of the format that its extension names."""
 
 import io
 import re

@@ -27,7 +27,7 @@ _CHUNK = 1 << 24
 
 
 def prepare_imagenet(
-    source: str | Path,
+    folder: str | Path,
     out: str | Path,
     verify: bool = False,
     track: Track = lambda items, title: items,
@@ -42,9 +42,9 @@ def prepare_imagenet(
     ``meta/val.txt``.
 
     Args:
-        source: The folder of the archives: ``ILSVRC2012_img_train.tar``, or
-            ``ILSVRC2012_img_val.tar`` and ``ILSVRC2012_devkit_t12.tar.gz``, or all three; or
-            Kaggle's folder, with ``ILSVRC`` and ``LOC_val_solution.csv``.
+        folder: The folder of the archives: ``ILSVRC2012_img_train.tar``, or
+            ``ILSVRC2012_img_val.tar`` and ``ILSVRC2012_devkit_t12.tar.gz``, or all three. Or the
+            folder of Kaggle's ``ILSVRC`` and ``LOC_val_solution.csv``.
         out: The folder to make.
         verify: Whether to compare the MD5 of the archives with the official ones first. Defaults
             to False.
@@ -55,28 +55,28 @@ def prepare_imagenet(
         WrnError: If a file is missing, damaged or not the official one, or ``out`` cannot be
             written or has too little space.
     """
-    source, out = Path(source), Path(out)
+    folder, out = Path(folder), Path(out)
     try:
-        if (source / 'ILSVRC' / 'Data' / 'CLS-LOC').is_dir():
-            _link_kaggle(source, out)
+        if (folder / 'ILSVRC' / 'Data' / 'CLS-LOC').is_dir():
+            _link_kaggle(folder, out)
         else:
-            _extract_archives(source, out, verify, track)
+            _extract_archives(folder, out, verify, track)
     except OSError as error:
         name = error.filename or out
         raise WrnError(f'{name}: cannot be read or written ({error.strerror or error})') from error
 
 
-def _extract_archives(source: Path, out: Path, verify: bool, track: Track) -> None:
-    found = {split: source / name for split, (name, _) in ARCHIVE_META.items()}
+def _extract_archives(folder: Path, out: Path, verify: bool, track: Track) -> None:
+    found = {split: folder / name for split, (name, _) in ARCHIVE_META.items()}
     found = {split: path for split, path in found.items() if path.is_file()}
     if not {'train', 'val'} & found.keys():
         names = ', '.join(name for name, _ in ARCHIVE_META.values())
         raise WrnError(
-            f"{source}: has neither ImageNet's archives ({names}) nor a folder ILSVRC/Data/CLS-LOC"
+            f"{folder}: has neither ImageNet's archives ({names}) nor a folder ILSVRC/Data/CLS-LOC"
         )
     if 'val' in found and 'devkit' not in found:
         raise WrnError(
-            f'{source / ARCHIVE_META["devkit"][0]}: not found; it has the classes of the '
+            f'{folder / ARCHIVE_META["devkit"][0]}: not found; it has the classes of the '
             'validation images'
         )
     for split, path in found.items() if verify else ():
@@ -204,12 +204,12 @@ def _check_space(folder: Path, size: int) -> None:
         )
 
 
-def _link_kaggle(source: Path, out: Path) -> None:
-    images = source.resolve() / 'ILSVRC' / 'Data' / 'CLS-LOC'
+def _link_kaggle(folder: Path, out: Path) -> None:
+    images = folder.resolve() / 'ILSVRC' / 'Data' / 'CLS-LOC'
     folders = (path for path in (images / 'train').iterdir() if path.is_dir())
     classes = sorted(path.name for path in folders if not is_hidden(path.name))
     labels = {name: label for label, name in enumerate(classes)}
-    solution = source / 'LOC_val_solution.csv'
+    solution = folder / 'LOC_val_solution.csv'
     lines: list[str] = []
     with solution.open(newline='') as file:
         for row in csv.DictReader(file):

@@ -1,4 +1,4 @@
-"""List the images of a data folder, and what is left out of it."""
+"""List the splits of a data folder: their images, and the problems that names alone show."""
 
 import os
 from collections.abc import Iterator

@@ -151,7 +151,7 @@ def extract_features(
     to a file, or :meth:`wrn.inference.FeatureExtractor.stream`.
 
     Args:
-        model: As for :func:`inference_model`, but not a file that runs in an engine.
+        model: As for :func:`inference_model`, except that exported files have no stages.
         inputs: A path, URL, array, PIL image, folder, glob pattern, list, archive, or a sequence
             of these.
         stages: The names of the stages, such as ``layer1``. Defaults to ``('layer2', 'layer3')``.

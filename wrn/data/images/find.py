@@ -52,8 +52,8 @@ def find_images(
         inputs: A path, a URL, an array, a PIL image, a folder, a glob pattern (``**`` matches
             folders at any depth), a ``.txt`` file with a path or URL on each line, a ``.tar``
             archive, compressed or not, or a sequence of these. Folders, at any depth, and archives
-            yield the files whose extension is in :data:`EXTENSIONS`. Hidden files are left out
-            there, and of the matches of a pattern.
+            yield the files whose extension is in :data:`EXTENSIONS`. Hidden files in a folder or
+            archive, or among the matches of a pattern, are left out.
         left_out: Counts the files that are left out, until the last image was yielded. Defaults to
             None: the numbers are logged.
 

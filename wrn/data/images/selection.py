@@ -18,7 +18,7 @@ def is_hidden(path: str | PurePath) -> bool:
     """Return whether a path is hidden or below a hidden folder.
 
     Args:
-        path: A path below the folder or archive that the user gave, whose own name does not count.
+        path: A path relative to the folder or archive that the user gave.
     """
     parts = PurePath(path).parts
     return any(part == _MACOS or (part.startswith('.') and part != '..') for part in parts)
@@ -70,7 +70,7 @@ class LeftOut(Counter[str]):
 
 
 def scan(folder: str | PurePath, left_out: LeftOut) -> Iterator[os.DirEntry[str]]:
-    """Yield what is directly in a folder and not hidden, in no particular order.
+    """Yield the entries of a folder that are not hidden, in arbitrary order.
 
     Args:
         folder: The folder.
