@@ -1,17 +1,19 @@
-"""What the command line prints, and how it answers mistakes."""
+"""What the commands print, and the message of each mistake."""
 
 import json
 import os
 import re
 import sys
+import tarfile
 
 import pytest
 import torch
 from PIL import Image
 
 import wrn
-from wrn.cli import main, parse_args
+from wrn.cli import _COMMANDS, main, parse_args
 from wrn.training.checks import check_topk
+from wrn.utils.errors import count
 
 DIGITS = 'configs/wrn/wide-resnet16-2_1xb64_digits.py'
 
@@ -20,6 +22,23 @@ DIGITS = 'configs/wrn/wide-resnet16-2_1xb64_digits.py'
 def wide_terminal(monkeypatch, tmp_path):
     monkeypatch.setenv('COLUMNS', '200')
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize('name', _COMMANDS)
+def test_help(capsys, name):
+    with pytest.raises(SystemExit, match='0'):
+        main([name, '--help'])
+    out = capsys.readouterr().out
+    assert out.startswith(f'usage: wrn {name} ')
+    assert _COMMANDS[name].HELP in out
+    options = re.findall(r'^  (-.*)', out, re.MULTILINE)
+    assert len(options) > 0
+    assert not re.search(r'\(default: (None|\[)', out)
+
+
+def test_numbers_agree_with_nouns():
+    assert [count(n, 'class') for n in (0, 1, 2)] == ['0 classes', '1 class', '2 classes']
+    assert [count(n, 'image') for n in (0, 1, 2)] == ['0 images', '1 image', '2 images']
 
 
 def test_list(capsys):
@@ -32,10 +51,12 @@ def test_list(capsys):
     assert len(capsys.readouterr().out.splitlines()) == 2
 
 
-def test_list_in_a_narrow_pipe_is_not_cut(capsys, monkeypatch):
+def test_tables_are_not_cut_in_a_narrow_pipe(capsys, monkeypatch, checkout):
     monkeypatch.setenv('COLUMNS', '40')
     main(['list'])
     assert 'configs/wrn/wide-resnet101_8xb32_in1k.py' in capsys.readouterr().out
+    main(['predict', str(checkout / 'demo' / 'digit_3.png'), '--topk', '1'])
+    assert f'{checkout}/demo/digit_3.png' in capsys.readouterr().out
 
 
 def test_predict(capsys, checkout):
@@ -62,30 +83,30 @@ def test_predict_json(capsys, checkout, tmp_path):
     assert json.loads(capsys.readouterr().out) == records
 
 
-def test_many_pictures_show_progress(capsys, checkout, monkeypatch):
+def test_several_batches_show_progress(capsys, checkout, monkeypatch):
     monkeypatch.setenv('FORCE_COLOR', '1')  # as in a terminal
     monkeypatch.setenv('TTY_COMPATIBLE', '1')
     main(['predict', str(checkout / 'demo'), '--batch-size', '1'])
     assert 'Predicting' in capsys.readouterr().err
 
 
-def test_predict_with_own_weights_and_config(capsys, checkout, digits_weights):
+def test_predict_with_config_and_checkpoint(capsys, checkout, digits_weights):
     main(['predict', f'{checkout}/demo/*3.png', '--model', DIGITS, '--checkpoint', digits_weights])
     assert re.search(r'digit_3\.png +3 +0\.9', capsys.readouterr().out)
 
 
-def test_bad_pictures_do_not_stop_the_others(fails, capsys, checkout, photograph, tmp_path):
-    (tmp_path / 'text.png').write_text('no picture')
+def test_unreadable_images_do_not_stop_a_run(fails, capsys, checkout, photograph, tmp_path):
+    (tmp_path / 'text.png').write_text('not an image')
     (tmp_path / 'cut.jpg').write_bytes(photograph.read_bytes()[:5000])
     good = checkout / 'demo' / 'digit_3.png'
     error = fails('predict', tmp_path, 'none.png', good, '--out', '-')
     assert error == 'wrn: error: 3 of 4 images could not be read'
     assert len(capsys.readouterr().err.splitlines()) == 3
     main(['predict', str(tmp_path), 'none.png', str(good), '--out', 'out.json'])
-    *told, count = capsys.readouterr().err.splitlines()
-    assert len(told) == 3
-    assert count.endswith('; 3 could not be read, see the file')
-    assert all(line.startswith('wrn: ') for line in told)
+    *errors, summary = capsys.readouterr().err.splitlines()
+    assert len(errors) == 3
+    assert summary.endswith('; 3 could not be read, see the file')
+    assert all(line.startswith('wrn: ') for line in errors)
     records = json.loads((tmp_path / 'out.json').read_text())
     assert [os.path.basename(r['img_path']) for r in records] == [
         'cut.jpg', 'text.png', 'none.png', 'digit_3.png'
@@ -94,7 +115,16 @@ def test_bad_pictures_do_not_stop_the_others(fails, capsys, checkout, photograph
     assert records[3]['predictions'][0]['pred_class'] == '3'
 
 
-def test_odd_pictures(capsys, tmp_path):
+def test_unreadable_images_are_counted_in_an_archive_of_unknown_length(fails, checkout, tmp_path):
+    (tmp_path / 'bad.png').write_text('not an image')
+    with tarfile.open('images.tgz', 'w:gz') as archive:
+        archive.add(checkout / 'demo' / 'digit_3.png', 'good.png')
+        archive.add('bad.png')
+    error = fails('predict', 'images.tgz', '--out', '-')
+    assert error == 'wrn: error: 1 of 2 images could not be read'
+
+
+def test_image_modes(capsys, tmp_path):
     for mode in ('1', 'L', 'P', 'RGBA', 'CMYK', 'I;16'):
         extension = 'tif' if mode == 'CMYK' else 'png'
         Image.new(mode, (1, 1)).save(tmp_path / f'{mode.replace(";", "")}.{extension}')
@@ -162,7 +192,7 @@ def test_mistakes_in_other_commands(fails, tmp_path, arguments, message):
 IN1K = 'configs/wrn/wide-resnet50_8xb32_in1k.py'
 
 
-def test_mistakes_in_the_data_folder(fails, make_image_folder, tmp_path):
+def test_mistakes_in_a_data_folder(fails, make_image_folder, tmp_path):
     def train(root, *options):
         key = 'train_dataloader.dataset.data_root'
         return fails('train', IN1K, '--cfg-options', f'{key}={root}', *options)
@@ -189,7 +219,7 @@ def test_mistakes_in_the_data_folder(fails, make_image_folder, tmp_path):
         assert message in error
 
 
-def test_the_weights_of_another_model_are_refused(fails, tmp_path):
+def test_weights_of_another_model_are_refused(fails, tmp_path):
     other = wrn.get_model(DIGITS, backbone=dict(widen_factor=1))
     torch.save(other.state_dict(), tmp_path / 'other.pth')
     for command in (
@@ -201,7 +231,7 @@ def test_the_weights_of_another_model_are_refused(fails, tmp_path):
     assert 'so it cannot be resumed' in fails('train', DIGITS, '--resume', 'other.pth')
 
 
-def test_a_random_head_predicts_nothing(fails, tmp_path):
+def test_predict_refuses_a_random_head(fails, tmp_path):
     other = wrn.get_model(DIGITS, head=dict(num_classes=7))
     torch.save(other.state_dict(), tmp_path / 'seven.pth')
     error = fails('predict', 'x.png', '--checkpoint', 'seven.pth')
@@ -209,7 +239,7 @@ def test_a_random_head_predicts_nothing(fails, tmp_path):
     assert 'give weights' not in error
 
 
-def test_publish_is_repeatable(capsys, tmp_path, fails):
+def test_publish_writes_the_same_file_again(capsys, tmp_path, fails):
     torch.save({'head.w': torch.ones(3)}, 'w.pth')
     for _ in range(4):
         main(['publish', 'w.pth', 'mine', '--folder', 'out'])
@@ -218,7 +248,7 @@ def test_publish_is_repeatable(capsys, tmp_path, fails):
     assert 'must be the name of a file without a folder' in fails('publish', 'w.pth', '../mine')
 
 
-def test_a_bad_picture_of_a_data_set_is_named(fails, make_image_folder, tmp_path):
+def test_an_unreadable_image_of_a_dataset_is_named(fails, make_image_folder, tmp_path):
     root = make_image_folder()
     bad = root / 'val' / 'class_1' / '0.jpg'
     bad.write_bytes(bad.read_bytes()[:300])
@@ -237,13 +267,13 @@ def test_a_bad_picture_of_a_data_set_is_named(fails, make_image_folder, tmp_path
     )
 
 
-def test_a_reader_that_has_enough(run, checkout):
+def test_a_closed_pipe_causes_no_traceback(run, checkout):
     command = f'{sys.executable} -m wrn predict {checkout}/demo --out - | true'
     result = run('bash', '-c', command)
     assert 'Traceback' not in result.stderr
 
 
-def test_topk_of_other_metrics_is_let_alone():
+def test_topk_of_other_metrics_is_not_checked():
     for metric in (
         dict(type='MultiLabelMetric', topk=None),
         dict(type='RetrievalRecall', topk=(1, 20)),
@@ -252,11 +282,11 @@ def test_topk_of_other_metrics_is_let_alone():
         check_topk('val_evaluator', metric, 10)
 
 
-def test_the_old_launcher_is_understood():
+def test_local_rank_of_old_launchers():
     assert parse_args(['train', DIGITS, '--local-rank=1', '--launcher=pytorch']).local_rank == 1
 
 
-def test_the_command_itself(run, tmp_path):
+def test_entry_points(run, tmp_path):
     command = ('python', '-m', 'wrn')
     assert run(*command, '--version').stdout.splitlines()[-1] == f'wrn {wrn.__version__}'
     failed = run(*command, 'predict', 'none.png', code=1)

@@ -1,4 +1,4 @@
-"""`wrn overfit` tells a set-up that learns from one that does not; `wrn plot` draws a log."""
+"""`wrn overfit` detects a setup that cannot learn; `wrn plot` plots a log."""
 
 import json
 import re
@@ -17,7 +17,7 @@ DIGITS = 'configs/wrn/wide-resnet16-2_1xb64_digits.py'
 SMALL = ['model.backbone.widen_factor=1', 'model.head.in_channels=64', 'model.backbone.depth=10']
 
 
-def test_a_set_up_that_learns(capsys):
+def test_a_setup_that_learns(capsys):
     main(['overfit', DIGITS, '--cfg-options', *SMALL])
     out = capsys.readouterr().out
     found = re.search(
@@ -30,7 +30,7 @@ def test_a_set_up_that_learns(capsys):
 
 @pytest.fixture
 def child(tmp_path):
-    """A config that inherits the digits'."""
+    """Write a config that inherits the digits config."""
 
     def child(text):
         path = tmp_path / 'child.py'
@@ -51,26 +51,26 @@ BLACK = [dict(type='Brightness', magnitude=-1.0, prob=1.0, random_negative_prob=
         f'train_dataloader = dict(dataset=dict(pipeline={[*BLACK, dict(type="PackInputs")]}))',
     ],
 )
-def test_a_set_up_that_does_not(fails, capsys, child, mistake):
+def test_a_setup_that_does_not_learn(fails, capsys, child, mistake):
     message = fails('overfit', child(mistake), '--steps', 30, '--cfg-options', *SMALL)
     assert 'does not overfit 16 images in 30 steps; check the labels' in message
     assert '30 steps on 16 images' in capsys.readouterr().out
 
 
-def test_a_loss_that_explodes(fails):
+def test_a_diverging_loss(fails):
     option = 'optim_wrapper.optimizer.lr=1e30'
     message = fails('overfit', DIGITS, '--cfg-options', *SMALL, option)
     assert re.search(r'the loss is (nan|inf) in step \d+; lower the learning rate', message)
 
 
-def test_twice_in_the_same_second(fails, monkeypatch):
-    """mmengine names a runner after it, and its visualizer's folder is gone after the first."""
+def test_two_runs_in_the_same_second(fails, monkeypatch):
+    """mmengine names runs by the second, and the folder of the first run is gone."""
     monkeypatch.setattr('time.strftime', lambda *_: '20260101_000000')
     for _ in range(2):
         assert 'does not overfit' in fails('overfit', DIGITS, '--steps', 1, '--cfg-options', *SMALL)
 
 
-def test_an_optimizer_without_a_rate_and_less_than_a_batch(capsys, child):
+def test_an_optimizer_without_lr_and_a_dataset_smaller_than_a_batch(capsys, child):
     path = child(
         "optim_wrapper = dict(optimizer=dict(_delete_=True, type='Adam'))\n"
         'train_dataloader = dict(drop_last=True, dataset=dict(indices=12))'
@@ -79,8 +79,8 @@ def test_an_optimizer_without_a_rate_and_less_than_a_batch(capsys, child):
     assert 'steps on 12 images' in capsys.readouterr().out
 
 
-def test_mixtures_and_dropout_do_not_hide_it(capsys, child):
-    """Mixed labels and dropped features would never be all right."""
+def test_mixup_and_dropout_are_off(capsys, child):
+    """With mixed labels or dropped features, not all predictions would be correct."""
     augments = "dict(augments=[dict(type='Mixup', alpha=1.0)])"
     path = child(f'model = dict(train_cfg={augments}, backbone=dict(drop_rate=0.3))')
     main(['overfit', str(path), '--cfg-options', *SMALL])
@@ -101,7 +101,7 @@ def test_mixtures_and_dropout_do_not_hide_it(capsys, child):
     ],
 )
 def test_every_kind_of_recipe_learns(name, tmp_path, make_image_folder):
-    """Binary and smoothed losses, LAMB, bfloat16, repeated augmentation, mixtures, dropout."""
+    """Binary and smoothed losses, LAMB, bfloat16, repeated augmentation, mixup, CutMix, dropout."""
     data = make_image_folder(classes=3, train=6, val=1)
     cifar = 'in1k' not in name
     small = 'dict(depth=10, widen_factor=1)' if cifar else 'dict(depth=18, widen_factor=1)'
@@ -125,7 +125,7 @@ def test_every_kind_of_recipe_learns(name, tmp_path, make_image_folder):
     assert done.learns, done
 
 
-def test_mistakes_in_fit_check(fails):
+def test_mistakes_in_overfit(fails):
     assert '--batch-size 1: must be at least 2' in fails('overfit', DIGITS, '--batch-size', 1)
     assert '--steps 0: must be at least 1' in fails('overfit', DIGITS, '--steps', 0)
     for option, message in (
@@ -144,7 +144,7 @@ def test_mistakes_in_fit_check(fails):
 
 @pytest.fixture
 def run_folder(tmp_path):
-    """A run of four epochs of 23 iterations, resumed after the second when it was in the third."""
+    """The logs of 4 epochs of 23 iterations; the run was interrupted in epoch 3 and resumed."""
     logs = {'20260101_000000': (1, 2, 3), '20260101_000100': (3, 4)}
     for name, epochs in logs.items():
         folder = tmp_path / 'run' / name / 'vis_data'
@@ -159,7 +159,7 @@ def run_folder(tmp_path):
     return tmp_path / 'run'
 
 
-def test_plot_draws_what_was_logged(run_folder):
+def test_plot_shows_the_logged_values(run_folder):
     figure = draw_curves({'run': read_log(str(run_folder))})
     loss, accuracy, rate = (axes.lines[0] for axes in figure.axes)
     steps = np.array([10, 20, 33, 43, 56, 66, 79, 89])
@@ -171,7 +171,7 @@ def test_plot_draws_what_was_logged(run_folder):
 
 
 @pytest.mark.parametrize(('epochs', 'steps', 'interval'), [(2, 39, 10), (3, 391, 100), (2, 9, 9)])
-def test_epochs_are_counted_from_few_lines(epochs, steps, interval):
+def test_epochs_of_sparse_logs(epochs, steps, interval):
     lines = [
         dict(loss=1.0, lr=0.1, epoch=epoch + 1, iter=epoch * steps + i)
         for epoch in range(epochs)
@@ -215,8 +215,8 @@ def test_mistakes_in_plot(fails, run_folder, tmp_path):
     assert 'the folder does not exist' in fails('plot', run_folder, '--out', out)
 
 
-def test_red_comes_first_where_the_data_set_holds_pixels(tmp_path):
-    """A picture of a file is prepared as one of CIFAR: its pixels are red, green, blue."""
+def test_channel_order_of_datasets_of_pixels(tmp_path):
+    """CIFAR holds RGB pixels, so image files are preprocessed as RGB for its networks."""
     from wrn.data.images import read_image
     from wrn.inference import Predictor
 
