@@ -1,14 +1,13 @@
-"""WRN-28-10 against plain torch code of the same network: a training step and inference.
+"""WRN-28-10 and plain torch code of the same network: a training step and inference.
 
-Runs both in turn, in one process for the time and in a process of its own each for the memory, on
-the same weights and pictures, and prints medians and the ratio of each pair::
+Both run on the same weights and images, alternating in one process for the time, and each in its
+own process for the memory. Prints medians and the ratio of each pair::
 
     python benchmarks/cifar.py --runs 5
 
-``share`` is the rate of the network's multiply-adds as a share of the best rate that this machine
-reaches in a single 3x3 convolution of one of its sizes; a training step counts three times the
-forward pass. ``memory`` is the most that the process held, less what it held before the step,
-and is read from ``/proc``, which Linux has.
+``share`` is the network's multiply-adds per second, relative to the best rate of this machine in a
+3x3 convolution of one of its sizes; a training step counts three times the forward pass. ``memory``
+is the peak memory minus the memory before the step, from ``/proc`` (Linux only).
 """
 
 import argparse
@@ -30,13 +29,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 CONFIG = 'configs/wrn/wide-resnet28-10_8xb16_cifar10.py'
-MULTIPLY_ADDS = 5.248e9  # of a picture of 32x32 pixels, as `wrn info` says
-WIDTHS = ((160, 32), (320, 16), (640, 8))  # channels and pixels of the stages
-CODES = ('ours', 'plain torch', 'ours, checkpointing')
+MULTIPLY_ADDS = 5.248e9  # per image of 32x32 pixels, from `wrn info`
+WIDTHS = ((160, 32), (320, 16), (640, 8))  # channels and side length of each stage
+VARIANTS = ('ours', 'plain torch', 'ours, checkpointing')
 
 
 class Block(nn.Module):
-    """A block as everybody writes it."""
+    """A pre-activation block in plain torch."""
 
     def __init__(self, c_in: int, c_out: int, stride: int) -> None:
         super().__init__()
@@ -70,14 +69,14 @@ def our_network(**kwargs: bool) -> nn.Module:
     return wrn.get_model(CONFIG, backbone=kwargs)
 
 
-def steps(code: str, batch: int) -> tuple[Callable[[], None], Callable[[], None]]:
+def make_steps(variant: str, batch: int) -> tuple[Callable[[], None], Callable[[], None]]:
     """Return a training step and an inference step."""
     torch.manual_seed(0)
     x, labels = torch.randn(batch, 3, 32, 32), torch.randint(0, 10, (batch,))
-    if code == 'plain torch':
+    if variant == 'plain torch':
         network = plain_network()
     else:
-        network = our_network(with_cp='checkpointing' in code)
+        network = our_network(with_cp='checkpointing' in variant)
     optimizer = torch.optim.SGD(network.parameters(), 0.1, 0.9, weight_decay=5e-4, nesterov=True)
 
     def train() -> None:
@@ -95,9 +94,9 @@ def steps(code: str, batch: int) -> tuple[Callable[[], None], Callable[[], None]
 
 
 def check_same(batch: int = 2) -> None:
-    """Both compute the same, or their times could not be compared."""
+    """Check that both compute the same, so that their times are comparable."""
     ours, plain = our_network().eval(), plain_network().eval()
-    # Their parts come in the same order.
+    # Both have their layers in the same order.
     weights = zip(plain.state_dict(), ours.state_dict().values(), strict=True)
     plain.load_state_dict(dict(weights))
     x = torch.randn(batch, 3, 32, 32)
@@ -108,28 +107,28 @@ def check_same(batch: int = 2) -> None:
 def convolution_rate(
     batch: int,
     sizes: Iterable[tuple[int, int]],
-    orders: Iterable[torch.memory_format] = (torch.contiguous_format,),
+    memory_formats: Iterable[torch.memory_format] = (torch.contiguous_format,),
     kernels: Iterable[int] = (3,),
 ) -> float:
-    """Measure the best rate of a convolution in one of the sizes and orders of memory.
+    """Measure the best rate of a convolution.
 
     Args:
-        batch: The number of pictures.
-        sizes: Channels and pixels of a side of each.
-        orders: Those of weights and pictures.
-        kernels: The pixels of a side of each kernel.
+        batch: The number of images.
+        sizes: The channels and side lengths to try.
+        memory_formats: The memory formats to try. Defaults to contiguous.
+        kernels: The kernel sizes to try. Defaults to 3.
 
     Returns:
-        Multiply-adds a second.
+        Multiply-adds per second.
     """
     best = 0.0
-    for (channels, pixels), order, kernel in itertools.product(sizes, orders, kernels):
+    for (channels, side), order, kernel in itertools.product(sizes, memory_formats, kernels):
         conv = nn.Conv2d(channels, channels, kernel, padding=kernel // 2, bias=False)
         conv.to(memory_format=order)
-        x = torch.randn(batch, channels, pixels, pixels).contiguous(memory_format=order)
-        amount = batch * pixels**2 * channels**2 * kernel**2
+        x = torch.randn(batch, channels, side, side).contiguous(memory_format=order)
+        multiply_adds = batch * side**2 * channels**2 * kernel**2
         with torch.no_grad():
-            best = max(best, *(amount / timed(partial(conv, x)) for _ in range(5)))
+            best = max(best, *(multiply_adds / timed(partial(conv, x)) for _ in range(5)))
     return best
 
 
@@ -140,22 +139,23 @@ def timed(step: Callable[[], object]) -> float:
 
 
 def memory(key: str) -> int:
+    """Read a memory figure of this process in bytes, such as its peak (``VmHWM``)."""
     with open('/proc/self/status') as status:
         (line,) = (line for line in status if line.startswith(f'{key}:'))
     return int(line.split()[1]) * 1024
 
 
-def measure_memory(code: str, kind: int, batch: int) -> float:
-    """Run two steps in a process of their own, and return the most that they held, in bytes."""
-    command = [sys.executable, __file__, '--child', code, str(kind), str(batch)]
-    # glibc gives freed memory back at once, or what it keeps would count as held.
+def measure_memory(variant: str, kind: int, batch: int) -> float:
+    """Return the peak memory of two steps in a new process, in bytes."""
+    command = [sys.executable, __file__, '--child', variant, str(kind), str(batch)]
+    # Make glibc return freed memory at once, which would count as used otherwise.
     env = {**os.environ, 'MALLOC_MMAP_THRESHOLD_': '65536', 'MALLOC_TRIM_THRESHOLD_': '0'}
     output = subprocess.run(command, check=True, capture_output=True, text=True, env=env).stdout
     return json.loads(output.splitlines()[-1])
 
 
-def child(code: str, kind: str, batch: str) -> None:
-    step = steps(code, int(batch))[int(kind)]
+def child(variant: str, kind: str, batch: str) -> None:
+    step = make_steps(variant, int(batch))[int(kind)]
     before = memory('VmRSS')
     step()
     step()
@@ -173,16 +173,16 @@ def main() -> None:
         return
     check_same()
     batch, console = args.batch_size, Console(stderr=True)
-    all_steps = {code: steps(code, batch) for code in CODES}
+    all_steps = {variant: make_steps(variant, batch) for variant in VARIANTS}
     for pair in all_steps.values():  # warm up
         for step in pair:
             step()
-    times: dict[tuple[str, int], list[float]] = {(c, k): [] for k in (0, 1) for c in CODES}
+    times: dict[tuple[str, int], list[float]] = {(v, k): [] for k in (0, 1) for v in VARIANTS}
     rates = []
     for run in track(range(args.runs), 'Measuring time', console=console, transient=True):
         rates.append(convolution_rate(batch, WIDTHS))
-        for code, kind in list(times)[:: 1 if run % 2 else -1]:  # in turn, there and back
-            times[code, kind].append(timed(all_steps[code][kind]))
+        for variant, kind in list(times)[:: 1 if run % 2 else -1]:  # alternate the direction
+            times[variant, kind].append(timed(all_steps[variant][kind]))
     del all_steps
     peaks = {
         key: measure_memory(*key, batch)
@@ -193,18 +193,18 @@ def main() -> None:
     for column in ('', '', 'time', 'ratio', 'share', 'memory', 'ratio'):
         table.add_column(column, justify='left' if column == '' else 'right', no_wrap=True)
     for kind, (title, passes) in enumerate((('training step', 3), ('inference', 1))):
-        for code in CODES:
+        for variant in VARIANTS:
             plain = times['plain torch', kind]
-            ratios = [a / b for a, b in zip(times[code, kind], plain, strict=True)]
-            seconds = statistics.median(times[code, kind])
+            ratios = [a / b for a, b in zip(times[variant, kind], plain, strict=True)]
+            seconds = statistics.median(times[variant, kind])
             table.add_row(
                 title,
-                code,
+                variant,
                 f'{seconds:.2f} s',
                 f'{statistics.median(ratios):.3f}',
                 f'{passes * MULTIPLY_ADDS * batch / seconds / rate:.2f}',
-                f'{peaks[code, kind] / 2**20:.0f} MiB',
-                f'{peaks[code, kind] / peaks["plain torch", kind]:.3f}',
+                f'{peaks[variant, kind] / 2**20:.0f} MiB',
+                f'{peaks[variant, kind] / peaks["plain torch", kind]:.3f}',
             )
     Console(width=110).print(table)
     print(f'best 3x3 convolution: {2 * rate / 1e9:.0f} GFLOP/s')

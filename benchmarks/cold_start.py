@@ -1,14 +1,14 @@
-"""How long a fresh process takes to a model with weights, and to its first prediction.
+"""Time from the start of a process to a model with weights, and to its first prediction.
 
-Runs this package and mmpretrain alone in turn, each time in a new process, on the same weights
-file and picture, and prints medians and the ratio of each pair::
+This package and mmpretrain alone alternate, each time in a new process, on the same weights file
+and image. Prints medians and the ratio of each pair::
 
     python benchmarks/cold_start.py --runs 7
 
-``model`` imports the package and gets wide-resnet50 with weights from a local file; ``prediction``
-goes on to the first prediction. ``after imports`` is what follows the imports in ``model``.
-``memory`` is the most that the process held, less what it held before it asked for the model, as
-a multiple of the weights; it is read from ``/proc``, which Linux has.
+``model`` is importing the package and loading wide-resnet50 with weights from a local file,
+``after imports`` the part after the imports, ``prediction`` the time until the first prediction.
+``memory`` is the peak memory minus the memory before loading, as a multiple of the weights, from
+``/proc`` (Linux only).
 """
 
 import argparse
@@ -35,12 +35,12 @@ def memory(key):
 start = time.perf_counter()
 import {package}
 imported = time.perf_counter()
-weights, picture = sys.argv[1:]
+weights, image = sys.argv[1:]
 before = memory('VmRSS')
 model = {package}.get_model('{name}', pretrained=weights)
 built = time.perf_counter()
 peak = memory('VmHWM')
-{package}.inference_model(model, picture)
+{package}.inference_model(model, image)
 print(json.dumps({{
     'imports': imported - start,
     'after imports': built - imported,
@@ -52,9 +52,9 @@ print(json.dumps({{
 ROWS = {'imports': None, 'after imports': 0.15, 'model': 0.6, 'prediction': 0.6}
 
 
-def measure(package: str, weights: Path, picture: Path) -> dict[str, float]:
+def measure(package: str, weights: Path, image: Path) -> dict[str, float]:
     code = PROCESS.format(package=package, name=NAME)
-    command = [sys.executable, '-c', code, str(weights), str(picture)]
+    command = [sys.executable, '-c', code, str(weights), str(image)]
     output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     return json.loads(output.splitlines()[-1])
 
@@ -68,8 +68,8 @@ def write_inputs(folder: Path) -> tuple[Path, Path]:
 
     torch.save(wrn.get_model(NAME).state_dict(), folder / 'weights.pth')
     pixels = np.random.default_rng(0).integers(0, 256, (375, 500, 3), dtype=np.uint8)
-    Image.fromarray(pixels).save(folder / 'picture.jpg')
-    return folder / 'weights.pth', folder / 'picture.jpg'
+    Image.fromarray(pixels).save(folder / 'image.jpg')
+    return folder / 'weights.pth', folder / 'image.jpg'
 
 
 def main() -> None:
@@ -77,12 +77,12 @@ def main() -> None:
     parser.add_argument('--runs', type=int, default=7)
     runs = parser.parse_args().runs
     with tempfile.TemporaryDirectory() as folder:
-        weights, picture = write_inputs(Path(folder))
+        weights, image = write_inputs(Path(folder))
         size = weights.stat().st_size
-        for package in ('wrn', 'mmpretrain'):  # warm the disk cache
-            measure(package, weights, picture)
+        for package in ('wrn', 'mmpretrain'):  # warms the disk cache
+            measure(package, weights, image)
         pairs = [
-            (measure('wrn', weights, picture), measure('mmpretrain', weights, picture))
+            (measure('wrn', weights, image), measure('mmpretrain', weights, image))
             for _ in track(range(runs), 'Measuring', console=Console(stderr=True), transient=True)
         ]
     table = Table(title=f'cold start of wide-resnet50, medians of {runs} pairs', box=None)

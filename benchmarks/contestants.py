@@ -1,6 +1,6 @@
-"""Who takes part in engines.py and engine_start.py, and how each is built from files of weights.
+"""The contestants of engines.py and engine_start.py, and how each is built from files of weights.
 
-Everything is imported where it is built, so that a process that builds one imports but that.
+Packages are imported where they are needed, so that a process imports only those of its contestant.
 """
 
 import functools
@@ -13,14 +13,18 @@ import torch
 from tasks import MODELS, ROOT, Task, plain_network
 from torch import Tensor, nn
 
-Network = Callable[[Tensor], Tensor]  # from pictures (N, 3, H, W) to scores (N, classes)
+Network = Callable[[Tensor], Tensor]  # from images (N, 3, H, W) to scores (N, classes)
 
 
 class Contestant(NamedTuple):
-    """One who takes part.
+    """A network in a runtime.
 
-    ``kind`` is ``ours``; ``eager`` or ``compiled``, of which the best are what ours is compared
-    with; or ``other``. What is ``tuned`` is built for one size of batches.
+    Attributes:
+        name: Its name in tables.
+        kind: ``ours``; ``eager`` or ``compiled``, the baselines; or ``other``.
+        build: Builds the network of a task.
+        precision: The precision that it computes in. Defaults to ``'float32'``.
+        tuned: Whether it is built for one batch size. Defaults to False.
     """
 
     name: str
@@ -54,7 +58,7 @@ def build_ours(task: Task, backend: str = 'eager', precision: str = 'float32') -
 def mmpretrain_network(task: Task) -> nn.Module:
     import mmpretrain
 
-    # By the path of its own config, since its name means ours where wrn is imported.
+    # By the path of its config, since the name means our model where wrn is imported.
     configs = Path(mmpretrain.__file__).parent / '.mim' / 'configs'
     return mmpretrain.get_model(configs / 'wrn' / 'wide-resnet50_8xb32_in1k.py')
 
@@ -92,11 +96,11 @@ def without_gradients(network: Network) -> Network:
 
 
 def build_onnxruntime(task: Task) -> Network:
-    """Build ONNX Runtime's session of torch's export."""
+    """Build an ONNX Runtime session from torch's export."""
     import onnxruntime
 
     path = task.folder / 'plain.onnx'
-    # Of one picture, torch would take the number to be fixed.
+    # With one image, torch would make the batch size static.
     example = task._replace(batch_size=2).inputs()
     names, sizes = ['x'], ({0: torch.export.Dim('batch')},)
     torch.onnx.export(
@@ -109,7 +113,7 @@ def build_onnxruntime(task: Task) -> Network:
 
 
 def build_openvino(task: Task, **hints: str) -> Network:
-    """Build OpenVINO's network of what it converts by itself."""
+    """Build the network that OpenVINO converts from torch."""
     import openvino
 
     inputs = task.inputs()
@@ -121,27 +125,27 @@ def build_openvino(task: Task, **hints: str) -> Network:
 
 
 def contestants(model: str, patterns: list[str]) -> list[Contestant]:
-    """Return those of a model whose names match one of some patterns."""
+    """Return the contestants for a model whose names match one of the patterns."""
     plain = 'torchvision' if model == 'wide-resnet50' else 'plain torch'
-    everybody = [
+    found = [
         *ours('eager', 'fused'),
         *ours('onnxruntime', 'openvino'),
         *ours('compile', 'ncnn', 'auto', tuned=True),
         *ours('openvino', precision='bfloat16'),
         *ours('openvino', precision='int8'),
-        *torch_ones(plain, plain_network),
+        *torch_contestants(plain, plain_network),
     ]
     if model == 'wide-resnet50':
-        everybody += torch_ones('timm', timm_network)
-        everybody += torch_ones('mmpretrain', mmpretrain_network)
+        found += torch_contestants('timm', timm_network)
+        found += torch_contestants('mmpretrain', mmpretrain_network)
     f32 = functools.partial(build_openvino, INFERENCE_PRECISION_HINT='f32')
-    everybody += [
+    found += [
         Contestant(f'{plain}, ONNX Runtime', 'compiled', build_onnxruntime),
         Contestant(f'{plain}, OpenVINO', 'compiled', f32),
-        # It takes bfloat16 where the CPU has it.
+        # It uses bfloat16 on CPUs that support it.
         Contestant(f'{plain}, OpenVINO by default', 'other', build_openvino, 'bfloat16'),
     ]
-    return [one for one in everybody if any(fnmatch(one.name, p) for p in patterns)]
+    return [c for c in found if any(fnmatch(c.name, pattern) for pattern in patterns)]
 
 
 def ours(*backends: str, precision: str = 'float32', tuned: bool = False) -> list[Contestant]:
@@ -158,7 +162,7 @@ def ours(*backends: str, precision: str = 'float32', tuned: bool = False) -> lis
     ]
 
 
-def torch_ones(name: str, make: Callable[[Task], nn.Module]) -> list[Contestant]:
+def torch_contestants(name: str, make: Callable[[Task], nn.Module]) -> list[Contestant]:
     last = functools.partial(build_torch, make=make, order=torch.channels_last)
     return [
         Contestant(f'{name}, eager', 'eager', functools.partial(build_torch, make=make)),

@@ -1,14 +1,13 @@
-"""How long and in how much memory `wrn convert` turns WRN-101-2 into another format.
+"""Time and memory in which `wrn convert` converts WRN-101-2.
 
-Runs the conversion and a plain copy of the same file in turn, each time in a new process, and
-prints medians::
+The conversion and a plain copy of the same file alternate, each time in a new process. Prints
+medians::
 
     python benchmarks/convert.py --runs 5
 
-``copy`` reads the file and writes its bytes to the disk, as `cp` and `sync` do; ``convert`` reads
-it, renames, checks there and back, and writes, both up to the moment when the disk has it.
-``memory`` is the most that the process held, less what it held before it converted, as a multiple
-of the weights; it is read from ``/proc``, which Linux has.
+``copy`` is `cp` and `sync`; ``convert`` reads the file, renames the keys, verifies the result by
+converting it back, and writes it to the disk. ``memory`` is the peak memory minus the memory before
+the conversion, as a multiple of the weights, from ``/proc`` (Linux only).
 """
 
 import argparse
@@ -27,20 +26,21 @@ CONVERT = """
 import json, os, sys, time, warnings
 warnings.simplefilter('ignore')
 import torch, wrn
+from wrn.checkpoints.checkpoint_file import open_checkpoint
 from wrn.checkpoints.convert import convert
 
 def memory(key):
     (line,) = (line for line in open('/proc/self/status') if line.startswith(key + ':'))
     return int(line.split()[1]) * 1024
 
-# What the first conversion of any network imports and builds is not the conversion's.
+# Convert a small network first, so that one-time imports are not measured.
 source, small, name, to, folder = sys.argv[1:]
-convert(small, 'small' + name, to, folder)
+convert(open_checkpoint(small), 'small' + name, to, folder)
 before = memory('VmRSS')
 open('/proc/self/clear_refs', 'w').write('5')
-os.sync()  # what was written before is not to be waited for
+os.sync()  # do not wait for earlier writes
 start = time.perf_counter()
-convert(source, name, to, folder)
+convert(open_checkpoint(source), name, to, folder)
 print(json.dumps({'time': time.perf_counter() - start, 'memory': memory('VmHWM') - before}))
 """
 COPY = """
@@ -92,7 +92,7 @@ def main() -> None:
             table.add_column(column, justify='left' if column == '' else 'right')
         progress = Console(stderr=True)
         for row, target, to in ROWS:
-            run(COPY, large, folder)  # warm the disk cache
+            run(COPY, large, folder)  # warms the disk cache
             pairs = [
                 (run(CONVERT, large, small, target, to, folder), run(COPY, large, folder))
                 for _ in track(range(args.runs), row, console=progress, transient=True)

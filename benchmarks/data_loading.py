@@ -1,9 +1,8 @@
-"""How data workers feed a training: with none, and with the settings of one or two.
+"""Training throughput without data workers, and with various settings of one or two.
 
-WRN-16-2 trains with one thread on crops of 16x16 of JPEGs of 500x375 pixels, in batches of 32, for
-which a picture takes half as long to load as to train with. Epochs are short, as in fine-tuning, so
-that how they start counts. All take turns; printed are medians of the rounds, and the ratio of each
-to the default, ``1 worker``::
+WRN-16-2 trains with one thread on 16x16 crops of JPEGs of 500x375 pixels, in batches of 32. Loading
+an image takes half as long as training with it. Epochs are short, as in fine-tuning, so their start
+counts. Prints medians of alternating rounds, and ratios to the default, ``1 worker``::
 
     python benchmarks/data_loading.py --rounds 7
 """
@@ -27,7 +26,7 @@ from torch.utils.data import DataLoader
 
 import wrn
 
-EPOCHS = 3  # after one to warm up
+EPOCHS = 3  # after one for warm-up
 SETTINGS: dict[str, dict[str, Any]] = {
     'no worker': dict(num_workers=0),
     '1 worker': {},
@@ -39,7 +38,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 DEFAULT = '1 worker'
 
 
-def make_loader(folder: Path, settings: dict[str, Any]) -> DataLoader:
+def make_loader(folder: Path, settings: dict[str, Any]) -> DataLoader[Any]:
     loader = dict(num_workers=1, persistent_workers=True) | settings
     if not loader['num_workers']:
         loader['persistent_workers'] = False
@@ -53,8 +52,8 @@ def make_loader(folder: Path, settings: dict[str, Any]) -> DataLoader:
     return Runner.build_dataloader(dict(batch_size=32, dataset=dataset, sampler=sampler, **loader))
 
 
-def time_epochs(model: BaseModel, loader: DataLoader) -> float:
-    """Return the images per second of some epochs after the first."""
+def time_epochs(model: BaseModel, loader: DataLoader[Any]) -> float:
+    """Return the images per second of the epochs after the first."""
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
     images, start = 0, 0.0
     for epoch in range(EPOCHS + 1):
@@ -68,14 +67,14 @@ def time_epochs(model: BaseModel, loader: DataLoader) -> float:
             optimizer.step()
             images += len(data['inputs']) if epoch else 0
     speed = images / (time.perf_counter() - start)
-    loader._iterator = None  # ends persistent workers
+    loader._iterator = None  # stops persistent workers
     return speed
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or '').splitlines()[0])
     parser.add_argument('--rounds', type=int, default=7)
-    parser.add_argument('--pictures', type=int, default=256)
+    parser.add_argument('--images', type=int, default=256)
     args = parser.parse_args()
     init_default_scope('mmpretrain')
     torch.set_num_threads(1)
@@ -84,13 +83,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         for label in range(2):
             (Path(name) / str(label)).mkdir()
-        for i, path in enumerate(write_images(Path(name), 1, args.pictures)):
+        for i, path in enumerate(write_images(Path(name), 1, args.images)):
             path.rename(Path(name) / str(i % 2) / path.name)
         turns = list(SETTINGS.items()) * args.rounds
         console = Console(stderr=True)
         for setting, settings in track(turns, 'Training', console=console, transient=True):
             results[setting].append(time_epochs(model, make_loader(Path(name), settings)))
-    table = Table(title=f'epochs of {args.pictures} JPEGs, medians of {args.rounds}', box=None)
+    table = Table(title=f'epochs of {args.images} JPEGs, medians of {args.rounds}', box=None)
     for column in ('', 'images/s', 'to default', 'least to most'):
         table.add_column(column, justify='right' if column else 'left', no_wrap=True)
     for setting, speeds in results.items():

@@ -1,29 +1,28 @@
-"""Inference: ours in each engine, and mmpretrain, torchvision, timm, ONNX Runtime and OpenVINO.
+"""Inference throughput of our backends, mmpretrain, torchvision, timm, ONNX Runtime and OpenVINO.
 
-All take turns in one process, round by round, there and back, on the same random weights and
-pictures, after a check that they compute the same::
+All alternate in one process on the same random weights and images, after a check that they compute
+the same::
 
     python benchmarks/engines.py --json engines.json --png engines.png
     python benchmarks/engines.py --model wide-resnet28-10    # or digits; others are plain torch
     python benchmarks/engines.py --only 'ours, *' '*OpenVINO*' --batch-sizes 8
 
-A turn lasts a second, or one call (four of single pictures) if that is longer; of batches of 32 and
-more, of which a call takes seconds, there are half the rounds. All have as many threads as torch
-(``OMP_NUM_THREADS``). Build and warm-up take as long as the turns: a quarter of an hour in all. All
-are held at once, in 16 GiB for wide-resnet50.
+A turn lasts a second, or one call (four for single images) if that is longer. Batches of 32 and
+more, whose calls take seconds, get half the rounds. All use as many threads as torch
+(``OMP_NUM_THREADS``). With building and warm-up, it takes a quarter of an hour. All networks are in
+memory at once: 16 GiB for wide-resnet50.
 
-Models are float32 but for those named otherwise. OpenVINO takes bfloat16 by itself where a CPU has
-it, hence its row ``by default``. ``compiled`` is ``torch.compile`` with channels last. ``p50`` and
-``p99`` are those of all calls; if these are few, p99 is about the longest. ``to eager`` and ``to
-compiled`` are the images per second as a multiple of those of the best of the others that run
-eagerly, and that anything compiled, in float32: medians over the rounds. ``difference`` is the
-largest from plain eager torch, as a share of the largest score.
+Models are float32 unless their name says otherwise. OpenVINO uses bfloat16 where the CPU has it,
+hence its row ``by default``. ``compiled`` is ``torch.compile`` with channels-last. ``p50`` and
+``p99`` are of all calls; if there are few, p99 is about the longest. ``to eager`` and
+``to compiled`` are the speed-ups over the fastest eager and the fastest compiled baseline in
+float32, medians over the rounds. ``difference`` is the largest difference from plain eager torch,
+relative to the largest score.
 
-``share`` is the rate of the network's multiply-adds, of the best that torch reaches on this machine
-in float32, in a product of large matrices or a single convolution (3x3 or 1x1) of the network's
-sizes. It counts the multiply-adds of a direct convolution: ncnn computes 3x3 convolutions by
-Winograd's algorithm, with fewer, and int8 and bfloat16 are other instructions, so they can have
-more than 1.
+``share`` is the network's multiply-adds per second, relative to the best rate of torch on this
+machine in float32, in a product of large matrices or a convolution (3x3 or 1x1) of the network's
+sizes. It counts the multiply-adds of direct convolutions, so it can exceed 1: ncnn computes 3x3
+convolutions by Winograd's algorithm, with fewer, and int8 and bfloat16 use other instructions.
 """
 
 import argparse
@@ -53,12 +52,12 @@ from wrn.deploy.engines import EngineError
 from wrn.deploy.engines.verify import compare, find_tolerance
 
 TURN = 1.0  # seconds
-ORDERS = (torch.contiguous_format, torch.channels_last)
+MEMORY_FORMATS = (torch.contiguous_format, torch.channels_last)
 watch = partial(track, console=Console(stderr=True), transient=True)
 
 
 class Entry:
-    """One who takes part, its network, what was told when it was built, and its times."""
+    """A contestant, its network, the messages of its build, and its times."""
 
     def __init__(self, contestant: Contestant, network: Network, note: str) -> None:
         self.contestant, self.network, self.note = contestant, network, note
@@ -66,14 +65,14 @@ class Entry:
         self.rounds: list[list[float]] = []
 
     def check(self, plain: Network, inputs: Tensor) -> None:
-        """Check that it computes what the others do, or its times could not be compared."""
+        """Check that it computes what the others do, so that its times are comparable."""
         difference = compare(lambda x: (self.network(x),), lambda x: (plain(x),), inputs)
         self.difference = difference.maximum
         tolerance = find_tolerance(self.contestant.precision, torch.device('cpu'))
         assert self.difference <= tolerance, (self.contestant.name, difference)
 
     def take_turn(self, inputs: Tensor) -> None:
-        time.sleep(0.05)  # until the threads of who had the last turn have gone to sleep
+        time.sleep(0.05)  # until the threads of the last turn are idle
         seconds: list[float] = []
         while sum(seconds) < TURN or len(seconds) < 4 // len(inputs):
             seconds.append(timed(partial(self.network, inputs)))
@@ -85,38 +84,38 @@ class Entry:
 
 
 class Builder:
-    """Builds all: once, and what is tuned once for each size of batches."""
+    """Builds each contestant once, or if it is tuned, once for each batch size."""
 
-    def __init__(self, everybody: list[Contestant]) -> None:
-        self.everybody = everybody
+    def __init__(self, all_contestants: list[Contestant]) -> None:
+        self.contestants = all_contestants
         self.built: dict[str, Entry] = {}
         self.skipped: dict[str, str] = {}
 
     def build_all(self, task: Task) -> list[Entry]:
         entries = []
-        for one in watch(self.everybody, f'Building for batches of {task.batch_size}'):
-            entry = self.built.get(one.name) or self.build(one, task)
+        for contestant in watch(self.contestants, f'Building for batches of {task.batch_size}'):
+            entry = self.built.get(contestant.name) or self.build(contestant, task)
             if entry is None:
                 continue
-            if not one.tuned:
-                self.built[one.name] = entry
-            entries.append(Entry(one, entry.network, entry.note))
+            if not contestant.tuned:
+                self.built[contestant.name] = entry
+            entries.append(Entry(contestant, entry.network, entry.note))
         return entries
 
-    def build(self, one: Contestant, task: Task) -> Entry | None:
+    def build(self, contestant: Contestant, task: Task) -> Entry | None:
         try:
-            with told() as lines, warnings.catch_warnings():
-                warnings.simplefilter('ignore')  # exporters', about their own insides
-                network = one.build(task)
+            with collect_messages() as lines, warnings.catch_warnings():
+                warnings.simplefilter('ignore')  # of exporters, about their internals
+                network = contestant.build(task)
         except (EngineError, ImportError) as error:
-            self.skipped[one.name] = str(error)
+            self.skipped[contestant.name] = str(error)
             return None
-        return Entry(one, network, '; '.join(lines))
+        return Entry(contestant, network, '; '.join(lines))
 
 
 @contextlib.contextmanager
-def told() -> Iterator[list[str]]:
-    """Collect what ``wrn`` tells of the engines that it builds."""
+def collect_messages() -> Iterator[list[str]]:
+    """Collect the log messages of ``wrn`` about backends that it builds."""
     lines: list[str] = []
     handler = logging.Handler()
     handler.emit = lambda record: lines.append(record.getMessage())  # type: ignore[method-assign]
@@ -130,29 +129,29 @@ def told() -> Iterator[list[str]]:
 
 
 def matrix_rate(size: int = 2048) -> float:
-    """Measure the multiply-adds a second of a product of two square matrices."""
+    """Measure the multiply-adds per second of a product of two square matrices."""
     a, b = torch.randn(2, size, size)
     return size**3 / min(timed(partial(torch.mm, a, b)) for _ in range(3))
 
 
 def measure(entries: list[Entry], task: Task, rounds: int) -> dict[str, float]:
-    """Check all, let them take turns, and return the rates of the machine meanwhile."""
+    """Check all, let them take turns, and return the machine's rates measured in between."""
     inputs, plain = task.inputs(), load(task)
-    for entry in watch(entries, 'Checking'):  # which warms them up, too
+    for entry in watch(entries, 'Checking'):  # also warms them up
         entry.check(plain, inputs)
     rates = dict.fromkeys(('matrix product', 'convolution'), 0.0)
     sizes = MODELS[task.model].convolutions
     for run in watch(range(rounds), f'Batches of {task.batch_size}'):
-        convolution = convolution_rate(min(task.batch_size, 8), sizes, ORDERS, (3, 1))
+        convolution = convolution_rate(min(task.batch_size, 8), sizes, MEMORY_FORMATS, (3, 1))
         for name, rate in zip(rates, (matrix_rate(), convolution), strict=True):
             rates[name] = max(rates[name], rate)
-        for entry in entries[:: 1 if run % 2 else -1]:  # in turn, there and back
+        for entry in entries[:: 1 if run % 2 else -1]:  # alternate the direction
             entry.take_turn(inputs)
     return rates
 
 
 def summarise(entries: list[Entry], batch_size: int) -> list[dict[str, Any]]:
-    """Make a record of each: what it is, and its figures."""
+    """Return a record of each, with its figures."""
     best: dict[str, np.ndarray] = {}
     for kind in ('eager', 'compiled'):
         peers = [entry.medians() for entry in entries if entry.contestant.kind == kind]
@@ -185,7 +184,9 @@ def main() -> None:
     parser.add_argument('--model', choices=MODELS, default='wide-resnet50')
     parser.add_argument('--batch-sizes', type=int, nargs='+', default=[1, 8, 32])
     parser.add_argument('--rounds', type=int, default=5)
-    parser.add_argument('--only', nargs='+', default=['*'], metavar='NAME', help='names, * for any')
+    parser.add_argument(
+        '--only', nargs='+', default=['*'], metavar='NAME', help='names or patterns'
+    )
     parser.add_argument('--json', type=Path, metavar='FILE', help='write all figures here')
     parser.add_argument('--png', type=Path, metavar='FILE', help='draw the images per second here')
     args = parser.parse_args()

@@ -1,13 +1,13 @@
-"""Print and draw the figures of engines.py, of what it wrote by ``--json``.
+"""Print and draw the figures that engines.py wrote with ``--json``.
 
 ::
 
     python benchmarks/engines_report.py engines.json engines.png
 """
 
+import argparse
 import json
 import re
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +29,8 @@ COLOURS = {
 LIMIT = '#c0392b'
 
 
-def taken(record: dict[str, Any]) -> str:
-    """Return the engine that ``auto`` took, in brackets; nothing of another."""
+def chosen_backend(record: dict[str, Any]) -> str:
+    """Return the backend that ``auto`` chose, in brackets, or nothing."""
     found = re.match(r'backend (\w+)', record['note'])
     return f' ({found[1]})' if found and record['name'] == 'ours, auto' else ''
 
@@ -45,7 +45,7 @@ def print_table(results: dict[str, Any]) -> None:
     for record, following in zip(records, [*records[1:], None], strict=True):
         table.add_row(
             str(record['batch_size']),
-            record['name'] + taken(record),
+            record['name'] + chosen_backend(record),
             str(record['calls']),
             f'{1000 * record["p50"]:.2f} ms',
             f'{1000 * record["p99"]:.2f} ms',
@@ -57,7 +57,7 @@ def print_table(results: dict[str, Any]) -> None:
         )
     Console(width=120).print(table)
     for record in records:
-        if record['precision'] == 'int8':  # in which classes may change, too
+        if record['precision'] == 'int8':  # predicted classes may change
             print(f'batches of {record["batch_size"]}: {record["note"]}')
     for name, rate in results['rates'].items():
         print(f'best {name}: {2 * rate / 1e9:.0f} GFLOP/s')
@@ -74,18 +74,18 @@ def group(record: dict[str, Any]) -> str:
 
 
 def digits(rate: float) -> int:
-    """Return how many digits after the point tell rates of this size apart."""
+    """Return how many decimals rates of this size need."""
     return 2 if rate < 20 else 1 if rate < 1000 else 0
 
 
 def draw(results: dict[str, Any], path: Path) -> None:
-    """Draw the images per second of all as bars, in a panel for each size of batches."""
+    """Draw the images per second as bars, in a panel for each batch size."""
     records = results['records']
     sizes = list(dict.fromkeys(record['batch_size'] for record in records))
     rates: dict[str, list[float]] = {}
     for record in records:
         rates.setdefault(record['name'], []).append(record['images_per_second'])
-    names = sorted(rates, key=lambda name: np.mean(np.log(rates[name])))  # the fastest on top
+    names = sorted(rates, key=lambda name: np.mean(np.log(rates[name])))  # fastest on top
     width, height = max(2.3 + 3.2 * len(sizes), 8), 1.8 + 0.29 * len(names)
     engine = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.08)
     figure = Figure((width, height), dpi=150, layout=engine)
@@ -94,7 +94,7 @@ def draw(results: dict[str, Any], path: Path) -> None:
     panels = figure.subplots(1, len(sizes), sharey=True, squeeze=False)[0]
     for size, axes in zip(sizes, panels, strict=True):
         draw_panel(axes, [r for r in records if r['batch_size'] == size], names, results['limit'])
-        axes.set_title(f'batches of {size}' if size > 1 else 'single pictures', fontsize=10, pad=6)
+        axes.set_title(f'batches of {size}' if size > 1 else 'single images', fontsize=10, pad=6)
     panels[0].set_yticks(range(len(names)), names, fontsize=9)
     for name, tick in zip(names, panels[0].get_yticklabels(), strict=True):
         tick.set_fontweight('bold' if name.startswith('ours') else 'normal')
@@ -112,16 +112,17 @@ def draw_panel(axes: Axes, records: list[dict[str, Any]], names: list[str], limi
     colours = [COLOURS[group(record)] for record in records]
     bars = axes.barh(places, rates, height=0.74, color=colours, zorder=2)
     texts = [
-        f'{rate:,.{digits(max(rates))}f}{taken(r)}' for rate, r in zip(rates, records, strict=True)
+        f'{rate:,.{digits(max(rates))}f}{chosen_backend(r)}'
+        for rate, r in zip(rates, records, strict=True)
     ]
-    box = dict(boxstyle='square,pad=0.12', color='white', alpha=0.85)  # over the limit's line
+    box = dict(boxstyle='square,pad=0.12', color='white', alpha=0.85)  # above the limit's line
     axes.bar_label(bars, texts, padding=4, fontsize=8, zorder=4, bbox=box)
     right = 1.3 * max(rates)  # room for the numbers
     if limit < 2 * max(rates):
         right = max(right, 1.08 * limit)
         axes.axvline(limit, color=LIMIT, linestyle='--', linewidth=1.2, zorder=3)
     else:
-        text = 'the limit is far to the right'
+        text = 'the limit is outside the figure'
         axes.text(0.98, 0.02, text, color=LIMIT, fontsize=8, ha='right', transform=axes.transAxes)
     axes.set_xlim(0, right)
     axes.set_ylim(-0.6, len(names) - 0.4)
@@ -132,6 +133,10 @@ def draw_panel(axes: Axes, records: list[dict[str, Any]], names: list[str], limi
 
 
 if __name__ == '__main__':
-    figures = json.loads(Path(sys.argv[1]).read_text())
+    parser = argparse.ArgumentParser(description=(__doc__ or '').splitlines()[0])
+    parser.add_argument('json', type=Path)
+    parser.add_argument('png', type=Path)
+    args = parser.parse_args()
+    figures = json.loads(args.json.read_text())
     print_table(figures)
-    draw(figures, Path(sys.argv[2]))
+    draw(figures, args.png)

@@ -1,4 +1,4 @@
-"""Pictures for the benchmarks, made of what scikit-learn ships."""
+"""Images for the benchmarks, made from data that scikit-learn ships."""
 
 from collections import Counter
 from pathlib import Path
@@ -11,7 +11,7 @@ WIDTH, HEIGHT = 500, 375
 
 
 def write_images(folder: Path, tiles: int, count: int) -> list[Path]:
-    """Write JPEGs of ``tiles`` by ``tiles`` crops each."""
+    """Write JPEG mosaics of ``tiles`` by ``tiles`` crops."""
     rng = np.random.default_rng(0)
     photographs = [Image.fromarray(pixels) for pixels in load_sample_images().images]
     paths = []
@@ -33,12 +33,12 @@ def write_images(folder: Path, tiles: int, count: int) -> list[Path]:
 
 
 def write_digits(folder: Path) -> None:
-    """Write the digits as PNGs of 8x8 pixels, of each class every fifth into ``val``."""
+    """Write the digits as PNGs of 8x8 pixels, every fifth of a class to ``val``."""
     images, labels = load_digits(return_X_y=True)
-    earlier = Counter[int]()  # how many of each class have come before
+    counts = Counter[int]()  # images written so far, by class
     for image, label in zip(images.reshape(-1, 8, 8), labels.tolist(), strict=True):
-        split = 'val' if earlier[label] % 5 == 4 else 'train'
-        path = folder / split / str(label) / f'{earlier[label]}.png'
+        split = 'val' if counts[label] % 5 == 4 else 'train'
+        path = folder / split / str(label) / f'{counts[label]}.png'
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray((image * (255 / 16)).round().astype(np.uint8)).save(path)
-        earlier[label] += 1
+        counts[label] += 1

@@ -1,14 +1,14 @@
-"""What a long run costs at each step and with each checkpoint, as ``wrn train`` and mmengine do it.
+"""The cost of logging a step and of a checkpoint in a long run, by ``wrn train`` and mmengine.
 
 ::
 
     python benchmarks/long_runs.py --rounds 5
 
-``step`` is what it takes to note the five scalars of a step on a GPU (loss, learning rate, two
-times and memory), after so many steps: mmengine keeps a million of each, ``wrn train`` fewer. Then
-a checkpoint of wide-resnet50 with SGD's momentum and these scalars is written; by ``wrn train`` it
-is on the disk when it has its name, by mmengine it may not be. ``read`` is how ``--resume`` reads
-it, checksums and all.
+``step`` is the time to log the five scalars of a step on a GPU (loss, learning rate, two times and
+memory) after a number of steps: mmengine keeps a million of each, ``wrn train`` fewer. ``write`` is
+the time to write a checkpoint of wide-resnet50 with SGD's momentum and these scalars. Under its
+final name the file of ``wrn train`` is on the disk; mmengine's may not be. ``read`` is the time in
+which ``--resume`` reads it and verifies its checksums.
 """
 
 import argparse
@@ -35,11 +35,11 @@ from wrn.training.resume import read_whole
 
 SCALARS = ('loss', 'lr', 'time', 'data_time', 'memory')
 STEPS = (0, 50_000, 500_000)  # 100 epochs of ImageNet on eight GPUs are 500,500
-NOTED = 20
+LOGGED = 20  # steps to measure
 
 
 def make_checkpoint() -> dict[str, Any]:
-    """Make a checkpoint after a step of SGD."""
+    """Return a checkpoint after a step of SGD."""
     model = wrn.get_model('wide-resnet50')
     optimizer = torch.optim.SGD(model.parameters(), 0.1, momentum=0.9)
     for parameter in model.parameters():
@@ -49,25 +49,25 @@ def make_checkpoint() -> dict[str, Any]:
 
 
 def measure(checkpoint: dict[str, Any], steps: int, ours: bool) -> dict[str, float]:
-    """Note some steps after others, then write and read a checkpoint."""
+    """Log some steps after earlier ones, then write and read a checkpoint."""
     hub = MessageHub(f'{steps} {ours}')
     for name in SCALARS:
         hub.log_scalars[name] = HistoryBuffer([0.5] * steps, [1] * steps)
     hook, runner = HistoryHook(), SimpleNamespace(message_hub=hub)
 
-    def note() -> None:
+    def log_step() -> None:
         for name in SCALARS:
             hub.update_scalar(name, 0.5)
         if ours:
             hook.after_train_iter(runner)
 
-    note()
-    note()  # the first with a limit, which it takes a step to reach
+    log_step()
+    log_step()  # the history is shortened at the first step
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder, 'epoch_1.pth'))
         times = [time.perf_counter()]
-        for _ in range(NOTED):
-            note()
+        for _ in range(LOGGED):
+            log_step()
         times.append(time.perf_counter())
         content = dict(checkpoint, message_hub=hub.state_dict())
         save_checkpoint(content, path, backend_args=SAFE_BACKEND if ours else None)
@@ -76,14 +76,14 @@ def measure(checkpoint: dict[str, Any], steps: int, ours: bool) -> dict[str, flo
         times.append(time.perf_counter())
         size = Path(path).stat().st_size / 1e6
     step, write, read = (b - a for a, b in pairwise(times))
-    return {'step, ms': 1000 * step / NOTED, 'write, s': write, 'read, s': read, 'MB': size}
+    return {'step, ms': 1000 * step / LOGGED, 'write, s': write, 'read, s': read, 'MB': size}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or '').splitlines()[0])
     parser.add_argument('--rounds', type=int, default=5)
     rounds = parser.parse_args().rounds
-    MMLogger.get_instance('benchmark', log_level='ERROR')  # mmengine warns of what it calls itself
+    MMLogger.get_instance('benchmark', log_level='ERROR')  # mmengine warns about its own calls
     checkpoint = make_checkpoint()
     results: dict[str, list[dict[str, float]]] = defaultdict(list)
     for _ in track(range(rounds), 'Writing', console=Console(stderr=True), transient=True):

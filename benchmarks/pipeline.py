@@ -1,16 +1,15 @@
-"""From JPEG files to augmented batches: images per second on one core, against other pipelines.
+"""Throughput of input pipelines on one core, from JPEG files to augmented batches.
 
-Crops scikit-learn's two photographs into JPEGs of 500x375 pixels, and mosaics of these, of quality
-90 and 4:2:0, and runs the pipelines on them in turn, in one process on one core (Linux only)::
+The images are crops of scikit-learn's two photographs, JPEGs of 500x375 pixels with quality 90 and
+4:2:0, and mosaics of these. The pipelines alternate in one process on one core (Linux only)::
 
     python benchmarks/pipeline.py --rounds 9
 
-``ratio`` is to mmpretrain's pipeline with Pillow's resize, as its ImageNet configs of Wide-ResNets
-have it, and ``to decoding`` to OpenCV's decoding alone; each is the median of the ratios of the
-rounds. A batch from the same random state is then compared with that pipeline's: ``mean`` and
-``max`` are the differences of pixels, of 255 levels; ``outputs`` is that of the outputs of
-torchvision's wide_resnet50_2 with random weights, by what sets those of a picture apart from the
-mean of all.
+``ratio`` is to mmpretrain's pipeline with Pillow's resize, which its ImageNet configs of
+Wide-ResNets use, and ``to decoding`` to OpenCV's decoding alone; both are medians over the rounds.
+A batch is then compared with that of mmpretrain's pipeline at the same random state: ``mean`` and
+``max`` are differences of pixels, of 255 levels. ``outputs`` is the difference of the outputs of
+torchvision's wide_resnet50_2 with random weights, relative to the spread between images.
 """
 
 import argparse
@@ -60,15 +59,15 @@ def ours(reducing_gap: float | None = None) -> Load:
     return openmmlab(dict(type='LoadRandomResizedCrop', scale=224, reducing_gap=reducing_gap))
 
 
-def torchvisions(tensors: bool) -> Load:
+def torchvision_v2(tensors: bool) -> Load:
     steps = [v2.RandomResizedCrop(224), v2.RandomHorizontalFlip(), v2.ToImage()]
     transform = v2.Compose(steps)
 
     def load(path: Path) -> Any:
         if tensors:
             return transform(torchvision.io.decode_jpeg(torchvision.io.read_file(str(path))))
-        with Image.open(path) as picture:
-            return transform(picture.convert('RGB'))
+        with Image.open(path) as image:
+            return transform(image.convert('RGB'))
 
     return load
 
@@ -83,8 +82,8 @@ def decode(flag: int) -> Load:
 PIPELINES: dict[str, Load] = {
     'mmpretrain, Pillow': mmpretrain('pillow'),
     'mmpretrain, OpenCV': mmpretrain('cv2'),
-    'torchvision v2, from PIL': torchvisions(tensors=False),
-    'torchvision v2, on tensors': torchvisions(tensors=True),
+    'torchvision v2, from PIL': torchvision_v2(tensors=False),
+    'torchvision v2, on tensors': torchvision_v2(tensors=True),
     'decoding alone, OpenCV': decode(cv2.IMREAD_COLOR),
     'decoding alone, at 1/2': decode(cv2.IMREAD_REDUCED_COLOR_2),
     'decoding alone, at 1/8': decode(cv2.IMREAD_REDUCED_COLOR_8),
@@ -97,27 +96,27 @@ COMPARED = ('ours', 'ours, reducing_gap=2', 'ours, reducing_gap=1', 'mmpretrain,
 
 
 def run(load: Load, paths: list[Path]) -> Any:
-    """Load one batch."""
+    """Load a batch."""
     samples = [load(path) for path in paths]
     return None if samples[0] is None else default_collate(samples)
 
 
 def measure(paths: list[Path], rounds: int, batch: int, title: str) -> dict[str, list[float]]:
-    """Time all pipelines in turn; return their seconds an image of each round."""
+    """Time all pipelines in turn; return the seconds per image of each round."""
     times: dict[str, list[float]] = {name: [] for name in PIPELINES}
     console = Console(stderr=True)
     for round_ in track(range(-1, rounds), title, console=console, transient=True):
-        for name in list(PIPELINES)[:: 1 if round_ % 2 else -1]:  # there and back
+        for name in list(PIPELINES)[:: 1 if round_ % 2 else -1]:  # alternate the direction
             start = time.perf_counter()
             for i in range(0, len(paths), batch):
                 run(PIPELINES[name], paths[i : i + batch])
-            if round_ >= 0:  # the first warms up
+            if round_ >= 0:  # the first is warm-up
                 times[name].append((time.perf_counter() - start) / len(paths))
     return times
 
 
 def pixels(name: str, paths: list[Path]) -> torch.Tensor:
-    """Load a batch from the same random state, blue, green, red."""
+    """Load a batch from the same random state, in BGR."""
     np.random.seed(0)
     return run(PIPELINES[name], paths)['inputs'].float()
 
@@ -131,7 +130,7 @@ def outputs(network: torch.nn.Module, images: torch.Tensor) -> torch.Tensor:
 
 
 def differences(paths: list[Path]) -> dict[str, tuple[str, str, str]]:
-    """Compare with the reference: mean and largest difference of pixels, and of outputs."""
+    """Return the mean and largest differences of pixels, and of outputs, from the reference."""
     reference = pixels(REFERENCE, paths)
     torch.manual_seed(0)
     network = torchvision.models.wide_resnet50_2().to(memory_format=torch.channels_last).eval()
@@ -157,7 +156,7 @@ def main() -> None:
     parser.add_argument('--batch-size', type=int, default=32)
     parser.add_argument('--tiles', type=int, nargs='+', default=[1, 2, 4])
     args = parser.parse_args()
-    # Of decoding JPEGs by torchvision, which is to move into another package.
+    # torchvision deprecates its JPEG decoder in favour of TorchCodec.
     warnings.filterwarnings('ignore', message='(?s).*TorchCodec')
     torch.set_num_threads(1)
     cv2.setNumThreads(1)

@@ -1,15 +1,19 @@
-"""A short training job, and a test, as everybody writes them in torch: for whole_job.py.
+"""A short training and a test in plain torch, the baselines of whole_job.py.
+
+::
 
     python benchmarks/plain_torch.py train DIGITS OUT
-    python benchmarks/plain_torch.py test PICTURES WEIGHTS OUT
+    python benchmarks/plain_torch.py test IMAGES WEIGHTS OUT
 
-The networks are mmpretrain's narrow ResNet-18 of that benchmark, of torchvision's blocks, and
-torchvision's wide_resnet50_2; batches, steps and results are those of the other contestants.
+The networks are the narrow ResNet-18 of that benchmark, built from torchvision's blocks, and
+torchvision's wide_resnet50_2. Batches, steps and results are those of the other contestants.
 """
 
+import argparse
 import pickle
-import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 import torchvision
@@ -42,14 +46,14 @@ def narrow_resnet18() -> nn.Module:
 
 
 @torch.no_grad()
-def evaluate(network: nn.Module, loader: DataLoader) -> Tensor:
+def evaluate(network: nn.Module, loader: DataLoader[Any]) -> Tensor:
     """Print the accuracy and return the scores ``(N, CLASSES)``."""
     network.eval()
-    scores, right = [], 0
+    scores, correct = [], 0
     for images, labels in loader:
         scores.append(network(images).softmax(1))
-        right += int((scores[-1].argmax(1) == labels).sum())
-    print(f'accuracy/top1: {100 * right / len(loader.dataset):.4f}')  # type: ignore[arg-type]
+        correct += int((scores[-1].argmax(1) == labels).sum())
+    print(f'accuracy/top1: {100 * correct / len(loader.dataset):.4f}')  # type: ignore[arg-type]
     return torch.cat(scores)
 
 
@@ -84,8 +88,9 @@ def test(data: Path, weights: Path, out: Path) -> None:
 
 
 if __name__ == '__main__':
-    paths = [Path(word) for word in sys.argv[2:]]
-    if sys.argv[1] == 'train':
-        train(*paths)
-    else:
-        test(*paths)
+    parser = argparse.ArgumentParser(description=(__doc__ or '').splitlines()[0])
+    parser.add_argument('job', choices=['train', 'test'])
+    parser.add_argument('paths', type=Path, nargs='+')
+    args = parser.parse_args()
+    jobs: dict[str, Callable[..., None]] = dict(train=train, test=test)
+    jobs[args.job](*args.paths)

@@ -1,4 +1,4 @@
-"""Predictions of folders as whole processes, by ``wrn predict`` and by mmpretrain's inferencer."""
+"""``wrn predict`` and mmpretrain's inferencer as whole processes."""
 
 import subprocess
 import sys
@@ -16,7 +16,7 @@ import csv, sys
 from pathlib import Path
 model, weights, inputs, batch_size, out = sys.argv[1:]
 if model.endswith('.py'):
-    import wrn  # the network, which mmpretrain has not
+    import wrn  # registers the network
 from mmpretrain import ImageClassificationInferencer
 inferencer = ImageClassificationInferencer(model, pretrained=weights)
 inputs = Path(inputs)
@@ -29,11 +29,11 @@ Options = tuple[str | Path, ...]  # of `wrn predict`
 
 
 class JobError(Exception):
-    """A process that failed, and what it printed last."""
+    """A process failed; the message is the end of its output."""
 
 
 class Job(NamedTuple):
-    """A model, by its task's files, on a picture or a folder of them."""
+    """A model, from the files of a task, and an image or a folder of images."""
 
     task: Task
     inputs: Path
@@ -74,7 +74,7 @@ def run(job: Job, options: Options | None) -> dict[str, float]:
 
 
 def peak_memory(pid: int) -> float:
-    """Read the most MiB that a process has held so far."""
+    """Return the peak memory of a running process in MiB."""
     try:
         status = Path(f'/proc/{pid}/status').read_text()
     except OSError:  # it has ended

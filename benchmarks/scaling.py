@@ -1,23 +1,23 @@
-"""How training grows with processes, and how its start and memory grow with the number of files.
+"""Throughput of training by number of processes; its start and memory by number of files.
 
 ::
 
     python benchmarks/scaling.py processes --rounds 5
     python benchmarks/scaling.py files --rounds 3 --images 1000 10000 100000
 
-``processes`` trains the digits' WRN-16-2, without data workers, and prints images per second. Twice
-those of one process are ideal for two that train together. Two runs that know nothing of each other
-show what the machine has for two processes; what is missing to them is communication.
+``processes`` trains WRN-16-2 on the digits, without data workers, and prints images per second.
+Ideally, two processes that train together are twice as fast as one. Two independent runs show what
+the machine can do; the difference is the cost of communication.
 
-``files`` makes folders of small JPEGs, which are links to one for each class, and trains with them,
-as class folders and as a list (an annotation file), by ``wrn train`` and by mmpretrain's own
-``tools/train.py`` in turn, with two data workers. Seconds go from the start of the process until
-the ``config`` is read (with most imports), the ``runner`` is built (in ``wrn train`` data are
-checked before), the ``data set`` is (torch imports its compiler there, if nothing did before), and
-the first ``batch`` is there. Memory is that after a hundred batches: ``rss``; ``pss``, which counts
-a part of what processes share; and ``own``, which is not shared. The folders are in the cache, and
-numbers are read from ``/proc``, which Linux has. ``sampler`` is the time to the first batch of
-indices of an epoch, beside torch's.
+``files`` makes folders of small JPEGs (links to one per class) and trains with them, as class
+folders and with an annotation file (``list``), by ``wrn train`` and mmpretrain's ``tools/train.py``
+in turn, with two data workers. The seconds count from the start of the process until the ``config``
+is read (with most imports), then until the ``runner`` is built (``wrn train`` checks the data
+before), until the ``dataset`` is built (torch imports its compiler there, if nothing did before),
+and until the first ``batch``. Memory is measured after a hundred batches: ``rss``, ``pss``, which
+divides shared memory among processes, and ``own``, which is not shared. The folders are in the
+cache, and figures are from ``/proc`` (Linux only). ``sampler`` is the time to the first batch of
+indices of an epoch, compared with torch's.
 """
 
 import argparse
@@ -95,7 +95,7 @@ class Probe(Hook):
             self.times.append(time.time())
         if batch_idx == 100:
             a, b, c, d, e = self.times
-            result = {'config': b - a, 'runner': c - b, 'data set': d - c, 'batch': e - d}
+            result = {'config': b - a, 'runner': c - b, 'dataset': d - c, 'batch': e - d}
             (peak,) = (s for s in open('/proc/self/status') if s.startswith('VmHWM'))
             result |= {'total': e - a, 'peak': int(peak.split()[1]) / 1024, **memory('self')}
             workers = [memory(child.pid) for child in multiprocessing.active_children()]
@@ -104,7 +104,7 @@ class Probe(Hook):
             Path(os.environ['RESULT']).write_text(json.dumps(result))
             raise SystemExit
 """
-WAYS = {  # processes that train together, threads of each, runs at a time
+CASES = {  # processes that train together, threads of each, simultaneous runs
     '1 process': (1, 1, 1),
     '1 process, 2 threads': (1, 2, 1),
     '2 processes': (2, 1, 1),
@@ -114,18 +114,18 @@ Values = dict[str, float]
 
 
 def take_turns(
-    rounds: int, ways: Mapping[str, Callable[[], Values]], title: str
+    rounds: int, cases: Mapping[str, Callable[[], Values]], title: str
 ) -> dict[str, list[Values]]:
-    """Measure all in turn, there and back, as often as there are rounds."""
+    """Measure all cases in turn, in alternating direction, once per round."""
     results: dict[str, list[Values]] = defaultdict(list)
-    turns = [name for i in range(rounds) for name in list(ways)[:: -1 if i % 2 else 1]]
+    turns = [name for i in range(rounds) for name in list(cases)[:: -1 if i % 2 else 1]]
     for name in track(turns, title, console=Console(stderr=True), transient=True):
-        results[name].append(ways[name]())
-    return {name: results[name] for name in ways}
+        results[name].append(cases[name]())
+    return {name: results[name] for name in cases}
 
 
 def print_table(title: str, rows: dict[str, list[Values]], columns: dict[str, int]) -> None:
-    """Print the medians of the columns, each with its number of digits after the point."""
+    """Print the medians of the columns, each with its number of decimals."""
     table = Table(title=title, box=None)
     for column in ('', *columns):
         table.add_column(column, justify='right' if column else 'left', no_wrap=True)
@@ -142,7 +142,7 @@ def start(command: list[object], **environment: object) -> subprocess.Popen[byte
 
 
 def train_digits(processes: int, threads: int, runs: int) -> Values:
-    """Train, and return the images per second of all, and the share of waiting for data."""
+    """Train, and return the total images per second and the share of time waiting for data."""
     command: list[object] = [sys.executable, TRAIN, DIGITS]
     if processes > 1:
         command = ['bash', ROOT / 'tools/dist_train.sh', DIGITS, processes]
@@ -163,17 +163,17 @@ def train_digits(processes: int, threads: int, runs: int) -> Values:
 
 
 def compare_processes(rounds: int) -> None:
-    ways = {name: partial(train_digits, *way) for name, way in WAYS.items()}
-    rows = take_turns(rounds, ways, 'Training')
+    cases = {name: partial(train_digits, *case) for name, case in CASES.items()}
+    rows = take_turns(rounds, cases, 'Training')
     for values in rows.values():
         for value, one in zip(values, rows['1 process'], strict=True):
             value['ratio'] = value['images/s'] / one['images/s']
     columns = {'images/s': 0, 'ratio': 2, 'data, %': 1}
-    print_table(f'WRN-16-2, 64 pictures a process, medians of {rounds}', rows, columns)
+    print_table(f'WRN-16-2, 64 images per process, medians of {rounds}', rows, columns)
 
 
 def make_links(folder: Path, number: int) -> None:
-    """Make class folders of pictures, which are links to one of each, and a list of them."""
+    """Make class folders of links to one image per class, and an annotation file."""
     lines = []
     for label in range(CLASSES):
         name = f'n{label:08}'
@@ -189,7 +189,7 @@ def make_links(folder: Path, number: int) -> None:
 
 
 def start_training(script: Path, config: Path) -> Values:
-    """Start to train, and return what the probe saw."""
+    """Start a training, and return what the probe measured."""
     result = config.with_suffix('.json')
     result.unlink(missing_ok=True)
     command = [sys.executable, script, config, '--work-dir', config.with_suffix('')]
@@ -199,7 +199,7 @@ def start_training(script: Path, config: Path) -> Values:
 
 
 def time_samplers(number: int) -> Values:
-    """Return the seconds until the first batch of indices is there."""
+    """Return the seconds until the first batch of indices."""
     seconds = {}
     for name, kind in (('wrn', SeededBatchSampler), ('torch', BatchSampler)):
         sampler = kind(DefaultSampler(range(number), seed=0), 32, False)
@@ -213,16 +213,17 @@ def compare_files(rounds: int, numbers: list[int]) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / 'probe.py').write_text(PROBE)
-        ways = {}
+        cases = {}
         for number in numbers:
             make_links(folder / str(number), number)
             for layout, ann_file in (('folders', ''), ('list', 'train.txt')):
                 config = folder / f'{layout}_{number}.py'
                 config.write_text(CONFIG.format(folder=folder / str(number), ann_file=ann_file))
-                for way, script in (('wrn', TRAIN), ('mmpretrain', UPSTREAM)):
-                    ways[f'{layout}, {number:,}, {way}'] = partial(start_training, script, config)
-        rows = take_turns(rounds, ways, 'Starting')
-    seconds = ('config', 'runner', 'data set', 'batch', 'total')
+                for tool, script in (('wrn', TRAIN), ('mmpretrain', UPSTREAM)):
+                    case = f'{layout}, {number:,}, {tool}'
+                    cases[case] = partial(start_training, script, config)
+        rows = take_turns(rounds, cases, 'Starting')
+    seconds = ('config', 'runner', 'dataset', 'batch', 'total')
     print_table(f'seconds, medians of {rounds}', rows, dict.fromkeys(seconds, 2))
     memory = ('rss', 'peak', 'worker rss', 'worker pss', 'worker own')
     print_table(f'memory in MiB, medians of {rounds}', rows, dict.fromkeys(memory, 0))

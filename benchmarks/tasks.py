@@ -1,4 +1,4 @@
-"""What is to be computed in the benchmarks of inference: models, and files of their weights."""
+"""Tasks of the inference benchmarks: models, and files of their weights."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -10,13 +10,13 @@ ROOT = Path(__file__).parents[1]
 
 
 class Model(NamedTuple):
-    """A network that all have, and what is known of it."""
+    """A network that all contestants have."""
 
     config: str
-    pixels: int  # of a side of its pictures
-    multiply_adds: float  # of a picture, without fast algorithms
-    blocks: int  # of a stage, of those on CIFAR
-    convolutions: tuple[tuple[int, int], ...]  # channels and pixels of a side of the stages
+    pixels: int  # side length of its images
+    multiply_adds: float  # per image, with direct convolutions
+    blocks: int  # per stage, of CIFAR networks
+    convolutions: tuple[tuple[int, int], ...]  # channels and side length of each stage
 
 
 MODELS = {
@@ -45,7 +45,7 @@ MODELS = {
 
 
 class Task(NamedTuple):
-    """What is to be built: a model, from the files in a folder, for batches of a size."""
+    """A model to build from the files in a folder, for a batch size."""
 
     model: str
     folder: Path
@@ -53,12 +53,12 @@ class Task(NamedTuple):
 
     @property
     def weights(self) -> Path:
-        """The weights as torchvision and timm, or plain torch, name them."""
+        """The weights with the keys of torchvision and timm, or plain torch."""
         return self.folder / 'weights.pth'
 
     @property
     def openmmlab(self) -> Path:
-        """The same weights as OpenMMLab names them."""
+        """The same weights with OpenMMLab's keys."""
         return self.folder / 'openmmlab.pth'
 
     @property
@@ -67,14 +67,14 @@ class Task(NamedTuple):
         return self.folder / 'calibration'
 
     def inputs(self) -> Tensor:
-        """Make normalised pictures of noise, always the same, ``(N, 3, H, W)``."""
+        """Return reproducible noise images, normalised, ``(N, 3, H, W)``."""
         pixels = MODELS[self.model].pixels
         generator = torch.Generator().manual_seed(0)
         return torch.randn(self.batch_size, 3, pixels, pixels, generator=generator)
 
 
 def write_files(task: Task) -> None:
-    """Write random weights, and pictures to calibrate with."""
+    """Write random weights, and images for calibration."""
     from images import write_images
 
     import wrn
@@ -82,7 +82,7 @@ def write_files(task: Task) -> None:
 
     torch.manual_seed(0)
     network = plain_network(task)
-    for module in network.modules():  # so that signals stay in range, and each norm does something
+    for module in network.modules():  # keeps signals in range, and gives each norm an effect
         if isinstance(module, nn.BatchNorm2d):
             module.weight.data.uniform_(0.2, 0.6)
             module.bias.data.uniform_(-0.2, 0.2)
@@ -94,7 +94,7 @@ def write_files(task: Task) -> None:
     torch.save(weights, task.weights)
     if task.model == 'wide-resnet50':
         torch.save(to_openmmlab(weights, 'torchvision').state_dict, task.openmmlab)
-    else:  # whose parts come in the same order
+    else:  # the layers have the same order
         keys = wrn.get_model(ROOT / MODELS[task.model].config).state_dict()
         torch.save(dict(zip(keys, weights.values(), strict=True)), task.openmmlab)
     task.calibration.mkdir()
@@ -102,7 +102,7 @@ def write_files(task: Task) -> None:
 
 
 def plain_network(task: Task) -> nn.Module:
-    """Build the network as others have it: torchvision's, or that of plain torch."""
+    """Build the baseline network, of torchvision or plain torch."""
     if task.model == 'wide-resnet50':
         import torchvision
 

@@ -1,15 +1,15 @@
-"""A training step, from uint8 pictures to updated weights: ours with each setting, and others.
+"""A training step from uint8 images to updated weights: ours with each setting, and baselines.
 
-Runs all in turn in one process, on the same weights and pictures, checks that their losses agree,
-and prints the quickest time of each, since what else a machine does can only slow a step down::
+All alternate in one process on the same weights and images, after a check that their losses agree.
+Prints the fastest time of each, since other load on a machine can only slow a step down::
 
     python benchmarks/training_step.py
     python benchmarks/training_step.py --model wide-resnet28-10 --batch-size 32
 
-``to best`` is to the best of the others of the same kind: float32, compiled, or bfloat16; ``to
-none`` to ours without any setting. ``share`` is the rate of the network's multiply-adds, three
-times those of the forward pass, of the best that the machine reaches in a single 3x3 convolution of
-one of the network's sizes, in whichever order of memory. Our default is ``channels last, fused``.
+``to best`` is the ratio to the fastest baseline of the same kind (float32, compiled, or bfloat16),
+``to none`` to ours without any setting. ``share`` is the network's multiply-adds per second, three
+times those of the forward pass, relative to the machine's best rate in a 3x3 convolution of one of
+the network's sizes, in either memory format. Our default is ``channels last, fused``.
 """
 
 import argparse
@@ -35,8 +35,8 @@ from wrn.checkpoints import to_openmmlab
 from wrn.config.config_file import read_config
 
 Step = Callable[[], float]
-Key = tuple[str, tuple[str, ...]]  # whose step, with which settings
-# Config, size of pictures, multiply-adds of one, and channels and pixels of the 3x3 convolutions.
+Key = tuple[str, tuple[str, ...]]  # contestant and settings
+# Config, image size, multiply-adds per image, and channels and side length of 3x3 convolutions.
 MODELS_BY_NAME = {
     'wide-resnet50': (
         'configs/wrn/wide-resnet50_8xb32_in1k.py',
@@ -52,7 +52,7 @@ MODELS_BY_NAME = {
     ),
 }
 OPTIMIZER: dict[str, Any] = dict(lr=1e-3, momentum=0.9, weight_decay=1e-4)
-ORDERS = (torch.contiguous_format, torch.channels_last)
+MEMORY_FORMATS = (torch.contiguous_format, torch.channels_last)
 CHANNELS_LAST, FUSED, COMPILED, BFLOAT16 = 'channels last', 'fused', 'compiled', 'bfloat16'
 KINDS = {'float32': (), 'float32, compiled': (COMPILED,), 'bfloat16': (BFLOAT16,)}
 SETTINGS: tuple[Key, ...] = (
@@ -73,7 +73,7 @@ SETTINGS: tuple[Key, ...] = (
 
 
 class Contest:
-    """What all have in common: weights, pictures and labels."""
+    """What all contestants share: weights, images and labels."""
 
     def __init__(self, model: str, batch: int) -> None:
         config, pixels, self.multiply_adds, self.sizes = MODELS_BY_NAME[model]
@@ -90,13 +90,13 @@ class Contest:
         self.to_rgb = preprocessor.get('to_rgb', False)
 
     def plain(self) -> nn.Module:
-        """Build the network as others have it."""
-        if self.imagenet:  # as mmpretrain's configs initialise it; else rounding soon shows
+        """Build the baseline network."""
+        if self.imagenet:  # like mmpretrain's configs; otherwise rounding adds up
             return torchvision.models.wide_resnet50_2(zero_init_residual=True)
         return plain_network()
 
     def step(self, name: str, settings: tuple[str, ...]) -> Step:
-        """Return a training step, which returns the loss."""
+        """Return a function that runs a training step and returns the loss."""
         if name in ('ours', 'mmpretrain'):
             return self.openmmlab_step(name, settings)
         network = self.plain()
@@ -151,12 +151,12 @@ class Contest:
     def our_weights(self, network: nn.Module) -> dict[str, Tensor]:
         if self.imagenet:
             return to_openmmlab(self.weights, 'torchvision').state_dict
-        # Their parts come in the same order.
+        # Both have their layers in the same order.
         return dict(zip(network.state_dict(), self.weights.values(), strict=True))
 
 
 def check_losses(losses: dict[Key, list[float]]) -> None:
-    """Check that all compute the same, or their times could not be compared."""
+    """Check that all compute the same, so that their times are comparable."""
     expected = losses['plain', ()]
     for key, values in losses.items():
         tolerance = 1e-2 if BFLOAT16 in key[1] else 1e-3
@@ -169,7 +169,7 @@ def main() -> None:
     parser.add_argument('--model', choices=MODELS_BY_NAME, default='wide-resnet50')
     parser.add_argument('--batch-size', type=int, default=8)
     parser.add_argument('--rounds', type=int, default=5)
-    parser.add_argument('--no-compile', action='store_true', help='leave out what is compiled')
+    parser.add_argument('--no-compile', action='store_true', help='leave out compiled networks')
     args = parser.parse_args()
     contest, console = Contest(args.model, args.batch_size), Console(stderr=True)
     keys = [
@@ -187,8 +187,8 @@ def main() -> None:
     times = {key: float('inf') for key in keys}
     rate = 0.0
     for run in track(range(args.rounds), 'Measuring', console=console, transient=True):
-        rate = max(rate, convolution_rate(args.batch_size, contest.sizes, ORDERS))
-        for key in keys[:: 1 if run % 2 else -1]:  # in turn, there and back
+        rate = max(rate, convolution_rate(args.batch_size, contest.sizes, MEMORY_FORMATS))
+        for key in keys[:: 1 if run % 2 else -1]:  # alternate the direction
             times[key] = min(times[key], timed(steps[key]))
     print_table(args, contest, times, rate)
 
@@ -200,7 +200,7 @@ def print_table(
     rate: float,
 ) -> None:
     table = Table(
-        title=f'{args.model}, batches of {args.batch_size}, quickest of {args.rounds}', box=None
+        title=f'{args.model}, batches of {args.batch_size}, fastest of {args.rounds}', box=None
     )
     for column in ('', '', 'time', 'to best', 'to none', 'share'):
         table.add_column(column, justify='left' if column == '' else 'right', no_wrap=True)

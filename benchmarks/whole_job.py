@@ -1,17 +1,17 @@
-"""Whole jobs, from the start of the process: a short training, and the test of a folder of JPEGs.
+"""Whole jobs, as processes from start to end: a short training, and a test on a folder of JPEGs.
 
-``wrn train`` and ``wrn test``, mmpretrain's own ``tools/train.py`` and ``tools/test.py``, and plain
-torch (``plain_torch.py``) take turns, each time in a new process::
+``wrn train`` and ``wrn test``, mmpretrain's ``tools/train.py`` and ``tools/test.py``, and plain
+torch (``plain_torch.py``) alternate, each time in a new process::
 
     python benchmarks/whole_job.py train --runs 7
     python benchmarks/whole_job.py test --runs 3
 
 ``train`` is two epochs of a narrow ResNet-18 on scikit-learn's digits, as PNGs in class folders,
-with a validation and a checkpoint after each. All three have the same number of steps, and the
-first two the same batches and, with ``--no-fused``, numerics: their weights are equal bit by bit.
-``test`` is wide-resnet50 with random weights on JPEGs of 500x375 pixels, from the same weights;
-predictions are written, and the largest difference of their scores from ours is told. Printed are
-medians, and the ratio of each pair.
+with a validation and a checkpoint after each. All three have the same number of steps. The first
+two have the same batches and, with ``--no-fused``, the same numerics: their weights are
+bit-identical. ``test`` is wide-resnet50 on JPEGs of 500x375 pixels, with the same random weights.
+Predictions are written, and the largest difference of their scores from ours is printed. Times are
+medians, with the ratio of each pair.
 """
 
 import argparse
@@ -87,14 +87,14 @@ test_evaluator = dict(topk=(1,))
 
 
 class Contestant(NamedTuple):
-    """How one of them is run, and what it leaves."""
+    """A command, and what it writes."""
 
     command: list[str | Path]
     out: Path
 
 
 class Job(NamedTuple):
-    """What is run and compared."""
+    """What the contestants do, and how their results are compared."""
 
     title: str
     contestants: dict[str, Contestant]
@@ -129,7 +129,7 @@ def training(folder: Path, count: int) -> Job:
 
 
 def compare_trainings(outs: dict[str, Path]) -> dict[str, list[str]]:
-    """Count the steps and checkpoints, and find the largest difference of weights from ours."""
+    """Return steps, checkpoints, and the largest difference of weights from ours."""
     last = {name: read_checkpoint(max(out.glob('epoch_*.pth'))) for name, out in outs.items()}
     ours = last['wrn']['state_dict']
     rows = {}
@@ -172,7 +172,7 @@ def testing(folder: Path, count: int) -> Job:
 
 
 def compare_predictions(outs: dict[str, Path]) -> dict[str, list[str]]:
-    """Count the pictures of which the class is ours, and find the largest difference of scores."""
+    """Return how many classes equal ours, and the largest difference of scores from ours."""
     scores = {
         name: torch.stack([sample['pred_score'] for sample in mmengine.load(out)])
         for name, out in outs.items()
@@ -188,7 +188,7 @@ def compare_predictions(outs: dict[str, Path]) -> dict[str, list[str]]:
 
 
 def measure(contestant: Contestant) -> tuple[float, list[str]]:
-    """Return the seconds that it takes, and the accuracies that it prints."""
+    """Run a contestant; return its seconds and the accuracies that it prints."""
     command = [sys.executable, *map(str, contestant.command)]
     start = time.perf_counter()
     result = subprocess.run(command, capture_output=True, text=True)
@@ -199,7 +199,7 @@ def measure(contestant: Contestant) -> tuple[float, list[str]]:
 
 
 def run(job: Job, runs: int) -> None:
-    for contestant in job.contestants.values():  # warm the disk cache
+    for contestant in job.contestants.values():  # warms the disk cache
         measure(contestant)
     rounds = []
     for _ in track(range(runs), job.title, console=Console(stderr=True), transient=True):
@@ -226,11 +226,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('job', choices=['train', 'test'])
     parser.add_argument('--runs', type=int, default=5)
-    parser.add_argument('--pictures', type=int, default=128, help='of the test')
+    parser.add_argument('--images', type=int, default=128, help='of the test')
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         make = dict(train=training, test=testing)[args.job]
-        run(make(Path(name), args.pictures), args.runs)
+        run(make(Path(name), args.images), args.runs)
 
 
 if __name__ == '__main__':

@@ -1,12 +1,12 @@
-"""Does wider beat thinner? WRN-16-k on the digits, with the embedded model's recipe.
+"""Accuracy of WRN-16-k on the digits by width, with the embedded model's recipe.
 
-Trains each width with several seeds by ``wrn train`` and prints median, least and most top-1
+Trains each width with several seeds by ``wrn train`` and prints the median, least and most top-1
 accuracy::
 
-    python benchmarks/width.py --widths 2             # the embedded model's
-    python benchmarks/width.py --epochs 40 --swapped  # trained on the 355 held out, 1,442 tested
+    python benchmarks/width.py --widths 2             # the embedded model
+    python benchmarks/width.py --epochs 40 --swapped  # trained on 355 digits, tested on 1,442
 
-With the splits swapped there are errors enough to compare.
+With swapped splits there are enough errors for a comparison.
 """
 
 import argparse
@@ -20,11 +20,11 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from wrn.cli.plot import read_log
+from wrn.training.evaluation.curves import read_log
 
 CONFIG = 'configs/wrn/wide-resnet16-2_1xb64_digits.py'
 EPOCHS = 20
-MILESTONES = (0.3, 0.6, 0.8)  # of the epochs, as in the paper's recipe
+MILESTONES = (0.3, 0.6, 0.8)  # shares of the epochs, as in the paper
 SWAPPED = (
     'train_dataloader.dataset.split=test',
     'val_dataloader.dataset.split=train',

@@ -1,7 +1,7 @@
 """Wide Residual Networks for mmpretrain.
 
-Importing this package registers the networks, data sets, metrics and hooks in mmpretrain's
-registries, the models in its hub, and a safe checkpoint loader in mmengine.
+Importing this package registers its networks, datasets, metrics and hooks in mmpretrain's
+registries, its models in mmpretrain's hub, and safe checkpoint loaders in mmengine.
 """
 
 from wrn.utils.compat.quick_imports import quick_imports
@@ -18,7 +18,7 @@ with quick_imports():
     from wrn.training.hooks.progress_log import ProgressLogProcessor, ThroughputHook
     from wrn.training.precision import BFloat16OptimWrapper
     from wrn.training.speed import CompileHook, TF32Hook
-    from wrn.utils.compat import safe_yaml  # noqa: F401 - registers itself
+    from wrn.utils.compat import safe_yaml  # noqa: F401 - registers its handler
     from wrn.utils.compat.model_hub import override_models
     from wrn.version import __version__
     from wrn.zoo.factory import get_model

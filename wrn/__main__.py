@@ -1,4 +1,4 @@
-"""``python -m wrn`` is ``wrn``."""
+"""Run the ``wrn`` command with ``python -m wrn``."""
 
 from wrn.cli import run_and_exit
 

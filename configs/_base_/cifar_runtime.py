@@ -1,4 +1,4 @@
 _base_ = ['./default_runtime.py']
 
-# Of 200 checkpoints of WRN-28-10 each has 300 MB.
+# A checkpoint of WRN-28-10 has 300 MB, and a run has 200 epochs.
 default_hooks = dict(checkpoint=dict(interval=10, max_keep_ckpts=2))

@@ -1,4 +1,4 @@
-# Registers the networks, wherever a config is used: mmpretrain's tools and mim run it too.
+# Registers the networks, so that mmpretrain's tools and mim can run the configs.
 custom_imports = dict(imports=['wrn'], allow_failed_imports=False)
 default_scope = 'mmpretrain'
 

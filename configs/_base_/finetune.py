@@ -1,5 +1,5 @@
-# Fine-tune torchvision's first wide-resnet50 on class folders of your own. `wrn finetune DATA` does
-# so, or a config of five lines: docs/finetuning.md.
+# Fine-tune torchvision's first wide-resnet50 on your own class folders, with `wrn finetune DATA` or
+# a config of five lines: docs/finetuning.md.
 _base_ = [
     './models/wide-resnet50.py',
     './datasets/imagenet_bs32_pil_resize.py',

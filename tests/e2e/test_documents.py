@@ -1,5 +1,6 @@
-"""The documents say what is so: their Python runs, their files and commands exist."""
+"""The documentation is correct: its Python runs, its files, commands and imports exist."""
 
+import importlib
 import re
 import shlex
 import shutil
@@ -8,16 +9,33 @@ import pytest
 from mmpretrain.datasets import ImageNet
 from PIL import Image
 
-FENCE = re.compile(r'^```(\w+)\n(.*?)^```', re.DOTALL | re.MULTILINE)
+import wrn
+
+FENCE = re.compile(r'^```(\w*)\n(.*?)^```', re.DOTALL | re.MULTILINE)
+IMPORT = re.compile(r'from (wrn[\w.]*) import (\w+(?:, \w+)*)')
+ATTRIBUTE = re.compile(r'(?<![\w/.])(wrn(?:\.\w+)*)\.(?!json\b)(\w+)')  # wrn.json is a file
 
 
 def blocks(text, language):
     return [code for name, code in FENCE.findall(text) if name == language]
 
 
+def anchors(text):
+    """Return the anchors that GitHub gives to the headings of a document."""
+    headings = re.findall(r'^#+ (.*)$', FENCE.sub('', text), re.MULTILINE)
+    return {re.sub(r'[^\w -]', '', heading).lower().replace(' ', '-') for heading in headings}
+
+
 @pytest.fixture
 def readme(checkout):
     return (checkout / 'README.md').read_text()
+
+
+@pytest.fixture
+def documents(checkout):
+    """The paths of all documents."""
+    names = ('README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'configs/wrn/README.md')
+    return [*(checkout / name for name in names), *sorted(checkout.glob('docs/*.md'))]
 
 
 def test_python_of_the_readme_runs(run, readme, checkout):
@@ -33,33 +51,47 @@ def test_ci_calls_the_readmes_first_commands(readme, checkout):
         assert command in script.splitlines()
 
 
-def test_links_and_paths_exist(checkout):
-    for document in (
-        'README.md',
-        'CONTRIBUTING.md',
-        'CHANGELOG.md',
-        'configs/wrn/README.md',
-        'docs/weights.md',
-        'docs/cifar.md',
-        'docs/data.md',
-        'docs/export.md',
-        'docs/features.md',
-        'docs/finetuning.md',
-        'docs/inference.md',
-        'docs/training.md',
-        'docs/speed.md',
-        'docs/scaling.md',
-    ):
-        text = (checkout / document).read_text()
-        for target in re.findall(r'\]\(([^)#:]+)\)', text):
-            assert ((checkout / document).parent / target).exists(), (document, target)
+def test_links_and_paths_exist(checkout, documents):
+    assert len(documents) > 12
+    for document in documents:
+        text = document.read_text()
+        for target in re.findall(r'\]\(([^):]+)\)', text):
+            path, _, anchor = target.partition('#')
+            linked = document.parent / path if path else document
+            assert linked.exists(), (document, target)
+            assert not anchor or anchor in anchors(linked.read_text()), (document, target)
         for path in re.findall(
             r'(?<![\w/.])(?:configs|tools|demo|benchmarks|wrn|tests)/[\w./-]+', text
         ):
             assert (checkout / path.rstrip('.')).exists(), (document, path)
 
 
-def test_the_list_that_scaling_makes_is_that_of_the_folders(checkout, tmp_path, monkeypatch):
+def test_api_lists_the_names_of_the_package(checkout):
+    text = (checkout / 'docs/api.md').read_text().partition('\n## Modules\n')[0]
+    cells = re.findall(r'^\| (`.*?`) \|', text, re.MULTILINE)
+    assert {name for cell in cells for name in re.findall(r'`(\w+)', cell)} == {*wrn.__all__}
+
+
+def test_imports_of_the_documents_are_public(checkout, documents):
+    """Each name of `wrn` in README and docs/ is in `wrn.__all__` or a module in docs/api.md."""
+    text = (checkout / 'docs/api.md').read_text()
+    modules = dict(re.findall(r'^\| `(wrn[\w.]+)` \| (.*) \|$', text, re.MULTILINE))
+    used = set()
+    for document in documents:
+        if document.parent.name == 'docs' or document.name == 'README.md':
+            text = document.read_text()
+            used |= {(module, name) for module, name in ATTRIBUTE.findall(text)}
+            for module, names in IMPORT.findall(text):
+                used |= {(module, name) for name in names.split(', ')}
+    used = {(module, name) for module, name in used if f'{module}.{name}' not in modules}
+    assert len(used) >= 8
+    for module, name in used - {('wrn', '__all__')}:
+        names = wrn.__all__ if module == 'wrn' else re.findall(r'`(\w+)', modules[module])
+        assert name in names, f'{module}.{name} is not public'
+        assert hasattr(importlib.import_module(module), name), (module, name)
+
+
+def test_the_list_in_scaling_equals_that_of_the_folders(checkout, tmp_path, monkeypatch):
     pixels = Image.new('RGB', (8, 8))
     for label in range(1000):
         folder = tmp_path / f'data/imagenet/train/n{label:08}'
@@ -76,8 +108,8 @@ def test_the_list_that_scaling_makes_is_that_of_the_folders(checkout, tmp_path, 
 
 
 @pytest.mark.slow
-def test_features_are_as_the_document_says(run, checkout, tmp_path):
-    """All that it tells to run, in its order."""
+def test_commands_of_features_run(run, checkout, tmp_path):
+    """All commands in docs/features.md run in their order, and the AUROC is as stated."""
     document = (checkout / 'docs/features.md').read_text()
     shutil.copytree(checkout / 'demo', tmp_path / 'demo')
     commands = [line for block in blocks(document, 'bash') for line in block.splitlines()]
@@ -102,8 +134,8 @@ def test_python_of_inference_runs(run, checkout):
     assert run('python', '-W', 'ignore', '-c', code, cwd=checkout).stdout == "fused ['3', '7']\n"
 
 
-def test_commands_of_the_documents_parse(readme, capsys):
-    """Every `wrn ...` line in a block is one that the parser takes."""
+def test_commands_of_the_readme_parse(readme):
+    """The parser accepts every `wrn ...` line in a block of the README."""
     from wrn.cli import parse_args
 
     lines = [
@@ -116,4 +148,4 @@ def test_commands_of_the_documents_parse(readme, capsys):
     assert len(commands) > 5
     for command in commands:
         parse_args(command.split()[1:])
-    # The digits' and the pictures' own commands are run in tests/integration/test_training.py.
+    # tests/integration/test_training.py runs those for the digits and the user's own images.

@@ -1,4 +1,4 @@
-"""The benchmarks of inference run, on the smallest model: that they do not rot, not their figures."""
+"""The inference benchmarks run on the smallest model; their figures are not checked."""
 
 import json
 import os
@@ -6,12 +6,12 @@ import os
 import pytest
 from PIL import Image
 
-EAGER = ('--backend', 'eager')  # which is there at once
+EAGER = ('--backend', 'eager')  # starts at once; auto would try all backends
 
 
 @pytest.fixture
 def benchmark(run, checkout, monkeypatch, tmp_path):
-    """Run a benchmark, and return what it printed and its figures."""
+    """Return a function that runs a benchmark and returns its output and figures."""
     monkeypatch.setenv('PYTHONPATH', str(checkout), prepend=os.pathsep)
 
     def benchmark(name, *options):
@@ -57,7 +57,7 @@ def test_engine_start(benchmark):
 
 @pytest.mark.slow
 def test_folder(benchmark):
-    printed, figures = benchmark('folder.py', 'digits', '--pictures', 4, '--runs', 1, *EAGER)
+    printed, figures = benchmark('folder.py', 'digits', '--images', 4, '--runs', 1, *EAGER)
     assert figures['results'].keys() == {'ours, float32', 'mmpretrain'}
     for (row,) in figures['results'].values():
         assert row['whole'] > 0

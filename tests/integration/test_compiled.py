@@ -1,4 +1,4 @@
-"""A run that is compiled writes the checkpoints of one that is not, and goes on as exactly."""
+"""A compiled run writes the checkpoints of an eager one, and resumes as exactly."""
 
 import pytest
 import torch
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def train(run, tmp_path):
-    """Train a small network, with dropout and an average, on batches of 8 and of 4."""
+    """Train a small network with dropout and EMA, on batches of 8 and of 4."""
     config = tmp_path / 'small.py'
     config.write_text(f"""
 _base_ = ['{wrn.config.model_index.root()}/configs/wrn/wide-resnet16-2_1xb64_digits.py']
@@ -24,7 +24,7 @@ val_dataloader = dict(num_workers=0, dataset=dict(indices=16))
 train_cfg = dict(max_epochs=2)
 default_hooks = dict(
     checkpoint=dict(interval=3, by_epoch=False, max_keep_ckpts=3),
-    compile=dict(type='CompileHook', backend='aot_eager'),  # all of torch.compile but the compiler
+    compile=dict(type='CompileHook', backend='aot_eager'),  # torch.compile without the compiler
 )
 custom_hooks = [dict(type='EMAHook', momentum=0.1)]
 test_dataloader = dict(num_workers=0, dataset=dict(indices=16))
@@ -38,11 +38,11 @@ test_dataloader = dict(num_workers=0, dataset=dict(indices=16))
     return train
 
 
-def test_it_goes_on_exactly_and_needs_no_compiler_to_be_tested(run, train):
-    undisturbed = train('undisturbed')
-    resumed = train('resumed', '--resume', undisturbed / 'iter_3.pth')
-    one, other = (read_checkpoint(folder / 'iter_6.pth') for folder in (undisturbed, resumed))
+def test_exact_resume_and_testing_without_a_compiler(run, train):
+    uninterrupted = train('uninterrupted')
+    resumed = train('resumed', '--resume', uninterrupted / 'iter_3.pth')
+    one, other = (read_checkpoint(folder / 'iter_6.pth') for folder in (uninterrupted, resumed))
     for key in ('state_dict', 'ema_state_dict'):
         torch.testing.assert_close(one[key], other[key], rtol=0, atol=0)
-    tested = run('wrn', 'test', train.config, undisturbed / 'iter_6.pth', '--no-compile')
+    tested = run('wrn', 'test', train.config, uninterrupted / 'iter_6.pth', '--no-compile')
     assert 'accuracy/top1' in tested.stdout

@@ -103,7 +103,7 @@ def test_two_processes_train_as_one_and_as_well_after_one_is_killed(
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        (['nowhere.py', 1], 'wrn: error: nowhere.py: there is no such config file'),
+        (['nowhere.py', 1], 'wrn: error: nowhere.py: no such config file'),
         (['nowhere.py', 'two'], 'torchrun: error: '),
     ],
 )

@@ -295,7 +295,7 @@ def test_a_damaged_checkpoint(config, start, undisturbed, copied):
     process = start(config, copied, '--resume')
     ended(process, 0)
     output = (process.outputs / 'stdout').read_text()
-    assert re.search(rf'{LAST}: the file is damaged .*; taking the one before it', output)
+    assert re.search(rf'{LAST}: the file is damaged .*; trying the previous one', output)
     assert 'iter_46.pth' in output
     assert_equal(contents(copied), contents(undisturbed))
 
@@ -304,7 +304,7 @@ def test_nothing_but_damaged_checkpoints(config, fails, copied):
     for path in copied.glob('iter_*.pth'):
         damage(path)
     line = fails('train', config, '--work-dir', copied, '--resume')
-    assert 'has no checkpoint that is whole' in line
+    assert 'has no intact checkpoint' in line
     line = fails('train', config, '--work-dir', copied, '--resume', copied / LAST)
     assert f'{LAST}: the file is damaged' in line
 

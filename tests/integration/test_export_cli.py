@@ -73,7 +73,7 @@ def test_command_reports_what_it_wrote(tmp_path, monkeypatch, capsys, digits_wei
     path = tmp_path / f'{DIGITS}.torchscript'
     assert f'wrote {path.name}: {path.stat().st_size / 1e6:.2f} MB' in output
     assert 'top-1 agrees in 100.00% (4 images)' in output
-    assert f'wrn predict PICTURE --model {path.name}' in output
+    assert f'wrn predict IMAGE --model {path.name}' in output
     main(['export', digits_weights, '--format', 'torch-export', '--out', 'x.pt2', '--softmax'])
     assert 'output: probabilities' in capsys.readouterr().out
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted([path.name, 'x.pt2'])
@@ -115,7 +115,7 @@ def test_wrong_arguments(fails, tmp_path, monkeypatch, exported_digits):
         (DIGITS, '--format', 'onnx', '--out', 'x.onnx'): 'is a folder',
         (DIGITS, '--format', 'onnx', '--out', 'none/y.onnx'): 'the folder does not exist',
         (DIGITS, '--format', 'onnx', '--precision', 'int8'): 'needs --format openvino',
-        (DIGITS, '--format', 'onnx', '--calibration', 'x'): 'is for --precision int8',
+        (DIGITS, '--format', 'onnx', '--calibration', 'x'): 'is only for --precision int8',
         (DIGITS, '--format', 'openvino', '--precision', 'int8'): 'with --calibration FOLDER',
         (exported_digits('onnx'), '--format', 'onnx'): 'already runs in an engine',
         (exported_digits('torchscript'), '--format', 'onnx'): "are for torch's own loader",
@@ -207,6 +207,6 @@ def test_documented_imagenet_preprocessing(checkout, photographs):
     exec(code, namespace)
     config = wrn.config.config_file.read_config('configs/wrn/wide-resnet50_8xb32_in1k.py')
     for path in photographs:
-        prepared = namespace['prepare'](Image.open(path).convert('RGB'), 256, 224)
+        prepared = namespace['preprocess'](Image.open(path).convert('RGB'), 256, 224)
         expected = Preprocessing(config)(np.asarray(Image.open(path).convert('RGB'))[..., ::-1])
         np.testing.assert_array_equal(np.asarray(prepared)[..., ::-1], expected)

@@ -1,4 +1,4 @@
-"""``wrn features``: from pictures of all kinds to files, and what is said of mistakes."""
+"""``wrn features``: images of all kinds to files, and messages about mistakes."""
 
 import contextlib
 import json
@@ -27,33 +27,33 @@ DIGITS = 'wide-resnet16-2_1xb64_digits'
 
 @pytest.fixture(autouse=True)
 def folder(monkeypatch, tmp_path, rng):
-    """Work in a folder with seven small pictures in `pictures`."""
+    """Work in a folder with seven small images in `images`."""
     monkeypatch.setenv('COLUMNS', '200')
     monkeypatch.chdir(tmp_path)
-    (tmp_path / 'pictures').mkdir()
+    (tmp_path / 'images').mkdir()
     for i in range(7):
         pixels = rng.integers(0, 256, (20, 16 + i), np.uint8)
-        Image.fromarray(pixels).save(f'pictures/{i}.png')
+        Image.fromarray(pixels).save(f'images/{i}.png')
     return tmp_path
 
 
 @pytest.fixture
-def pictures(folder):
-    return [f'pictures/{i}.png' for i in range(7)]
+def images(folder):
+    return [f'images/{i}.png' for i in range(7)]
 
 
 def features(*arguments):
     main(['features', '--model', DIGITS, '--batch-size', '3', *map(str, arguments)])
 
 
-def test_a_folder(capsys, pictures):
-    features('pictures', '--stages', 'layer3', 'layer1', '--out', 'x.safetensors')
+def test_a_folder(capsys, images):
+    features('images', '--stages', 'layer3', 'layer1', '--out', 'x.safetensors')
     arrays = load_file('x.safetensors')
-    expected = wrn.extract_features(DIGITS, 'pictures', ('layer3', 'layer1'), batch_size=3)
+    expected = wrn.extract_features(DIGITS, 'images', ('layer3', 'layer1'), batch_size=3)
     assert set(arrays) == {'layer3', 'layer1'}
     for name, array in arrays.items():
         assert np.array_equal(array, expected[name])
-    assert Path('x.safetensors.txt').read_text().split() == pictures
+    assert Path('x.safetensors.txt').read_text().split() == images
     out, err = capsys.readouterr()
     assert out == (
         'x.safetensors: 7 images, layer3 128x4x4, layer1 32x16x16, by eager; '
@@ -62,67 +62,67 @@ def test_a_folder(capsys, pictures):
     assert err == ''
 
 
-def test_every_kind_of_input_in_its_order(pictures):
-    Path('some.txt').write_text('\n'.join(reversed(pictures)))
+def test_every_kind_of_input_in_its_order(images):
+    Path('some.txt').write_text('\n'.join(reversed(images)))
     with tarfile.open('some.tar', 'w') as archive:
-        archive.add('pictures')
-    inputs = ('pictures/5.png', 'pictures/[34].png', 'some.txt', 'some.tar', 'pictures')
+        archive.add('images')
+    inputs = ('images/5.png', 'images/[34].png', 'some.txt', 'some.tar', 'images')
     features(*inputs, '--pool', '--out', 'x.npy')
     listed = Path('x.npy.txt').read_text().split()
     wanted = [5, 3, 4, *range(6, -1, -1), *range(7), *range(7)]
     assert [path[-len('0.png')] for path in listed] == [str(i) for i in wanted]
-    assert [path for path in listed if '.tar/' in path] == [f'some.tar/{p}' for p in pictures]
-    one = wrn.extract_features(DIGITS, pictures, pool=True)
+    assert [path for path in listed if '.tar/' in path] == [f'some.tar/{p}' for p in images]
+    one = wrn.extract_features(DIGITS, images, pool=True)
     expected = np.hstack([one['layer2'], one['layer3']])[wanted]
     # Convolutions may sum in another order for another batch size.
     np.testing.assert_allclose(np.load('x.npy'), expected, rtol=1e-4, atol=1e-5)
 
 
-def test_parquet(pictures):
+def test_parquet(images):
     parquet = pytest.importorskip('pyarrow.parquet')
-    features('pictures', '--pool', '--out', 'x.parquet')
+    features('images', '--pool', '--out', 'x.parquet')
     table = parquet.read_table('x.parquet')
-    assert table['img_path'].to_pylist() == pictures
-    expected = wrn.extract_features(DIGITS, 'pictures', pool=True, batch_size=3)
+    assert table['img_path'].to_pylist() == images
+    expected = wrn.extract_features(DIGITS, 'images', pool=True, batch_size=3)
     for name, array in expected.items():
         assert np.array_equal(table[name].combine_chunks().to_numpy_ndarray(), array)
 
 
 def test_with_an_engine_and_own_weights(capsys, digits_weights):
     arguments = ['--stages', 'layer2', '--checkpoint', digits_weights, '--workers', '0']
-    features('pictures', *arguments, '--backend', 'fused', '--out', 'x.npy')
+    features('images', *arguments, '--backend', 'fused', '--out', 'x.npy')
     assert 'x.npy: 7 images, layer2 64x8x8, by fused' in capsys.readouterr().out
-    expected = wrn.extract_features(DIGITS, 'pictures', 'layer2')['layer2']
+    expected = wrn.extract_features(DIGITS, 'images', 'layer2')['layer2']
     np.testing.assert_allclose(np.load('x.npy'), expected, atol=1e-5 * np.abs(expected).max())
 
 
 @pytest.mark.parametrize('suffix', feature_files.SUFFIXES)
-def test_bad_pictures_are_left_out_told_and_counted(fails, capsys, pictures, suffix):
+def test_damaged_images_are_left_out_named_and_counted(fails, capsys, images, suffix):
     if suffix == '.parquet':
         pytest.importorskip('pyarrow')
-    Path('pictures/2.png').write_text('no picture')
-    inputs = ('none.png', 'pictures')
+    Path('images/2.png').write_text('not an image')
+    inputs = ('none.png', 'images')
     error = fails('features', *inputs, '--model', DIGITS, '--pool', '--out', f'x{suffix}')
     assert error == 'wrn: error: 2 of 8 images could not be read'
     out, err = capsys.readouterr()
     assert out.startswith(f'x{suffix}: 6 images')
-    assert [line[: len('wrn: pictures/2.png')] for line in err.splitlines()] == [
-        'wrn: none.png: cannot be re'[: len('wrn: pictures/2.png')],
-        'wrn: pictures/2.png',
+    assert [line[: len('wrn: images/2.png')] for line in err.splitlines()] == [
+        'wrn: none.png: cannot be re'[: len('wrn: images/2.png')],
+        'wrn: images/2.png',
     ]
     if suffix == '.npy':
-        good = [path for path in pictures if '2' not in path]
+        good = [path for path in images if '2' not in path]
         assert Path('x.npy.txt').read_text().split() == good
         expected = wrn.extract_features(DIGITS, good, pool=True)
         expected = np.hstack(list(expected.values()))
         np.testing.assert_allclose(np.load('x.npy'), expected, rtol=1e-4, atol=1e-5)
 
 
-def test_no_readable_picture(fails, folder):
-    Path('bad.png').write_text('no picture')
+def test_no_readable_image(fails, folder):
+    Path('bad.png').write_text('not an image')
     error = fails('features', 'bad.png', '--model', DIGITS, '--pool', '--out', 'x.npy')
-    assert error == 'wrn: error: no image could be read; x.npy is not written'
-    assert {path.name for path in folder.iterdir()} == {'bad.png', 'pictures'}
+    assert error == 'wrn: error: x.npy: not written, since no image could be read'
+    assert {path.name for path in folder.iterdir()} == {'bad.png', 'images'}
 
 
 @pytest.mark.parametrize(
@@ -130,47 +130,47 @@ def test_no_readable_picture(fails, folder):
     [
         (
             ['--stages', 'layer2', 'layer4'],
-            '--stages layer2 layer4: must be different ones of layer1, layer2, layer3',
+            '--stages layer2 layer4: must be distinct and among layer1, layer2, layer3',
         ),
-        (['--stages', 'layer2', 'layer2'], '--stages layer2 layer2: must be different ones of'),
+        (['--stages', 'layer2', 'layer2'], '--stages layer2 layer2: must be distinct and among'),
         (['--out', 'x.csv'], '--out x.csv: features are written as .npy, .safetensors, .parquet'),
         (
             ['--out', 'x.npy'],
             '--out x.npy: maps of several stages do not fit in one array; write .saf',
         ),
         (['--out', 'no/x.npy'], 'cannot be written (the folder does not exist)'),
-        (['--out', 'pictures'], '--out pictures: features are written as'),
-        (['--batch-size', '0'], '--batch-size must be at least 1'),
-        (['--workers', '-1'], '--workers at least 0'),
+        (['--out', 'images'], '--out images: features are written as'),
+        (['--batch-size', '0'], '--batch-size 0: must be at least 1'),
+        (['--workers', '-1'], '--workers -1: must be at least 0'),
         (['--model', 'wide-resnet16-2'], "unknown model 'wide-resnet16-2'; did you mean"),
         (['--model', 'wide-resnet50'], 'no pretrained weights; the model is random; give weights'),
         (['--checkpoint', 'none.pth'], 'none.pth'),
-        (['--device', 'cuda:7'], '--device cuda:7: cannot be used here'),
+        (['--device', 'cuda:7'], '--device cuda:7: unavailable ('),
         (['--backend', 'tensorrt'], 'backend tensorrt: '),
     ],
 )
 def test_mistakes(fails, folder, arguments, message):
     defaults = ['--model', DIGITS, '--out', 'x.safetensors']
-    assert message in fails('features', 'pictures', *defaults, *arguments)
-    assert [path.name for path in folder.iterdir()] == ['pictures']
+    assert message in fails('features', 'images', *defaults, *arguments)
+    assert [path.name for path in folder.iterdir()] == ['images']
 
 
-def test_no_pictures(fails, folder):
+def test_no_images(fails, folder):
     (folder / 'empty').mkdir()
-    error = fails('features', 'pictures', 'empty', '--model', DIGITS, '--out', 'x.safetensors')
-    assert error.startswith('wrn: error: empty: the folder has no pictures')
+    error = fails('features', 'images', 'empty', '--model', DIGITS, '--out', 'x.safetensors')
+    assert error.startswith('wrn: error: empty: the folder has no images')
 
 
-@pytest.mark.parametrize('left_out', ['--model', '--out', 'pictures'])
-def test_what_must_be_given(capsys, left_out):
-    words = {'--model': [DIGITS], '--out': ['x.npy'], 'pictures': []}
+@pytest.mark.parametrize('left_out', ['--model', '--out', 'images'])
+def test_required_arguments(capsys, left_out):
+    words = {'--model': [DIGITS], '--out': ['x.npy'], 'images': []}
     argv = [word for key, value in words.items() if key != left_out for word in (key, *value)]
     with pytest.raises(SystemExit, match='2'):
         main(['features', '--pool', *argv])
-    assert left_out.replace('pictures', 'inputs') in capsys.readouterr().err.splitlines()[-1]
+    assert left_out.replace('images', 'IMAGE') in capsys.readouterr().err.splitlines()[-1]
 
 
-@pytest.mark.parametrize('command', ['predict pictures', 'features pictures --model', 'test'])
+@pytest.mark.parametrize('command', ['predict images', 'features images --model', 'test'])
 def test_without_pyarrow(fails, monkeypatch, command):
     monkeypatch.setattr('importlib.util.find_spec', lambda name: None)
     model = [] if 'predict' in command else [DIGITS]
@@ -178,7 +178,7 @@ def test_without_pyarrow(fails, monkeypatch, command):
     assert error.endswith('pyarrow is not installed; pip install pyarrow')
 
 
-def test_pictures_that_are_not_cropped_can_be_pooled(fails, checkout, digits_weights):
+def test_features_of_uncropped_images_can_be_pooled(fails, checkout, digits_weights):
     config = wrn.config.model_index.models()[DIGITS].config
     Path('uncropped.py').write_text(
         f"""
@@ -188,46 +188,46 @@ test_dataloader = dict(dataset=dict(pipeline=[load, dict(type='PackInputs')]))
 """
     )
     arguments = ['--model', 'uncropped.py', '--checkpoint', digits_weights]
-    error = fails('features', 'pictures', *arguments, '--out', 'x.safetensors')
+    error = fails('features', 'images', *arguments, '--out', 'x.safetensors')
     assert error == (
-        'wrn: error: pictures/1.png: its features of layer2 are 64x10x9, those before it 64x10x8; '
-        'maps are of one size: pool them, or let the config crop the pictures'
+        'wrn: error: images/1.png: its features of layer2 are 64x10x9, those of earlier images '
+        '64x10x8; pool them, or crop the images in the config'
     )
-    features('pictures', *arguments, '--pool', '--out', 'x.npy')
+    features('images', *arguments, '--pool', '--out', 'x.npy')
     assert np.load('x.npy').shape == (7, 192)
 
 
-def test_a_killed_run_is_resumed(folder, fails, pictures):
-    """An image that blocks, a pipe that nobody writes to, holds the run where it is."""
+def test_a_killed_run_is_resumed(folder, fails, images):
+    """A pipe without a writer, in place of an image, blocks the run."""
     (folder / 'bad.png').write_bytes(b'damaged')
-    (folder / 'list.txt').write_text('\n'.join([*pictures[:3], 'bad.png', *pictures[3:]]))
+    (folder / 'list.txt').write_text('\n'.join([*images[:3], 'bad.png', *images[3:]]))
     arguments = ['features', 'list.txt', '--model', DIGITS, '--batch-size', '2', '--workers', '0']
     whole = ['whole.safetensors', 'whole.safetensors.txt']
     assert '1 of 8 images could not be read' in fails(*arguments, '--out', whole[0])
     arguments += ['--out', 'x.safetensors']
-    picture, partial = Path(pictures[5]), Path('x.safetensors.partial')
-    content = picture.read_bytes()
-    picture.unlink()
-    os.mkfifo(picture)
+    image, partial = Path(images[5]), Path('x.safetensors.partial')
+    content = image.read_bytes()
+    image.unlink()
+    os.mkfifo(image)
     process = start_wrn(arguments, (folder / 'stdout', folder / 'stderr'))
     held = []
 
     def is_being_read():
-        with contextlib.suppress(OSError):  # nobody has opened it for reading yet
-            held.append(os.open(picture, os.O_WRONLY | os.O_NONBLOCK))
+        with contextlib.suppress(OSError):  # it is not open for reading yet
+            held.append(os.open(image, os.O_WRONLY | os.O_NONBLOCK))
         return held
 
     wait_for(is_being_read)
     os.kill(process.pid, signal.SIGKILL)
     os.close(held[0])
     process.join()
-    picture.unlink()
-    picture.write_bytes(content)
+    image.unlink()
+    image.write_bytes(content)
     error = fails(*arguments, '--stages', 'layer1')
     assert 'x.safetensors.partial: from an interrupted run with another stages' in error
     process = start_wrn(arguments, (folder / 'stdout', folder / 'stderr'))
     process.join()
-    assert process.exitcode == 1  # of one image that cannot be read
+    assert process.exitcode == 1  # one image cannot be read
     errors = (folder / 'stderr').read_text().splitlines()
     assert 'wrn: resuming after 6 images' in errors[-2]
     assert '1 of 8 images could not be read' in errors[-1]
@@ -240,7 +240,7 @@ def test_a_killed_run_is_resumed(folder, fails, pictures):
 def test_progress_in_a_terminal(capsys, monkeypatch):
     monkeypatch.setenv('FORCE_COLOR', '1')
     monkeypatch.setenv('TTY_COMPATIBLE', '1')
-    features('pictures', '--pool', '--out', 'x.npy')
+    features('images', '--pool', '--out', 'x.npy')
     err = capsys.readouterr().err
     assert 'Features' in err
     assert '7/7' in err
@@ -254,7 +254,7 @@ STAGES = {'x.npy': ['layer1'], 'x.safetensors': ['layer1', 'layer2'], 'x.parquet
 
 def peak(number, out):
     with open('many.txt', 'w') as names:
-        names.writelines(f'pictures/{i % 7}.png\\n' for i in range(number))
+        names.writelines(f'images/{i % 7}.png\\n' for i in range(number))
     main(['features', 'many.txt', '--model', sys.argv[1], '--out', out, '--stages', *STAGES[out]])
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
 
@@ -263,8 +263,8 @@ print(json.dumps([few, *(peak(2000, out) for out in STAGES)]))
 """
 
 
-def test_memory_does_not_grow_with_the_pictures(folder):
-    """2,000 pictures have maps of 62 MiB and more, 500 of 16."""
+def test_memory_does_not_grow_with_the_number_of_images(folder):
+    """The maps of 2,000 images take at least 62 MiB, those of 500 take 16."""
     pytest.importorskip('pyarrow')
     command = [sys.executable, '-c', MEMORY, DIGITS]
     result = subprocess.run(command, capture_output=True, text=True, check=True, timeout=600)
@@ -276,7 +276,7 @@ def test_memory_does_not_grow_with_the_pictures(folder):
 
 @pytest.mark.slow
 def test_anomaly_detection(checkout, folder, capsys):
-    """Random weights of a narrow network are enough for what the example draws."""
+    """Random weights of a narrow network are good enough for the images of the example."""
     (folder / 'narrow.py').write_text(
         f"_base_ = ['{checkout}/configs/wrn/wide-resnet50_8xb32_in1k.py']\n"
         'model = dict(backbone=dict(base_channels=16), head=dict(in_channels=512))\n'
@@ -285,11 +285,11 @@ def test_anomaly_detection(checkout, folder, capsys):
     torch.save(wrn.get_model('narrow.py').state_dict(), 'narrow.pth')
     example = runpy.run_path(str(checkout / 'demo' / 'anomaly_detection.py'))
     arguments = ['--model', 'narrow.py', '--checkpoint', 'narrow.pth', '--out', 'x.png']
-    of_pictures, of_pixels = example['main'](arguments)
-    assert of_pictures >= 0.9
-    assert of_pixels >= 0.9
+    image_auroc, pixel_auroc = example['main'](arguments)
+    assert image_auroc >= 0.9
+    assert pixel_auroc >= 0.9
     assert re.fullmatch(
-        rf'AUROC of pictures {of_pictures:.3f}, of pixels {of_pixels:.3f}\n',
+        rf'AUROC of images {image_auroc:.3f}, of pixels {pixel_auroc:.3f}\n',
         capsys.readouterr().out,
     )
     with Image.open('x.png') as drawn:

@@ -1,4 +1,4 @@
-"""A folder of pictures in, a file of weights for `wrn predict` and a report out."""
+"""`wrn finetune`: from a folder of images to weights for `wrn predict` and a report."""
 
 import csv
 import json
@@ -30,7 +30,7 @@ DIGITS = 'wide-resnet16-2_1xb64_digits'
 
 @pytest.fixture(scope='module')
 def data(tmp_path_factory):
-    """Real digits in folders for ten classes, whose names are not those of the weights."""
+    """Digits in ten class folders, whose names differ from the classes of the weights."""
     root = tmp_path_factory.mktemp('data') / 'digits'
     images, labels = load_digits(return_X_y=True)
     for label in range(10):
@@ -48,15 +48,16 @@ def only(paths):
 
 
 @pytest.mark.slow
-def test_finetune_and_predict(run, tmp_path, data, digits_weights):
+def test_finetune_test_and_predict(run, tmp_path, data, digits_weights):
     command = ('wrn', 'finetune', data, '--model', DIGITS, '--epochs', 6, '--freeze', 2)
     folder = tmp_path / 'work_dirs' / 'digits'
     folder.mkdir(parents=True)
-    (folder / 'epoch_9.pth').write_text('of somebody else')
+    (folder / 'epoch_9.pth').write_text('not from this run')
     result = run(*command, cwd=tmp_path)
-    assert 'train: 160 pictures\nval: 40 pictures, drawn from each class\n' in result.stdout
-    assert 'the head does not fit and is newly initialised' in result.stdout  # as many classes
-    for run_folder in ('run', 'run/test'):  # what nobody reads is in the log file alone
+    assert 'train: 160 images\nval: 40 images, drawn from each class\n' in result.stdout
+    # Although it has the same number of classes.
+    assert 'the head does not match and is newly initialised' in result.stdout
+    for run_folder in ('run', 'run/test'):  # long messages are in the log file only
         log = only((folder / run_folder).glob('*/*.log'))
         assert f'environment, config and hooks are in {log}' in result.stdout
         for part in ('System environment:', 'Config:', 'before_run:'):
@@ -69,100 +70,102 @@ def test_finetune_and_predict(run, tmp_path, data, digits_weights):
     assert re.fullmatch(r'digits-[0-9a-f]{8}\.pth', weights.name)
     assert f'--model {weights.relative_to(tmp_path)}' in result.stdout
 
-    # What is frozen is as it was, batch statistics too; what is not has learnt.
+    # Frozen weights are unchanged, including running statistics. All others have changed.
     before, after = (read_checkpoint(path)['state_dict'] for path in (digits_weights, weights))
     for name in before:
         frozen = name.startswith(('backbone.conv1', 'backbone.layer1', 'backbone.layer2'))
         assert torch.equal(before[name], after[name]) == frozen, name
 
-    # The report is that of the file that is left.
+    # The report is that of the published weights.
     report = folder / 'report'
     assert {path.name for path in report.iterdir()} == {
         'metrics.json', 'classes.csv', 'confusion.csv', 'confusion.png', 'curves.png',
     }  # fmt: skip
     accuracy = json.loads((report / 'metrics.json').read_text())['accuracy/top1']
-    assert accuracy > 80  # of features that know digits; 10 by chance
-    pictures = [line.rsplit(' ', 1)[0] for line in (folder / 'test.txt').read_text().splitlines()]
-    predictions = wrn.inference_model(weights, [data / path for path in pictures], batch_size=8)
-    right = [p['pred_class'] == path.split('/')[0] for p, path in zip(predictions, pictures, strict=True)]  # fmt: skip
-    assert 100 * sum(right) / len(right) == pytest.approx(accuracy)
+    assert accuracy > 80  # pretrained on digits; chance is 10
+    images = [line.rsplit(' ', 1)[0] for line in (folder / 'test.txt').read_text().splitlines()]
+    predictions = wrn.inference_model(weights, [data / path for path in images], batch_size=8)
+    correct = [p['pred_class'] == path.split('/')[0] for p, path in zip(predictions, images, strict=True)]  # fmt: skip
+    assert 100 * sum(correct) / len(correct) == pytest.approx(accuracy)
     with (report / 'classes.csv').open() as file:
         assert [row['class'] for row in csv.DictReader(file)] == [f'is {i}' for i in range(10)]
     assert Image.open(report / 'curves.png').width > 1000
 
     shown = run('wrn', 'predict', data / 'is 3' / '0.png', '--topk', 1, '--model', weights)
     assert re.search(r'is \d +\d', shown.stdout)
-    # The config that is left tests the file, too, and is that of the training.
+    # The config of the run, with the pretrained weights as its start, also tests the file.
     config = folder / 'run' / 'digits.py'
     assert wrn.config.config_file.read_config(config).load_from == digits_weights
     tested = run('wrn', 'test', config, weights, cwd=tmp_path)
     assert f'accuracy/top1: {accuracy:.4f}' in tested.stdout
     assert not list(folder.glob('run/*.pth'))
     again = run(*command, '--resume', cwd=tmp_path)
-    assert f'nothing is left to do: {weights.relative_to(tmp_path)} is there' in again.stdout
+    assert f'nothing left to do: {weights.relative_to(tmp_path)} exists' in again.stdout
     other = run(*command, cwd=tmp_path, code=1)
-    assert f'{weights.relative_to(tmp_path)}: is the result of another run' in other.stderr
+    assert f'{weights.relative_to(tmp_path)}: is from another run' in other.stderr
 
 
 @pytest.mark.slow
-def test_killed_and_resumed_it_leaves_the_same_file(run, fails, tmp_path, data):
+def test_a_killed_and_resumed_run_writes_the_same_file(run, fails, tmp_path, data):
     words = ['finetune', str(data), '--model', DIGITS, '--epochs', '3']
-    whole = run('wrn', *words, '--work-dir', tmp_path / 'whole', '--resume')  # as scripts may say
-    assert 'has no checkpoint to resume; starting anew' in whole.stdout
+    whole = run(
+        'wrn', *words, '--work-dir', tmp_path / 'whole', '--resume'
+    )  # without a run to resume
+    assert 'no checkpoint to resume from; starting a new run' in whole.stdout
     process = start_wrn(
-        [*words, '--work-dir', str(tmp_path / 'cut')], (tmp_path / 'o', tmp_path / 'e')
+        [*words, '--work-dir', str(tmp_path / 'killed')], (tmp_path / 'o', tmp_path / 'e')
     )
-    wait_for((tmp_path / 'cut' / 'run' / 'last_checkpoint').exists, process.is_alive)
+    wait_for((tmp_path / 'killed' / 'run' / 'last_checkpoint').exists, process.is_alive)
     process.kill()
     process.join()
     assert process.exitcode == -signal.SIGKILL
-    assert not list(tmp_path.glob('cut/digits-*.pth'))
-    cut = (*words, '--work-dir', tmp_path / 'cut')
-    assert 'has the checkpoints of a run that was cut off; go on with --resume' in fails(*cut)
-    other = fails(*cut, '--resume', '--seed', 1)
-    assert 'the run to resume had other pictures, or another --seed' in other
-    other = fails(*words[:-1], 4, *cut[-2:], '--resume')
-    assert 'the run to resume had another --epochs' in other
-    other = fails(*cut, '--resume', '--freeze', 1)
-    assert 'the run to resume had another --model or --freeze' in other
-    result = run('wrn', *words, '--work-dir', tmp_path / 'cut', '--resume')
+    assert not list(tmp_path.glob('killed/digits-*.pth'))
+    killed = (*words, '--work-dir', tmp_path / 'killed')
+    assert 'has an unfinished run; add --resume' in fails(*killed)
+    other = fails(*killed, '--resume', '--seed', 1)
+    assert 'the run to resume had different images, --seed or --skip-unreadable' in other
+    other = fails(*words[:-1], 4, *killed[-2:], '--resume')
+    assert 'the run to resume had different --epochs' in other
+    other = fails(*killed, '--resume', '--freeze', 1)
+    assert 'the run to resume had different --model or --freeze' in other
+    result = run('wrn', *words, '--work-dir', tmp_path / 'killed', '--resume')
     assert 'resumed epoch' in result.stdout
-    names = [only(tmp_path.glob(f'{run}/*.pth')).name for run in ('whole', 'cut')]
-    assert names[0] == names[1]  # the hash of all that is in it
+    names = [only(tmp_path.glob(f'{run}/*.pth')).name for run in ('whole', 'killed')]
+    assert names[0] == names[1]  # they contain the hash of the file
 
 
 @pytest.mark.slow
-def test_stopped_while_it_is_tested(run, tmp_path, data):
-    """It exits with what queues it again, and then has the test alone to do."""
+def test_a_run_stopped_during_its_test_resumes_with_the_test(run, tmp_path, data):
+    """It exits with the status that schedulers requeue; the resumed run only tests."""
     shutil.copytree(data, tmp_path / 'mine' / 'train')
     shutil.copytree(data, tmp_path / 'mine' / 'test')
-    picture, pipe = tmp_path / 'mine' / 'test' / 'is 9' / '19.png', tmp_path / 'pipe'
+    image, pipe = tmp_path / 'mine' / 'test' / 'is 9' / '19.png', tmp_path / 'pipe'
     os.mkfifo(pipe)
     words = ['finetune', str(tmp_path / 'mine'), '--model', DIGITS, '--epochs', '1']
     words += ['--work-dir', str(tmp_path / 'run')]
     process = start_wrn(words, (tmp_path / 'o', tmp_path / 'e'))
     wait_for((tmp_path / 'run' / 'test.txt').exists, process.is_alive)
-    content = picture.read_bytes()
-    pipe.replace(picture)  # which is not read to its end
+    content = image.read_bytes()
+    pipe.replace(image)  # reading it blocks
     wait_for(lambda: any(tmp_path.glob('run/run/test/*/*.log')), process.is_alive)
-    time.sleep(0.5)  # until it has come to the pipe
-    for pid in run('pgrep', '-P', process.pid).stdout.split():  # schedulers signal all
+    time.sleep(0.5)  # until the pipe is read
+    for pid in run('pgrep', '-P', process.pid).stdout.split():  # schedulers signal all processes
         os.kill(int(pid), signal.SIGTERM)
     process.terminate()
     process.join(60)
     assert process.exitcode == os.EX_TEMPFAIL
     error = (tmp_path / 'e').read_text()
     assert error.endswith('wrn: stopped by SIGTERM: go on with --resume\n')
-    picture.unlink()
-    picture.write_bytes(content)
+    image.unlink()
+    image.write_bytes(content)
     result = run('wrn', *words, '--resume')
     assert 'epoch 1/1' not in result.stdout
     only((tmp_path / 'run').glob('mine-*.pth'))
 
 
 @pytest.mark.slow
-def test_unreadable_pictures_and_odd_names(run, tmp_path, data):
-    """Of those to validate with, too, what cannot be read is left out, and said."""
+def test_unreadable_images_and_names_with_spaces(run, tmp_path, data):
+    """Unreadable validation images are left out and reported, like those of training."""
     mine = tmp_path / ' my digits'
     for label in (3, 7):
         shutil.copytree(data / f'is {label}', mine / f' {label}')
@@ -173,14 +176,16 @@ def test_unreadable_pictures_and_odd_names(run, tmp_path, data):
         'wrn', 'finetune', mine, '--model', DIGITS, '--epochs', 1, '--skip-unreadable', cwd=tmp_path
     )  # fmt: skip
     path = splits.pictures['val'][0][0]
-    assert f'cannot be read, and so not validated or tested with: {path}\n' in result.stdout
-    assert 'val: 7 pictures' in result.stdout
+    assert f'unreadable, so left out of validation and test: {path}\n' in result.stdout
+    assert 'val: 7 images' in result.stdout
     assert 'Skipped what cannot be read, 1 in all' in result.stdout
     only((tmp_path / 'work_dirs' / ' my digits').glob('*.pth'))
 
 
 @pytest.mark.slow
-def test_two_processes_of_which_one_is_killed(run, tmp_path, data, checkout, monkeypatch):
+def test_a_job_of_two_processes_survives_the_loss_of_one(
+    run, tmp_path, data, checkout, monkeypatch
+):
     monkeypatch.setenv('MAX_RESTARTS', '1')
     monkeypatch.setenv('PORT', str(free_port()))
     command = ['bash', checkout / 'tools' / 'dist_finetune.sh', data, 2, '--model', DIGITS]
@@ -193,13 +198,13 @@ def test_two_processes_of_which_one_is_killed(run, tmp_path, data, checkout, mon
     assert job.wait(120) == 0
     text = output.read_text()
     assert 'resumed epoch' in text
-    assert text.count('train: 160 pictures') == 2
+    assert text.count('train: 160 images') == 2
     assert text.count('use it with: ') == 1
     only((tmp_path / 'two').glob('*.pth'))
 
 
-def test_pictures_in_files_are_prepared_as_those_of_the_models_data_set(tmp_path, rng):
-    """CIFAR's pictures come as pixels, red first."""
+def test_image_files_are_preprocessed_like_the_pixels_of_the_models_dataset(tmp_path, rng):
+    """The CIFAR datasets yield RGB pixels, but files are read as BGR."""
     for name in ('a', 'b'):
         (tmp_path / name).mkdir()
         for i in range(2):
@@ -224,7 +229,7 @@ def test_pictures_in_files_are_prepared_as_those_of_the_models_data_set(tmp_path
     train = [step.type for step in config.train_dataloader.dataset.pipeline]
     assert train[:2] == ['LoadImageFromFile', 'Resize']
     assert config.load_from == 'weights.pth'
-    own.model.data_preprocessor = own.pop('data_preprocessor')  # where configs may have it, too
+    own.model.data_preprocessor = own.pop('data_preprocessor')  # also valid in a config
     (tmp_path / 'own.py').write_text(own.pretty_text)
     moved = finetune_config(splits, resolve(tmp_path / 'own.py'), 'weights.pth')
     assert moved.data_preprocessor == config.data_preprocessor
@@ -241,13 +246,13 @@ def test_the_schedule_ends_with_the_last_epoch(data, epochs, warm_up):
     )
 
 
-def test_mistakes(fails, tmp_path, data, monkeypatch):
+def test_mistakes_are_reported_before_the_run(fails, tmp_path, data, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert '--epochs 0: must be at least 1' in fails('finetune', data, '--epochs', 0)
-    assert '--seed -1: must not be negative' in fails('finetune', data, '--seed', -1)
+    assert '--seed -1: must be at least 0' in fails('finetune', data, '--seed', -1)
     assert 'nowhere' in fails('finetune', 'nowhere')
     small = ('finetune', data, '--model')
-    assert '--freeze 4: the network has stages 1 to 3' in fails(*small, DIGITS, '--freeze', 4)
+    assert '--freeze 4: must be from 0 to 3' in fails(*small, DIGITS, '--freeze', 4)
     error = fails(*small, 'wide-resnet28-10_8xb16_cifar10')
     assert 'has no weights to start from; give them with --checkpoint' in error
     assert "'wide-resnet99'" in fails(*small, "'wide-resnet99'")

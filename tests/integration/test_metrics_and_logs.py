@@ -1,4 +1,4 @@
-"""`wrn test` with reports and predictions, `wrn train` with its logs: the commands themselves."""
+"""`wrn test` with reports and predictions, and the logs of `wrn train`."""
 
 import csv
 import importlib.util
@@ -29,7 +29,7 @@ TINY = [
 
 @pytest.fixture(scope='module')
 def tested(tmp_path_factory):
-    """What `wrn test --report --out` writes of the embedded model, by another pair of hands."""
+    """The output folder of `wrn test --report --out`, and its scores and labels."""
     folder = tmp_path_factory.mktemp('tested')
     common = ['test', MODEL, '--work-dir', str(folder / 'run')]
     main([*common, '--report', str(folder / 'new/report'), '--out', str(folder / 'p.pkl')])
@@ -39,14 +39,14 @@ def tested(tmp_path_factory):
     return folder, scores / scores.sum(axis=1, keepdims=True), labels
 
 
-def test_a_report_is_what_the_predictions_say(tested):
+def test_the_report_agrees_with_the_predictions(tested):
     folder, scores, labels = tested
     data = DATASETS.build(dict(type='Digits', split='test', pipeline=[]))
-    assert labels.tolist() == data.get_gt_labels().tolist()  # in the order of the data set
+    assert labels.tolist() == data.get_gt_labels().tolist()  # in the order of the dataset
     metrics = json.loads((folder / 'new/report/metrics.json').read_text())
     predicted = scores.argmax(axis=1)
     top1 = 100 * accuracy_score(labels, predicted)
-    assert metrics['accuracy/top1'] == pytest.approx(top1, rel=1e-6)  # which is in float32
+    assert metrics['accuracy/top1'] == pytest.approx(top1, rel=1e-6)  # float32
     macro = 100 * f1_score(labels, predicted, average='macro')
     assert metrics['single-label/f1-score'] == pytest.approx(macro)
     assert metrics['calibration/nll'] == pytest.approx(log_loss(labels, scores), rel=1e-5)
@@ -57,7 +57,7 @@ def test_a_report_is_what_the_predictions_say(tested):
     assert (folder / 'new/report/confusion.png').stat().st_size > 5000
 
 
-def test_a_config_with_metrics_of_its_own(tested, tmp_path, capfd):
+def test_a_config_with_its_own_metrics(tested, tmp_path, capfd):
     folder, _, labels = tested
     config = tmp_path / 'mine.py'
     config.write_text(f"""
@@ -76,19 +76,19 @@ test_evaluator = [
     expected = json.loads((folder / 'new/report/metrics.json').read_text())
     assert metrics['calibration/ece'] == expected['calibration/ece']
     assert np.sum(metrics['confusion_matrix/result']) == len(labels)
-    # A line of numbers, one for each list, the metrics, and the classes with the worst first.
+    # The logged numbers and lists, and the tables of metrics and of classes, the lowest F1 first.
     assert re.search(r'test  accuracy/top1: 99\.1549  accuracy/top5: 100\.0000  cal', printed)
     assert re.search(r'single-label/f1-score_classwise: 100 100 100 98\.63 ', printed)
     assert re.search(r'\n calibration/nll +0\.0207 *\n', printed)
     assert re.search(
-        r'\n class +precision +recall +F1 +pictures *\n 9 +94\.59 +97\.22 +95\.89 +36', printed
+        r'\n class +precision +recall +F1 +images *\n 9 +94\.59 +97\.22 +95\.89 +36', printed
     )
     assert 'tensor(' not in printed.split('Load checkpoint')[1]
 
 
 @pytest.mark.parametrize('name', ['p.csv', 'p.json'])
-def test_predictions_of_pictures_with_paths(make_image_folder, tmp_path, name):
-    """And of an average over mirrored pictures."""
+def test_predictions_of_images_with_paths(make_image_folder, tmp_path, name):
+    """With test-time augmentation."""
     root = make_image_folder(classes=10, val=1)
     config = tmp_path / 'mine.py'
     load = "[dict(type='LoadImageFromFile'), dict(type='Resize', scale=(16, 16)), dict(type='PackInputs')]"
@@ -110,12 +110,12 @@ def test_predictions_of_pictures_with_paths(make_image_folder, tmp_path, name):
     assert all(row['pred_class'] == f'class_{row["pred_label"]}' for row in rows)
 
 
-def test_mistakes(fails, tmp_path):
+def test_outputs_that_cannot_be_written(fails, tmp_path):
     test = ['test', DIGITS, 'x.pth', '--work-dir', tmp_path / 'run']
     (tmp_path / 'file').touch()
     for folder in ('file', 'file/report'):
         message = fails(*test, '--report', tmp_path / folder)
-        assert f'--report {tmp_path / folder}: cannot be made' in message
+        assert f'--report {tmp_path / folder}: cannot be created' in message
     message = fails(*test, '--out', 'p.txt')
     assert 'predictions are written as .pkl, .pickle, .csv, .jsonl, .json, .parquet' in message
     assert 'metrics are written as .json' in fails(*test, '--out', 'p.csv', '--out-item', 'metrics')
@@ -123,7 +123,7 @@ def test_mistakes(fails, tmp_path):
 
 @pytest.fixture(scope='module')
 def trained(tmp_path_factory):
-    """The scalars.json of a short training, that logged for TensorBoard too if it is installed."""
+    """The scalars.json of a short run, which also logs to TensorBoard if that is installed."""
     folder = tmp_path_factory.mktemp('trained')
     options = ['--tensorboard'] if importlib.util.find_spec('tensorboard') else []
     main(['train', DIGITS, *options, '--work-dir', str(folder), '--cfg-options', *TINY])
@@ -131,7 +131,7 @@ def trained(tmp_path_factory):
     return scalars
 
 
-def test_tensorboard_has_what_was_logged(trained):
+def test_tensorboard_has_the_logged_scalars(trained):
     accumulator = pytest.importorskip('tensorboard.backend.event_processing.event_accumulator')
     events = accumulator.EventAccumulator(str(trained.parent)).Reload()
     lines = [json.loads(line) for line in trained.read_text().splitlines()]
@@ -139,12 +139,12 @@ def test_tensorboard_has_what_was_logged(trained):
     assert {'loss', 'lr', 'images_per_second', 'accuracy/top1'} < names
     assert set(events.Tags()['scalars']) == names
     for name in names:
-        logged = [(line['step'], line[name]) for line in lines if name in line]
-        drawn = [(event.step, event.value) for event in events.Scalars(name)]
-        np.testing.assert_allclose(drawn, logged, rtol=1e-6)  # which is in float32
+        expected = [(line['step'], line[name]) for line in lines if name in line]
+        events_of_name = [(event.step, event.value) for event in events.Scalars(name)]
+        np.testing.assert_allclose(events_of_name, expected, rtol=1e-6)  # float32
 
 
-def test_tools_read_the_log(trained, monkeypatch, capsys, mmpretrain_root):
+def test_mmpretrains_tools_read_the_log(trained, monkeypatch, capsys, mmpretrain_root):
     lines = read_log(str(trained.parents[2]))
     assert all(line['images_per_second'] > 0 for line in lines if 'loss' in line)
     loss, accuracy, _ = (axes.lines[0] for axes in draw_curves({'': lines}).axes)

@@ -1,4 +1,4 @@
-"""`wrn overfit` tells a set-up that learns from one that does not; `wrn plot` draws a log."""
+"""`wrn overfit` detects a set-up that cannot learn; `wrn plot` draws the log of a run."""
 
 import json
 import re
@@ -21,16 +21,16 @@ def test_a_set_up_that_learns(capsys):
     main(['overfit', DIGITS, '--cfg-options', *SMALL])
     out = capsys.readouterr().out
     found = re.search(
-        r'(\d+) steps on 16 pictures: the loss went from ([\d.]+) to ([\d.]+), 16 of them', out
+        r'(\d+) steps on 16 images: the loss went from ([\d.]+) to ([\d.]+), 16 are', out
     )
     assert int(found[1]) < 100
     assert float(found[2]) > 3 * float(found[3])
-    assert out.endswith('the set-up learns\n')
+    assert out.endswith('the setup can learn: it overfits the batch\n')
 
 
 @pytest.fixture
 def child(tmp_path):
-    """A config that inherits the digits'."""
+    """A function that writes a config derived from that of the digits."""
 
     def child(text):
         path = tmp_path / 'child.py'
@@ -51,40 +51,40 @@ BLACK = [dict(type='Brightness', magnitude=-1.0, prob=1.0, random_negative_prob=
         f'train_dataloader = dict(dataset=dict(pipeline={[*BLACK, dict(type="PackInputs")]}))',
     ],
 )
-def test_a_set_up_that_does_not(fails, capsys, child, mistake):
+def test_a_set_up_that_does_not_learn(fails, capsys, child, mistake):
     message = fails('overfit', child(mistake), '--steps', 30, '--cfg-options', *SMALL)
-    assert 'does not learn even 16 pictures in 30 steps; look at the labels' in message
-    assert '30 steps on 16 pictures' in capsys.readouterr().out
+    assert 'does not overfit 16 images in 30 steps; check the labels' in message
+    assert '30 steps on 16 images' in capsys.readouterr().out
 
 
-def test_a_loss_that_explodes(fails):
+def test_a_diverging_loss(fails):
     option = 'optim_wrapper.optimizer.lr=1e30'
     message = fails('overfit', DIGITS, '--cfg-options', *SMALL, option)
     assert re.search(r'the loss is (nan|inf) in step \d+; lower the learning rate', message)
 
 
-def test_twice_in_the_same_second(fails, monkeypatch):
-    """mmengine names a runner after it, and its visualizer's folder is gone after the first."""
+def test_two_runs_in_the_same_second(fails, monkeypatch):
+    """mmengine names runs after the time in seconds; the folder of the first is removed."""
     monkeypatch.setattr('time.strftime', lambda *_: '20260101_000000')
     for _ in range(2):
-        assert 'does not learn' in fails('overfit', DIGITS, '--steps', 1, '--cfg-options', *SMALL)
+        assert 'does not overfit' in fails('overfit', DIGITS, '--steps', 1, '--cfg-options', *SMALL)
 
 
-def test_an_optimizer_without_a_rate_and_less_than_a_batch(capsys, child):
+def test_an_optimizer_without_a_learning_rate_and_fewer_images_than_a_batch(capsys, child):
     path = child(
         "optim_wrapper = dict(optimizer=dict(_delete_=True, type='Adam'))\n"
         'train_dataloader = dict(drop_last=True, dataset=dict(indices=12))'
     )
     main(['overfit', str(path), '--cfg-options', *SMALL])
-    assert 'steps on 12 pictures' in capsys.readouterr().out
+    assert 'steps on 12 images' in capsys.readouterr().out
 
 
-def test_mixtures_and_dropout_do_not_hide_it(capsys, child):
-    """Mixed labels and dropped features would never be all right."""
+def test_mixup_and_dropout_are_disabled(capsys, child):
+    """With mixed labels and dropped features, the accuracy would not reach 100 %."""
     augments = "dict(augments=[dict(type='Mixup', alpha=1.0)])"
     path = child(f'model = dict(train_cfg={augments}, backbone=dict(drop_rate=0.3))')
     main(['overfit', str(path), '--cfg-options', *SMALL])
-    assert 'the set-up learns' in capsys.readouterr().out
+    assert 'the setup can learn' in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_mixtures_and_dropout_do_not_hide_it(capsys, child):
     ],
 )
 def test_every_kind_of_recipe_learns(name, tmp_path, make_image_folder):
-    """Binary and smoothed losses, LAMB, bfloat16, repeated augmentation, mixtures, dropout."""
+    """Binary and smoothed losses, LAMB, bfloat16, repeated augmentation, mixup, CutMix, dropout."""
     data = make_image_folder(classes=3, train=6, val=1)
     cifar = 'in1k' not in name
     small = 'dict(depth=10, widen_factor=1)' if cifar else 'dict(depth=18, widen_factor=1)'
@@ -119,19 +119,19 @@ def test_every_kind_of_recipe_learns(name, tmp_path, make_image_folder):
     config = Config.fromfile(path)
     config.update(work_dir=str(tmp_path), launcher='none', log_level='ERROR')
     config.randomness = dict(seed=0)
-    done = training.overfit(config)
-    assert done.total == 16
-    assert np.isfinite(done.losses).all()
-    assert done.learns, done
+    result = training.overfit(config)
+    assert result.total == 16
+    assert np.isfinite(result.losses).all()
+    assert result.learns, result
 
 
-def test_mistakes_in_fit_check(fails):
+def test_mistakes_in_overfit(fails):
     assert '--batch-size 1: must be at least 2' in fails('overfit', DIGITS, '--batch-size', 1)
     assert '--steps 0: must be at least 1' in fails('overfit', DIGITS, '--steps', 0)
     for option, message in (
         ('model.head.num_classes=50', 'has 10 classes, but the head of the model has 50'),
         ('optim_wrapper.optimizer.type=SDG', "unknown optimizer type 'SDG'; did you mean SGD"),
-        ('train_dataloader.dataset.indices=1', 'the 1 pictures of the batch are all of one class'),
+        ('train_dataloader.dataset.indices=1', 'the batch of 1 has images of one class only'),
     ):
         assert message in fails('overfit', DIGITS, '--cfg-options', *SMALL, option)
     assert "unknown model type 'WideResNett'" in fails(
@@ -144,7 +144,7 @@ def test_mistakes_in_fit_check(fails):
 
 @pytest.fixture
 def run_folder(tmp_path):
-    """A run of four epochs of 23 iterations, resumed after the second when it was in the third."""
+    """A run of four epochs of 23 iterations, interrupted in the third and resumed at its start."""
     logs = {'20260101_000000': (1, 2, 3), '20260101_000100': (3, 4)}
     for name, epochs in logs.items():
         folder = tmp_path / 'run' / name / 'vis_data'
@@ -159,7 +159,7 @@ def run_folder(tmp_path):
     return tmp_path / 'run'
 
 
-def test_plot_draws_what_was_logged(run_folder):
+def test_plot_draws_the_logged_values(run_folder):
     figure = draw_curves({'run': read_log(str(run_folder))})
     loss, accuracy, rate = (axes.lines[0] for axes in figure.axes)
     steps = np.array([10, 20, 33, 43, 56, 66, 79, 89])
@@ -171,7 +171,7 @@ def test_plot_draws_what_was_logged(run_folder):
 
 
 @pytest.mark.parametrize(('epochs', 'steps', 'interval'), [(2, 39, 10), (3, 391, 100), (2, 9, 9)])
-def test_epochs_are_counted_from_few_lines(epochs, steps, interval):
+def test_the_length_of_an_epoch_follows_from_a_sparse_log(epochs, steps, interval):
     lines = [
         dict(loss=1.0, lr=0.1, epoch=epoch + 1, iter=epoch * steps + i)
         for epoch in range(epochs)
@@ -195,10 +195,10 @@ def test_plot_writes_a_figure(run_folder, tmp_path, suffix, capsys):
 
 
 def test_mistakes_in_plot(fails, run_folder, tmp_path):
-    assert 'holds no log of a training run' in fails('plot', tmp_path)
-    assert 'none: is no log of a training run' in fails('plot', tmp_path / 'none')
+    assert 'has no training log' in fails('plot', tmp_path)
+    assert 'none: cannot be read as a training log' in fails('plot', tmp_path / 'none')
     (tmp_path / 'bad.json').write_text('{"loss": 1')
-    assert 'bad.json: is no log of a training run' in fails('plot', tmp_path / 'bad.json')
+    assert 'bad.json: cannot be read as a training log' in fails('plot', tmp_path / 'bad.json')
     for line in (
         '5',
         '{"loss": 1}',
@@ -208,15 +208,18 @@ def test_mistakes_in_plot(fails, run_folder, tmp_path):
         '{"loss": 1, "iter": 1, "lr": 1, "epoch": 1}\n{"accuracy/top1": 9}',
     ):
         (tmp_path / 'bad.json').write_text(line)
-        assert re.search('bad.json: (holds|is) no log', fails('plot', tmp_path / 'bad.json'))
+        assert re.search(
+            'bad.json: (has no training log|not the log of a run)',
+            fails('plot', tmp_path / 'bad.json'),
+        )
     out = tmp_path / 'curves.jpg'
     assert 'figures are written as .png, .svg, .pdf' in fails('plot', run_folder, '--out', out)
     out = tmp_path / 'none' / 'curves.png'
     assert 'the folder does not exist' in fails('plot', run_folder, '--out', out)
 
 
-def test_red_comes_first_where_the_data_set_holds_pixels(tmp_path):
-    """A picture of a file is prepared as one of CIFAR: its pixels are red, green, blue."""
+def test_images_are_rgb_where_the_dataset_yields_pixels(tmp_path):
+    """An image file is preprocessed like an image of CIFAR, whose pixels are RGB."""
     from wrn.data.images import read_image
     from wrn.inference import Predictor
 

@@ -1,4 +1,4 @@
-"""`wrn predict` of many pictures that is cut, goes on, or is the work of several processes."""
+"""`wrn predict` interrupted and resumed, and run by several processes."""
 
 import json
 import os
@@ -19,8 +19,8 @@ def in_a_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-def test_a_killed_run_goes_on(digits, expected, tmp_path):
-    """A picture that blocks, a pipe that nobody writes to, holds the run where it is."""
+def test_a_killed_run_is_resumed(digits, expected, tmp_path):
+    """A pipe without a writer, in place of an image, blocks the run."""
     pipe = tmp_path / 'pipe.png'
     os.mkfifo(pipe)
     paths = list(expected)
@@ -35,18 +35,18 @@ def test_a_killed_run_goes_on(digits, expected, tmp_path):
     pipe.unlink()
     os.link(paths[0], pipe)
     with partial.open('a') as file:
-        file.write('[{"img_path": "half of a li')  # as a kill in a write leaves it
-    result_of_all = {**dict(list(expected.items())[:40]), str(pipe): expected[paths[0]]}
-    result_of_all |= dict(list(expected.items())[40:])
+        file.write('[{"img_path": "half of a li')  # as after a kill during a write
+    all_results = {**dict(list(expected.items())[:40]), str(pipe): expected[paths[0]]}
+    all_results |= dict(list(expected.items())[40:])
     process = start_wrn(command, (tmp_path / 'stdout', tmp_path / 'stderr'))
     process.join()
     assert process.exitcode == 0
     assert 'wrn: resuming after 40 images' in (tmp_path / 'stderr').read_text()
-    check(read(tmp_path / 'out.jsonl'), result_of_all)
+    check(read(tmp_path / 'out.jsonl'), all_results)
     assert not partial.exists()
 
 
-def test_what_cannot_be_gone_on_with_is_let_alone(digits, fails, tmp_path):
+def test_a_partial_file_of_another_run_is_left_alone(digits, fails, tmp_path):
     partial = tmp_path / 'out.csv.partial'
 
     def interrupted(*names, **changes):
@@ -83,7 +83,7 @@ def test_what_cannot_be_gone_on_with_is_let_alone(digits, fails, tmp_path):
         assert partial.read_text() == content
     with FileLock(f'{partial}.lock'):
         assert 'another process is writing it' in fails('predict', digits, '--out', 'out.csv')
-    partial.write_text('{"command": ')  # killed in its first line
+    partial.write_text('{"command": ')  # killed while writing its first line
     main(['predict', str(digits), '--out', 'out.csv'])
     assert not partial.exists()
 
@@ -96,7 +96,7 @@ def test_a_full_disk(digits, run, tmp_path):
     assert not (tmp_path / 'out.csv').exists()
 
 
-def test_several_processes_write_their_parts(digits, expected, run, tmp_path):
+def test_each_process_writes_its_part(digits, expected, run, tmp_path):
     torchrun = ('python', '-m', 'torch.distributed.run', '--nproc-per-node=2')
     job = (*torchrun, f'--master-port={free_port()}', '-m', 'wrn', 'predict', digits)
     run(*job, '--out', 'out.jsonl')
@@ -106,7 +106,7 @@ def test_several_processes_write_their_parts(digits, expected, run, tmp_path):
     check(dict(item for pair in pairs for item in pair), expected)
 
 
-def test_a_job_of_several_processes_started_again(digits, tmp_path, monkeypatch, capsys):
+def test_a_job_of_several_processes_is_started_again(digits, tmp_path, monkeypatch, capsys):
     def predict(index):
         for name, value in dict(RANK=index, WORLD_SIZE=2, LOCAL_RANK=index).items():
             monkeypatch.setenv(name, str(value))
@@ -122,7 +122,7 @@ def test_a_job_of_several_processes_started_again(digits, tmp_path, monkeypatch,
     assert 'resuming' not in predict(0)
 
 
-def test_weights_that_have_changed_are_another_run(digits, fails, tmp_path, digits_weights):
+def test_a_run_with_changed_weights_is_not_resumed(digits, fails, tmp_path, digits_weights):
     weights = tmp_path / 'w.safetensors'
     weights.write_bytes(Path(digits_weights).read_bytes())
     command = ('predict', digits, '--checkpoint', weights, '--out', 'out.csv')

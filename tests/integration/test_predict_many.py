@@ -1,4 +1,4 @@
-"""`wrn predict` of many pictures: where they come from, and what is written."""
+"""`wrn predict` with many images: its inputs and its output files."""
 
 import csv
 import json
@@ -31,7 +31,7 @@ def test_a_folder(digits, expected, tmp_path, workers, capsys):
     assert err.endswith(' images/s\n')
 
 
-def test_all_formats_say_the_same(digits, expected, tmp_path):
+def test_all_formats_have_the_same_content(digits, expected, tmp_path):
     parquet = pytest.importorskip('pyarrow.parquet')
     for suffix in ('csv', 'json', 'jsonl', 'parquet'):
         main(['predict', str(digits), '--out', f'out.{suffix}', '--topk', '2'])
@@ -76,16 +76,16 @@ def test_lists_archives_and_patterns(digits, expected, tmp_path):
             }
         check(results, expected)
     assert count_images(str(tmp_path / 'plain.tar')) == 60
-    assert count_images(str(tmp_path / 'small.tgz')) is None  # to be read once only
+    assert count_images(str(tmp_path / 'small.tgz')) is None  # it is read only once
 
 
 def test_links_in_an_archive(digits, tmp_path, capsys):
     path = next(digits.rglob('*.png'))
     with tarfile.open('links.tar', 'w') as archive:
-        archive.add(path, 'picture.png')
+        archive.add(path, 'image.png')
         for name, kind in (('hard.png', tarfile.LNKTYPE), ('soft.png', tarfile.SYMTYPE)):
             link = tarfile.TarInfo(name)
-            link.type, link.linkname = kind, 'picture.png'
+            link.type, link.linkname = kind, 'image.png'
             archive.addfile(link)
     main(['predict', 'links.tar', '--out', 'out.jsonl'])
     records = [json.loads(line) for line in (tmp_path / 'out.jsonl').read_text().splitlines()]
@@ -105,16 +105,16 @@ def test_a_log_has_lines_of_progress(digits, monkeypatch, capsys):
 
 
 def test_a_bad_archive_or_list(fails, run, tmp_path):
-    (tmp_path / 'bad.tar').write_bytes(b'no archive at all' * 99)
+    (tmp_path / 'bad.tar').write_bytes(b'not an archive' * 99)
     assert 'bad.tar: cannot be read (' in fails('predict', 'bad.tar')
     with tarfile.open('empty.tar', 'w') as archive:
         archive.add(__file__, 'x.py')
-    assert 'empty.tar: the archive has no pictures' in fails('predict', 'empty.tar')
+    assert 'empty.tar: the archive has no images' in fails('predict', 'empty.tar')
     (tmp_path / 'list.txt').write_text('\n')
     assert 'list.txt: the list is empty' in fails('predict', 'list.txt')
     (tmp_path / 'binary.txt').write_bytes(b'\xff\xfe\0x')
     errors = run('wrn', 'predict', 'binary.txt', code=1).stderr.splitlines()
-    assert errors[-1] == 'wrn: error: 1 of 1 images could not be read'
+    assert errors[-1] == 'wrn: error: 1 of 1 image could not be read'
 
 
 def test_a_large_folder_is_sorted_on_the_disk(digits, monkeypatch, tmp_path):
@@ -143,7 +143,7 @@ def test_linked_folders(digits, tmp_path):
         (digits / 'a' / 'loop').unlink()
 
 
-def test_engines_are_for_no_more_pictures_than_there_are(digits, monkeypatch):
+def test_the_batch_size_of_an_engine_is_at_most_the_number_of_images(digits, monkeypatch):
     sizes = []
 
     def load(*args, batch_size, **options):
@@ -151,13 +151,13 @@ def test_engines_are_for_no_more_pictures_than_there_are(digits, monkeypatch):
         return wrn.get_model(DIGITS, True)
 
     monkeypatch.setattr(backend_options, 'load_model', load)
-    pictures = sorted(map(str, digits.rglob('*.png')))
-    main(['predict', *pictures[:3], '--backend', 'fused'])
+    images = sorted(map(str, digits.rglob('*.png')))
+    main(['predict', *images[:3], '--backend', 'fused'])
     main(['predict', str(digits), '--backend', 'fused', '--out', 'out.csv'])
     assert sizes == [3, 32]
 
 
-def test_bad_pictures_are_in_the_output(digits, tmp_path, capsys):
+def test_damaged_images_are_in_the_output(digits, tmp_path, capsys):
     folder = tmp_path / 'mixed'
     folder.mkdir()
     for i, path in enumerate(sorted(digits.rglob('*.png'))[:20]):
@@ -171,45 +171,45 @@ def test_bad_pictures_are_in_the_output(digits, tmp_path, capsys):
     assert '; 4 could not be read, see the file' in err
 
 
-def test_a_picture_that_cannot_be_prepared_is_not_fatal(digits, tmp_path, monkeypatch):
-    """Such as one of a pixel's width, that is enlarged to more than there is memory for."""
-    prepare = Preprocessing.__call__
+def test_an_image_that_cannot_be_preprocessed_is_not_fatal(digits, tmp_path, monkeypatch):
+    """Such as an image one pixel wide, whose enlargement does not fit into memory."""
+    preprocess = Preprocessing.__call__
 
-    def tight(self, pixels):
+    def limited(self, pixels):
         if pixels.shape[0] == 1:
             raise MemoryError('too large')
-        return prepare(self, pixels)
+        return preprocess(self, pixels)
 
-    monkeypatch.setattr(Preprocessing, '__call__', tight)
-    picture = next(digits.rglob('*.png'))
+    monkeypatch.setattr(Preprocessing, '__call__', limited)
+    image = next(digits.rglob('*.png'))
     Image.new('L', (99, 1)).save('odd.png')
     name = os.fsdecode(b'\xff.png')
     (tmp_path / name).write_bytes(b'damaged')
-    main(['predict', 'odd.png', str(picture), name, '--out', 'out.parquet'])
+    main(['predict', 'odd.png', str(image), name, '--out', 'out.parquet'])
     parquet = pytest.importorskip('pyarrow.parquet')
     odd, fine, damaged = parquet.read_table('out.parquet').to_pylist()
-    assert odd['error'] == "odd.png: cannot be prepared (MemoryError('too large'))"
+    assert odd['error'] == "odd.png: cannot be preprocessed (MemoryError('too large'))"
     assert fine['error'] is None
     assert damaged['img_path'] == '\\udcff.png'
 
 
 @pytest.mark.slow
 def test_memory_does_not_grow_with_the_number(digits, run, tmp_path):
-    """Peak memory of 4,000 pictures and of 500, of which the lists alone would take more."""
+    """Compare the peak for 4,000 and 500 images; lists of results alone would take more."""
     code = (
         'import resource, sys; from wrn.cli import main; main(sys.argv[1:]); '
         'print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)'
     )
-    picture = next(digits.rglob('*.png'))
+    image = next(digits.rglob('*.png'))
     peaks = []
     for number in (500, 4000):
         folder = tmp_path / f'many{number}'
         folder.mkdir()
         for i in range(number):
-            os.link(picture, folder / f'{i}.png')
-        run('python', '-c', code, 'predict', folder, '--out', 'a.csv')  # its arenas vary
+            os.link(image, folder / f'{i}.png')
+        run('python', '-c', code, 'predict', folder, '--out', 'a.csv')  # warms up
         runs = [
             run('python', '-c', code, 'predict', folder, '--out', f'{number}.csv') for _ in '12'
         ]
         peaks.append(min(int(result.stdout.splitlines()[-1]) for result in runs))
-    assert peaks[1] - peaks[0] < 8 << 10  # KiB; a result kept as dicts would be 1 KiB and more
+    assert peaks[1] - peaks[0] < 8 << 10  # KiB; each result kept as dicts would take at least 1 KiB

@@ -1,4 +1,4 @@
-"""`wrn info`, `wrn convert` and `wrn publish`: what they print and leave."""
+"""`wrn info`, `wrn convert` and `wrn publish`: what they print and write."""
 
 import re
 import resource
@@ -41,16 +41,16 @@ def test_info(capsys, name):
         assert re.search(rf'(^|\s){re.escape(text)}(\s|$)', out, re.MULTILINE), text
 
 
-def test_info_says_how_pictures_are_prepared(capsys):
+def test_info_prints_the_preprocessing(capsys):
     main(['info', 'timm/wide_resnet50_2.tv2_in1k'])
     assert 'short edge to 232 (bilinear, pillow), centre 224x224' in capsys.readouterr().out
 
 
-def test_info_of_no_model(fails):
+def test_info_of_an_unknown_model(fails):
     assert 'did you mean wide-resnet50' in fails('info', 'wide-resnet5')
 
 
-def test_list_finds_names_from_elsewhere(capsys):
+def test_list_finds_names_of_other_libraries(capsys):
     main(['list', 'timm/*racm*'])
     lines = capsys.readouterr().out.splitlines()[1:]
     assert [line.split()[0] for line in lines] == ['wide-resnet50_3rdparty-timm_8xb32_in1k']
@@ -60,7 +60,7 @@ def test_list_finds_names_from_elsewhere(capsys):
 
 @pytest.fixture
 def theirs():
-    """A checkpoint as torchvision's training script writes it."""
+    """A checkpoint like those of torchvision's training script."""
     weights = torchvision.models.resnet18(num_classes=7).state_dict()
     average = {f'module.{key}': value for key, value in weights.items()}
     checkpoint = dict(
@@ -73,30 +73,30 @@ def theirs():
     return weights
 
 
-def test_convert_tells_what_it_does(theirs, capsys, folder):
+def test_convert_reports_what_it_does(theirs, capsys, folder):
     main(['convert', 'theirs.pth', 'mine', '--license', 'MIT', '--source', 'https://x.org'])
     lines = capsys.readouterr().out.splitlines()
     assert lines[:7] == [
         "read theirs.pth: torchvision's and timm's format, depth 18, widen factor 1, 7 classes, "
         'float32',
-        'took: model',
+        'key of the weights: model',
         'left out: optimizer, epoch, model_ema',
-        "not in the file, and so assumed: the pictures' mean, [123.675, 116.28, 103.53], and std, "
-        '[58.395, 57.12, 57.375]; --config FILE says otherwise',
-        "not in the file, and so assumed: the pictures' size and data set, those of "
-        'configs/wrn/wide-resnet50_8xb32_in1k.py; --config FILE says otherwise',
-        'checked: 122 tensors, no key left over on either side',
-        'checked: converted back, they are the same bit for bit',
+        'assumed, since the file does not say: the mean [123.675, 116.28, 103.53] and the std '
+        '[58.395, 57.12, 57.375] of the images; --config FILE overrides it',
+        'assumed, since the file does not say: the image size and the dataset of '
+        'configs/wrn/wide-resnet50_8xb32_in1k.py; --config FILE overrides it',
+        'checked: 122 tensors, no missing or unexpected keys',
+        'checked: converting back gives the same weights, bit for bit',
     ]
     (written,) = folder.glob('mine-*.safetensors')
     assert lines[7].startswith(f'wrote {written.name}: 122 tensors, ')
-    assert lines[8] == 'the file says of them: source, license, cfg'
+    assert lines[8] == 'metadata in the file: source, license, cfg'
     meta = read_checkpoint(written)['meta']
     assert (meta['source'], meta['license']) == ('https://x.org', 'MIT')
 
 
 def test_convert_and_predict(theirs, capsys, photograph, folder):
-    """Both the file and what it is converted to, by the names of their formats alone."""
+    """Predictions are the same with the original file and the converted one."""
     main(['convert', 'theirs.pth', 'mine.pth', '--key', 'model_ema'])
     assert 'left out: model, optimizer, epoch, n_averaged' in capsys.readouterr().out
     (converted,) = folder.glob('mine-*.pth')
@@ -105,11 +105,11 @@ def test_convert_and_predict(theirs, capsys, photograph, folder):
     config.dump('mine.py')
     for checkpoint in ('theirs.pth', converted.name):
         main(['predict', str(photograph), '--model', 'mine.py', '--checkpoint', checkpoint])
-    first, second = re.split(r'(?= picture)', capsys.readouterr().out)[1:]
+    first, second = re.split(r'(?= image )', capsys.readouterr().out)[1:]
     assert first == second
 
 
-def test_mistakes_in_convert(fails, theirs, folder):
+def test_errors_of_convert(fails, theirs, folder):
     torch.save({'normalizer.new_mean': torch.ones(1), 'attacker.a': torch.ones(1)}, 'madry.pth')
     torch.save({'encoder.weight': torch.ones(1)}, 'other.pth')
     torch.save({k: v for k, v in theirs.items() if k != 'layer2.0.bn1.bias'}, 'less.pth')
@@ -119,16 +119,19 @@ def test_mistakes_in_convert(fails, theirs, folder):
         (['none.pth'], 'none.pth: the checkpoint does not exist'),
         (
             ['madry.pth'],
-            "madry.pth: the weights are of the wrapper of MadryLab's robustness package",
+            "madry.pth: unsupported network: the wrapper of MadryLab's robustness package",
         ),
-        (['other.pth'], 'other.pth: the format of the keys is not known (encoder.weight)'),
-        (['less.pth'], 'they lack backbone.layer2.0.bn1.bias'),
-        (['more.pth'], 'they have backbone.layer2.0.se.weight, which the model has not'),
-        (['theirs.pth', '--key', 'ema'], "no weights under the key 'ema', only: model, model_ema"),
+        (['other.pth'], 'other.pth: the format of the keys is unknown (encoder.weight)'),
+        (['less.pth'], 'missing backbone.layer2.0.bn1.bias'),
+        (['more.pth'], 'unexpected backbone.layer2.0.se.weight'),
+        (
+            ['theirs.pth', '--key', 'ema'],
+            "no weights under the key 'ema'; keys of weights: model, model_ema",
+        ),
         (['theirs.pth', '--config', 'none'], "unknown model 'none'"),
         (
             ['theirs.pth', 'a/b.pth'],
-            "'a/b.pth': must be the name of a file without a folder",
+            "'a/b.pth': not a file name; give the folder with --folder",
         ),
         (['theirs.pth', '--folder', 'less.pth'], 'less.pth: cannot be written to'),
         (['theirs.pth', 'x.safetensors', '--to', 'openmmlab-0.x'], 'mmcls 0.x reads .pth only'),
@@ -139,7 +142,7 @@ def test_mistakes_in_convert(fails, theirs, folder):
 
 @pytest.mark.parametrize('suffix', ['.pth', '.safetensors'])
 def test_a_full_disk(fails, theirs, folder, suffix):
-    """Nothing stays of a file that cannot be written whole."""
+    """No partial file is left."""
     before = sorted(folder.iterdir())
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, limits[1]))
@@ -151,7 +154,7 @@ def test_a_full_disk(fails, theirs, folder, suffix):
     assert sorted(folder.iterdir()) == before
 
 
-def test_publish_keeps_what_users_need(capsys, folder):
+def test_publish(capsys, folder):
     config = Config.fromfile(model_index.models()[DIGITS].config)
     config.work_dir, config.load_from = '/home/somebody/run', '/home/somebody/w.pth'
     config.model.backbone.init_cfg = dict(type='Pretrained', checkpoint='/home/somebody/w.pth')
@@ -169,7 +172,7 @@ def test_publish_keeps_what_users_need(capsys, folder):
         main(['publish', 'epoch_40.pth', f'mine{suffix}', '--license', 'Apache-2.0'])
         out = capsys.readouterr().out
         assert 'left out: ema_state_dict, optimizer\n' in out
-        assert 'left out of what the checkpoint says: epoch, experiment_name\n' in out
+        assert 'left out of the metadata: epoch, experiment_name\n' in out
         (path,) = folder.glob(f'mine-*{suffix}')
         published = read_checkpoint(path)
         assert published.keys() == {'state_dict', 'meta'}
@@ -186,7 +189,7 @@ def test_publish_keeps_what_users_need(capsys, folder):
     assert torch.equal(loaded['head.fc.weight'], model.head.fc.weight + 1)
 
 
-def test_a_config_that_is_code_is_not_run(folder):
+def test_code_in_a_config_is_not_run(folder):
     weights = to_openmmlab(torchvision.models.resnet18().state_dict(), 'x').state_dict
     plain = (
         "model = dict(type='ImageClassifier', backbone=dict(type='WideResNet'), {})\n"
@@ -215,8 +218,8 @@ def test_a_config_that_is_code_is_not_run(folder):
     'option',
     [dict(style='caffe'), dict(strides=(1, 2, 2, 1)), dict(norm_cfg=dict(type='BN', eps=1e-3))],
 )
-def test_options_that_the_keys_do_not_show(option, fails, folder):
-    """Weights trained so are refused, unless the model has the option too."""
+def test_options_that_do_not_affect_the_keys(option, fails, folder):
+    """Weights trained with such an option are refused, unless the model has it too."""
     own = Config.fromfile(model_index.models()['wide-resnet50'].config)
     own.merge_from_dict(dict(model=dict(backbone=dict(depth=18, widen_factor=1, **option))))
     own.model.head.in_channels = 512
@@ -243,7 +246,7 @@ def test_options_that_the_keys_do_not_show(option, fails, folder):
         5,
     ],
 )
-def test_nonsense_beside_the_weights_does_no_harm(meta, capsys, folder):
+def test_invalid_meta_is_ignored(meta, capsys, folder):
     small = dict(depth=18, widen_factor=1)
     model = wrn.get_model('wide-resnet50', backbone=small, head=dict(in_channels=512))
     torch.save(dict(meta=meta, state_dict=model.state_dict()), 'w.pth')
@@ -253,8 +256,8 @@ def test_nonsense_beside_the_weights_does_no_harm(meta, capsys, folder):
     assert read_checkpoint(path)['meta']['source'] == 'w.pth'
 
 
-def test_test_takes_the_formats_too(make_image_folder, folder, run):
-    """`wrn test CONFIG CHECKPOINT`, with a file of torchvision."""
+def test_test_takes_a_torchvision_file(make_image_folder, folder, run):
+    """`wrn test CONFIG CHECKPOINT`."""
     root = make_image_folder()
     loader = dict(type='CustomDataset', data_root=str(root), data_prefix='val')
     (folder / 'mine.py').write_text(
@@ -265,21 +268,21 @@ def test_test_takes_the_formats_too(make_image_folder, folder, run):
         'head=dict(num_classes=3, in_channels=512, topk=1))\ntest_evaluator = dict(topk=1)\n'
     )
     reference = torchvision.models.resnet18(num_classes=3)
-    reference.fc.bias.data[1] = 100  # all pictures are of class 1
+    reference.fc.bias.data[1] = 100  # every prediction is class 1
     torch.save(dict(model=reference.state_dict()), folder / 'theirs.pth')
     tested = run('wrn', 'test', 'mine.py', 'theirs.pth', cwd=folder)
     assert 'accuracy/top1: 33.3333' in tested.stdout
 
 
-def test_convert_says_what_a_format_has_no_place_for(capsys):
+def test_convert_reports_what_the_format_has_no_place_for(capsys):
     for to, dropped in (('authors-cifar', True), ('xternalz', False)):
         main(['convert', model_index.models()[DIGITS].weights, '--to', to])
-        line = 'left out: num_batches_tracked, for which this format has no place\n'
+        line = 'left out: num_batches_tracked (the format has no place for it)\n'
         assert (line in capsys.readouterr().out) == dropped
 
 
-def test_test_takes_weights_of_other_formats_if_the_network_is_theirs(capsys, fails):
-    """Those of another activation have the same keys and shapes."""
+def test_test_refuses_weights_with_another_activation(capsys, fails):
+    """Another activation has the same keys and shapes. With the right one, the file is tested."""
     digits = model_index.models()[DIGITS]
     main(['convert', digits.weights, 'robust', '--to', 'xternalz'])
     assert 'left out' not in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""Our configs are mmpretrain's, but for the backbone, the log, and how pictures are loaded."""
+"""Our configs are mmpretrain's, except for the backbone, the log, and the loading of images."""
 
 import pytest
 from mmengine.config import Config
@@ -10,14 +10,14 @@ NAMES = [
     'wide-resnet101_8xb32_in1k',
     'wide-resnet50_timm_8xb32_in1k',
 ]
-OURS_ALONE = {'custom_imports', 'data_root', 'log_processor'}
+ONLY_OURS = {'custom_imports', 'data_root', 'log_processor'}
 
 
 @pytest.mark.parametrize('name', NAMES)
 def test_same_data_schedule_and_runtime_as_mmpretrain(name, mmpretrain_root):
     ours = Config.fromfile(model_index.root() / 'configs' / 'wrn' / f'{name}.py').to_dict()
     theirs = Config.fromfile(mmpretrain_root / '.mim/configs/wrn' / f'{name}.py').to_dict()
-    assert ours.keys() - theirs.keys() == OURS_ALONE
+    assert ours.keys() - theirs.keys() == ONLY_OURS
     assert ours['model'].pop('backbone')['type'] == 'WideResNet'
     assert theirs['model'].pop('backbone')['type'] == 'ResNet'
     for pipeline in (ours['train_pipeline'], ours['train_dataloader']['dataset']['pipeline']):
@@ -28,7 +28,7 @@ def test_same_data_schedule_and_runtime_as_mmpretrain(name, mmpretrain_root):
 
 
 def as_two_steps(step):
-    """What gives the same pictures, as test_loading.py tests."""
+    """Return the two steps that give the same images, as test_random_resized_crop.py shows."""
     assert step.pop('type') == 'LoadRandomResizedCrop'
     assert step.keys() <= {'scale', 'interpolation'}
     crop = dict(type='RandomResizedCrop', backend='pillow', **step)

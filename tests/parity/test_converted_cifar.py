@@ -1,20 +1,20 @@
-"""Files of every format of networks for 32x32 pixels give the network that wrote them."""
+"""Files of each CIFAR format give the network that wrote them, and convert back exactly."""
 
 import re
 
 import pytest
 import torch
+from conversion import convert_file
 from reference import Reference
 from torch.nn import functional
 
 import wrn
 from wrn.checkpoints import read_checkpoint
-from wrn.checkpoints.convert import convert
 from wrn.checkpoints.formats import TARGETS
 from wrn.config.config_file import parse_config
 from wrn.utils.errors import CheckpointError, RandomWeightsWarning, WrnError
 
-TOLERANCE = dict(rtol=1e-4, atol=1e-4)  # single precision, 12 convolutions deep
+TOLERANCE = dict(rtol=1e-4, atol=1e-4)  # single precision, 12 convolutions
 
 XTERNALZ = dict(
     stem='conv1.weight',
@@ -28,8 +28,8 @@ USB = dict(**XTERNALZ, activate=lambda x: functional.leaky_relu(x, 0.1), last_ep
 THREE = dict(widths=(32, 64, 128))
 FOUR = dict(widths=(32, 64, 128, 256), strides=(2, 2, 2, 2))  # wrn_var_37_2
 EARLY = dict(head='classifier', biases=('stem',), activates=(True, False, False, False))
-NOW = dict(biases=('all',), eps=1e-3)
-TORCHSSL = dict(**NOW, activates=(True, False, False, False))
+CURRENT = dict(biases=('all',), eps=1e-3)
+TORCHSSL = dict(**CURRENT, activates=(True, False, False, False))
 REFERENCES = {
     'authors-cifar': dict(
         stem='conv0',
@@ -61,8 +61,8 @@ REFERENCES = {
     ),
     'usb early': dict(**USB, **THREE, **EARLY),
     'usb early, 37-2': dict(**USB, **FOUR, **EARLY),
-    'usb': dict(**USB, **THREE, **NOW),
-    'usb, 37-2': dict(**USB, **FOUR, **NOW),
+    'usb': dict(**USB, **THREE, **CURRENT),
+    'usb, 37-2': dict(**USB, **FOUR, **CURRENT),
     'usb of TorchSSL': dict(**USB, **THREE, **TORCHSSL),
     'usb of TorchSSL, 37-2': dict(**USB, **FOUR, **TORCHSSL),
 }
@@ -105,18 +105,18 @@ def inputs():
 
 
 @torch.no_grad()
-def test_there_and_back(name, reference, theirs, inputs, tmp_path):
+def test_conversion_there_and_back(name, reference, theirs, inputs, tmp_path):
     torch.save(dict(params=theirs, epoch=3), tmp_path / 'theirs.pth')
-    there = convert(str(tmp_path / 'theirs.pth'), folder=tmp_path)
+    there = convert_file(tmp_path / 'theirs.pth', folder=tmp_path)
     config = parse_config(read_checkpoint(there.path)['meta']['cfg'], 'x')
     model = wrn.get_model(config, pretrained=there.path)
     expected = reference.logits(inputs, theirs)
     assert expected.std() > 0.3
     torch.testing.assert_close(model(inputs), expected, **TOLERANCE)
-    # With the config, the original is taken as it is.
+    # With the config, get_model takes the original file too.
     model = wrn.get_model(config, pretrained=tmp_path / 'theirs.pth')
     torch.testing.assert_close(model(inputs), expected, **TOLERANCE)
-    back = convert(str(there.path), 'back.pth', name.split()[0].rstrip(','), tmp_path)
+    back = convert_file(there.path, 'back.pth', name.split()[0].rstrip(','), tmp_path)
     read = torch.load(back.path)
     assert read.keys() == theirs.keys()
     assert all(torch.equal(read[key], value) for key, value in theirs.items())
@@ -124,18 +124,18 @@ def test_there_and_back(name, reference, theirs, inputs, tmp_path):
 
 @pytest.mark.parametrize('name', OTHER_BLOCKS)
 @torch.no_grad()
-def test_our_own_files_of_other_blocks(name, reference, theirs, inputs, tmp_path):
-    """The blocks are told from the shapes."""
+def test_openmmlab_files_with_other_blocks(name, reference, theirs, inputs, tmp_path):
+    """The kernel sizes are detected from the shapes."""
     torch.save(theirs, tmp_path / 'ours.pth')
-    there = convert(str(tmp_path / 'ours.pth'), folder=tmp_path)
+    there = convert_file(tmp_path / 'ours.pth', folder=tmp_path)
     config = parse_config(there.meta['cfg'], 'x')
     assert tuple(config.model.backbone.kernel_sizes) == reference.kernel_sizes
     model = wrn.get_model(config, pretrained=there.path)
     torch.testing.assert_close(model(inputs), reference.logits(inputs, theirs), **TOLERANCE)
 
 
-# What the network needs beside its depth and width, and what it is when one of these is not given.
-NEEDS = {
+# The options that each network needs beside its depth and width.
+NEEDED = {
     'xternalz': [],
     'xternalz of FixMatch': [
         ('act_cfg', dict(type='LeakyReLU', negative_slope=0.1)),
@@ -159,73 +159,73 @@ NEEDS = {
 }
 
 
-@pytest.mark.parametrize('name', NEEDS)
-def test_a_network_that_computes_something_else_is_refused(name, theirs, tmp_path):
-    """Its keys and shapes fit; that the options do not is known from the format."""
+@pytest.mark.parametrize('name', NEEDED)
+def test_network_with_other_options_is_refused(name, theirs, tmp_path):
+    """Its keys and shapes fit, but the format implies other options."""
     torch.save(theirs, path := tmp_path / 'theirs.pth')
-    needs = dict(NEEDS[name])
+    needed = dict(NEEDED[name])
     biases = {'usb early': 'stem'}.get(name, name.startswith('usb'))
     common = dict(depth=16, widen_factor=2, conv_bias=biases)
     head = dict(in_channels=128, num_classes=7)
-    wrn.get_model(CONFIG, pretrained=path, backbone=dict(**common, **needs), head=head)
-    for left_out in needs:
-        others = {key: value for key, value in needs.items() if key != left_out}
+    wrn.get_model(CONFIG, pretrained=path, backbone=dict(**common, **needed), head=head)
+    for left_out in needed:
+        others = {key: value for key, value in needed.items() if key != left_out}
         with pytest.raises(CheckpointError, match=left_out):
             wrn.get_model(CONFIG, pretrained=path, backbone=dict(**common, **others), head=head)
     if name != 'deepmind':
         wrong = dict(act_cfg=dict(type='SiLU'))
         with pytest.raises(CheckpointError, match='act_cfg'):
-            wrn.get_model(CONFIG, path, backbone={**common, **needs, **wrong}, head=head)
+            wrn.get_model(CONFIG, path, backbone={**common, **needed, **wrong}, head=head)
 
 
 @pytest.mark.parametrize('name', ['deepmind'])
-def test_an_activation_that_the_file_does_not_tell(name, theirs, tmp_path):
-    """SiLU, as all of RobustBench's have, unless a config says another."""
+def test_assumed_activation(name, theirs, tmp_path):
+    """SiLU, as in all of RobustBench, unless a config says otherwise."""
     torch.save(theirs, path := tmp_path / 'theirs.pth')
-    assert convert(str(path), folder=tmp_path).meta['cfg'].count("type='SiLU'") == 1
+    assert convert_file(path, folder=tmp_path).meta['cfg'].count("type='SiLU'") == 1
     (tmp_path / 'relu.py').write_text(
         f"_base_ = ['{wrn.config.model_index.root()}/{CONFIG}']\n"
         "model = dict(backbone=dict(conv_cfg=dict(type='Conv2dAdaptivePadding'),\n"
         "                           act_cfg=dict(type='ReLU')))\n"
     )
-    there = convert(str(path), config=str(tmp_path / 'relu.py'), folder=tmp_path)
+    there = convert_file(path, config=tmp_path / 'relu.py', folder=tmp_path)
     assert 'SiLU' not in there.meta['cfg']
 
 
 @pytest.mark.parametrize('name', ['deepmind'])
 @pytest.mark.parametrize(('classes', 'mean'), [(10, 0.4914), (100, 0.5071)])
-def test_the_normalisation_of_deepminds_class(name, classes, mean, tmp_path):
-    """That of the file, or of the config that is given, or else of the class for such data."""
+def test_normalisation_of_deepminds_networks(name, classes, mean, tmp_path):
+    """It is that of the caller's config, or of the file, or else of the class in RobustBench."""
     theirs = Reference(**REFERENCES[name], classes=classes).random_weights()
     torch.save(theirs, path := tmp_path / 'theirs.pth')
-    there = convert(str(path), folder=tmp_path)
+    there = convert_file(path, folder=tmp_path)
     found = parse_config(there.meta['cfg'], 'x').data_preprocessor
     assert found.mean[0] == pytest.approx(255 * mean)
-    assert any("the pictures' mean" in what for what in there.assumed)
+    assert any('the mean [' in text for text in there.assumed)
 
     buffers = dict(mean=torch.full((3, 1, 1), 0.25), std=torch.full((3, 1, 1), 0.5))
     torch.save({**theirs, **buffers}, tmp_path / 'buffers.pth')
-    there = convert(str(tmp_path / 'buffers.pth'), folder=tmp_path)
+    there = convert_file(tmp_path / 'buffers.pth', folder=tmp_path)
     found = parse_config(there.meta['cfg'], 'x').data_preprocessor
     assert (found.mean, found.std) == ([63.75] * 3, [127.5] * 3)
-    assert not any('mean' in what for what in there.assumed)
+    assert not any('mean' in text for text in there.assumed)
 
-    needs = "conv_cfg=dict(type='Conv2dAdaptivePadding'), act_cfg=dict(type='SiLU')"
+    options = "conv_cfg=dict(type='Conv2dAdaptivePadding'), act_cfg=dict(type='SiLU')"
     (tmp_path / 'raw.py').write_text(
         f"_base_ = ['{wrn.config.model_index.root()}/{CONFIG}']\n"
         'data_preprocessor = dict(mean=[0, 0, 0], std=[255, 255, 255])\n'
-        f'model = dict(backbone=dict(depth=16, widen_factor=2, {needs}),\n'
+        f'model = dict(backbone=dict(depth=16, widen_factor=2, {options}),\n'
         f'             head=dict(num_classes={classes}, in_channels=128))\n'
     )
-    there = convert(str(path), config=str(tmp_path / 'raw.py'), folder=tmp_path)
+    there = convert_file(path, config=tmp_path / 'raw.py', folder=tmp_path)
     assert parse_config(there.meta['cfg'], 'x').data_preprocessor.mean == [0, 0, 0]
     assert there.assumed == []
     model = wrn.get_model(tmp_path / 'raw.py', pretrained=path)
     assert model.data_preprocessor.mean.flatten().tolist() == [0, 0, 0]
 
 
-def test_the_configs_of_the_documents(checkout, tmp_path):
-    """Those of TRADES, DeepMind's and USB's networks take weights in their formats."""
+def test_configs_in_the_docs(checkout, tmp_path):
+    """Those for TRADES, DeepMind and USB take weights in these formats."""
     text = (checkout / 'docs' / 'weights.md').read_text()
     blocks = re.findall(r"```py\n(_base_ = \['PATH.*?)```", text, re.DOTALL)
     for block, form in zip(blocks, ('xternalz', 'deepmind', 'usb'), strict=True):
@@ -233,60 +233,63 @@ def test_the_configs_of_the_documents(checkout, tmp_path):
             block.replace('PATH', str(wrn.config.model_index.root()))
         )
         weights = wrn.get_model(tmp_path / 'theirs.py').state_dict()
-        for key in weights:  # as trained: TorchSSL's would not be
+        for key in weights:  # trained, unlike in TorchSSL
             if key.endswith('norm1.bias'):
                 weights[key] += 0.5
         path = tmp_path / 'theirs.pth'
         torch.save(dict(state_dict=TARGETS[form].format.from_openmmlab(weights)), path)
         found = wrn.get_model(tmp_path / 'theirs.py', pretrained=path).state_dict()
         assert all(torch.equal(found[key], value) for key, value in weights.items())
-        assert convert(str(path), config=str(tmp_path / 'theirs.py'), folder=tmp_path).tensors
+        assert convert_file(path, config=tmp_path / 'theirs.py', folder=tmp_path).tensors
 
 
 @pytest.mark.parametrize(
     ('name', 'assumed'),
     [
-        ('xternalz', ["the pictures' mean"]),
-        ('xternalz of FixMatch', ["that the network is FixMatch's", "the pictures' mean"]),
-        ('usb', ["that the network is USB's of now, not TorchSSL's", "the pictures' mean"]),
-        ('usb of TorchSSL', ["that the network is TorchSSL's", "the pictures' mean"]),
-        ('usb early', ["the pictures' mean"]),
-        ('B(3,3,3)', ["that the network is the paper's: ReLU", "the pictures' mean"]),
+        ('xternalz', ['the mean [']),
+        (
+            'xternalz of FixMatch',
+            ["FixMatch's network, because some norms are untrained", 'the mean ['],
+        ),
+        ('usb', ["current USB's network, not TorchSSL's", 'the mean [']),
+        ('usb of TorchSSL', ["TorchSSL's network, because some norms are untrained", 'the mean [']),
+        ('usb early', ['the mean [']),
+        ('B(3,3,3)', ["the paper's network: ReLU", 'the mean [']),
     ],
 )
-def test_what_is_assumed_is_said(theirs, assumed, tmp_path):
+def test_assumptions_are_reported(theirs, assumed, tmp_path):
     torch.save(theirs, tmp_path / 'theirs.pth')
-    found = convert(str(tmp_path / 'theirs.pth'), folder=tmp_path).assumed
-    assumed = [*assumed, "the pictures' size and data set, those of configs/wrn/wide-resnet28-10"]
+    found = convert_file(tmp_path / 'theirs.pth', folder=tmp_path).assumed
+    assumed = [*assumed, 'the image size and the dataset of configs/wrn/wide-resnet28-10']
     assert len(found) == len(assumed)
     assert all(text.startswith(start) for text, start in zip(found, assumed, strict=True)), found
 
 
 @pytest.mark.parametrize('name', ['B(3,3,3)'])
-def test_what_cannot_be_assumed_is_asked_for(name, theirs, tmp_path):
+def test_networks_that_need_a_config_or_are_refused(name, theirs, tmp_path):
     four = Reference(**{**OURS, **FOUR}).random_weights()
     grey = {**theirs, 'backbone.conv1.weight': theirs['backbone.conv1.weight'][:, :1]}
     uneven = {key: value for key, value in theirs.items() if 'layer3.1' not in key}
     large = {**theirs, 'backbone.layer1.0.conv1.weight': torch.ones(32, 16, 5, 5)}
     empty = {**theirs, 'backbone.conv1.weight': torch.ones(0, 3, 3, 3)}
     for state_dict, message in (
-        (four, 'have 4 stages, and nothing tells their strides'),
-        (grey, 'takes 1 channels, not red, green and blue'),
+        (four, 'have 4 stages of unknown strides'),
+        (grey, 'takes 1-channel images, not RGB'),
         (uneven, 'have stages of 2, 2, 1 blocks'),
-        (large, 'have kernels of 5x5'),
+        (large, 'have 5x5 kernels'),
         (empty, 'the first convolutions are not those of a Wide-ResNet for 32x32 pixels'),
     ):
         torch.save(state_dict, tmp_path / 'theirs.pth')
         with pytest.raises(CheckpointError, match=message):
-            convert(str(tmp_path / 'theirs.pth'), folder=tmp_path)
+            convert_file(tmp_path / 'theirs.pth', folder=tmp_path)
 
 
 @pytest.mark.parametrize('name', ['xternalz'])
-def test_a_head_that_lacks_its_bias_is_not_replaced(theirs, tmp_path):
+def test_head_with_a_missing_bias_is_not_replaced(theirs, tmp_path):
     torch.save({k: v for k, v in theirs.items() if k != 'fc.bias'}, tmp_path / 'theirs.pth')
     backbone = dict(depth=16, widen_factor=2)
     same, other = (dict(in_channels=128, num_classes=classes) for classes in (7, 9))
-    with pytest.raises(CheckpointError, match=r'they lack head\.fc\.bias'):
+    with pytest.raises(CheckpointError, match=r'missing head\.fc\.bias'):
         wrn.get_model(CONFIG, tmp_path / 'theirs.pth', backbone=backbone, head=same)
     with pytest.warns(RandomWeightsWarning, match='the head is newly initialised'):
         wrn.get_model(CONFIG, tmp_path / 'theirs.pth', backbone=backbone, head=other)
@@ -299,11 +302,11 @@ def test_a_head_that_lacks_its_bias_is_not_replaced(theirs, tmp_path):
         ('usb', 'module.', 'rot_classifier.weight'),
     ],
 )
-def test_what_is_never_computed_is_left_out(theirs, prefix, part, tmp_path):
-    """And wrappers' prefixes with it, wherever the weights lie."""
+def test_unused_parts_are_left_out(theirs, prefix, part, tmp_path):
+    """Also with prefixes of wrappers, and under an unusual key."""
     wrapped = {prefix + key: value for key, value in {**theirs, part: torch.ones(1)}.items()}
     torch.save(dict(last=wrapped), tmp_path / 'theirs.pth')
-    done = convert(str(tmp_path / 'theirs.pth'), folder=tmp_path)
+    done = convert_file(tmp_path / 'theirs.pth', folder=tmp_path)
     assert done.weights.left_out == [part]
     assert done.tensors == len(theirs)
 
@@ -311,37 +314,41 @@ def test_what_is_never_computed_is_left_out(theirs, prefix, part, tmp_path):
 @pytest.mark.parametrize(
     ('name', 'to', 'message'),
     [
-        ('xternalz', 'timm', 'is a format of WideResNet, but .* WideResNetCIFAR, which has .*usb'),
+        (
+            'xternalz',
+            'timm',
+            'is a format for WideResNet, but .* WideResNetCIFAR; give one of .*usb',
+        ),
         (
             'xternalz',
             'openmmlab-0.x',
-            'which has openmmlab, authors-cifar, xternalz, usb, deepmind$',
+            'give one of openmmlab, authors-cifar, xternalz, usb, deepmind$',
         ),
-        ('xternalz', 'authors', 'is a format of WideResNet, but'),
-        ('xternalz', 'deepmind', 'with conv_cfg'),
-        ('deepmind', 'xternalz', 'with conv_cfg'),
-        ('usb early', 'authors-cifar', 'with activate_before_residual'),
-        ('B(3,1,3)', 'xternalz', r'with kernel_sizes=\[3, 3\], but .* \[3, 1, 3\]'),
-        ('B(1,3)', 'authors-cifar', 'with kernel_sizes'),
-        ('usb', 'xternalz', 'with norm_cfg'),
-        ('biases', 'xternalz', 'has no place for parts that the network of the weights has'),
-        ('stem bias', 'authors-cifar', 'has no place for parts'),
-        ('biases', 'deepmind', 'with conv_cfg'),
-        ('xternalz', 'usb', 'with activate_before_residual'),
+        ('xternalz', 'authors', 'is a format for WideResNet, but'),
+        ('xternalz', 'deepmind', 'implies conv_cfg'),
+        ('deepmind', 'xternalz', 'implies conv_cfg'),
+        ('usb early', 'authors-cifar', 'implies activate_before_residual'),
+        ('B(3,1,3)', 'xternalz', r'implies kernel_sizes=\[3, 3\], but .* \[3, 1, 3\]'),
+        ('B(1,3)', 'authors-cifar', 'implies kernel_sizes'),
+        ('usb', 'xternalz', 'implies norm_cfg'),
+        ('biases', 'xternalz', 'cannot hold all parts of the network'),
+        ('stem bias', 'authors-cifar', 'cannot hold all parts'),
+        ('biases', 'deepmind', 'implies conv_cfg'),
+        ('xternalz', 'usb', 'implies activate_before_residual'),
     ],
 )
-def test_a_format_that_means_another_network_is_not_written(theirs, to, message, tmp_path):
+def test_format_that_implies_another_network_is_not_written(theirs, to, message, tmp_path):
     torch.save(theirs, tmp_path / 'theirs.pth')
     with pytest.raises(WrnError, match=rf'^--to {to}: .*{message}'):
-        convert(str(tmp_path / 'theirs.pth'), to=to, folder=tmp_path)
+        convert_file(tmp_path / 'theirs.pth', to=to, folder=tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ['theirs.pth']
 
 
 @pytest.mark.parametrize('name', ['deepmind'])
-def test_a_converted_file_is_compared_with_the_network_too(theirs, fails, tmp_path):
-    """Its own config tells what its keys and shapes do not: in get_model, test and training."""
+def test_options_in_a_converted_file_are_compared(theirs, fails, tmp_path):
+    """By get_model and `wrn test`, since its config has the options."""
     torch.save(theirs, tmp_path / 'theirs.pth')
-    there = convert(str(tmp_path / 'theirs.pth'), folder=tmp_path)
+    there = convert_file(tmp_path / 'theirs.pth', folder=tmp_path)
     path = tmp_path / 'relu.py'
     path.write_text(
         f"_base_ = ['{wrn.config.model_index.root()}/configs/wrn/wide-resnet16-2_1xb64_digits.py']\n"
@@ -355,23 +362,23 @@ def test_a_converted_file_is_compared_with_the_network_too(theirs, fails, tmp_pa
 
 
 @pytest.mark.parametrize('name', ['deepmind'])
-def test_a_config_that_does_not_tell_the_activation(theirs, tmp_path):
+def test_config_without_the_needed_activation(theirs, tmp_path):
     torch.save(theirs, tmp_path / 'theirs.pth')
     (tmp_path / 'c.py').write_text(
         f"_base_ = ['{wrn.config.model_index.root()}/{CONFIG}']\n"
         "model = dict(backbone=dict(conv_cfg=dict(type='Conv2dAdaptivePadding')))\n"
     )
-    with pytest.raises(CheckpointError, match='the weights do not tell their activation'):
-        convert(str(tmp_path / 'theirs.pth'), config=str(tmp_path / 'c.py'), folder=tmp_path)
+    with pytest.raises(CheckpointError, match='the activation is not in the file'):
+        convert_file(tmp_path / 'theirs.pth', config=tmp_path / 'c.py', folder=tmp_path)
 
 
 @pytest.mark.parametrize('name', ['xternalz'])
-def test_a_type_in_a_files_own_config_is_not_imported(theirs, tmp_path):
+def test_type_in_the_config_of_a_file_is_not_imported(theirs, tmp_path):
     torch.save(theirs, tmp_path / 'theirs.pth')
-    there = convert(str(tmp_path / 'theirs.pth'), folder=tmp_path)
+    there = convert_file(tmp_path / 'theirs.pth', folder=tmp_path)
     checkpoint = dict(state_dict=read_checkpoint(there.path)['state_dict'], meta=there.meta)
     for types in ("act_cfg=dict(type='os.system')", "conv_cfg=dict(type='antigravity')"):
         text = there.meta['cfg'].replace('backbone=dict(', f'backbone=dict({types}, ')
         torch.save({**checkpoint, 'meta': dict(cfg=text)}, tmp_path / 'hostile.pth')
-        with pytest.raises(CheckpointError, match='whose type is not known here'):
-            convert(str(tmp_path / 'hostile.pth'), 'x', folder=tmp_path)
+        with pytest.raises(CheckpointError, match='an unknown type'):
+            convert_file(tmp_path / 'hostile.pth', 'x', folder=tmp_path)

@@ -1,4 +1,4 @@
-"""Files of every format give the network that wrote them, and go back to it bit for bit."""
+"""Files of each ImageNet format give the network that wrote them, and convert back exactly."""
 
 import hashlib
 
@@ -6,22 +6,22 @@ import pytest
 import timm
 import torch
 import torchvision
+from conversion import convert_file
 from mmengine.config import Config
 from safetensors.torch import load_file
 from torch.nn import functional
 
 import wrn
 from wrn.checkpoints import read_checkpoint
-from wrn.checkpoints.convert import convert
 from wrn.config.config_file import parse_config
 from wrn.utils.errors import WrnError
 
-TOLERANCE = dict(rtol=1e-5, atol=1e-5)  # the same operations, which a library may fuse otherwise
+TOLERANCE = dict(rtol=1e-5, atol=1e-5)  # the same operations, except where a library fuses some
 REFERENCES = {
     'torchvision': lambda: torchvision.models.wide_resnet50_2(num_classes=7),
     'timm': lambda: timm.create_model('wide_resnet50_2', num_classes=7),
     'basic blocks': lambda: torchvision.models.resnet18(num_classes=7),
-    'half as wide again': lambda: torchvision.models.resnet50(width_per_group=96, num_classes=3),
+    'widen factor 1.5': lambda: torchvision.models.resnet50(width_per_group=96, num_classes=3),
 }
 
 
@@ -31,7 +31,7 @@ def inputs():
 
 
 def same_bits(a, b):
-    """Whether two state dicts are the same, but for counters that old files do not have."""
+    """Return whether two state dicts are the same, except for counters that old files lack."""
     a, b = ({k: v for k, v in d.items() if 'num_batches' not in k} for d in (a, b))
     return a.keys() == b.keys() and all(
         a[key].dtype == b[key].dtype and torch.equal(a[key], b[key]) for key in a
@@ -39,59 +39,57 @@ def same_bits(a, b):
 
 
 def network_of(path):
-    """The network that a converted file's own config describes, with the file's weights."""
+    """Return the network that the config in a converted file describes, with its weights."""
     meta = read_checkpoint(path)['meta']
     return wrn.get_model(parse_config(meta['cfg'], str(path)), pretrained=path)
 
 
 @pytest.mark.parametrize('name', REFERENCES)
 @torch.no_grad()
-def test_there_and_back(name, inputs, randomise, tmp_path):
+def test_conversion_there_and_back(name, inputs, randomise, tmp_path):
     reference = randomise(REFERENCES[name]())
     theirs = reference.state_dict()
     torch.save(theirs, tmp_path / 'theirs.pth')
-    there = convert(str(tmp_path / 'theirs.pth'), folder=tmp_path)
+    there = convert_file(tmp_path / 'theirs.pth', folder=tmp_path)
     logits = network_of(there.path)(inputs)
     expected = reference(inputs)
     assert expected.std() > 0.05
     torch.testing.assert_close(logits, expected, **TOLERANCE)
     for to in ('torchvision', 'timm'):
-        back = convert(str(there.path), 'back', to, tmp_path)
+        back = convert_file(there.path, 'back', to, tmp_path)
         read = torch.load(back.path) if back.path.suffix == '.pth' else load_file(back.path)
         assert same_bits(read, theirs)
         reference.load_state_dict(read)  # strict
 
 
 @torch.no_grad()
-def test_half_precision_stays_in_the_file_and_becomes_single_in_the_network(
-    inputs, randomise, tmp_path
-):
-    """As torchvision's first weights are."""
+def test_half_precision(inputs, randomise, tmp_path):
+    """It stays in the file, and becomes single precision in the network."""
     reference = randomise(torchvision.models.wide_resnet50_2()).half()
     torch.save(reference.state_dict(), tmp_path / 'half.pth')
     model = wrn.get_model('wide-resnet50', pretrained=tmp_path / 'half.pth')
     torch.testing.assert_close(model(inputs), reference.float()(inputs), **TOLERANCE)
-    there = convert(str(tmp_path / 'half.pth'), 'x.pth', folder=tmp_path)
-    back = convert(str(there.path), 'back', 'torchvision', tmp_path)
+    there = convert_file(tmp_path / 'half.pth', 'x.pth', folder=tmp_path)
+    back = convert_file(there.path, 'back', 'torchvision', tmp_path)
     assert same_bits(torch.load(back.path), torch.load(tmp_path / 'half.pth'))
 
 
 @torch.no_grad()
 def test_normalisation_becomes_the_data_preprocessor(inputs, randomise, tmp_path):
-    """Of a wrapper as robustness research uses, Sequential(normalisation, network)."""
+    """As in robustness research: the weights of Sequential(normalisation, network)."""
     reference = randomise(torchvision.models.resnet18(num_classes=7))
     mean, std = torch.tensor([0.4, 0.5, 0.6]), torch.tensor([0.2, 0.3, 0.25])
     wrapped = {f'module.model.{k}': v for k, v in reference.state_dict().items()}
     wrapped |= {'module.normalize.mean': mean, 'module.normalize.std': std}
     torch.save(dict(state_dict=wrapped, epoch=3), tmp_path / 'robust.pth')
-    pictures = torch.randint(0, 256, (2, 3, 64, 96), dtype=torch.uint8)
-    normal = (pictures / 255 - mean.view(3, 1, 1)) / std.view(3, 1, 1)
-    expected = reference(normal).softmax(1)
-    there = convert(str(tmp_path / 'robust.pth'), folder=tmp_path)
+    images = torch.randint(0, 256, (2, 3, 64, 96), dtype=torch.uint8)
+    normalized = (images / 255 - mean.view(3, 1, 1)) / std.view(3, 1, 1)
+    expected = reference(normalized).softmax(1)
+    there = convert_file(tmp_path / 'robust.pth', folder=tmp_path)
     config = parse_config(there.meta['cfg'], 'x')
     for model in (network_of(there.path), wrn.get_model(config, tmp_path / 'robust.pth')):
-        # The preprocessor swaps blue and red of what OpenCV reads.
-        samples = model.test_step(dict(inputs=pictures.flip(1)))
+        # The preprocessor converts BGR, as OpenCV reads images, to RGB.
+        samples = model.test_step(dict(inputs=images.flip(1)))
         scores = torch.stack([sample.pred_score for sample in samples])
         torch.testing.assert_close(scores, expected, **TOLERANCE)
     built = wrn.get_model(config).data_preprocessor
@@ -100,7 +98,7 @@ def test_normalisation_becomes_the_data_preprocessor(inputs, randomise, tmp_path
 
 
 def folded_network(x, params):
-    """The network that szagoruyko/functional-zoo describes for the authors' ImageNet export."""
+    """Compute the authors' ImageNet export as in szagoruyko/functional-zoo."""
 
     def conv(x, name, stride=1, padding=0):
         return functional.conv2d(
@@ -131,7 +129,7 @@ def export():
         shape = (out_channels, in_channels) + ((kernel, kernel) if kernel else ())
         fan_in = in_channels * (kernel or 1) ** 2
         weight = torch.randn(shape, generator=generator)
-        # Smaller than He's, because no batch norm keeps the sum of the blocks in range.
+        # Smaller than Kaiming's, because no batch norm keeps the sum of the blocks in range.
         params[f'{name}.weight'] = weight * (1 / fan_in) ** 0.5
         params[f'{name}.bias'] = torch.randn(out_channels, generator=generator) / 5
 
@@ -153,16 +151,16 @@ def export():
 
 
 @torch.no_grad()
-def test_the_authors_export(export, inputs, tmp_path):
+def test_authors_export(export, inputs, tmp_path):
     torch.save(export, tmp_path / 'wide-resnet-50-2-export.pth')
-    there = convert(str(tmp_path / 'wide-resnet-50-2-export.pth'), folder=tmp_path)
+    there = convert_file(tmp_path / 'wide-resnet-50-2-export.pth', folder=tmp_path)
     assert there.lossless
     assert str(there.architecture) == 'depth 50, widen factor 2, 7 classes'
     logits, expected = network_of(there.path)(inputs), folded_network(inputs, export)
     assert expected.std() > 0.05
-    # Batch norms that only add: sqrt(1 + eps) is rounded once, in each of 53 layers.
+    # Each of 53 layers rounds sqrt(1 + eps) once, in a batch norm that only adds.
     torch.testing.assert_close(logits, expected, rtol=1e-4, atol=1e-4)
-    back = convert(str(there.path), 'back', 'authors', tmp_path)
+    back = convert_file(there.path, 'back', 'authors', tmp_path)
     assert same_bits(torch.load(back.path), export)
 
 
@@ -170,36 +168,36 @@ def test_the_authors_export(export, inputs, tmp_path):
 def test_batch_norms_are_folded_for_the_authors_format(inputs, randomise, tmp_path):
     reference = randomise(torchvision.models.wide_resnet50_2(num_classes=7))
     torch.save(reference.state_dict(), tmp_path / 'theirs.pth')
-    folded = convert(str(tmp_path / 'theirs.pth'), to='authors', folder=tmp_path)
+    folded = convert_file(tmp_path / 'theirs.pth', to='authors', folder=tmp_path)
     assert not folded.lossless
     logits = folded_network(inputs, torch.load(folded.path))
-    # The product of weight and gain is rounded once more, in each of 53 layers.
+    # Each of 53 layers rounds once more, in the product of weight and gain.
     torch.testing.assert_close(logits, reference(inputs), rtol=1e-4, atol=1e-4)
 
 
 def test_mmcls(tmp_path, randomise):
-    """Version 0.x has the same keys, and keeps the names of the classes elsewhere."""
+    """Version 0.x has the same keys, and the class names under another key."""
     weights = randomise(wrn.get_model('wide-resnet50', head=dict(num_classes=3))).state_dict()
     old = dict(meta=dict(CLASSES=('a', 'b', 'c'), mmcls_version='0.25.0'), state_dict=weights)
     torch.save(old, tmp_path / 'old.pth')
-    there = convert(str(tmp_path / 'old.pth'), folder=tmp_path)
+    there = convert_file(tmp_path / 'old.pth', folder=tmp_path)
     assert network_of(there.path)._dataset_meta['classes'] == ['a', 'b', 'c']
-    back = convert(str(there.path), 'back', 'openmmlab-0.x', tmp_path)
+    back = convert_file(there.path, 'back', 'openmmlab-0.x', tmp_path)
     read = torch.load(back.path)
     assert read['meta']['CLASSES'] == ['a', 'b', 'c']
     assert same_bits(read['state_dict'], weights)
     with pytest.raises(WrnError, match=r'mmcls 0\.x reads \.pth only'):
-        convert(str(there.path), 'back.safetensors', 'openmmlab-0.x', tmp_path)
+        convert_file(there.path, 'back.safetensors', 'openmmlab-0.x', tmp_path)
 
 
-def test_openmmlabs_own_spelling_of_the_network(tmp_path, mmpretrain_root):
-    """Their checkpoints hold a config of ResNet(base_channels=128, expansion=2)."""
+def test_checkpoints_of_openmmlab(tmp_path, mmpretrain_root):
+    """The config in them has ResNet(base_channels=128, expansion=2)."""
     config = Config.fromfile(mmpretrain_root / '.mim/configs/wrn/wide-resnet50_8xb32_in1k.py')
     config.test_dataloader.dataset.pipeline[1].scale = 300
     weights = wrn.get_model('wide-resnet50').state_dict()
     meta = dict(cfg=config.pretty_text, epoch=3, dataset_meta=dict(classes=('a',) * 1000))
     torch.save(dict(meta=meta, state_dict=weights), tmp_path / 'theirs.pth')
-    there = convert(str(tmp_path / 'theirs.pth'), folder=tmp_path)
+    there = convert_file(tmp_path / 'theirs.pth', folder=tmp_path)
     model = network_of(there.path)
     assert isinstance(model.backbone, wrn.WideResNet)
     assert model._config.test_dataloader.dataset.pipeline[1].scale == 300
@@ -207,24 +205,24 @@ def test_openmmlabs_own_spelling_of_the_network(tmp_path, mmpretrain_root):
     meta['cfg'] = config.pretty_text
     torch.save(dict(meta=meta, state_dict=weights), tmp_path / 'caffe.pth')
     with pytest.raises(WrnError, match="were trained with style='caffe'"):
-        convert(str(tmp_path / 'caffe.pth'), folder=tmp_path)
+        convert_file(tmp_path / 'caffe.pth', folder=tmp_path)
 
 
-def test_a_backbone_without_a_head(tmp_path, randomise):
+def test_backbone_without_head(tmp_path, randomise):
     backbone = randomise(timm.create_model('wide_resnet50_2', num_classes=0)).state_dict()
     torch.save(backbone, tmp_path / 'backbone.pth')
-    there = convert(str(tmp_path / 'backbone.pth'), folder=tmp_path)
+    there = convert_file(tmp_path / 'backbone.pth', folder=tmp_path)
     assert there.architecture.num_classes is None
     assert not network_of(there.path).with_head
-    back = convert(str(there.path), 'back', 'timm', tmp_path)
+    back = convert_file(there.path, 'back', 'timm', tmp_path)
     assert same_bits(load_file(back.path), backbone)
 
 
-def test_the_name_ends_in_the_hash_and_the_same_weights_give_the_same_file(tmp_path, randomise):
+def test_name_ends_in_the_hash_and_the_file_is_reproducible(tmp_path, randomise):
     torch.save(randomise(torchvision.models.resnet18()).state_dict(), tmp_path / 'theirs.pth')
     for suffix in ('.pth', '.safetensors'):
         paths = [
-            convert(str(tmp_path / 'theirs.pth'), f'x{suffix}', folder=tmp_path / folder).path
+            convert_file(tmp_path / 'theirs.pth', f'x{suffix}', folder=tmp_path / folder).path
             for folder in ('a', 'b')
         ]
         assert paths[0].read_bytes() == paths[1].read_bytes()

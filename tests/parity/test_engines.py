@@ -196,7 +196,7 @@ def test_int8_needs_calibration_images(tmp_path):
     with pytest.raises(WrnError, match=r'needs images for calibration.*--calibration'):
         wrn.get_model(DIGITS, True, backend='openvino', precision='int8')
     (tmp_path / 'x.png').write_bytes(b'damaged')
-    with pytest.raises(WrnError, match='to calibrate with cannot be read'):
+    with pytest.raises(WrnError, match='calibration images: none of them can be read'):
         wrn.get_model(DIGITS, True, backend='openvino', precision='int8', calibration=tmp_path)
 
 

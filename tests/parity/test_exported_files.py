@@ -6,7 +6,8 @@ import pytest
 import torch
 
 import wrn
-from wrn.config.config_file import get_test_dataset, read_config
+from wrn.config.config_file import read_config
+from wrn.config.config_parts import get_test_dataset
 from wrn.data.images import Preprocessing, collate, read_image
 from wrn.deploy.engines.graph import quiet
 from wrn.deploy.export import FORMATS, export, load_exported

@@ -75,7 +75,9 @@ def test_extract_features(checkout, backend, pool):
 
 def test_features_need_an_eager_model_or_a_known_backend(checkout):
     fused = wrn.get_model(DIGITS, True, backend='fused')
-    with pytest.raises(WrnError, match=r'^DeployedClassifier: has no stages .* not in an engine'):
+    with pytest.raises(
+        WrnError, match=r'^DeployedClassifier: has no stages .* not run in an engine'
+    ):
         wrn.extract_features(fused, checkout / 'demo')
     with pytest.raises(EngineError, match="backend 'magic': unknown"):
         wrn.extract_features(DIGITS, checkout / 'demo', backend='magic')

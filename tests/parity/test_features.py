@@ -1,4 +1,4 @@
-"""The features of pictures are those of torchvision and timm at the same weights, bit for bit."""
+"""Features equal those of torchvision and timm with the same weights, bit for bit."""
 
 import numpy as np
 import pytest
@@ -18,13 +18,13 @@ SIZES = [(640, 427), (225, 301), (31, 500)]
 
 
 @pytest.fixture
-def pictures(photograph):
+def images(photograph):
     return [Image.open(photograph).convert('RGB').resize(size) for size in SIZES]
 
 
 @pytest.fixture
 def build(randomise):
-    """Build a library's network, a function to the maps of its stages, and ours of its weights."""
+    """Build the feature function of a library's network, and our network with its weights."""
 
     def build(library, depth):
         name = f'wide_resnet{depth}_2'
@@ -53,33 +53,33 @@ def build(randomise):
     return build
 
 
-def prepare(model, pictures):
-    """What the network gets; test_preprocessing.py shows that it is what the libraries' do."""
-    (((inputs,), _),) = Predictor(model).batches(pictures, batch_size=len(pictures))
+def preprocess(model, images):
+    """Return the network's inputs; test_preprocessing.py shows that the libraries' are equal."""
+    (((inputs,), _),) = Predictor(model).batches(images, batch_size=len(images))
     return inputs
 
 
-def compute(model, pictures, **kwargs):
-    """The features of the pictures, an array a stage."""
-    return list(wrn.extract_features(model, pictures, STAGES, **kwargs).values())
+def compute(model, images, **kwargs):
+    """Return the features of images, one array for each stage."""
+    return list(wrn.extract_features(model, images, STAGES, **kwargs).values())
 
 
-# The deeper network sees less of a picture, which is quicker.
+# The deeper network gets smaller crops, for speed.
 @pytest.mark.parametrize(('depth', 'crop'), [(50, 224), (101, 96)])
 @pytest.mark.parametrize('library', ['torchvision', 'timm'])
-def test_maps_and_pooled(build, pictures, library, depth, crop):
+def test_maps_and_pooled(build, images, library, depth, crop):
     theirs, ours = build(library, depth)
     ours._config.test_dataloader.dataset.pipeline[2].crop_size = crop
-    expected = theirs(prepare(ours, pictures))
-    assert min(maps.std() for maps in expected) > 0.1  # random weights, but no dead network
-    maps = compute(ours, pictures, batch_size=3)
+    expected = theirs(preprocess(ours, images))
+    assert min(maps.std() for maps in expected) > 0.1  # random weights, but not a dead network
+    maps = compute(ours, images, batch_size=3)
     assert [m.shape for m in maps] == [
         (3, 256 << stage, crop >> stage + 2, crop >> stage + 2) for stage in range(4)
     ]
     for m, e in zip(maps, expected, strict=True):
         assert np.array_equal(m, e.numpy())
-    pooled = compute(ours, pictures[:1], pool=True)
-    for p, e in zip(pooled, theirs(prepare(ours, pictures[:1])), strict=True):
+    pooled = compute(ours, images[:1], pool=True)
+    for p, e in zip(pooled, theirs(preprocess(ours, images[:1])), strict=True):
         assert np.array_equal(p, functional.adaptive_avg_pool2d(e, 1).flatten(1).numpy())
     extract = FeatureExtractor(ours, STAGES)._predictor.model.extract_feat
     for size in ((1, 3, 97, 131), (3, 3, 33, 65)):
@@ -89,19 +89,19 @@ def test_maps_and_pooled(build, pictures, library, depth, crop):
                 assert torch.equal(m, e)
 
 
-def test_from_the_picture_on(build, pictures):
-    """Torchvision's transforms and network in one, ours in one."""
+def test_images_to_features(build, images):
+    """Preprocessing and network together, ours and torchvision's."""
     theirs, ours = build('torchvision', 50)
     transform = Wide_ResNet50_2_Weights.IMAGENET1K_V1.transforms()
-    expected = theirs(torch.stack([transform(picture) for picture in pictures]))
-    for m, e in zip(compute(ours, pictures, batch_size=3), expected, strict=True):
-        # The mean is subtracted before or after the division by 255, which rounds otherwise; 50
-        # layers pass it on.
+    expected = theirs(torch.stack([transform(image) for image in images]))
+    for m, e in zip(compute(ours, images, batch_size=3), expected, strict=True):
+        # The mean is subtracted before or after the division by 255, which rounds differently;
+        # the difference passes through 50 layers.
         np.testing.assert_allclose(m, e.numpy(), rtol=0, atol=1e-5 * e.abs().max().item())
 
 
 @pytest.mark.parametrize('depth', [50, 101])
-def test_stages_that_are_not_asked_for_are_not_computed(photograph, depth):
+def test_later_stages_are_not_computed(photograph, depth):
     model = wrn.get_model(f'wide-resnet{depth}')
     model.backbone.layer4.forward = None
     extractor = FeatureExtractor(model, ('layer3', 'layer1'))
@@ -111,17 +111,17 @@ def test_stages_that_are_not_asked_for_are_not_computed(photograph, depth):
 
 
 @pytest.mark.parametrize('pool', [False, True])
-def test_the_papers_own_network(digits_weights, checkout, pool):
-    """As its backbone gives them, and with mmpretrain's pooling; batches and order of stages."""
-    pictures = [checkout / f'demo/digit_{digit}.png' for digit in (3, 7, 3)]
+def test_the_network_of_the_paper(digits_weights, checkout, pool):
+    """As the backbone and mmpretrain's pooling return them, in batches, in any order of stages."""
+    images = [checkout / f'demo/digit_{digit}.png' for digit in (3, 7, 3)]
     model = wrn.get_model(
         'wide-resnet16-2_1xb64_digits', True, backbone=dict(out_indices=(0, 1, 2))
     )
     with torch.no_grad():
         stage = 'neck' if pool else 'backbone'
-        expected = model.extract_feat(prepare(model, pictures), stage=stage)
+        expected = model.extract_feat(preprocess(model, images), stage=stage)
     stages = ('layer3', 'layer1', 'layer2')
-    ours = wrn.extract_features(model, pictures, stages, pool, batch_size=3, workers=2)
+    ours = wrn.extract_features(model, images, stages, pool, batch_size=3, workers=2)
     assert list(ours) == list(stages)
     for i, maps in enumerate(expected):
         assert np.array_equal(ours[f'layer{i + 1}'], maps.numpy())

@@ -1,4 +1,4 @@
-"""The same weights give the same features and logits as the networks that everybody knows."""
+"""Features and logits are those of torchvision, timm and mmpretrain with the same weights."""
 
 import pytest
 import timm
@@ -11,7 +11,7 @@ from torchvision.models.feature_extraction import create_feature_extractor
 import wrn
 from wrn import WideResNet
 
-# The same operations in the same order: what differs is at most how a library fuses a step.
+# The same operations in the same order, except where a library fuses some.
 TOLERANCE = dict(rtol=1e-5, atol=1e-5)
 STAGES = ('layer1', 'layer2', 'layer3', 'layer4')
 
@@ -50,7 +50,7 @@ def test_torchvision_and_timm(depth, library, inputs, randomise):
     ours.load_state_dict(to_ours(reference.state_dict()))  # strict: the keys are the same
     torch.testing.assert_close(list(ours.backbone(inputs)), features, **TOLERANCE)
     logits = reference(inputs)
-    assert logits.std() > 0.1  # random weights, but no dead network
+    assert logits.std() > 0.1  # the network is not dead
     torch.testing.assert_close(ours(inputs), logits, **TOLERANCE)
 
 
@@ -78,7 +78,7 @@ def test_other_depths_and_widths(depth, widen_factor, reference, inputs, randomi
     ['wide-resnet50_8xb32_in1k', 'wide-resnet101_8xb32_in1k', 'wide-resnet50_timm_8xb32_in1k'],
 )
 @torch.no_grad()
-def test_mmpretrains_own_config(name, inputs, randomise, mmpretrain_root):
+def test_mmpretrains_configs(name, inputs, randomise, mmpretrain_root):
     config = Config.fromfile(mmpretrain_root / '.mim' / 'configs' / 'wrn' / f'{name}.py')
     config.model.data_preprocessor = config.data_preprocessor
     reference = randomise(MODELS.build(config.model))
@@ -87,8 +87,8 @@ def test_mmpretrains_own_config(name, inputs, randomise, mmpretrain_root):
     torch.testing.assert_close(
         ours.extract_feat(inputs), reference.extract_feat(inputs), rtol=0, atol=0
     )
-    pictures = torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8)
+    images = torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8)
     (ours_scores, theirs) = (
-        [s.pred_score for s in m.test_step(dict(inputs=pictures))] for m in (ours, reference)
+        [s.pred_score for s in m.test_step(dict(inputs=images))] for m in (ours, reference)
     )
     torch.testing.assert_close(ours_scores, theirs, rtol=0, atol=0)

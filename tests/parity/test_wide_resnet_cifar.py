@@ -1,4 +1,4 @@
-"""WideResNetCIFAR computes the paper's formula, and so do its gradients."""
+"""The features and gradients of WideResNetCIFAR are those of the paper's formula."""
 
 import pytest
 import torch
@@ -8,7 +8,7 @@ from torch.nn import functional
 from wrn import WideResNetCIFAR
 
 BLOCKS = [(3, 3), (3, 1, 3), (1, 3, 1), (1, 3), (3, 1), (3, 1, 1), (3,), (3, 3, 3), (3, 3, 3, 3)]
-TOLERANCE = dict(rtol=1e-9, atol=1e-10)  # in double precision, for the order of sums
+TOLERANCE = dict(rtol=1e-9, atol=1e-10)  # double precision; sums may have another order
 VARIANTS = {
     'no projection in the first stage': dict(reference=dict(widths=(4, 8, 16)), ours={}),
     'LeakyReLU': dict(
@@ -20,7 +20,7 @@ VARIANTS = {
         reference=dict(tensorflow_padding=True),
         ours=dict(conv_cfg=dict(type='Conv2dAdaptivePadding')),
     ),
-    'not activated': dict(
+    'inputs not activated': dict(
         reference=dict(activates=(True, False, False)),
         ours=dict(activate_before_residual=(True, False, False)),
     ),
@@ -51,7 +51,7 @@ def build(reference, **kwargs):
 
 
 def compare(reference, **kwargs):
-    """Compare features and gradients, of the input and every weight, with the reference's."""
+    """Compare features, and gradients of the input and every weight, with the reference."""
     weights = {key: value.double() for key, value in reference.random_weights().items()}
     network = build(reference, **kwargs).train(reference.training)
     backbone = {key: value for key, value in weights.items() if not key.startswith('fc.')}
@@ -77,7 +77,7 @@ def compare(reference, **kwargs):
         assert (our is None) == (their is None), name
         if our is not None:
             torch.testing.assert_close(our, their, **TOLERANCE, msg=lambda m, n=name: f'{n}: {m}')
-    assert features[-1].std() > 0.1  # no dead network
+    assert features[-1].std() > 0.1  # the network is not dead
 
 
 @pytest.mark.parametrize('training', [False, True])
@@ -89,13 +89,13 @@ def test_every_block_of_the_paper(kernel_sizes, widths, training):
 
 @pytest.mark.parametrize('training', [False, True])
 @pytest.mark.parametrize('variant', VARIANTS)
-def test_variants_in_circulation(variant, training):
+def test_published_variants(variant, training):
     variant = VARIANTS[variant]
     compare(Reference(**variant['reference'], training=training), **variant['ours'])
 
 
 def test_dropout_is_between_the_convolutions(monkeypatch):
-    """Before the second one, on what the activation gives, as in the authors' code."""
+    """After the activation and before the second convolution, as in the authors' code."""
     dropped = []
     monkeypatch.setattr(
         functional, 'dropout', lambda x, p, training, inplace: dropped.append((x, p)) or 0.5 * x

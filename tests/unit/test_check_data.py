@@ -1,4 +1,4 @@
-"""What is wrong with a data folder is found, and no more than that."""
+"""`wrn check-data` finds all problems of a data folder, and reports no others."""
 
 import csv
 import io
@@ -24,7 +24,7 @@ from wrn.data.images import decode_image
 from wrn.data.listing import list_splits
 from wrn.utils.errors import ImageReadError, WrnError
 
-FORMATS = {  # by name: Pillow's name, mode, options
+FORMATS = {  # extension: Pillow's format, mode, options
     'jpg': ('JPEG', 'RGB', {}),
     'progressive.jpg': ('JPEG', 'RGB', dict(progressive=True)),
     'grey.jpeg': ('JPEG', 'L', {}),
@@ -45,11 +45,11 @@ FORMATS = {  # by name: Pillow's name, mode, options
 def encode(name, seed=0, size=(30, 20)):
     format, mode, options = FORMATS[name]
     pixels = np.random.default_rng(seed).integers(0, 255, (*size[::-1], 3), dtype=np.uint8)
-    picture = Image.fromarray(pixels)
+    image = Image.fromarray(pixels)
     if mode == 'I;16':
-        picture = Image.fromarray(pixels[..., 0].astype(np.uint16) * 257)
+        image = Image.fromarray(pixels[..., 0].astype(np.uint16) * 257)
     content = io.BytesIO()
-    (picture if mode == 'I;16' else picture.convert(mode)).save(content, format, **options)
+    (image if mode == 'I;16' else image.convert(mode)).save(content, format, **options)
     return content.getvalue()
 
 
@@ -57,12 +57,12 @@ CONTENTS = {name: encode(name) for name in FORMATS}
 
 
 def kind_of(content, name):
-    damage = find_damage(io.BytesIO(content), f'a b/ü.{name}')
+    damage = find_damage(content, f'a b/ü.{name}')
     return damage and damage.kind
 
 
 def opencv(content):
-    """The pixels that mmpretrain's LoadImageFromFile gets, if any."""
+    """Return the pixels that mmpretrain's LoadImageFromFile gets, if any."""
     try:
         return cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
     except cv2.error:
@@ -70,7 +70,7 @@ def opencv(content):
 
 
 def pixels(content):
-    """The pixels that training and prediction get, if any."""
+    """Return the pixels that training and prediction get, if any."""
     try:
         return decode_image(content, 'x')
     except ImageReadError:
@@ -96,45 +96,45 @@ def _quiet(monkeypatch):
 
 
 @pytest.mark.parametrize('name', FORMATS)
-def test_whole_pictures_are_let_pass(name):
+def test_whole_images_have_no_damage(name):
     assert opencv(CONTENTS[name]) is not None
     assert kind_of(CONTENTS[name], name) is None
-    assert kind_of(CONTENTS[name] + b'behind it', name) is None  # as some cameras write
+    assert kind_of(CONTENTS[name] + b'trailing', name) is None  # some cameras append data
 
 
 @settings(max_examples=150, deadline=None)
 @given(name=st.sampled_from(sorted(FORMATS)), share=st.floats(0, 1, exclude_max=True))
-def test_cut_off_anywhere(name, share):
-    check_cut_off(CONTENTS[name][: int(len(CONTENTS[name]) * share)], name)
+def test_truncated_anywhere(name, share):
+    check_truncated(CONTENTS[name][: int(len(CONTENTS[name]) * share)], name)
 
 
 @pytest.mark.parametrize('name', FORMATS)
 @pytest.mark.parametrize('lost', [1, 2, 3, 4, 8, 12, 20])
 def test_without_its_last_bytes(name, lost):
-    check_cut_off(CONTENTS[name][:-lost], name)
+    check_truncated(CONTENTS[name][:-lost], name)
 
 
-def check_cut_off(content, name):
-    """It is damaged, and OpenCV reads it not; or there is no pixel behind what was cut off."""
+def check_truncated(content, name):
+    """Either damage is found and OpenCV fails too, or no pixels are missing."""
     if kind_of(content, name):
         assert opencv(content) is None
-    else:  # of a BMP without the padding at its end, which OpenCV alone refuses
+    else:  # such as a BMP without its final padding, which only OpenCV refuses
         assert np.array_equal(pixels(content), opencv(CONTENTS[name]))
 
 
 @settings(max_examples=100, deadline=None)
 @given(content=st.binary(max_size=200), start=st.sampled_from(['', *sorted(FORMATS)]))
-def test_no_content_makes_it_fail(content, start):
+def test_arbitrary_content_raises_nothing(content, start):
     head = CONTENTS[start][:30] if start else b''
     with warnings.catch_warnings():
-        warnings.simplefilter('ignore')  # check_folder does so
-        find_damage(io.BytesIO(head + content), 'x.jpg')
+        warnings.simplefilter('ignore')  # as check_folder does
+        find_damage(head + content, 'x.jpg')
 
 
 @settings(max_examples=60, deadline=None)
 @given(name=st.sampled_from(['png', 'palette.png', '1.png']), data=st.data())
-def test_a_changed_bit_in_a_png(name, data):
-    """Its checksums tell it, as Pillow's verify does."""
+def test_a_flipped_bit_in_a_png(name, data):
+    """Checksums reveal it, as in Pillow's verify."""
     content = bytearray(CONTENTS[name])
     place = data.draw(st.integers(8, len(content) - 13))
     content[place] ^= 1 << data.draw(st.integers(0, 7))
@@ -154,28 +154,27 @@ def test_a_changed_bit_in_a_png(name, data):
         (CONTENTS['ppm'], 'pgm', None),
     ],
 )
-def test_kinds(content, name, kind):
+def test_kinds_of_damage(content, name, kind):
     assert kind_of(content, name) == kind
 
 
-def test_other_formats_and_a_jpeg_of_two_pictures(tmp_path, photograph):
-    picture = Image.open(photograph)
+def test_other_formats_and_a_jpeg_of_two_images(tmp_path, photograph):
+    image = Image.open(photograph)
     content = io.BytesIO()
-    picture.save(content, 'PCX')
+    image.save(content, 'PCX')
     assert opencv(content.getvalue()) is None
-    assert pixels(content.getvalue()) is not None  # so training can use it
+    assert pixels(content.getvalue()) is not None  # training can use it
     assert kind_of(content.getvalue(), 'jpg') == 'misnamed'
     Image.fromarray(np.full((4, 4), 0.5, np.float32)).save(tmp_path / 'float.tif')
-    with (tmp_path / 'float.tif').open('rb') as tiff:
-        assert find_damage(tiff, 'float.tif') == (
-            'unreadable',
-            'its values are neither of 8 nor of 16 bits',
-        )
-    picture.save(tmp_path / 'a.png', 'GIF')
-    picture.save(tmp_path / 'b.jpg', 'MPO', save_all=True, append_images=[picture])
-    with (tmp_path / 'a.png').open('rb') as gif, (tmp_path / 'b.jpg').open('rb') as mpo:
-        assert find_damage(gif, 'a.png') == ('misnamed', 'it is a GIF, not a .png')
-        assert find_damage(mpo, 'b.jpg') is None
+    assert find_damage((tmp_path / 'float.tif').read_bytes(), 'float.tif') == (
+        'unreadable',
+        'its values have neither 8 nor 16 bits',
+    )
+    image.save(tmp_path / 'a.png', 'GIF')
+    image.save(tmp_path / 'b.jpg', 'MPO', save_all=True, append_images=[image])
+    gif, mpo = (tmp_path / 'a.png').read_bytes(), (tmp_path / 'b.jpg').read_bytes()
+    assert find_damage(gif, 'a.png') == ('misnamed', 'it is a GIF, not a .png')
+    assert find_damage(mpo, 'b.jpg') is None
 
 
 def list_dataset(dataset):
@@ -183,7 +182,7 @@ def list_dataset(dataset):
     return [(info['img_path'], info.get('gt_label')) for info in infos]
 
 
-def test_lists_what_training_lists(tmp_path, make_image_folder):
+def test_check_data_lists_the_images_of_training(tmp_path, make_image_folder):
     root = make_image_folder() / 'train'
     write(
         root,
@@ -209,7 +208,7 @@ def test_lists_what_training_lists(tmp_path, make_image_folder):
         (str(root / file), label) for file, label in zip(split.files, split.labels, strict=True)
     }
     assert ours == {*list_dataset(dataset)}
-    # They differ from mmpretrain's in what is hidden, and have more formats.
+    # mmpretrain lists hidden files too, and fewer formats.
     theirs = CustomDataset(data_root=str(root))
     hidden = ['.cache', '__MACOSX']
     assert split.classes == list(dataset.CLASSES) == ['class_0', 'class_1', 'class_2']
@@ -227,7 +226,7 @@ def test_lists_what_training_lists(tmp_path, make_image_folder):
             'class_2/linked/.ipynb_checkpoints/0.jpg',
         )
     }
-    # os.walk, which counts what is hidden, follows no links, but class_2/linked is no hidden one.
+    # Hidden folders are counted by os.walk, which follows no links; class_2/linked is not hidden.
     assert split.left_out == {
         'hidden': 6,
         'not a file': 2,
@@ -244,7 +243,7 @@ def test_lists_what_training_lists(tmp_path, make_image_folder):
 
 
 @pytest.mark.parametrize('labelled', [True, False])
-def test_the_order_of_training_is_mmpretrains(make_image_folder, labelled):
+def test_samples_have_the_order_of_mmpretrain(make_image_folder, labelled):
     root = make_image_folder() / 'train'
     paths = (
         'class_0/a/b.jpg',
@@ -261,14 +260,14 @@ def test_the_order_of_training_is_mmpretrains(make_image_folder, labelled):
     assert ours.metainfo == theirs.metainfo
 
 
-def test_image_net_without_what_is_hidden(make_image_folder):
+def test_imagenet_without_hidden_files(make_image_folder):
     root = make_image_folder()
     write(root, **{'train/.cache/x.jpg': b'', 'train/class_0/x.jfif': b''})
     arguments = dict(data_root=str(root), split='train', metainfo=dict(classes=['a', 'b', 'c']))
     dataset = ImageNetFolder(**arguments)
     assert len(dataset) == 25
     assert dataset.CLASSES == ['a', 'b', 'c']
-    only = ImageNetFolder(**arguments, extensions=('.jfif',))  # the config's own list counts
+    only = ImageNetFolder(**arguments, extensions=('.jfif',))  # the config overrides the list
     assert list_dataset(only) == [(str(root / 'train/class_0/x.jfif'), 0)]
     with pytest.raises(WrnError, match='has 3 class folders, but the dataset names 1000 classes'):
         ImageNetFolder(data_root=str(root), split='train')
@@ -295,18 +294,18 @@ def test_which_datasets_are_replaced():
     assert types == [ImageNetFolder, ImageFolder, 'CustomDataset', 'CIFAR10']
 
 
-def test_hidden_folders_are_no_classes(make_image_folder, capsys):
+def test_hidden_folders_are_not_classes(make_image_folder, capsys):
     root = make_image_folder()
-    picture = (root / 'train/class_0/0.jpg').read_bytes()
+    image = (root / 'train/class_0/0.jpg').read_bytes()
     for name in ('.ipynb_checkpoints', '__MACOSX', 'class_1/.ipynb_checkpoints'):
-        write(root, **{f'train/{name}/1.jpg': picture, f'{name}/2.jpg': picture})
+        write(root, **{f'train/{name}/1.jpg': image, f'{name}/2.jpg': image})
     write(root, **{'val/class_0/._0.jpg': b''})
     main(['check-data', str(root)])
     output, errors = capsys.readouterr()
     assert output.splitlines() == [
-        'train: 24 pictures in 3 classes',
-        'val: 12 pictures in 3 classes',
-        'nothing is wrong',
+        'train: 24 images in 3 classes',
+        'val: 12 images in 3 classes',
+        'no problems found',
     ]
     assert errors.strip() == f'wrn: {root}: left out 7 files: 7 hidden'
 
@@ -316,14 +315,14 @@ def test_a_clean_folder(make_image_folder, capsys):
     main(['check-data', str(root), '--workers', '2'])
     output = capsys.readouterr().out.splitlines()
     assert output == [
-        'train: 24 pictures in 3 classes',
-        'val: 12 pictures in 3 classes',
-        'nothing is wrong',
+        'train: 24 images in 3 classes',
+        'val: 12 images in 3 classes',
+        'no problems found',
     ]
 
 
-def test_every_kind_is_found(make_image_folder, tmp_path, fails, capsys):
-    root = make_image_folder(train=70)  # more than a thread takes at a time
+def test_every_kind_of_problem_is_found(make_image_folder, tmp_path, fails, capsys):
+    root = make_image_folder(train=70)  # more than a thread processes at a time
     train, val = root / 'train', root / 'val'
     shutil.copy(train / 'class_0' / '0.jpg', train / 'class_0' / 'z.jpg')
     shutil.copy(train / 'class_0' / '1.jpg', train / 'class_1' / 'z.jpg')
@@ -367,7 +366,7 @@ def test_every_kind_is_found(make_image_folder, tmp_path, fails, capsys):
 
 
 def test_classes_are_compared_by_name(make_image_folder):
-    """A split that lacks a class counts its own otherwise, and its copies are no conflicts."""
+    """The labels of a split with a missing class differ; copies must not become conflicts."""
     root = make_image_folder(train=2, val=1)
     shutil.rmtree(root / 'val' / 'class_0')
     shutil.copy(root / 'train' / 'class_2' / '0.jpg', root / 'val' / 'class_2' / 'z.jpg')
@@ -410,7 +409,7 @@ def test_a_test_split_without_labels(make_image_folder):
     ('arguments', 'message'),
     [
         (['none'], 'none: cannot be read (No such file or directory)'),
-        (['empty'], 'empty: has no pictures'),
+        (['empty'], 'empty: has no images'),
         (['empty', '--workers', '0'], '--workers 0: must be at least 1'),
         (['empty', '--out', 'x.txt'], '--out x.txt: the report is written as .json, .csv'),
         (['empty', '--out', 'none/x.csv'], 'the folder does not exist'),
@@ -422,8 +421,8 @@ def test_mistakes(fails, tmp_path, monkeypatch, arguments, message):
     assert message in fails('check-data', *arguments)
 
 
-def test_names_that_are_no_text(tmp_path, fails):
-    """Linux lets a name be any bytes; the report has them."""
+def test_file_names_that_are_not_utf_8(tmp_path, fails):
+    """Linux allows any bytes in a name; the report has the same bytes."""
     name = b'\xff\xfe.jpg'.decode(errors='surrogateescape')
     write(tmp_path, **{f'data/a/{name}': b'', 'data/a/[bold].jpg': b''})
     fails('check-data', tmp_path / 'data', '--out', tmp_path / 'r.csv')
@@ -435,20 +434,20 @@ def test_names_that_are_no_text(tmp_path, fails):
 
 @pytest.mark.parametrize('name', ['val', 'valid', 'validation'])
 def test_folders_beside_train(tmp_path, name):
-    picture = CONTENTS['jpg']
-    write(tmp_path, **{'train/a/1.jpg': picture, f'{name}/a/2.jpg': encode('jpg', 1)})
-    write(tmp_path, **{'extra/a/3.jpg': encode('jpg', 2), '.cache/4.jpg': picture, 'meta/x': b''})
+    image = CONTENTS['jpg']
+    write(tmp_path, **{'train/a/1.jpg': image, f'{name}/a/2.jpg': encode('jpg', 1)})
+    write(tmp_path, **{'extra/a/3.jpg': encode('jpg', 2), '.cache/4.jpg': image, 'meta/x': b''})
     assert [split.name for split in list_splits(tmp_path)] == ['train', name]
     assert found(tmp_path) == {('ignored', 'extra'): 1}
 
 
-def test_classes_may_have_the_names_of_splits(tmp_path):
+def test_classes_can_be_named_like_splits(tmp_path):
     write(tmp_path, **{'valid/1.jpg': CONTENTS['jpg'], 'void/2.jpg': encode('jpg', 1)})
     (split,) = list_splits(tmp_path)
     assert split.classes == ['valid', 'void']
 
 
-LOOPS = {  # links to where, and those of which there is no end
+LOOPS = {  # links and their targets, then the endless paths
     'above': ({'train/a/loop': '../..'}, 'train/a/loop'),
     'a class': ({'train/c': '..'}, 'train/c'),
     'itself': ({'train/a/loop': 'loop'}, 'train/a/loop'),
@@ -458,13 +457,13 @@ LOOPS = {  # links to where, and those of which there is no end
 }
 
 
-# mmengine, as it fails, leaves folders open.
+# When mmengine fails, it leaves folders open.
 @pytest.mark.filterwarnings('ignore::pytest.PytestUnraisableExceptionWarning')
 @pytest.mark.parametrize('name', LOOPS)
-def test_links_without_an_end(tmp_path, name):
+def test_endless_links(tmp_path, name):
     write(tmp_path, **{'train/a/1.jpg': CONTENTS['jpg'], 'train/b/2.jpg': encode('jpg', 1)})
     write(tmp_path, **{'test/3.jpg': encode('jpg', 2), 'other/4.jpg': encode('jpg', 3)})
-    (tmp_path / 'train' / 'b' / 'other').symlink_to('../../other')  # which has one
+    (tmp_path / 'train' / 'b' / 'other').symlink_to('../../other')  # not endless
     links, *endless = LOOPS[name]
     for path, target in links.items():
         (tmp_path / path).symlink_to(target)
@@ -472,7 +471,7 @@ def test_links_without_an_end(tmp_path, name):
     with pytest.raises(OSError, match='Too many levels of symbolic links'):
         CustomDataset(**data)
     labelled = not endless[0].startswith('test')
-    with pytest.raises(WrnError, match='is a link to itself or to a folder that it is in'):
+    with pytest.raises(WrnError, match='a link to itself or to a folder that contains it'):
         ImageFolder(**data, with_label=labelled)
     problems = found(tmp_path)
     assert {path for kind, path in problems if kind == 'unreadable'} == {*endless}

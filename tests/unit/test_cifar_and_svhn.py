@@ -1,4 +1,4 @@
-"""The data sets of 32x32 pixels: their files come from a real server on loopback."""
+"""CIFAR and SVHN, downloaded from a real server on the loopback interface."""
 
 import hashlib
 import io
@@ -20,15 +20,15 @@ from wrn.utils.errors import WrnError
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Continues a file where it is asked to."""
+    """Serve files, and ranges of them."""
 
     def log_message(self, *args):
         pass
 
     def do_GET(self):
         content = self.server.files[self.path.lstrip('/')]
-        asked = re.fullmatch(r'bytes=(\d+)-', self.headers.get('Range', ''))
-        start = int(asked[1]) if asked else 0
+        requested = re.fullmatch(r'bytes=(\d+)-', self.headers.get('Range', ''))
+        start = int(requested[1]) if requested else 0
         self.server.starts.append(start)
         self.send_response(206 if start else 200)
         if start:
@@ -59,17 +59,17 @@ def md5(content):
 
 @pytest.fixture(params=[CIFAR10, CIFAR100])
 def cifar(request, server, monkeypatch, rng):
-    """A small archive in the form of the real one; returns the class and the pictures in it."""
+    """A small archive in the format of the real one; the class of the dataset and its batches."""
     kind, archive = request.param, io.BytesIO()
     label_key = 'labels' if kind is CIFAR10 else 'fine_labels'
-    pictures = {}
+    batches = {}
     with tarfile.open(fileobj=archive, mode='w:gz') as tar:
         for attribute in ('train_list', 'test_list'):
             listed = []
             for name, _ in getattr(kind, attribute):
                 images = rng.integers(0, 256, (4, 3, 32, 32), dtype=np.uint8)
                 labels = rng.integers(0, 10, 4).tolist()
-                pictures.setdefault(attribute.partition('_')[0], []).append((images, labels))
+                batches.setdefault(attribute.partition('_')[0], []).append((images, labels))
                 content = pickle.dumps({'data': images.reshape(4, -1), label_key: labels})
                 info = tarfile.TarInfo(f'{kind.base_folder}/{name}')
                 info.size = len(content)
@@ -79,7 +79,7 @@ def cifar(request, server, monkeypatch, rng):
     server.files[kind.filename] = archive.getvalue()
     monkeypatch.setattr(kind, 'url', server.url(kind.filename))
     monkeypatch.setattr(kind, 'tgz_md5', md5(archive.getvalue()))
-    return kind, pictures
+    return kind, batches
 
 
 def config(kind, root, **kwargs):
@@ -87,10 +87,10 @@ def config(kind, root, **kwargs):
 
 
 def test_cifar_is_downloaded_verified_and_read(cifar, server, tmp_path):
-    kind, pictures = cifar
+    kind, batches_of = cifar
     fetch_cifar(ConfigDict(type='RepeatDataset', times=2, dataset=config(kind, tmp_path)))
     assert server.starts == [0]
-    for split, batches in pictures.items():
+    for split, batches in batches_of.items():
         dataset = DATASETS.build(config(kind, tmp_path, split=split))
         images = np.concatenate([images for images, _ in batches]).transpose(0, 2, 3, 1)
         assert np.array_equal([d['img'] for d in dataset.load_data_list()], images)
@@ -102,7 +102,7 @@ def test_cifar_is_downloaded_verified_and_read(cifar, server, tmp_path):
     assert server.starts == [0]  # not again
 
 
-def test_a_broken_download_goes_on_where_it_stopped(cifar, server, tmp_path):
+def test_an_interrupted_download_is_resumed(cifar, server, tmp_path):
     kind, _ = cifar
     (tmp_path / f'{kind.filename}.partial').write_bytes(server.files[kind.filename][:500])
     dataset = config(kind, tmp_path.parent, data_prefix=tmp_path.name)
@@ -111,14 +111,14 @@ def test_a_broken_download_goes_on_where_it_stopped(cifar, server, tmp_path):
     assert md5((tmp_path / kind.filename).read_bytes()) == kind.tgz_md5
 
 
-def test_another_archive_is_refused(cifar, server, tmp_path):
+def test_an_archive_with_another_hash_is_refused(cifar, server, tmp_path):
     kind, _ = cifar
     server.files[kind.filename] += b'x'
-    with pytest.raises(WrnError, match=r'the MD5 of what came begins with \w+, not with'):
+    with pytest.raises(WrnError, match=r'wrong MD5 \(begins with \w+, expected'):
         fetch_cifar(config(kind, tmp_path))
     assert [p.name for p in tmp_path.iterdir() if not p.name.startswith('.')] == []
     (tmp_path / kind.filename).write_bytes(b'x')
-    with pytest.raises(WrnError, match=rf'{kind.filename}: is not the file .* delete it'):
+    with pytest.raises(WrnError, match=rf'{kind.filename}: wrong MD5 .* delete it'):
         fetch_cifar(config(kind, tmp_path))
 
 
@@ -128,7 +128,7 @@ def test_cifar_offline(cifar, monkeypatch, tmp_path, dead_host):
     with pytest.raises(WrnError, match=r'cannot be downloaded .*refused.* and put it into'):
         fetch_cifar(config(kind, tmp_path))
     monkeypatch.setenv('WRN_OFFLINE', '1')
-    with pytest.raises(WrnError, match=r'WRN_OFFLINE or .* forbids .* and put it into'):
+    with pytest.raises(WrnError, match=r'WRN_OFFLINE or .* disables .* and put it into'):
         fetch_cifar(config(kind, tmp_path))
     fetch_cifar(config(kind, tmp_path, download=False))  # mmpretrain says what is missing
 
@@ -147,13 +147,13 @@ def test_wrn_train_downloads_cifar_first(cifar, dead_host, fails, monkeypatch, t
     name = f'wide-resnet16-8_8xb16_{kind.__name__.lower()}'
     options = (f'train_dataloader.dataset.data_root={tmp_path}', f'work_dir={tmp_path}')
     message = fails('train', name, '--cfg-options', *options)
-    assert message.startswith(f'wrn: error: {tmp_path}/{kind.filename}: does not exist, and http')
+    assert message.startswith(f'wrn: error: {tmp_path}/{kind.filename}: not found, and http')
 
 
 @pytest.fixture
 def svhn(server, monkeypatch, rng):
-    """Small files in the form of the real ones; returns the pictures in them."""
-    pictures, listed = {}, {}
+    """Small files in the format of the real ones; their images and labels by split."""
+    contents, listed = {}, {}
     for split, (_, name, _) in torchvision.datasets.SVHN.split_list.items():
         images = rng.integers(0, 256, (32, 32, 3, 5), dtype=np.uint8)
         labels = rng.permutation(np.arange(1, 11))[:5].astype(np.uint8)
@@ -161,9 +161,9 @@ def svhn(server, monkeypatch, rng):
         scipy.io.savemat(file, dict(X=images, y=labels[:, None]))
         server.files[name] = file.getvalue()
         listed[split] = [server.url(name), name, md5(file.getvalue())]
-        pictures[split] = (images, labels)
+        contents[split] = (images, labels)
     monkeypatch.setattr(torchvision.datasets.SVHN, 'split_list', listed)
-    return pictures
+    return contents
 
 
 def test_svhn_is_downloaded_and_read_as_torchvision_does(svhn, server, tmp_path):
@@ -182,23 +182,23 @@ def test_svhn_is_downloaded_and_read_as_torchvision_does(svhn, server, tmp_path)
 
 def test_svhn_offline(svhn, monkeypatch, tmp_path):
     monkeypatch.setenv('WRN_OFFLINE', '1')
-    with pytest.raises(WrnError, match=r'test_32x32.mat: does not exist, and WRN_OFFLINE'):
+    with pytest.raises(WrnError, match=r'test_32x32.mat: not found, and WRN_OFFLINE'):
         SVHN(str(tmp_path), split='test')
 
 
 def test_a_damaged_file_of_svhn(svhn, tmp_path):
     (tmp_path / 'train_32x32.mat').write_bytes(b'damaged')
-    with pytest.raises(WrnError, match=r'train_32x32.mat: is not the file that it should be'):
+    with pytest.raises(WrnError, match=r'train_32x32.mat: wrong MD5 \(expected'):
         SVHN(str(tmp_path))
 
 
 @pytest.mark.parametrize('split', ['val', ('train', 'val'), ()])
 def test_an_unknown_split_of_svhn(split, tmp_path):
-    with pytest.raises(WrnError, match='split must be of train, test, extra'):
+    with pytest.raises(WrnError, match='split must be one or more of train, test, extra'):
         SVHN(str(tmp_path), split=split)
 
 
 def test_svhn_without_scipy(monkeypatch, tmp_path):
-    monkeypatch.setitem(__import__('sys').modules, 'scipy.io', None)
-    with pytest.raises(WrnError, match='run `pip install scipy`'):
+    monkeypatch.setattr('importlib.util.find_spec', lambda name: None)
+    with pytest.raises(WrnError, match='scipy is not installed; pip install scipy'):
         SVHN(str(tmp_path))

@@ -1,4 +1,4 @@
-"""The data set of the embedded model."""
+"""The dataset of the embedded model."""
 
 import numpy as np
 import pytest
@@ -10,12 +10,12 @@ from wrn.data import Digits
 from wrn.utils.errors import WrnError
 
 
-def test_the_split_is_whole_disjoint_and_stratified():
+def test_the_splits_are_complete_disjoint_and_stratified():
     train, test = (DATASETS.build(dict(type='Digits', split=split)) for split in ('train', 'test'))
     assert (len(train), len(test)) == (1442, 355)
-    pictures = [d['img'][..., 0] for dataset in (train, test) for d in dataset.load_data_list()]
+    images = [d['img'][..., 0] for dataset in (train, test) for d in dataset.load_data_list()]
     expected = (load_digits().images * (255 / 16)).round().astype(np.uint8)
-    assert sorted(p.tobytes() for p in pictures) == sorted(p.tobytes() for p in expected)
+    assert sorted(p.tobytes() for p in images) == sorted(p.tobytes() for p in expected)
     shares = [np.bincount(dataset.get_gt_labels()) / len(dataset) for dataset in (train, test)]
     assert np.abs(shares[0] - shares[1]).max() < 0.003
 
@@ -34,12 +34,12 @@ def test_unknown_split():
 
 
 @pytest.mark.parametrize(('digit', 'on_paper'), [(3, False), (7, True)])
-def test_the_demo_pictures_are_held_out(digit, on_paper, checkout):
-    picture = Image.open(checkout / 'demo' / f'digit_{digit}.png')
-    picture = ImageOps.invert(picture) if on_paper else picture
+def test_the_demo_images_are_held_out(digit, on_paper, checkout):
+    image = Image.open(checkout / 'demo' / f'digit_{digit}.png')
+    image = ImageOps.invert(image) if on_paper else image
     held_out = [
         np.asarray(Image.fromarray(d['img'][..., 0]).resize((128, 128), Image.Resampling.BILINEAR))
         for d in Digits(split='test').load_data_list()
         if d['gt_label'] == digit
     ]
-    assert any(np.array_equal(picture, other) for other in held_out)
+    assert any(np.array_equal(image, other) for other in held_out)

@@ -1,4 +1,4 @@
-"""Downloads from a real server on loopback that does wrong whatever a server can do wrong."""
+"""Downloads from a local HTTP server that misbehaves in many ways."""
 
 import hashlib
 import os
@@ -26,14 +26,14 @@ DIGITS = 'wide-resnet16-2_1xb64_digits'
 CONTENT = torch.arange(75_000, dtype=torch.int32).numpy().tobytes()
 SIZE = len(CONTENT)
 NAME = f'weights-{hashlib.sha256(CONTENT).hexdigest()[:8]}.pth'
-# What has no hash in its name is read to verify it; these two fit together in any place.
+# A file without a hash in its name is verified by reading it. Parts of these two can be joined.
 HASHLESS = 'weights.safetensors'
 OLD, NEW = (safetensors.torch.save({'w': torch.full((50_000,), value)}) for value in (1.0, 2.0))
 FETCH = 'import sys; from wrn.download import fetch; print(fetch(sys.argv[1:], "weights"))'
 
 
 class Server(ThreadingHTTPServer):
-    """Serves one content at every path by its answers in turn, of which the last one stays."""
+    """Serves one content at every path, with each of its answers in turn and then the last one."""
 
     def __init__(self, protocol, cache):
         super().__init__(('127.0.0.1', 0), type('', (Handler,), {'protocol_version': protocol}))
@@ -41,9 +41,9 @@ class Server(ThreadingHTTPServer):
         self.content = CONTENT
         self.etag = '"1"'
         self.answers = [whole]
-        self.requests = []  # of each the path and the headers
-        self.go = threading.Event()  # what stands still goes on
-        self.mistakes = []
+        self.requests = []  # path and headers of each
+        self.go = threading.Event()  # ends all stalls
+        self.errors = []
 
     @property
     def paths(self):
@@ -56,12 +56,12 @@ class Server(ThreadingHTTPServer):
     def url(self, name=NAME):
         return f'http://127.0.0.1:{self.server_port}/{name}'
 
-    def stand_still(self):
+    def stall(self):
         self.go.wait(20)  # longer than any client should wait
 
     def handle_error(self, request, client_address):
         if not isinstance(error := sys.exc_info()[1], ConnectionError):  # the client hung up
-            self.mistakes.append(error)
+            self.errors.append(error)
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -72,7 +72,7 @@ class Handler(BaseHTTPRequestHandler):
         server = self.server
         server.requests.append((self.path, self.headers))
         if early := list(server.cache.rglob(Path(self.path).name)):
-            server.mistakes.append(f'{early} is there before it has come')
+            server.errors.append(f'{early} exists before it is complete')
         answer = server.answers.pop(0) if len(server.answers) > 1 else server.answers[0]
         answer(self)
 
@@ -83,10 +83,9 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def send(self, upto=None, content=None, extra=0, if_range=True):
-        """Answer as one should, but for what the arguments say.
+        """Answer correctly, except as the arguments say.
 
-        ``upto`` is how many bytes of the body are sent, and ``extra`` how many there are not that
-        the server believes there to be.
+        Only ``upto`` bytes of the body are sent. The announced length is ``extra`` bytes too large.
         """
         content = self.server.content if content is None else content
         size = len(content) + extra
@@ -111,20 +110,20 @@ def cut(after):
     return lambda request: request.send(upto=after)
 
 
-def stalled(after):
+def stalling(after):
     def answer(request):
         request.send(upto=after)
-        request.server.stand_still()
+        request.server.stall()
 
     return answer
 
 
 def silent(request):
-    request.server.stand_still()
+    request.server.stall()
 
 
-def held(request):
-    request.server.stand_still()
+def delayed(request):
+    request.server.stall()
     request.send()
 
 
@@ -137,20 +136,20 @@ def trickling(request):
 
 
 def reset(after=None):
-    """Send a RST after some bytes of the body, or before the headers."""
+    """Reset the connection after some bytes of the body, or before the headers."""
 
     def answer(request):
         if after is not None:
             request.send(upto=after)
         linger = struct.pack('ii', 1, 0)
         request.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-        os.close(request.connection.detach())  # not shut down before, which would send a FIN
+        os.close(request.connection.detach())  # a shutdown would send a FIN
 
     return answer
 
 
-def without_length(upto=None):
-    """Send a body that ends when the connection does, or in chunks."""
+def no_length(upto=None):
+    """Send a body that ends with the connection, or in chunks."""
 
     def answer(request):
         body = CONTENT[:upto]
@@ -166,16 +165,16 @@ def without_length(upto=None):
     return answer
 
 
-def longer(request):
+def too_long(request):
     request.send(extra=10)
 
 
-def shorter(request):
+def too_short(request):
     request.begin(200, Content_Length=SIZE - 10)
     request.wfile.write(CONTENT)
 
 
-def of_length(length):
+def announcing(length):
     def answer(request):
         request.begin(200, Content_Length=length)
         request.wfile.write(CONTENT)
@@ -189,7 +188,7 @@ def flipped(upto=None):
     return lambda request: request.send(content=bytes(content), upto=upto)
 
 
-def page(request):
+def web_page(request):
     body = b'\n<!DOCTYPE html><title>Log in</title>' + b' ' * 2000
     request.begin(200, Content_Type='text/html', Content_Length=len(body))
     request.wfile.write(body)
@@ -203,19 +202,19 @@ def status(code):
     return answer
 
 
-def without_ranges(request):
+def no_ranges(request):
     request.begin(200, Content_Length=SIZE)
     request.wfile.write(CONTENT)
 
 
-def unsatisfied(request):
+def unsatisfiable(request):
     if request.headers['Range']:
         request.begin(416, Content_Length=0)
     else:
         request.send()
 
 
-def of_another_range(request):
+def other_range(request):
     if request.headers['Range']:
         request.begin(206, Content_Range=f'bytes 7-{SIZE - 1}/{SIZE}', Content_Length=SIZE - 7)
         request.wfile.write(CONTENT[7:])
@@ -225,13 +224,13 @@ def of_another_range(request):
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
-    """The folder of the cache; nothing of the user's environment, and no pauses."""
+    """The cache folder, without the user's environment and without pauses."""
     for name in ('WRN_OFFLINE', 'HF_HUB_OFFLINE', 'WRN_URL_MAPPING', 'TORCH_HUB', 'COLUMNS'):
         monkeypatch.delenv(name, raising=False)
     for name in urllib.request.getproxies_environment():
         monkeypatch.delenv(f'{name}_proxy', raising=False)
         monkeypatch.delenv(f'{name}_proxy'.upper(), raising=False)
-    monkeypatch.setattr(urllib.request, '_opener', None)  # which has the proxies of its first use
+    monkeypatch.setattr(urllib.request, '_opener', None)  # it keeps the proxies of its first use
     monkeypatch.setenv('TORCH_HOME', str(tmp_path / 'home'))
     monkeypatch.setattr(torch.hub, '_hub_dir', None)
     monkeypatch.setattr(http, '_PAUSE', 0.01)
@@ -243,10 +242,10 @@ def server(request, cache, serving):
     with serving(Server(request.param, cache)) as server:
         yield server
         server.go.set()
-    assert server.mistakes == []
+    assert server.errors == []
 
 
-once = pytest.mark.parametrize('server', ['HTTP/1.1'], indirect=True)  # not with both protocols
+once = pytest.mark.parametrize('server', ['HTTP/1.1'], indirect=True)  # instead of both protocols
 
 
 @pytest.fixture
@@ -261,7 +260,7 @@ def impatient(monkeypatch):
 
 @pytest.fixture
 def partial(cache):
-    """Where a download begins; its folder exists."""
+    """The path of an incomplete download, in an existing folder."""
     cache.mkdir(parents=True)
     return cache / f'{NAME}.partial'
 
@@ -270,29 +269,29 @@ def get(server, name=NAME):
     return fetch([server.url(name)], 'weights', check=read_checkpoint).read_bytes()
 
 
-# What happens once, and passes.
+# Temporary failures.
 
 
-def test_a_server_that_does_all_right(server, cache):
+def test_a_correct_server(server, cache):
     assert fetch([server.url()], 'weights') == cache / NAME
     assert (cache / NAME).read_bytes() == CONTENT
     assert get(server) == CONTENT
     assert server.ranges == [None]
 
 
-def test_a_body_cut_short_is_continued(server):
+def test_a_truncated_body_is_resumed(server):
     server.answers = [cut(100_000), cut(50_000), whole]
     assert get(server) == CONTENT
     assert server.ranges == [None, 'bytes=100000-', 'bytes=150000-']
 
 
-def test_a_stall_is_continued(server, impatient):
-    server.answers = [stalled(100_000), whole]
+def test_a_stalled_body_is_resumed(server, impatient):
+    server.answers = [stalling(100_000), whole]
     assert get(server) == CONTENT
     assert server.ranges == [None, 'bytes=100000-']
 
 
-def test_a_trickle_is_continued(server, impatient):
+def test_a_slow_body_is_resumed(server, impatient):
     server.answers = [trickling, whole]
     assert get(server) == CONTENT
     assert re.fullmatch(r'bytes=\d{1,2}-', server.ranges[1])
@@ -300,31 +299,31 @@ def test_a_trickle_is_continued(server, impatient):
 
 
 @pytest.mark.parametrize('after', [None, 100_000])
-def test_a_connection_that_is_reset(server, after):
+def test_a_reset_connection(server, after):
     server.answers = [reset(after), whole]
     assert get(server) == CONTENT
     assert len(server.requests) == 2
 
 
 def test_a_body_without_length(server):
-    server.answers = [without_length()]
+    server.answers = [no_length()]
     assert get(server) == CONTENT
     assert len(server.requests) == 1
 
 
-def test_a_body_without_length_cut_short(server):
-    server.answers = [without_length(upto=100_000), whole]
+def test_a_truncated_body_without_length(server):
+    server.answers = [no_length(upto=100_000), whole]
     assert get(server) == CONTENT
     assert len(server.requests) == 2
 
 
 @pytest.mark.parametrize('length', ['many', '-1', '', '\xb2'])
-def test_a_length_that_is_none(server, length):
-    server.answers = [of_length(length)]
+def test_an_invalid_length(server, length):
+    server.answers = [announcing(length)]
     assert get(server) == CONTENT
 
 
-@pytest.mark.parametrize('answer', [longer, shorter])
+@pytest.mark.parametrize('answer', [too_long, too_short])
 def test_a_wrong_length(server, answer):
     server.answers = [answer, whole]
     assert get(server) == CONTENT
@@ -336,7 +335,7 @@ def test_a_flipped_byte(server):
     assert server.ranges == [None, None]
 
 
-def test_a_flipped_byte_in_a_part(server):
+def test_a_flipped_byte_in_a_resumed_part(server):
     server.answers = [flipped(upto=100_000), whole]
     assert get(server) == CONTENT
     assert server.ranges == [None, 'bytes=100000-', None]
@@ -348,8 +347,8 @@ def test_a_busy_server(server):
     assert len(server.requests) == 3
 
 
-def test_a_redirection_is_asked_for_the_rest(server):
-    """As GitHub's of its releases."""
+def test_a_redirected_download_is_resumed(server):
+    """GitHub redirects downloads of releases."""
 
     def elsewhere(request):
         request.begin(302, Location=f'/elsewhere/{NAME}', Content_Length=0)
@@ -360,18 +359,18 @@ def test_a_redirection_is_asked_for_the_rest(server):
     assert server.ranges[-1] == 'bytes=100000-'
 
 
-def test_many_tries_while_something_new_comes(server, monkeypatch):
-    monkeypatch.setattr(http, '_NEW', 50_000)
+def test_retries_are_unlimited_while_there_is_progress(server, monkeypatch):
+    monkeypatch.setattr(http, '_MIN_PROGRESS', 50_000)
     server.answers = [cut(50_000)]
     assert get(server) == CONTENT
     assert len(server.requests) == SIZE // 50_000
 
 
-# What does not pass.
+# Permanent failures.
 
 
-WRONG_HASH = 'the SHA-256 of what came begins with [0-9a-f]{8}, not with'
-LOST = r'the connection (was lost|broke: it was lost).*, 3 times'
+WRONG_HASH = r'wrong SHA-256 \(begins with [0-9a-f]{8}, expected'
+LOST = 'the connection was lost.*, 3 times'
 
 
 @pytest.mark.parametrize(
@@ -379,24 +378,29 @@ LOST = r'the connection (was lost|broke: it was lost).*, 3 times'
     [
         pytest.param(cut(0), rf'ended after \d+ of {SIZE} bytes, 3 times', 3, id='cut-at-once'),
         pytest.param(cut(1000), rf'ended after \d000 of {SIZE} bytes, 3 times', 3, id='cut'),
-        pytest.param(stalled(1000), 'nothing more came, 3 times', 3, id='stalled'),
-        pytest.param(silent, r'the server does not answer within 0\.2 s', 1, id='silent'),
-        pytest.param(trickling, r'only \d+ bytes came in 0\.2 s, 3 times', 3, id='trickling'),
+        pytest.param(stalling(1000), 'the connection stalled, 3 times', 3, id='stalled'),
+        pytest.param(silent, r'the server did not answer within 0\.2 s', 1, id='silent'),
+        pytest.param(trickling, r'received only \d+ bytes in 0\.2 s, 3 times', 3, id='trickling'),
         pytest.param(reset(), LOST, 3, id='reset-at-once'),
         pytest.param(reset(1000), LOST, 3, id='reset'),
-        pytest.param(without_length(1000), f'{WRONG_HASH}|{LOST}', None, id='without-length'),
-        pytest.param(longer, f'ended after {SIZE} of {SIZE + 10} bytes, 3 times', 3, id='longer'),
-        pytest.param(shorter, WRONG_HASH, 2, id='shorter'),
+        pytest.param(no_length(1000), f'{WRONG_HASH}|{LOST}', None, id='no-length'),
+        pytest.param(
+            too_long,
+            f'ended after {SIZE} of {SIZE + 10} bytes, 3 times',
+            3,
+            id='too-long',
+        ),
+        pytest.param(too_short, WRONG_HASH, 2, id='too-short'),
         pytest.param(flipped(), WRONG_HASH, 2, id='flipped'),
-        pytest.param(page, 'sent a web page in place of the file', 1, id='page'),
+        pytest.param(web_page, 'sent a web page instead of the file', 1, id='page'),
         pytest.param(status(403), 'the server answered 403 Forbidden', 1, id='403'),
         pytest.param(status(404), 'the server answered 404 Not Found', 1, id='404'),
         pytest.param(status(503), 'answered 503 Service Unavailable, 3 times', 3, id='503'),
     ],
 )
-def test_a_server_that_stays_wrong(server, cache, impatient, answer, reason, requests):
+def test_a_permanent_failure(server, cache, impatient, answer, reason, requests):
     server.answers = [answer]
-    for _ in range(2):  # the second time it begins where it has ended
+    for _ in range(2):  # the second time it resumes
         server.requests.clear()
         with pytest.raises(CheckpointError, match=reason):
             get(server)
@@ -406,7 +410,7 @@ def test_a_server_that_stays_wrong(server, cache, impatient, answer, reason, req
     assert get(server) == CONTENT
 
 
-def test_the_error_of_a_body_cut_short(server, cache):
+def test_the_error_of_a_truncated_body(server, cache):
     server.answers = [cut(1000)]
     with pytest.raises(CheckpointError) as error:
         get(server)
@@ -416,40 +420,40 @@ def test_the_error_of_a_body_cut_short(server, cache):
     )
 
 
-@pytest.mark.parametrize('place', ['http://[::1', 'http://127.0.0.1:x', 'http://127.0.0.1/a b'])
-def test_a_malformed_url(place):
+@pytest.mark.parametrize('address', ['http://[::1', 'http://127.0.0.1:x', 'http://127.0.0.1/a b'])
+def test_a_malformed_url(address):
     with pytest.raises(WrnError) as error:
-        fetch([f'{place}/{NAME}'], 'weights')
-    assert f'{place}/{NAME}' in str(error.value)
-    assert '3 times' not in str(error.value)  # it does not get better
+        fetch([f'{address}/{NAME}'], 'weights')
+    assert f'{address}/{NAME}' in str(error.value)
+    assert '3 times' not in str(error.value)  # no retries
 
 
-# What an earlier download has left.
+# An incomplete file of an earlier download.
 
 
-def test_an_earlier_part_is_continued(server, partial):
+def test_a_partial_file_is_resumed(server, partial):
     partial.write_bytes(CONTENT[:120_000])
     assert get(server) == CONTENT
     assert server.ranges == ['bytes=120000-']
     assert not partial.exists()
 
 
-def test_an_earlier_part_that_is_whole(server, partial):
+def test_a_partial_file_that_is_complete(server, partial):
     partial.write_bytes(CONTENT)
     assert get(server) == CONTENT
     assert server.ranges == [f'bytes={SIZE}-']
 
 
 @pytest.mark.parametrize('size', [1, 120_000, SIZE, SIZE + 1000])
-@pytest.mark.parametrize('answer', [whole, without_ranges, unsatisfied])
-def test_an_earlier_part_of_something_else(server, partial, answer, size):
+@pytest.mark.parametrize('answer', [whole, no_ranges, unsatisfiable])
+def test_a_partial_file_with_other_content(server, partial, answer, size):
     partial.write_bytes(b'\7' * size)
     server.answers = [answer]
     assert get(server) == CONTENT
     assert server.ranges[0] == f'bytes={size}-'
 
 
-@pytest.mark.parametrize('answer', [without_ranges, unsatisfied, of_another_range])
+@pytest.mark.parametrize('answer', [no_ranges, unsatisfiable, other_range])
 def test_a_server_without_ranges(server, partial, answer):
     partial.write_bytes(CONTENT[:120_000])
     server.answers = [answer]
@@ -458,9 +462,9 @@ def test_a_server_without_ranges(server, partial, answer):
 
 
 @pytest.mark.parametrize(
-    'answer', [page, status(404), status(503), reset()], ids=['page', '404', '503', 'reset']
+    'answer', [web_page, status(404), status(503), reset()], ids=['page', '404', '503', 'reset']
 )
-def test_an_earlier_part_survives_an_error(server, partial, answer):
+def test_a_partial_file_survives_an_error(server, partial, answer):
     partial.write_bytes(CONTENT[:120_000])
     server.answers = [answer]
     with pytest.raises(CheckpointError):
@@ -474,7 +478,7 @@ def test_an_earlier_part_survives_an_error(server, partial, answer):
 # Files without a hash in their name.
 
 
-def test_a_hashless_file_cut_short_is_continued(server):
+def test_a_truncated_file_without_hash_is_resumed(server):
     server.content = NEW
     server.answers = [cut(100_000), whole]
     assert get(server, HASHLESS) == NEW
@@ -483,9 +487,11 @@ def test_a_hashless_file_cut_short_is_continued(server):
 
 
 @pytest.mark.parametrize(
-    'answer', [cut(1000), shorter, page, whole], ids=['cut', 'shorter', 'page', 'no-weights']
+    'answer',
+    [cut(1000), too_short, web_page, whole],
+    ids=['cut', 'too-short', 'page', 'no-weights'],
 )
-def test_a_hashless_file_that_is_wrong(server, cache, answer):
+def test_a_wrong_file_without_hash(server, cache, answer):
     server.answers = [answer]
     with pytest.raises(CheckpointError, match='cannot be downloaded'):
         get(server, HASHLESS)
@@ -496,7 +502,7 @@ def test_a_hashless_file_that_is_wrong(server, cache, answer):
 
 @pytest.mark.parametrize('if_range', [True, False], ids=['if-range', 'no-if-range'])
 def test_two_versions_are_not_joined(server, if_range):
-    """Also if the server does not know ``If-Range``, but has another ETag."""
+    """Not even if the server ignores ``If-Range``; its ETag differs then."""
 
     def newer(request):
         server.content, server.etag = NEW, '"2"'
@@ -507,14 +513,14 @@ def test_two_versions_are_not_joined(server, if_range):
     assert get(server, HASHLESS) == NEW
 
 
-def test_an_earlier_part_of_a_hashless_file_is_not_joined(server, impatient):
-    """Not even if the server says which version it has, before it breaks off."""
+def test_a_partial_file_without_hash_is_not_resumed(server, impatient):
+    """Not even if the server sends the ETag of its version before the connection stalls."""
     server.content = OLD
     server.answers = [cut(1000)]
     with pytest.raises(CheckpointError):
         get(server, HASHLESS)
     server.content, server.etag = NEW, '"2"'
-    server.answers = [stalled(0), whole]
+    server.answers = [stalling(0), whole]
     assert get(server, HASHLESS) == NEW
 
 
@@ -534,7 +540,7 @@ def wait_until(condition):
 
 @once
 def test_two_processes_download_once(server, cache, tmp_path):
-    server.answers = [held]
+    server.answers = [delayed]
     logs = [tmp_path / 'a.log', tmp_path / 'b.log']
     with logs[0].open('w') as a, logs[1].open('w') as b:
         processes = [start(server.url(), a), start(server.url(), b)]
@@ -545,19 +551,19 @@ def test_two_processes_download_once(server, cache, tmp_path):
     wait_until(lambda: 'another process' in text() or len(server.requests) > 1)
     server.go.set()
     for process in processes:
-        printed = process.communicate()[0].splitlines()  # the fork prints a line of its own first
+        printed = process.communicate()[0].splitlines()  # mmpretrain's fork prints a line first
         assert printed[-1] == str(cache / NAME), text()
-    assert f'another process downloads {NAME}; waiting for it' in text()
+    assert f'another process is downloading {NAME}; waiting for it' in text()
     assert len(server.requests) == 1
     assert (cache / NAME).read_bytes() == CONTENT
 
 
 @once
-def test_after_a_killed_process(server, cache):
-    server.answers = [stalled(150_000), whole]
+def test_a_download_is_resumed_after_its_process_was_killed(server, cache):
+    server.answers = [stalling(150_000), whole]
     partial = cache / f'{NAME}.partial'
     with start(server.url()) as process:
-        # The last bytes may be in a buffer of the process.
+        # The process may have buffered the last bytes.
         wait_until(lambda: partial.exists() and partial.stat().st_size > 140_000)
         process.kill()
     kept = partial.stat().st_size
@@ -566,14 +572,14 @@ def test_after_a_killed_process(server, cache):
 
 
 @once
-def test_nothing_else_is_left(server, cache):
+def test_no_other_files_are_left(server, cache):
     get(server)
     left = [path for path in cache.iterdir() if path.suffix != '.lock' or path.stat().st_size]
     assert [path.name for path in left] == [NAME]
 
 
 @once
-def test_a_proxy_and_a_cache_of_the_environment(server, tmp_path, run, monkeypatch):
+def test_proxy_and_cache_from_the_environment(server, tmp_path, run, monkeypatch):
     monkeypatch.setenv('http_proxy', server.url(''))
     monkeypatch.setenv('TORCH_HOME', str(tmp_path / 'elsewhere'))
     url = f'http://weights.invalid/{NAME}'
@@ -583,10 +589,10 @@ def test_a_proxy_and_a_cache_of_the_environment(server, tmp_path, run, monkeypat
     assert server.paths == [url]
 
 
-# Several sources.
+# Several URLs.
 
 
-def test_a_file_that_is_missing_comes_from_the_next_source_at_once(server):
+def test_a_missing_file_comes_from_the_next_url_at_once(server):
     server.answers = [status(404), whole]
     path = fetch([server.url(f'a/{NAME}'), server.url(f'b/{NAME}')], 'weights')
     assert path.read_bytes() == CONTENT
@@ -596,10 +602,10 @@ def test_a_file_that_is_missing_comes_from_the_next_source_at_once(server):
 @once
 @pytest.mark.parametrize(
     'answer',
-    [cut(1000), stalled(1000), reset(1000), shorter, flipped(), page, status(500)],
-    ids=['cut', 'stalled', 'reset', 'shorter', 'flipped', 'page', '500'],
+    [cut(1000), stalling(1000), reset(1000), too_short, flipped(), web_page, status(500)],
+    ids=['cut', 'stalled', 'reset', 'too-short', 'flipped', 'page', '500'],
 )
-def test_the_next_source_of_one_that_is_wrong(server, impatient, answer):
+def test_the_next_url_after_a_failure(server, impatient, answer):
     def by_path(request):
         (answer if request.path.startswith('/a/') else whole)(request)
 
@@ -610,23 +616,23 @@ def test_the_next_source_of_one_that_is_wrong(server, impatient, answer):
 
 
 @once
-def test_a_dead_source_is_named(server, dead, caplog):
+def test_an_unreachable_url_is_logged(server, dead, caplog):
     assert fetch([dead, server.url()], 'weights').read_bytes() == CONTENT
-    (record,) = [r for r in caplog.records if r.name == 'wrn.download.sources']
+    (record,) = [r for r in caplog.records if r.name == 'wrn.download.cached_download']
     assert record.levelname == 'WARNING'
     assert record.getMessage().startswith(f'{dead}: cannot be reached (Connection refused)')
 
 
 @once
-def test_every_source_is_dead(server, dead, cache):
+def test_all_urls_fail(server, dead, cache):
     server.answers = [status(404)]
-    unknown = f'http://weights.invalid/{NAME}'
+    unresolvable = f'http://weights.invalid/{NAME}'
     with pytest.raises(CheckpointError) as error:
-        fetch([dead, unknown, server.url()], 'the weights')
+        fetch([dead, unresolvable, server.url()], 'the weights')
     message = str(error.value)
     assert message.startswith('the weights: cannot be downloaded (')
     assert f'{dead}: cannot be reached (Connection refused)' in message
-    assert f'{unknown}: the name of the server is not known' in message
+    assert f'{unresolvable}: cannot resolve the host name (DNS: ' in message
     assert f'{server.url()}: the server answered 404 Not Found' in message
     assert message.endswith(f'put {NAME} into {cache}, or give the path of a file')
     assert '\n' not in message
@@ -634,13 +640,13 @@ def test_every_source_is_dead(server, dead, cache):
 
 @once
 @pytest.mark.parametrize('position', [0, 1])
-def test_a_cached_file_of_any_source_is_taken(server, dead, position):
+def test_a_cached_file_of_any_url_is_used(server, dead, position):
     other = server.url(NAME.replace('weights', 'others'))
     path = fetch([other], 'weights')
     server.requests.clear()
-    sources = [server.url()]
-    sources.insert(position, other)
-    assert fetch(sources, 'weights') == path
+    urls = [server.url()]
+    urls.insert(position, other)
+    assert fetch(urls, 'weights') == path
     assert server.requests == []
 
 
@@ -653,7 +659,9 @@ def test_offline(server, cache, monkeypatch, variable):
     monkeypatch.setenv(variable, '1')
     with pytest.raises(CheckpointError) as error:
         get(server)
-    assert 'WRN_OFFLINE or HF_HUB_OFFLINE in the environment forbids' in str(error.value)
+    assert 'not in the cache, and WRN_OFFLINE or HF_HUB_OFFLINE disables the download' in str(
+        error.value
+    )
     assert server.url() in str(error.value)
     assert f'put {NAME} into {cache}' in str(error.value)
     cache.mkdir(parents=True)
@@ -681,15 +689,15 @@ def test_a_mirror(server):
 
 
 @once
-def test_a_mirror_of_the_environment(server, monkeypatch):
+def test_a_mirror_from_the_environment(server, monkeypatch):
     monkeypatch.setenv('WRN_URL_MAPPING', f'https://forge.invalid {server.url("mirror")}')
     assert fetch([FORGE], 'weights').read_bytes() == CONTENT
     assert server.paths == [f'/mirror/wrn/{NAME}']
 
 
 @once
-def test_a_mirror_does_not_get_round_the_hash(server, cache):
-    """The name and the hash are those of the source, whatever the file is called there."""
+def test_a_file_from_a_mirror_is_verified(server, cache):
+    """The original URL determines name and hash, whatever the mirror calls the file."""
     server.answers = [flipped()]
     mapping = (FORGE, server.url('other.pth'))
     with pytest.raises(CheckpointError, match=WRONG_HASH):
@@ -699,7 +707,7 @@ def test_a_mirror_does_not_get_round_the_hash(server, cache):
 
 
 @once
-def test_an_argument_goes_before_the_environment(server, dead, monkeypatch):
+def test_an_argument_overrides_the_environment(server, dead, monkeypatch):
     monkeypatch.setenv('WRN_URL_MAPPING', f'https://forge.invalid {dead}')
     mapping = ('https://forge.invalid', server.url('mirror'))
     assert fetch([FORGE], 'weights', mapping).read_bytes() == CONTENT
@@ -714,8 +722,8 @@ def test_a_mirror_in_get_model(server, digits_weights):
 
 
 @once
-def test_an_argument_of_get_model_goes_before_the_environment(server, digits_weights, monkeypatch):
-    """It is not mapped once more."""
+def test_an_argument_of_get_model_overrides_the_environment(server, digits_weights, monkeypatch):
+    """The URL is mapped only once."""
     server.content = Path(digits_weights).read_bytes()
     monkeypatch.setenv('WRN_URL_MAPPING', 'mirror elsewhere')
     url = f'https://forge.invalid/{Path(digits_weights).name}'
@@ -726,13 +734,13 @@ def test_an_argument_of_get_model_goes_before_the_environment(server, digits_wei
 @pytest.mark.parametrize(
     ('words', 'reason'),
     [
-        ('https://forge.invalid', 'WRN_URL_MAPPING: has 1 words, not a pattern and its'),
-        ('a b c', 'WRN_URL_MAPPING: has 3 words'),
-        ('(https https://mirror', r'is no pattern and replacement \(.*unterminated'),
-        (r'https \1', r'is no pattern and replacement \(.*group'),
+        ('https://forge.invalid', "WRN_URL_MAPPING 'https://forge.invalid': not a pattern and its"),
+        ('a b c', "WRN_URL_MAPPING 'a b c': not a pattern and its"),
+        ('(https https://mirror', r'not a pattern and its replacement \(.*unterminated'),
+        (r'https \1', r'not a pattern and its replacement \(.*group'),
     ],
 )
-def test_a_malformed_mapping_of_the_environment(dead, monkeypatch, words, reason):
+def test_a_malformed_mapping_from_the_environment(dead, monkeypatch, words, reason):
     monkeypatch.setenv('WRN_URL_MAPPING', words)
     with pytest.raises(WrnError, match=reason):
         fetch([FORGE], 'weights')
@@ -740,17 +748,18 @@ def test_a_malformed_mapping_of_the_environment(dead, monkeypatch, words, reason
 
 @pytest.mark.parametrize('mapping', [('(', ''), ('https',), ('https', 'a', 'b'), 'https', 1])
 def test_a_malformed_mapping(mapping):
-    with pytest.raises(WrnError, match=r'url_mapping .*: is no pattern and replacement'):
+    with pytest.raises(WrnError, match=r'url_mapping .*: not a pattern and its replacement'):
         fetch([FORGE], 'weights', mapping)
 
 
-# Disks.
+# The file system.
 
 
 @once
 def test_an_unwritable_cache(server, tmp_path, monkeypatch):
     (tmp_path / 'file').touch()
-    monkeypatch.setenv('TORCH_HOME', str(tmp_path / 'file'))  # even root can make no folder there
+    # Not even root can create a folder in a file.
+    monkeypatch.setenv('TORCH_HOME', str(tmp_path / 'file'))
     with pytest.raises(WrnError) as error:
         fetch([server.url(f'a/{NAME}'), server.url(f'b/{NAME}')], 'weights')
     message = str(error.value)
@@ -762,17 +771,17 @@ def test_an_unwritable_cache(server, tmp_path, monkeypatch):
 
 
 @once
-@pytest.mark.skipif(not Path('/dev/full').exists(), reason='there is no /dev/full')
+@pytest.mark.skipif(not Path('/dev/full').exists(), reason='needs /dev/full')
 def test_a_full_disk(server, cache, partial):
     partial.symlink_to('/dev/full')
     with pytest.raises(WrnError) as error:
         fetch([server.url(f'a/{NAME}'), server.url(f'b/{NAME}')], 'weights')
-    assert 'cannot be written (No space left on device); make room, or' in str(error.value)
-    assert server.paths == [f'/a/{NAME}']  # another source would not help
+    assert 'cannot be written (No space left on device); free space, or' in str(error.value)
+    assert server.paths == [f'/a/{NAME}']  # another URL would not help
     assert not (cache / NAME).exists()
 
 
-# What the user sees.
+# The progress bar, and get_model.
 
 
 @once
@@ -785,10 +794,10 @@ def test_the_progress_bar(server, capsys, digits_weights):
 
 
 @once
-def test_the_progress_bar_has_room_for_the_size(server, capsys, digits_weights):
+def test_the_progress_bar_shows_the_size(server, capsys, digits_weights):
     server.content = Path(digits_weights).read_bytes()
     get(server, Path(digits_weights).name)
-    assert '2.8/2.8 MB' in capsys.readouterr().err  # of 80 columns
+    assert '2.8/2.8 MB' in capsys.readouterr().err  # in 80 columns
 
 
 @once
@@ -802,7 +811,7 @@ def test_get_model(server, digits_weights):
 
 
 @once
-def test_get_model_of_a_server_that_stays_wrong(server, digits_weights, cache):
+def test_get_model_after_a_permanent_failure(server, digits_weights, cache):
     server.content = Path(digits_weights).read_bytes()
     server.answers = [cut(1000)]
     with pytest.raises(WrnError, match=r'cannot be downloaded .* 3 times in a row'):

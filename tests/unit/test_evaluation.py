@@ -1,4 +1,4 @@
-"""Metrics against scikit-learn, mmpretrain and their definitions; what is written of them."""
+"""Metrics against scikit-learn, mmpretrain and their definitions; predictions and reports."""
 
 import csv
 import json
@@ -41,7 +41,7 @@ COLUMNS = [
 
 @pytest.fixture
 def predictions(rng):
-    """Scores of seven classes, over-confident, and labels; class 5 has none, class 6 is unheard of."""
+    """Over-confident scores of seven classes, and labels: class 5 has no images, class 6 scores 0."""
     labels = rng.choice([0, 1, 2, 3, 4, 6], 83, p=[0.4, 0.2, 0.1, 0.1, 0.1, 0.1])
     logits = rng.normal(size=(83, 7))
     logits[range(83), labels] += 1
@@ -52,7 +52,7 @@ def predictions(rng):
 
 @pytest.fixture
 def samples(predictions):
-    """What a network returns, without paths, as of the digits."""
+    """Predictions without image paths, like those of the digits."""
     batch = zip(*predictions, strict=True)
     return [
         DataSample(metainfo=dict(sample_idx=i))
@@ -64,28 +64,28 @@ def samples(predictions):
 
 
 def expected_calibration_error(scores, labels, bins):
-    """Equations 2, 3 and 5 of Guo et al., as they stand."""
-    confidence, right = scores.max(axis=1), scores.argmax(axis=1) == labels
+    """Compute equations 2, 3 and 5 of Guo et al. literally."""
+    confidence, correct = scores.max(axis=1), scores.argmax(axis=1) == labels
     error = 0.0
     for m in range(1, bins + 1):
         members = ((m - 1) / bins < confidence) & (confidence <= m / bins)
         if members.any():
-            gap = right[members].mean() - confidence[members].mean()
+            gap = correct[members].mean() - confidence[members].mean()
             error += members.sum() / len(labels) * abs(gap)
     return error
 
 
 @pytest.mark.parametrize('bins', [1, 10, 15])
-def test_calibration(predictions, samples, bins):
+def test_calibration_metrics_agree_with_their_definitions(predictions, samples, bins):
     evaluator = build_evaluator(dict(type='Calibration', bins=bins))
     found = evaluator.offline_evaluate(samples, chunk_size=16)
     scores, labels = (tensor.numpy() for tensor in predictions)
     scores = scores.astype(float)
-    # Sums in another order: nothing but float64's rounding.
+    # The sums are in another order, so only the float64 rounding differs.
     expected = 100 * expected_calibration_error(scores, labels, bins)
     assert found['calibration/ece'] == pytest.approx(expected, rel=1e-12)
-    # scikit-learn wants sums of one, which float32 misses by 1e-7, and takes no probability below
-    # 2.2e-16, which class 6 has.
+    # scikit-learn requires probabilities that sum to 1, which float32 misses by 1e-7, and clips
+    # those below 2.2e-16, which class 6 has.
     usual = labels != 6
     scores /= scores.sum(axis=1, keepdims=True)
     least = np.finfo(np.float32).tiny
@@ -95,8 +95,8 @@ def test_calibration(predictions, samples, bins):
 
 
 @pytest.mark.parametrize('confidence', [1 / 15, 0.2, 1 / 3, 1.0])
-def test_the_edge_of_a_bin_belongs_to_the_bin_below(confidence):
-    """Of 15 bins a picture on an edge and one just below it, one of them right, are in one bin."""
+def test_right_edges_of_bins_are_inclusive(confidence):
+    """An image on the edge of a bin shares the bin with one just below the edge; one is correct."""
     rows = np.zeros((2, 20))
     rows[:, 0] = confidence, confidence - 1e-4
     rows[:, 1:] = (1 - rows[:, :1]) / 19
@@ -108,7 +108,7 @@ def test_the_edge_of_a_bin_belongs_to_the_bin_below(confidence):
     assert found['calibration/ece'] == pytest.approx(100 * abs(0.5 - rows[:, 0].mean()))
 
 
-def test_classes(predictions, samples):
+def test_class_metrics_agree_with_scikit_learn_and_mmpretrain(predictions, samples):
     metrics = build_evaluator(*METRICS).offline_evaluate(samples, chunk_size=16)
     report = Report(metrics, 'abcdefg')
     scores, labels = predictions
@@ -123,18 +123,18 @@ def test_classes(predictions, samples):
         zip(*found, strict=True), expected, theirs, (100, 100, 100, 1), strict=True
     ):
         np.testing.assert_allclose(column, scale * by_sklearn, rtol=1e-12)
-        np.testing.assert_allclose(column, by_mmpretrain, rtol=1e-6)  # which is in float32
+        np.testing.assert_allclose(column, by_mmpretrain, rtol=1e-6)  # float32
     for name in ('precision', 'recall', 'f1-score'):
         assert report.metrics[f'single-label/{name}'] == pytest.approx(metrics[f'mean/{name}'])
     assert report.metrics['accuracy/top3'] == metrics['accuracy/top3']
     worst = report.worst(10)
-    assert len(worst) == 6  # class f has no pictures
+    assert len(worst) == 6  # class f has no images
     assert worst[0].name == 'g'
     assert [c.f1 for c in worst] == sorted(c.f1 for c in worst)
 
 
-def test_two_processes_have_the_metrics_of_one(samples, tmp_path):
-    """For any number of pictures: fewer than processes, odd, and whole batches."""
+def test_two_processes_compute_the_metrics_of_one(samples, tmp_path):
+    """The number of images is smaller than that of processes, odd, or a multiple of the batch."""
     sizes = [1, 2, 3, 5, 6, 12, 83]
     writers = [[dict(type='PredictionWriter', out=str(tmp_path / f'{n}.csv'))] for n in (1, 2)]
     samples = [sample.to_dict() for sample in samples]
@@ -156,7 +156,7 @@ def write(samples, out, **meta):
     assert evaluator.offline_evaluate(samples, chunk_size=16) == {}
 
 
-def test_rows_of_predictions(predictions, samples, tmp_path):
+def test_predictions_are_the_same_in_every_format(predictions, samples, tmp_path):
     samples[3].set_field('a, "b".jpg', 'img_path', field_type='metainfo')
     for sample in samples:
         sample.set_field(sample.get('img_path', 'ü.jpg'), 'img_path', field_type='metainfo')
@@ -171,10 +171,10 @@ def test_rows_of_predictions(predictions, samples, tmp_path):
         prediction = dict(
             pred_label=best, pred_score=float(scores[i, best]), pred_class=classes[best]
         )
-        truth = dict(gt_label=int(labels[i]), gt_class=classes[labels[i]])
+        ground_truth = dict(gt_label=int(labels[i]), gt_class=classes[labels[i]])
         image = dict(sample_idx=i, img_path='a, "b".jpg' if i == 3 else 'ü.jpg')
-        assert record == dict(**image, **truth, predictions=[prediction])
-        rows.append(dict(**image, error=None, **truth, **prediction))
+        assert record == dict(**image, **ground_truth, predictions=[prediction])
+        rows.append(dict(**image, error=None, **ground_truth, **prediction))
     assert len(rows) == 83
     lines = (tmp_path / 'p.jsonl').read_text(encoding='utf-8').splitlines()
     assert list(map(json.loads, lines)) == records
@@ -187,10 +187,10 @@ def test_rows_of_predictions(predictions, samples, tmp_path):
     parquet = pytest.importorskip('pyarrow.parquet')
     table = parquet.read_table(tmp_path / 'p.parquet')
     assert table.column_names == COLUMNS
-    assert table.to_pylist() == rows  # scores are in float32 everywhere
+    assert table.to_pylist() == rows  # scores are float32 everywhere
 
 
-def test_data_without_paths_and_classes(samples, tmp_path):
+def test_predictions_without_paths_and_class_names(samples, tmp_path):
     write(samples, tmp_path / 'p.json')
     record = json.loads((tmp_path / 'p.json').read_text())[7]
     assert list(record) == ['sample_idx', 'gt_label', 'predictions']
@@ -208,7 +208,7 @@ def test_data_without_paths_and_classes(samples, tmp_path):
     ]
 
 
-def test_parquet_without_pyarrow(monkeypatch):
+def test_parquet_requires_pyarrow(monkeypatch):
     monkeypatch.setattr('importlib.util.find_spec', lambda name: None)
     with pytest.raises(WrnError, match='pyarrow is not installed; pip install pyarrow'):
         PredictionWriter('p.parquet')
@@ -225,7 +225,7 @@ def test_mmpretrains_tools_read_the_pickle(
     for a, b in zip(ours, theirs, strict=True):
         assert a.keys() == b.keys()
         assert all(np.array_equal(a[key], b[key]) for key in a)
-    # Theirs holds all scores with each picture.
+    # DumpResults pickles the scores of the whole batch for each image.
     assert out.stat().st_size < (tmp_path / 'theirs.pkl').stat().st_size / 2
     tool = mmpretrain_root / '.mim/tools/analysis_tools/eval_metric.py'
     monkeypatch.setattr(sys, 'argv', ['x', str(out), '--metric', 'type=Accuracy'])
@@ -235,7 +235,7 @@ def test_mmpretrains_tools_read_the_pickle(
     assert f"'accuracy/top1': {top1:.3f}" in capsys.readouterr().out
 
 
-def test_a_failure_leaves_the_old_file(samples, tmp_path):
+def test_a_failure_keeps_the_previous_file(samples, tmp_path):
     out = tmp_path / 'p.json'
     out.write_text('old')
     samples[-1].set_field('not JSON', 'gt_label', field_type='data')
@@ -253,7 +253,7 @@ def make_report(count):
 
 
 @pytest.mark.parametrize('count', [2, 30, 1000])
-def test_a_report_of_many_classes(tmp_path, capsys, count):
+def test_report_files_and_table(tmp_path, capsys, count):
     report = make_report(count)
     report.write(tmp_path)
     assert {p.name for p in tmp_path.iterdir()} == {
@@ -276,10 +276,10 @@ def test_a_report_of_many_classes(tmp_path, capsys, count):
     print_report(report)
     lines = capsys.readouterr().out.splitlines()
     assert len([line for line in lines if line.startswith(' class $_')]) == min(count, 20)
-    assert ('the worst 20 of 1000 classes:' in lines) == (count == 1000)
+    assert ('the 20 of 1000 classes with the lowest F1:' in lines) == (count == 1000)
 
 
-def test_the_figure_says_what_the_matrix_does():
+def test_the_figure_shows_the_confusion_matrix():
     report = make_report(10)
     figure = draw_confusion(report.confusion, [c.name for c in report.classes])
     axes = figure.axes[0]
@@ -293,16 +293,16 @@ def test_the_figure_says_what_the_matrix_does():
 
 
 @pytest.mark.parametrize(
-    'own', [dict(type='mmpretrain.ConfusionMatrix'), dict(type='ConfusionMatrix', prefix='x')]
+    'existing', [dict(type='mmpretrain.ConfusionMatrix'), dict(type='ConfusionMatrix', prefix='x')]
 )
-def test_report_metrics_are_added_once(own):
-    metrics = add_metrics(own, *REPORT_METRICS)
-    assert metrics == [own, *(REPORT_METRICS if 'prefix' in own else REPORT_METRICS[1:])]
+def test_metrics_are_added_once(existing):
+    metrics = add_metrics(existing, *REPORT_METRICS)
+    assert metrics == [existing, *(REPORT_METRICS if 'prefix' in existing else REPORT_METRICS[1:])]
     assert add_metrics(metrics, *REPORT_METRICS) == metrics
-    assert add_metrics(None, own) == [own]
+    assert add_metrics(None, existing) == [existing]
     assert isinstance(build_evaluator(*metrics).metrics[0], ConfusionMatrix)
 
 
-def test_an_unwritable_report(tmp_path):
+def test_a_report_in_a_missing_folder_is_an_error(tmp_path):
     with pytest.raises(WrnError, match='none'):
         make_report(2).write(tmp_path / 'none')

@@ -1,4 +1,4 @@
-"""Files of features are what numpy, safetensors and pyarrow read, whole or not there."""
+"""numpy, safetensors and pyarrow read files of features, which are complete or absent."""
 
 import os
 
@@ -87,11 +87,11 @@ def test_parquet(make, tmp_path, monkeypatch, shapes):
     for name in shapes:
         array = table[name].combine_chunks().to_numpy_ndarray()
         assert np.array_equal(array, stack(rows, name))
-    assert len(list(tmp_path.iterdir())) == 1  # the paths are in it
+    assert len(list(tmp_path.iterdir())) == 1  # it contains the paths
 
 
 @pytest.mark.parametrize('suffix', ['.npy', '.parquet'])
-def test_any_name_of_a_picture_takes_one_line(make, tmp_path, suffix):
+def test_each_image_name_takes_one_line(make, tmp_path, suffix):
     if suffix == '.parquet':
         parquet = pytest.importorskip('pyarrow.parquet')
     names = ['a\nb.png', os.fsdecode(b'\xff.png'), 'ä "x",.png']
@@ -106,7 +106,7 @@ def test_any_name_of_a_picture_takes_one_line(make, tmp_path, suffix):
 
 
 @pytest.mark.parametrize('suffix', feature_files.SUFFIXES)
-def test_what_is_not_finished_leaves_the_old_file(make, tmp_path, suffix):
+def test_an_unfinished_file_does_not_replace_the_old_one(make, tmp_path, suffix):
     if suffix == '.parquet':
         pytest.importorskip('pyarrow')
     path = tmp_path / f'x{suffix}'
@@ -133,13 +133,17 @@ def test_maps_of_several_sizes(make):
     rows = [ImageReadError('bad'), *(Features(r['img_path'], r['stages']) for r in records)]
     stream = check_same_size(rows)
     assert [next(stream) for _ in range(6)] == rows[:6]
-    with pytest.raises(WrnError, match=r'0\.png: its features of layer3 are 8x3x3, .* 8x2x3'):
+    with pytest.raises(
+        WrnError, match=r'0\.png: its features of layer3 are 8x3x3, .* earlier images 8x2x3'
+    ):
         next(stream)
-    with pytest.raises(WrnError, match=r'0\.png: its features of layer3 are 8x2x3, .* 8x9x9'):
+    with pytest.raises(
+        WrnError, match=r'0\.png: its features of layer3 are 8x2x3, .* earlier images 8x9x9'
+    ):
         list(check_same_size(rows, {**MAPS, 'layer3': (8, 9, 9)}))
 
 
-def test_formats_that_cannot_be():
+def test_formats_that_cannot_hold_the_features():
     with pytest.raises(
         WrnError, match=r'--out x\.npy: maps of several stages do not fit .*\.safetensors'
     ):

@@ -1,4 +1,4 @@
-"""What holds for every checkpoint format, including those still to be added."""
+"""What holds for all checkpoint formats, including those to be added."""
 
 from itertools import product
 
@@ -23,12 +23,12 @@ META = dict(source='x', dataset_meta=dict(classes=['a', 'b']))
 
 
 def random_weights(backbone, trained=True):
-    """Weights of a network; if it is not trained, the first norm of stages 2 and up is as new."""
+    """Return the weights of a network, whose first norms of stages 2 and 3 may be untrained."""
     generator = torch.Generator().manual_seed(0)
     network = build(backbone)
     for name, value in network.state_dict().items():
-        is_new = name.startswith(('layer2.0.norm1', 'layer3.0.norm1')) and not trained
-        if value.is_floating_point() and not is_new:
+        is_untrained = not trained and name.startswith(('layer2.0.norm1', 'layer3.0.norm1'))
+        if value.is_floating_point() and not is_untrained:
             value.copy_(torch.rand(value.shape, generator=generator))
     weights = {f'backbone.{name}': value for name, value in network.state_dict().items()}
     return {**weights, 'head.fc.weight': torch.randn(7, 9), 'head.fc.bias': torch.randn(7)}
@@ -50,7 +50,7 @@ def form(request):
 
 @pytest.fixture(scope='module')
 def written(form):
-    """Networks that the format has a place for: config, weights, and these in the format."""
+    """Networks that the format can hold: config, weights, and the weights in the format."""
     found = []
     for backbone, trained in product(NETWORKS, [True, False]):
         if form.network in (None, backbone['type']):
@@ -62,14 +62,14 @@ def written(form):
     return found
 
 
-def test_names_and_titles_are_given_and_no_others(form):
+def test_names_and_titles_are_unique(form):
     assert form.title.strip()
     assert form.network in (None, 'WideResNet', 'WideResNetCIFAR')
     assert [other.name for other in FORMATS].count(form.name) == 1
     assert [other.title for other in FORMATS].count(form.title) == 1
 
 
-def test_it_can_be_written(form):
+def test_targets(form):
     targets = form.targets()
     assert form.name in targets
     for name, target in targets.items():
@@ -82,19 +82,19 @@ def test_it_can_be_written(form):
         assert meta is not None or target.suffix == '.pth'
 
 
-def test_no_other_format_recognises_it(form, written):
+def test_only_this_format_recognises_its_files(form, written):
     for _, _, theirs in written:
         assert [other for other in FORMATS if other.recognise(theirs)] == [form]
 
 
-def test_what_it_writes_comes_back_bit_for_bit(form, written):
+def test_round_trip_through_openmmlab_is_bit_identical(form, written):
     for _, _, theirs in written:
         back = form.to_openmmlab(theirs)
         assert form.is_lossless(back)
         assert same_bits(form.from_openmmlab(back), theirs)
 
 
-def test_it_loses_what_it_says_and_nothing_else(form, written):
+def test_only_dropped_keys_are_lost(form, written):
     for _, ours, theirs in written:
         kept = {key: value for key, value in ours.items() if not key.endswith(form.drops)}
         back = form.to_openmmlab(theirs)
@@ -102,12 +102,12 @@ def test_it_loses_what_it_says_and_nothing_else(form, written):
         assert same_bits(back, kept) == form.is_lossless(ours)
 
 
-def test_what_it_drops_is_in_networks(form, written):
+def test_dropped_keys_exist(form, written):
     for ending in form.drops:
         assert any(key.endswith(ending) for _, ours, _ in written for key in ours)
 
 
-def test_the_network_that_it_implies_takes_the_weights(form, written):
+def test_weights_fit_the_implied_network(form, written):
     for backbone, ours, theirs in written:
         implied = form.implies(theirs)
         options = dict(implied.backbone or {})
@@ -117,7 +117,7 @@ def test_the_network_that_it_implies_takes_the_weights(form, written):
             assert assumption.text.strip()
             assert assumption.options.keys() <= unknown
             options.update(assumption.options)
-        assert None not in options.values()  # what is unknown is assumed
+        assert None not in options.values()  # there is an assumption for each unknown option
         shapes = {key: value.shape for key, value in ours.items() if not key.startswith('head.')}
         network = build({**backbone, **options})
         assert shapes == {f'backbone.{k}': v.shape for k, v in network.state_dict().items()}

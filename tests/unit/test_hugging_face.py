@@ -1,4 +1,4 @@
-"""Weights from ``hf://`` addresses, of a small Hugging Face hub on loopback."""
+"""Weights from ``hf://`` addresses, served by a small local Hugging Face hub."""
 
 import hashlib
 import json
@@ -19,10 +19,10 @@ from wrn.download import fetch, hugging_face
 from wrn.utils.errors import CheckpointError, DownloadError
 
 DIGITS = 'wide-resnet16-2_1xb64_digits'
-CONTENT, OLDER, WRONG = (bytes(range(256)) * 1000 + bytes([i]) for i in range(3))
-USUAL = 'model.safetensors'
+CONTENT, OLDER, CORRUPT = (bytes(range(256)) * 1000 + bytes([i]) for i in range(3))
+DEFAULT = 'model.safetensors'
 REPOSITORY = 'hf://user/repo'
-# What huggingface_hub asks for: a file of a revision, and the names of all of its files.
+# The requests of huggingface_hub: a file of a revision, and the list of its files.
 FILE = re.compile(r'/([^/]+/[^/]+)/resolve/([^/]+)/(.+)')
 LIST = re.compile(r'/api/models/([^/]+/[^/]+)(?:/(?:tree|revision)/([^/]+))?')
 
@@ -35,15 +35,15 @@ class Hub(ThreadingHTTPServer):
         self.endpoint = f'http://127.0.0.1:{self.server_port}'
         self.revisions = {}
         self.files = {}
-        self.requests = []  # the method and path of each
-        self.ranges = []  # of each GET of a file
-        self.status = None  # the answer to every request, if there is one
-        self.sent = None  # what is sent in place of a file's content
-        self.cut = None  # after how many bytes the connection of the next GET of a file ends
-        self.slow = None  # a part of the paths of requests that are answered too late
-        self.outwaited = False  # whether a client has waited for one of these
+        self.requests = []  # method and path of each
+        self.ranges = []  # header of each GET of a file
+        self.status = None  # the status of every answer, if set
+        self.sent = None  # sent instead of the file's content
+        self.cut = None  # the next GET of a file ends after this many bytes
+        self.slow = None  # requests whose path contains this are answered too late
+        self.timed_out = False  # whether a client waited for one of them
         self.go = threading.Event()
-        self.mistakes = []
+        self.errors = []
         self.thread = threading.Thread(
             target=self.serve_forever, kwargs=dict(poll_interval=0.01), daemon=True
         )
@@ -61,11 +61,11 @@ class Hub(ThreadingHTTPServer):
             self.shutdown()
             self.thread.join()
             self.server_close()
-        huggingface_hub.close_session()  # else it goes on with the connections that it has
+        huggingface_hub.close_session()  # or it would keep its connections
 
     def handle_error(self, request, client_address):
         if not isinstance(error := sys.exc_info()[1], ConnectionError):  # the client hung up
-            self.mistakes.append(error)
+            self.errors.append(error)
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -83,16 +83,16 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(body[:upto])
 
     def refuse(self, status, code):
-        message = f'The hub says {code}'
+        message = f'Error {code}'
         self.answer(status, X_Error_Code=code, X_Error_Message=message)
 
     def do_GET(self):
         hub, path = self.server, urlparse(self.path).path
-        if path == '/api/agent-harnesses':  # once in a process
+        if path == '/api/agent-harnesses':  # requested once per process
             return self.answer(404)
         hub.requests.append(f'{self.command} {path}')
         if hub.slow and hub.slow in path:
-            hub.outwaited |= not hub.go.wait(3)
+            hub.timed_out |= not hub.go.wait(3)
         if hub.status:
             return self.answer(hub.status)
         parts = (FILE.fullmatch(path) or LIST.fullmatch(path)).groups('main')
@@ -120,7 +120,7 @@ class Handler(BaseHTTPRequestHandler):
         content = hub.files[commit].get(file)
         if content is None:
             return self.refuse(404, 'EntryNotFound')
-        # A large file has its SHA-256, a small one that of git.
+        # The hub reports the SHA-256 of large files, and git's hash of small ones.
         etag = hashlib.new('sha256' if len(content) > 1000 else 'sha1', content).hexdigest()
         headers = dict(
             ETag=f'"{etag}"',
@@ -158,12 +158,12 @@ def hub(tmp_path, monkeypatch):
     monkeypatch.setattr(hf_api.api, 'endpoint', hub.endpoint)
     yield hub
     hub.stop()
-    assert hub.mistakes == []
+    assert hub.errors == []
 
 
 @pytest.fixture
 def pauses(monkeypatch):
-    """Pauses between tries, of which nobody waits for the end."""
+    """The pauses between retries, which are recorded and skipped."""
     pauses = []
     monkeypatch.setattr('time.sleep', pauses.append)
     return pauses
@@ -178,21 +178,21 @@ def get(address=REPOSITORY):
     return fetch([address], 'weights').read_bytes()
 
 
-def kept(tmp_path):
-    """The contents of all files in the cache that may be weights."""
+def cached_contents(tmp_path):
+    """Return the contents of all files in the cache that may be weights."""
     files = [path for path in (tmp_path / 'cache').rglob('*') if path.is_file()]
     return {path.read_bytes() for path in files if path.stat().st_size > 1000}
 
 
-# Which file an address means.
+# The file of an address.
 
 
-def test_the_usual_file(hub, tmp_path):
-    hub.commit({'README.md': b'#', 'a.safetensors': OLDER, USUAL: CONTENT, 'b.bin': OLDER})
+def test_the_default_file(hub, tmp_path):
+    hub.commit({'README.md': b'#', 'a.safetensors': OLDER, DEFAULT: CONTENT, 'b.bin': OLDER})
     path = fetch([REPOSITORY], 'weights')
     assert path.read_bytes() == CONTENT
     assert path.is_relative_to(tmp_path / 'cache')
-    assert path.name == USUAL
+    assert path.name == DEFAULT
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ def test_the_usual_file(hub, tmp_path):
         {'logs/w.pth': CONTENT, 'logs/w.bin': OLDER},
     ],
 )
-def test_the_only_file_of_a_kind(hub, files):
+def test_the_only_file_with_a_suffix(hub, files):
     hub.commit(files)
     assert get() == CONTENT
 
@@ -214,46 +214,46 @@ def test_several_files(hub, tmp_path):
         get()
     assert str(error.value) == (
         f'weights: cannot be downloaded ({REPOSITORY}: the repository has several files of weights '
-        '(a.safetensors, b.safetensors); name one of them behind it); give the path of a file, or copy the cache of another machine to HF_HOME'
+        '(a.safetensors, b.safetensors); append one of them to the address); give the path of a file, or copy the cache of another machine to HF_HOME'
     )
-    assert kept(tmp_path) == set()
+    assert cached_contents(tmp_path) == set()
 
 
 def test_no_weights(hub):
     hub.commit({'README.md': b'#'})
-    with pytest.raises(CheckpointError, match=f'{REPOSITORY}: the repository has no file of wei'):
+    with pytest.raises(CheckpointError, match=f'{REPOSITORY}: the repository has no weights'):
         get()
 
 
 @pytest.mark.parametrize('name', ['b.safetensors', 'a folder/b.pth', 'none.at-all'])
 def test_a_named_file(hub, name):
-    hub.commit({USUAL: OLDER, name: CONTENT})
+    hub.commit({DEFAULT: OLDER, name: CONTENT})
     assert get(f'{REPOSITORY}/{name}') == CONTENT
     assert not [request for request in hub.requests if '/api/' in request]
 
 
 def test_a_revision(hub):
-    hub.commit({USUAL: WRONG})
-    commit = hub.commit({USUAL: OLDER, 'b.pth': OLDER}, revision='v1')
-    hub.commit({USUAL: CONTENT}, revision='pr/1')
+    hub.commit({DEFAULT: CORRUPT})
+    commit = hub.commit({DEFAULT: OLDER, 'b.pth': OLDER}, revision='v1')
+    hub.commit({DEFAULT: CONTENT}, revision='pr/1')
     assert get(f'{REPOSITORY}@v1') == OLDER
     assert get(f'{REPOSITORY}/b.pth@v1') == OLDER
     assert get(f'{REPOSITORY}@{commit}') == OLDER
-    assert get(f'{REPOSITORY}/{USUAL}@pr/1') == CONTENT
+    assert get(f'{REPOSITORY}/{DEFAULT}@pr/1') == CONTENT
 
 
 @pytest.mark.parametrize(
     ('address', 'reason'),
     [
         ('hf://user/none', 'Repository Not Found'),
-        (f'hf://user/none/{USUAL}', 'Repository Not Found'),
+        (f'hf://user/none/{DEFAULT}', 'Repository Not Found'),
         (f'{REPOSITORY}/none.pth', 'Entry Not Found'),
         (f'{REPOSITORY}@none', 'Revision Not Found'),
-        (f'{REPOSITORY}/{USUAL}@none', 'Revision Not Found'),
+        (f'{REPOSITORY}/{DEFAULT}@none', 'Revision Not Found'),
     ],
 )
-def test_what_the_hub_does_not_have(hub, pauses, address, reason):
-    hub.commit({USUAL: CONTENT})
+def test_missing_on_the_hub(hub, pauses, address, reason):
+    hub.commit({DEFAULT: CONTENT})
     with pytest.raises(CheckpointError) as error:
         get(address)
     assert f'{address}: ' in str(error.value)
@@ -263,29 +263,29 @@ def test_what_the_hub_does_not_have(hub, pauses, address, reason):
     assert pauses == []
 
 
-NO_ADDRESSES = ['hf://', 'hf://user', 'hf://user/', 'hf://user@v1/repo']
+INVALID = ['hf://', 'hf://user', 'hf://user/', 'hf://user@v1/repo']
 
 
-@pytest.mark.parametrize('address', NO_ADDRESSES)
-def test_no_address(hub, address):
-    with pytest.raises(CheckpointError, match=rf'{address}: is no address of the form hf://USER/R'):
+@pytest.mark.parametrize('address', INVALID)
+def test_an_invalid_address(hub, address):
+    with pytest.raises(CheckpointError, match=rf'{address}: not of the form hf://USER/R'):
         get(address)
     assert hub.requests == []
 
 
-@pytest.mark.parametrize('address', NO_ADDRESSES[1:])
-def test_no_address_offline(monkeypatch, address):
+@pytest.mark.parametrize('address', INVALID[1:])
+def test_an_invalid_address_offline(monkeypatch, address):
     monkeypatch.setenv('WRN_OFFLINE', '1')
     with pytest.raises(CheckpointError, match=address):
         get(address)
 
 
-def test_no_address_beside_one(hub):
-    hub.commit({USUAL: CONTENT})
+def test_an_invalid_address_beside_a_valid_one(hub):
+    hub.commit({DEFAULT: CONTENT})
     assert fetch(['hf://user', REPOSITORY], 'weights').read_bytes() == CONTENT
 
 
-def test_what_an_address_is_made_of():
+def test_parse():
     parse = hugging_face.parse
     assert parse('hf://timm/wide_resnet50_2.tv_in1k') == (
         'timm/wide_resnet50_2.tv_in1k',
@@ -298,61 +298,68 @@ def test_what_an_address_is_made_of():
         parse('https://huggingface.co/a/b')
 
 
-# What comes.
+# The content.
 
 
-def test_wrong_bytes_are_not_kept(hub, tmp_path):
-    hub.commit({USUAL: CONTENT})
-    hub.sent = WRONG
+def test_corrupt_content_is_not_kept(hub, tmp_path):
+    hub.commit({DEFAULT: CONTENT})
+    hub.sent = CORRUPT
     digest = hashlib.sha256(CONTENT).hexdigest()
     for _ in range(2):
-        with pytest.raises(CheckpointError, match=f'{REPOSITORY}: the SHA-256 .* is not {digest}'):
+        with pytest.raises(
+            CheckpointError, match=f'{REPOSITORY}: wrong SHA-256 .expected {digest}'
+        ):
             get()
-        assert kept(tmp_path) == set()
+        assert cached_contents(tmp_path) == set()
     hub.sent = None
     assert get() == CONTENT
 
 
-def test_a_cached_file_that_has_changed_is_not_taken(hub, tmp_path):
-    hub.commit({USUAL: CONTENT})
-    fetch([REPOSITORY], 'weights').resolve().write_bytes(WRONG)
-    with pytest.raises(CheckpointError, match=f'{REPOSITORY}: the SHA-256'):
+def test_a_changed_file_in_the_cache_is_not_used(hub, tmp_path):
+    hub.commit({DEFAULT: CONTENT})
+    fetch([REPOSITORY], 'weights').resolve().write_bytes(CORRUPT)
+    with pytest.raises(CheckpointError, match=f'{REPOSITORY}: wrong SHA-256'):
         get()
     assert get() == CONTENT
 
 
-def test_a_small_file_has_no_sha256(hub):
-    hub.commit({USUAL: b'small'})
+def test_a_small_file_without_sha256(hub):
+    hub.commit({DEFAULT: b'small'})
     assert get() == b'small'
 
 
-def test_a_body_cut_short_is_continued(hub, pauses, monkeypatch):
+def test_a_truncated_body_is_resumed(hub, pauses, monkeypatch):
     monkeypatch.setattr(constants, 'DOWNLOAD_CHUNK_SIZE', 10_000)
-    hub.commit({USUAL: CONTENT})
+    hub.commit({DEFAULT: CONTENT})
     hub.cut = 100_000
     assert get() == CONTENT
     assert hub.ranges == [None, 'bytes=100000-']
 
 
-def test_a_new_version_is_taken(hub):
-    hub.commit({USUAL: OLDER})
+def test_a_new_version_is_downloaded(hub):
+    hub.commit({DEFAULT: OLDER})
     assert get() == OLDER
-    hub.commit({USUAL: CONTENT})
+    hub.commit({DEFAULT: CONTENT})
     assert get() == CONTENT
     assert get() == CONTENT
     assert hub.ranges == [None, None]
 
 
-# Without the hub. Its cache knows of a branch only where it was at its last download.
+# Offline. The cache knows only the commit of a branch at its last download.
 
-ADDRESSES = [REPOSITORY, f'{REPOSITORY}/{USUAL}', f'{REPOSITORY}@v1', f'{REPOSITORY}/{USUAL}@v1']
+ADDRESSES = [
+    REPOSITORY,
+    f'{REPOSITORY}/{DEFAULT}',
+    f'{REPOSITORY}@v1',
+    f'{REPOSITORY}/{DEFAULT}@v1',
+]
 
 
 @pytest.fixture
 def commit(hub):
-    """The commit whose files ``ADDRESSES`` are."""
-    hub.commit({USUAL: CONTENT}, revision='v1')
-    return hub.commit({USUAL: CONTENT})
+    """The commit that contains the files of ``ADDRESSES``."""
+    hub.commit({DEFAULT: CONTENT}, revision='v1')
+    return hub.commit({DEFAULT: CONTENT})
 
 
 @pytest.mark.parametrize('variable', ['WRN_OFFLINE', 'HF_HUB_OFFLINE'])
@@ -370,20 +377,20 @@ def test_offline_with_a_commit(hub, commit, monkeypatch):
     hub.requests.clear()
     monkeypatch.setenv('WRN_OFFLINE', '1')
     assert get(f'{REPOSITORY}@{commit}') == CONTENT
-    assert get(f'{REPOSITORY}/{USUAL}@{commit}') == CONTENT
+    assert get(f'{REPOSITORY}/{DEFAULT}@{commit}') == CONTENT
     assert hub.requests == []
 
 
-def test_offline_the_last_version_is_taken(hub, monkeypatch):
+def test_offline_the_last_version_is_used(hub, monkeypatch):
     for content in (OLDER, CONTENT):
-        hub.commit({USUAL: content})
+        hub.commit({DEFAULT: content})
         assert get() == content
     monkeypatch.setenv('WRN_OFFLINE', '1')
     assert get() == CONTENT
 
 
-def test_offline_with_what_another_library_has_downloaded(hub, commit, monkeypatch):
-    huggingface_hub.hf_hub_download('user/repo', USUAL)
+def test_offline_with_a_file_that_another_library_downloaded(hub, commit, monkeypatch):
+    huggingface_hub.hf_hub_download('user/repo', DEFAULT)
     hub.requests.clear()
     monkeypatch.setenv('WRN_OFFLINE', '1')
     assert get() == CONTENT
@@ -398,26 +405,26 @@ def test_offline_without_the_file(hub, commit, monkeypatch):
     with pytest.raises(CheckpointError) as error:
         get(address)
     assert str(error.value) == (
-        'weights: is not in the cache, and WRN_OFFLINE or HF_HUB_OFFLINE in the environment '
-        f'forbids to download it from {address}; give the path of a file, or copy the cache of another machine to HF_HOME'
+        'weights: not in the cache, and WRN_OFFLINE or HF_HUB_OFFLINE disables the download '
+        f'from {address}; give the path of a file, or copy the cache of another machine to HF_HOME'
     )
     assert hub.requests == []
 
 
 @pytest.mark.parametrize('address', ADDRESSES)
-def test_the_hub_is_gone(hub, commit, caplog, pauses, address):
+def test_the_cache_is_used_if_the_hub_is_unreachable(hub, commit, caplog, pauses, address):
     assert get(address) == CONTENT
     hub.stop()
     assert get(address) == CONTENT
     (record,) = [r for r in caplog.records if r.name == hugging_face.__name__]
     assert record.levelname == 'WARNING'
     assert record.getMessage().startswith(f'{address}: ')
-    assert record.getMessage().endswith('; taking the version in the cache')
+    assert record.getMessage().endswith('; using the cached version')
 
 
 @pytest.mark.parametrize('address', ADDRESSES)
 @pytest.mark.parametrize('status', [500, 503])
-def test_a_broken_hub_costs_seconds(hub, pauses, address, status):
+def test_a_failing_hub_costs_seconds(hub, pauses, address, status):
     hub.status = status
     with pytest.raises(CheckpointError, match=f'{address}: .*{status}'):
         get(address)
@@ -426,7 +433,7 @@ def test_a_broken_hub_costs_seconds(hub, pauses, address, status):
 
 
 @pytest.mark.parametrize('address', ADDRESSES)
-def test_a_hub_that_is_not_there_costs_seconds(hub, pauses, address):
+def test_an_unreachable_hub_costs_seconds(hub, pauses, address):
     hub.stop()
     with pytest.raises(CheckpointError, match=f'{address}: .*[Cc]onnection refused'):
         get(address)
@@ -434,35 +441,35 @@ def test_a_hub_that_is_not_there_costs_seconds(hub, pauses, address):
 
 
 @pytest.mark.parametrize('address', ADDRESSES)
-def test_a_hub_that_does_not_answer_costs_seconds(hub, commit, monkeypatch, pauses, address):
+def test_an_unresponsive_hub_costs_seconds(hub, commit, monkeypatch, pauses, address):
     monkeypatch.setattr(hugging_face, '_TIMEOUT', 0.2)
     hub.slow = '/'
     with pytest.raises(CheckpointError, match=f'{address}: .*timed out'):
         get(address)
     assert len(hub.requests) <= 2
-    assert not hub.outwaited
+    assert not hub.timed_out
 
 
-# Beside other sources.
+# Beside other URLs.
 
 
-def test_the_hub_after_a_dead_source(hub, commit, dead, caplog):
+def test_the_hub_after_an_unreachable_url(hub, commit, dead, caplog):
     assert fetch([dead, REPOSITORY], 'weights').read_bytes() == CONTENT
-    assert f'{dead}: cannot be reached (Connection refused); trying the next' in caplog.text
+    assert f'{dead}: cannot be reached (Connection refused); trying the next URL' in caplog.text
 
 
-def test_the_hub_among_dead_sources(hub, dead, pauses):
+def test_all_urls_fail(hub, dead, pauses):
     hub.status = 503
     with pytest.raises(CheckpointError) as error:
-        fetch([f'{REPOSITORY}/{USUAL}', dead], 'weights')
-    assert f'{REPOSITORY}/{USUAL}: ' in str(error.value)
+        fetch([f'{REPOSITORY}/{DEFAULT}', dead], 'weights')
+    assert f'{REPOSITORY}/{DEFAULT}: ' in str(error.value)
     assert '503' in str(error.value)
     assert f'{dead}: cannot be reached' in str(error.value)
     assert 'put weights.safetensors into ' in str(error.value)
 
 
 @pytest.mark.parametrize('address', ADDRESSES)
-def test_a_cached_file_is_taken_before_another_source(hub, commit, dead, caplog, address):
+def test_a_cached_file_is_used_before_another_url(hub, commit, dead, caplog, address):
     assert get(address) == CONTENT
     hub.requests.clear()
     assert fetch([dead, address], 'weights').read_bytes() == CONTENT
@@ -471,7 +478,7 @@ def test_a_cached_file_is_taken_before_another_source(hub, commit, dead, caplog,
     assert caplog.records == []
 
 
-# To a model.
+# get_model.
 
 
 @pytest.mark.parametrize('address', [REPOSITORY, f'{REPOSITORY}/w.safetensors@v1'])
@@ -484,6 +491,6 @@ def test_get_model(hub, digits_weights, address):
     assert all(torch.equal(value, expected[key]) for key, value in model.state_dict().items())
 
 
-def test_get_model_of_what_is_not_there(hub):
+def test_get_model_with_a_missing_repository(hub):
     with pytest.raises(CheckpointError, match=r'hf://user/none: .*Repository Not Found'):
         wrn.get_model(DIGITS, pretrained='hf://user/none')

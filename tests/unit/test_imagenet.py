@@ -1,4 +1,4 @@
-"""ImageNet's archives become the folders that torchvision makes of them, and mmpretrain reads."""
+"""ImageNet's archives become the folders that torchvision makes and mmpretrain reads."""
 
 import io
 import shutil
@@ -24,7 +24,7 @@ from wrn.utils.files import hash_file
 
 CLASSES = ['n02000001', 'n01000002', 'n03000003']  # not in order, as in the devkit
 TRAIN, VAL, DEVKIT = (ARCHIVE_META[name][0] for name in ('train', 'val', 'devkit'))
-TRUTH = [2, 1, 3, 3, 2]  # the first number is 1
+VAL_LABELS = [2, 1, 3, 3, 2]  # counted from 1
 
 
 def jpeg(seed):
@@ -41,7 +41,7 @@ def make_tar(path, files, mode='w'):
             if isinstance(content, bytes):
                 info.size = len(content)
                 tar.addfile(info, io.BytesIO(content))
-            else:  # what a hostile one has
+            else:  # in a malicious archive
                 info.type, info.linkname = content
                 tar.addfile(info)
     return path
@@ -54,12 +54,12 @@ def make_class_tar(folder, number, count=3):
 
 def make_devkit(path):
     rows = [(i + 1, name, 'some, words', 'gloss', 0) for i, name in enumerate(CLASSES)]
-    rows.append((4, 'n00000004', 'of which they are kinds', 'gloss', 3))
+    rows.append((4, 'n00000004', 'their parent', 'gloss', 3))
     kinds = [('ILSVRC2012_ID', 'O'), ('WNID', 'O'), ('words', 'O'), ('gloss', 'O')]
     mat = io.BytesIO()
     savemat(mat, dict(synsets=np.array(rows, dtype=[*kinds, ('num_children', 'O')])))
-    truth = '\n'.join(map(str, TRUTH)) + '\n'
-    files = {'meta.mat': mat.getvalue(), 'ILSVRC2012_validation_ground_truth.txt': truth.encode()}
+    labels = '\n'.join(map(str, VAL_LABELS)) + '\n'
+    files = {'meta.mat': mat.getvalue(), 'ILSVRC2012_validation_ground_truth.txt': labels.encode()}
     prefix = 'ILSVRC2012_devkit_t12/data/'
     make_tar(path, {prefix + name: content for name, content in files.items()}, 'w:gz')
 
@@ -79,7 +79,7 @@ def archives(tmp_path):
 
 @pytest.fixture
 def official(archives, monkeypatch):
-    """Make these the official ones, for torchvision and so for us."""
+    """Make their hashes the official ones, in torchvision and therefore in wrn."""
     for kind, (name, _) in list(ARCHIVE_META.items()):
         monkeypatch.setitem(ARCHIVE_META, kind, (name, hash_file(archives / name, 'md5')))
 
@@ -89,7 +89,7 @@ def tree(folder):
 
 
 @pytest.mark.filterwarnings('ignore:Python 3.14 will, by default, filter:DeprecationWarning')
-def test_what_torchvision_makes_of_them(archives, tmp_path, official, capsys):
+def test_the_same_folders_as_torchvision(archives, tmp_path, official, capsys):
     main(['prepare-imagenet', str(archives), str(tmp_path / 'out'), '--verify'])
     assert 'out: is ready' in capsys.readouterr().out
     assert {p.name for p in (tmp_path / 'out').iterdir()} == {'train', 'val'}
@@ -106,7 +106,7 @@ def test_what_torchvision_makes_of_them(archives, tmp_path, official, capsys):
 
 
 def test_the_order_of_the_classes():
-    """That of the sorted folders is that of mmpretrain's names, and so of published weights."""
+    """Sorted folders have the order of mmpretrain's class names, and of published weights."""
     info = ImageNetInfo()
     folders = info.label_names()
     assert folders == sorted(folders)
@@ -120,8 +120,8 @@ def test_the_order_of_the_classes():
 
 
 @pytest.mark.parametrize('stop', range(1, 9))
-def test_an_interrupted_call_is_completed(archives, tmp_path, stop):
-    """Stopped after any picture, it leaves whole classes only; the next call makes the others."""
+def test_an_interrupted_call_is_resumed(archives, tmp_path, stop):
+    """An interrupted call leaves only complete classes; the next call makes the others."""
     prepare_imagenet(archives, tmp_path / 'whole')
     whole = tree(tmp_path / 'whole')
 
@@ -142,7 +142,7 @@ def test_an_interrupted_call_is_completed(archives, tmp_path, stop):
     for folder in {path.parent for path in seen}:
         assert {p for p in seen if p.parent == folder} == {p for p in whole if p.parent == folder}
     assert (out / 'val').exists() is False
-    # A killed process leaves this, in which a class is half there.
+    # A killed process leaves a class half written.
     (out / '.incomplete' / CLASSES[2]).mkdir(parents=True)
     (out / '.incomplete' / CLASSES[2] / f'{CLASSES[2]}_0.JPEG').write_bytes(b'half')
     prepare_imagenet(archives, out)
@@ -150,7 +150,7 @@ def test_an_interrupted_call_is_completed(archives, tmp_path, stop):
     assert {p.name for p in out.iterdir()} == {'train', 'val'}
 
 
-def test_what_is_there_is_let_alone(archives, tmp_path):
+def test_existing_folders_are_left_alone(archives, tmp_path):
     out = tmp_path / 'out'
     prepare_imagenet(archives, out)
     before = {path: path.stat().st_mtime_ns for path in out.rglob('*')}
@@ -173,8 +173,8 @@ def test_what_is_there_is_let_alone(archives, tmp_path):
         ('n01000002.tar', '.JPEG'),
     ],
 )
-def test_a_hostile_archive_is_refused(tmp_path, name, content):
-    """No name leads out of the folder, since none is taken that the official files do not have."""
+def test_a_malicious_archive_is_refused(tmp_path, name, content):
+    """Only names like those of the official files are accepted, so none leads out of the folder."""
     if isinstance(content, str):
         content = make_tar(tmp_path / 'inner.tar', {content: b'x'}).read_bytes()
     make_tar(tmp_path / TRAIN, {name: content})
@@ -186,9 +186,9 @@ def test_a_hostile_archive_is_refused(tmp_path, name, content):
 
 
 @pytest.mark.parametrize('name', [TRAIN, VAL, DEVKIT])
-@pytest.mark.parametrize('share', [0, 0.05, 0.3, 0.6])  # behind it there may be but zeros
-def test_a_truncated_archive_is_told(archives, tmp_path, name, share):
-    """And no class or validation set is left that lacks pictures."""
+@pytest.mark.parametrize('share', [0, 0.05, 0.3, 0.6])  # the rest may be zeros
+def test_a_truncated_archive_is_reported(archives, tmp_path, name, share):
+    """No incomplete class or validation set is left."""
     prepare_imagenet(archives, tmp_path / 'whole')
     whole = tree(tmp_path / 'whole')
     path = archives / name
@@ -200,14 +200,14 @@ def test_a_truncated_archive_is_told(archives, tmp_path, name, share):
         assert {p for p in seen if p.parent == folder} == {p for p in whole if p.parent == folder}
 
 
-def test_parts_alone(archives, tmp_path):
+def test_some_of_the_archives(archives, tmp_path):
     (archives / VAL).rename(tmp_path / 'val.tar')
     (archives / DEVKIT).rename(tmp_path / 'devkit')
     prepare_imagenet(archives, tmp_path / 'out')
     assert {p.name for p in (tmp_path / 'out').iterdir()} == {'train'}
     (archives / TRAIN).unlink()
     (tmp_path / 'val.tar').rename(archives / VAL)
-    with pytest.raises(WrnError, match=f'{DEVKIT}: does not exist'):
+    with pytest.raises(WrnError, match=f'{DEVKIT}: not found'):
         prepare_imagenet(archives, tmp_path / 'out')
     (tmp_path / 'devkit').rename(archives / DEVKIT)
     prepare_imagenet(archives, tmp_path / 'out')
@@ -218,7 +218,7 @@ def test_mistakes(archives, tmp_path, fails, monkeypatch):
     out = tmp_path / 'out'
     assert "neither ImageNet's archives" in fails('prepare-imagenet', tmp_path / 'none', out)
     error = fails('prepare-imagenet', archives, out, '--verify')
-    assert f'whose MD5 is {ARCHIVE_META["train"][1]}; get it again' in error
+    assert f'whose MD5 is {ARCHIVE_META["train"][1]}; download it again' in error
     (tmp_path / 'file').write_text('')
     assert 'file' in fails('prepare-imagenet', archives, tmp_path / 'file' / 'out')
     usage = namedtuple('usage', 'total used free')
@@ -229,21 +229,21 @@ def test_mistakes(archives, tmp_path, fails, monkeypatch):
 
 @pytest.fixture
 def kaggle(archives, tmp_path):
-    """The same in Kaggle's layout."""
+    """The same images in Kaggle's layout."""
     root = tmp_path / 'kaggle'
-    pictures = root / 'ILSVRC' / 'Data' / 'CLS-LOC'
+    images = root / 'ILSVRC' / 'Data' / 'CLS-LOC'
     prepare_imagenet(archives, tmp_path / 'folders')
-    shutil.copytree(tmp_path / 'folders' / 'train', pictures / 'train')
-    (pictures / 'val').mkdir(parents=True)
+    shutil.copytree(tmp_path / 'folders' / 'train', images / 'train')
+    (images / 'val').mkdir(parents=True)
     rows = ['ImageId,PredictionString']
     for path in (tmp_path / 'folders' / 'val').rglob('*.JPEG'):
-        shutil.copy(path, pictures / 'val')
+        shutil.copy(path, images / 'val')
         rows.append(f'{path.stem},{path.parent.name} 85 1 499 272 {path.parent.name} 1 2 3 4 ')
     (root / 'LOC_val_solution.csv').write_text('\n'.join(rows) + '\n')
     return root
 
 
-def test_hidden_folders_move_no_labels_of_kaggles(kaggle, tmp_path):
+def test_hidden_folders_do_not_change_labels_of_kaggle(kaggle, tmp_path):
     prepare_imagenet(kaggle, tmp_path / 'out')
     expected = (tmp_path / 'out' / 'meta' / 'val.txt').read_text()
     (kaggle / 'ILSVRC' / 'Data' / 'CLS-LOC' / 'train' / '.ipynb_checkpoints').mkdir()
@@ -251,7 +251,7 @@ def test_hidden_folders_move_no_labels_of_kaggles(kaggle, tmp_path):
     assert (tmp_path / 'again' / 'meta' / 'val.txt').read_text() == expected
 
 
-def test_kaggles_layout(kaggle, tmp_path, fails):
+def test_the_layout_of_kaggle(kaggle, tmp_path, fails):
     for _ in range(2):  # a second call changes nothing
         prepare_imagenet(kaggle, tmp_path / 'out')
     assert (tmp_path / 'out' / 'train').is_symlink()
@@ -270,13 +270,11 @@ def test_kaggles_layout(kaggle, tmp_path, fails):
         assert labels[0] == labels[1]
     assert not check_folder(tmp_path / 'out').problems
 
-    assert 'folders/train: exists already' in fails(
+    assert 'folders/train: already exists' in fails(
         'prepare-imagenet', kaggle, tmp_path / 'folders'
     )
     solution = kaggle / 'LOC_val_solution.csv'
     solution.write_text('ImageId,PredictionString\nILSVRC2012_val_00000001,n09 1 2\n')
-    assert "line 2: 'n09' is no folder of train" in fails(
-        'prepare-imagenet', kaggle, tmp_path / 'x'
-    )
+    assert "line 2: 'n09' is not in train" in fails('prepare-imagenet', kaggle, tmp_path / 'x')
     solution.unlink()
     assert f'{solution}: cannot be read' in fails('prepare-imagenet', kaggle, tmp_path / 'x')

@@ -1,4 +1,4 @@
-"""Pictures of every kind are found and read, and what is none is told."""
+"""Images of every kind are found and read; everything else gives a clear error."""
 
 import io
 import logging
@@ -28,60 +28,60 @@ from wrn.utils.errors import ImageReadError
 
 
 @pytest.fixture
-def picture(photograph):
+def image(photograph):
     return Image.open(photograph).convert('RGB')
 
 
-def save(picture, path, **kwargs):
-    picture.save(path, **kwargs)
+def save(image, path, **kwargs):
+    image.save(path, **kwargs)
     return path
 
 
-def test_the_same_pixels_as_mmpretrain_reads(photographs):
+def test_the_same_pixels_as_in_mmpretrain(photographs):
     for path in photographs:
         expected = LoadImageFromFile()(dict(img_path=str(path)))['img']
         assert np.array_equal(read_image(path), expected)
 
 
-def test_path_array_and_pil_agree(photograph, picture):
+def test_path_array_and_pil_agree(photograph, image):
     pixels = read_image(photograph)
     assert np.array_equal(read_image(str(photograph)), pixels)
-    assert np.array_equal(read_image(picture), pixels)
+    assert np.array_equal(read_image(image), pixels)
     assert np.array_equal(read_image(pixels), pixels)
 
 
 @pytest.mark.parametrize(
     ('mode', 'extension'),
-    # TIFF with opacity is left out: OpenCV, and so mmpretrain, blends it with black.
+    # Not TIFF with opacity: OpenCV, and therefore mmpretrain, blends it with black.
     [(mode, 'png') for mode in ('L', 'RGBA', 'P', '1', 'LA')]
     + [(mode, 'tif') for mode in ('L', 'P', '1')],
 )
-def test_modes(picture, tmp_path, mode, extension):
+def test_modes(image, tmp_path, mode, extension):
     if mode == 'RGBA':
-        picture.putalpha(128)
+        image.putalpha(128)
     elif mode == 'LA':
-        picture = picture.convert('LA')
+        image = image.convert('LA')
     else:
-        picture = picture.convert(mode)
-    path = save(picture, tmp_path / f'x.{extension}')
-    expected = np.asarray(picture.convert('RGB'))[..., ::-1]
+        image = image.convert(mode)
+    path = save(image, tmp_path / f'x.{extension}')
+    expected = np.asarray(image.convert('RGB'))[..., ::-1]
     assert np.array_equal(read_image(path), expected)
-    assert np.array_equal(read_image(picture), expected)
+    assert np.array_equal(read_image(image), expected)
 
 
-def test_cmyk(picture, tmp_path):
-    path = save(picture.convert('CMYK'), tmp_path / 'x.jpg', quality=95)
+def test_cmyk(image, tmp_path):
+    path = save(image.convert('CMYK'), tmp_path / 'x.jpg', quality=95)
     pixels = read_image(path)
     expected = np.asarray(Image.open(path).convert('RGB'))[..., ::-1]
-    # OpenCV and Pillow round the conversion from four inks differently.
+    # OpenCV and Pillow round the conversion from CMYK differently.
     assert np.abs(pixels.astype(int) - expected).max() <= 1
-    assert np.abs(pixels.astype(int) - read_image(picture)).mean() < 3
+    assert np.abs(pixels.astype(int) - read_image(image)).mean() < 3
 
 
 @pytest.mark.parametrize('extension', ['png', 'tif'])
 @pytest.mark.parametrize('channels', [1, 3])
-def test_16_bit(picture, tmp_path, extension, channels):
-    pixels = read_image(picture)
+def test_16_bit(image, tmp_path, extension, channels):
+    pixels = read_image(image)
     deep = (pixels[..., 0] if channels == 1 else pixels).astype(np.uint16) * 257
     path = tmp_path / f'x.{extension}'
     cv2.imwrite(str(path), deep)
@@ -94,11 +94,11 @@ def test_16_bit(picture, tmp_path, extension, channels):
 
 @pytest.mark.parametrize('opencv', [True, False], ids=['opencv', 'pillow'])
 @pytest.mark.parametrize('extension', EXTENSIONS)
-def test_each_format_in_prediction_and_training(picture, tmp_path, monkeypatch, extension, opencv):
+def test_each_format_in_prediction_and_training(image, tmp_path, monkeypatch, extension, opencv):
     """OpenCV before version 5 may not read AVIF and GIF, so Pillow must give the same pixels."""
     Image.init()
     format = Image.registered_extensions()[extension]
-    path = save(picture.resize((64, 48)), tmp_path / f'x{extension}', format=format)
+    path = save(image.resize((64, 48)), tmp_path / f'x{extension}', format=format)
     expected = np.asarray(Image.open(path).convert('RGB'))[..., ::-1]
     if not opencv:
         monkeypatch.setattr(cv2, 'imdecode', lambda *args: None)
@@ -119,10 +119,10 @@ def test_training_reads_32_bit_tiff_as_prediction_does(tmp_path):
 
 
 @pytest.mark.parametrize('orientation', range(1, 9))
-def test_exif_orientation(picture, tmp_path, orientation):
+def test_exif_orientation(image, tmp_path, orientation):
     exif = Image.Exif()
     exif[0x0112] = orientation
-    path = save(picture, tmp_path / 'x.jpg', exif=exif, quality=95)
+    path = save(image, tmp_path / 'x.jpg', exif=exif, quality=95)
     upright = read_image(path)
     assert upright.shape[:2] == ((427, 640) if orientation < 5 else (640, 427))
     assert np.array_equal(read_image(Image.open(path)), upright)
@@ -156,40 +156,40 @@ def test_wrong_arrays(array, message):
         read_image(array)
 
 
-def jpeg(picture):
+def jpeg(image):
     content = io.BytesIO()
-    picture.save(content, 'JPEG')
+    image.save(content, 'JPEG')
     return content.getvalue()
 
 
 @pytest.mark.parametrize(
     ('content', 'message'),
     [
-        (lambda picture: b'', 'the file is empty'),
-        (lambda picture: b'some text', 'is not a picture'),
-        (lambda picture: jpeg(picture)[:10_000], 'the picture is damaged'),
-        (lambda picture: jpeg(picture)[:100], 'the picture is damaged|is not a picture'),
+        (lambda image: b'', 'the file is empty'),
+        (lambda image: b'some text', 'not an image; the known formats are'),
+        (lambda image: jpeg(image)[:10_000], 'the image is damaged'),
+        (lambda image: jpeg(image)[:100], 'the image is damaged|not an image'),
     ],
     ids=['empty', 'text', 'truncated', 'header'],
 )
-def test_what_is_no_picture(tmp_path, picture, content, message):
+def test_files_that_are_not_images(tmp_path, image, content, message):
     path = tmp_path / 'x.jpg'
-    path.write_bytes(content(picture))
+    path.write_bytes(content(image))
     with pytest.raises(ImageReadError, match=message) as error:
         read_image(path)
     assert str(error.value).startswith(str(path))
 
 
-def test_a_pil_picture_whose_file_is_cut(tmp_path, picture):
+def test_a_pil_image_of_a_truncated_file(tmp_path, image):
     path = tmp_path / 'x.jpg'
-    path.write_bytes(jpeg(picture)[:10_000])
+    path.write_bytes(jpeg(image)[:10_000])
     with Image.open(path) as lazy, pytest.raises(ImageReadError, match='damaged'):
         read_image(lazy)
 
 
-def test_a_picture_too_large_to_decode(tmp_path, picture):
+def test_an_image_too_large_to_decode(tmp_path, image):
     content = io.BytesIO()
-    picture.save(content, 'PNG')
+    image.save(content, 'PNG')
     header = bytearray(content.getvalue())
     header[16:24] = (60_000).to_bytes(4, 'big') * 2
     header[29:33] = zlib.crc32(header[12:29]).to_bytes(4, 'big')
@@ -213,13 +213,13 @@ def test_addresses_that_cannot_be_read(address):
 
 
 @pytest.mark.parametrize('factor', [1, 256])
-def test_pictures_of_whole_numbers(factor):
-    picture = Image.fromarray(np.arange(256, dtype=np.int32).reshape(16, 16) * factor)
-    assert picture.mode == 'I'
-    assert read_image(picture)[..., 0].ravel().tolist() == list(range(256))
+def test_pil_images_of_integers(factor):
+    image = Image.fromarray(np.arange(256, dtype=np.int32).reshape(16, 16) * factor)
+    assert image.mode == 'I'
+    assert read_image(image)[..., 0].ravel().tolist() == list(range(256))
 
 
-def test_a_dark_picture_of_16_bits(tmp_path):
+def test_a_dark_16_bit_image(tmp_path):
     path = tmp_path / 'x.png'
     cv2.imwrite(str(path), np.full((4, 4), 199, np.uint16))
     assert read_image(path).max() == read_image(Image.open(path)).max() == 0
@@ -232,29 +232,29 @@ def test_a_name_too_long():
 
 
 @pytest.mark.parametrize('values', [[0.0, 1.0], [-1, 5], [0, 70_000]])
-def test_pictures_of_other_numbers_are_refused(tmp_path, values):
+def test_images_of_other_values_are_refused(tmp_path, values):
     pixels = np.array(values, np.float32 if isinstance(values[0], float) else np.int32)
-    picture = Image.fromarray(np.tile(pixels, (4, 1)))
-    path = save(picture, tmp_path / 'x.tif')
-    for source in (picture, path):
-        with pytest.raises(ImageReadError, match='neither of 8 nor of 16 bits'):
-            read_image(source)
+    image = Image.fromarray(np.tile(pixels, (4, 1)))
+    path = save(image, tmp_path / 'x.tif')
+    for input_ in (image, path):
+        with pytest.raises(ImageReadError, match='neither 8 nor 16 bits'):
+            read_image(input_)
 
 
 @pytest.mark.parametrize(
     'extension', ['png', 'tif', 'bmp', 'gif', 'webp', 'jpg', 'avif', 'jp2', 'pgm']
 )
-def test_cut_files_are_told_by_us_alone(tmp_path, picture, extension, capfd):
-    path = save(picture, tmp_path / f'x.{extension}')
+def test_decoders_print_nothing_about_truncated_files(tmp_path, image, extension, capfd):
+    path = save(image, tmp_path / f'x.{extension}')
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    with pytest.raises(ImageReadError, match=r'damaged|not a picture'):
+    with pytest.raises(ImageReadError, match=r'damaged|not an image'):
         read_image(path)
     assert capfd.readouterr() == ('', '')
 
 
 @pytest.mark.parametrize('inputs', [7, None, b'bytes', torch.zeros(3, 4, 4), ''])
-def test_what_stands_for_no_picture(inputs):
-    with pytest.raises(ImageReadError, match='is no picture; give a path'):
+def test_inputs_that_are_not_images(inputs):
+    with pytest.raises(ImageReadError, match='not an image; give a path'):
         list(find_images(inputs))
 
 
@@ -264,7 +264,7 @@ def test_missing_file(tmp_path):
 
 
 def test_unknown_scheme():
-    with pytest.raises(ImageReadError, match="nothing is known of 'gopher' addresses"):
+    with pytest.raises(ImageReadError, match="unknown scheme 'gopher'; give an http URL"):
         read_image('gopher://host/x.jpg')
 
 
@@ -273,12 +273,12 @@ def test_find_in_folders_and_patterns(tmp_path):
     for name in names:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b'')
-    all_pictures = [str(tmp_path / name) for name in ('a.JPG', 'b.png', 'deep/er/c.webp')]
-    assert list(find_images(tmp_path)) == all_pictures
-    assert list(find_images(f'{tmp_path}/*.png')) == [all_pictures[1]]
-    assert list(find_images(f'{tmp_path}/**/*.webp')) == [all_pictures[2]]
+    paths = [str(tmp_path / name) for name in ('a.JPG', 'b.png', 'deep/er/c.webp')]
+    assert list(find_images(tmp_path)) == paths
+    assert list(find_images(f'{tmp_path}/*.png')) == [paths[1]]
+    assert list(find_images(f'{tmp_path}/**/*.webp')) == [paths[2]]
     array = np.zeros((2, 2, 3), np.uint8)
-    assert list(find_images([array, tmp_path, 'x.jpg'])) == [array, *all_pictures, 'x.jpg']
+    assert list(find_images([array, tmp_path, 'x.jpg'])) == [array, *paths, 'x.jpg']
 
 
 @pytest.mark.parametrize(
@@ -297,7 +297,7 @@ def test_find_in_folders_and_patterns(tmp_path):
         ('__MACOSX', True),
     ],
 )
-def test_what_is_hidden(path, hidden):
+def test_hidden_paths(path, hidden):
     assert is_hidden(path) is hidden
 
 
@@ -319,10 +319,10 @@ def folder(tmp_path):
         path = tmp_path / '.data' / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b'')
-    return tmp_path / '.data'  # the name of what the user gives does not count
+    return tmp_path / '.data'  # the input itself may be hidden
 
 
-def test_what_is_left_out_of_a_folder(folder):
+def test_files_left_out_of_a_folder(folder):
     left_out = LeftOut()
     found = list(find_images(folder, left_out))
     assert found == [str(folder / name) for name in IMAGES]
@@ -330,7 +330,7 @@ def test_what_is_left_out_of_a_folder(folder):
     assert count_images(folder) == 3
 
 
-def test_what_is_left_out_of_an_archive(folder, tmp_path):
+def test_files_left_out_of_an_archive(folder, tmp_path):
     with tarfile.open(tmp_path / 'x.tar', 'w') as archive:
         archive.add(folder, '.')
     left_out = LeftOut()
@@ -343,19 +343,19 @@ def test_what_is_left_out_of_an_archive(folder, tmp_path):
     assert counted == left_out
 
 
-def test_what_matches_a_pattern_but_is_hidden(folder):
+def test_hidden_matches_of_a_pattern(folder):
     left_out = LeftOut()
     assert list(find_images(f'{folder}/**/*.png', left_out)) == [str(folder / 'b/1.png')]
-    assert left_out == {'hidden': 1}  # Python's patterns match no names that begin with a dot
+    assert left_out == {'hidden': 1}  # glob matches no names that begin with a dot
 
 
-def test_a_hidden_image_that_is_named(folder):
+def test_hidden_images_given_by_name(folder):
     paths = [str(folder / 'b/._1.png'), str(folder / '__MACOSX/b/2.png')]
     assert list(find_images(paths)) == paths
     assert list(find_images(str(folder / '__MACOSX'))) == paths[1:]
 
 
-def test_what_is_left_out_is_logged(folder, caplog):
+def test_the_number_of_files_left_out_is_logged(folder, caplog):
     with caplog.at_level(logging.INFO, 'wrn'):
         list(find_images([folder, folder / 'b']))
     (message,) = caplog.messages
@@ -374,7 +374,7 @@ def test_a_broken_link_is_left_out(tmp_path):
     assert str(left_out) == 'left out 1 file: 1 not a file'
 
 
-def test_the_count_of_what_is_left_out_stays_short():
+def test_the_message_about_files_left_out_stays_short():
     left_out = LeftOut()
     for i in range(1000):
         left_out.add(f'scan.{i:04}')
@@ -387,7 +387,7 @@ def test_the_count_of_what_is_left_out_stays_short():
     assert str(left_out) == "left out 1 file: 1 '.a\\nb'"
 
 
-def test_a_bracket_in_a_name_is_no_pattern(tmp_path):
+def test_a_bracket_in_a_file_name_is_not_a_pattern(tmp_path):
     path = tmp_path / 'x[1].png'
     path.write_bytes(b'')
     assert list(find_images(path)) == [path]
@@ -395,7 +395,7 @@ def test_a_bracket_in_a_name_is_no_pattern(tmp_path):
 
 
 def test_nothing_found(tmp_path):
-    with pytest.raises(ImageReadError, match='has no pictures'):
+    with pytest.raises(ImageReadError, match='has no images'):
         list(find_images(tmp_path))
     with pytest.raises(ImageReadError, match='no file matches'):
         list(find_images(f'{tmp_path}/*.jpg'))

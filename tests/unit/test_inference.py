@@ -1,4 +1,4 @@
-"""Predictions, from every kind of model and input."""
+"""Predictions from every kind of model and input."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from PIL import Image
 
 import wrn
 from wrn.config import model_index
-from wrn.inference import Predictor, predictor
+from wrn.inference import Predictor, api
 from wrn.utils.errors import ImageReadError, WrnError
 
 DIGITS = 'wide-resnet16-2_1xb64_digits'
@@ -31,12 +31,12 @@ def test_result(demo):
 
 def test_every_kind_of_input(demo):
     path = demo / 'digit_7.png'
-    picture = Image.open(path)
+    image = Image.open(path)
     expected = wrn.inference_model(DIGITS, path)['pred_scores']
-    for single in (str(path), picture, np.asarray(picture)):
+    for single in (str(path), image, np.asarray(image)):
         result = wrn.inference_model(DIGITS, single)
         np.testing.assert_array_equal(result['pred_scores'], expected)
-    for many in ([path], [picture, str(path)], demo, f'{demo}/*.png', (demo, path)):
+    for many in ([path], [image, str(path)], demo, f'{demo}/*.png', (demo, path)):
         results = wrn.inference_model(DIGITS, many)
         assert isinstance(results, list)
         np.testing.assert_array_equal(results[-1]['pred_scores'], expected)
@@ -69,21 +69,19 @@ def test_a_list_keeps_its_order(demo):
 
 
 @pytest.mark.parametrize('batch_size', [2, 3, 7, 100])
-def test_batches_give_the_same_as_one_by_one(batch_size):
-    pictures = [d['img'] for d in wrn.data.Digits(split='test', indices=7).load_data_list()][:7]
-    one, many = (wrn.inference_model(DIGITS, pictures, batch_size=n) for n in (1, batch_size))
+def test_batches_give_the_same_results_as_single_images(batch_size):
+    images = [d['img'] for d in wrn.data.Digits(split='test', indices=7).load_data_list()][:7]
+    one, many = (wrn.inference_model(DIGITS, images, batch_size=n) for n in (1, batch_size))
     assert [r['pred_label'] for r in one] == [r['pred_label'] for r in many]
     scores = [np.stack([r['pred_scores'] for r in results]) for results in (one, many)]
-    # Convolutions may sum in another order for another batch size.
+    # Convolutions may sum in a different order for each batch size.
     np.testing.assert_allclose(*scores, rtol=1e-4, atol=1e-6)
 
 
 def test_a_name_is_built_once(demo, monkeypatch):
     built = []
-    predictor._get_named_model.cache_clear()
-    monkeypatch.setattr(
-        predictor, 'get_model', lambda *a, **k: built.append(a) or wrn.get_model(*a)
-    )
+    api._get_named_model.cache_clear()
+    monkeypatch.setattr(api, 'get_model', lambda *a, **k: built.append(a) or wrn.get_model(*a))
     for name in (DIGITS, DIGITS.upper(), DIGITS):
         wrn.inference_model(name, demo / 'digit_3.png')
     assert len(built) == 1
@@ -108,18 +106,18 @@ def test_mmpretrains_own_models(photographs, tmp_path):
 def test_a_model_of_another_task_goes_to_mmpretrain(demo, monkeypatch):
     model = wrn.get_model(DIGITS, True)
     model._metainfo.results[0].data['Task'] = 'Image Caption'
-    monkeypatch.setattr(predictor.mmpretrain, 'inference_model', lambda *args, **kwargs: args)
+    monkeypatch.setattr(api.mmpretrain, 'inference_model', lambda *args, **kwargs: args)
     assert wrn.inference_model(model, 'x.jpg') == (model, 'x.jpg')
 
 
-def test_own_class_names(demo):
+def test_class_names_can_be_given(demo):
     result = wrn.inference_model(DIGITS, demo / 'digit_3.png', classes=[f'n{i}' for i in range(10)])
     assert result['pred_class'] == 'n3'
     with pytest.raises(WrnError, match='has 1 names, but the model has 10 classes'):
         wrn.inference_model(DIGITS, demo / 'digit_3.png', classes=['x'])
 
 
-def test_no_batch_of_nothing(demo):
+def test_a_batch_size_of_0(demo):
     with pytest.raises(WrnError, match='batch_size must be at least 1'):
         wrn.inference_model(DIGITS, demo, batch_size=0)
 
@@ -148,20 +146,20 @@ def test_unknown_name(demo):
         wrn.inference_model('wide-resnet18_digits', demo / 'digit_3.png')
 
 
-def test_a_bad_picture_raises_and_a_stream_goes_on(demo, tmp_path):
+def test_a_damaged_image_raises_but_a_stream_continues(demo, tmp_path):
     bad = tmp_path / 'bad.png'
-    bad.write_bytes(b'no picture at all')
-    pictures = [demo / 'digit_3.png', bad, demo / 'digit_7.png']
+    bad.write_bytes(b'not an image')
+    images = [demo / 'digit_3.png', bad, demo / 'digit_7.png']
     with pytest.raises(ImageReadError, match=r'bad\.png'):
-        wrn.inference_model(DIGITS, pictures)
-    stream = Predictor(wrn.get_model(DIGITS, True)).stream(pictures, batch_size=2)
+        wrn.inference_model(DIGITS, images)
+    stream = Predictor(wrn.get_model(DIGITS, True)).stream(images, batch_size=2)
     first, error, last = stream
     assert (first.pred_label.item(), last.pred_label.item()) == (3, 7)
     assert isinstance(error, ImageReadError)
 
 
-def test_imagenet_sized_picture(photograph):
-    """The whole pipeline of the ImageNet networks, at random weights: 1,000 classes with names."""
+def test_an_image_of_imagenet_size(photograph):
+    """The whole pipeline of an ImageNet network with random weights: 1,000 named classes."""
     model = wrn.get_model('wide-resnet50_3rdparty_8xb32_in1k')
     result = wrn.inference_model(model, photograph)
     assert result['pred_scores'].shape == (1000,)

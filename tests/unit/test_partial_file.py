@@ -1,4 +1,4 @@
-"""A run that is interrupted anywhere ends with the file of one that is not."""
+"""A run that was interrupted anywhere ends with the same file as one that was not."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ def of_predictions(i):
 def of_features(i):
     if i == 3:
         return Record(img_path=NAMES[i], error='ü')
-    # A newline is 10 in a byte: values have some, and are not contiguous as those of networks.
+    # Some bytes are newlines, and the values are not contiguous, as in outputs of networks.
     maps = np.array([[10 + i, 0x0A0A0A0A], [i, 7]], np.int32).view(np.float32).T
     return Record(img_path=NAMES[i], stages=dict(layer2=maps, layer1=np.full(3, i, np.float32)))
 
@@ -35,7 +35,7 @@ CASES = [
 
 
 def resume(out, describe, write, stop=None):
-    """Run in batches of two images; return how many were done before."""
+    """Run in batches of two images; return how many had been done earlier."""
     results = PartialFile(out, RUN, write)
     with results.resumed(NAMES) as rest:
         earlier = results.done
@@ -52,7 +52,7 @@ def resume(out, describe, write, stop=None):
 
 
 @pytest.mark.parametrize(('name', 'describe', 'write'), CASES, ids=[case[0] for case in CASES])
-def test_cut_anywhere(name, describe, write, tmp_path):
+def test_truncated_anywhere(name, describe, write, tmp_path):
     if name == 'x.parquet':
         pytest.importorskip('pyarrow')
     out, partial = tmp_path / name, tmp_path / f'{name}.partial'
@@ -70,7 +70,7 @@ def test_cut_anywhere(name, describe, write, tmp_path):
     assert seen == sorted(seen)
 
 
-def test_the_file_that_cannot_be_written_leaves_the_partial_one(tmp_path):
+def test_the_partial_file_stays_if_the_file_cannot_be_written(tmp_path):
     def broken(out, records):
         raise WrnError('full')
 

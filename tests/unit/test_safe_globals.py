@@ -1,4 +1,4 @@
-"""What a checkpoint may contain beside tensors, and that nothing in it is ever run."""
+"""What a checkpoint may contain beside tensors, and that no code in it is run."""
 
 import argparse
 import builtins
@@ -21,8 +21,8 @@ from wrn.utils.errors import CheckpointError
 STATE_DICT = {'w': torch.ones(2)}
 
 
-def test_written_under_numpy_1(tmp_path, training_checkpoint):
-    """numpy 2 moved numpy.core to numpy._core; older checkpoints have the old names."""
+def test_checkpoint_from_numpy_1(tmp_path, training_checkpoint):
+    """numpy 2 renamed numpy.core to numpy._core. Older checkpoints have the old name."""
     new, old = io.BytesIO(), tmp_path / 'old.pth'
     torch.save(training_checkpoint, new)
     with zipfile.ZipFile(new) as source, zipfile.ZipFile(old, 'w') as target:
@@ -55,20 +55,20 @@ def test_code_is_refused_and_named(tmp_path, monkeypatch, function, args, named,
     torch.save(
         dict(STATE_DICT, evil=calls(function, *args)), path, _use_new_zipfile_serialization=zipped
     )
-    with pytest.raises(CheckpointError, match='refused, because it asks to run') as error:
+    with pytest.raises(CheckpointError, match='refused: tries to run') as error:
         read_checkpoint(path)
     assert named in str(error.value)
     assert str(path) in str(error.value)
     assert not (tmp_path / 'hacked').exists()
 
 
-def test_the_known_attack_through_getattr(tmp_path):
-    """With the real getattr on the allow-list, this file overwrites a builtin when it is read."""
+def test_known_attack_through_getattr(tmp_path):
+    """If the real getattr were on the allow-list, reading this file would overwrite a builtin."""
     evil = (
         b'\x80\x02cbuiltins\ngetattr\n'
         b'cmmengine.logging.history_buffer\nHistoryBuffer\n'
         b'X\x08\x00\x00\x00__init__\x86R'  # getattr(HistoryBuffer, '__init__')
-        b'X\x0b\x00\x00\x00__globals__'  # ... and on to its globals
+        b'X\x0b\x00\x00\x00__globals__'  # ... and then its globals
         b'\x86.'
     )
     path = tmp_path / 'evil.pth'
@@ -79,8 +79,8 @@ def test_the_known_attack_through_getattr(tmp_path):
         read_checkpoint(path)
 
 
-def test_nothing_on_the_allow_list_is_numpys_own():
-    """numpy's constructors take any data type, pointers too; what stands for them does not."""
+def test_no_function_of_numpy_is_on_the_allow_list():
+    """numpy's constructors accept any data type, including pointers; their replacements do not."""
     entries = wrn.checkpoints.safe_globals.SAFE_GLOBALS
     objects = [entry[0] if isinstance(entry, tuple) else entry for entry in entries]
     assert {o.__module__ for o in objects if o is not HistoryBuffer} == {
@@ -89,7 +89,7 @@ def test_nothing_on_the_allow_list_is_numpys_own():
 
 
 def pickled(*opcodes):
-    """A torch file whose value under 'a' is what the opcodes leave on the stack."""
+    """Return a pickle of ``{'a': x}``, where x is what the opcodes leave on the stack."""
 
     def text(value):
         return b'X' + struct.pack('<I', len(value)) + value.encode()
@@ -111,21 +111,21 @@ OBJECT, F8 = b'X\x01\0\0\0O', b'X\x02\0\0\0f8'
 @pytest.mark.parametrize(
     'evil',
     [
-        # An array of one pointer, of bytes of the file's choosing.
+        # An array of one pointer, to an address that the file chooses.
         NDARRAY + b'K\x01\x85' + OBJECT + BYTES + b'\x87R',
-        # The memory of an array that was never filled.
+        # An array of uninitialised memory.
         NDARRAY + b'K\x40\x85' + F8 + b'\x86R',
         SCALAR + DTYPE + OBJECT + b'\x85R' + BYTES + b'\x86R',
-        # A structured type that hides a pointer: as an argument, and as a state.
+        # A structured type with a pointer in it, as an argument and as a state.
         SCALAR + DTYPE + b']X\x01\0\0\0f' + OBJECT + b'\x86a\x85R' + BYTES + b'\x86R',
         DTYPE + F8 + b'\x85R(K\x03X\x01\0\0\0<NX\x01\0\0\0a\x85}K\x08K\x01K\x00tb',
-        # An array that claims more than it has.
+        # An array whose shape is larger than its content.
         RECONSTRUCT + NDARRAY + b'K\x00\x85' + F8 + b'\x87R'
         b'(K\x01K\x40\x85' + DTYPE + F8 + b'\x85R\x89' + BYTES + b'tb',
         RECONSTRUCT + name('mmengine.logging.history_buffer', 'HistoryBuffer') + b'NN\x87R',
     ],
 )  # fmt: skip
-def test_numpys_sharp_edges_are_out_of_reach(tmp_path, evil):
+def test_unsafe_arrays_are_refused(tmp_path, evil):
     path = tmp_path / 'evil.pth'
     with zipfile.ZipFile(path, 'w') as archive:
         archive.writestr('archive/data.pkl', pickled(evil))
@@ -134,8 +134,8 @@ def test_numpys_sharp_edges_are_out_of_reach(tmp_path, evil):
         read_checkpoint(path)
 
 
-def test_restored_arrays_are_numpys_own(tmp_path, training_checkpoint):
-    """What is read can be written again, and read by others."""
+def test_arrays_are_restored_as_numpy_arrays(tmp_path, training_checkpoint):
+    """What was read can be written again for other readers."""
     path = tmp_path / 'w.pth'
     arrays = dict(fortran=np.asfortranarray(np.arange(6).reshape(2, 3)), text=np.array(['a', 'bc']))
     torch.save(training_checkpoint | dict(arrays=(arrays, [np.float32(1)])), path)
@@ -166,7 +166,7 @@ SCHEDULER_ARGUMENTS = dict(
 
 
 @pytest.mark.parametrize('name', SCHEDULER_ARGUMENTS)
-def test_the_state_of_every_scheduler_is_read(tmp_path, name):
+def test_state_of_every_scheduler_is_read(tmp_path, name):
     arguments = SCHEDULER_ARGUMENTS[name]
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=0.1, momentum=0.9)
     scheduler = PARAM_SCHEDULERS.build(dict(type=f'{name}LR', optimizer=optimizer, **arguments))
@@ -178,7 +178,7 @@ def test_the_state_of_every_scheduler_is_read(tmp_path, name):
     scheduler.step()
 
 
-def test_what_others_have_allowed_is_put_aside(tmp_path, training_checkpoint, calls):
+def test_globals_allowed_by_other_code_are_ignored(tmp_path, training_checkpoint, calls):
     path = tmp_path / 'w.pth'
     torch.save(training_checkpoint, path)
     evil = tmp_path / 'evil.pth'
@@ -192,44 +192,44 @@ def test_what_others_have_allowed_is_put_aside(tmp_path, training_checkpoint, ca
         assert set(torch.serialization.get_safe_globals()) == before
 
 
-def test_types_and_empty_arrays(tmp_path):
+def test_data_types_and_empty_arrays(tmp_path):
     torch.save(dict(STATE_DICT, kind=np.dtype('f4'), empty=np.zeros((0, 3))), tmp_path / 'w.pth')
     checkpoint = read_checkpoint(tmp_path / 'w.pth')
     assert checkpoint['kind'] == np.dtype('f4')
     assert checkpoint['empty'].shape == (0, 3)
 
 
-def test_what_is_shared_stays_shared(tmp_path):
+def test_shared_objects_stay_shared(tmp_path):
     nested = [np.ones(1)]
-    for _ in range(40):  # unboxed one by one, it would take for ever
+    for _ in range(40):  # restoring each reference would take 2**40 steps
         nested = [nested, nested]
     torch.save(dict(STATE_DICT, nested=nested), tmp_path / 'w.pth')
     restored = read_checkpoint(tmp_path / 'w.pth')['nested']
     assert restored[0] is restored[1]
 
 
-def test_the_options_of_a_training_script(tmp_path):
-    """timm's and torchvision's keep them as an argparse.Namespace; here they are a dict."""
+def test_options_of_a_training_script(tmp_path):
+    """timm's and torchvision's scripts save an argparse.Namespace. It is read as a dict."""
     options = argparse.Namespace(model='wide_resnet50_2', lr=0.1, sizes=[224, (1, 2)], amp=None)
     torch.save(dict(STATE_DICT, args=options), tmp_path / 'w.pth')
     assert read_checkpoint(tmp_path / 'w.pth')['args'] == vars(options)
 
 
-def test_options_that_want_to_run_code_are_refused(tmp_path, calls):
+def test_options_that_run_code_are_refused(tmp_path, calls):
     options = argparse.Namespace(device=calls(os.system, 'true'))
     torch.save(dict(STATE_DICT, args=options), tmp_path / 'w.pth')
-    with pytest.raises(CheckpointError, match=r'asks to run posix\.system'):
+    with pytest.raises(CheckpointError, match=r'tries to run posix\.system'):
         read_checkpoint(tmp_path / 'w.pth')
 
 
-def test_a_whole_module_is_refused(tmp_path):
+def test_pickled_module_is_refused(tmp_path):
     torch.save(torch.nn.Linear(2, 2), tmp_path / 'w.pth')
-    with pytest.raises(CheckpointError, match=r'asks to run torch\.nn\.modules\.linear\.Linear'):
+    with pytest.raises(CheckpointError, match=r'tries to run torch\.nn\.modules\.linear\.Linear'):
         read_checkpoint(tmp_path / 'w.pth')
 
 
 @pytest.mark.parametrize('dtype', ['u1', 'i2', 'f2', 'f8', '?'])
-def test_arrays_of_every_number(tmp_path, dtype):
+def test_arrays_of_all_kinds_of_numbers(tmp_path, dtype):
     torch.save(dict(STATE_DICT, extra=np.ones(3, dtype)), tmp_path / 'w.pth')
     assert read_checkpoint(tmp_path / 'w.pth')['extra'].tolist() == [1, 1, 1]
 

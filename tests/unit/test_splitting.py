@@ -1,4 +1,4 @@
-"""The pictures of a data folder find their splits and labels."""
+"""The splits and labels of the images of a data folder."""
 
 import os
 import shutil
@@ -12,7 +12,7 @@ from wrn.utils.errors import WrnError
 
 @pytest.fixture
 def fill(tmp_path, photograph):
-    """Put pictures into class folders, given how many; return the data folder."""
+    """Fill class folders with a number of images each; return the data folder."""
 
     def fill(folder='', **counts):
         for name, count in counts.items():
@@ -25,11 +25,11 @@ def fill(tmp_path, photograph):
     return fill
 
 
-def paths(pictures):
-    return {path for path, _ in pictures}
+def paths(images):
+    return {path for path, _ in images}
 
 
-def test_each_class_has_its_share_to_validate_with(fill):
+def test_validation_gets_a_share_of_each_class(fill):
     folder = fill(cat=10, dog=5, eel=2, fox=1)
     splits = find_splits(folder)
     assert splits.classes == ['cat', 'dog', 'eel', 'fox']
@@ -72,7 +72,7 @@ def test_a_test_folder_without_classes_is_not_tested(fill, photograph):
     assert not splits.tests_apart
 
 
-def test_all_formats_and_nothing_hidden(fill, photograph):
+def test_all_formats_but_no_hidden_files(fill, photograph):
     folder = fill(cat=4, dog=4)
     for name in ('cat/x.webp', 'dog/y.tiff', 'dog/z.GIF', 'cat/._x.webp', 'cat/a.txt', 'b.txt'):
         shutil.copy(photograph, folder / name)
@@ -97,7 +97,7 @@ def test_mmpretrain_reads_the_lists(fill, tmp_path):
     splits = find_splits(fill(cat=6, dog=4, **{' eel': 2}))
     splits.write(tmp_path)
     assert splits.written_in(tmp_path)
-    for split, pictures in splits.pictures.items():
+    for split, images in splits.pictures.items():
         config = dict(
             type='CustomDataset',
             data_root='',
@@ -112,7 +112,7 @@ def test_mmpretrain_reads_the_lists(fill, tmp_path):
             for info in map(dataset.get_data_info, range(len(dataset)))
         ]
         paths = [(os.path.normpath(path), label) for path, label in read]
-        assert paths == [(f'{splits.folder}/{path}', label) for path, label in pictures]
+        assert paths == [(f'{splits.folder}/{path}', label) for path, label in images]
     assert not find_splits(splits.folder, seed=1).written_in(tmp_path)
 
 
@@ -120,9 +120,9 @@ def test_mmpretrain_reads_the_lists(fill, tmp_path):
     ('folders', 'message'),
     [
         ({'': dict(cat=3)}, 'has one class folder to train with'),
-        ({'': dict(cat=3, dog=0)}, 'has no pictures to train with of dog'),
-        ({'': dict(cat=1, dog=1)}, 'has no pictures to validate with'),
-        ({'val': dict(cat=1, dog=1)}, 'has no folder train'),
+        ({'': dict(cat=3, dog=0)}, 'has no training images of dog'),
+        ({'': dict(cat=1, dog=1)}, 'has no validation images'),
+        ({'val': dict(cat=1, dog=1)}, 'the folder train is missing'),
         (
             {'train': dict(cat=1, dog=1), 'val': dict(cat=1), 'valid': dict(cat=1)},
             'has both val and valid',
@@ -130,23 +130,23 @@ def test_mmpretrain_reads_the_lists(fill, tmp_path):
         ({'train': dict(cat=1, dog=1), 'val': dict(cow=1)}, 'val has the classes cow, which'),
     ],
 )
-def test_what_cannot_be_trained_with(fill, folders, message):
+def test_folders_that_cannot_be_used_for_training(fill, folders, message):
     for folder, counts in folders.items():
         data = fill(folder, **counts)
     with pytest.raises(WrnError, match=message):
         find_splits(data)
 
 
-def test_annotation_files_name_no_classes(fill):
+def test_annotation_files_are_refused(fill):
     folder = fill('train', cat=2, dog=2)
     (folder / 'meta').mkdir()
     (folder / 'meta' / 'train.txt').write_text('cat/cat 0.jpg 0\ndog/dog 0.jpg 1\n')
-    with pytest.raises(WrnError, match='annotation file, which names no classes'):
+    with pytest.raises(WrnError, match='annotation file, which does not name classes'):
         find_splits(folder)
 
 
 def test_a_name_with_a_line_break(fill, photograph):
     folder = fill(cat=3, dog=3)
     shutil.copy(photograph, folder / 'cat' / 'two\nlines.jpg')
-    with pytest.raises(WrnError, match='has a line break; rename it'):
+    with pytest.raises(WrnError, match='has a line break; rename the file'):
         find_splits(folder)

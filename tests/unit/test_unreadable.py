@@ -1,4 +1,4 @@
-"""A picture that cannot be read is named, or another is taken and it is counted."""
+"""An image that cannot be read is named, or replaced by another one and counted."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from mmpretrain.datasets import CustomDataset
 from mmpretrain.registry import TRANSFORMS
 from torch._utils import ExceptionWrapper
 
-from wrn.config.config_file import config_errors
+from wrn.config.config_errors import config_errors
 from wrn.data import CheckedReading, skip_unreadable
 from wrn.data.checked_reading import check_reading
 from wrn.utils.errors import ImageReadError, WrnError
@@ -26,7 +26,7 @@ BAD = {
 
 @pytest.fixture
 def data(make_image_folder):
-    """24 pictures, and three that cannot be read."""
+    """24 images, and three that cannot be read."""
     folder = make_image_folder() / 'train'
     whole = (folder / 'class_0' / '0.jpg').read_bytes()
     for name, damage in BAD.items():
@@ -35,7 +35,7 @@ def data(make_image_folder):
 
 
 def make_loader(data, skip, workers, seed=0, **kwargs):
-    """A runner's data loader."""
+    """Build a data loader like a runner."""
     pipeline = [dict(type='CheckedReading', transform=LOAD, skip=skip), dict(type='PackInputs')]
     dataset = dict(type=CustomDataset, data_root=str(data), pipeline=pipeline, **kwargs)
     return Runner.build_dataloader(
@@ -51,24 +51,24 @@ def make_loader(data, skip, workers, seed=0, **kwargs):
 
 
 def read(*args, **kwargs):
-    """The paths of an epoch in their order."""
+    """Return the paths of an epoch, in order, and the dataset."""
     loader = make_loader(*args, **kwargs)
-    np.random.seed(kwargs.get('seed', 0))  # the runner's, which counts without workers
+    np.random.seed(kwargs.get('seed', 0))  # the runner's seed, which matters without workers
     return [sample.img_path for batch in loader for sample in batch['data_samples']], loader.dataset
 
 
 @pytest.mark.parametrize('backend', ['cv2', 'pillow'])
 @pytest.mark.parametrize('name', [*BAD, 'none.jpg'])
-def test_it_is_named(data, name, backend):
+def test_an_unreadable_image_is_named(data, name, backend):
     reading = CheckedReading(dict(**LOAD, imdecode_backend=backend))
     path = data / 'class_1' / name
     with pytest.raises(ImageReadError) as error:
         reading(dict(img_path=str(path)))
-    assert str(error.value).startswith(f'{path}: the picture cannot be read (')
+    assert str(error.value).startswith(f'{path}: the image cannot be read (')
     assert CheckedReading(LOAD, skip=True)(dict(img_path=str(path))) is None
 
 
-def test_one_line_from_a_worker_too(data):
+def test_the_error_of_a_worker_is_one_line(data):
     path = data / 'class_1' / 'empty ü.jpg'
     try:
         CheckedReading(LOAD)(dict(img_path=str(path)))
@@ -77,20 +77,20 @@ def test_one_line_from_a_worker_too(data):
     with pytest.raises(ImageReadError) as error, config_errors('mine.py'):
         error_of_worker.reraise()
     assert str(error.value) == (
-        f'{path}: the picture cannot be read (the file is empty); remove or replace it; '
-        '`wrn check-data` finds all of them'
+        f'{path}: the image cannot be read (the file is empty); remove or replace it; '
+        '`wrn check-data` lists all such images'
     )
 
 
-def test_the_same_pixels(data):
+def test_readable_images_are_unchanged(data):
     sample = dict(img_path=str(data / 'class_0' / '0.jpg'))
     expected = TRANSFORMS.build(LOAD)(dict(sample))['img']
     for skip in (False, True):
         assert np.array_equal(CheckedReading(LOAD, skip)(dict(sample))['img'], expected)
 
 
-def test_other_errors_are_not_the_pictures(data):
-    """A mistake in the config is not skipped, though it happens at each picture."""
+def test_errors_with_other_causes_are_raised(data):
+    """A mistake in the config is not skipped, although it occurs at each image."""
     reading = CheckedReading(dict(**LOAD, imdecode_backend='none'), skip=True)
     with pytest.raises(ValueError, match='backend: none is not supported'):
         reading(dict(img_path=str(data / 'class_0' / '0.jpg')))
@@ -100,7 +100,7 @@ def test_other_errors_are_not_the_pictures(data):
 
 
 @pytest.mark.parametrize('workers', [0, 2])
-def test_others_are_taken_and_it_is_counted(data, workers):
+def test_skipped_images_are_replaced_and_counted(data, workers):
     paths, dataset = read(data, True, workers)
     assert len(paths) == len(dataset) == 27
     assert {Path(path).name for path in paths} <= {f'{i}.jpg' for i in range(8)}
@@ -110,25 +110,25 @@ def test_others_are_taken_and_it_is_counted(data, workers):
     assert len(names) == 3
     assert set(names) <= {str(data / 'class_1' / name) for name in BAD}
     assert reading.take_skipped() == (0, [])
-    # The same seed takes the same ones.
+    # The same seed gives the same samples.
     assert read(data, True, workers)[0] == paths
     assert read(data, True, workers, seed=1)[0] != paths
 
 
-def test_where_accuracy_is_measured_none_is_skipped_silently(data):
-    """mmengine refuses to take another; without test_mode wrn.training refuses the setting."""
+def test_test_mode_does_not_skip(data):
+    """mmengine refuses to replace a sample; without test_mode wrn.training refuses the setting."""
     with pytest.raises(Exception, match='should not get `None`'):
         read(data, True, 0, test_mode=True)
 
 
-def test_nothing_but_unreadable_pictures(data):
+def test_only_unreadable_images(data):
     for path in data.rglob('[0-9].jpg'):
         path.unlink()
     with pytest.raises(Exception, match='Cannot find valid image'):
         read(data, True, 0, max_refetch=20)
 
 
-def test_configs_and_data_sets_that_wrap_others():
+def test_wrapped_datasets():
     plain = dict(type='CustomDataset', pipeline=[LOAD, dict(type='PackInputs')])
     repeated = dict(type='RepeatDataset', times=2, dataset=plain)
     config = ConfigDict(type='ConcatDataset', datasets=[repeated, plain])
@@ -136,6 +136,6 @@ def test_configs_and_data_sets_that_wrap_others():
     for dataset in (config.datasets[0].dataset, config.datasets[1]):
         assert dataset.pipeline[0] == dict(type='CheckedReading', transform=LOAD, skip=True)
         assert dataset.pipeline[1:] == plain['pipeline'][1:]
-    assert plain['pipeline'][0] == LOAD  # which another data set may share
+    assert plain['pipeline'][0] == LOAD  # another dataset may share it
     with pytest.raises(WrnError, match='CIFAR10: has no pipeline'):
         skip_unreadable(ConfigDict(type='CIFAR10'))

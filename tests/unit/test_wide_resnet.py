@@ -1,4 +1,4 @@
-"""The backbone's own behaviour; that it computes the right function is in tests/parity."""
+"""The arguments and the structure of the backbone; tests/parity compares what it computes."""
 
 import pytest
 import torch
@@ -25,7 +25,7 @@ def test_widen_factor_1_is_resnet(depth):
 
 
 @pytest.mark.parametrize('depth', [50, 101, 152])
-def test_bottlenecks_widen_the_inner_convolution_alone(depth):
+def test_bottlenecks_widen_only_the_inner_convolution(depth):
     wide = shapes(WideResNet(depth, widen_factor=2))
     assert wide == shapes(ResNet(depth, base_channels=128, expansion=2))
     plain = shapes(ResNet(depth))
@@ -43,7 +43,7 @@ def test_basic_blocks_widen_all_but_the_stem(depth):
     assert wide.feat_dim == 1024
 
 
-# Table 5 of the paper, in millions with one digit; bottleneck: table 8.
+# In millions, as printed in the paper: table 5, and table 8 for the bottleneck.
 @pytest.mark.parametrize(
     ('depth', 'widen_factor', 'millions'),
     [
@@ -57,14 +57,14 @@ def test_basic_blocks_widen_all_but_the_stem(depth):
         (50, 2, 68.9),
     ],
 )
-def test_parameters_are_the_papers(depth, widen_factor, millions):
+def test_number_of_parameters_is_the_papers(depth, widen_factor, millions):
     network = WideResNet(depth, widen_factor)
     parameters = sum(p.numel() for p in network.parameters()) + (network.feat_dim + 1) * 1000
     assert round(parameters / 1e6, 1) == millions
 
 
 @pytest.mark.parametrize('widen_factor', [0.5, 1.5, 1.25, 4])
-def test_any_factor_that_gives_whole_channels(widen_factor):
+def test_fractional_widen_factors(widen_factor):
     network = WideResNet(50, widen_factor, out_indices=(0, 1, 2, 3))
     inner = network.layer1[0].conv2.weight.shape[0]
     assert inner == 64 * widen_factor
@@ -77,8 +77,8 @@ def test_any_factor_that_gives_whole_channels(widen_factor):
     ]
 
 
-def test_a_factor_is_read_as_it_was_meant():
-    """No binary float is 1.1 or 4/3, but 1.1 * 160 = 176 and 4/3 * 48 = 64 are whole."""
+def test_widen_factors_are_not_rounded():
+    """No binary float equals 1.1 or 4/3, but 1.1 * 160 = 176 and 4/3 * 48 = 64 are whole."""
     assert WideResNet(18, 1.1, base_channels=160).layer1[0].conv1.out_channels == 176
     assert WideResNet(50, 4 / 3, base_channels=48).layer1[0].conv1.out_channels == 64
 
@@ -93,7 +93,7 @@ def test_a_factor_is_read_as_it_was_meant():
         (20, 2, 'depth must be one of 18, 34, 50, 101, 152, not 20'),
     ],
 )
-def test_wrong_arguments(depth, widen_factor, message):
+def test_invalid_arguments(depth, widen_factor, message):
     with pytest.raises(ValueError, match=message):
         WideResNet(depth, widen_factor)
 
@@ -109,8 +109,8 @@ def test_wrong_arguments(depth, widen_factor, message):
         dict(in_channels=1),
     ],
 )
-def test_resnets_arguments_go_on_working(kwargs):
-    """Each option gives the very network that mmpretrain's ResNet gives with the same widths."""
+def test_arguments_of_resnet(kwargs):
+    """Each gives the same network as in mmpretrain's ResNet of the same widths."""
     ours = WideResNet(50, 2, **kwargs).eval()
     reference = ResNet(50, base_channels=128, expansion=2, **kwargs)
     reference.eval()
@@ -120,7 +120,7 @@ def test_resnets_arguments_go_on_working(kwargs):
         torch.testing.assert_close(ours(inputs), reference(inputs), rtol=0, atol=0)
 
 
-def test_drop_path_and_checkpointing():
+def test_drop_path_and_activation_checkpointing():
     network = WideResNet(50, 2, drop_path_rate=0.2, with_cp=True).train()
     rates = [b.drop_path.drop_prob for b in network.layer4]
     assert rates == sorted(rates)
@@ -154,7 +154,7 @@ def test_frozen_stages_and_norm_eval():
     assert not any(m.training for m in network.modules() if isinstance(m, torch.nn.BatchNorm2d))
 
 
-def test_layer_decay_is_resnets():
+def test_layer_depths_are_those_of_resnet():
     ours, reference = WideResNet(50), ResNet(50)
     for name, _ in ours.named_parameters():
         name = f'backbone.{name}'
@@ -163,7 +163,7 @@ def test_layer_decay_is_resnets():
         )
 
 
-def test_init_weights_zeroes_the_last_norm_of_each_block():
+def test_init_weights_sets_the_last_norm_of_each_block_to_zero():
     for network, norm in ((WideResNet(50), 'bn3'), (WideResNet(18), 'bn2')):
         network.init_weights()
         assert all(

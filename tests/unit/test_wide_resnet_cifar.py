@@ -1,4 +1,4 @@
-"""The backbone's own behaviour; that it computes the paper's formula is in tests/parity."""
+"""The arguments and the structure of the backbone; tests/parity compares what it computes."""
 
 import math
 
@@ -19,7 +19,7 @@ def test_is_registered_in_mmpretrain():
     assert isinstance(MODELS.build(config), WideResNetCIFAR)
 
 
-# As the paper prints them, in millions with one digit: tables 4 and 9, and section 3.
+# In millions, as printed in the paper: tables 4 and 9, and section 3.
 @pytest.mark.parametrize(
     ('depth', 'widen_factor', 'millions'),
     [
@@ -35,13 +35,13 @@ def test_is_registered_in_mmpretrain():
         (16, 10, 17.1),
     ],
 )
-def test_parameters_are_the_papers(depth, widen_factor, millions):
+def test_number_of_parameters_is_the_papers(depth, widen_factor, millions):
     with torch.device('meta'):
         network = WideResNetCIFAR(depth, widen_factor)
     assert round(parameters(network) / 1e6, 1) == millions
 
 
-# Table 2: blocks at about the same number of parameters, with k = 2.
+# In millions, as printed in the paper: table 2, with k = 2.
 @pytest.mark.parametrize(
     ('kernel_sizes', 'depth', 'millions'),
     [
@@ -53,27 +53,27 @@ def test_parameters_are_the_papers(depth, widen_factor, millions):
         ((3, 1, 3), 22, 1.1),
     ],
 )
-def test_blocks_have_the_papers_budget(kernel_sizes, depth, millions):
+def test_number_of_parameters_of_each_block_is_the_papers(kernel_sizes, depth, millions):
     network = WideResNetCIFAR(depth, 2, kernel_sizes)
     assert round(parameters(network) / 1e6, 1) == millions
 
 
 @pytest.mark.parametrize('deepening_factor', [1, 2, 3, 4])
-def test_the_deepening_factor_keeps_the_budget(deepening_factor):
-    """Table 3: WRN-40-2 with blocks of l 3x3 convolutions, each with 2.2 M parameters."""
+def test_deepening_factor_keeps_the_number_of_parameters(deepening_factor):
+    """Table 3: WRN-40-2 with blocks of l 3x3 convolutions has 2.2 M parameters for each l."""
     network = WideResNetCIFAR(40, 2, (3,) * deepening_factor)
     assert parameters(network) == parameters(WideResNetCIFAR(40, 2))
     assert round(parameters(network) / 1e6, 1) == 2.2
 
 
-def test_features_of_any_stages():
+def test_features_of_several_stages():
     network = WideResNetCIFAR(10, 2, out_indices=(0, 1, 2)).eval()
     x = torch.randn(2, 3, 32, 32)
     features = network(x)
     shapes = [tuple(f.shape) for f in features]
     assert shapes == [(2, 32, 32, 32), (2, 64, 16, 16), (2, 128, 8, 8)]
     assert features[0].min() < 0  # before any activation
-    assert features[2].min() == 0  # behind the last one
+    assert features[2].min() == 0  # after the last one
     last = WideResNetCIFAR(10, 2).eval()
     last.load_state_dict(network.state_dict())
     torch.testing.assert_close(last(x)[0], features[2], rtol=0, atol=0)
@@ -81,7 +81,7 @@ def test_features_of_any_stages():
 
 
 def test_features_are_the_same_without_gradients():
-    """In the same order of memory, too: callers view them."""
+    """In the same memory format, too, because callers use view()."""
     network = WideResNetCIFAR(10, 2, out_indices=(0, 1, 2)).eval()
     x = torch.rand(2, 3, 32, 32)
     expected = network(x)
@@ -94,31 +94,31 @@ def test_features_are_the_same_without_gradients():
 @pytest.mark.parametrize(
     ('kwargs', 'message'),
     [
-        (dict(depth=27), r'depth must be 6n \+ 4 for some n of 1 or more, such as 16, not 27'),
+        (dict(depth=27), r'depth must be 6n \+ 4 with n >= 1, such as 16, not 27'),
         (dict(depth=4), 'depth must be'),
         (dict(depth=28, kernel_sizes=(3, 3, 3)), r'depth must be 9n \+ 4'),
-        (dict(kernel_sizes=(1, 1)), 'kernel_sizes must be 1 and 3, with a 3 among them'),
+        (dict(kernel_sizes=(1, 1)), 'kernel_sizes must be 1 or 3, with at least one 3'),
         (dict(kernel_sizes=(5, 3)), 'kernel_sizes must be'),
         (dict(widen_factor=1.1), r'widen_factor=1.1 gives 17.6 channels'),
         (dict(widen_factor=-1), 'must be a positive number'),
         (dict(widen_factor='2'), "must be a positive number, not '2'"),
-        (dict(strides=(1, 2)), 'strides must have a value for each of 3 stages'),
-        (dict(num_stages=4), 'strides must have a value for each of 4 stages'),
-        (dict(activate_before_residual=[True]), 'activate_before_residual must have a value'),
+        (dict(strides=(1, 2)), 'strides must have 3 values, one per stage'),
+        (dict(num_stages=4), 'strides must have 4 values, one per stage'),
+        (dict(activate_before_residual=[True]), 'activate_before_residual must have 3 values'),
         (dict(conv_bias=1), "conv_bias must be True, False or 'stem', not 1"),
-        (dict(out_indices=()), 'out_indices must be of 0 to 2'),
+        (dict(out_indices=()), 'out_indices must be from 0 to 2'),
         (dict(out_indices=2), 'out_indices must be a list, not 2'),
         (dict(strides=2), 'strides must be a list, not 2'),
         (dict(kernel_sizes=3), 'kernel_sizes must be a list, not 3'),
         (dict(activate_before_residual=1), 'activate_before_residual must be a list'),
         (dict(depth='16'), "depth must be a whole number, not '16'"),
         (dict(conv_bias='all'), "conv_bias must be True, False or 'stem', not 'all'"),
-        (dict(frozen_stages=-5), 'frozen_stages must be -1 to 3, not -5'),
-        (dict(out_indices=(3,)), 'out_indices must be of 0 to 2'),
-        (dict(frozen_stages=4), 'frozen_stages must be -1 to 3'),
+        (dict(frozen_stages=-5), 'frozen_stages must be from -1 to 3, not -5'),
+        (dict(out_indices=(3,)), 'out_indices must be from 0 to 2'),
+        (dict(frozen_stages=4), 'frozen_stages must be from -1 to 3'),
     ],
 )
-def test_wrong_arguments(kwargs, message):
+def test_invalid_arguments(kwargs, message):
     with pytest.raises(ValueError, match=message):
         WideResNetCIFAR(**{'depth': 16, 'widen_factor': 2, **kwargs})
 
@@ -139,7 +139,7 @@ def test_frozen_stages(frozen_stages, parts):
     assert not {key.split('.')[0] for key in changed} & parts
 
 
-def test_a_stride_without_a_wider_stage_is_projected():
+def test_strided_block_of_the_same_width_is_projected():
     network = WideResNetCIFAR(10, 1, strides=(2, 2, 2))
     assert network(torch.randn(1, 3, 32, 32))[0].shape == (1, 64, 4, 4)
 
@@ -151,8 +151,8 @@ def test_norm_eval():
     assert network.eval() is network
 
 
-def test_initialisation_is_hes():
-    """From the number of outputs, as the authors' Lua code; norms are the identity."""
+def test_initialisation_is_kaiming():
+    """With fan_out, as in the authors' Lua code. Norms are the identity."""
     network = WideResNetCIFAR(16, 4)
     for parameter in network.parameters():
         torch.nn.init.constant_(parameter, 7)
@@ -161,15 +161,15 @@ def test_initialisation_is_hes():
         if isinstance(module, torch.nn.Conv2d):
             assert module.bias is None
             expected = math.sqrt(2 / (module.weight[:, 0].numel()))
-            error = 4 / math.sqrt(2 * module.weight.numel())  # four deviations of a deviation's
+            error = 4 / math.sqrt(2 * module.weight.numel())  # 4 standard errors
             assert module.weight.std().item() / expected == pytest.approx(1, abs=error), name
         elif isinstance(module, torch.nn.BatchNorm2d):
             assert (module.weight == 1).all()
             assert (module.bias == 0).all()
 
 
-def test_checkpointing_keeps_no_features():
-    """The same gradients with fewer tensors kept for them."""
+def test_activation_checkpointing_keeps_no_features():
+    """It saves fewer tensors for the same gradients."""
     weights = WideResNetCIFAR(16, 2).state_dict()
     kept, gradients = [], []
     for with_cp in (False, True):

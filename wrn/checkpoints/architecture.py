@@ -1,4 +1,4 @@
-"""Tell from the shapes of weights which network they are of."""
+"""Detect the network that weights belong to, from their shapes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,10 +20,10 @@ class Architecture:
     """A Wide-ResNet.
 
     Attributes:
-        backbone: The config of its backbone, as far as shapes tell: ``type``, ``depth``,
+        backbone: The config of its backbone, as far as shapes determine it: ``type``, ``depth``,
             ``widen_factor`` and so on.
-        num_classes: The number of classes of its head; None if it has none.
-        in_channels: The number of channels that the head takes.
+        num_classes: The number of classes; None without a head.
+        in_channels: The number of input channels of the head.
     """
 
     backbone: dict[str, Any]
@@ -36,30 +36,27 @@ class Architecture:
         return f'depth {depth}, widen factor {factor:g}, {head}'
 
 
-def find_architecture(state_dict: Mapping[str, Tensor], source: str) -> Architecture:
-    """Tell which network weights are of.
+def find_architecture(state_dict: Mapping[str, Tensor], name: str) -> Architecture:
+    """Detect the network that weights belong to.
+
+    Only some of the shapes are looked at; :func:`wrn.checkpoints.check_state_dict` compares all.
 
     Args:
         state_dict: The weights, with OpenMMLab's keys.
-        source: The name of their file, for messages.
-
-    Returns:
-        The network, whose other shapes are still to be compared.
+        name: The path or name of their file, for messages.
 
     Raises:
-        CheckpointError: If they are of no Wide-ResNet.
+        CheckpointError: If the network is not a Wide-ResNet.
     """
     head = state_dict.get('head.fc.weight')
     if head is not None and head.ndim != 2:
-        raise CheckpointError(f'{source}: the head is not that of a Wide-ResNet')
-    num_classes = None if head is None else len(head)
-    is_cifar = any('.norm' in key for key in state_dict)
-    find = _find_cifar if is_cifar else _find_imagenet
-    backbone, in_channels = find(state_dict, source)
-    return Architecture(backbone, num_classes, in_channels)
+        raise CheckpointError(f'{name}: the weight of the head has {head.ndim} dimensions, not 2')
+    find = _find_cifar if any('.norm' in key for key in state_dict) else _find_imagenet
+    backbone, in_channels = find(state_dict, name)
+    return Architecture(backbone, None if head is None else len(head), in_channels)
 
 
-def _find_imagenet(state_dict: Mapping[str, Tensor], source: str) -> tuple[dict[str, Any], int]:
+def _find_imagenet(state_dict: Mapping[str, Tensor], name: str) -> tuple[dict[str, Any], int]:
     stages = _count_blocks(state_dict, _STAGES)
     is_basic = 'backbone.layer1.0.conv3.weight' not in state_dict
     depths = [
@@ -67,34 +64,28 @@ def _find_imagenet(state_dict: Mapping[str, Tensor], source: str) -> tuple[dict[
         for depth, (block, blocks) in WideResNet.arch_settings.items()
         if list(blocks) == stages and issubclass(block, BasicBlock) == is_basic
     ]
-    if not depths:
-        found = f'stages of {", ".join(map(str, stages))} blocks' if any(stages) else 'no stages'
-        raise CheckpointError(
-            f'{source}: the weights have {found}; a Wide-ResNet for ImageNet has those of ResNet-'
-            f'{", ".join(map(str, WideResNet.arch_settings))}'
-        )
     inner = state_dict.get(f'backbone.layer1.0.conv{1 if is_basic else 2}.weight')
     stem = state_dict.get('backbone.conv1.weight')
-    if inner is None or inner.ndim != 4:
-        raise CheckpointError(
-            f'{source}: the first block is not that of a Wide-ResNet for ImageNet'
+    if not depths:
+        found = f'stages of {", ".join(map(str, stages))} blocks' if any(stages) else 'no stages'
+        reason = (
+            f'the weights have {found}; a Wide-ResNet for ImageNet has the stages of ResNet-'
+            f'{", ".join(map(str, WideResNet.arch_settings))}'
         )
-    if not is_basic and inner.shape[0] != inner.shape[1]:
-        raise CheckpointError(
-            f'{source}: the weights are of grouped convolutions, as of a ResNeXt; a Wide-ResNet '
-            'has none'
-        )
-    if stem is None or stem.ndim != 4 or len(stem) != _STEM:
-        raise CheckpointError(
-            f'{source}: the stem is not the convolution to {_STEM} channels of a Wide-ResNet for '
-            'ImageNet'
-        )
-    factor = Fraction(len(inner), _BASE)
-    backbone = dict(type='WideResNet', depth=depths[0], widen_factor=_number(factor))
-    return backbone, int(512 * factor) if is_basic else 2048
+    elif inner is None or inner.ndim != 4:
+        reason = 'the first block is not that of a Wide-ResNet for ImageNet'
+    elif not is_basic and inner.shape[0] != inner.shape[1]:
+        reason = 'the weights have grouped convolutions, as in a ResNeXt; a Wide-ResNet has none'
+    elif stem is None or stem.ndim != 4 or len(stem) != _STEM:
+        reason = f'the stem is not a convolution to {_STEM} channels, as in a Wide-ResNet'
+    else:
+        factor = Fraction(len(inner), _BASE)
+        backbone = dict(type='WideResNet', depth=depths[0], widen_factor=_to_number(factor))
+        return backbone, int(512 * factor) if is_basic else 2048
+    raise CheckpointError(f'{name}: {reason}')
 
 
-def _find_cifar(state_dict: Mapping[str, Tensor], source: str) -> tuple[dict[str, Any], int]:
+def _find_cifar(state_dict: Mapping[str, Tensor], name: str) -> tuple[dict[str, Any], int]:
     stages = _count_blocks(state_dict, 9)
     stages = stages[: stages.index(0)] if 0 in stages else stages
     stem = state_dict.get('backbone.conv1.weight')
@@ -102,24 +93,28 @@ def _find_cifar(state_dict: Mapping[str, Tensor], source: str) -> tuple[dict[str
     convs = [conv for conv in first if conv is not None]
     if stem is None or any(conv.ndim != 4 or not conv.numel() for conv in (stem, *convs)):
         raise CheckpointError(
-            f'{source}: the first convolutions are not those of a Wide-ResNet for 32x32 pixels'
+            f'{name}: the first convolutions are not those of a Wide-ResNet for 32x32 pixels'
         )
     if len(set(stages)) != 1 or not convs:
         raise CheckpointError(
-            f'{source}: the weights have stages of {", ".join(map(str, stages)) or "no"} blocks; a '
-            'Wide-ResNet for 32x32 pixels has as many in each'
+            f'{name}: the weights have stages of {", ".join(map(str, stages)) or "no"} blocks; the '
+            'stages of a Wide-ResNet for 32x32 pixels have equal numbers of blocks'
         )
     kernel_sizes = [conv.shape[-1] for conv in convs]
     if not set(kernel_sizes) <= {1, 3}:
+        size = max(kernel_sizes)
         raise CheckpointError(
-            f'{source}: the weights have kernels of {max(kernel_sizes)}x{max(kernel_sizes)}; those '
-            'of a Wide-ResNet for 32x32 pixels are 1x1 and 3x3'
+            f'{name}: the weights have {size}x{size} kernels; a Wide-ResNet for 32x32 pixels has '
+            'only 1x1 and 3x3'
         )
+    conv_bias: bool | str = 'backbone.layer1.0.conv1.bias' in state_dict
+    if not conv_bias and 'backbone.conv1.bias' in state_dict:
+        conv_bias = 'stem'
     factor = Fraction(len(convs[0]), len(stem))
     backbone = dict(
         type='WideResNetCIFAR',
         depth=count_depth(stages[0], kernel_sizes),
-        widen_factor=_number(factor),
+        widen_factor=_to_number(factor),
     )
     others: dict[str, Any] = dict(
         kernel_sizes=(kernel_sizes, [3, 3]),
@@ -127,25 +122,19 @@ def _find_cifar(state_dict: Mapping[str, Tensor], source: str) -> tuple[dict[str
         base_channels=(len(stem), 16),
         num_stages=(len(stages), 3),
         strides=([1] + [2] * (len(stages) - 1), [1, 2, 2]),
-        conv_bias=(_find_bias(state_dict), False),
+        conv_bias=(conv_bias, False),
     )
-    backbone |= {name: value for name, (value, default) in others.items() if value != default}
+    backbone |= {option: value for option, (value, default) in others.items() if value != default}
     return backbone, int(len(stem) * factor * 2 ** (len(stages) - 1))
 
 
-def _find_bias(state_dict: Mapping[str, Tensor]) -> bool | str:
-    if 'backbone.layer1.0.conv1.bias' in state_dict:
-        return True
-    return 'stem' if 'backbone.conv1.bias' in state_dict else False
-
-
 def _count_blocks(state_dict: Mapping[str, Tensor], stages: int) -> list[int]:
-    """Count the blocks of each stage."""
+    """Return the number of blocks in each stage."""
     return [
         sum(f'backbone.layer{stage}.{block}.conv1.weight' in state_dict for block in range(128))
         for stage in range(1, stages + 1)
     ]
 
 
-def _number(factor: Fraction) -> float:
+def _to_number(factor: Fraction) -> float:
     return int(factor) if factor.denominator == 1 else float(factor)

@@ -1,4 +1,4 @@
-"""The config of the network that weights are of."""
+"""The config of the network that weights belong to."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -7,85 +7,126 @@ from mmengine.config import Config
 from modelindex.models.Model import Model
 
 from wrn.checkpoints import Weights
-from wrn.checkpoints.architecture import Architecture
+from wrn.checkpoints.architecture import Architecture, find_architecture
 from wrn.checkpoints.network_options import check_options, read_options
-from wrn.config.config_file import config_errors, read_config, read_own_config
+from wrn.config.config_errors import config_errors
+from wrn.config.config_file import read_config, read_own_config
+from wrn.config.config_parts import get_dataset_type
+from wrn.data.images.steps import check_steps
 from wrn.utils.errors import CheckpointError
 
-_PREPARATION = ('mean', 'std', 'to_rgb')
+_PREPROCESSING = ('mean', 'std', 'to_rgb')
+# The dataset types that a file may name. All are part of mmpretrain or this package.
+_DATASETS = ('CIFAR10', 'CIFAR100', 'Digits', 'ImageNet', 'SVHN')
 
 
 def describe_network(
     weights: Weights,
     architecture: Architecture,
-    source: str,
+    name: str,
     entry: Model | None = None,
     config: Config | None = None,
 ) -> tuple[Config, list[str]]:
-    """Make the config of the network that weights are of, and of how its pictures are prepared.
+    """Make the config of the network that weights belong to, and of its preprocessing.
 
     Args:
         weights: The weights.
-        architecture: What their shapes tell.
-        source: The name of their file, for messages.
-        entry: The model whose published weights they are. Defaults to None.
-        config: The config that says how images are preprocessed, and what options the network
-            has. It is changed. Defaults to None: that of the model, or the one that came with the
-            weights, or one that is usual for such networks.
+        architecture: What their shapes determine.
+        name: The path or name of their file, for messages.
+        entry: The published model that they belong to. Defaults to None.
+        config: A config with the preprocessing and the options of the network. It is changed.
+            Defaults to None: the config of the published model, or the one in the file, or the
+            usual one for such a network.
 
     Returns:
-        The config, and what it says that neither the file nor the caller does.
+        The config, and the assumptions in it, which neither the file nor the caller states.
 
     Raises:
-        WrnError: If the config cannot be read, or says other options than the weights.
+        WrnError: If the config cannot be read, or has options that contradict the weights.
     """
-    own = None if config or entry else read_own_config(weights.meta, source)
+    own = None if config or entry else read_own_config(weights.meta, name)
     template = _find_template(architecture)
     full = config or read_config(entry.config if entry else template)
     options: dict[str, Any] = {}
     assumed: list[str] = []
     if own:
-        # It is not built: names of types in it may mean anything that can be imported.
+        # The backbone is not built from this config: mmengine would import whatever a type names.
         trained_as = own.model.get('backbone')
-        options = read_options(trained_as, source)
-        check_options(trained_as, options, source)
-        _take_preprocessing(full, own)
+        options = read_options(trained_as, name)
+        check_options(trained_as, options, name)
+        full.test_dataloader = own.test_dataloader
+        preprocessor = own.model.get('data_preprocessor') or own.get('data_preprocessor') or {}
+        if isinstance(preprocessor, Mapping):
+            full.data_preprocessor.update(
+                {key: preprocessor[key] for key in _PREPROCESSING if key in preprocessor}
+            )
     elif not entry:
-        meant = weights.implied.backbone or {}
-        options = {k: v for k, v in meant.items() if k not in full.model.backbone}
+        implied = weights.implied.backbone or {}
+        options = {k: v for k, v in implied.items() if k not in full.model.backbone}
         if not config:
-            assumed = [*_assume(weights, architecture, options, full, source)]
-            assumed.append(f"the pictures' size and data set, those of {template}")
+            assumed = [*_assume(weights, architecture, options, full, name)]
+            assumed.append(f'the image size and the dataset of {template}')
     if architecture.backbone.get('in_channels', 3) != 3 and not config:
         raise CheckpointError(
-            f'{source}: the network takes {architecture.backbone["in_channels"]} channels, not '
-            'red, green and blue; give a config that prepares such pictures with --config'
+            f'{name}: the network takes {architecture.backbone["in_channels"]}-channel images, not '
+            'RGB; give a config with their preprocessing (--config)'
         )
     options = {key: value for key, value in options.items() if value is not None}
     with config_errors(full.filename):
         _set_architecture(full, architecture, options)
-    check_options(weights.implied.backbone, full.model.backbone, source)
+    check_options(weights.implied.backbone, full.model.backbone, name)
     return full, assumed
 
 
-def check_backbone(weights: Weights, backbone: Mapping[str, Any], source: str) -> None:
-    """Check that weights mean the network that is to have them, as far as anything tells.
+def check_backbone(weights: Weights, backbone: Mapping[str, Any], name: str) -> None:
+    """Check that weights belong to a network with these options, as far as can be known.
 
     Args:
-        weights: The weights, whose keys and shapes fit.
+        weights: The weights. Their keys and shapes fit.
         backbone: The config of the network's backbone.
-        source: The name of their file, for messages.
+        name: The path or name of their file, for messages.
 
     Raises:
-        CheckpointError: If their format, or the config that came with them, says another one.
+        CheckpointError: If their format, or the config in their file, has other options.
     """
-    own = read_own_config(weights.meta, source)
+    own = read_own_config(weights.meta, name)
     for theirs in (weights.implied.backbone, own and own.model.get('backbone')):
-        check_options(theirs, backbone, source)
+        check_options(theirs, backbone, name)
+
+
+def read_model_config(weights: Weights, path: str) -> Config | None:
+    """Make the config of a model from its file of weights alone, as ``wrn publish`` writes it.
+
+    The shapes of the weights determine the network. The config in the file only adds options that
+    are plain values, preprocessing of known steps, and a known type of dataset, so it cannot name
+    code to run.
+
+    Args:
+        weights: The content of the file.
+        path: The path or URL of the file.
+
+    Returns:
+        The config, with the file as its ``load_from``; None if the file holds no config.
+
+    Raises:
+        WrnError: If the config in the file has unknown types or steps.
+    """
+    own = read_own_config(weights.meta, path)
+    if own is None:
+        return None
+    config, _ = describe_network(weights, find_architecture(weights.state_dict, path), path)
+    pipeline = config.test_dataloader.dataset.pipeline
+    check_steps(pipeline, path, 'give the config that the weights were trained with')
+    kind = get_dataset_type(own)
+    dataset = dict(type=kind if kind in _DATASETS else 'CustomDataset', pipeline=pipeline)
+    keys = ('custom_imports', 'default_scope', 'model', 'data_preprocessor')
+    parts = {key: config[key] for key in keys}
+    parts.update(test_dataloader=dict(dataset=dataset), load_from=path)
+    return Config(parts, cfg_text=f'# of {path}', filename=path)
 
 
 def _find_template(architecture: Architecture) -> str:
-    """Name a config that prepares pictures as the network's first weights were trained."""
+    """Return the config with the preprocessing of the first published weights of a network."""
     if architecture.backbone['type'] == 'WideResNet':
         return 'configs/wrn/wide-resnet50_8xb32_in1k.py'
     data = 'cifar100' if architecture.num_classes == 100 else 'cifar10'
@@ -97,40 +138,30 @@ def _assume(
     architecture: Architecture,
     options: dict[str, Any],
     config: Config,
-    source: str,
+    name: str,
 ) -> Iterator[str]:
-    """Set the options and the normalisation that the file does not state, and yield them."""
+    """Set options and normalisation that the file does not state, and yield each assumption."""
     backbone = architecture.backbone
     if backbone['type'] == 'WideResNetCIFAR' and weights.implied.backbone is None:
         if 'num_stages' in backbone:
             raise CheckpointError(
-                f'{source}: the weights have {backbone["num_stages"]} stages, and nothing tells '
-                'their strides; give a config that does with --config'
+                f'{name}: the weights have {backbone["num_stages"]} stages of unknown strides; '
+                'give a config with the strides (--config)'
             )
-        yield "that the network is the paper's: ReLU, epsilon 1e-5, strides of 1, 2, 2"
+        yield "the paper's network: ReLU, epsilon 1e-5, strides 1, 2, 2"
     for assumption in weights.implied.assumptions:
         options.update(assumption.options)
         yield assumption.text
     if 'normalization' not in weights.meta:
         preprocessor = config.data_preprocessor
         preprocessor.update(weights.implied.normalization or {})
-        yield f"the pictures' mean, {preprocessor.mean}, and std, {preprocessor.std}"
-
-
-def _take_preprocessing(config: Config, own: Config) -> None:
-    """Let pictures be prepared as the config says that came with the weights."""
-    config.test_dataloader = own.test_dataloader
-    preprocessor = own.model.get('data_preprocessor') or own.get('data_preprocessor') or {}
-    if isinstance(preprocessor, Mapping):
-        config.data_preprocessor.update(
-            {key: preprocessor[key] for key in _PREPARATION if key in preprocessor}
-        )
+        yield f'the mean {preprocessor.mean} and the std {preprocessor.std} of the images'
 
 
 def _set_architecture(
     config: Config, architecture: Architecture, options: Mapping[str, Any]
 ) -> None:
-    """Let a config describe the network that the weights are of."""
+    """Set the backbone and the head of a config."""
     config.model.backbone.update({**architecture.backbone, **options})
     if architecture.num_classes is None:
         config.model.head = None

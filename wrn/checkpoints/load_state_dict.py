@@ -1,6 +1,6 @@
-"""Put weights into a model, or say why they do not fit."""
+"""Load a state dict into a model, or report why it does not fit."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -11,94 +11,81 @@ from wrn.utils.errors import CheckpointError, some
 
 
 def check_state_dict(
-    model: nn.Module, state_dict: Mapping[str, Tensor], source: str, *, new_head: bool = False
+    model: nn.Module, state_dict: Mapping[str, Tensor], name: str, *, new_head: bool = False
 ) -> bool:
-    """Check that a state dict has the model's keys and shapes.
+    """Check that a state dict has the keys and shapes of a model.
 
     Args:
-        model: The model, which may be wrapped for distribution or test-time augmentation.
+        model: The model. It may be wrapped for distribution or test-time augmentation.
         state_dict: The weights.
-        source: The name of their file, for messages.
+        name: The path or name of their file, for messages.
         new_head: Whether weights outside the backbone may be missing, unknown or of another shape,
-            as when a model is fine-tuned on other classes. Defaults to False.
+            as in fine-tuning on other classes. Defaults to False.
 
     Returns:
-        Whether every weight of the model is in the state dict; False if some outside the backbone
-        are not.
+        Whether the state dict has every weight of the model. False is possible only with
+        ``new_head``.
 
     Raises:
-        CheckpointError: If the state dict is that of another model.
+        CheckpointError: If the state dict does not fit the model.
     """
     network = unwrap_model(model)
     expected = network.state_dict()
-    # The counter came with torch 0.4.1; torch fills it in for older weights.
+    shared = expected.keys() & state_dict.keys()
+    # Integers are quantised weights, whose scales the model has no place for.
+    unusable = [
+        key
+        for key in shared
+        if (expected[key].is_floating_point() and not state_dict[key].is_floating_point())
+        or state_dict[key].layout != torch.strided
+    ]
+    if unusable:
+        kind, layout = state_dict[min(unusable)].dtype, state_dict[min(unusable)].layout
+        raise CheckpointError(
+            f'{name}: not dense floating-point tensors: {some(unusable)} ({kind}, {layout}); give '
+            'the weights from before quantisation or pruning'
+        )
+    # torch fills in the counter, which weights older than torch 0.4.1 do not have.
     missing = [
         key for key in expected.keys() - state_dict.keys() if 'num_batches_tracked' not in key
     ]
     unexpected = state_dict.keys() - expected.keys()
-    reshaped = [
-        key
-        for key in expected.keys() & state_dict.keys()
-        if expected[key].shape != state_dict[key].shape
-    ]
-    # Integers are quantised, and need scales that no key of the model has.
-    unusable = [
-        key
-        for key in expected.keys() & state_dict.keys()
-        if (expected[key].is_floating_point() and not state_dict[key].is_floating_point())
-        or state_dict[key].layout != torch.strided
-    ]
-    # Some modules change the weights that they are given, such as position embeddings to a size.
-    changing = tuple(
-        f'{name}.' for name, module in network.named_modules() if module._load_state_dict_pre_hooks
+    reshaped = [key for key in shared if expected[key].shape != state_dict[key].shape]
+    # Modules with a hook adapt weights themselves, such as position embeddings to an image size.
+    adapting = tuple(
+        f'{part}.' for part, module in network.named_modules() if module._load_state_dict_pre_hooks
     )
-    if unusable:
-        kind, layout = state_dict[min(unusable)].dtype, state_dict[min(unusable)].layout
-        raise CheckpointError(
-            f'{source}: {some(unusable)} are of {kind} in the layout {layout}, not dense and of '
-            'floating point; give the weights from before they were quantised or pruned'
-        )
-    wrong = {key for key in (*missing, *unexpected, *reshaped) if not key.startswith(changing)}
+    wrong = {key for key in (*missing, *unexpected, *reshaped) if not key.startswith(adapting)}
     if not wrong:
         return True
     backbone = {key for key in (*expected, *wrong) if key.startswith('backbone.')}
-    # A head of as many classes that only lacks a part is a damaged one, and no other.
+    # A head with weights missing and all others of the right shape is damaged, not another head.
     has_head = any(key.startswith('head.') for key in state_dict)
     damaged = has_head and not reshaped and any(key.startswith('head.') for key in missing)
     if new_head and state_dict.keys() & backbone and not wrong & backbone and not damaged:
         return False
+    reasons = [f'missing {some(missing, 10)}'] if missing else []
+    if unexpected:
+        reasons.append(f'unexpected {some(unexpected, 10)}')
+    if reshaped:
+        key = min(reshaped)
+        reasons.append(
+            f'{key} has shape {tuple(state_dict[key].shape)}, but the model has '
+            f'{tuple(expected[key].shape)}'
+        )
     raise CheckpointError(
-        f'{source}: the weights are those of another model: '
-        + '; '.join(_describe(expected, state_dict, missing, unexpected, reshaped))
+        f'{name}: the weights do not fit the model: {"; ".join(reasons)}; give the config that '
+        'they were trained with'
     )
 
 
-def _describe(
-    expected: Mapping[str, Tensor],
-    state_dict: Mapping[str, Tensor],
-    missing: Iterable[str],
-    unexpected: Iterable[str],
-    reshaped: Iterable[str],
-) -> Iterable[str]:
-    if missing:
-        yield f'they lack {some(missing, 10)}'
-    if unexpected:
-        yield f'they have {some(unexpected, 10)}, which the model has not'
-    for key in sorted(reshaped)[:1]:
-        yield (
-            f'{key} has the shape {tuple(state_dict[key].shape)} where the model has '
-            f'{tuple(expected[key].shape)}'
-        )
-    yield 'give the config that the weights were trained with'
-
-
 def assign_state_dict(model: nn.Module, state_dict: Mapping[str, Tensor]) -> None:
-    """Make the tensors of a fitting state dict the model's own, without copying them.
+    """Make the tensors of a state dict the weights of a model, without copying them.
 
     Args:
-        model: A model whose weights may still lie on the ``meta`` device.
-        state_dict: Weights for which :func:`check_state_dict` returned True. Those of another
-            precision are converted to the model's.
+        model: A model, whose weights may be on the ``meta`` device.
+        state_dict: Weights for which :func:`check_state_dict` returned True. They are converted to
+            the precision of the model.
     """
     expected = model.state_dict()
     model.load_state_dict(
@@ -106,35 +93,28 @@ def assign_state_dict(model: nn.Module, state_dict: Mapping[str, Tensor]) -> Non
             key: value.to(expected[key].dtype) if key in expected else value
             for key, value in state_dict.items()
         },
-        strict=False,  # only for num_batches_tracked; the rest has been checked
+        strict=False,  # num_batches_tracked may be missing; all else has been checked
         assign=True,
     )
 
 
 def set_normalization(model: nn.Module, mean: Sequence[float], std: Sequence[float]) -> None:
-    """Make a model normalise its input as its weights were trained.
+    """Set the mean and the standard deviation by which a model normalises its input.
 
     Args:
-        model: The model, which may be wrapped, with a data preprocessor.
-        mean: The mean of each channel, red, green and blue, for pixels from 0 to 255.
-        std: The standard deviation of each.
+        model: The model, with a data preprocessor. It may be wrapped.
+        mean: The mean of each channel in RGB order, for pixels from 0 to 255.
+        std: The standard deviation of each channel.
     """
     preprocessor: Any = unwrap_model(model).data_preprocessor
     preprocessor._enable_normalize = True
     for name, values in (('mean', mean), ('std', std)):
-        # As mmengine's ImgDataPreprocessor keeps them: not part of the state dict.
+        # As in mmengine's ImgDataPreprocessor: not part of the state dict.
         preprocessor.register_buffer(name, torch.tensor(values).view(-1, 1, 1), persistent=False)
 
 
 def unwrap_model(model: nn.Module) -> Any:
-    """Return a model out of what it may be wrapped in.
-
-    Args:
-        model: The model, or a wrapper for distribution or test-time augmentation.
-
-    Returns:
-        The model itself.
-    """
+    """Return a model without its wrappers for distribution and test-time augmentation."""
     network: Any = model
     while is_model_wrapper(network) or isinstance(network, BaseTTAModel):
         network = network.module

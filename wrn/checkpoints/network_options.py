@@ -1,109 +1,110 @@
-"""Options of a network that change what it computes, but no key and no shape of its weights."""
+"""Options of a network that change what it computes, but not the keys or shapes of its weights."""
 
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
+from mmpretrain.models.backbones import ResNet
+
+from wrn.models import WideResNetCIFAR
 from wrn.utils.errors import CheckpointError
 
-# Those of each network, with their defaults.
-_RESNET: dict[str, Any] = dict(
-    style='pytorch',
-    strides=[1, 2, 2, 2],
-    dilations=[1, 1, 1, 1],
-    conv_cfg=None,
-    norm_cfg=dict(type='BN'),
+
+def _defaults(network: type, *options: str) -> dict[str, Any]:
+    parameters = inspect.signature(network).parameters
+    return {option: parameters[option].default for option in options}
+
+
+_RESNET = _defaults(ResNet, 'style', 'strides', 'dilations', 'conv_cfg', 'norm_cfg')
+_CIFAR = _defaults(
+    WideResNetCIFAR,
+    'num_stages',
+    'kernel_sizes',
+    'strides',
+    'activate_before_residual',
+    'conv_cfg',
+    'norm_cfg',
+    'last_norm_cfg',
+    'act_cfg',
 )
-_CIFAR: dict[str, Any] = dict(
-    num_stages=3,
-    kernel_sizes=[3, 3],
-    strides=[1, 2, 2],
-    activate_before_residual=True,
-    conv_cfg=None,
-    norm_cfg=dict(type='BN'),
-    last_norm_cfg=None,
-    act_cfg=dict(type='ReLU'),
-)
-# Those that a file's config may name for convolutions, norms and activations.
+_OPTIONS = dict(ResNet=_RESNET, WideResNet=_RESNET, WideResNetCIFAR=_CIFAR)
+# The types of convolutions, norms and activations that the config in a file may name.
 _TYPES = {'Conv2d', 'Conv2dAdaptivePadding', 'BN', 'SyncBN', 'GN', 'ReLU', 'LeakyReLU', 'SiLU'}
 _TYPES |= {'Swish', 'GELU', 'ELU', 'Mish', 'HSwish', 'BN2d', 'MMSyncBN'}
-# Names of what computes the same, and defaults that a config need not say.
+# Types that compute the same, and the arguments that a config need not state.
 _SYNONYMS = {'SyncBN': 'BN', 'MMSyncBN': 'BN', 'BN2d': 'BN', 'Swish': 'SiLU'}
-_DEFAULTS = {'BN': dict(eps=1e-5), 'LeakyReLU': dict(negative_slope=0.01)}
-_OPTIONS = dict(ResNet=_RESNET, WideResNet=_RESNET, WideResNetCIFAR=_CIFAR)
-# What changes only how a network is trained, or how its memory is used.
+_ARGUMENTS = {'BN': dict(eps=1e-5), 'LeakyReLU': dict(negative_slope=0.01)}
+# Arguments that affect only training or memory.
 _HARMLESS = ('requires_grad', 'inplace', 'momentum')
 
 
-def check_options(theirs: Any, ours: Mapping[str, Any], source: str) -> None:
-    """Check that weights were trained with the options of the network that is to have them.
+def check_options(theirs: Any, ours: Mapping[str, Any], name: str) -> None:
+    """Check that weights were trained with the options of the network to load them into.
 
     Args:
-        theirs: The config of the backbone that they were trained as, from their file or as their
-            format means it. Of other types than this package's networks nothing is checked.
-        ours: The config of the backbone.
-        source: The name of the file, for messages.
+        theirs: The config of the backbone that they were trained with, from their file or implied
+            by their format. Backbones that are not of this package are not checked.
+        ours: The config of the backbone to load them into.
+        name: The path or name of their file, for messages.
 
     Raises:
-        CheckpointError: If not.
+        CheckpointError: If an option differs.
     """
     if isinstance(theirs, Mapping) and theirs.get('act_cfg', '') is None and 'act_cfg' not in ours:
         raise CheckpointError(
-            f"{source}: the weights do not tell their activation; set act_cfg in the backbone's "
-            "config, in RobustBench it is dict(type='SiLU')"
+            f"{name}: the activation is not in the file; set act_cfg in the backbone's config "
+            "(dict(type='SiLU') for RobustBench)"
         )
     if difference := find_difference(theirs, ours):
         option, was, now = difference
         raise CheckpointError(
-            f'{source}: the weights were trained with {option}={was!r}, which gives them another '
-            f'meaning than {now!r} of the network here; give the config that they were trained with'
+            f'{name}: the weights were trained with {option}={was!r}, but the model has {now!r}; '
+            'give the config that they were trained with'
         )
 
 
 def find_difference(theirs: Any, ours: Mapping[str, Any]) -> tuple[str, Any, Any] | None:
-    """Find an option that two backbones do not share; what is not known is not compared.
+    """Return the first option in which two backbones differ, and its two values.
 
     Args:
-        theirs: The config of a backbone. Of other types than this package's networks nothing is
-            compared.
-        ours: The config of the other.
+        theirs: The config of a backbone. Backbones that are not of this package are not compared,
+            nor is an unknown activation.
+        ours: The config of the other backbone.
 
     Returns:
-        The option and its two values; None if there is none.
+        None if there is no difference.
     """
     if not isinstance(theirs, Mapping) or _kind(theirs) not in _OPTIONS:
         return None
     for option, default in _OPTIONS[_kind(theirs)].items():
-        values = [_value(config, option, default) for config in (theirs, ours)]
-        if values[0] != values[1] and not (option == 'act_cfg' and values[0] is None):
-            return option, values[0], values[1]
+        was, now = (_normalize(config, option, default) for config in (theirs, ours))
+        if was != now and not (option == 'act_cfg' and was is None):
+            return option, was, now
     return None
 
 
-def read_options(backbone: Any, source: str) -> dict[str, Any]:
-    """Take the options of a network for 32x32 pixels from a config that came with weights.
+def read_options(backbone: Any, name: str) -> dict[str, Any]:
+    """Return the options of a :class:`WideResNetCIFAR` from a config that came with weights.
 
     Args:
-        backbone: The config of the backbone. Of another network there are no options to take.
-        source: The name of the file, for messages.
+        backbone: The config of the backbone. Other backbones have no options to read.
+        name: The path or name of the file, for messages.
 
     Returns:
-        The options, which may be built: mmengine would import whatever a type names.
+        Options that are safe to build: mmengine would import whatever a type names.
 
     Raises:
-        CheckpointError: If a type is not among those that are known.
+        CheckpointError: If a type is unknown.
     """
     if not isinstance(backbone, Mapping) or _kind(backbone) != 'WideResNetCIFAR':
         return {}
     options = {option: backbone[option] for option in _CIFAR if option in backbone}
     for option, value in options.items():
-        if (
-            option.endswith('_cfg')
-            and isinstance(value, Mapping)
-            and value.get('type') not in _TYPES
-        ):
+        is_config = option.endswith('_cfg') and isinstance(value, Mapping)
+        if is_config and value.get('type') not in _TYPES:
             raise CheckpointError(
-                f'{source}: the config in it has {option}={dict(value)}, whose type is not known '
-                'here; give the config that the weights were trained with'
+                f'{name}: the config in it has {option}={dict(value)}, an unknown type; give the '
+                'config that the weights were trained with'
             )
     return options
 
@@ -112,16 +113,16 @@ def _kind(backbone: Mapping[str, Any]) -> str:
     return str(backbone.get('type')).rpartition('.')[2]
 
 
-def _value(backbone: Mapping[str, Any], option: str, default: Any) -> Any:
-    """Return an option in the form in which it can be compared."""
+def _normalize(backbone: Mapping[str, Any], option: str, default: Any) -> Any:
+    """Return an option in a form that is equal for all spellings of one value."""
     value = backbone.get(option, default)
     if option == 'last_norm_cfg' and value is None:
-        return _value(backbone, 'norm_cfg', dict(type='BN'))
+        return _normalize(backbone, 'norm_cfg', _CIFAR['norm_cfg'])
     if isinstance(value, Mapping):
         value = {key: item for key, item in value.items() if key not in _HARMLESS}
         kind = str(value.get('type'))
         value.update(type=_SYNONYMS.get(kind, kind))
-        value = {**_DEFAULTS.get(value['type'], {}), **value}
+        value = {**_ARGUMENTS.get(value['type'], {}), **value}
         return None if value == dict(type='Conv2d') else value
     if option == 'activate_before_residual' and isinstance(value, list | tuple):
         value = value[0] if value and all(item == value[0] for item in value) else value

@@ -1,4 +1,4 @@
-"""Make a file of weights for others to use out of a training checkpoint."""
+"""Strip a training checkpoint to a file of weights for others to use."""
 
 import re
 from collections.abc import Mapping
@@ -9,9 +9,10 @@ from typing import Any
 from mmengine.config import Config
 
 from wrn.checkpoints import Weights, read_checkpoint, to_openmmlab, write_weights
-from wrn.config.config_file import get_test_dataset, read_own_config
+from wrn.config.config_file import read_own_config
+from wrn.config.config_parts import get_test_dataset
 
-_TIME = re.compile(r'_\d{8}_\d{6}$')  # mmengine ends the name of a run with it
+_TIME = re.compile(r'_\d{8}_\d{6}$')  # mmengine appends it to the name of a run
 
 
 @dataclass
@@ -20,8 +21,8 @@ class Published:
 
     Attributes:
         path: The file.
-        weights: What was read: the weights under OpenMMLab's keys, and where they lay.
-        meta: What the file says of them; None if it has no room for that.
+        weights: What was read, under OpenMMLab's keys.
+        meta: The metadata in the file; None if its format has no place for any.
     """
 
     path: Path
@@ -37,46 +38,43 @@ def publish(
     source: str | None = None,
     license: str | None = None,
 ) -> Published:
-    """Strip a checkpoint to its weights, and what their users need to know.
+    """Strip a checkpoint to its weights and the metadata that their users need.
 
     Args:
         checkpoint: The path of a checkpoint that ``wrn train`` wrote.
         name: As for :func:`wrn.checkpoints.write_weights`.
-        folder: Where to write. Defaults to the current one.
-        key: The weights to take of several, such as ``ema_state_dict``. Defaults to None: those
-            under ``state_dict``.
-        source: Where the weights are from. Defaults to None: what the checkpoint says, or else
-            the name of the training run.
-        license: Their licence, as of spdx.org. Defaults to None: what the checkpoint says.
-
-    Returns:
-        What was written.
+        folder: Where to write. Defaults to the current folder.
+        key: As for :func:`wrn.checkpoints.to_openmmlab`. Defaults to None.
+        source: The provenance of the weights. Defaults to None: what the checkpoint states, or the
+            name of the training run.
+        license: Their licence, an identifier of spdx.org. Defaults to None: what the checkpoint
+            states.
 
     Raises:
-        WrnError: If the checkpoint cannot be read, or the file not written.
+        WrnError: If the checkpoint cannot be read, or the file cannot be written.
     """
     weights = to_openmmlab(read_checkpoint(checkpoint), checkpoint, key)
     source = source or weights.meta.get('source')
     if source is None and (run := weights.meta.get('experiment_name')):
         source = f'trained as {_TIME.sub("", str(run))}'
-    meta = describe(weights.meta, read_own_config(weights.meta, checkpoint), source, license)
+    meta = make_meta(weights.meta, read_own_config(weights.meta, checkpoint), source, license)
     return Published(write_weights(folder, name, weights.state_dict, meta), weights, meta)
 
 
-def describe(
+def make_meta(
     meta: Mapping[str, Any], config: Config | None, source: str | None, license: str | None
 ) -> dict[str, Any]:
-    """Choose what a file of weights says of them.
+    """Return the metadata to write into a file of weights.
 
     Args:
-        meta: The ``meta`` of the checkpoint that they are from.
+        meta: The ``meta`` of the checkpoint with the weights.
         config: The config of the network.
-        source: Where the weights are from.
-        license: Their licence. Defaults to what ``meta`` says.
+        source: The provenance of the weights.
+        license: Their licence. Defaults to the one in ``meta``.
 
     Returns:
-        ``source``, ``license``, ``dataset_meta`` with the names of the classes, ``normalization``
-        and ``cfg``, as far as they are known.
+        ``source``, ``license``, ``dataset_meta`` with the class names, ``normalization`` and
+        ``cfg``, as far as they are known.
     """
     known = {
         'source': source,
@@ -89,12 +87,12 @@ def describe(
 
 
 def _shorten(config: Config, normalization: Mapping[str, Any]) -> Config:
-    """Keep what builds the network and prepares its pictures; the rest is its trainer's matter."""
+    """Return the part of a config that builds the network and its preprocessing."""
     dataset = get_test_dataset(config)
     model = config.model.to_dict()
     preprocessor = model.pop('data_preprocessor', None) or config.get('data_preprocessor') or {}
     for part in (model, model.get('backbone') or {}):
-        if (part.get('init_cfg') or {}).get('type') == 'Pretrained':  # a file of the trainer's
+        if (part.get('init_cfg') or {}).get('type') == 'Pretrained':  # a path on another machine
             del part['init_cfg']
     return Config(
         dict(

@@ -1,10 +1,10 @@
-"""What a checkpoint may contain beside tensors and plain Python values, and how it is restored.
+"""The allow-list for unpickling checkpoints: what they may contain beside tensors.
 
-mmengine keeps the log history of a training run in its checkpoints, as ``HistoryBuffer`` objects
-that hold numpy arrays and methods, and the state of its schedulers. The real numpy constructors
-and ``getattr`` are not safe to offer to a file: they take any data type, that of pointers among
-them, and any attribute. So the names that such a file asks for stand here for functions that take
-what mmengine writes, arrays and scalars of numbers or text, and refuse the rest.
+mmengine's checkpoints hold the log history of the run, as ``HistoryBuffer`` objects with numpy
+arrays and methods in them, and the state of the schedulers. The numpy constructors and ``getattr``
+that such a file calls are not safe to offer: they accept any data type, including pointers, and any
+attribute. Here their names map to replacements that accept only what mmengine writes, arrays and
+scalars of numbers or text.
 """
 
 import re
@@ -18,7 +18,7 @@ from mmengine.optim.scheduler.param_scheduler import OneCycleParamScheduler
 
 _STATISTICS = ('min', 'max', 'current', 'mean')
 _ANNEALINGS = ('_annealing_cos', '_annealing_linear')
-_CODE = re.compile(r'[biufcSU]\d+')
+_DTYPE_CODE = re.compile(r'[biufcSU]\d+')
 _BYTE_ORDERS = ('<', '>', '|', '=')
 
 
@@ -27,11 +27,11 @@ def _refuse(name: str, detail: object) -> UnpicklingError:
 
 
 class _OneCycle:
-    """Stand for mmengine's scheduler, whose state names one of its own functions."""
+    """Replaces mmengine's scheduler, whose state refers to one of its own functions."""
 
 
 def _getattr(owner: Any, name: str) -> Callable[..., Any]:
-    """Stand for ``getattr``, by which log histories and a scheduler name their functions."""
+    """Replace ``getattr``, by which log histories and a scheduler refer to their functions."""
     if owner is HistoryBuffer and name in _STATISTICS:
         return getattr(HistoryBuffer, name)
     if owner is _OneCycle and name in _ANNEALINGS:
@@ -40,22 +40,22 @@ def _getattr(owner: Any, name: str) -> Callable[..., Any]:
 
 
 def _empty_bytes() -> bytes:
-    """Stand for ``bytes``, by which pickle writes empty ones, those of an empty array."""
+    """Replace ``bytes``, which pickle calls for the content of an empty array."""
     return b''
 
 
-class _Namespace(dict):
-    """Stand for ``argparse.Namespace``: timm's and torchvision's scripts keep their options so."""
+class _Namespace(dict[str, Any]):
+    """Replaces ``argparse.Namespace``, in which timm's and torchvision's scripts save options."""
 
     def __setstate__(self, state: Any) -> None:
         self.update(state)
 
 
 class _DataType:
-    """Stand for ``numpy.dtype``."""
+    """Replaces ``numpy.dtype``."""
 
     def __init__(self, code: str, align: bool = False, copy: bool = True) -> None:
-        if not isinstance(code, str) or not _CODE.fullmatch(code):
+        if not isinstance(code, str) or not _DTYPE_CODE.fullmatch(code):
             raise _refuse('numpy.dtype', code)
         self.dtype = np.dtype(code)
 
@@ -67,7 +67,7 @@ class _DataType:
 
 
 class _Array:
-    """Stand for ``numpy.ndarray``, until :func:`unbox` puts the real array in its place."""
+    """Replaces ``numpy.ndarray`` until :func:`unbox` restores the array."""
 
     array: np.ndarray
 
@@ -92,7 +92,8 @@ def _scalar(kind: Any, content: Any) -> np.generic:
     return value
 
 
-# numpy 2 moved numpy.core to numpy._core; checkpoints have the name of the numpy that wrote them.
+# numpy 2 renamed numpy.core to numpy._core. Checkpoints have the name of the version that wrote
+# them.
 SAFE_GLOBALS: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [
     HistoryBuffer,
     (_getattr, 'builtins.getattr'),
@@ -107,14 +108,14 @@ SAFE_GLOBALS: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [
 
 
 def unbox(value: Any, seen: dict[int, Any] | None = None) -> Any:
-    """Put real arrays and types in the place of what stood for them while they were read.
+    """Restore the numpy arrays and types of a checkpoint from their replacements.
 
     Args:
         value: The checkpoint or a part of it. Dicts and lists are changed in place.
-        seen: What has been unboxed already, by its id. Defaults to None, nothing.
+        seen: The objects that have been restored already, by their id. Defaults to None.
 
     Returns:
-        The value, or what replaces it.
+        The value with everything restored.
     """
     seen = {} if seen is None else seen
     if isinstance(value, _Array):

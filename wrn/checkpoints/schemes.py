@@ -1,4 +1,7 @@
-"""Where checkpoints come from: the loaders that mmengine calls for a path or URL."""
+"""The loaders that mmengine calls to read a checkpoint from a path, a URL or a name.
+
+mmengine logs the name of a loader without ``load_from_`` as that of a backend.
+"""
 
 import tempfile
 from collections.abc import Callable
@@ -9,6 +12,7 @@ from mmengine import fileio
 from mmengine.runner import CheckpointLoader
 from mmengine.runner.checkpoint import (
     _get_mmengine_home,
+    _process_mmcls_checkpoint,
     get_deprecated_model_names,
     get_external_models,
     get_mmcls_models,
@@ -17,47 +21,44 @@ from mmengine.runner.checkpoint import (
 
 from wrn.checkpoints.checkpoint_file import ADDRESSES, locate
 from wrn.checkpoints.reader import read_checkpoint
-from wrn.checkpoints.unwrap import unwrap
-from wrn.checkpoints.weights import to_openmmlab
+from wrn.checkpoints.unwrap import to_openmmlab
 from wrn.utils.errors import CheckpointError, did_you_mean
 
 
 def load_from_local(filename: str, map_location: Any = None) -> dict[str, Any]:
     """Read a checkpoint from a path.
 
-    mmengine logs the name of a loader, without its first ten letters, as that of a backend.
-
     Args:
         filename: The path.
         map_location: Where to put the tensors. Defaults to None, the CPU.
 
     Returns:
-        The checkpoint, as of :func:`wrn.checkpoints.read_checkpoint`.
+        The checkpoint, as from :func:`wrn.checkpoints.read_checkpoint`.
 
     Raises:
-        CheckpointError: If it cannot be read, or is an address that mmengine has no loader for.
+        CheckpointError: If the file cannot be read, or is a URL with an unknown scheme.
     """
     if '://' in filename:
-        raise CheckpointError(f'{filename}: nothing is known of such addresses; give a path or URL')
+        raise CheckpointError(f'{filename}: unknown URL scheme; give a path or an https:// URL')
     return read_checkpoint(filename, map_location)
 
 
-def load_from_source(
+def load_from_url(
     filename: str, map_location: Any = None, url_mapping: tuple[str, str] | None = None
 ) -> dict[str, Any]:
-    """Download a checkpoint to the cache, if it is not there, and read it from there.
+    """Read a checkpoint from a URL, downloaded if it is not in the cache.
 
     Args:
-        filename: What :func:`locate` takes.
+        filename: A URL, as for :func:`wrn.checkpoints.checkpoint_file.locate`.
         map_location: Where to put the tensors. Defaults to None, the CPU.
         url_mapping: As for :func:`wrn.download.fetch`. Defaults to None.
 
     Returns:
-        The checkpoint, as of :func:`wrn.checkpoints.read_checkpoint`; of a model of this package,
-        with OpenMMLab's keys, whatever those of the source are.
+        The checkpoint, as from :func:`wrn.checkpoints.read_checkpoint`. The published weights of a
+        model have OpenMMLab's keys in whatever format they are published.
 
     Raises:
-        CheckpointError: If there is no such file, or it cannot be had.
+        CheckpointError: If there is no such file, or it cannot be downloaded.
     """
     path, entry = locate(filename, url_mapping)
     checkpoint = read_checkpoint(path, map_location)
@@ -71,19 +72,19 @@ def load_from_storage(filename: str, map_location: Any = None) -> dict[str, Any]
     """Read a checkpoint from an object store that mmengine has a backend for, such as ``s3://``.
 
     Args:
-        filename: The address.
+        filename: The URL.
         map_location: Where to put the tensors. Defaults to None, the CPU.
 
     Returns:
-        The checkpoint, as of :func:`wrn.checkpoints.read_checkpoint`.
+        The checkpoint, as from :func:`wrn.checkpoints.read_checkpoint`.
 
     Raises:
-        CheckpointError: If it cannot be fetched.
+        CheckpointError: If the file cannot be downloaded or read.
     """
     try:
         content = fileio.get(filename)
-    except Exception as error:  # each store's client raises what it likes
-        raise CheckpointError(f'{filename}: cannot be fetched ({error!r})') from error
+    except Exception as error:  # each client has exceptions of its own
+        raise CheckpointError(f'{filename}: cannot be downloaded ({error!r})') from error
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, 'checkpoint')
         path.write_bytes(content)
@@ -94,7 +95,7 @@ def load_from_storage(filename: str, map_location: Any = None) -> dict[str, Any]
 
 
 def load_from_name(filename: str, map_location: Any = None) -> dict[str, Any]:
-    """Download a checkpoint that mmengine has a name for, such as ``torchvision://resnet50``.
+    """Read a checkpoint that mmengine has a name for, such as ``torchvision://resnet50``.
 
     Args:
         filename: One of mmengine's schemes ``torchvision``, ``modelzoo``, ``open-mmlab``,
@@ -102,28 +103,23 @@ def load_from_name(filename: str, map_location: Any = None) -> dict[str, Any]:
         map_location: Where to put the tensors. Defaults to None, the CPU.
 
     Returns:
-        The checkpoint, as of :func:`wrn.checkpoints.read_checkpoint`; of ``mmcls``, as mmengine
-        does, the backbone alone.
+        The checkpoint, as from :func:`wrn.checkpoints.read_checkpoint`; with ``mmcls``, only the
+        weights of the backbone, as from mmengine.
 
     Raises:
-        CheckpointError: If mmengine does not know the name, or the download fails.
+        CheckpointError: If the name is unknown, or the download fails.
     """
     scheme, name = filename.split('://')
     urls = _TABLES[scheme]()
     name = get_deprecated_model_names().get(name, name)
     if name not in urls:
         hint = did_you_mean(name, urls)
-        raise CheckpointError(f'{filename}: mmengine knows no weights of this name{hint}')
-    source = urls[name]
-    if '://' not in source:  # a user's own entry, which is relative to mmengine's folder
-        source = str(Path(_get_mmengine_home(), source))
-    checkpoint = CheckpointLoader.load_checkpoint(source, map_location, logger='silent')
-    if scheme == 'mmcls':
-        weights = unwrap(checkpoint, filename).state_dict
-        prefix = 'backbone.'
-        weights = {k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)}
-        return dict(state_dict=weights)
-    return checkpoint
+        raise CheckpointError(f'{filename}: mmengine has no weights of this name{hint}')
+    url = urls[name]
+    if '://' not in url:  # an entry of the user's, a path relative to mmengine's folder
+        url = str(Path(_get_mmengine_home(), url))
+    checkpoint = CheckpointLoader.load_checkpoint(url, map_location, logger='silent')
+    return _process_mmcls_checkpoint(checkpoint) if scheme == 'mmcls' else checkpoint
 
 
 _TABLES: dict[str, Callable[[], dict[str, str]]] = {
@@ -136,14 +132,14 @@ _TABLES: dict[str, Callable[[], dict[str, str]]] = {
 
 
 def register() -> None:
-    """Make mmengine read every checkpoint through this package, wherever it comes from.
+    """Make mmengine read all checkpoints through this package.
 
-    mmengine's own loaders of URLs, and so of names, unpickle without ``weights_only``; those of
-    its fork do so whenever the safe way fails.
+    mmengine's own loaders of URLs and names unpickle without ``weights_only``. Those of its fork do
+    so whenever ``weights_only`` fails.
     """
     for prefixes, loader in (
         ([''], load_from_local),
-        (ADDRESSES, load_from_source),
+        (ADDRESSES, load_from_url),
         ([r'(\S+\:)?s3://', r'(\S+\:)?petrel://', 'pavi://'], load_from_storage),
         ([f'{scheme}://' for scheme in _TABLES], load_from_name),
     ):

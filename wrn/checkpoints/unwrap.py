@@ -1,113 +1,135 @@
-"""Find the weights in a checkpoint, whatever they are wrapped in."""
+"""Take the weights out of a checkpoint of any known format."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from wrn.checkpoints.formats import recognise
+from wrn.checkpoints.formats.checkpoint_format import CheckpointFormat, Implied
+from wrn.checkpoints.formats.refused import rejection_reason
 from wrn.utils.errors import CheckpointError, some
 
-# Where libraries put the weights to use; what else holds weights, such as an average of them, is
-# taken only when it is asked for, or alone.
-_USUAL = ('', 'state_dict', 'model_state_dict', 'model', 'net', 'params')
-# Of DataParallel, torch.compile, and wrappers that normalise the input of a model.
+# Where libraries put the weights that are meant for use. Other sets of weights, such as an average,
+# are taken only if the caller asks for them, or if there are no others.
+_USUAL_KEYS = ('', 'state_dict', 'model_state_dict', 'model', 'net', 'params')
+# Added by DataParallel, by torch.compile, and by wrappers that normalise the input of a model.
 _PREFIXES = ('module.', '_orig_mod.', 'model.')
-_SEQUENCE = '1.'  # Sequential(normalisation, model)
+_SEQUENTIAL_PREFIX = '1.'  # of nn.Sequential(normalisation, model)
 _MEANS, _STDS = ('mean', 'mu', 'new_mean'), ('std', 'sigma', 'new_std')
-_COUNTERS = ('n_averaged', 'steps')  # of torch's and mmengine's averaged models
+_COUNTERS = ('n_averaged', 'steps')  # of averaged models in torch and mmengine
+# RobustBench's networks never compute the first. ReMixMatch in TorchSSL trains with the second.
+_UNUSED = ('sub_block1.', 'rot_classifier.')
 
 
 @dataclass
-class Unwrapped:
-    """The weights of a checkpoint.
+class Weights:
+    """Weights under OpenMMLab's keys, and what is known about them.
 
     Attributes:
-        state_dict: The weights, without the prefixes of wrappers.
-        key: Where they lay in the checkpoint, such as ``'state_dict'``; empty if at its top.
-        left_out: What else there was, by its key in the checkpoint.
-        normalization: The ``mean`` and ``std`` of the input, for pixels from 0 to 255 in RGB, if
-            the weights carried them; empty if not.
+        state_dict: The weights.
+        meta: The ``meta`` of the checkpoint: ``dataset_meta`` with the class names,
+            ``normalization``, ``cfg`` and so on, as far as it has them.
+        format: The format of the checkpoint, one of :data:`wrn.checkpoints.formats.FORMATS`; None
+            if it is unknown. The keys are then those of the checkpoint.
+        key: The key of the weights in the checkpoint.
+        left_out: The keys of everything else in it.
+        implied: What the format implies about the network.
     """
 
     state_dict: dict[str, Tensor]
-    key: str
-    left_out: list[str]
-    normalization: dict[str, list[float]]
+    meta: dict[str, Any] = field(default_factory=dict)
+    format: CheckpointFormat | None = None
+    key: str = ''
+    left_out: list[str] = field(default_factory=list)
+    implied: Implied = field(default_factory=Implied)
 
 
-def unwrap(checkpoint: Mapping[str, Any], source: str, key: str | None = None) -> Unwrapped:
-    """Take the weights out of a checkpoint.
+def to_openmmlab(checkpoint: Mapping[str, Any], name: str, key: str | None = None) -> Weights:
+    """Take the weights out of a checkpoint, and rename them to OpenMMLab's keys.
+
+    The tensors are not touched: half precision stays half.
 
     Args:
         checkpoint: What :func:`wrn.checkpoints.read_checkpoint` returned.
-        source: The name of the file, for messages.
-        key: Where the weights lie in it, such as ``'model_ema'`` or ``'ema.state_dict'``.
-            Defaults to None: where libraries usually put them.
-
-    Returns:
-        The weights.
+        name: The path or name of the file, for messages.
+        key: The key of the weights, such as ``'model_ema'`` or ``'ema.state_dict'``. Defaults to
+            None: the usual keys of libraries.
 
     Raises:
-        CheckpointError: If there are no weights in it, none under the key, or several that may be
-            meant.
+        CheckpointError: If there are no weights, none under the key, or several sets to choose
+            from, or if they belong to a network that this package is known not to compute.
     """
-    found = {'.'.join(path): (path, weights) for path, weights in _state_dicts(checkpoint)}
+    found = {'.'.join(keys): (keys, weights) for keys, weights in _state_dicts(checkpoint)}
     if key is None:
-        key = _choose(found, checkpoint, source)
+        key = _choose(found, checkpoint, name)
     elif key not in found:
-        keys = some(found) or 'none'
-        raise CheckpointError(f"{source}: there are no weights under the key '{key}', only: {keys}")
-    path, weights = found[key]
-    state_dict, counters, normalization = _strip(weights)
-    return Unwrapped(state_dict, key, _siblings(checkpoint, path) + counters, normalization)
+        known = some(found) or 'none'
+        raise CheckpointError(f'{name}: no weights under the key {key!r}; keys of weights: {known}')
+    keys, wrapped = found[key]
+    state_dict, dropped, normalization = _strip(wrapped)
+    if reason := rejection_reason(state_dict):
+        raise CheckpointError(f'{name}: unsupported network: {reason}')
+    dropped += [key for key in state_dict if key.startswith(_UNUSED)]
+    state_dict = {k: v for k, v in state_dict.items() if k not in dropped}
+    meta = _read_meta(checkpoint.get('meta'))
+    if normalization:
+        meta['normalization'] = normalization
+    weights = Weights(state_dict, meta, None, key, _others(checkpoint, keys) + dropped)
+    if form := recognise(state_dict):
+        weights.format, weights.implied = form, form.implies(state_dict)
+        weights.state_dict = form.to_openmmlab(state_dict)
+    return weights
 
 
 def _state_dicts(
-    value: Mapping, path: tuple[str, ...] = ()
-) -> Iterator[tuple[tuple[str, ...], Mapping]]:
-    """Yield the path of each dict of tensors with the names of modules in their keys, and it."""
+    value: Mapping[Any, Any], keys: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], Mapping[Any, Any]]]:
+    """Yield each dict that maps dotted names to tensors, and the keys that lead to it."""
     if any('.' in str(key) and isinstance(item, Tensor) for key, item in value.items()):
-        yield path, value
-    if len(path) < 3:
+        yield keys, value
+    if len(keys) < 3:
         for key, item in value.items():
             if isinstance(item, Mapping):
-                yield from _state_dicts(item, (*path, str(key)))
+                yield from _state_dicts(item, (*keys, str(key)))
 
 
-def _siblings(value: Mapping, path: tuple[str, ...]) -> list[str]:
-    """List what lies beside the way to the weights, and among them what is no tensor."""
-    beside = []
-    for depth, part in enumerate(path):
-        beside += ['.'.join((*path[:depth], str(key))) for key in value if str(key) != part]
+def _others(value: Mapping[Any, Any], keys: tuple[str, ...]) -> list[str]:
+    """Return the keys of all that is not a tensor under these keys, except ``meta``."""
+    others = []
+    for depth, part in enumerate(keys):
+        others += ['.'.join((*keys[:depth], str(key))) for key in value if str(key) != part]
         value = next(item for key, item in value.items() if str(key) == part)
-    beside += ['.'.join((*path, str(k))) for k, v in value.items() if not isinstance(v, Tensor)]
-    return [key for key in beside if key != 'meta']
+    others += ['.'.join((*keys, str(k))) for k, v in value.items() if not isinstance(v, Tensor)]
+    return [key for key in others if key != 'meta']
 
 
-def _choose(found: Mapping[str, Any], checkpoint: Mapping, source: str) -> str:
+def _choose(found: Mapping[str, Any], checkpoint: Mapping[Any, Any], name: str) -> str:
+    """Return the key of the weights that are meant for use."""
     if not found:
         raise CheckpointError(
-            f'{source}: holds no weights, only {some(map(str, checkpoint)) or "nothing"}; expected '
-            "a state dict, or one under the key 'state_dict'"
+            f'{name}: holds no weights ({some(map(str, checkpoint)) or "it is empty"}); expected a '
+            "state dict, or one under the key 'state_dict'"
         )
-    for name in _USUAL:
-        if inside := [path for path in found if path == name or path.startswith(f'{name}.')]:
-            found = {path: found[path] for path in inside}
+    for usual in _USUAL_KEYS:
+        inside = {k: v for k, v in found.items() if k == usual or k.startswith(f'{usual}.')}
+        if inside:
+            found = inside
             break
     if len(found) > 1:
         raise CheckpointError(
-            f'{source}: holds several sets of weights, {some(found)}; `wrn convert {source} NAME '
-            '--key KEY` takes one of them'
+            f'{name}: holds several sets of weights ({some(found)}); extract one with `wrn convert '
+            f'{name} NAME --key KEY`'
         )
     return next(iter(found))
 
 
 def _strip(
-    state_dict: Mapping[str, Any],
+    state_dict: Mapping[Any, Any],
 ) -> tuple[dict[str, Tensor], list[str], dict[str, list[float]]]:
-    """Take wrappers' prefixes, counters and normalisation off a state dict."""
+    """Return the weights without wrappers' prefixes, their counters, and their normalisation."""
     weights = {str(key): value for key, value in state_dict.items() if isinstance(value, Tensor)}
     means, stds = (_statistics(weights, names) for names in (_MEANS, _STDS))
     normalization: dict[str, list[float]] = {}
@@ -118,17 +140,41 @@ def _strip(
         normalization = dict(mean=(mean * scale).tolist(), std=(std * scale).tolist())
     counters = [key for key in weights if key.rpartition('.')[2] in _COUNTERS]
     weights = {key: value for key, value in weights.items() if key not in counters}
-    prefixes: Sequence[str] = (*_PREFIXES, _SEQUENCE) if normalization else _PREFIXES
-    while prefix := next((p for p in prefixes if all(key.startswith(p) for key in weights)), None):
-        if not weights:
-            break
+    prefixes = (*_PREFIXES, _SEQUENTIAL_PREFIX) if normalization else _PREFIXES
+    while weights and (
+        prefix := next((p for p in prefixes if all(key.startswith(p) for key in weights)), None)
+    ):
         weights = {key.removeprefix(prefix): value for key, value in weights.items()}
     return weights, counters, normalization
 
 
 def _statistics(weights: Mapping[str, Tensor], names: Sequence[str]) -> list[str]:
+    """Return the keys of three floats, one per channel, that have one of these names."""
     return [
         key
         for key, value in weights.items()
         if key.rpartition('.')[2] in names and torch.is_floating_point(value) and value.numel() == 3
     ]
+
+
+def _read_meta(value: Any) -> dict[str, Any]:
+    """Return the ``meta`` of a checkpoint without entries of a wrong type; anybody can write it."""
+    meta = dict(value) if isinstance(value, Mapping) else {}
+    if 'CLASSES' in meta:  # mmcls 0.x
+        meta['dataset_meta'] = {'classes': meta.pop('CLASSES')}
+    dataset_meta = meta.pop('dataset_meta', None)
+    if isinstance(dataset_meta, Mapping) and _is_list_of(str, dataset_meta.get('classes', [])):
+        meta['dataset_meta'] = dict(dataset_meta)
+    normalization = meta.pop('normalization', None)
+    if isinstance(normalization, Mapping) and all(
+        _is_list_of(float, normalization.get(key)) for key in ('mean', 'std')
+    ):
+        meta['normalization'] = {key: normalization[key] for key in ('mean', 'std')}
+    for key in ('source', 'license', 'cfg'):
+        if not isinstance(meta.get(key, ''), str):
+            del meta[key]
+    return meta
+
+
+def _is_list_of(kind: type, values: Any) -> bool:
+    return isinstance(values, list | tuple) and all(isinstance(value, kind) for value in values)

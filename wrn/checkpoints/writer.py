@@ -1,4 +1,4 @@
-"""Write weights for others to use."""
+"""Write files of weights."""
 
 import json
 from collections.abc import Mapping
@@ -22,33 +22,30 @@ def write_weights(
     state_dict: Mapping[str, Tensor],
     meta: Mapping[str, Any] | None,
 ) -> Path:
-    """Write weights as ``NAME-HASH.safetensors`` or ``.pth``; HASH begins the file's SHA-256.
+    """Write weights to ``NAME-HASH.safetensors`` or ``.pth``.
 
-    The same weights, in the same order, give the same file.
+    HASH is the beginning of the file's SHA-256. The same weights in the same order give the same
+    file.
 
     Args:
-        folder: Where to write; it is made if it does not exist.
-        name: The name without hash. If it ends in ``.pth``, the file is a torch checkpoint,
-            ``dict(state_dict=..., meta=...)``; else, or if it ends so, a ``.safetensors`` file.
+        folder: Where to write. It is created if it does not exist.
+        name: The name without hash. With ``.pth`` at its end, the file is a torch checkpoint,
+            ``dict(state_dict=..., meta=...)``. Otherwise it is a ``.safetensors`` file.
         state_dict: The weights.
-        meta: What to say of them, such as ``dataset_meta``; values that JSON can express, or
-            numpy's. None writes a ``.pth`` that is the state dict alone.
+        meta: The metadata, such as ``dataset_meta``: values of JSON or numpy. None makes a ``.pth``
+            file a plain state dict.
 
     Returns:
         The path of the file.
 
     Raises:
-        WrnError: If the name has a folder in it, or the folder cannot be written to.
+        WrnError: If the name contains a folder, or the folder cannot be written to.
     """
     if Path(name).name != name or not name.removesuffix('.pth').removesuffix('.safetensors'):
-        raise WrnError(
-            f"'{name}': must be the name of a file without a folder; --folder says where to write"
-        )
+        raise WrnError(f'{name!r}: not a file name; give the folder with --folder')
     suffix = next((suffix for suffix in SUFFIXES if name.endswith(suffix)), SUFFIXES[0])
-    weights: dict[str, Tensor] = {}
     storages: set[int] = set()
-    for key, value in state_dict.items():
-        weights[key] = _alone(value.detach(), storages)
+    weights = {key: _unshare(value.detach(), storages) for key, value in state_dict.items()}
     text = json.dumps(meta or {}, sort_keys=True, default=lambda array: array.tolist())
 
     def write(path: Path) -> None:
@@ -57,19 +54,23 @@ def write_weights(
                 content = (
                     weights if meta is None else dict(meta=json.loads(text), state_dict=weights)
                 )
-                with path.open('wb') as file:  # by its name, torch would name the archive in it
+                # Given a path, torch would write its name into the file.
+                with path.open('wb') as file:
                     torch.save(content, file)
             else:
-                # One entry, because safetensors writes several in random order, and so the hash.
+                # One entry: safetensors writes several in random order, which changes the hash.
                 save_file(weights, path, {'meta': text})
-        except (SafetensorError, RuntimeError) as error:  # as these libraries say of a full disk
+        except (SafetensorError, RuntimeError) as error:  # how these libraries report a full disk
             raise OSError(str(error)) from error
 
     return write_with_hash(folder, name.removesuffix(suffix), suffix, write)
 
 
-def _alone(value: Tensor, storages: set[int]) -> Tensor:
-    """Copy a tensor that shares its memory: safetensors refuses it, torch saves all of that."""
+def _unshare(value: Tensor, storages: set[int]) -> Tensor:
+    """Copy a tensor that is not alone in its storage.
+
+    safetensors refuses such tensors, and torch would save the whole storage.
+    """
     storage = value.untyped_storage()
     shared = storage.data_ptr() in storages or storage.nbytes() != value.nbytes
     storages.add(storage.data_ptr())

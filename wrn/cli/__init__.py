@@ -1,47 +1,43 @@
-"""The command ``wrn``: one module for each of its commands."""
+"""The command line ``wrn``: arguments come in; tables, files and an exit status go out.
+
+Each command is a module with ``HELP``, ``ARGUMENTS`` and ``run``; open ``predict`` first. A new
+command is a module and a line in ``_COMMANDS``. The other modules hold what several commands share:
+``arguments`` and ``*_options`` declare and check options, ``inputs`` and ``write_results`` process
+many images, and ``tables`` and ``progress`` print.
+"""
 
 import argparse
 import atexit
 import gc
+import logging
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 
-from wrn.cli import (
-    check_data,
-    convert,
-    export,
-    features,
-    finetune,
-    info,
-    overfit,
-    plot,
-    predict,
-    prepare_imagenet,
-    publish,
-    test,
-    train,
-)
-from wrn.cli import list as list_command
+from wrn.cli.arguments import add_arguments
 from wrn.training import leave_distributed
 from wrn.utils.errors import RunStoppedError, WrnError
 from wrn.version import __version__
 
 _COMMANDS = {
-    'list': list_command,
-    'info': info,
-    'predict': predict,
-    'features': features,
-    'prepare-imagenet': prepare_imagenet,
-    'check-data': check_data,
-    'train': train,
-    'finetune': finetune,
-    'overfit': overfit,
-    'plot': plot,
-    'test': test,
-    'convert': convert,
-    'publish': publish,
-    'export': export,
+    name: import_module(f'wrn.cli.{name.replace("-", "_")}')
+    for name in (
+        'list',
+        'info',
+        'predict',
+        'features',
+        'prepare-imagenet',
+        'check-data',
+        'train',
+        'finetune',
+        'overfit',
+        'plot',
+        'test',
+        'convert',
+        'publish',
+        'export',
+    )
 }
 _QUICK_TO_EXIT = ('list', 'info', 'predict', 'features')
 
@@ -50,10 +46,10 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Parse the command line.
 
     Args:
-        argv: The arguments. Defaults to None, those of the process.
+        argv: The arguments. Defaults to those of the process.
 
     Returns:
-        The arguments of a command, and as ``run`` the function that takes them.
+        The arguments of a command. ``run`` is the function of the command, which takes them.
     """
     parser = argparse.ArgumentParser(
         'wrn',
@@ -64,21 +60,23 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     commands = parser.add_subparsers(required=True, metavar='COMMAND')
     for name, command in _COMMANDS.items():
         subparser = commands.add_parser(name, help=command.HELP, description=command.HELP)
-        command.add_arguments(subparser)
+        add_arguments(subparser, command.ARGUMENTS)
         subparser.set_defaults(run=command.run)
     return parser.parse_args(argv)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run the command line; exits with 0, or with 1 after one line that says what is wrong.
+    """Run the command line.
 
-    A run that was told to stop exits with 75 (``EX_TEMPFAIL``), for schedulers to queue it again.
+    The exit status is 0; 1 after an error, which is one line on standard error; 2 for wrong usage;
+    or 75 (``EX_TEMPFAIL``) after a signal stopped a training run, for schedulers to queue it again.
 
     Args:
-        argv: The arguments. Defaults to None, those of the process.
+        argv: The arguments. Defaults to those of the process.
     """
     args = parse_args(argv)
-    gc.freeze()  # what is imported stays, so nobody need look through it again, nor copy its pages
+    gc.freeze()  # imported objects stay: do not scan them, nor copy their pages after a fork
+    _show_log()
     code = 0
     try:
         args.run(args)
@@ -92,7 +90,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         sys.exit(f'wrn: error: {error}')
     except KeyboardInterrupt:
         sys.exit(130)
-    except BrokenPipeError:  # whoever read the output has what it wanted
+    except BrokenPipeError:  # such as `wrn list | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
     leave_distributed()
@@ -100,11 +98,20 @@ def main(argv: Sequence[str] | None = None) -> None:
         sys.exit(code)
 
 
-def run_and_exit() -> None:
-    """Run the command line as all that a process does.
+def _show_log() -> None:
+    """Show the log messages of this package on standard error."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter('wrn: %(message)s'))
+    logger = logging.getLogger('wrn')
+    logger.handlers = [handler]
+    logger.setLevel(logging.INFO)
 
-    Python would take apart each module that was imported, which takes as long as a picture does.
-    Those who train may have writers of logs that wait for that.
+
+def run_and_exit() -> None:
+    """Run the command line, then exit without tearing down the interpreter where that is safe.
+
+    Tearing down all imported modules takes as long as predicting an image. Commands that train are
+    excluded, since writers of logs may rely on it.
     """
     main()
     if sys.argv[1] in _QUICK_TO_EXIT:

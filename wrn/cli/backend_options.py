@@ -1,133 +1,133 @@
-"""The options that say what runs a network, and how it gets its pictures."""
+"""Options for inference: the images, the weights, and the backend that runs the network."""
 
 import argparse
-import logging
 import os
+import warnings
+from typing import Any
 
+import torch
 from mmengine.device import get_device
 from mmengine.model import BaseModel
 
-from wrn.cli.load_model import load_model
-from wrn.cli.shards import Shard
+from wrn.cli.arguments import CHECKPOINT, argument, check_at_least, choice, number
+from wrn.cli.inputs import Shard
 from wrn.deploy.engines import BACKENDS, PRECISIONS
-from wrn.utils.errors import WrnError
+from wrn.utils.errors import RandomWeightsWarning, WrnError
+from wrn.zoo.factory import get_model
 
-
-def add_engine_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the images, and the arguments that say what runs the network."""
-    parser.add_argument(
-        'inputs',
+BACKEND_ARGUMENTS = {
+    '--backend': choice(
+        BACKENDS,
+        'backend of the network; auto measures the installed ones and takes the fastest, which '
+        'pays off from a few hundred images',
+        'eager',
+    ),
+    '--precision': choice(PRECISIONS, 'precision that the backend computes in', 'float32'),
+    '--calibration': argument('FOLDER', 'images to calibrate --precision int8 with'),
+}
+INFERENCE_ARGUMENTS = {
+    'inputs': argument(
+        'IMAGE',
+        'image, URL, folder, glob pattern, .txt file that lists images, or .tar archive',
         nargs='+',
-        help='images: paths, URLs, folders, glob patterns, .txt lists of paths, .tar archives',
-    )
-    parser.add_argument('--checkpoint', help="weights: a path or URL (default: the model's own)")
-    parser.add_argument('--device', help='such as cuda:1 (default: the accelerator, else the CPU)')
-    group = parser.add_argument_group('speed')
-    group.add_argument('--batch-size', type=int, default=32, help='(default: 32)')
-    group.add_argument(
-        '--workers',
-        type=int,
-        default=min(os.cpu_count() or 1, 8),
-        help='threads that decode pictures while the network runs (default: %(default)s)',
-    )
-    _add_backend_arguments(group)
+    ),
+    '--checkpoint': CHECKPOINT,
+    '--device': argument(
+        'DEVICE', 'device, such as cuda:1 (default: the accelerator, else the CPU)'
+    ),
+    'speed': {
+        '--batch-size': number('images per batch', 32),
+        '--workers': number(
+            'threads that decode images while the network runs', min(os.cpu_count() or 1, 8)
+        ),
+        **BACKEND_ARGUMENTS,
+    },
+}
 
 
-def add_backend_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments that say what runs a network."""
-    _add_backend_arguments(parser.add_argument_group('engine'))
-
-
-def _add_backend_arguments(group: argparse._ArgumentGroup) -> None:
-    group.add_argument(
-        '--backend',
-        choices=BACKENDS,
-        default='eager',
-        help='what runs the network; auto takes the fastest that is installed, by trying, which '
-        'pays for some hundred pictures (default: eager)',
-    )
-    group.add_argument(
-        '--precision',
-        choices=PRECISIONS,
-        default='float32',
-        help='what the backend computes in (default: float32)',
-    )
-    group.add_argument(
-        '--calibration', metavar='FOLDER', help='pictures to calibrate --precision int8 with'
-    )
-
-
-def check_backend_arguments(args: argparse.Namespace) -> None:
-    """Check that pictures to calibrate with are of use.
+def check_calibration(args: argparse.Namespace) -> None:
+    """Check that ``--calibration`` has an effect.
 
     Args:
-        args: The arguments, with those of :func:`add_backend_arguments`.
+        args: The arguments, with ``calibration`` and ``precision``.
 
     Raises:
-        WrnError: If they are not.
+        WrnError: If it has none.
     """
     if args.calibration and args.precision != 'int8':
-        raise WrnError('--calibration: is for --precision int8; add that, or leave it out')
+        raise WrnError('--calibration: is only for --precision int8; add that, or leave this out')
 
 
-def check_engine_arguments(args: argparse.Namespace) -> None:
-    """Check the arguments.
+def check_inference(args: argparse.Namespace) -> None:
+    """Check the arguments of :data:`INFERENCE_ARGUMENTS`.
 
     Args:
-        args: The arguments, with those of :func:`add_engine_arguments`.
+        args: The arguments.
 
     Raises:
-        WrnError: If one is out of its range.
+        WrnError: If a number is out of range, or ``--calibration`` has no effect.
     """
-    check_backend_arguments(args)
-    if args.batch_size < 1 or args.workers < 0:
-        raise WrnError('--batch-size must be at least 1, and --workers at least 0')
+    check_calibration(args)
+    check_at_least(args, batch_size=1, workers=0)
 
 
-def fit_batch_size(args: argparse.Namespace, total: int | None) -> None:
-    """Make batches no larger than there are pictures: engines are tuned for a size of them.
+def load_in_backend(args: argparse.Namespace, shard: Shard) -> BaseModel:
+    """Load the model that the arguments name into their backend.
 
     Args:
-        args: The arguments, which are changed.
-        total: How many pictures there are, if it is known.
-    """
-    if total:
-        args.batch_size = min(args.batch_size, total)
-
-
-def load_model_with_engine(args: argparse.Namespace, shard: Shard) -> BaseModel:
-    """Build the model that the arguments say, with weights, and say what engine it has.
-
-    Args:
-        args: The arguments, with those of :func:`add_engine_arguments` and ``model``.
-        shard: The part of the work that is this process's, and so its GPU.
+        args: The arguments of :data:`INFERENCE_ARGUMENTS`, and ``model``.
+        shard: The shard of this process, which determines its GPU.
 
     Returns:
         The model.
 
     Raises:
-        WrnError: If it or its weights cannot be had, or would be random.
+        WrnError: As :func:`load_model` does.
     """
-    check_engine_arguments(args)
     device = args.device or get_device()
     if device == 'cuda' and shard.count > 1:
         device = f'cuda:{shard.local_index}'
-    show_log()
-    return load_model(
-        args.model,
-        args.checkpoint,
-        device,
-        backend=args.backend,
-        precision=args.precision,
-        batch_size=args.batch_size,
-        calibration=args.calibration,
-    )
+    return load_model(args.model, args.checkpoint, device, **get_backend_options(args))
 
 
-def show_log() -> None:
-    """Show on standard error what this package logs."""
-    handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter('wrn: %(message)s'))
-    logger = logging.getLogger('wrn')
-    logger.handlers = [handler]
-    logger.setLevel(logging.INFO)
+def get_backend_options(args: argparse.Namespace) -> dict[str, Any]:
+    """Return the keyword arguments that :func:`wrn.get_model` takes for a backend.
+
+    Args:
+        args: The arguments of :data:`INFERENCE_ARGUMENTS`.
+    """
+    names = ('backend', 'precision', 'batch_size', 'calibration')
+    return {name: getattr(args, name) for name in names}
+
+
+def load_model(
+    model: str, checkpoint: str | None, device: str | None = None, **options: Any
+) -> BaseModel:
+    """Load a model with weights.
+
+    Args:
+        model: As for :func:`wrn.get_model`.
+        checkpoint: The path or URL of the weights; None for the model's own.
+        device: The device. Defaults to None: the accelerator if there is one, else the CPU.
+        **options: Further arguments of :func:`wrn.get_model`.
+
+    Returns:
+        The model.
+
+    Raises:
+        WrnError: If the model cannot be loaded, its weights would be random, or the device is
+            unavailable.
+    """
+    device = device or get_device()
+    try:
+        torch.zeros(1, device=device).item()
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise WrnError(f'--device {device}: unavailable ({reason}); choose another') from error
+    with warnings.catch_warnings():
+        warnings.simplefilter('error', RandomWeightsWarning)
+        try:
+            return get_model(model, checkpoint or True, device, **options)
+        except RandomWeightsWarning as warning:
+            cure = '' if checkpoint else '; give weights with --checkpoint'
+            raise WrnError(f'{model}: {warning}{cure}') from None

@@ -1,61 +1,55 @@
-"""``wrn convert``: turn weights of one format into another."""
+"""``wrn convert``: convert weights from one checkpoint format to another."""
 
 import argparse
 
 from wrn.checkpoints.convert import convert
 from wrn.checkpoints.formats import TARGETS
-from wrn.cli.publish import add_description_arguments, print_left_out, print_written
+from wrn.cli.arguments import argument, choice
+from wrn.cli.publish import DESCRIPTION_ARGUMENTS, print_left_out, print_written
+from wrn.utils.errors import count
 from wrn.zoo.resolve import resolve
 
-HELP = 'convert weights between the formats in which Wide-ResNets are published'
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
-    parser.add_argument(
-        'checkpoint', help='a path, URL or hf://USER/REPO of weights, or name of a model'
-    )
-    parser.add_argument(
-        'name',
+HELP = 'convert weights between the checkpoint formats of Wide-ResNets'
+ARGUMENTS = {
+    'checkpoint': argument('MODEL', 'model name, or path, URL or hf://USER/REPO of weights'),
+    'name': argument(
+        'NAME',
+        'name of the file to write, .pth or .safetensors; the hash is appended (default: the name '
+        'of the model, or of the file that is read)',
         nargs='?',
-        help='name of the file to write, in .pth or .safetensors; its hash is put behind it '
-        "(default: the model's or the file's)",
-    )
-    parser.add_argument(
-        '--to', choices=TARGETS, default='openmmlab', help='format to write (default: openmmlab)'
-    )
-    parser.add_argument(
-        '--config',
-        help='config, or name of a model, that says how pictures are prepared (default: that of '
-        "the published model, or the one in the file, else torchvision's first, or the paper's)",
-    )
-    add_description_arguments(parser)
+    ),
+    '--to': choice(TARGETS, 'format to write', 'openmmlab'),
+    '--config': argument(
+        'CONFIG',
+        'config path or model name whose preprocessing to record (default: that of the published '
+        "model or in the file, else of torchvision's first weights, or the paper's)",
+    ),
+    **DESCRIPTION_ARGUMENTS,
+}
 
 
 def run(args: argparse.Namespace) -> None:
-    """Convert, and say what was found, left out, checked and written."""
+    """Convert the weights, and print what was found, left out, checked and written."""
     config = resolve(args.config).get_config() if args.config else None
     file = resolve(args.checkpoint, key=args.key).read_weights(key=args.key)
     done = convert(file, args.name, args.to, args.folder, config, args.source, args.license)
     state_dict = done.weights.state_dict
-    kinds = {
-        str(v.dtype).removeprefix('torch.') for v in state_dict.values() if v.is_floating_point()
-    }
-    form, dtypes = done.format.title, ', '.join(sorted(kinds))
-    print(f'read {args.checkpoint}: {form} format, {done.architecture}, {dtypes}')
+    floats = {str(v.dtype) for v in state_dict.values() if v.is_floating_point()}
+    dtypes = ', '.join(sorted(floats)).replace('torch.', '')
+    print(f'read {args.checkpoint}: {done.format.title} format, {done.architecture}, {dtypes}')
     if done.entry:
-        print(f'these are the weights of {done.entry.name}')
+        print(f'recognised as the weights of {done.entry.name}')
     print_left_out(done.weights)
     if done.weights.meta.get('normalization') and done.meta is None:
-        print("left out: the input's mean and std, for which this format has no place")
+        print('left out: mean and std of the input (the format has no place for them)')
     for ending in TARGETS[args.to].format.drops:
         if any(key.endswith(ending) for key in state_dict):
-            print(f'left out: {ending}, for which this format has no place')
+            print(f'left out: {ending} (the format has no place for it)')
     for what in done.assumed:
-        print(f'not in the file, and so assumed: {what}; --config FILE says otherwise')
-    print(f'checked: {len(state_dict)} tensors, no key left over on either side')
+        print(f'assumed, since the file does not say: {what}; --config FILE overrides it')
+    print(f'checked: {count(len(state_dict), "tensor")}, no missing or unexpected keys')
     if done.lossless:
-        print('checked: converted back, they are the same bit for bit')
+        print('checked: converting back gives the same weights, bit for bit')
     else:
-        print('batch norms are folded: the outputs are equal up to rounding; no way leads back')
+        print('lossy: folded batch norms cannot be converted back; outputs differ by rounding')
     print_written(done, done.tensors)

@@ -1,47 +1,35 @@
-"""``wrn export``: write a network for a runtime."""
+"""``wrn export``: export a model to a file for another runtime."""
 
 import argparse
 
-from wrn.cli.load_model import load_model
-from wrn.cli.outputs import check_out
+from wrn.cli.arguments import CHECKPOINT, argument, check_out, choice, flag
+from wrn.cli.backend_options import check_calibration, load_model
 from wrn.deploy.export import FORMATS, export
 from wrn.download import stem_without_hash
-from wrn.utils.errors import WrnError
 
-HELP = 'write a model as a file for a runtime that needs nothing of ours'
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
-    parser.add_argument('model', help='name of a model, or path of a config or a file of weights')
-    parser.add_argument('--format', choices=FORMATS, required=True, help='what to write')
-    parser.add_argument('--checkpoint', help="weights: a path or URL (default: the model's own)")
-    suffixes = ', '.join(kind.suffix for kind in FORMATS.values())
-    parser.add_argument('--out', metavar='FILE', help=f"(default: the model's name and {suffixes})")
-    parser.add_argument(
-        '--preprocess',
-        action='store_true',
-        help='put the pre-processing inside: the input is then uint8 pictures (N, H, W, 3), red, '
-        'green, blue, of the right size (default: normalised ones, (N, 3, H, W))',
-    )
-    parser.add_argument(
-        '--softmax', action='store_true', help='give probabilities (default: scores)'
-    )
-    parser.add_argument(
-        '--precision',
-        choices=sorted({name for kind in FORMATS.values() for name in kind.precisions}),
-        default='float32',
-        help='of the weights; float16 and int8 are for openvino (default: %(default)s)',
-    )
-    parser.add_argument(
-        '--calibration', metavar='FOLDER', help='pictures to calibrate int8 with, some hundred'
-    )
+HELP = 'export a model to a file that other runtimes load without this package'
+_SUFFIXES = ', '.join(kind.suffix for kind in FORMATS.values())
+_PRECISIONS = sorted({name for kind in FORMATS.values() for name in kind.precisions})
+ARGUMENTS = {
+    'model': argument('MODEL', 'model name, or path of a config or weights'),
+    '--format': choice(FORMATS, 'format to write', required=True),
+    '--checkpoint': CHECKPOINT,
+    '--out': argument('FILE', f'file to write (default: the model name and {_SUFFIXES})'),
+    '--preprocess': flag(
+        'include the normalisation; the input is uint8 RGB images (N, H, W, 3) of the right size '
+        '(default: normalised images (N, 3, H, W))'
+    ),
+    '--softmax': flag('output probabilities (default: scores)'),
+    '--precision': choice(
+        _PRECISIONS, 'precision of the weights; float16 and int8 are for openvino', 'float32'
+    ),
+    '--calibration': argument('FOLDER', 'a few hundred images to calibrate int8 with'),
+}
 
 
 def run(args: argparse.Namespace) -> None:
-    """Export the model, and say what was written and how to use it."""
-    if args.calibration and args.precision != 'int8':
-        raise WrnError('--calibration: is for --precision int8')
+    """Export the model, and print what was written and how to use it."""
+    check_calibration(args)
     suffix = FORMATS[args.format].suffix
     if args.out:
         check_out(args.out, f'{args.format} is', (suffix,))
@@ -54,9 +42,9 @@ def run(args: argparse.Namespace) -> None:
     done = export(network, name, args.format, out, *options)
     size = sum(path.stat().st_size for path in done.paths) / 1e6
     print(f'wrote {" and ".join(str(path) for path in reversed(done.paths))}: {size:.2f} MB')
-    print(f'loaded again, it {done.difference}')
-    say = done.metadata
-    shape = ', '.join(map(str, (*say.size, 3) if say.preprocess else (3, *say.size)))
-    output = 'probabilities' if say.softmax else 'scores'
-    print(f'input: {say.dtype}, (N, {shape}), {say.channel_order}; output: {output}')
-    print(f'use it: wrn predict PICTURE --model {out}, or without wrn: docs/export.md')
+    print(f'the reloaded file {done.difference}')
+    metadata = done.metadata
+    shape = ', '.join(map(str, (*metadata.size, 3) if metadata.preprocess else (3, *metadata.size)))
+    output = 'probabilities' if metadata.softmax else 'scores'
+    print(f'input: {metadata.dtype}, (N, {shape}), {metadata.channel_order}; output: {output}')
+    print(f'use it with: wrn predict IMAGE --model {out}; without wrn, see docs/export.md')

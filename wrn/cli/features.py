@@ -1,85 +1,68 @@
-"""``wrn features``: what a network's stages compute of images, in a file."""
+"""``wrn features``: write what the stages of a network compute for images."""
 
 import argparse
 
+from wrn.cli.arguments import argument, check_out, flag
 from wrn.cli.backend_options import (
-    add_engine_arguments,
-    check_engine_arguments,
-    fit_batch_size,
-    show_log,
+    INFERENCE_ARGUMENTS,
+    check_inference,
+    get_backend_options,
+    load_model,
 )
-from wrn.cli.load_model import load_model
-from wrn.cli.outputs import check_out
-from wrn.cli.shards import find_shard
-from wrn.cli.write_results import ImageJob, InputImages, describe_run
+from wrn.cli.inputs import InputImages, find_shard
+from wrn.cli.write_results import ImageJob, describe_run
 from wrn.inference.features import STAGES, FeatureExtractor, check_same_size, format_shape
 from wrn.results.feature_files import SUFFIXES, check_format, list_path, write_features
 from wrn.results.partial_file import PartialFile
 from wrn.results.record import Record
-from wrn.utils.errors import WrnError
+from wrn.utils.errors import WrnError, count
 
-HELP = "write what a network's stages compute of images"
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
-    parser.add_argument('--model', required=True, help='name of a model or path of a config')
-    parser.add_argument(
-        '--stages',
-        nargs='+',
-        default=list(STAGES),
-        metavar='STAGE',
-        help=f'any of layer1, layer2 and so on (default: {" ".join(STAGES)})',
-    )
-    parser.add_argument('--pool', action='store_true', help='average over height and width')
-    parser.add_argument(
-        '--out',
+HELP = 'write the features that the stages of a network compute for images'
+ARGUMENTS = {
+    '--model': argument('MODEL', 'model name, or path of a config or weights', required=True),
+    '--stages': argument('STAGE', 'any of layer1, layer2 and so on', list(STAGES), nargs='+'),
+    '--pool': flag('average over height and width'),
+    '--out': argument(
+        'FILE',
+        f'file to write ({", ".join(SUFFIXES)}); for the first two, FILE.txt lists the images',
         required=True,
-        metavar='FILE',
-        help=f'what to write ({", ".join(SUFFIXES)}); beside the first two, FILE.txt lists the '
-        'images',
-    )
-    add_engine_arguments(parser)
+    ),
+    **INFERENCE_ARGUMENTS,
+}
 
 
 def run(args: argparse.Namespace) -> None:
-    """Write the features; name, leave out and count images that cannot be read."""
-    check_engine_arguments(args)
-    if find_shard().count > 1:
-        raise WrnError('features are computed by one process; start it without torchrun')
+    """Write the features; report and count the images that cannot be read."""
+    check_inference(args)
+    shard = find_shard()
+    if shard.count > 1:
+        raise WrnError('features: cannot run in several processes; start it without torchrun')
     check_out(args.out, 'features are', SUFFIXES)
     check_format(args.out, args.stages, args.pool)
-    images = InputImages(args.inputs)
-    fit_batch_size(args, images.total)
-    show_log()
-    extractor = FeatureExtractor(
-        load_model(args.model, args.checkpoint, args.device, head=None, neck=None),
-        args.stages,
-        args.pool,
-        args.backend,
-        args.precision,
-        args.batch_size,
-        args.calibration,
-    )
+    images = InputImages(args.inputs, shard)
+    args.batch_size = min(args.batch_size, images.total or args.batch_size)
+    network = load_model(args.model, args.checkpoint, args.device, head=None, neck=None)
+    options = get_backend_options(args)
+    extractor = FeatureExtractor(network, args.stages, args.pool, **options)
     run = describe_run('features', args, 'stages', 'pool')
     results = PartialFile(args.out, run, write_features)
     job = ImageJob(
         'Features',
         lambda *inputs: check_same_size(extractor.stream(*inputs), results.shapes),
         lambda name, features: Record(img_path=name, stages=features.stages),
+        images,
         args,
-        images.total,
     )
-    job.write(results, images)
+    job.write(results)
     images.report_left_out()
     number = results.done - results.failed
     if not number:
-        raise WrnError(f'no image could be read; {args.out} is not written')
+        raise WrnError(f'{args.out}: not written, since no image could be read')
     shapes = ', '.join(f'{name} {format_shape(shape)}' for name, shape in results.shapes.items())
     names = list_path(args.out)
     print(
-        f'{args.out}: {number} image{"s" * (number > 1)}, {shapes}, by {extractor.backend}'
+        f'{args.out}: {count(number, "image")}, {shapes}, by {extractor.backend}'
         + (f'; {names} lists the images' if names else '')
     )
     if results.failed:
-        raise WrnError(f'{results.failed} of {results.done} images could not be read')
+        raise WrnError(f'{results.failed} of {count(results.done, "image")} could not be read')

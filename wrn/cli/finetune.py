@@ -1,4 +1,4 @@
-"""``wrn finetune``: train a pretrained model on a folder of pictures."""
+"""``wrn finetune``: fine-tune a pretrained model on a folder of images."""
 
 import argparse
 import shlex
@@ -8,57 +8,38 @@ from pathlib import Path
 from mmengine.dist import is_main_process
 
 from wrn import training
+from wrn.cli.arguments import CHECKPOINT, argument, check_at_least, number
 from wrn.cli.runner_options import apply_train_options
 from wrn.cli.speed_options import apply_speed_options
 from wrn.cli.tables import print_report
-from wrn.cli.train import add_train_arguments
-from wrn.config.config_file import config_errors
+from wrn.cli.train import TRAIN_ARGUMENTS
+from wrn.config.config_errors import config_errors
 from wrn.data.splitting import Splits, find_splits
 from wrn.training.finetune import finetune
-from wrn.utils.errors import WrnError, some
+from wrn.utils.errors import count, some
 from wrn.zoo.resolve import resolve
 
-HELP = 'train a pretrained model on a folder of pictures'
+HELP = 'fine-tune a pretrained model on a folder of images'
 DEFAULT_MODEL = 'wide-resnet50_3rdparty_8xb32_in1k'
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
-    parser.add_argument(
-        'data',
-        metavar='DATA_FOLDER',
-        help='a folder for each class, or train, val and perhaps test with such folders',
-    )
-    parser.add_argument(
-        '--model',
-        default=DEFAULT_MODEL,
-        help='name of a model, path of a config, or file that this command wrote '
-        '(default: %(default)s)',
-    )
-    parser.add_argument('--checkpoint', help="weights to start from (default: the model's own)")
-    parser.add_argument('--epochs', type=int, help='how long to train (default: 20)')
-    parser.add_argument(
-        '--freeze',
-        type=int,
-        metavar='N',
-        help='leave the stem and the first N stages as they are; 0: the stem (default: all learn)',
-    )
-    parser.add_argument(
-        '--seed', type=int, default=0, help='of the split, the order and the head (default: 0)'
-    )
-    add_train_arguments(parser)
+ARGUMENTS = {
+    'data': argument(
+        'FOLDER', 'folder of class folders, directly or below train, val and (optionally) test'
+    ),
+    '--model': argument('MODEL', 'model name, or path of a config or weights', DEFAULT_MODEL),
+    '--checkpoint': CHECKPOINT,
+    '--epochs': number('epochs to train (default: 20)'),
+    '--freeze': number('freeze the stem and the first N stages; 0 is the stem, -1 nothing', -1),
+    '--seed': number('seed of the split, the order of the images and the new head', 0),
+    **TRAIN_ARGUMENTS,
+}
 
 
 def run(args: argparse.Namespace) -> None:
-    """Find classes and splits, train, test the best checkpoint, and leave that and a report."""
-    if args.epochs is not None and args.epochs < 1:
-        raise WrnError(f'--epochs {args.epochs}: must be at least 1')
-    if args.seed < 0:
-        raise WrnError(f'--seed {args.seed}: must not be negative')
+    """Split the images, train, test the best checkpoint, and write its weights and a report."""
+    check_at_least(args, epochs=1, seed=0)
     splits = find_splits(args.data, seed=args.seed)
-    frozen = -1 if args.freeze is None else args.freeze
     cfg = training.finetune_config(
-        splits, resolve(args.model), args.checkpoint, args.epochs, frozen, args.seed
+        splits, resolve(args.model), args.checkpoint, args.epochs, args.freeze, args.seed
     )
     apply_train_options(cfg, args)
     apply_speed_options(cfg, args)
@@ -68,7 +49,7 @@ def run(args: argparse.Namespace) -> None:
     done, dropped = training.claim_folder(cfg, splits, args.skip_unreadable)
     if done:
         if is_main_process():
-            print(f'nothing is left to do: {done} is there')
+            print(f'nothing left to do: {done} exists')
         return
     training.annotate(cfg, splits, folder)
     if is_main_process():
@@ -76,20 +57,20 @@ def run(args: argparse.Namespace) -> None:
             print(f'wrn: {args.data}: {splits.left_out}', file=sys.stderr)
         _print_splits(splits)
         if dropped:
-            print(f'cannot be read, and so not validated or tested with: {some(dropped)}')
+            print(f'unreadable, so left out of validation and test: {some(dropped)}')
     result = finetune(cfg, f'{args.model} fine-tuned on {Path(cfg.filename).stem}')
     if result:
         print_report(result.report)
         print(f'wrote {result.folder} and {result.weights}')
-        print(f'use it with: wrn predict PICTURES --model {shlex.quote(str(result.weights))}')
+        print(f'use it with: wrn predict IMAGE --model {shlex.quote(str(result.weights))}')
 
 
 def _print_splits(splits: Splits) -> None:
-    for name, pictures in splits.pictures.items():
-        what = f'{len(pictures)} pictures'
+    for name, images in splits.pictures.items():
+        what = count(len(images), 'image')
         if name == 'val' and splits.drawn:
             what += ', drawn from each class'
         if name == 'test' and not splits.tests_apart:
-            what = 'those of val, by which the best epoch is chosen'
+            what = 'those of val, which also select the best epoch'
         print(f'{name}: {what}')
-    print(f'{len(splits.classes)} classes: {", ".join(splits.classes)}')
+    print(f'{count(len(splits.classes), "class")}: {", ".join(splits.classes)}')

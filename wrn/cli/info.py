@@ -1,4 +1,4 @@
-"""``wrn info``: all that is known of a model."""
+"""``wrn info``: show the card of a model."""
 
 import argparse
 import os
@@ -10,43 +10,34 @@ from mmengine.config import Config, ConfigDict
 from mmengine.registry import DefaultScope
 from mmpretrain.registry import MODELS
 from modelindex.models.Model import Model
-from rich.markup import escape
-from rich.table import Table
 
 from wrn.checkpoints.architecture import find_architecture
 from wrn.checkpoints.checkpoint_file import CheckpointFile
+from wrn.cli.arguments import argument
 from wrn.cli.tables import print_table
 from wrn.config import model_index
-from wrn.config.config_file import get_test_dataset
+from wrn.config.config_parts import get_test_dataset
 from wrn.models.meta_init import MetaInit
 from wrn.utils.errors import WrnError
 from wrn.utils.files import hash_file
 from wrn.zoo.resolve import ResolvedModel, resolve
 
-HELP = 'show what is known of a model: network, figures, licence, where its weights are from'
-_CLASSES = 10  # names of classes that are shown
+HELP = 'show the card of a model: network, figures, licence, provenance of its weights'
+_CLASSES = 10  # names of classes to show
 
 _Rows = Iterator[tuple[str, str]]
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
-    parser.add_argument(
-        'model',
-        help='name of a model, here or in torchvision or timm, or path of a config, a file of '
-        'weights or an exported file',
+ARGUMENTS = {
+    'model': argument(
+        'MODEL',
+        'model name, here or in torchvision or timm, or path of a config, weights or an exported '
+        'file',
     )
+}
 
 
 def run(args: argparse.Namespace) -> None:
     """Print the card of a model."""
-    resolved = resolve(args.model)
-    table = Table(box=None, show_header=False)
-    table.add_column(style='bold', no_wrap=True)
-    table.add_column(no_wrap=True)
-    for key, value in _card(resolved):
-        table.add_row(key, escape(value))
-    print_table(table)
+    print_table(_card(resolve(args.model)))
 
 
 def _card(resolved: ResolvedModel) -> _Rows:
@@ -88,13 +79,15 @@ def _describe_entry(entry: Model, config: Config) -> _Rows:
 
 def _describe_weights(resolved: ResolvedModel, file: CheckpointFile) -> _Rows:
     weights, meta = file.weights, file.weights.meta
-    yield 'file', f'{file.path or file.source}'
+    yield 'file', str(file.path or file.name)
     if file.entry:
         yield 'model', file.entry.name
     if weights.format:
         yield 'format', weights.format.title
     yield 'network', str(find_architecture(weights.state_dict, resolved.name))
-    yield 'params', f'{sum(v.numel() for k, v in weights.state_dict.items() if _learns(k)):,}'
+    buffers = ('running_mean', 'running_var', 'num_batches_tracked')
+    learnt = [v.numel() for k, v in weights.state_dict.items() if not k.endswith(buffers)]
+    yield 'params', f'{sum(learnt):,}'
     if classes := (meta.get('dataset_meta') or {}).get('classes'):
         yield 'classes', _list(classes)
     try:
@@ -142,7 +135,7 @@ def _describe_preprocessing(config: Config) -> str:
 
 
 def _describe_step(transform: ConfigDict) -> str | None:
-    """Say what a step of the test pipeline does to an image's size."""
+    """Describe how a step of the test pipeline changes the size of an image, if it does."""
     how = f'{transform.get("interpolation", "bilinear")}, {transform.get("backend", "cv2")}'
     match transform.type:
         case 'ResizeEdge':
@@ -156,11 +149,7 @@ def _describe_step(transform: ConfigDict) -> str | None:
     return None
 
 
-def _learns(key: str) -> bool:
-    return not key.endswith(('running_mean', 'running_var', 'num_batches_tracked'))
-
-
 def _list(classes: Sequence[str]) -> str:
-    """Count classes, and name the first in the order of their labels."""
-    more = ', ...' if len(classes) > _CLASSES else ''
-    return f'{len(classes)}: {", ".join(classes[:_CLASSES])}{more}'
+    """Return the number of classes, and the names of the first ones by label."""
+    shown = [*classes[:_CLASSES], '...'] if len(classes) > _CLASSES else classes
+    return f'{len(classes)}: {", ".join(shown)}'

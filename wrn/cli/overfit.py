@@ -1,54 +1,48 @@
-"""``wrn overfit``: whether a set-up can learn at all."""
+"""``wrn overfit``: find out whether a setup can learn at all."""
 
 import argparse
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import track
 
 from wrn import training
-from wrn.cli.runner_options import add_settings_argument, apply_settings, read_runnable
-from wrn.config.config_file import config_errors
-from wrn.utils.errors import WrnError
+from wrn.cli.arguments import argument, check_at_least, number
+from wrn.cli.runner_options import SETTINGS_ARGUMENT, apply_settings, read_runnable
+from wrn.config.config_errors import config_errors
+from wrn.utils.errors import WrnError, count
 
-HELP = 'train on one small batch, and say whether the set-up learns it by heart'
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
-    parser.add_argument('config', help='path of a config, or name of a model')
-    parser.add_argument('--batch-size', type=int, default=16, help='pictures (default: 16)')
-    parser.add_argument('--steps', type=int, default=100, help='most steps to take (default: 100)')
-    add_settings_argument(parser)
+HELP = 'overfit one small batch, to find out whether a setup can learn'
+ARGUMENTS = {
+    'config': argument('CONFIG', 'path of a config, or model name'),
+    '--batch-size': number('images in the batch', 16),
+    '--steps': number('steps to take at most', 100),
+    **SETTINGS_ARGUMENT,
+}
 
 
 def run(args: argparse.Namespace) -> None:
-    """Train on a batch and say what came of it; fails if it was not learnt."""
-    for option, value, least in (('--batch-size', args.batch_size, 2), ('--steps', args.steps, 1)):
-        if value < least:
-            raise WrnError(f'{option} {value}: must be at least {least}')
+    """Train on one batch and print the result; fail if the batch was not overfitted."""
+    check_at_least(args, batch_size=2, steps=1)
     cfg = read_runnable(args.config)
     with config_errors(cfg.filename):
         apply_settings(cfg, args)
     cfg.launcher, cfg.log_level = 'none', 'WARNING'
+    show = partial(track, description='Overfitting', console=Console(stderr=True), transient=True)
     with tempfile.TemporaryDirectory() as folder:
-        # A name of its own: mmengine gives what has the same one, after the second, the same files.
+        # mmengine names runs by the second; runs of one name would share a visualizer's files.
         cfg.work_dir, cfg.experiment_name = folder, Path(folder).name
-        done = training.overfit(
-            cfg,
-            args.batch_size,
-            args.steps,
-            lambda steps: track(steps, 'Learning', console=Console(stderr=True), transient=True),
-        )
+        done = training.overfit(cfg, args.batch_size, args.steps, show)
+    steps, images = count(len(done.losses), 'step'), count(done.total, 'image')
+    losses = f'{done.losses[0]:.3g} to {done.losses[-1]:.3g}'
     print(
-        f'{len(done.losses)} steps on {done.total} pictures: the loss went from '
-        f'{done.losses[0]:.3g} to {done.losses[-1]:.3g}, {done.right} of them are right'
+        f'{steps} on {images}: the loss went from {losses}, {done.right} are classified correctly'
     )
     if not done.learns:
         raise WrnError(
-            f'{args.config}: the set-up does not learn even {done.total} pictures in '
-            f'{len(done.losses)} steps; look at the labels, the pipeline and the learning rate, or '
-            'give more --steps'
+            f'{args.config}: does not overfit {images} in {steps}; check the labels, the pipeline '
+            'and the learning rate, or raise --steps'
         )
-    print('the set-up learns')
+    print('the setup can learn: it overfits the batch')

@@ -1,4 +1,4 @@
-"""The options of ``wrn train``, ``finetune`` and ``test``, which are those of mmpretrain."""
+"""The options of ``wrn train``, ``finetune`` and ``test`` that mmpretrain's tools have too."""
 
 import argparse
 from argparse import Namespace
@@ -8,13 +8,9 @@ from typing import Any
 
 from mmengine.config import Config, ConfigDict, DictAction
 
-from wrn.cli.outputs import check_out, make_folder
-from wrn.config.config_file import (
-    check_keys,
-    config_errors,
-    get_test_dataset,
-    set_default,
-)
+from wrn.cli.arguments import argument, check_out, choice, flag, make_folder
+from wrn.config.config_errors import config_errors
+from wrn.config.config_parts import check_keys, get_test_dataset, set_default
 from wrn.data import skip_unreadable
 from wrn.training import LOG_BACKENDS, add_log_backend, has_accelerator, use_mixed_precision
 from wrn.training.evaluation import REPORT_METRICS, add_metrics
@@ -30,58 +26,47 @@ _RESULTS = {
 
 
 class _SettingsAction(DictAction):
-    """mmengine's ``DictAction``, which ends in a traceback where there is no ``=``."""
+    """mmengine's ``DictAction``, without its traceback if there is no ``=``."""
 
     def __call__(
-        self,
-        parser: argparse.ArgumentParser,
-        namespace: Namespace,
-        values: Any,
-        option_string: str | None = None,
+        self, parser: argparse.ArgumentParser, namespace: Namespace, values: Any, *args: Any
     ) -> None:
         """Parse ``KEY=VALUE`` words."""
         try:
-            super().__call__(parser, namespace, values, option_string)
-        except (ValueError, AssertionError, RecursionError) as error:  # the last, of dict(...)
+            super().__call__(parser, namespace, values, *args)
+        except (ValueError, AssertionError, RecursionError) as error:  # the last, for dict(...)
             reason = f'expected KEY=VALUE of plain values, got {" ".join(values)}'
             raise argparse.ArgumentError(self, reason) from error
 
 
-def add_settings_argument(parser: argparse.ArgumentParser) -> None:
-    """Declare the argument that overrides settings of a config."""
-    parser.add_argument(
-        '--cfg-options',
+SETTINGS_ARGUMENT = {
+    '--cfg-options': argument(
+        'KEY=VALUE',
+        'settings to override in the config, such as train_cfg.max_epochs=5; lists as key="[a,b]"',
         nargs='+',
         action=_SettingsAction,
-        metavar='KEY=VALUE',
-        help='override settings of the config, such as train_cfg.max_epochs=5; '
-        'lists as key="[a,b]"',
     )
-
-
-def add_common_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments that train and test share."""
-    parser.add_argument(
-        '--work-dir',
-        help='folder to write to (default: work_dirs/ and the name of the config or data folder)',
-    )
-    add_settings_argument(parser)
-    parser.add_argument(
-        '--launcher',
-        choices=['none', 'pytorch', 'slurm', 'mpi'],
-        default='none',
-        help='what started the processes of a distributed job (default: none)',
-    )
-    # torch.distributed.launch passes it; torchrun, and it too by now, set LOCAL_RANK.
-    parser.add_argument('--local_rank', '--local-rank', type=int, help=argparse.SUPPRESS)
-    parser.add_argument('--no-pin-memory', action='store_true', help='do not pin memory')
-    parser.add_argument(
-        '--no-persistent-workers', action='store_true', help='restart data workers each epoch'
-    )
+}
+# Old versions of torch.distributed.launch pass it; torchrun sets LOCAL_RANK instead.
+_LOCAL_RANK = argument('N', argparse.SUPPRESS, type=int)
+COMMON_ARGUMENTS = {
+    '--work-dir': argument(
+        'FOLDER',
+        'folder to write to (default: work_dirs/ and the name of the config or data folder)',
+    ),
+    **SETTINGS_ARGUMENT,
+    '--launcher': choice(
+        ('none', 'pytorch', 'slurm', 'mpi'), 'launcher of a distributed job', 'none'
+    ),
+    '--local_rank': _LOCAL_RANK,
+    '--local-rank': _LOCAL_RANK,
+    '--no-pin-memory': flag('do not pin memory'),
+    '--no-persistent-workers': flag('restart the data workers each epoch'),
+}
 
 
 def read_train_config(args: Namespace) -> Config:
-    """Read the config of ``wrn train`` and set what the command line says.
+    """Read the config of ``wrn train``, and apply its options.
 
     Args:
         args: The arguments.
@@ -90,7 +75,7 @@ def read_train_config(args: Namespace) -> Config:
         The config to train with.
 
     Raises:
-        WrnError: If the config is wrong, or an option cannot be had.
+        WrnError: If the config or an option is wrong.
     """
     cfg = read_runnable(args.config)
     apply_train_options(cfg, args)
@@ -98,14 +83,14 @@ def read_train_config(args: Namespace) -> Config:
 
 
 def apply_train_options(cfg: Config, args: Namespace) -> None:
-    """Set in a config what the command line of ``wrn train`` or ``wrn finetune`` says.
+    """Apply the options of ``wrn train`` or ``wrn finetune`` to a config.
 
     Args:
         cfg: The config, which is changed.
         args: The arguments.
 
     Raises:
-        WrnError: If the config is wrong, or an option cannot be had.
+        WrnError: If the config or an option is wrong.
     """
     with config_errors(cfg.filename):
         _apply_common_options(cfg, args)
@@ -122,11 +107,11 @@ def apply_train_options(cfg: Config, args: Namespace) -> None:
         if args.auto_scale_lr:
             if 'auto_scale_lr' not in cfg:
                 raise WrnError(
-                    f'{cfg.filename}: --auto-scale-lr needs the batch size that the learning rate '
-                    'is for; set auto_scale_lr=dict(base_batch_size=...) in the config'
+                    f'{cfg.filename}: has no base batch size for --auto-scale-lr; set '
+                    'auto_scale_lr=dict(base_batch_size=...) to that of the learning rate'
                 )
             cfg.auto_scale_lr.enable = True
-            # mmengine scales by the pictures of an iteration, of which an update has several.
+            # mmengine scales by the images of an iteration; an update accumulates several.
             cfg.auto_scale_lr.base_batch_size /= cfg.optim_wrapper.get('accumulative_counts', 1)
         for package in LOG_BACKENDS:
             if getattr(args, package):
@@ -134,7 +119,7 @@ def apply_train_options(cfg: Config, args: Namespace) -> None:
 
 
 def read_test_config(args: Namespace) -> Config:
-    """Read the config of ``wrn test`` and set what the command line says.
+    """Make the config of ``wrn test``, and apply its options.
 
     Args:
         args: The arguments.
@@ -143,10 +128,10 @@ def read_test_config(args: Namespace) -> Config:
         The config to test with.
 
     Raises:
-        WrnError: If the config is wrong, or an option cannot be had.
+        WrnError: If the config or an option is wrong.
     """
     if args.out is None and args.out_item is not None:
-        raise WrnError('--out-item says what to write; say where with --out FILE')
+        raise WrnError('--out-item: has no file to write to; add --out FILE')
     if args.out:
         check_out(args.out, *_RESULTS[args.out_item or 'pred'])
     cfg = make_test_config(resolve(args.model), args.checkpoint)
@@ -172,32 +157,33 @@ def read_test_config(args: Namespace) -> Config:
 
 
 def read_runnable(model: str) -> Config:
-    """Read the config of a model that says how to train it.
+    """Read a config that can be trained.
 
     Args:
-        model: What :func:`wrn.zoo.resolve.resolve` takes.
+        model: The name of a model, or the path of a config.
 
     Returns:
         The config.
 
     Raises:
-        WrnError: If there is no such model, or it is a file, which does not say how to train.
+        WrnError: If there is no such model or config, or it is a file of weights or an exported
+            file, which has no training settings.
     """
     resolved = resolve(model)
     if resolved.kind not in ('name', 'config'):
         raise WrnError(
-            f'{model}: a file does not say how to train; give a config, or the file to '
-            '`wrn finetune DATA_FOLDER --model FILE`'
+            f'{model}: has no training settings; give a config, or fine-tune the file with '
+            '`wrn finetune FOLDER --model FILE`'
         )
     return resolved.get_config()
 
 
 def apply_settings(cfg: Config, args: Namespace) -> None:
-    """Override settings of a config by those of the command line.
+    """Apply ``--cfg-options`` to a config.
 
     Args:
-        cfg: The config.
-        args: The arguments, with those of :func:`add_settings_argument`.
+        cfg: The config, which is changed.
+        args: The arguments, with :data:`SETTINGS_ARGUMENT`.
 
     Raises:
         WrnError: If a key is misspelt.
@@ -214,12 +200,12 @@ def _apply_common_options(cfg: Config, args: Namespace) -> None:
     elif cfg.get('work_dir') is None:
         cfg.work_dir = str(Path('work_dirs', Path(str(cfg.filename)).stem))
     make_folder('--work-dir', cfg.work_dir)
-    # Pinning memory without an accelerator does nothing but warn.
+    # Without an accelerator, pinning memory only causes a warning.
     pin_memory = has_accelerator() and not args.no_pin_memory
     for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
-        if cfg.get(name) is None:
+        loader = cfg.get(name)
+        if loader is None:
             continue
-        loader = cfg[name]
         loader.setdefault('collate_fn', dict(type='default_collate'))
         loader.pin_memory = loader.get('pin_memory', True) and pin_memory
         loader.persistent_workers = (
@@ -230,7 +216,7 @@ def _apply_common_options(cfg: Config, args: Namespace) -> None:
 
 
 def _augment_test(cfg: Config) -> None:
-    """Average the scores over the config's ``tta_pipeline``, or over a picture and its mirror."""
+    """Average over the views of ``tta_pipeline``, by default the image and its mirror image."""
     dataset = get_test_dataset(cfg)
     pipeline = dataset.pipeline
     if 'tta_pipeline' not in cfg:

@@ -1,70 +1,54 @@
-"""The options of ``wrn train``, ``finetune`` and ``test`` that say how a step is computed."""
+"""The options of ``wrn train``, ``finetune`` and ``test`` that determine how fast a step is."""
 
 import argparse
 from collections.abc import Callable
+from typing import TypeAlias
 
 from mmengine.config import Config
 
-from wrn.config.config_file import config_errors
+from wrn.cli.arguments import Argument
+from wrn.config.config_errors import config_errors
 from wrn.training import speed
 
-_Setting = tuple[Callable[[Config, bool | None], None], str]
+_Setting: TypeAlias = Callable[[Config, bool | None], None]
 
-_BOTH: dict[str, _Setting] = {
-    'channels-last': (
-        speed.set_channels_last,
-        'keep the channels of a pixel side by side in memory (default: yes, for the networks of '
-        'this package)',
-    ),
-    'compile': (
-        speed.set_compile,
-        'compile the backbone, which takes about a minute at first (default: no)',
-    ),
-    'tf32': (
-        speed.set_tf32,
-        'let GPUs round float32 to TF32 in products (default: in convolutions alone, as torch)',
-    ),
-    'cudnn-benchmark': (
-        speed.set_cudnn_benchmark,
-        'let cuDNN try which of its algorithms is the quickest for a size (default: no)',
-    ),
+
+def _name(setting: _Setting) -> str:
+    return setting.__name__.removeprefix('set_')
+
+
+def _declare(settings: dict[_Setting, str]) -> dict[str, Argument]:
+    boolean = dict(action=argparse.BooleanOptionalAction)
+    return {'--' + _name(s).replace('_', '-'): dict(boolean, help=settings[s]) for s in settings}
+
+
+# The options have the names of these functions, without `set_`.
+_TRAINING: dict[_Setting, str] = {
+    speed.set_fused: 'use a fused optimizer (default: yes, for SGD, Adam and AdamW)',
+    speed.set_sync_bn: 'synchronise batch norms over the GPUs (default: no)',
 }
-_TRAINING: dict[str, _Setting] = {
-    'fused': (
-        speed.set_fused,
-        'update all weights in one kernel (default: yes, for SGD, Adam and AdamW)',
-    ),
-    'sync-bn': (
-        speed.set_sync_bn,
-        'normalise with the batches of all processes, on GPUs (default: no)',
-    ),
+_BOTH: dict[_Setting, str] = {
+    speed.set_channels_last: 'use the channels-last memory format (default: yes, for the networks '
+    'of this package)',
+    speed.set_compile: 'compile the backbone, which takes about a minute at first (default: no)',
+    speed.set_tf32: 'use TF32 for float32 on GPUs (default: in convolutions only, as torch)',
+    speed.set_cudnn_benchmark: 'let cuDNN search for its fastest algorithms (default: no)',
 }
-
-
-def add_speed_arguments(parser: argparse.ArgumentParser, training: bool) -> None:
-    """Declare the arguments.
-
-    Args:
-        parser: The parser of a command.
-        training: Whether it trains.
-    """
-    group = parser.add_argument_group('speed')
-    for name, (_, text) in {**_BOTH, **(_TRAINING if training else {})}.items():
-        group.add_argument(f'--{name}', action=argparse.BooleanOptionalAction, help=text)
+SPEED_ARGUMENTS = _declare(_BOTH)
+TRAINING_SPEED_ARGUMENTS = _declare(_BOTH | _TRAINING)
 
 
 def apply_speed_options(cfg: Config, args: argparse.Namespace) -> None:
-    """Set in a config what the command line says, or a default where neither says anything.
+    """Apply the options to a config. Where neither sets a value, the default is used.
 
     Args:
-        cfg: The config.
+        cfg: The config, which is changed.
         args: The arguments.
 
     Raises:
-        WrnError: If an option cannot be had.
+        WrnError: If the network or the optimizer does not support an option.
     """
     with config_errors(cfg.filename):
-        for name, (apply, _) in {**_TRAINING, **_BOTH}.items():
-            key = name.replace('-', '_')
-            if key in args:
-                apply(cfg, getattr(args, key))
+        for setting in _TRAINING | _BOTH:
+            if (name := _name(setting)) in args:
+                setting(cfg, getattr(args, name))

@@ -1,43 +1,50 @@
-"""Tables on the terminal."""
+"""Print tables."""
+
+from collections.abc import Collection, Iterable, Sequence
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from wrn.training.evaluation import Report
 
 _MOST_CLASSES = 20
 
 
-def print_table(table: Table) -> None:
-    """Print a table, in a narrow terminal with lines that wrap, which is better than cut columns.
+def print_table(
+    rows: Iterable[Sequence[str]], columns: Sequence[str] = (), right: Collection[str] = ()
+) -> None:
+    """Print a table. In a narrow terminal its lines wrap, so that no cell is cut.
 
     Args:
-        table: The table, whose columns do not wrap.
+        rows: The cells of each row.
+        columns: The names of the columns. Defaults to no header: each row starts with its name.
+        right: The names of the columns to align on the right. Defaults to none.
     """
+    table = Table(box=None, header_style='bold', show_header=bool(columns))
+    for column in columns:
+        table.add_column(column, justify='right' if column in right else 'left')
+    if not columns:
+        table.add_column(style='bold')
+    for row in rows:
+        table.add_row(*map(Text, row))
     width = Console(width=1000).measure(table).maximum
     Console(width=max(width, Console().width)).print(table)
 
 
 def print_report(report: Report) -> None:
-    """Print the metrics, and a table of the classes.
+    """Print the metrics of a test, and the classes with the lowest F1.
 
     Args:
-        report: What came of a test. Of many classes those with the least F1 are shown.
+        report: The report of the test.
     """
-    metrics = Table(box=None, show_header=False)
-    for name, value in report.metrics.items():
-        metrics.add_row(escape(name), f'{value:.4f}')
-    print_table(metrics)
+    print_table((name, f'{value:.4f}') for name, value in report.metrics.items())
     worst = report.worst(_MOST_CLASSES)
     if len(worst) < len(report.classes):
-        print(f'\nthe worst {len(worst)} of {len(report.classes)} classes:')
-    table = Table(box=None, header_style='bold')
-    table.add_column('class', no_wrap=True)
-    for name in ('precision', 'recall', 'F1', 'pictures'):
-        table.add_column(name, justify='right', no_wrap=True)
-    for figures in worst:
-        numbers = (figures.precision, figures.recall, figures.f1)
-        cells = [f'{number:.2f}' for number in numbers]
-        table.add_row(escape(figures.name), *cells, str(figures.support))
-    print_table(table)
+        print(f'\nthe {len(worst)} of {len(report.classes)} classes with the lowest F1:')
+    numbers = ('precision', 'recall', 'F1', 'images')
+    rows = [
+        (c.name, *(f'{value:.2f}' for value in (c.precision, c.recall, c.f1)), str(c.support))
+        for c in worst
+    ]
+    print_table(rows, ('class', *numbers), right=numbers)

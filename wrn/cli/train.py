@@ -3,43 +3,31 @@
 import argparse
 
 from wrn import training
-from wrn.cli.runner_options import add_common_arguments, read_train_config
-from wrn.cli.speed_options import add_speed_arguments, apply_speed_options
+from wrn.cli.arguments import argument, flag
+from wrn.cli.runner_options import COMMON_ARGUMENTS, read_train_config
+from wrn.cli.speed_options import TRAINING_SPEED_ARGUMENTS, apply_speed_options
 
 HELP = 'train a model'
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
-    parser.add_argument('config', help='path of a config, or name of a model')
-    add_train_arguments(parser)
-
-
-def add_train_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments that train and finetune share."""
-    parser.add_argument(
-        '--resume',
+TRAIN_ARGUMENTS = {
+    '--resume': argument(
+        'FILE',
+        'resume from this checkpoint; without FILE, from the latest in the work folder',
         nargs='?',
         const='auto',
-        metavar='FILE',
-        help='go on from this checkpoint, or without FILE from the latest in the work folder',
-    )
-    parser.add_argument('--amp', action='store_true', help='train with mixed precision')
-    parser.add_argument('--no-validate', action='store_true', help='do not validate meanwhile')
-    parser.add_argument(
-        '--auto-scale-lr',
-        action='store_true',
-        help='scale the learning rate to the batch size at hand',
-    )
-    parser.add_argument(
-        '--skip-unreadable',
-        action='store_true',
-        help='train without the pictures that cannot be read, and count them; else stop at one',
-    )
-    parser.add_argument('--tensorboard', action='store_true', help='log for TensorBoard, too')
-    parser.add_argument('--wandb', action='store_true', help='log to Weights & Biases, too')
-    add_common_arguments(parser)
-    add_speed_arguments(parser, training=True)
+    ),
+    '--amp': flag('train in mixed precision'),
+    '--no-validate': flag('skip validation'),
+    '--auto-scale-lr': flag('scale the learning rate to the actual batch size'),
+    '--skip-unreadable': flag('skip and count unreadable images (default: stop at the first)'),
+    '--tensorboard': flag('also log to TensorBoard'),
+    '--wandb': flag('also log to Weights & Biases'),
+    **COMMON_ARGUMENTS,
+    'speed': TRAINING_SPEED_ARGUMENTS,
+}
+ARGUMENTS = {
+    'config': argument('CONFIG', 'path of a config, or model name'),
+    **TRAIN_ARGUMENTS,
+}
 
 
 def run(args: argparse.Namespace) -> None:

@@ -1,19 +1,20 @@
-"""Compute the records of many images, and write a file of them that can be resumed."""
+"""Compute records of images, and write them to a file that an interrupted run can resume."""
 
 import argparse
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from wrn.cli.inputs import InputImages
 from wrn.cli.progress import ImageProgress
-from wrn.data.images import ImageLike, LeftOut, count_images, find_images
+from wrn.data.images import ImageLike
 from wrn.results.partial_file import PartialFile
 from wrn.results.record import Record
-from wrn.utils.errors import ImageReadError, some
+from wrn.utils.errors import ImageReadError, count
 
 
 def describe_run(command: str, args: argparse.Namespace, *options: str) -> dict[str, Any]:
@@ -21,7 +22,7 @@ def describe_run(command: str, args: argparse.Namespace, *options: str) -> dict[
 
     Args:
         command: The name of the command.
-        args: The arguments, with those of :func:`wrn.cli.backend_options.add_engine_arguments`.
+        args: The arguments of :func:`wrn.cli.backend_options.add_inference_arguments`.
         *options: The command's other arguments that the results depend on.
 
     Returns:
@@ -39,109 +40,78 @@ def _state(path: str | None) -> list[int] | None:
     return [stat.st_size, stat.st_mtime_ns]
 
 
-class InputImages:
-    """The images that the inputs of a command stand for.
-
-    Args:
-        inputs: What :func:`wrn.data.images.find_images` takes.
-
-    Attributes:
-        total: The number of images; None if it is unknown.
-    """
-
-    def __init__(self, inputs: Sequence[str]) -> None:
-        self._inputs = inputs
-        self._counted, self._read = LeftOut(), LeftOut()
-        self.total = count_images(inputs, self._counted)
-
-    def __iter__(self) -> Iterator[ImageLike]:
-        return find_images(self._inputs, self._read)
-
-    def report_left_out(self) -> None:
-        """Print which files were left out, in one line, if there are any."""
-        # Those that were counted first: later the results of the command may lie among them.
-        if left_out := self._read if self.total is None else self._counted:
-            print(f'wrn: {some(self._inputs)}: {left_out}', file=sys.stderr)
-
-
 @dataclass
 class ImageJob:
-    """What a command computes of many images.
+    """Compute a record of each image.
 
     Attributes:
-        title: The name of its progress bar.
+        title: The name of the progress bar.
         stream: Yields a result or an :class:`ImageReadError` for each image, given the images, the
             batch size and the number of workers.
         describe: Makes a record from the name of an image and its result.
+        images: The images.
         args: The arguments, with ``batch_size`` and ``workers``.
-        total: The number of images, if it is known.
-        hidden: Whether to hide the progress, as is done for a single batch. Defaults to False.
+        named: How many unreadable images to name on standard error. Defaults to all.
+        done: The number of images that this run has computed. Starts at 0.
+        failed: The number of those that could not be read. Starts at 0.
     """
 
     title: str
     stream: Callable[[Iterable[ImageLike], int, int], Iterable[Any]]
     describe: Callable[[str, Any], Record]
+    images: InputImages
     args: argparse.Namespace
-    total: int | None
-    hidden: bool = False
+    named: int = sys.maxsize
+    done: int = 0
+    failed: int = 0
 
-    def records(self, images: Iterable[ImageLike], done: int = 0) -> Iterator[Record]:
+    def records(self, images: Iterable[ImageLike], earlier: int = 0) -> Iterator[Record]:
         """Compute the records of images, in order.
 
         Args:
-            images: The images.
-            done: How many of the total are done already. Defaults to 0.
+            images: The images that are left to do.
+            earlier: The number of images that an interrupted run has done. Defaults to 0.
         """
         names: deque[str] = deque()
 
-        def named() -> Iterator[ImageLike]:
+        def remember_names() -> Iterator[ImageLike]:
             for image in images:
                 names.append(str(image))
                 yield image
 
-        few = self.total is not None and self.total <= self.args.batch_size
-        with ImageProgress(self.hidden or few) as progress:
-            task = progress.add_task(self.title, total=self.total, completed=done)
-            for result in self.stream(named(), self.args.batch_size, self.args.workers):
+        total = self.images.total
+        single_batch = total is not None and total <= self.args.batch_size
+        with ImageProgress(hidden=single_batch or self.images.shard.index > 0) as progress:
+            task = progress.add_task(self.title, total=total, completed=earlier)
+            for result in self.stream(remember_names(), self.args.batch_size, self.args.workers):
                 name = names.popleft()
+                self.done += 1
                 if isinstance(result, ImageReadError):
+                    if self.failed < self.named:
+                        print(f'wrn: {result}', file=sys.stderr)
+                    self.failed += 1
                     yield Record(img_path=name, error=str(result))
                 else:
                     yield self.describe(name, result)
                 progress.advance(task)
 
-    def write(
-        self, results: PartialFile, images: Iterable[ImageLike], named: int = sys.maxsize
-    ) -> int:
-        """Write the records to a file, resuming an interrupted run.
+    def write(self, results: PartialFile) -> None:
+        """Write the records to a file, and resume an interrupted run.
 
         Args:
             results: The file.
-            images: All images.
-            named: How many unreadable images to name on standard error. Defaults to all.
-
-        Returns:
-            How many images the interrupted run had done.
 
         Raises:
             WrnError: As :meth:`PartialFile.resumed` does.
         """
         try:
-            with results.resumed(images) as rest:
-                earlier = results.done
-                if earlier:
-                    print(f'wrn: resuming after {earlier} images', file=sys.stderr)
-                records = self.records(rest, earlier)
+            with results.resumed(self.images) as rest:
+                if results.done:
+                    print(f'wrn: resuming after {count(results.done, "image")}', file=sys.stderr)
+                records = self.records(rest, results.done)
                 while batch := list(islice(records, self.args.batch_size)):
                     results.add(batch)
-                    errors = [record['error'] for record in batch if 'error' in record][:named]
-                    for error in errors:
-                        print(f'wrn: {error}', file=sys.stderr)
-                    named -= len(errors)
         except KeyboardInterrupt:
-            print(
-                f'wrn: stopped after {results.done} images; run the same command to resume',
-                file=sys.stderr,
-            )
+            number = count(results.done, 'image')
+            print(f'wrn: stopped after {number}; run the same command to resume', file=sys.stderr)
             raise
-        return earlier

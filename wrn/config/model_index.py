@@ -1,4 +1,4 @@
-"""The models of this package: where their index, configs and weights are."""
+"""Find the models of this package: their index entries, configs and weights."""
 
 from functools import cache
 from pathlib import Path
@@ -11,10 +11,10 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 
 
 def root() -> Path:
-    """Return the folder of ``configs/``, ``tools/`` and ``model-index.yml``.
+    """Return the folder that contains ``configs/``, ``tools/`` and ``model-index.yml``.
 
-    That is ``wrn/.mim`` in an installed package, and the checkout in a source tree or an editable
-    install.
+    Returns:
+        ``wrn/.mim`` in an installed package. The checkout in a source tree or an editable install.
     """
     shipped = _PACKAGE / '.mim'
     return shipped if shipped.is_dir() else _PACKAGE.parent
@@ -25,9 +25,9 @@ def models() -> dict[str, Model]:
     """Read the model index.
 
     Returns:
-        The entry of each model by its lower-case name, with the path of its config, and of its
-        weights if the package carries them, made absolute. Weights that have several sources are
-        ``wrn://NAME``, which :func:`wrn.checkpoints.schemes.load_from_source` loads.
+        The entries by lower-case model name. The paths of configs and of weights in the package are
+        absolute. Downloadable weights are ``wrn://NAME``, which
+        :func:`wrn.checkpoints.schemes.load_from_url` loads from the first URL that works.
     """
     index = load(str(root() / 'model-index.yml'))
     index.build_models_with_collections()
@@ -43,14 +43,14 @@ def models() -> dict[str, Model]:
 
 
 def find(name: str) -> Model | None:
-    """Find a model by its name here, or by the name of its weights elsewhere.
+    """Find a model by its name, or by the name that another library gives its weights.
 
     Args:
-        name: Such as ``wide-resnet50_3rdparty_8xb32_in1k``, ``timm/wide_resnet50_2.tv_in1k``, or
-            the latter without its ``timm/``; in any case.
+        name: The name in any case, such as ``wide-resnet50_3rdparty_8xb32_in1k`` or
+            ``timm/wide_resnet50_2.tv_in1k``. The library ``timm/`` may be omitted.
 
     Returns:
-        Its entry in the index; None if there is none.
+        The entry of the model. None if there is none.
     """
     name = name.lower()
     if entry := models().get(name):
@@ -62,14 +62,14 @@ def find(name: str) -> Model | None:
 
 
 def find_several(name: str) -> list[Model]:
-    """Find the models that a name may mean which stands for several weights elsewhere.
+    """Find the models of a network name that has several sets of weights in another library.
 
     Args:
-        name: The name of a network in torchvision or timm without that of its weights, such as
+        name: The name of a network in torchvision or timm without the name of its weights, such as
             ``wide_resnet50_2``, ``timm/wide_resnet50_2`` or ``Wide_ResNet50_2_Weights.DEFAULT``.
 
     Returns:
-        Their entries in the index, none if the name is not such a one.
+        The entries of the models. Empty if there is no such network.
     """
     network = name.lower().removesuffix('.default')
     found = []
@@ -81,7 +81,7 @@ def find_several(name: str) -> list[Model]:
 
 
 def _spellings(entry: Model) -> set[str]:
-    """Return what a model's weights are called elsewhere, with and without the library."""
+    """Return the lower-case aliases of a model, with and without the name of the library."""
     names = [alias.lower() for alias in aliases(entry)]
     return {*names, *(name.partition('/')[2] for name in names)}
 
@@ -90,10 +90,10 @@ def find_config(name: str) -> Path | None:
     """Find a config that this package ships.
 
     Args:
-        name: Its path, ``configs/wrn/...``, or its file name without ``.py``.
+        name: The path ``configs/wrn/NAME.py``, or ``NAME``.
 
     Returns:
-        Its path; None if there is none.
+        The absolute path of the config. None if there is none.
     """
     for path in (root() / name, root() / 'configs' / 'wrn' / f'{name}.py'):
         if path.is_file():
@@ -102,13 +102,13 @@ def find_config(name: str) -> Path | None:
 
 
 def find_by_file(file: str) -> Model | None:
-    """Find the model that a published file has the weights of.
+    """Find the model whose weights a published file contains.
 
     Args:
-        file: The path or URL of the file; only its name is looked at.
+        file: The path or URL of the file. Only the file name is compared.
 
     Returns:
-        The first entry in the index with a URL of that name; None if there is none.
+        The first entry with a URL that ends in this file name. None if there is none.
     """
     name = Path(file).name
     for entry in models().values():
@@ -118,27 +118,27 @@ def find_by_file(file: str) -> Model | None:
 
 
 def sources(entry: Model) -> list[str]:
-    """Return the addresses from which a model's weights can be had, the best first."""
+    """Return the URLs of a model's weights in the order to try them."""
     return entry.data.get('Sources', [])
 
 
 def aliases(entry: Model) -> list[str]:
-    """Return what a model's weights are called elsewhere, as ``LIBRARY/NAME``."""
+    """Return the names of a model's weights in other libraries, as ``LIBRARY/NAME``."""
     return entry.data.get('Also Published As', [])
 
 
 def weights_provenance(entry: Model) -> str:
-    """Tell plainly whose weights a model has: published, trained here, or none."""
+    """Return the provenance of a model's weights: published, trained here, or config only."""
     if sources(entry):
         return 'published'
     return 'trained here' if entry.weights else 'config only'
 
 
 def paper_results(entry: Model) -> list[str]:
-    """Return the errors that the paper has of a network, and how they came about."""
+    """Return the errors in % that the paper reports for a network, each with its protocol."""
     results = []
     for result in entry.data.get('In The Paper', []):
         errors = [f'{result[key]:.2f}' for key in ('Top 1 Error', 'Top 5 Error') if key in result]
-        belongs_to = [result[key] for key in ('Preprocessing', 'Runs') if key in result]
-        results.append(f'{" / ".join(errors)} ({", ".join(belongs_to)})')
+        protocol = [result[key] for key in ('Preprocessing', 'Runs') if key in result]
+        results.append(f'{" / ".join(errors)} ({", ".join(protocol)})')
     return results

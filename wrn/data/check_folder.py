@@ -1,10 +1,10 @@
-"""Check the pictures of a data folder: that each is whole, is there once, and has one class."""
+"""Check the images of a data folder: each must be whole, unique, and in one class."""
 
+import hashlib
 import json
 import os
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,29 +12,30 @@ import numpy as np
 
 from wrn.data.class_folders import Problem, Split
 from wrn.data.damage import Damage, find_damage
+from wrn.data.images import prefetch
 from wrn.data.listing import list_splits
-from wrn.utils.files import format_csv, hash_file, write_atomically
+from wrn.utils.files import format_csv, write_atomically
 
 KINDS = {
-    'unreadable': 'files that cannot be decoded, links without an end',
-    'truncated': 'pictures that are cut off',
-    'misnamed': 'pictures of another format than their extension says',
+    'unreadable': 'files that cannot be decoded, and endless links',
+    'truncated': 'truncated images',
+    'misnamed': 'images whose format differs from their extension',
     'ignored': 'files and folders that are left out',
-    'missing': 'files that an annotation file lists and that are not there',
-    'annotation': 'lines of an annotation file that are not understood',
-    'duplicate': 'files with the content of another of the same class',
-    'conflict': 'files with the content of another of a different class',
-    'leak': 'files with the content of another of a different split',
-    'empty': 'class folders without pictures',
-    'classes': 'class folders that a split lacks',
+    'missing': 'files in an annotation file that are not found',
+    'annotation': 'invalid lines of an annotation file',
+    'duplicate': 'files with the same content as another of the same class',
+    'conflict': 'files with the same content as another of a different class',
+    'leak': 'files with the same content as another of a different split',
+    'empty': 'class folders without images',
+    'classes': 'class folders that are missing in a split',
 }
-_CHUNK = 64  # files that a thread takes at a time
+_AHEAD = 64  # files that a thread may be ahead of the others
 _DIGEST = 16  # bytes
 
 
 @dataclass
 class Report:
-    """What a check found."""
+    """The result of a check."""
 
     splits: list[Split]
     """The splits that were checked."""
@@ -42,13 +43,13 @@ class Report:
     """What is wrong, in the order of the files; empty if nothing is."""
 
     def write(self, path: str | Path) -> None:
-        """Write the problems as CSV, or with the numbers of files and classes as JSON.
+        """Write the problems as CSV, or as JSON with the numbers of files and the classes.
 
         Args:
-            path: The file, whose extension ``.csv`` or ``.json`` says the format.
+            path: The file. Its extension, ``.csv`` or ``.json``, determines the format.
 
         Raises:
-            WrnError: If it cannot be written.
+            WrnError: If the file cannot be written.
         """
         if Path(path).suffix == '.csv':
             content = format_csv([Problem._fields, *self.problems])
@@ -69,73 +70,74 @@ def check_folder(
 ) -> Report:
     """Check a data folder.
 
-    Threads read the files, since decoding and hashing let other threads run. Kept of a file are
-    its path, its label and 16 bytes of its SHA-256.
+    Memory grows by a path, a label and 16 bytes of the SHA-256 for each file.
 
     Args:
-        folder: What :func:`wrn.data.listing.list_splits` takes.
-        ann_file: As there. Defaults to None.
-        workers: How many threads to use. Defaults to None, one for each core.
-        track: Shows progress: it is given the numbers of files that are done with each step, and
-            of all, and yields the former. Defaults to showing nothing.
+        folder: As for :func:`wrn.data.listing.list_splits`.
+        ann_file: As for :func:`wrn.data.listing.list_splits`. Defaults to None.
+        workers: The number of threads. Defaults to None: one for each core.
+        track: Shows the progress. Its arguments are an iterable of the numbers of files that are
+            done with each step, and the number of all files; it yields the former. Defaults to
+            showing nothing.
 
     Returns:
-        What was found.
+        The splits and their problems.
 
     Raises:
-        WrnError: If the folder cannot be read, or there are no pictures in it.
+        WrnError: If the folder cannot be read, or has no images.
     """
     splits = list_splits(Path(folder), Path(ann_file) if ann_file else None)
     files = [file for split in splits for file in split.files]
     digests = np.zeros(len(files), f'S{_DIGEST}')
-    damages: dict[int, Damage] = {}
+    damages: list[Problem] = []
 
-    def check(start: int) -> int:
-        chunk = files[start : start + _CHUNK]
-        for i, file in enumerate(chunk, start):
-            digest, damage = _check_file(os.path.join(folder, file))
+    def steps() -> Iterator[int]:
+        paths = (os.path.join(folder, file) for file in files)
+        for i, (digest, damage) in enumerate(check_files(paths, workers)):
             digests[i] = digest
             if damage:
-                damages[i] = damage
-        return len(chunk)
+                damages.append(Problem(damage.kind, files[i], damage.reason))
+            yield 1
 
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore')  # Pillow's, of what it overlooks
-        for _ in track(_in_threads(check, range(0, len(files), _CHUNK), workers), len(files)):
-            pass
+    for _ in track(steps(), len(files)):
+        pass
     problems = [problem for split in splits for problem in split.problems]
-    problems += [Problem(damages[i].kind, files[i], damages[i].reason) for i in sorted(damages)]
-    problems += _find_duplicates(splits, digests)
-    return Report(splits, problems)
+    return Report(splits, problems + damages + _find_duplicates(splits, digests))
 
 
-def _in_threads(
-    function: Callable[[int], int], items: Sequence[int], workers: int | None
-) -> Iterator[int]:
-    executor = ThreadPoolExecutor(workers or os.cpu_count())
-    try:
-        for future in as_completed([executor.submit(function, item) for item in items]):
-            yield future.result()
-    finally:
-        executor.shutdown(cancel_futures=True)
+def check_files(
+    paths: Iterable[str], workers: int | None = None
+) -> Iterator[tuple[bytes, Damage | None]]:
+    """Check image files in threads, since decoding and hashing release the GIL.
+
+    Args:
+        paths: The files.
+        workers: The number of threads. Defaults to None: one for each core.
+
+    Yields:
+        The start of each file's hash, empty if the file cannot be used, and what is wrong with it.
+    """
+    workers = workers or os.cpu_count() or 1
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')  # Pillow's, about what it tolerates
+        yield from prefetch(_check_file, paths, workers, _AHEAD * workers)
 
 
 def _check_file(path: str) -> tuple[bytes, Damage | None]:
-    """Return the hash of a file, empty if it is damaged, and what is wrong with it."""
     try:
-        with open(path, 'rb') as file:
-            damage = find_damage(file, path)
-            if damage and damage.kind != 'misnamed':
-                return b'', damage
-        return bytes.fromhex(hash_file(path))[:_DIGEST], damage
+        content = Path(path).read_bytes()
     except FileNotFoundError:
-        return b'', Damage('missing', 'there is no such file')
+        return b'', Damage('missing', 'file not found')
     except OSError as error:
-        return b'', Damage('unreadable', f'it cannot be read ({error.strerror})')
+        return b'', Damage('unreadable', f'cannot be read ({error.strerror})')
+    damage = find_damage(content, path)
+    if damage and damage.kind != 'misnamed':
+        return b'', damage
+    return hashlib.sha256(content).digest()[:_DIGEST], damage
 
 
 def _find_duplicates(splits: list[Split], digests: np.ndarray) -> list[Problem]:
-    """Compare each file with the first that has its content."""
+    """Compare each file with the first one of the same content."""
     ends = np.cumsum([len(split.files) for split in splits])
     order = np.argsort(digests, kind='stable')
     ordered = digests[order]
@@ -152,12 +154,12 @@ def _find_duplicates(splits: list[Split], digests: np.ndarray) -> list[Problem]:
         (split, file, label), (other, first, other_label) = look_up(i), look_up(j)
         kinds = ['leak'] if split is not other else []
         if label is not None and other_label is not None:
-            if split.classes and other.classes:  # which may differ
+            if split.classes and other.classes:  # whose labels may count differently
                 conflict = split.classes[label] != other.classes[other_label]
             else:
                 conflict = label != other_label
             kinds += ['conflict'] if conflict else []
         problems += [
-            Problem(kind, file, f'has the content of {first}') for kind in kinds or ['duplicate']
+            Problem(kind, file, f'same content as {first}') for kind in kinds or ['duplicate']
         ]
     return problems

@@ -1,6 +1,5 @@
-"""Stop at a picture that cannot be read, naming it, or take another and count it."""
+"""Name an image that cannot be read and stop, or skip and count it."""
 
-import io
 import multiprocessing
 import warnings
 from collections.abc import Callable, Iterator
@@ -14,9 +13,10 @@ from mmpretrain.registry import TRANSFORMS
 
 from wrn.data.damage import find_damage
 from wrn.data.images import decode_image
+from wrn.data.wrapped import unwrap_datasets
 from wrn.utils.errors import ImageReadError, WrnError
 
-NAMED = 3  # how many skipped pictures are named
+NAMED = 3  # how many skipped images are named
 
 
 class _LoadImage(LoadImageFromFile):
@@ -30,7 +30,7 @@ class _LoadImage(LoadImageFromFile):
         return results
 
 
-def _reads_colour(transform: Any) -> bool:
+def _reads_color(transform: Any) -> bool:
     return (
         type(transform) is LoadImageFromFile
         and (transform.color_type, transform.imdecode_backend) == ('color', 'cv2')
@@ -41,63 +41,63 @@ def _reads_colour(transform: Any) -> bool:
 
 @TRANSFORMS.register_module()
 class CheckedReading(BaseTransform):
-    """Read images by another transform, and say which one cannot be read, or skip it.
+    """Read images by another transform, and name or skip those that cannot be read.
 
-    ``LoadImageFromFile`` with OpenCV, in colour, which is its default, is replaced: it decodes by
-    :func:`wrn.data.images.decode_image`, so that training reads the formats that prediction reads,
+    A ``LoadImageFromFile`` that reads color with OpenCV, its default, is replaced. The replacement
+    uses :func:`wrn.data.images.decode_image`, so training reads the formats that prediction reads,
     and sees the same pixels.
 
-    To skip means to return None, for which mmengine's data sets take a random other sample. Never
-    do so where accuracy is measured. The other is drawn by numpy's global random state, so the
-    same seed takes the same samples.
+    For a skipped image this returns None, and mmengine's datasets then take another sample at
+    random. They draw it from numpy's global random state, so the same seed gives the same samples.
+    Never skip images where accuracy is measured.
 
     Args:
         transform: The transform that reads, such as ``dict(type='LoadImageFromFile')``.
-        skip: Whether to skip pictures that cannot be read. Defaults to False.
+        skip: Whether to skip images that cannot be read. Defaults to False.
 
     Raises:
-        ImageReadError: At a picture that cannot be read, unless it is skipped.
+        ImageReadError: If an image cannot be read and is not skipped.
     """
 
-    def __init__(self, transform: dict | Callable, skip: bool = False) -> None:
+    def __init__(self, transform: dict[str, Any] | Callable[..., Any], skip: bool = False) -> None:
         inner: Any = TRANSFORMS.build(transform) if isinstance(transform, dict) else transform
-        if _reads_colour(inner):
+        if _reads_color(inner):
             inner = _LoadImage(inner.to_float32, backend_args=inner.backend_args)
         self.inner = inner
         self.skip = skip
-        if skip:  # shared with the worker processes, which inherit them
+        if skip:  # worker processes inherit these
             self._number = multiprocessing.Value('q', 0)
             self._names: multiprocessing.SimpleQueue[str] = multiprocessing.SimpleQueue()
 
     def transform(self, results: dict[str, Any]) -> Any:
-        """Read a picture.
+        """Read an image.
 
         Args:
-            results: The sample, whose ``img_path`` is the file of the picture.
+            results: The sample; ``img_path`` is the image file.
 
         Returns:
-            What the transform returns; None for a picture that is skipped.
+            What the inner transform returns; None for an image that is skipped.
         """
         try:
             return self.inner(results)
-        except Exception as error:  # readers raise errors of every kind
+        except Exception as error:  # readers raise many types
             path = str(results.get('img_path') or '')
             reason = self._find_reason(path) if path else None
-            if reason is None:  # the picture is fine, so something else is wrong
+            if reason is None:  # the image is fine, so the error has another cause
                 raise
             if not self.skip:
                 raise ImageReadError(
-                    f'{path}: the picture cannot be read ({reason}); remove or replace it; '
-                    '`wrn check-data` finds all of them'
+                    f'{path}: the image cannot be read ({reason}); remove or replace it; '
+                    '`wrn check-data` lists all such images'
                 ) from error
         with self._number.get_lock():
             self._number.value += 1
-            if self._number.value <= NAMED:  # no more than a pipe holds
+            if self._number.value <= NAMED:  # the queue is a pipe, which could fill up
                 self._names.put(path)
         return None
 
     def take_skipped(self) -> tuple[int, list[str]]:
-        """Return how many pictures were skipped since the last call, and the first of them."""
+        """Return the number of images skipped since the last call, and the first paths."""
         with self._number.get_lock():
             number, self._number.value = self._number.value, 0
             return number, [self._names.get() for _ in range(min(number, NAMED))]
@@ -109,7 +109,7 @@ class CheckedReading(BaseTransform):
             return getattr(error, 'strerror', None) or ' '.join(str(error).split())
         with warnings.catch_warnings():
             warnings.simplefilter('ignore')
-            damage = find_damage(io.BytesIO(content), path)
+            damage = find_damage(content, path)
         return damage and damage.reason
 
     def __repr__(self) -> str:
@@ -117,37 +117,33 @@ class CheckedReading(BaseTransform):
 
 
 def skip_unreadable(dataset: ConfigDict) -> None:
-    """Let a data set skip pictures that cannot be read.
+    """Make a dataset skip images that cannot be read.
 
     Args:
-        dataset: The config of a data set that may be wrapped in others, whose pipelines' first
-            transform is the one that reads.
+        dataset: The config of the dataset, which may be wrapped in others; it is changed in place.
+            The first transform of its pipeline must be the one that reads.
 
     Raises:
         WrnError: If there is no pipeline.
     """
-    for inner in dataset.get('datasets') or ([dataset.dataset] if 'dataset' in dataset else []):
-        skip_unreadable(inner)
-    if 'dataset' in dataset or 'datasets' in dataset:
-        return
-    if not dataset.get('pipeline'):
-        raise WrnError(f'{dataset.type}: has no pipeline whose first transform reads pictures')
-    first, *others = dataset.pipeline
-    dataset.pipeline = [dict(type='CheckedReading', transform=first, skip=True), *others]
+    for inner in unwrap_datasets(dataset):
+        if not inner.get('pipeline'):
+            raise WrnError(f'{inner.type}: has no pipeline whose first transform reads images')
+        first, *others = inner.pipeline
+        inner.pipeline = [dict(type='CheckedReading', transform=first, skip=True), *others]
 
 
 def check_reading(dataset: Any) -> Iterator[CheckedReading]:
-    """Let a data set name pictures that it cannot read.
+    """Make a dataset name the images that it cannot read.
 
     Args:
-        dataset: A data set that may wrap others; those with a pipeline are changed in place. None
-            is none.
+        dataset: The dataset, which may wrap others. Pipelines are changed in place. None has none.
 
     Yields:
         The transforms that read.
     """
     inner = getattr(dataset, 'datasets', None) or [getattr(dataset, 'dataset', None)]
-    if inner[0] is not None:  # whose pipelines a wrapper may show as its own
+    if inner[0] is not None:  # a wrapper may show the pipelines of these as its own
         for wrapped in inner:
             yield from check_reading(wrapped)
         return

@@ -1,4 +1,4 @@
-"""List the images of class folders, and what is left out of them."""
+"""List the images of class folders, and the files that are left out."""
 
 import errno
 import os
@@ -7,42 +7,47 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from wrn.data.images import EXTENSIONS, LeftOut, is_hidden, is_image
+from wrn.data.images import EXTENSIONS, LeftOut, is_image, scan
 
 OUTSIDE = 'outside the class folders'
-_ENDLESS = 'it is a link to itself or to a folder that it is in, so reading it would never end'
+_ENDLESS = 'a link to itself or to a folder that contains it, which has no end; remove it'
 
 
 class Problem(NamedTuple):
-    """Something wrong with a file or folder of a data set."""
+    """Something wrong with a file or folder of a dataset."""
 
     kind: str
     """A key of :data:`wrn.data.check_folder.KINDS`."""
     path: str
-    """The file or folder, below the data folder."""
+    """The file or folder, relative to the data folder."""
     reason: str
-    """What to say after it."""
+    """What follows the path in a message."""
 
 
 @dataclass
 class Split:
-    """The pictures of a split, and what is wrong with it by names alone."""
+    """The images of a split, and the problems that names alone show."""
 
     name: str
     """``'train'``, ``'val'`` or ``'test'``; the data folder's own name if it has no splits."""
     classes: list[str] | None = None
-    """The class folders; None if the labels are those of an annotation file, or there are none."""
+    """The class folders; None if the labels are from an annotation file or missing."""
     files: list[str] = field(default_factory=list)
-    """The paths below the data folder, ``N`` of them."""
+    """The paths relative to the data folder, ``N`` of them."""
     labels: list[int | None] = field(default_factory=list)
-    """The ``N`` class labels; None where there is none."""
+    """The ``N`` labels; None for an image without one."""
     problems: list[Problem] = field(default_factory=list)
     left_out: LeftOut = field(default_factory=LeftOut)
-    """The files that are none of ``files``, counted by extension."""
+    """The files that are not in ``files``, counted by extension."""
+
+    def leave_out(self, path: str, reason: str, key: str = '') -> None:
+        """Note a file that is left out, and count it under a key or else its extension."""
+        self.left_out.add(path, key)
+        self.problems.append(Problem('ignored', path, f'left out: {reason}'))
 
 
 def count_left_out(splits: Iterable[Split]) -> LeftOut:
-    """Return the numbers of files that splits leave out, all together."""
+    """Return the number of files that all splits together leave out."""
     left_out = LeftOut()
     for split in splits:
         left_out.update(split.left_out)
@@ -66,90 +71,65 @@ def list_folder(
             :data:`wrn.data.images.EXTENSIONS`.
 
     Returns:
-        The images and what is wrong with the folder.
+        The images and the problems of the folder.
     """
     split = Split(name or folder.resolve().name)
-    above = (os.path.realpath(folder / name),)
+
+    def add_images(path: str, label: int | None, above: tuple[str, ...] = ()) -> None:
+        above = (*above, os.path.realpath(folder / path))
+        for entry in _list_entries(folder / path, split.left_out):
+            below = os.path.join(path, entry.name)
+            if _is_endless(entry, above):
+                split.problems.append(Problem('unreadable', below, _ENDLESS))
+            elif entry.is_dir():
+                add_images(below, label, above)
+            elif not entry.is_file():
+                split.leave_out(below, 'it is a broken link, or not a file', 'not a file')
+            elif is_image(entry.name, extensions):
+                split.files.append(below)
+                split.labels.append(label)
+            else:
+                split.leave_out(below, f'its extension is not one of {" ".join(extensions)}')
+
+    top = (os.path.realpath(folder / name),)
     left_out = LeftOut()
-    entries = _scan(folder / name, left_out)
-    classes = [entry.name for entry in entries if _ends(entry, above) and entry.is_dir()]
+    entries = _list_entries(folder / name, left_out)
+    classes = [entry.name for entry in entries if not _is_endless(entry, top) and entry.is_dir()]
     if not labelled or (name == 'test' and not classes):
-        _add_images(split, folder, name, None, extensions)
+        add_images(name, None)
         return split
     split.classes, split.left_out = classes, left_out
     for label, class_name in enumerate(classes):
         path = os.path.join(name, class_name)
         number = len(split.files)
-        _add_images(split, folder, path, label, extensions, above)
+        add_images(path, label, top)
         if len(split.files) == number:
-            split.problems.append(Problem('empty', path, 'the class folder has no pictures'))
+            split.problems.append(Problem('empty', path, 'the class folder has no images'))
     for entry in entries:
         path = os.path.join(name, entry.name)
-        if not _ends(entry, above):
+        if _is_endless(entry, top):
             split.problems.append(Problem('unreadable', path, _ENDLESS))
         elif not entry.is_dir():
-            split.left_out.add(entry.name, OUTSIDE if is_image(entry.name, extensions) else '')
-            split.problems.append(Problem('ignored', path, f'it is left out: it is {OUTSIDE}'))
+            key = OUTSIDE if is_image(entry.name, extensions) else ''
+            split.leave_out(path, f'it is {OUTSIDE}', key)
     return split
 
 
-def _add_images(
-    split: Split,
-    folder: Path,
-    path: str,
-    label: int | None,
-    extensions: tuple[str, ...],
-    above: tuple[str, ...] = (),
-) -> None:
-    """Add the images below a folder."""
-    above = (*above, os.path.realpath(folder / path))
-    for entry in _scan(folder / path, split.left_out):
-        below = os.path.join(path, entry.name)
-        if not _ends(entry, above):
-            split.problems.append(Problem('unreadable', below, _ENDLESS))
-        elif entry.is_dir():
-            _add_images(split, folder, below, label, extensions, above)
-        elif not entry.is_file():
-            split.left_out.add(entry.name, 'not a file')
-            reason = 'it is left out: it is a broken link, or not a file'
-            split.problems.append(Problem('ignored', below, reason))
-        elif is_image(entry.name, extensions):
-            split.files.append(below)
-            split.labels.append(label)
-        else:
-            split.left_out.add(entry.name)
-            reason = f'it is left out: its extension is none of {" ".join(extensions)}'
-            split.problems.append(Problem('ignored', below, reason))
-
-
-def _ends(entry: os.DirEntry[str], above: tuple[str, ...]) -> bool:
-    """Tell whether what is below an entry has an end.
+def _is_endless(entry: os.DirEntry[str], above: tuple[str, ...]) -> bool:
+    """Return whether an entry is a link to itself, or to a folder that contains it.
 
     Args:
         entry: An entry of a folder.
-        above: The real paths of the folders that were walked through to it.
-
-    Returns:
-        False for a link to itself, or to one of the folders, or to what one of them is in.
+        above: The real paths of the folders that the walk to the entry went through.
     """
     try:
         if not (entry.is_symlink() and entry.is_dir()):
-            return True
+            return False
     except OSError as error:
-        return error.errno != errno.ELOOP
+        return error.errno == errno.ELOOP
     target = os.path.realpath(entry)
-    return all(os.path.commonpath([target, path]) != target for path in above)
+    return any(os.path.commonpath([target, path]) == target for path in above)
 
 
-def _scan(folder: Path, left_out: LeftOut) -> list[os.DirEntry[str]]:
-    """List what is in a folder, sorted by name; count the hidden images."""
-    found = []
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if not is_hidden(entry.name):
-                found.append(entry)
-            elif os.path.isdir(entry):
-                left_out.add_images_below(entry.path, 'hidden')
-            else:
-                left_out.add(entry.name)
-    return sorted(found, key=lambda entry: entry.name)
+def _list_entries(folder: Path, left_out: LeftOut) -> list[os.DirEntry[str]]:
+    return sorted(scan(folder, left_out), key=lambda entry: entry.name)

@@ -1,16 +1,16 @@
-"""Tell whether a file is a whole picture, and of the kind that its name says."""
+"""Check whether a file is a complete image of the format that its extension names."""
 
 import io
 import re
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import NamedTuple
 
 from PIL import Image, UnidentifiedImageError
 
 from wrn.data.images.read import check_depth
 
-_SAME = {'MPO': 'JPEG'}  # cameras write it: a JPEG with more pictures behind the first
-_CUT_OFF = re.compile('truncated|incomplete', re.IGNORECASE)
+_SAME = {'MPO': 'JPEG'}  # some cameras write MPO: a JPEG followed by more images
+_TRUNCATED = re.compile('truncated|incomplete', re.IGNORECASE)
 
 
 class Damage(NamedTuple):
@@ -19,47 +19,46 @@ class Damage(NamedTuple):
     kind: str
     """``'unreadable'``, ``'truncated'`` or ``'misnamed'``."""
     reason: str
-    """What to say after its name."""
+    """What follows the file's name in a message."""
 
 
-def find_damage(file: IO[bytes], name: str) -> Damage | None:
-    """Look for damage in a picture by decoding it.
+def find_damage(content: bytes, name: str) -> Damage | None:
+    """Look for damage in an image by decoding it.
 
-    A JPEG is decoded to an eighth of its size, for which all of its data are gone through. What
-    was changed inside a picture may show in its pixels only, and is not found; in a PNG it is, by
-    checksums.
+    A JPEG is decoded at an eighth of its size, which reads all of its data. Bytes that were changed
+    inside an image are found in a PNG, which has checksums; in other formats they may only change
+    pixels.
 
     Args:
-        file: The file, open for reading bytes.
-        name: Its name, whose extension should be that of its content.
+        content: The content of the file.
+        name: The name of the file, whose extension should match the content.
 
     Returns:
-        What is wrong; None for a whole picture.
+        What is wrong; None for a whole image.
     """
     try:
-        kind = _decode(file)
+        kind = _decode(content)
     except UnidentifiedImageError:
-        empty = file.seek(0, io.SEEK_END) == 0
-        return Damage('unreadable', 'the file is empty' if empty else 'it is no picture')
-    except Exception as error:  # decoders of damaged files raise errors of every kind
+        return Damage('unreadable', 'not an image' if content else 'the file is empty')
+    except Exception as error:  # decoders of damaged files raise many types
         reason = ' '.join(str(error).split()) or type(error).__name__
-        return Damage('truncated' if _CUT_OFF.search(reason) else 'unreadable', reason)
+        return Damage('truncated' if _TRUNCATED.search(reason) else 'unreadable', reason)
     suffix = Path(name).suffix.lower()
     if Image.registered_extensions().get(suffix, kind) == kind:
         return None
     return Damage('misnamed', f'it is a {kind}, not a {suffix}')
 
 
-def _decode(file: IO[bytes]) -> str:
-    """Decode a picture and return its format; raises something if that cannot be done."""
-    picture = Image.open(file)
-    if picture.format == 'PNG':  # decoding looks neither at its checksums nor for its end
-        picture.verify()
+def _decode(content: bytes) -> str:
+    """Decode an image and return its format; raise any exception if that fails."""
+    file = io.BytesIO(content)
+    image = Image.open(file)
+    if image.format == 'PNG':  # decoding does not check its checksums or its end
+        image.verify()
         if len(file.read(4)) < 4:
             raise OSError('truncated PNG file')
-        file.seek(0)
-        picture = Image.open(file)
-    picture.draft('L', (1, 1))
-    picture.load()
-    check_depth(picture)
-    return _SAME.get(str(picture.format), str(picture.format))
+        image = Image.open(io.BytesIO(content))
+    image.draft('L', (1, 1))
+    image.load()
+    check_depth(image)
+    return _SAME.get(str(image.format), str(image.format))

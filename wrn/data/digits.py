@@ -14,11 +14,11 @@ _HOLD_OUT_EVERY = 5
 
 @DATASETS.register_module()
 class Digits(BaseDataset):
-    """The handwritten digits that scikit-learn ships: 1,797 pictures of 8x8 pixels, ten classes.
+    """The handwritten digits of scikit-learn: 1,797 images of 8x8 pixels in ten classes.
 
     They are the test set of the UCI "Optical Recognition of Handwritten Digits"
-    (https://doi.org/10.24432/C50P49). Every fifth picture of each class is held out for testing:
-    1,442 are left to train with, 355 to test with.
+    (https://doi.org/10.24432/C50P49). Every fifth image of each class is held out for testing. The
+    training split has 1,442 images, the test split 355.
 
     Args:
         split: ``'train'`` or ``'test'``. Defaults to ``'train'``.
@@ -27,7 +27,7 @@ class Digits(BaseDataset):
             on black.
 
     Raises:
-        WrnError: If ``split`` is another, or scikit-learn is not installed.
+        WrnError: If ``split`` is unknown, or scikit-learn is not installed.
     """
 
     METAINFO: ClassVar = {'classes': tuple('0123456789')}
@@ -39,7 +39,7 @@ class Digits(BaseDataset):
         super().__init__(ann_file='', **kwargs)
 
     def load_data_list(self) -> list[dict[str, Any]]:
-        """Return the picture ``img`` and its class ``gt_label`` of each sample of the split."""
+        """Return the image ``img`` and the label ``gt_label`` of each sample of the split."""
         try:
             from sklearn.datasets import load_digits
         except ImportError as error:
@@ -49,11 +49,11 @@ class Digits(BaseDataset):
             ) from error
         images, labels = load_digits(return_X_y=True)
         images = (images.reshape(-1, 8, 8) * (255 / 16)).round().astype(np.uint8)
-        earlier = Counter[int]()  # how many of each class have come before
+        seen = Counter[int]()  # by class
         samples = []
         for image, label in zip(images, labels.tolist(), strict=True):
-            held_out = earlier[label] % _HOLD_OUT_EVERY == _HOLD_OUT_EVERY - 1
-            earlier[label] += 1
+            held_out = seen[label] % _HOLD_OUT_EVERY == _HOLD_OUT_EVERY - 1
+            seen[label] += 1
             if held_out == (self.split == 'test'):
                 samples.append(dict(img=np.repeat(image[..., None], 3, axis=2), gt_label=label))
         return samples

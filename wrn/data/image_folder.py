@@ -1,4 +1,4 @@
-"""Datasets of class folders that list them by the rules of this package."""
+"""Datasets of class folders that list images by the rules of this package."""
 
 from pathlib import Path
 from typing import Any
@@ -8,20 +8,25 @@ from mmengine.logging import MMLogger
 from mmpretrain.datasets import CustomDataset, ImageNet
 from mmpretrain.registry import DATASETS
 
-from wrn.config.config_file import find_class
+from wrn.config.config_parts import find_class
 from wrn.data.class_folders import list_folder
 from wrn.data.images import EXTENSIONS
+from wrn.data.wrapped import unwrap_datasets
 from wrn.utils.errors import WrnError, some
 
 
 class ImageFolder(CustomDataset):
-    """mmpretrain's ``CustomDataset``, with all formats and without what is hidden.
+    """mmpretrain's ``CustomDataset`` with all image formats, and without hidden files.
 
-    Samples have the order that they have there. The number of files that are left out is logged.
+    Samples are in the same order. The number of files that are left out is logged.
 
     Args:
         extensions: The extensions of images. Defaults to :data:`wrn.data.images.EXTENSIONS`.
         **kwargs: The other arguments of :class:`mmpretrain.datasets.CustomDataset`.
+
+    Raises:
+        WrnError: If there are no images, a link has no end, or the number of class folders differs
+            from the number of classes.
     """
 
     def __init__(self, extensions: tuple[str, ...] = EXTENSIONS, **kwargs: Any) -> None:
@@ -54,21 +59,20 @@ class ImageFolder(CustomDataset):
 
 
 class ImageNetFolder(ImageFolder, ImageNet):
-    """mmpretrain's ``ImageNet``, as :class:`ImageFolder` is its ``CustomDataset``."""
+    """mmpretrain's ``ImageNet``, changed like :class:`ImageFolder`."""
 
 
 _OURS = {CustomDataset: ImageFolder, ImageNet: ImageNetFolder}
 
 
 def use_image_folders(dataset: ConfigDict) -> None:
-    """Let a dataset of mmpretrain that lists local class folders be one of these.
+    """Replace the types of mmpretrain's datasets of local class folders by those above.
 
     Args:
-        dataset: The config of the dataset, which is changed, or of one that wraps others.
+        dataset: The config of a dataset, which may be wrapped in others; it is changed in place.
     """
-    for inner in dataset.get('datasets') or ([dataset.dataset] if 'dataset' in dataset else []):
-        use_image_folders(inner)
-    remote = '://' in f'{dataset.get("data_root")} {dataset.get("data_prefix")}'
-    ours = _OURS.get(find_class(DATASETS, dataset.get('type')))
-    if ours and not remote:
-        dataset.type = ours
+    for inner in unwrap_datasets(dataset):
+        remote = '://' in f'{inner.get("data_root")} {inner.get("data_prefix")}'
+        ours = _OURS.get(find_class(DATASETS, inner.get('type')))
+        if ours and not remote:
+            inner.type = ours

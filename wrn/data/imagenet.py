@@ -1,85 +1,88 @@
-"""Make the folders that mmpretrain's ``ImageNet`` reads from what ImageNet is handed out as."""
+"""Turn ImageNet's archives, or Kaggle's folders, into the folders that mmpretrain reads."""
 
+import contextlib
 import csv
 import hashlib
 import io
 import re
 import shutil
 import tarfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, TypeAlias
 
 from torchvision.datasets.imagenet import ARCHIVE_META
 
 from wrn.data.images import is_hidden
 from wrn.utils.errors import WrnError, some
 from wrn.utils.files import write_atomically
+from wrn.utils.packages import missing_packages
 
 Track: TypeAlias = Callable[[Sequence[Any], str], Iterable[Any]]
 
 _CLASS = re.compile(r'n\d{8}')  # of WordNet
 _CLASS_ARCHIVE = re.compile(r'n\d{8}\.tar')
-_PICTURE = re.compile(r'\w+\.JPEG')
+_IMAGE = re.compile(r'\w+\.JPEG')
 _CHUNK = 1 << 24
 
 
 def prepare_imagenet(
-    source: str | Path,
+    folder: str | Path,
     out: str | Path,
     verify: bool = False,
-    track: Track = lambda items, what: items,
+    track: Track = lambda items, title: items,
 ) -> None:
-    """Make ``train`` and ``val`` with a folder for each class, or what stands for them.
+    """Make the folders ``train`` and ``val``, with a folder for each class.
 
-    Of the official archives the pictures are written, straight from the archives, first to
-    ``.incomplete`` in ``out``: a class of ``train``, and the whole of ``val``, appear when they are
-    whole. What is there is left alone, so a second call goes on after an interrupted one. Of
-    Kaggle's layout nothing is copied: ``train`` and ``val`` are links, and ``meta/val.txt`` has
-    the labels.
+    Images are written straight from the official archives, first to ``.incomplete`` in ``out``.
+    Each class of ``train``, and ``val`` as a whole, appear when they are complete. Existing ones
+    are left alone, so a second call resumes an interrupted one.
+
+    Kaggle's images are not copied: ``train`` and ``val`` are links, and the labels are written to
+    ``meta/val.txt``.
 
     Args:
-        source: The folder of ``ILSVRC2012_img_train.tar``, of ``ILSVRC2012_img_val.tar`` and
-            ``ILSVRC2012_devkit_t12.tar.gz``, or of all; or that of Kaggle's ``ILSVRC`` and
-            ``LOC_val_solution.csv``.
+        folder: The folder of the archives: ``ILSVRC2012_img_train.tar``, or
+            ``ILSVRC2012_img_val.tar`` and ``ILSVRC2012_devkit_t12.tar.gz``, or all three. Or the
+            folder of Kaggle's ``ILSVRC`` and ``LOC_val_solution.csv``.
         out: The folder to make.
-        verify: Whether to compare the archives' MD5 with the official one first. Defaults to
-            False.
-        track: Shows progress: is given what there is to do, and a name for it, and yields the
-            former. Defaults to showing nothing.
+        verify: Whether to compare the MD5 of the archives with the official ones first. Defaults
+            to False.
+        track: Shows the progress. Its arguments are the items to process and a title; it yields
+            the items. Defaults to showing nothing.
 
     Raises:
-        WrnError: If something is missing, damaged or not what it should be, or ``out`` cannot be
-            written or has no room.
+        WrnError: If a file is missing, damaged or not the official one, or ``out`` cannot be
+            written or has too little space.
     """
-    source, out = Path(source), Path(out)
+    folder, out = Path(folder), Path(out)
     try:
-        if (source / 'ILSVRC' / 'Data' / 'CLS-LOC').is_dir():
-            _link_kaggle(source, out)
+        if (folder / 'ILSVRC' / 'Data' / 'CLS-LOC').is_dir():
+            _link_kaggle(folder, out)
         else:
-            _extract_archives(source, out, verify, track)
+            _extract_archives(folder, out, verify, track)
     except OSError as error:
         name = error.filename or out
         raise WrnError(f'{name}: cannot be read or written ({error.strerror or error})') from error
 
 
-def _extract_archives(source: Path, out: Path, verify: bool, track: Track) -> None:
-    found = {split: source / name for split, (name, _) in ARCHIVE_META.items()}
+def _extract_archives(folder: Path, out: Path, verify: bool, track: Track) -> None:
+    found = {split: folder / name for split, (name, _) in ARCHIVE_META.items()}
     found = {split: path for split, path in found.items() if path.is_file()}
     if not {'train', 'val'} & found.keys():
         names = ', '.join(name for name, _ in ARCHIVE_META.values())
         raise WrnError(
-            f"{source}: has neither ImageNet's archives ({names}) nor a folder ILSVRC/Data/CLS-LOC"
+            f"{folder}: has neither ImageNet's archives ({names}) nor a folder ILSVRC/Data/CLS-LOC"
         )
     if 'val' in found and 'devkit' not in found:
         raise WrnError(
-            f'{source / ARCHIVE_META["devkit"][0]}: does not exist; the classes of the validation '
-            'set are in it'
+            f'{folder / ARCHIVE_META["devkit"][0]}: not found; it has the classes of the '
+            'validation images'
         )
     for split, path in found.items() if verify else ():
         _verify(path, ARCHIVE_META[split][1], track)
     classes, val_classes = _read_devkit(found['devkit']) if 'devkit' in found else ([], [])
-    incomplete = out / '.incomplete'  # not in train, where mmpretrain takes it for a class
+    incomplete = out / '.incomplete'  # not in train, where mmpretrain would take it for a class
     incomplete.mkdir(parents=True, exist_ok=True)
     try:
         with_val = 'val' in found and not (out / 'val').exists()
@@ -100,21 +103,19 @@ def _verify(archive: Path, md5: str, track: Track) -> None:
         for _ in track(chunks, f'Verifying {archive.name}'):
             digest.update(file.read(_CHUNK))
     if digest.hexdigest() != md5:
-        raise WrnError(f'{archive}: is not the official file, whose MD5 is {md5}; get it again')
+        raise WrnError(f'{archive}: not the official file, whose MD5 is {md5}; download it again')
 
 
 def _read_devkit(archive: Path) -> tuple[list[str], list[str]]:
-    """Read the classes that there are, and those of the validation pictures in their order."""
-    try:
-        from scipy.io import loadmat
-    except ImportError as error:
-        raise WrnError(
-            f'{archive}: is read by scipy, which is not installed; run `pip install scipy`'
-        ) from error
+    """Return all classes, and the class of each validation image in order."""
+    if missing := missing_packages('scipy'):
+        raise WrnError(f'{archive}: {missing}')
+    from scipy.io import loadmat
+
     try:
         with tarfile.open(archive) as tar:
             folder = f'{archive.name.removesuffix(".tar.gz")}/data'
-            meta, truth = (
+            meta, labels = (
                 tar.extractfile(f'{folder}/{name}').read()  # type: ignore[union-attr]
                 for name in ('meta.mat', 'ILSVRC2012_validation_ground_truth.txt')
             )
@@ -122,82 +123,71 @@ def _read_devkit(archive: Path) -> tuple[list[str], list[str]]:
         leaves = [s for s in synsets if s['num_children'] == 0]
         names = {int(s['ILSVRC2012_ID']): str(s['WNID']) for s in leaves}
         if any(not _CLASS.fullmatch(name) for name in names.values()):
-            raise ValueError('a class has the name of none')
-        return list(names.values()), [names[int(line)] for line in truth.split()]
+            raise ValueError('a class has an invalid name')
+        return list(names.values()), [names[int(line)] for line in labels.split()]
     except (tarfile.TarError, EOFError, ValueError, KeyError, AttributeError) as error:
-        raise WrnError(f'{archive}: is damaged or not the official file ({error})') from error
+        raise WrnError(
+            f'{archive}: is damaged or not the official file ({error}); download it again'
+        ) from error
 
 
 def _extract_train(
     archive: Path, classes: list[str], train: Path, incomplete: Path, reserve: int, track: Track
 ) -> None:
-    with _open(archive) as tar:
-        members = _list(archive, tar, _CLASS_ARCHIVE)
-        if lost := {*classes} - {name.removesuffix('.tar') for name in members}:
-            raise WrnError(f'{archive}: lacks the classes {some(lost)}, so it is cut off')
-        targets = {name: train / name.removesuffix('.tar') for name in members}
-        todo = [name for name, target in targets.items() if not target.exists()]
+    with _open(archive, _CLASS_ARCHIVE) as (tar, members):
+        if missing := {*classes} - {name.removesuffix('.tar') for name in members}:
+            raise WrnError(f'{archive}: truncated, the classes {some(missing)} are missing')
+        todo = [name for name in members if not (train / name.removesuffix('.tar')).exists()]
         _check_space(incomplete, reserve + sum(members[name].size for name in todo))
         train.mkdir(exist_ok=True)
         for name in track(todo, 'Unpacking train'):
-            folder = _make_empty(incomplete / targets[name].name)
-            with _open(archive, tar.extractfile(members[name])) as pictures:
-                for picture, member in _list(archive, pictures, _PICTURE).items():
-                    _extract(archive, pictures, member, folder / picture)
-            folder.rename(targets[name])
+            folder = _make_empty(incomplete / name.removesuffix('.tar'))
+            with _open(archive, _IMAGE, tar.extractfile(members[name])) as (images, files):
+                for file in files:
+                    _extract(images, files[file], folder / file)
+            folder.rename(train / folder.name)
 
 
 def _extract_val(
     archive: Path, classes: list[str], val: Path, incomplete: Path, track: Track
 ) -> None:
-    with _open(archive) as tar:
-        members = _list(archive, tar, _PICTURE)
+    with _open(archive, _IMAGE) as (tar, members):
         if len(members) != len(classes):
             raise WrnError(
-                f'{archive}: has {len(members)} pictures instead of {len(classes)}, so it is cut '
-                'off or another file'
+                f'{archive}: has {len(members)} images instead of {len(classes)}, so it is '
+                'truncated or another file'
             )
         folder = _make_empty(incomplete / 'val')
         for name in {*classes}:
             (folder / name).mkdir()
-        pictures = list(zip(sorted(members), classes, strict=True))
-        for picture, name in track(pictures, 'Unpacking val'):
-            _extract(archive, tar, members[picture], folder / name / picture)
+        files = list(zip(sorted(members), classes, strict=True))
+        for file, name in track(files, 'Unpacking val'):
+            _extract(tar, members[file], folder / name / file)
         folder.rename(val)
 
 
-def _open(archive: Path, file: Any = None) -> tarfile.TarFile:
+@contextlib.contextmanager
+def _open(
+    archive: Path, names: re.Pattern[str], file: Any = None
+) -> Iterator[tuple[tarfile.TarFile, dict[str, tarfile.TarInfo]]]:
+    """Open an archive; yield it and its members by name, which must be regular files."""
     try:
-        return tarfile.open(None if file else archive, 'r:', file)
+        with tarfile.open(None if file else archive, 'r:', file) as tar:
+            members = tar.getmembers()
+            for member in members:
+                if not (member.isreg() and not member.issparse() and names.fullmatch(member.name)):
+                    raise tarfile.TarError(f'{member.name!r} is in it')
+            yield tar, {member.name: member for member in members}
     except tarfile.TarError as error:
-        _refuse(archive, error)
+        raise WrnError(
+            f'{archive}: is damaged or not the official file ({error}); download it again'
+        ) from error
 
 
-def _list(
-    archive: Path, tar: tarfile.TarFile, names: re.Pattern[str]
-) -> dict[str, tarfile.TarInfo]:
-    """List the members by name, which must be files with names that lead nowhere else."""
-    try:
-        members = tar.getmembers()
-    except tarfile.TarError as error:
-        _refuse(archive, error)
-    for member in members:
-        if not (member.isreg() and not member.issparse() and names.fullmatch(member.name)):
-            _refuse(archive, f'{member.name!r} is in it')
-    return {member.name: member for member in members}
-
-
-def _extract(archive: Path, tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> None:
-    try:
-        content: Any = tar.extractfile(member)
-        with path.open('xb') as file:
-            shutil.copyfileobj(content, file)
-    except tarfile.TarError as error:
-        _refuse(archive, error)
-
-
-def _refuse(archive: Path, reason: object) -> NoReturn:
-    raise WrnError(f'{archive}: is damaged or not the official file ({reason}); get it again')
+def _extract(tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> None:
+    content: Any = tar.extractfile(member)
+    with path.open('xb') as file:
+        shutil.copyfileobj(content, file)
 
 
 def _make_empty(folder: Path) -> Path:
@@ -210,30 +200,30 @@ def _check_space(folder: Path, size: int) -> None:
     if (free := shutil.disk_usage(folder).free) < size:
         raise WrnError(
             f'{folder.parent}: {size / 1e9:.1f} GB are needed, but the disk has '
-            f'{free / 1e9:.1f} GB free; make room, or name another place'
+            f'{free / 1e9:.1f} GB free; free some space, or give another folder'
         )
 
 
-def _link_kaggle(source: Path, out: Path) -> None:
-    pictures = source.resolve() / 'ILSVRC' / 'Data' / 'CLS-LOC'
-    folders = (path for path in (pictures / 'train').iterdir() if path.is_dir())
+def _link_kaggle(folder: Path, out: Path) -> None:
+    images = folder.resolve() / 'ILSVRC' / 'Data' / 'CLS-LOC'
+    folders = (path for path in (images / 'train').iterdir() if path.is_dir())
     classes = sorted(path.name for path in folders if not is_hidden(path.name))
     labels = {name: label for label, name in enumerate(classes)}
-    solution = source / 'LOC_val_solution.csv'
+    solution = folder / 'LOC_val_solution.csv'
     lines: list[str] = []
     with solution.open(newline='') as file:
         for row in csv.DictReader(file):
             name = (row.get('PredictionString') or '').partition(' ')[0]
             if name not in labels:
-                raise WrnError(f'{solution}: line {len(lines) + 2}: {name!r} is no folder of train')
+                raise WrnError(f'{solution}: line {len(lines) + 2}: {name!r} is not in train')
             lines.append(f'{row["ImageId"]}.JPEG {labels[name]}\n')
     (out / 'meta').mkdir(parents=True, exist_ok=True)
     with write_atomically(out / 'meta' / 'val.txt') as annotations:
         annotations.write(''.join(sorted(lines)).encode())
     for split in ('train', 'val'):
         link = out / split
-        if link.resolve() == pictures / split:
+        if link.resolve() == images / split:
             continue
         if link.exists():
-            raise WrnError(f'{link}: exists already; name another folder to make')
-        link.symlink_to(pictures / split, target_is_directory=True)
+            raise WrnError(f'{link}: already exists; give another output folder')
+        link.symlink_to(images / split, target_is_directory=True)

@@ -1,4 +1,4 @@
-"""List the images of a data folder, and what is left out of it."""
+"""List the splits of a data folder: their images, and the problems that names alone show."""
 
 import os
 from collections.abc import Iterator
@@ -9,73 +9,72 @@ from wrn.data.images import is_hidden
 from wrn.utils.errors import WrnError
 
 _SPLITS = ('train', 'val', 'valid', 'validation', 'test')
-_BESIDE_TRAIN = ('valid', 'validation')  # else they are classes
+_BESIDE_TRAIN = ('valid', 'validation')  # these are classes if there is no train
 
 
 def list_splits(folder: Path, ann_file: Path | None = None) -> list[Split]:
     """List the images of a data folder, as training with ``wrn`` does.
 
     Args:
-        folder: A folder of class folders, or one of ``train``, ``val`` (or ``valid``, or
-            ``validation``) and ``test`` that are such folders each, or whose pictures
-            ``meta/train.txt`` and ``meta/val.txt`` list.
-        ann_file: An annotation file: of each picture a line with its path below the folder and
-            its label. Defaults to None.
+        folder: A folder of class folders, or one with the folders ``train``, ``val`` (or
+            ``valid``, or ``validation``) and ``test``. Each of these has class folders, or its
+            images are listed in ``meta/train.txt`` or ``meta/val.txt``.
+        ann_file: An annotation file: a line for each image, with its path relative to the folder
+            and its label. Defaults to None.
 
     Returns:
-        The splits that there are, at least one.
+        The splits, at least one.
 
     Raises:
-        WrnError: If the folder or file cannot be read, or there are no pictures in it.
+        WrnError: If the folder or file cannot be read, or has no images.
     """
     try:
         if ann_file:
-            splits = [_list_annotated(folder, ann_file, ann_file.stem, '')]
+            splits = [_list_annotated(ann_file, ann_file.stem, '')]
         else:
             names = [name for name in _SPLITS if (folder / name).is_dir()]
             if 'train' not in names:
                 names = [name for name in names if name not in _BESIDE_TRAIN]
             splits = [_list_split(folder, name) for name in names or ['']]
-            _note_others(splits[0], folder, names)
+            if names:
+                _note_others(splits[0], folder, names)
     except (OSError, UnicodeError) as error:
         name = getattr(error, 'filename', None) or ann_file or folder
         raise WrnError(f'{name}: cannot be read ({getattr(error, "strerror", error)})') from error
     if not any(split.files or split.problems for split in splits):
         raise WrnError(
-            f'{folder}: has no pictures; it must have a folder of them for each class, or train, '
-            'val and test with such folders'
+            f'{folder}: has no images; it must have a folder of images for each class, or folders '
+            'train, val and test that do'
         )
     _compare_classes(splits)
     return splits
 
 
 def _note_others(split: Split, folder: Path, names: list[str]) -> None:
-    """Note the folders of images that are beside splits and are none."""
-    for other in sorted(folder.iterdir()) if names else ():
-        if not other.is_dir() or other.name in names:
-            continue
-        hidden = is_hidden(other.name)
-        number = split.left_out.add_images_below(other, 'hidden' if hidden else OUTSIDE)
-        if number and not hidden:
-            reason = f'it is left out: its name is none of {", ".join(_SPLITS)}'
-            split.problems.append(Problem('ignored', other.name, reason))
+    """Note the folders of images that lie beside the splits."""
+    for other in sorted(folder.iterdir()):
+        if other.is_dir() and other.name not in names:
+            reason = 'hidden' if is_hidden(other.name) else OUTSIDE
+            if split.left_out.add_images_below(other, reason) and reason == OUTSIDE:
+                why = f'left out: its name is not one of {", ".join(_SPLITS)}'
+                split.problems.append(Problem('ignored', other.name, why))
 
 
 def _list_split(folder: Path, name: str) -> Split:
     annotations = folder / 'meta' / f'{name}.txt'
     if name in ('train', 'val') and annotations.is_file():
-        return _list_annotated(folder, annotations, name, name)
+        return _list_annotated(annotations, name, name)
     return list_folder(folder, name)
 
 
 def read_annotations(ann_file: Path) -> Iterator[tuple[int, str, int | None]]:
-    """Read an annotation file as mmpretrain's data sets do: lines of a path, a space, a label.
+    """Read an annotation file as mmpretrain's datasets do: lines of a path, a space and a label.
 
     Args:
         ann_file: The file.
 
     Yields:
-        The number of the line, the path and the label; for a line without a label, None.
+        The number of the line, the path, and the label, which is None if the line has none.
     """
     with ann_file.open(encoding='utf-8') as lines:
         for number, line in enumerate(lines, 1):
@@ -83,11 +82,11 @@ def read_annotations(ann_file: Path) -> Iterator[tuple[int, str, int | None]]:
             yield number, path, int(label) if path and label.isdecimal() else None
 
 
-def _list_annotated(folder: Path, ann_file: Path, name: str, prefix: str) -> Split:
+def _list_annotated(ann_file: Path, name: str, prefix: str) -> Split:
     split = Split(name)
     for number, path, label in read_annotations(ann_file):
         if label is None:
-            reason = f'line {number} is not the path of a picture, a space, and its label'
+            reason = f'line {number} is not the path of an image, a space and a label'
             split.problems.append(Problem('annotation', str(ann_file), reason))
         else:
             split.files.append(os.path.join(prefix, path))
@@ -96,12 +95,12 @@ def _list_annotated(folder: Path, ann_file: Path, name: str, prefix: str) -> Spl
 
 
 def _compare_classes(splits: list[Split]) -> None:
-    """Note the class folders that a split lacks, since labels are places in the sorted list."""
+    """Note the class folders that other splits have: a label is a position among the classes."""
     with_classes = [split for split in splits if split.classes is not None]
     for split in with_classes:
         for other in with_classes:
             for name in sorted({*(other.classes or ())} - {*(split.classes or ())}):
                 path = os.path.join(split.name, name)
                 if all(problem.path != path for problem in split.problems):
-                    reason = f'there is no such class folder, but {other.name} has one'
+                    reason = f'this class folder is missing, but {other.name} has it'
                     split.problems.append(Problem('classes', path, reason))

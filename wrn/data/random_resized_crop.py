@@ -1,4 +1,4 @@
-"""Load pictures to train with."""
+"""Load random crops of images for training."""
 
 import io
 from typing import Any
@@ -15,7 +15,7 @@ from torch.nn import functional
 from wrn.data.images import decode_image
 from wrn.utils.errors import ImageReadError, WrnError
 
-_REDUCED = {
+_FLAGS = {
     1: cv2.IMREAD_COLOR,
     2: cv2.IMREAD_REDUCED_COLOR_2,
     4: cv2.IMREAD_REDUCED_COLOR_4,
@@ -25,26 +25,27 @@ _REDUCED = {
 
 @TRANSFORMS.register_module()
 class LoadRandomResizedCrop(RandomResizedCrop):
-    """Load a picture and resize a random crop of it, antialiased.
+    """Load an image and resize a random crop of it, with antialiasing.
 
-    ``LoadImageFromFile`` and ``RandomResizedCrop`` with ``backend='pillow'`` in one, in less time:
-    from the same random state the same crop, and the same pixels but for rounding. The resize is
-    torch's, which does in fixed point what Pillow before version 13 does. Later ones resize some
-    crops vertically first, which in bicubic resizing changes pixels near black and white.
+    Replaces ``LoadImageFromFile`` followed by ``RandomResizedCrop`` with ``backend='pillow'``, and
+    is faster. The same random state gives the same crop, and the same pixels except for rounding.
+    The resize is torch's, which computes in fixed point what Pillow before version 13 does. Later
+    versions resize some crops vertically first, which in bicubic resizing changes pixels near black
+    and white.
 
     Args:
-        scale: The size of the result, in pixels: of its sides, or ``(height, width)``.
+        scale: The size of the result in pixels: the length of both sides, or ``(height, width)``.
         interpolation: ``'bilinear'`` or ``'bicubic'``. Defaults to ``'bilinear'``.
-        reducing_gap: Whether to decode a JPEG at 1/2, 1/4 or 1/8 of its size, and how much larger
-            than the result the crop must still be then, as for Pillow's ``resize``: 1 is fastest,
-            3 all but exact. The box of the crop is then rounded to the pixels that there are.
-            Defaults to None: always decoded at full size.
-        backend_args: What mmengine's file backend of the path takes. Defaults to None.
+        reducing_gap: As in Pillow's ``resize``: decode a JPEG at 1/2, 1/4 or 1/8 of its size if
+            the crop is then still this many times as large as the result. 1 is fastest, 3 is
+            almost exact. The box of the crop is rounded to the pixels of the smaller image.
+            Defaults to None: always decode at full size.
+        backend_args: The arguments of mmengine's file backend for the path. Defaults to None.
         **kwargs: ``crop_ratio_range``, ``aspect_ratio_range`` and ``max_attempts`` of
             :class:`mmpretrain.datasets.RandomResizedCrop`.
 
     Raises:
-        WrnError: If ``interpolation`` or ``reducing_gap`` is another, or a picture cannot be read.
+        WrnError: If ``interpolation`` or ``reducing_gap`` is invalid, or an image cannot be read.
     """
 
     def __init__(
@@ -64,20 +65,23 @@ class LoadRandomResizedCrop(RandomResizedCrop):
         self.backend_args = backend_args
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Load the picture at ``img_path``.
+        """Load the image at ``img_path``.
 
         Args:
-            results: What the data set says of the picture.
+            results: The sample of the dataset.
 
         Returns:
-            The same with ``img`` ``(height, width, 3)``, blue, green, red, uint8, upright by the
-            EXIF orientation, and with ``img_shape`` and ``ori_shape``.
+            The sample with ``img`` ``(height, width, 3)``, BGR, uint8, rotated by the EXIF
+            orientation, and with ``img_shape`` and ``ori_shape``.
         """
         path = results['img_path']
         content = fileio.get(path, backend_args=self.backend_args)
         if self.reducing_gap and (shape := _jpeg_shape(content)):
             top, left, height, width = self._draw(shape)
-            image = _decode(content, path, self._reduction(height, width))
+            gap = min(height / self.scale[0], width / self.scale[1]) / self.reducing_gap
+            image = _decode(
+                content, path, max(factor for factor in _FLAGS if factor <= max(gap, 1))
+            )
         else:
             image = _decode(content, path)
             shape = image.shape[:2]
@@ -91,42 +95,32 @@ class LoadRandomResizedCrop(RandomResizedCrop):
         return results
 
     def _draw(self, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
-        """Draw a crop: its top, left, height and width."""
-        return self.rand_crop_params(np.empty((*shape, 0)))  # which reads the shape alone
-
-    def _reduction(self, height: int, width: int) -> int:
-        """Return the largest factor that leaves enough of a crop."""
-        gap = min(height / self.scale[0], width / self.scale[1]) / self.reducing_gap
-        return max(factor for factor in _REDUCED if factor <= max(gap, 1))
+        """Draw the top, left, height and width of a crop."""
+        return self.rand_crop_params(np.empty((*shape, 0)))  # it reads only the shape
 
 
 def _decode(content: bytes, path: str, reduction: int = 1) -> np.ndarray:
-    """Decode an image; a JPEG at full size or reduced."""
-    if reduction > 1:
-        image = cv2.imdecode(np.frombuffer(content, np.uint8), _REDUCED[reduction])
-        if image is not None:
-            return image
     try:
-        return decode_image(content, path)
+        return decode_image(content, path, _FLAGS[reduction])
     except ImageReadError as error:
-        raise WrnError(f'failed to load image: {path}') from error
+        raise WrnError(f'failed to load image: {path}') from error  # as mmcv words it
 
 
 def _jpeg_shape(content: bytes) -> tuple[int, int] | None:
-    """Read the height and width of a JPEG, upright; None if it is none."""
+    """Return the height and width of a JPEG after rotation; None for another file."""
     try:
-        with Image.open(io.BytesIO(content), formats=['JPEG']) as picture:
+        with Image.open(io.BytesIO(content), formats=['JPEG']) as image:
             exif = Image.Exif()
-            exif.load(picture.info.get('exif', b''))
-            width, height = picture.size
+            exif.load(image.info.get('exif', b''))
+            width, height = image.size
     except (OSError, SyntaxError, Image.DecompressionBombError):
         return None
-    turned = exif.get(ExifTags.Base.Orientation) in (5, 6, 7, 8)
-    return (width, height) if turned else (height, width)
+    transposed = exif.get(ExifTags.Base.Orientation) in (5, 6, 7, 8)
+    return (width, height) if transposed else (height, width)
 
 
 def _resize(image: np.ndarray, size: tuple[int, int], interpolation: str) -> np.ndarray:
-    # In this layout torch has its fast code for uint8.
+    # torch's fast code for uint8 needs the channels-last memory format.
     pixels = torch.from_numpy(np.ascontiguousarray(image))[None].permute(0, 3, 1, 2)
     resized = functional.interpolate(pixels, size, mode=interpolation, antialias=True)
     return resized[0].permute(1, 2, 0).numpy()

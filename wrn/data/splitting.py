@@ -1,48 +1,48 @@
-"""Find the classes of a data folder, and pictures to train, validate and test with."""
+"""Find the classes of a data folder, and its images for training, validation and testing."""
 
-import warnings
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 
+from wrn.data.check_folder import check_files
 from wrn.data.class_folders import Split, count_left_out
-from wrn.data.damage import find_damage
 from wrn.data.images import LeftOut
 from wrn.data.listing import list_splits
 from wrn.utils.errors import WrnError, some
 from wrn.utils.files import write_atomically
 
 _VALIDATION = ('val', 'valid', 'validation')
+_Images: TypeAlias = list[tuple[str, int]]
 
 
 @dataclass
 class Splits:
-    """The labelled pictures of a data folder.
+    """The labelled images of a data folder.
 
     Attributes:
         folder: The data folder.
-        classes: The names of the classes; labels are their places.
-        pictures: Of ``'train'``, ``'val'`` and ``'test'`` the paths below the folder and their
-            labels. What is tested is what is validated if there are no others.
-        drawn: Whether the pictures to validate with were drawn from those to train with.
+        classes: The names of the classes; a label is an index into them.
+        pictures: The images of ``'train'``, ``'val'`` and ``'test'``: their paths relative to the
+            folder, and their labels. Without a test split, the validation images are tested.
+        drawn: Whether the validation images were drawn from the training images.
         left_out: The files that are in no split, counted by extension.
     """
 
     folder: Path
     classes: list[str]
-    pictures: dict[str, list[tuple[str, int]]]
+    pictures: dict[str, _Images]
     drawn: bool
     left_out: LeftOut
 
     @property
     def tests_apart(self) -> bool:
-        """Whether the pictures to test with are others than those to validate with."""
+        """Whether the test images differ from the validation images."""
         return self.pictures['test'] is not self.pictures['val']
 
     def write(self, folder: str | Path) -> None:
-        """Write annotation files: lines of a path and a label.
+        """Write annotation files, with a path and a label on each line.
 
         Args:
             folder: Where to write ``train.txt``, ``val.txt`` and ``test.txt``.
@@ -50,49 +50,39 @@ class Splits:
         Raises:
             WrnError: If they cannot be written.
         """
-        for name, pictures in self.pictures.items():
+        for name, images in self.pictures.items():
             with write_atomically(Path(folder, f'{name}.txt')) as file:
-                file.write(_format(pictures))
+                file.write(_format(images))
 
     def written_in(self, folder: str | Path) -> bool:
-        """Tell whether the annotation files in a folder, if there are any, are these."""
-        files = {Path(folder, f'{name}.txt'): pics for name, pics in self.pictures.items()}
-        return all(path.read_bytes() == _format(p) for path, p in files.items() if path.exists())
+        """Return whether the annotation files in a folder, if there are any, are these."""
+        files = {Path(folder, f'{name}.txt'): images for name, images in self.pictures.items()}
+        return all(path.read_bytes() == _format(i) for path, i in files.items() if path.exists())
 
     def drop_unreadable(self) -> list[str]:
-        """Leave out what cannot be read of the pictures to validate and test with.
+        """Leave out the validation and test images that cannot be read.
 
         Returns:
-            The paths of what was left out.
+            The paths of the images that were left out.
 
         Raises:
-            WrnError: If nothing is left.
+            WrnError: If none remain.
         """
         dropped: list[str] = []
         for name in ('val', 'test') if self.tests_apart else ('val',):
-            pictures = self.pictures[name]
-            with warnings.catch_warnings(), ThreadPoolExecutor() as threads:
-                warnings.simplefilter('ignore')  # Pillow's, of what it overlooks
-                readable = list(threads.map(self._is_readable, pictures))
-            dropped += [p for (p, _), good in zip(pictures, readable, strict=True) if not good]
-            pictures[:] = [p for p, good in zip(pictures, readable, strict=True) if good]
-            if not pictures:
-                raise WrnError(f'{self.folder}: has no pictures in {name} that can be read')
+            images = self.pictures[name]
+            checks = check_files(str(self.folder / path) for path, _ in images)
+            readable = [bool(digest) for digest, _ in checks]
+            dropped += [p for (p, _), good in zip(images, readable, strict=True) if not good]
+            images[:] = [i for i, good in zip(images, readable, strict=True) if good]
+            if not images:
+                raise WrnError(f'{self.folder}: no image of {name} can be read')
         return dropped
 
-    def _is_readable(self, picture: tuple[str, int]) -> bool:
-        path = self.folder / picture[0]
-        try:
-            with path.open('rb') as file:
-                damage = find_damage(file, str(path))
-        except OSError:
-            return False
-        return damage is None or damage.kind == 'misnamed'
 
-
-def _format(pictures: list[tuple[str, int]]) -> bytes:
-    # mmpretrain strips lines, and with them spaces before a name.
-    lines = [f'{"./" * path[0].isspace()}{path} {label}\n' for path, label in pictures]
+def _format(images: _Images) -> bytes:
+    # mmpretrain strips lines, which would remove spaces before a name.
+    lines = [f'{"./" * path[0].isspace()}{path} {label}\n' for path, label in images]
     return ''.join(lines).encode(errors='surrogateescape')
 
 
@@ -100,86 +90,82 @@ def find_splits(folder: str | Path, share: float = 0.2, seed: int = 0) -> Splits
     """Find the classes and splits of a data folder.
 
     Args:
-        folder: A folder of class folders, or one with ``train`` and perhaps ``val`` (or
-            ``valid``, or ``validation``) and ``test``, which are such folders.
-        share: The share of each class that is validated with if there is no folder for that, at
-            least one picture of those that have two. Defaults to 0.2.
-        seed: The seed by which they are drawn. Defaults to 0.
+        folder: A folder of class folders, or one with the folder ``train``, and perhaps ``val`` (or
+            ``valid``, or ``validation``) and ``test``, which have class folders.
+        share: The share of each class to validate with if there is no folder for validation, at
+            least one image if the class has two. Defaults to 0.2.
+        seed: The seed of the draw. Defaults to 0.
 
     Returns:
-        The splits, in which pictures are sorted by path.
+        The splits, whose images are sorted by path.
 
     Raises:
-        WrnError: If there are no class folders or no pictures, or the splits have other classes.
+        WrnError: If there are no class folders or no images, or a split has other classes.
     """
     found = {split.name: split for split in list_splits(Path(folder))}
     left_out = count_left_out(found.values())
     train = found.pop('train', None)
     if train is None:
         if found.keys() & {*_VALIDATION, 'test'}:
-            raise WrnError(f'{folder}: has no folder train')
+            raise WrnError(f'{folder}: the folder train is missing')
         (train,) = found.values()
         found = {}
     named = [name for name in _VALIDATION if name in found]
     if len(named) > 1:
-        raise WrnError(f'{folder}: has both {" and ".join(named)}; leave one of them')
-    everything = _label(train, train.classes or [], folder)
+        raise WrnError(f'{folder}: has both {" and ".join(named)}; keep one of them')
     classes = train.classes or []
+    images = _label(train, classes, folder)
     if len(classes) < 2:
         raise WrnError(
             f'{folder}: has {"one class folder" if classes else "no class folders"} to train with; '
-            'it must have a folder of pictures for each of at least two classes, there or in train'
+            'it needs a folder of images for each of at least two classes, directly or in train'
         )
-    empty = {*classes} - {classes[label] for _, label in everything}
+    empty = {*classes} - {classes[label] for _, label in images}
     if empty:
-        raise WrnError(f'{folder}: has no pictures to train with of {some(empty)}')
-    pictures = dict(train=everything)
+        raise WrnError(f'{folder}: has no training images of {some(empty)}')
+    pictures = dict(train=images)
     if named:
         pictures['val'] = _label(found[named[0]], classes, folder)
     else:
-        pictures['train'], pictures['val'] = _draw(everything, share, seed)
-    test = found.get('test')  # it may have no classes, as ImageNet's
+        pictures['train'], pictures['val'] = _draw(images, share, seed)
+    test = found.get('test')  # it may have no classes, as in ImageNet
     labelled = test and test.classes and test.files
     pictures['test'] = _label(test, classes, folder) if test and labelled else pictures['val']
-    lines = [path for found in pictures.values() for path, _ in found if len(path.splitlines()) > 1]
+    lines = [path for split in pictures.values() for path, _ in split if len(path.splitlines()) > 1]
     if lines:
-        raise WrnError(f'{folder}: the name {lines[0]!r} has a line break; rename it')
+        raise WrnError(f'{folder}: the name {lines[0]!r} has a line break; rename the file')
     if not pictures['val']:
         raise WrnError(
-            f'{folder}: has no pictures to validate with; a class needs two, or a folder val one'
+            f'{folder}: has no validation images; give a class two images, or add a folder val'
         )
     return Splits(Path(folder), classes, pictures, drawn=not named, left_out=left_out)
 
 
-def _label(split: Split, classes: list[str], folder: str | Path) -> list[tuple[str, int]]:
-    """Give the pictures of a split the labels that their classes have in training."""
+def _label(split: Split, classes: list[str], folder: str | Path) -> _Images:
+    """Return the images of a split with the labels that their classes have in training."""
     own = split.classes
     if own is None:
         raise WrnError(
-            f'{folder}: {split.name} has an annotation file, which names no classes; use a config '
-            'with its ann_file'
+            f'{folder}: {split.name} has an annotation file, which does not name classes; use a '
+            'config with this ann_file'
         )
     labels = {name: label for label, name in enumerate(classes)}
     if unknown := {own[label] for label in split.labels if label is not None} - labels.keys():
         raise WrnError(
-            f'{folder}: {split.name} has the classes {some(unknown)}, which are not trained with'
+            f'{folder}: {split.name} has the classes {some(unknown)}, which train does not have'
         )
     pairs = zip(split.files, split.labels, strict=True)
     return [(path, labels[own[label]]) for path, label in pairs if label is not None]
 
 
-def _draw(
-    pictures: list[tuple[str, int]], share: float, seed: int
-) -> tuple[list[tuple[str, int]], list[tuple[str, int]]]:
-    """Part pictures in two, so that the second has its share of each class."""
+def _draw(images: _Images, share: float, seed: int) -> tuple[_Images, _Images]:
+    """Split images in two, so that the second part has the given share of each class."""
     rng = np.random.default_rng(seed)
-    labels = np.array([label for _, label in pictures])
-    second: set[int] = set()
+    labels = np.array([label for _, label in images])
+    drawn: set[int] = set()
     for label in np.unique(labels):
-        places = rng.permutation(np.flatnonzero(labels == label))
-        number = max(round(share * len(places)), 1) if len(places) > 1 else 0
-        second.update(places[:number].tolist())
-    parts: tuple[list, list] = ([], [])
-    for place, picture in enumerate(pictures):
-        parts[place in second].append(picture)
-    return parts
+        indices = rng.permutation(np.flatnonzero(labels == label))
+        number = max(round(share * len(indices)), 1) if len(indices) > 1 else 0
+        drawn.update(indices[:number].tolist())
+    rest = [image for i, image in enumerate(images) if i not in drawn]
+    return rest, [image for i, image in enumerate(images) if i in drawn]

@@ -10,25 +10,25 @@ from torchvision.datasets import SVHN as TORCHVISION_SVHN
 
 from wrn.download.archives import fetch_archive
 from wrn.utils.errors import WrnError
+from wrn.utils.packages import missing_packages
 
 
 @DATASETS.register_module()
 class SVHN(BaseDataset):
     """Street View House Numbers, cropped to 32x32 pixels (http://ufldl.stanford.edu/housenumbers).
 
-    73,257 pictures to train with, 531,131 easier ones in the split ``'extra'``, and 26,032 to test
-    with. A file that is not there is downloaded; each is verified by its MD5.
+    The splits have 73,257 (``'train'``), 26,032 (``'test'``) and 531,131 images (``'extra'``, which
+    are easier training images). A missing file is downloaded; each is verified by its MD5.
 
     Args:
         data_root: The folder of ``train_32x32.mat``, ``test_32x32.mat`` and ``extra_32x32.mat``.
         split: ``'train'``, ``'test'`` or ``'extra'``, or several of them. Defaults to ``'train'``.
         **kwargs: The other arguments of :class:`mmpretrain.datasets.BaseDataset`, such as
-            ``pipeline``, whose first transform gets ``img`` of shape ``(32, 32, 3)``, uint8, red,
-            green, blue.
+            ``pipeline``, whose first transform gets ``img`` of shape ``(32, 32, 3)``, uint8, RGB.
 
     Raises:
-        WrnError: If ``split`` is another, a file is another or cannot be had, or scipy is not
-            installed.
+        WrnError: If ``split`` is unknown, a file has another hash or is unavailable, or scipy is
+            not installed.
     """
 
     METAINFO: ClassVar = {'classes': tuple('0123456789')}
@@ -37,18 +37,15 @@ class SVHN(BaseDataset):
         self.splits = [split] if isinstance(split, str) else list(split)
         known = TORCHVISION_SVHN.split_list
         if not self.splits or not set(self.splits) <= known.keys():
-            raise WrnError(f'split must be of {", ".join(known)}, not {split!r}')
+            raise WrnError(f'split must be one or more of {", ".join(known)}, not {split!r}')
         super().__init__(ann_file='', data_root=data_root, **kwargs)
 
     def load_data_list(self) -> list[dict[str, Any]]:
-        """Return the picture ``img`` and its class ``gt_label`` of each sample of the splits."""
-        try:
-            from scipy.io import loadmat
-        except ImportError as error:
-            raise WrnError(
-                "SVHN's .mat files are read by scipy, which is not installed; run `pip install "
-                'scipy`'
-            ) from error
+        """Return the image ``img`` and the label ``gt_label`` of each sample of the splits."""
+        if missing := missing_packages('scipy'):
+            raise WrnError(f"SVHN's .mat files: {missing}")
+        from scipy.io import loadmat
+
         samples = []
         for split in self.splits:
             url, name, md5 = TORCHVISION_SVHN.split_list[split]

@@ -1,5 +1,9 @@
-"""Files of weights from their sources to the cache."""
+"""Download files of weights and datasets: verified, resumed, cached.
 
-from wrn.download.sources import fetch, hash_in_name, map_url, stem_without_hash
+In: URLs and ``hf://`` addresses. Out: the path of a complete file. Open ``cached_download`` first
+for weights, ``archives`` for datasets; ``http`` and ``hugging_face`` transfer the bytes.
+"""
+
+from wrn.download.cached_download import fetch, hash_in_name, map_url, stem_without_hash
 
 __all__ = ['fetch', 'hash_in_name', 'map_url', 'stem_without_hash']

@@ -1,4 +1,4 @@
-"""Download one file from one URL: resumed, retried, and verified before it gets its name."""
+"""Download a file from one URL: resumed, retried, and verified before it gets its name."""
 
 import contextlib
 import http.client
@@ -22,19 +22,19 @@ from wrn.utils.files import hash_file
 from wrn.version import __version__
 
 _LOGGER = logging.getLogger(__name__)
-_TRIES = 3  # in a row that bring nothing new
-_NEW = 1 << 20  # bytes that a try must bring to count as something new
-_PAUSE = 1.0  # seconds before the second try; twice that before the third
-_TIMEOUT = 10.0  # seconds to connect, and in which at least this many bytes must come
-_LEAST = 100 << 10
+_MAX_FAILURES = 3  # in a row
+_MIN_PROGRESS = 1 << 20  # bytes; an attempt that receives as many does not count as a failure
+_PAUSE = 1.0  # seconds before the second attempt; twice that before the third
+_TIMEOUT = 10.0  # seconds to connect, and to receive each _MIN_BYTES
+_MIN_BYTES = 100 << 10
 _CHUNK = 1 << 16
 _TITLES = {'sha256': 'SHA-256', 'md5': 'MD5'}
 _TEMPORARY = {408, 425, 429, 500, 502, 503, 504}
 _RANGE = re.compile(r'bytes (?:(\d+)-\d+|\*)/(\d+|\*)')
 
 
-class _TryAgainError(Exception):
-    """Something that may pass: a lost connection, a server that is busy."""
+class _RetryError(Exception):
+    """A temporary failure, such as a lost connection or a busy server."""
 
 
 def download(
@@ -43,30 +43,28 @@ def download(
     expected_hash: str | None,
     check: Callable[[Path], object] | None = None,
     algorithm: str = 'sha256',
-    elsewhere: str = 'set TORCH_HOME to another folder',
+    more_space: str = 'set TORCH_HOME to another folder',
 ) -> None:
-    """Download a file, unless another process has done so meanwhile.
+    """Download a file, or wait for another process that downloads it.
 
-    What has come lies in ``NAME.partial`` beside the target, from which the next download goes
-    on if the name of the file has a hash. A proxy is taken from the environment
-    (``https_proxy``), as Python's ``urllib`` does.
+    An incomplete download is kept as ``NAME.partial`` beside the target. The next download resumes
+    it if the hash of the file is known. Proxies come from the environment (``https_proxy``).
 
     Args:
-        url: Where the file is.
-        target: Where to put it; gets its name when it is whole.
-        expected_hash: What its hash begins with; None if that is not known.
-        check: Called with the path of the file if its hash is not known. It raises a
-            :class:`WrnError` if the file is not what it should be. Defaults to None.
-        algorithm: That of the hash. Defaults to ``'sha256'``.
-        elsewhere: How to have the file in another folder, for messages. Defaults to that of
-            torch hub's cache.
+        url: The URL of the file.
+        target: The path of the complete file.
+        expected_hash: The first digits of the file's hash. None if it is unknown.
+        check: Called with the path of the download if the hash is unknown. Raises a
+            :class:`WrnError` if the content is wrong. Defaults to None.
+        algorithm: The hash algorithm. Defaults to ``'sha256'``.
+        more_space: Advice for a full disk, for messages. Defaults to that for torch hub's cache.
 
     Raises:
-        DownloadError: If the file cannot be had from there.
-        WrnError: If it cannot be written.
+        DownloadError: If the file cannot be downloaded, or its hash is wrong.
+        WrnError: If the file cannot be written.
     """
     partial = target.with_name(f'{target.name}.partial')
-    with _lock(target, elsewhere):
+    with _lock(target, more_space):
         if target.is_file():
             return
         for last in (False, True):
@@ -80,8 +78,8 @@ def download(
             partial.unlink()
             if last:
                 raise DownloadError(
-                    f'the {_TITLES[algorithm]} of what came begins with {digest[:8]}, not with '
-                    f'{expected_hash}'
+                    f'wrong {_TITLES[algorithm]} (begins with {digest[:8]}, expected '
+                    f'{expected_hash})'
                 )
         partial.replace(target)
 
@@ -96,15 +94,15 @@ def _check(partial: Path, check: Callable[[Path], object] | None) -> None:
 
 
 @contextlib.contextmanager
-def _lock(target: Path, elsewhere: str) -> Iterator[None]:
-    """Keep other processes from the same download; what the disk refuses is a mistake to tell."""
+def _lock(target: Path, more_space: str) -> Iterator[None]:
+    """Exclude other processes from the same download, and report errors of the file system."""
     lock = FileLock(target.with_name(f'.{target.name}.lock'))
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            _LOGGER.warning('another process downloads %s; waiting for it', target.name)
+            _LOGGER.warning('another process is downloading %s; waiting for it', target.name)
             lock.acquire()
         try:
             yield
@@ -112,35 +110,35 @@ def _lock(target: Path, elsewhere: str) -> Iterator[None]:
             lock.release()
     except OSError as error:
         raise WrnError(
-            f'{target}: cannot be written ({error.strerror or error}); make room, or {elsewhere}'
+            f'{target}: cannot be written ({error.strerror or error}); free space, or {more_space}'
         ) from error
 
 
 def _transfer(url: str, partial: Path, verifiable: bool) -> None:
-    """Bring the partial file to its full length, however often the connection is lost."""
+    """Download the rest of a partial file, and retry as long as there is progress."""
     failures = 0
     validator: str | None = None
-    if not verifiable:  # nothing would notice that it is part of another version
+    if not verifiable:  # a part of another version would not be detected
         partial.unlink(missing_ok=True)
     with show_progress(partial.name.removesuffix('.partial')) as show:
         while True:
             before = _size(partial)
-            # A part of another version of the file would be noticed by its hash, or the server.
+            # The hash, or the server, detects a part of another version.
             start = before if verifiable or validator else 0
             try:
                 with _open(url, start, validator) as response:
                     now = _validator(response)
-                    # Not every server that continues a file knows If-Range.
+                    # Not every server that supports Range supports If-Range.
                     if response.status == 206 and validator and now and now != validator:
                         partial.unlink()
-                        raise _TryAgainError('the file has changed meanwhile')
+                        raise _RetryError('the file changed during the download')
                     validator = now or validator
                     _receive(response, partial, start, show)
                 return
-            except _TryAgainError as error:
-                failures = 1 if _size(partial) - before >= _NEW else failures + 1
-                if failures == _TRIES:
-                    raise DownloadError(f'{error}, {_TRIES} times in a row') from error
+            except _RetryError as error:
+                failures = 1 if _size(partial) - before >= _MIN_PROGRESS else failures + 1
+                if failures == _MAX_FAILURES:
+                    raise DownloadError(f'{error}, {_MAX_FAILURES} times in a row') from error
                 time.sleep(_PAUSE * failures)
 
 
@@ -156,16 +154,15 @@ def _open(url: str, start: int, validator: str | None) -> Iterator[Any]:
         if validator:
             headers['If-Range'] = validator
     try:
-        response = urllib.request.urlopen(
-            urllib.request.Request(url, headers=headers), timeout=_TIMEOUT
-        )
+        request = urllib.request.Request(url, headers=headers)
+        response = urllib.request.urlopen(request, timeout=_TIMEOUT)
     except urllib.error.HTTPError as error:
         with error:
-            if error.code == 416 and start:  # the part is longer than the file, or just as long
+            if error.code == 416 and start:  # the part has the length of the file, or more
                 yield error
                 return
             reason = f'the server answered {error.code} {error.reason}'
-        raise (_TryAgainError if error.code in _TEMPORARY else DownloadError)(reason) from error
+        raise (_RetryError if error.code in _TEMPORARY else DownloadError)(reason) from error
     except urllib.error.URLError as error:
         raise _failure(error.reason) from error
     except (OSError, http.client.HTTPException, ValueError) as error:
@@ -175,51 +172,51 @@ def _open(url: str, start: int, validator: str | None) -> Iterator[Any]:
 
 
 def _failure(reason: Any) -> Exception:
-    """Tell apart what may pass at once from a server that is not there."""
+    """Return a retryable error for a lost connection, a final one for an unreachable server."""
     if isinstance(reason, http.client.InvalidURL):
-        return DownloadError(f'is no URL ({reason})')
+        return DownloadError(f'not a valid URL ({reason})')
     if isinstance(reason, ConnectionResetError | http.client.HTTPException | BrokenPipeError):
-        return _TryAgainError(f'the connection was lost ({reason or type(reason).__name__})')
+        return _RetryError(f'the connection was lost ({reason or type(reason).__name__})')
     if isinstance(reason, socket.gaierror):
-        return DownloadError(f'the name of the server is not known ({reason.strerror})')
+        return DownloadError(f'cannot resolve the host name (DNS: {reason.strerror})')
     if isinstance(reason, TimeoutError):
-        return DownloadError(f'the server does not answer within {_TIMEOUT:g} s')
+        return DownloadError(f'the server did not answer within {_TIMEOUT:g} s')
     if isinstance(reason, ssl.SSLError):
-        return DownloadError(f'the server cannot be trusted ({reason.reason or reason})')
+        return DownloadError(f'the TLS connection failed ({reason.reason or reason})')
     return DownloadError(f'cannot be reached ({getattr(reason, "strerror", None) or reason})')
 
 
 def _receive(
     response: Any, partial: Path, start: int, show: Callable[[int, int | None], None]
 ) -> None:
-    """Write what the server sends behind what there is."""
+    """Append the body of a response to a partial file."""
     begin, total = _extent(response)
     if response.status == 206 and begin != start:
         partial.unlink()
-        raise _TryAgainError('the server sent another part of the file than was asked for')
+        raise _RetryError('the server sent another range than the requested one')
     if response.status == 416:
         if total != start:
             partial.unlink()
-            raise _TryAgainError('the server has a shorter file than was begun')
+            raise _RetryError('the file on the server is not as long as the partial download')
         return
     if response.status != 206:
-        start = 0  # the server sends the whole file, whatever was asked for
+        start = 0  # the server ignored the range and sends the whole file
     chunks = _chunks(response)
     first = next(chunks, b'')
     if start == 0 and first.lstrip()[:1] == b'<' and b'\0' not in first[:64]:
-        raise DownloadError('the server sent a web page in place of the file')
-    have = start
+        raise DownloadError('the server sent a web page instead of the file')
+    received = start
     with partial.open('ab' if start else 'wb') as file:
         for chunk in itertools.chain([first], chunks):
             file.write(chunk)
-            have += len(chunk)
-            show(have, total)
-    if total is not None and have < total:
-        raise _TryAgainError(f'the connection ended after {have} of {total} bytes')
+            received += len(chunk)
+            show(received, total)
+    if total is not None and received < total:
+        raise _RetryError(f'the connection ended after {received} of {total} bytes')
 
 
 def _extent(response: Any) -> tuple[int | None, int | None]:
-    """Return where what is sent begins, and the length of the whole file, as the server says."""
+    """Return the offset of a response, and the size of the whole file. Unknown values are None."""
     if response.status in (206, 416):
         match = _RANGE.match(response.headers.get('Content-Range', ''))
         begin, total = match.groups() if match else (None, None)
@@ -232,25 +229,25 @@ def _number(text: str | None) -> int | None:
 
 
 def _chunks(response: Any) -> Iterator[bytes]:
-    """Yield what arrives, as long as enough does."""
+    """Yield the chunks of a body. Raise an error if the transfer is too slow."""
     since, amount = time.monotonic(), 0
     while True:
         try:
             chunk = response.read1(_CHUNK)
         except (OSError, http.client.HTTPException) as error:
-            reason = 'nothing more came' if isinstance(error, TimeoutError) else 'it was lost'
-            raise _TryAgainError(f'the connection broke: {reason}') from error
+            reason = 'stalled' if isinstance(error, TimeoutError) else 'was lost'
+            raise _RetryError(f'the connection {reason}') from error
         if not chunk:
             return
         yield chunk
         amount += len(chunk)
         if time.monotonic() - since > _TIMEOUT:
-            if amount < _LEAST:
-                raise _TryAgainError(f'only {amount} bytes came in {_TIMEOUT:g} s')
+            if amount < _MIN_BYTES:
+                raise _RetryError(f'received only {amount} bytes in {_TIMEOUT:g} s')
             since, amount = time.monotonic(), 0
 
 
 def _validator(response: Any) -> str | None:
-    """Return what names this version of the file, so that no part of another is joined to it."""
+    """Return an identifier of the version of the file, by which to resume the same version."""
     etag = response.headers.get('ETag', '')
     return etag if etag.startswith('"') else response.headers.get('Last-Modified')

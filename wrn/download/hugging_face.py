@@ -1,4 +1,4 @@
-"""Weights from the Hugging Face hub, by ``hf://USER/REPO[/FILE][@REVISION]``."""
+"""Download weights from the Hugging Face hub by ``hf://USER/REPO[/FILE][@REVISION]``."""
 
 import logging
 import re
@@ -13,7 +13,7 @@ from wrn.utils.files import hash_file
 _LOGGER = logging.getLogger(__name__)
 _ADDRESS = re.compile(r'hf://([^/@]+/[^/@]+)(?:/([^@]+))?(?:@(.+))?')
 _TIMEOUT = 10.0  # seconds
-_USUAL = 'model.safetensors'
+_DEFAULT_NAME = 'model.safetensors'
 _SUFFIXES = ('.safetensors', '.pth', '.bin', '.pt')
 _SHA256 = re.compile(r'[0-9a-f]{64}')
 
@@ -22,35 +22,35 @@ def parse(address: str) -> tuple[str, str | None, str | None]:
     """Split an address.
 
     Args:
-        address: Such as ``hf://timm/wide_resnet50_2.tv_in1k/model.safetensors@main``.
+        address: An address such as ``hf://timm/wide_resnet50_2.tv_in1k/model.safetensors@main``.
 
     Returns:
-        The repository, the file and the revision; the last two None if they are not named.
+        The repository, the file and the revision. The file and the revision may be None.
 
     Raises:
-        DownloadError: If it is none.
+        DownloadError: If the address is invalid.
     """
     match = _ADDRESS.fullmatch(address)
     if not match:
-        raise DownloadError('is no address of the form hf://USER/REPO, or USER/REPO/FILE@REVISION')
+        raise DownloadError('not of the form hf://USER/REPO[/FILE][@REVISION]')
     return match[1], match[2], match[3]
 
 
 def find(address: str) -> Path | None:
-    """Find a file in the hub's cache, without any network.
+    """Find a file in the hub's cache without using the network.
 
     Args:
-        address: Its address.
+        address: The address of the file.
 
     Returns:
-        The path of the file; None if it is not there.
+        The path of the file. None if it is not in the cache.
     """
     try:
         repo, file, revision = parse(address)
         folder = Path(
             huggingface_hub.snapshot_download(repo, revision=revision, local_files_only=True)
         )
-    except (OSError, ValueError):  # it has nothing of this repository
+    except (OSError, ValueError):  # the repository is not in the cache
         return None
     names = [str(path.relative_to(folder)) for path in folder.rglob('*') if path.is_file()]
     try:
@@ -60,49 +60,49 @@ def find(address: str) -> Path | None:
 
 
 def download(address: str) -> Path:
-    """Download a file to the hub's cache, if its newest version is not there already.
+    """Download a file to the hub's cache, unless its newest version is there already.
 
-    What came is compared with the SHA-256 that the hub gives for it.
+    The SHA-256 of the file is compared with the one that the hub reports.
 
     Args:
-        address: Its address.
+        address: The address of the file.
 
     Returns:
-        The path of the file.
+        The path of the file in the cache.
 
     Raises:
-        DownloadError: If it cannot be had.
+        DownloadError: If the file cannot be downloaded, or its SHA-256 is wrong.
     """
     repo, file, revision = parse(address)
     try:
         if file is None:
             info = huggingface_hub.model_info(repo, revision=revision, timeout=_TIMEOUT)
             file = _choose([sibling.rfilename for sibling in info.siblings or []], None)
-        # A server that is not there is noticed here at once; the download itself would retry.
+        # This request fails at once if the server is unreachable; the download would retry.
         url = huggingface_hub.hf_hub_url(repo, file, revision=revision)
         found: Any = huggingface_hub.get_hf_file_metadata(url, timeout=_TIMEOUT)
         path = Path(huggingface_hub.hf_hub_download(repo, file, revision=revision))
     except DownloadError:
         raise
-    except Exception as error:  # of the hub's client, the HTTP library under it, and the disk
+    except Exception as error:  # of the hub's client, its HTTP library, or the file system
         reason = ' '.join(str(error).split()) or type(error).__name__
         if cached := find(address):
-            _LOGGER.warning('%s: %s; taking the version in the cache', address, reason)
+            _LOGGER.warning('%s: %s; using the cached version', address, reason)
             return cached
         raise DownloadError(reason) from error
     etag = found.etag or ''
-    same = found.commit_hash in path.parts  # not so if there was a new commit in between
+    same = found.commit_hash in path.parts  # False if there was a new commit in between
     if same and _SHA256.fullmatch(etag) and hash_file(path) != etag:
         path.resolve().unlink()
         path.unlink(missing_ok=True)
-        raise DownloadError(f'the SHA-256 of what came is not {etag}')
+        raise DownloadError(f'wrong SHA-256 (expected {etag})')
     return path
 
 
 def _choose(names: list[str], wanted: str | None) -> str:
-    """Choose the weights among the files of a repository."""
-    if wanted or _USUAL in names:
-        if (name := wanted or _USUAL) in names:
+    """Choose the file of the weights in a repository."""
+    if wanted or _DEFAULT_NAME in names:
+        if (name := wanted or _DEFAULT_NAME) in names:
             return name
         raise DownloadError(f'the repository has no file {name}')
     for suffix in _SUFFIXES:
@@ -111,7 +111,7 @@ def _choose(names: list[str], wanted: str | None) -> str:
             return files[0]
         if files:
             raise DownloadError(
-                f'the repository has several files of weights ({some(files)}); name one of them '
-                'behind it'
+                f'the repository has several files of weights ({some(files)}); append one of them '
+                'to the address'
             )
-    raise DownloadError('the repository has no file of weights')
+    raise DownloadError('the repository has no weights')

@@ -15,24 +15,18 @@ from rich.progress import (
 
 @contextlib.contextmanager
 def show_progress(name: str) -> Iterator[Callable[[int, int | None], None]]:
-    """Show on standard error how far a download is.
+    """Show the progress of a download on standard error.
 
     Args:
         name: The name of the file.
 
     Yields:
-        A function to call with the number of bytes that there are, and that of the whole file,
-        None if it is not known.
+        A function to call with the number of bytes received and the total, None if unknown.
     """
-    columns = (
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-    )
+    columns = BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()
     console = Console(stderr=True)
-    # On a line of its own: names are too long to leave room for the bar beside them.
+    # On a line of its own, since long names would leave no room for the bar.
     console.print(f'Downloading {name}', markup=False, highlight=False, soft_wrap=True)
     with Progress(*columns, console=console) as progress:
         task = progress.add_task('', total=None)
-        yield lambda have, total: progress.update(task, completed=have, total=total)
+        yield lambda received, total: progress.update(task, completed=received, total=total)

@@ -11,28 +11,29 @@ from wrn.models.wide_resnet_cifar import WideResNetCIFAR
 
 
 def fold_batch_norm(classifier: Any, channels_last: bool = False) -> nn.Module:
-    """Make a network that computes the same with fewer steps, for inference alone.
+    """Return a copy of a classifier for inference, with its batch norms folded.
 
-    Batch norms become part of the convolutions before them. In the paper's own network, whose norms
-    come first, these are the inner ones of a block.
+    Only a norm that follows a convolution can be folded. In :class:`WideResNetCIFAR` norms come
+    first, so only the inner norms of each block are.
 
     Args:
-        classifier: A classifier with a ``backbone``; it is left as it is.
-        channels_last: Whether weights and features of the copy lie channels last. Defaults to
-            False, in which no layer is exported with its strides.
+        classifier: A classifier with a ``backbone``. It is not changed.
+        channels_last: Whether the copy uses the channels-last memory format. Defaults to False, so
+            that an exported graph records no strides.
 
     Returns:
-        A copy in eval mode, without gradients.
+        The copy, in eval mode and without gradients.
     """
-    folded = copy.deepcopy(classifier).eval().requires_grad_(False)
+    folded = copy.deepcopy(classifier).eval()
     backbone = folded.backbone
     if isinstance(backbone, WideResNetCIFAR):
-        # Its first convolution and its last norm, which mmcv would take for a pair, are none.
+        # mmcv folds a norm into the last convolution registered before it in the same module. Here
+        # that would be the last norm of the network into its first convolution.
         for name in backbone.res_layers:
             fuse_conv_bn(getattr(backbone, name))
     else:
         fuse_conv_bn(backbone)
     if hasattr(backbone, 'use_channels_last'):
         backbone.use_channels_last(channels_last)
-    order = torch.channels_last if channels_last else torch.contiguous_format
-    return folded.requires_grad_(False).to(memory_format=order)
+    memory_format = torch.channels_last if channels_last else torch.contiguous_format
+    return folded.requires_grad_(False).to(memory_format=memory_format)

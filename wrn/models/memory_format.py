@@ -1,30 +1,31 @@
-"""How the weights and features of a network lie in memory."""
+"""The memory format of a network's weights and features."""
 
 import torch
 from mmengine.model import BaseModule
 
 
 class ChannelsLastMixin(BaseModule):
-    """A network whose weights and features may lie channels last: those of a pixel side by side.
+    """A network that can keep its weights and features in the channels-last memory format.
 
     Attributes:
-        channels_last: Whether they do.
+        channels_last: Whether it does.
     """
 
     channels_last = False
 
     def use_channels_last(self, channels_last: bool) -> None:
-        """Set it, before an optimizer or DDP looks at how the weights lie.
+        """Set the memory format, before an optimizer or DDP looks at the weights.
 
         Args:
-            channels_last: Whether weights and features lie so.
+            channels_last: Whether to use channels-last.
         """
         self.channels_last = channels_last
         if channels_last:
             self.to(memory_format=torch.channels_last)
 
     def init_weights(self) -> None:
-        """Initialise the weights; from a seed to the same values, however they lie in memory."""
-        self.to(memory_format=torch.contiguous_format)  # as they lie, so they are drawn
+        """Initialise the weights. A seed gives the same values in either memory format."""
+        # Random numbers are drawn in the order of memory.
+        self.to(memory_format=torch.contiguous_format)
         super().init_weights()
         self.use_channels_last(self.channels_last)

@@ -1,4 +1,4 @@
-"""Build networks without memory for their weights."""
+"""Build networks without allocating their weights."""
 
 from typing import Any
 
@@ -7,11 +7,11 @@ from torch.overrides import TorchFunctionMode
 
 
 class MetaInit(TorchFunctionMode):
-    """Allocate no memory for weights, and so spend no time on initialising them.
+    """A context in which weights are created on the ``meta`` device, and not initialised.
 
-    Modules make their weights with :func:`torch.empty` and then initialise them. Everything else
-    that a constructor computes stays where it is; under ``torch.device('meta')`` mmpretrain's
-    ResNet cannot be built, as it reads its drop-path rates back from a tensor.
+    Modules allocate their weights with :func:`torch.empty`. All other tensors stay where they are:
+    under ``torch.device('meta')`` mmpretrain's ResNet cannot be built, because it reads its
+    drop-path rates back from a tensor.
     """
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

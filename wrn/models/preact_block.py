@@ -1,6 +1,7 @@
-"""The residual block of wide residual networks for 32x32 pixels."""
+"""The residual block of the networks for 32x32 pixels."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from mmcv.cnn import build_activation_layer, build_conv_layer, build_norm_layer
 from mmengine.model import BaseModule
@@ -9,21 +10,23 @@ from torch.utils.checkpoint import checkpoint
 
 
 class PreActBlock(BaseModule):
-    """Residual block of norm, activation and convolution in this order, B(M) of the paper.
+    """Pre-activation residual block, the paper's B(M).
 
-    ``x -> shortcut(x) + conv2(dropout(act(norm2(conv1(act(norm1(x)))))))`` for ``B(3,3)``. If the
-    shape changes, the shortcut is a 1x1 convolution of ``act(norm1(x))``, as in the authors' code.
+    For ``B(3,3)`` it computes ``shortcut(x) + conv2(dropout(act(norm2(conv1(act(norm1(x)))))))``.
+    If the block changes the shape, the shortcut is a 1x1 convolution of ``act(norm1(x))``, as in
+    the authors' code.
 
     Args:
         in_channels: Input channels.
-        out_channels: Output channels, and those between the convolutions.
+        out_channels: Output channels of each convolution.
         kernel_sizes: Kernel size of each convolution.
-        stride: Stride of the first 3x3 convolution and the shortcut. (A 1x1 convolution with it
-            would not see most pixels.)
-        drop_rate: Share of the features to drop before each convolution but the first.
-        activate_before_residual: False to leave out the first norm and activation if the shape
-            changes.
-        with_cp: Whether to compute the block again for its gradients and not keep its features.
+        stride: Stride of the first 3x3 convolution and of the shortcut. (A strided 1x1 convolution
+            would ignore most pixels.)
+        drop_rate: Dropout probability, before each convolution but the first.
+        activate_before_residual: Whether a block that changes the shape has the first norm and
+            activation.
+        with_cp: Whether to checkpoint activations: keep none inside the block, and recompute them
+            in the backward pass.
         conv_bias: Whether the convolutions have biases.
         conv_cfg: Config of the convolutions.
         norm_cfg: Config of the norms.
@@ -40,9 +43,9 @@ class PreActBlock(BaseModule):
         activate_before_residual: bool,
         with_cp: bool,
         conv_bias: bool,
-        conv_cfg: dict | None,
-        norm_cfg: dict,
-        act_cfg: dict,
+        conv_cfg: dict[str, Any] | None,
+        norm_cfg: dict[str, Any],
+        act_cfg: dict[str, Any],
     ) -> None:
         super().__init__()
         self.with_cp = with_cp
@@ -72,7 +75,7 @@ class PreActBlock(BaseModule):
         self.activates_first = activate_before_residual or self.downsample is None
 
     def forward(self, x: Tensor) -> Tensor:
-        """Compute ``(N, out_channels, H / stride, W / stride)`` from ``(N, in_channels, H, W)``."""
+        """Map ``(N, in_channels, H, W)`` to ``(N, out_channels, H / stride, W / stride)``."""
         if self.with_cp and x.requires_grad:
             return checkpoint(self._forward, x, use_reentrant=False)
         return self._forward(x)

@@ -1,4 +1,4 @@
-"""What the paper's d and k mean: the number of blocks, and their widths."""
+"""The number and the width of blocks, computed from the paper's d and k."""
 
 import math
 from collections.abc import Sequence
@@ -6,16 +6,16 @@ from fractions import Fraction
 
 
 def read_widen_factor(widen_factor: float) -> Fraction:
-    """Read a widen factor as it was meant: 1.1 is 11/10, which no binary float is.
+    """Return a widen factor as an exact fraction: 11/10 for 1.1, which no binary float equals.
 
     Args:
         widen_factor: The paper's k.
 
     Returns:
-        The nearest fraction with a small denominator.
+        The nearest fraction with a denominator of at most 1000.
 
     Raises:
-        ValueError: If it is no positive number.
+        ValueError: If the factor is not a positive number.
     """
     factor = Fraction(0)
     if isinstance(widen_factor, int | float | Fraction) and math.isfinite(widen_factor):
@@ -26,17 +26,14 @@ def read_widen_factor(widen_factor: float) -> Fraction:
 
 
 def widen(base_channels: int, widen_factor: float) -> int:
-    """Multiply a number of channels by a widen factor.
+    """Return a number of channels times a widen factor.
 
     Args:
         base_channels: The number of channels at ``widen_factor=1``.
         widen_factor: The paper's k.
 
-    Returns:
-        The product.
-
     Raises:
-        ValueError: If the factor is not positive or the product is no whole number.
+        ValueError: If the factor is not positive, or the product is not a whole number.
     """
     width = base_channels * read_widen_factor(widen_factor)
     if width.denominator != 1:
@@ -52,41 +49,39 @@ def count_blocks(depth: int, kernel_sizes: Sequence[int]) -> int:
 
     Args:
         depth: The paper's d.
-        kernel_sizes: Kernel sizes of the convolutions of a block.
+        kernel_sizes: Kernel sizes of the convolutions in a block.
 
     Returns:
-        The paper's n (it calls it N): (d - 4) / 6, or (d - 4) / 3l for l 3x3 convolutions.
+        The paper's N: (d - 4) / 3l for blocks of l convolutions that are all 3x3, else
+        (d - 4) / 6.
 
     Raises:
-        ValueError: If the depth gives no whole number of them, or there is no 3x3 convolution.
+        ValueError: If that is not a whole number of 1 or more, or no convolution is 3x3.
     """
     if 3 not in kernel_sizes or not set(kernel_sizes) <= {1, 3}:
-        raise ValueError(f'kernel_sizes must be 1 and 3, with a 3 among them, not {kernel_sizes}')
+        raise ValueError(f'kernel_sizes must be 1 or 3, with at least one 3, not {kernel_sizes}')
     if not isinstance(depth, int):
         raise ValueError(f'depth must be a whole number, not {depth!r}')
-    layers = _layers_of_a_block(kernel_sizes)
+    layers = _depth_per_block(kernel_sizes)
     blocks, rest = divmod(depth - 4, layers)
     if blocks < 1 or rest:
         raise ValueError(
-            f'depth must be {layers}n + 4 for some n of 1 or more, such as '
-            f'{count_depth(2, kernel_sizes)}, not {depth}'
+            f'depth must be {layers}n + 4 with n >= 1, such as {count_depth(2, kernel_sizes)}, not '
+            f'{depth}'
         )
     return blocks
 
 
 def count_depth(blocks: int, kernel_sizes: Sequence[int]) -> int:
-    """Return the paper's d of a network with this number of blocks in a stage.
+    """Return the depth, the paper's d, of a network: the inverse of :func:`count_blocks`.
 
     Args:
-        blocks: The paper's n.
-        kernel_sizes: Kernel sizes of the convolutions of a block.
-
-    Returns:
-        The depth, from which :func:`count_blocks` gives the number of blocks again.
+        blocks: The number of blocks in a stage.
+        kernel_sizes: Kernel sizes of the convolutions in a block.
     """
-    return _layers_of_a_block(kernel_sizes) * blocks + 4
+    return _depth_per_block(kernel_sizes) * blocks + 4
 
 
-def _layers_of_a_block(kernel_sizes: Sequence[int]) -> int:
-    """Return how much one block in each of three stages adds to the depth, as the paper counts."""
+def _depth_per_block(kernel_sizes: Sequence[int]) -> int:
+    """Return what one more block in each of three stages adds to the paper's depth."""
     return 3 * (len(kernel_sizes) if set(kernel_sizes) == {3} else 2)

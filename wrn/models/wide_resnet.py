@@ -1,4 +1,4 @@
-"""Wide residual networks for ImageNet: mmpretrain's ResNet with widened residual blocks."""
+"""Wide residual networks for ImageNet: mmpretrain's ResNet with wider residual blocks."""
 
 from fractions import Fraction
 from typing import Any, ClassVar
@@ -15,8 +15,8 @@ from wrn.models.sizes import read_widen_factor, widen
 class WideBottleneck(Bottleneck):
     """Bottleneck block whose inner 3x3 convolution is ``widen_factor`` times as wide.
 
-    The 1x1 convolutions' outer widths stay those of :class:`Bottleneck`, as in
-    WRN-50-2-bottleneck (https://arxiv.org/abs/1605.07146, section 3.4).
+    The input and output widths are those of :class:`Bottleneck`, as in WRN-50-2-bottleneck
+    (https://arxiv.org/abs/1605.07146, section 3.4).
 
     Args:
         in_channels: Input channels of the block.
@@ -34,30 +34,29 @@ class WideBottleneck(Bottleneck):
         widen_factor: Fraction = Fraction(1),
         **kwargs: Any,
     ) -> None:
-        # Bottleneck derives the inner width as out_channels // expansion. A fraction keeps
-        # that division exact for factors such as 1.5, where the ratio is not whole.
+        # Bottleneck computes the inner width as out_channels // expansion. A fraction keeps the
+        # division exact for factors such as 1.5.
         super().__init__(in_channels, out_channels, expansion=expansion / widen_factor, **kwargs)
 
 
 @MODELS.register_module()
 class WideResNet(ChannelsLastMixin, ResNet):
-    """Wide residual network for ImageNet-sized input.
+    """Wide residual network for ImageNet-sized images.
 
-    `Wide Residual Networks <https://arxiv.org/abs/1605.07146>`_, section 3.4. Built on
-    mmpretrain's :class:`~mmpretrain.models.ResNet`, whose arguments and behaviour it keeps:
-    ``widen_factor=1`` is exactly that network, and with ``widen_factor=2`` the state dict has
-    the keys and shapes of OpenMMLab's published wide-resnet checkpoints. (OpenMMLab's own
-    configs spell the same network ``ResNet(base_channels=128, expansion=2)``, which cannot
-    express factors such as 1.5.)
+    `Wide Residual Networks <https://arxiv.org/abs/1605.07146>`_, section 3.4. It has the arguments
+    and the behaviour of mmpretrain's :class:`~mmpretrain.models.ResNet`. With ``widen_factor=1`` it
+    is that network. With ``widen_factor=2`` its state dict has the keys and shapes of OpenMMLab's
+    published wide-resnet checkpoints. (OpenMMLab's configs write that network as
+    ``ResNet(base_channels=128, expansion=2)``, which cannot express factors such as 1.5.)
 
     Args:
         depth: Depth of the network: 18 or 34 (basic blocks), 50, 101 or 152 (bottlenecks).
-        widen_factor: The paper's k. For bottlenecks it widens the inner 3x3 convolution alone,
-            for basic blocks the width of every stage; the stem keeps its width. Every width it
-            gives must be a whole number. Defaults to 2.
+        widen_factor: The paper's k. It widens both convolutions of a basic block, but only the
+            inner 3x3 convolution of a bottleneck, and never the stem. Every width must be a whole
+            number. Defaults to 2.
         base_channels: Inner width of the first stage at ``widen_factor=1``. Defaults to 64.
-        channels_last: Whether weights and features lie in memory with the channels of a pixel side
-            by side, in which most convolutions are quicker. Defaults to False.
+        channels_last: Whether to use the channels-last memory format, in which most convolutions
+            are faster. Defaults to False.
         **kwargs: The other arguments of :class:`~mmpretrain.models.ResNet`: ``in_channels``,
             ``stem_channels``, ``expansion``, ``num_stages``, ``strides``, ``dilations``,
             ``out_indices``, ``style``, ``deep_stem``, ``avg_down``, ``frozen_stages``,
@@ -65,8 +64,8 @@ class WideResNet(ChannelsLastMixin, ResNet):
             ``drop_path_rate``, ``init_cfg``.
 
     Raises:
-        ValueError: If ``depth`` is not one of those above, or ``widen_factor`` is not positive
-            or gives a fraction of a channel.
+        ValueError: If ``depth`` is not one of those above, or ``widen_factor`` is not positive or
+            gives a width that is not a whole number.
 
     Example:
         >>> import torch
@@ -110,17 +109,17 @@ class WideResNet(ChannelsLastMixin, ResNet):
         """Compute the features of the stages in ``out_indices``.
 
         Args:
-            x: Pictures, ``(N, in_channels, H, W)``.
+            x: Images, ``(N, in_channels, H, W)``.
 
         Returns:
-            The features of each, ``(N, C_i, H_i, W_i)``.
+            The output of each stage i, ``(N, C_i, H_i, W_i)``.
         """
         if self.channels_last:
             x = x.contiguous(memory_format=torch.channels_last)
         return super().forward(x)
 
     def make_res_layer(self, **kwargs: Any) -> nn.Sequential:
-        """Build one stage; called by :class:`~mmpretrain.models.ResNet` for each.
+        """Build one stage. :class:`~mmpretrain.models.ResNet` calls this.
 
         Args:
             **kwargs: The arguments of mmpretrain's ``ResLayer``.
@@ -134,13 +133,12 @@ class WideResNet(ChannelsLastMixin, ResNet):
     def train(self, mode: bool = True) -> 'WideResNet':
         """Set training or evaluation mode; frozen stages and norms stay in evaluation mode.
 
-        This can go when mmpretrain's ResNet returns the network, as every torch module does.
-
         Args:
-            mode: Whether to train. Defaults to True.
+            mode: Whether to set training mode. Defaults to True.
 
         Returns:
-            The network itself.
+            The network. mmpretrain's ResNet returns None, unlike every torch module; this method
+            can go when it does not.
         """
         super().train(mode)
         return self

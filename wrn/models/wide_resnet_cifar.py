@@ -1,4 +1,4 @@
-"""Wide residual networks for pictures of 32x32 pixels: the paper's own."""
+"""Wide residual networks for images of 32x32 pixels: the paper's own."""
 
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -14,64 +14,61 @@ from wrn.models.memory_format import ChannelsLastMixin
 from wrn.models.preact_block import PreActBlock
 from wrn.models.sizes import count_blocks, widen
 
-_RELU = dict(type='ReLU', inplace=True)  # of a norm's output, which nothing else needs
+# In place, because nothing else needs the output of a norm.
+_RELU: dict[str, Any] = dict(type='ReLU', inplace=True)
 
 
 @MODELS.register_module()
 class WideResNetCIFAR(ChannelsLastMixin, BaseBackbone):
-    """Wide residual network for pictures of 32x32 pixels, WRN-d-k.
+    """Wide residual network for images of 32x32 pixels, WRN-d-k.
 
     `Wide Residual Networks <https://arxiv.org/abs/1605.07146>`_, section 2: a 3x3 convolution to
-    16 channels, three stages of pre-activation blocks with 16k, 32k and 64k channels, of which the
-    last two halve the resolution, a norm and an activation. As the authors' code
-    (szagoruyko/wide-residual-networks, ``pytorch/resnet.py``) computes it.
+    16 channels; three stages of pre-activation blocks with 16k, 32k and 64k channels, where the
+    second and third halve the resolution; a norm and an activation. It computes what the authors'
+    code does (szagoruyko/wide-residual-networks, ``pytorch/resnet.py``).
 
-    The depth counts as the paper counts: d = 6n + 4 for n blocks in each stage, whatever block of
-    its table 2 they are; of blocks of 3x3 convolutions alone, l of them (table 3), d = 3nl + 4. It
-    does so for other numbers of stages than three, too: USB's "37-2" of four has d = 28.
+    The depth is counted as in the paper. With n blocks in each stage, d = 6n + 4 for all blocks of
+    its table 2, and d = 3nl + 4 for blocks of l convolutions that are all 3x3 (table 3). The number
+    of stages does not change d: USB's "37-2", which has four stages, has d = 28.
 
     Args:
         depth: The paper's d, such as 16, 28 or 40.
-        widen_factor: The paper's k. Every width that it gives must be a whole number.
-        kernel_sizes: Kernel sizes of the convolutions of a block, the paper's B(3,3) and others,
-            such as ``(1, 3, 1)`` or ``(3, 1)``. Defaults to ``(3, 3)``.
-        drop_rate: Share of the features to drop between the convolutions of a block. Defaults
-            to 0.
+        widen_factor: The paper's k. Every width must be a whole number.
+        kernel_sizes: Kernel sizes of the convolutions in a block, as in the paper's B(M):
+            ``(1, 3, 1)``, ``(3, 1)`` and so on. Defaults to ``(3, 3)``.
+        drop_rate: Dropout probability between the convolutions of a block. Defaults to 0.
         in_channels: Channels of the input. Defaults to 3.
         base_channels: Channels of the first convolution, and of the first stage at
             ``widen_factor=1``. Defaults to 16.
         num_stages: Number of stages, each twice as wide as the one before. Defaults to 3.
         strides: Stride of each stage. Defaults to ``(1, 2, 2)``.
         out_indices: The stages whose features to return. Defaults to the last.
-        frozen_stages: Freeze the first convolution and this number of stages; if these are all,
-            the last norm too. Defaults to -1: nothing is frozen.
-        norm_eval: Whether batch norms use their running statistics in training, too. Defaults
-            to False.
-        with_cp: Whether to keep no features inside blocks and compute them again for the
-            gradients, which takes less memory and more time. Batch norms then count each batch
-            twice in their running statistics, as in mmpretrain's ResNet. Defaults to False.
-        channels_last: Whether weights and features inside lie in memory with the channels of a
-            pixel side by side, in which most convolutions are quicker. Defaults to False: without
-            gradients on the CPU alone.
-        activate_before_residual: Whether a block that changes the shape activates its input; a
-            value for each stage, or one for all. Defaults to True. USB's and TorchSSL's networks
-            do so in the first stage only: their convolutions take the input as it is. (Norms
-            that are left out have no gradients, so several processes need the config's
-            ``find_unused_parameters=True``.)
-        conv_bias: Whether the convolutions have biases; ``'stem'`` for the first one alone.
+        frozen_stages: Freeze the first convolution and this number of stages. Freezing all stages
+            also freezes the last norm. Defaults to -1: nothing is frozen.
+        norm_eval: Whether batch norms also use their running statistics in training. Defaults to
+            False.
+        with_cp: Whether to checkpoint activations: keep none inside blocks, and recompute them in
+            the backward pass. This takes less memory and more time. Batch norms then count each
+            batch twice in their running statistics, as in mmpretrain's ResNet. Defaults to False.
+        channels_last: Whether to use the channels-last memory format, in which most convolutions
+            are faster. Defaults to False. CPU inference always uses it for features.
+        activate_before_residual: Whether a block that changes the shape applies the first norm and
+            activation to its input; one value, or one per stage. Defaults to True. USB's and
+            TorchSSL's networks do so in the first stage only. The unused norms get no gradients, so
+            distributed training needs ``find_unused_parameters=True`` in the config.
+        conv_bias: Whether the convolutions have biases; ``'stem'`` for the first one only.
             Defaults to False.
         conv_cfg: Config of the convolutions; ``dict(type='Conv2dAdaptivePadding')`` pads as
             TensorFlow does, which DeepMind's networks need. Defaults to None.
         norm_cfg: Config of the norms. Defaults to ``dict(type='BN')``.
-        last_norm_cfg: Config of the norm behind the last stage. Defaults to None, ``norm_cfg``.
+        last_norm_cfg: Config of the norm after the last stage. Defaults to None, ``norm_cfg``.
         act_cfg: Config of the activations. Defaults to ``dict(type='ReLU', inplace=True)``.
-        init_cfg: Config of the initialisation. Defaults to He's, from the number of outputs, for
-            convolutions, as in the authors' code for the paper.
+        init_cfg: Config of the initialisation. Defaults to Kaiming's with ``mode='fan_out'``, as
+            in the authors' code for the paper.
 
     Raises:
-        ValueError: If ``depth`` gives no whole number of blocks, ``widen_factor`` no whole number
-            of channels, there is no 3x3 convolution in a block, or another argument is out of its
-            range.
+        ValueError: If ``depth`` or ``widen_factor`` gives a number of blocks or channels that is
+            not whole, no convolution of a block is 3x3, or another argument is out of range.
 
     Example:
         >>> import torch
@@ -101,11 +98,11 @@ class WideResNetCIFAR(ChannelsLastMixin, BaseBackbone):
         channels_last: bool = False,
         activate_before_residual: bool | Sequence[bool] = True,
         conv_bias: bool | Literal['stem'] = False,
-        conv_cfg: dict | None = None,
-        norm_cfg: dict = dict(type='BN'),  # noqa: B006 - as mmengine's configs have it
-        last_norm_cfg: dict | None = None,
-        act_cfg: dict = _RELU,
-        init_cfg: dict | list[dict] | None = None,
+        conv_cfg: dict[str, Any] | None = None,
+        norm_cfg: dict[str, Any] = dict(type='BN'),  # noqa: B006 - OpenMMLab's convention
+        last_norm_cfg: dict[str, Any] | None = None,
+        act_cfg: dict[str, Any] = _RELU,
+        init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None,
     ) -> None:
         if init_cfg is None:
             init_cfg = [
@@ -116,24 +113,14 @@ class WideResNetCIFAR(ChannelsLastMixin, BaseBackbone):
         if isinstance(activate_before_residual, bool):
             activate_before_residual = [activate_before_residual] * num_stages
         out_indices = (num_stages - 1,) if out_indices is None else out_indices
-        _check_sequences(
-            kernel_sizes=kernel_sizes,
-            strides=strides,
-            activate_before_residual=activate_before_residual,
-            out_indices=out_indices,
-        )
-        for name, value in (
-            ('strides', strides),
-            ('activate_before_residual', activate_before_residual),
-        ):
-            if len(value) != num_stages:
-                raise ValueError(
-                    f'{name} must have a value for each of {num_stages} stages: {value}'
-                )
+        _check_sequence('kernel_sizes', kernel_sizes)
+        _check_sequence('out_indices', out_indices)
+        _check_sequence('strides', strides, num_stages)
+        _check_sequence('activate_before_residual', activate_before_residual, num_stages)
         if not out_indices or not set(out_indices) <= set(range(num_stages)):
-            raise ValueError(f'out_indices must be of 0 to {num_stages - 1}, not {out_indices}')
+            raise ValueError(f'out_indices must be from 0 to {num_stages - 1}, not {out_indices}')
         if not -1 <= frozen_stages <= num_stages:
-            raise ValueError(f'frozen_stages must be -1 to {num_stages}, not {frozen_stages}')
+            raise ValueError(f'frozen_stages must be from -1 to {num_stages}, not {frozen_stages}')
         if not isinstance(conv_bias, bool) and conv_bias != 'stem':
             raise ValueError(f"conv_bias must be True, False or 'stem', not {conv_bias!r}")
         self.depth = depth
@@ -179,16 +166,16 @@ class WideResNetCIFAR(ChannelsLastMixin, BaseBackbone):
         """Compute the features of the stages in ``out_indices``.
 
         Args:
-            x: Pictures, ``(N, in_channels, H, W)``.
+            x: Images, ``(N, in_channels, H, W)``.
 
         Returns:
-            The features of each, ``(N, C_i, H_i, W_i)``: those of the last stage behind the last
-            norm and activation, those of the others as the stage leaves them, before any.
+            The output of each stage i, ``(N, C_i, H_i, W_i)``; that of the last stage after the
+            last norm and activation. Always in the contiguous memory format.
         """
         if self.channels_last or (x.device.type == 'cpu' and not torch.is_grad_enabled()):
-            # Every layer keeps this order of memory, in which oneDNN's convolutions need not copy
-            # their inputs. In training the gradients of weights come in it, too, and are copied
-            # where the weights do not lie so: benchmarks/cifar.py.
+            # All layers keep this memory format, in which oneDNN's convolutions do not copy their
+            # inputs. In training, contiguous weights would need a copy of their gradients
+            # (benchmarks/cifar.py).
             x = x.contiguous(memory_format=torch.channels_last)
         x = self.conv1(x)
         features = []
@@ -197,17 +184,17 @@ class WideResNetCIFAR(ChannelsLastMixin, BaseBackbone):
             if i == len(self.res_layers) - 1:
                 x = self.act(self.norm(x))
             if i in self.out_indices:
-                features.append(x.contiguous())  # in the order that callers view them
+                features.append(x.contiguous())  # callers use view()
         return tuple(features)
 
     def train(self, mode: bool = True) -> 'WideResNetCIFAR':
         """Set training or evaluation mode; frozen stages and norms stay in evaluation mode.
 
         Args:
-            mode: Whether to train. Defaults to True.
+            mode: Whether to set training mode. Defaults to True.
 
         Returns:
-            The network itself.
+            The network.
         """
         super().train(mode)
         self._freeze_stages()
@@ -229,7 +216,8 @@ class WideResNetCIFAR(ChannelsLastMixin, BaseBackbone):
                 parameter.requires_grad = False
 
 
-def _check_sequences(**arguments: Any) -> None:
-    for name, value in arguments.items():
-        if not isinstance(value, Sequence) or isinstance(value, str):
-            raise ValueError(f'{name} must be a list, not {value!r}')
+def _check_sequence(name: str, value: Any, num_stages: int | None = None) -> None:
+    if not isinstance(value, Sequence) or isinstance(value, str):
+        raise ValueError(f'{name} must be a list, not {value!r}')
+    if num_stages is not None and len(value) != num_stages:
+        raise ValueError(f'{name} must have {num_stages} values, one per stage, not {value}')

@@ -92,8 +92,7 @@ class PartialFile:
                 Path(lock.lock_file).unlink(missing_ok=True)
         except Timeout as error:
             raise WrnError(
-                f'{self.partial}: another process is writing it; wait for that, or name '
-                'another file'
+                f'{self.partial}: another process is writing it; wait for it, or give another file'
             ) from error
         except OSError as error:
             reason = error.strerror or error

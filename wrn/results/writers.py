@@ -98,7 +98,7 @@ def write_parquet(
 
 
 def _to_utf8(value: Any) -> Any:
-    """Escape what is no UTF-8, which Parquet's texts are and names of files need not be."""
+    """Escape what is not UTF-8: text in Parquet must be UTF-8, but names of files need not be."""
     return value.encode(errors='backslashreplace').decode() if isinstance(value, str) else value
 
 

@@ -1,9 +1,8 @@
-"""Fine-tune a model, test it, and leave its weights and a report."""
+"""Fine-tune a model, test it, and write its weights and a report."""
 
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from mmengine.config import Config
 from mmengine.dist import barrier, is_main_process
@@ -17,12 +16,12 @@ from wrn.utils.files import write_atomically
 
 @dataclass
 class Finetuned:
-    """What came of it.
+    """The results of a fine-tuning run.
 
     Attributes:
-        weights: The file of the weights.
-        report: The results of the test.
-        folder: Where they are written.
+        weights: The weights file.
+        report: The test results.
+        folder: The folder of the report.
     """
 
     weights: Path
@@ -30,43 +29,38 @@ class Finetuned:
     folder: Path
 
 
-def finetune(cfg: Config, source: str) -> Finetuned | None:
-    """Train, test the epoch that was best, and leave its weights and a report.
+def finetune(cfg: Config, provenance: str) -> Finetuned | None:
+    """Train, test the best epoch, and write its weights and a report.
 
     Args:
-        cfg: The config, of :func:`wrn.training.finetune_config` and
-            :func:`wrn.training.claim_folder`.
-        source: What to say in the file of where the weights are from.
+        cfg: A config made by :func:`wrn.training.finetune_config`, of which
+            :func:`wrn.training.claim_folder` has set the work folder.
+        provenance: Where the weights come from, to be recorded in their file.
 
     Returns:
-        What came of it, in the first process of a job; None in the others.
+        The results in the main process; None in the other processes of a distributed job.
 
     Raises:
-        WrnError: If the run cannot be had.
-        RunStoppedError: If the run was told to stop.
+        WrnError: If the run fails.
+        RunStoppedError: If the run was asked to stop.
     """
-    run = Path(cfg.work_dir)
+    run, name = Path(cfg.work_dir), Path(cfg.filename).stem
     with training.run_errors('train'), training.stop_on_sigterm():
         training.train(deepcopy(cfg))
-        barrier()  # the first process writes the checkpoints
+        barrier()  # the main process writes the checkpoints
         best = str(training.ask_first(lambda: training.find_best(cfg)))
         cfg.update(load_from=best, resume=False, work_dir=str(run / 'test'))
-        # mmengine gives what has one name one log
-        cfg.experiment_name = f'{Path(cfg.filename).stem}_test'
+        cfg.experiment_name = f'{name}_test'  # mmengine shares one log between equal names
         cfg.test_evaluator = add_metrics(cfg.test_evaluator, *REPORT_METRICS)
         results = training.test(cfg)
-        return _leave(run, cfg, best, results, source) if is_main_process() else None
-
-
-def _leave(run: Path, cfg: Config, best: str, results: Any, source: str) -> Finetuned:
-    """Write weights and report, and remove what served to resume the run."""
-    folder, name = run.parent, Path(cfg.filename).stem
-    report = Report(results.metrics, results.classes)
-    target = folder / training.REPORT
-    target.mkdir(exist_ok=True)
-    report.write(target)
-    with write_atomically(target / 'curves.png') as file:
-        draw_curves({name: read_log(str(run))}).savefig(file, format='png')
-    weights = publish(best, f'{name}.pth', folder, source=source).path
-    training.remove_checkpoints(run)
-    return Finetuned(weights, report, target)
+        if not is_main_process():
+            return None
+        report = Report(results.metrics, results.classes)
+        folder = run.parent / training.REPORT
+        folder.mkdir(exist_ok=True)
+        report.write(folder)
+        with write_atomically(folder / 'curves.png') as file:
+            draw_curves({name: read_log(str(run))}).savefig(file, format='png')
+        weights = publish(best, f'{name}.pth', run.parent, source=provenance).path
+        training.remove_checkpoints(run)
+        return Finetuned(weights, report, folder)

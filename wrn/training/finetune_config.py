@@ -1,4 +1,4 @@
-"""The config of a run that fine-tunes a model on a data folder."""
+"""Make the config of a run that fine-tunes a model on a data folder."""
 
 import inspect
 import os
@@ -9,15 +9,17 @@ from typing import Any
 from mmengine.config import Config, ConfigDict
 from mmengine.runner import Runner
 
-from wrn.config.config_file import get_test_dataset, read_config
+from wrn.config.config_file import read_config
+from wrn.config.config_parts import get_test_dataset
 from wrn.data.splitting import Splits
+from wrn.training.checks import type_name
 from wrn.utils.errors import WrnError
 from wrn.zoo.resolve import ResolvedModel
 
 BASE = 'configs/_base_/finetune.py'
 _KEPT = {'custom_imports', *inspect.signature(Runner).parameters}
 _MOST_WORKERS = 4
-_SIDE = 32  # pixels, of networks whose own data sets are of that size
+_SIDE = 32  # pixels; the image size of the networks whose own datasets hold pixels
 
 
 def finetune_config(
@@ -30,23 +32,23 @@ def finetune_config(
 ) -> Config:
     """Make the config of a run that fine-tunes a model.
 
-    It is ``configs/_base_/finetune.py`` with the network of the model, its preparation of pictures,
-    and the data.
+    It is ``configs/_base_/finetune.py`` with the model's network and preprocessing, and with the
+    data.
 
     Args:
-        splits: The pictures; :func:`annotate` lets the data sets read the lists of them.
+        splits: The images. :func:`annotate` adds their annotation files to the config.
         model: The model to start from.
         checkpoint: The weights to start from. Defaults to None, the model's own.
-        epochs: How long to train. Defaults to None, as the base says.
-        frozen_stages: How many stages do not learn, with the stem, of 0 alone; -1 for all that
-            learn. Defaults to -1.
+        epochs: The number of epochs. Defaults to None, that of the base config.
+        frozen_stages: The number of frozen stages. With 0, only the stem is frozen; with -1,
+            nothing is. Defaults to -1.
         seed: The seed of the run. Defaults to 0.
 
     Returns:
-        The config, named after the data folder; its ``work_dir`` is not used for anything yet.
+        The config, named after the data folder.
 
     Raises:
-        WrnError: If the model cannot be had, or has no weights to start from.
+        WrnError: If the model has no weights to start from, no linear head or fewer stages.
     """
     cfg = read_config(BASE)
     origin = model.get_config()
@@ -56,7 +58,7 @@ def finetune_config(
     cfg.model = _adapt_model(origin, len(splits.classes), frozen_stages)
     own = origin.model.get('data_preprocessor') or origin.get('data_preprocessor')
     cfg.data_preprocessor = deepcopy(own or {})
-    cfg.data_preprocessor.pop('num_classes', None)  # of what mixes pictures, which is left out
+    cfg.data_preprocessor.pop('num_classes', None)  # only used by mixup and CutMix
     cfg.data_preprocessor.pop('batch_augments', None)
     _set_data(cfg, origin, splits)
     if epochs:
@@ -68,15 +70,15 @@ def finetune_config(
 
 
 def annotate(cfg: Config, splits: Splits, folder: str | Path) -> None:
-    """Write the lists of the pictures into a folder, and let the data sets read them.
+    """Write the annotation files of the splits, and let the datasets of a config read them.
 
     Args:
         cfg: The config, which is changed.
-        splits: The pictures.
+        splits: The images.
         folder: An existing folder.
 
     Raises:
-        WrnError: If the lists cannot be written.
+        WrnError: If the files cannot be written.
     """
     splits.write(folder)
     for split in splits.pictures:
@@ -84,33 +86,38 @@ def annotate(cfg: Config, splits: Splits, folder: str | Path) -> None:
             loader.dataset.ann_file = str(Path(folder, f'{split}.txt').resolve())
 
 
-def _adapt_model(origin: Config, classes: int, frozen_stages: int) -> dict[str, Any]:
+def choose_topk(num_classes: int) -> tuple[int, ...]:
+    """Return the k of the top-k accuracies to measure: 1, and 5 if there are more classes."""
+    return (1, 5) if num_classes > 5 else (1,)
+
+
+def _adapt_model(origin: Config, num_classes: int, frozen_stages: int) -> ConfigDict:
     model = deepcopy(origin.model)
     for key in ('train_cfg', 'pretrained', 'data_preprocessor'):
         model.pop(key, None)
-    kind = str(model.backbone.type).rpartition('.')[2]
-    stages = model.backbone.get('num_stages', 3 if kind == 'WideResNetCIFAR' else 4)
+    default = 3 if type_name(model.backbone) == 'WideResNetCIFAR' else 4
+    stages = model.backbone.get('num_stages', default)
     if not -1 <= frozen_stages <= stages:
-        raise WrnError(f'--freeze {frozen_stages}: the network has stages 1 to {stages}')
+        raise WrnError(f'--freeze {frozen_stages}: must be from 0 to {stages}, the last stage')
     model.backbone.frozen_stages = frozen_stages
-    head = str((model.get('head') or {}).get('type')).rpartition('.')[2]
-    if head != 'LinearClsHead':
-        raise WrnError(f'{origin.filename}: has no head of type LinearClsHead for other classes')
+    if type_name(model.get('head') or {}) != 'LinearClsHead':
+        raise WrnError(f'{origin.filename}: fine-tuning needs a head of type LinearClsHead')
     loss = dict(type='CrossEntropyLoss', loss_weight=1.0)
-    model.head.update(num_classes=classes, topk=_topk(classes), loss=loss)
+    model.head.update(num_classes=num_classes, topk=choose_topk(num_classes), loss=loss)
     return model
 
 
 def _set_data(cfg: Config, origin: Config, splits: Splits) -> None:
+    dataset = (origin.get('train_dataloader') or {}).get('dataset') or {}
+    while 'dataset' in dataset:  # RepeatDataset and other wrappers
+        dataset = dataset['dataset']
     test_pipeline = get_test_dataset(origin).pipeline
-    train_pipeline = (_inner_dataset(origin.get('train_dataloader')) or {}).get('pipeline')
-    pipelines = dict(train=train_pipeline or test_pipeline, val=test_pipeline, test=test_pipeline)
+    train_pipeline = dataset.get('pipeline') or test_pipeline
     if not any(str(step.type).startswith('Load') for step in test_pipeline):
-        # The model's own data set has pixels, red first; pictures in files are read blue first.
+        # The model's own dataset yields RGB pixels, but files are read as BGR.
         cfg.data_preprocessor.to_rgb = True
-        pipelines = {split: _from_files(pipeline) for split, pipeline in pipelines.items()}
-    evaluator = dict(type='Accuracy', topk=_topk(len(splits.classes)))
-    for split, pipeline in pipelines.items():
+        train_pipeline, test_pipeline = map(_read_files, (train_pipeline, test_pipeline))
+    for split in ('train', 'val', 'test'):
         loader = deepcopy(cfg[f'{split}_dataloader'])
         loader.num_workers = min(os.cpu_count() or 1, _MOST_WORKERS)
         loader.dataset = dict(
@@ -118,28 +125,19 @@ def _set_data(cfg: Config, origin: Config, splits: Splits) -> None:
             data_root='',
             data_prefix=str(splits.folder.resolve()),
             metainfo=dict(classes=splits.classes),
-            pipeline=deepcopy(pipeline),
+            pipeline=deepcopy(train_pipeline if split == 'train' else test_pipeline),
         )
         cfg[f'{split}_dataloader'] = loader
-    cfg.val_evaluator = cfg.test_evaluator = evaluator
+    metric = dict(type='Accuracy', topk=choose_topk(len(splits.classes)))
+    cfg.val_evaluator = cfg.test_evaluator = metric
 
 
-def _from_files(pipeline: list[ConfigDict]) -> list[dict[str, Any]]:
-    load: list[dict[str, Any]] = [dict(type='LoadImageFromFile')]
+def _read_files(pipeline: list[ConfigDict]) -> list[dict[str, Any]]:
+    """Prepend the steps that turn image files into the pixels that a pipeline expects."""
+    steps: list[dict[str, Any]] = [dict(type='LoadImageFromFile')]
     if not any(str(step.type).startswith('Resize') for step in pipeline):
-        load.append(dict(type='Resize', scale=(_SIDE, _SIDE), backend='pillow'))
-    return [*load, *pipeline]
-
-
-def _inner_dataset(loader: ConfigDict | None) -> ConfigDict | None:
-    dataset = (loader or {}).get('dataset')
-    while dataset and 'dataset' in dataset:
-        dataset = dataset.dataset
-    return dataset
-
-
-def _topk(classes: int) -> tuple[int, ...]:
-    return (1, 5) if classes > 5 else (1,)
+        steps.append(dict(type='Resize', scale=(_SIDE, _SIDE), backend='pillow'))
+    return [*steps, *pipeline]
 
 
 def _set_epochs(cfg: Config, epochs: int) -> None:

@@ -4,7 +4,7 @@ import importlib.util
 
 from mmengine.config import Config
 
-from wrn.config.config_file import set_default
+from wrn.config.config_parts import set_default
 from wrn.utils.errors import WrnError
 
 #: mmengine's backends by the name of the package that they need.

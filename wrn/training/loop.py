@@ -10,7 +10,7 @@ from mmengine.runner import EpochBasedTrainLoop, Runner
 from mmpretrain.registry import LOOPS
 from torch import nn
 
-from wrn.config.config_file import find_class
+from wrn.config.config_parts import find_class
 from wrn.training.hooks.schedule import ScheduleHook
 from wrn.training.seeding import seed_iteration
 from wrn.utils.errors import WrnError

@@ -1,4 +1,4 @@
-"""Find out in a minute whether a set-up can learn at all."""
+"""Overfit one small batch, to see within a minute whether a set-up can learn."""
 
 from collections.abc import Callable, Iterable
 from copy import deepcopy
@@ -12,10 +12,10 @@ from mmengine.model import BaseModel
 from mmengine.runner import Runner
 from torch import nn
 
-from wrn.config.config_file import config_errors
+from wrn.config.config_errors import config_errors
 from wrn.data.checked_reading import check_reading
-from wrn.data.image_folder import use_image_folders
-from wrn.training.checks import check_classes, check_optimizer, get_num_classes
+from wrn.training.checks import check_optimizer, get_num_classes
+from wrn.training.hooks.model_checks import check_classes
 from wrn.training.runner import build_runner
 from wrn.utils.errors import WrnError
 
@@ -24,12 +24,12 @@ _CHECK_EVERY = 10
 
 @dataclass
 class OverfitResult:
-    """What came of it.
+    """The result of overfitting a batch.
 
     Attributes:
         losses: The loss of each step.
-        right: How many pictures of the batch are classified rightly in the end.
-        total: How many there are.
+        right: The number of images that are classified correctly after the last step.
+        total: The number of images in the batch.
     """
 
     losses: list[float]
@@ -38,7 +38,7 @@ class OverfitResult:
 
     @property
     def learns(self) -> bool:
-        """Whether the network has learnt the batch by heart."""
+        """Whether all images of the batch are classified correctly."""
         return self.right == self.total
 
 
@@ -48,38 +48,40 @@ def overfit(
     steps: int = 100,
     track: Callable[[Iterable[int]], Iterable[int]] = iter,
 ) -> OverfitResult:
-    """Train on one small batch until it is known by heart.
+    """Train on one small batch until every image in it is classified correctly.
 
-    The data, the network, the loss and the optimizer are the config's; the learning rate is its
-    full one, without warm-up: of SGD in proportion to the batch, if ``auto_scale_lr`` says for
-    which it is meant. (The steps of LAMB and Adam are as long for any batch.) Pictures are not
-    mixed, as their labels would not be certain, and nothing is dropped.
+    The data, the network, the loss and the optimizer are those of the config. The learning rate is
+    the base learning rate, without warm-up. For SGD it is scaled linearly from the batch size in
+    ``auto_scale_lr``, if the config has one. (The step size of LAMB and Adam does not depend on the
+    batch size.) Mixup, CutMix, dropout and drop path are disabled: with them, an accuracy of 100 %
+    is not expected.
 
     Args:
-        cfg: The config, with the command line's options set.
-        batch_size: The number of pictures. Defaults to 16.
-        steps: The most steps to take. Defaults to 100.
-        track: Wraps the numbers of the steps, to show progress. Defaults to showing nothing.
+        cfg: The config, with the command-line options applied.
+        batch_size: The number of images. Defaults to 16.
+        steps: The maximum number of steps. Defaults to 100.
+        track: A function that wraps the iterable of steps to show progress. Defaults to ``iter``,
+            which shows nothing.
 
     Returns:
-        What came of it.
+        The losses and the number of correct predictions.
 
     Raises:
-        WrnError: If the config or the data is wrong, there are not two pictures to tell from each
-            other, or the loss is not finite.
+        WrnError: If the config or the data is wrong, all images are of one class, or the loss is
+            not finite.
     """
     cfg = deepcopy(cfg)
     with config_errors(cfg.filename):
         check_optimizer(cfg)
         cfg.model.pop('train_cfg', None)
         loss = (cfg.model.get('head') or {}).get('loss') or {}
-        for preprocessor in (cfg.get('data_preprocessor'), cfg.model.get('data_preprocessor')):
-            if preprocessor:
+        for owner in (cfg, cfg.model):
+            if preprocessor := owner.get('data_preprocessor'):
                 preprocessor.pop('batch_augments', None)
-                # Which mixing would have done.
+                # Mixup and CutMix would have produced one-hot labels.
                 preprocessor.to_onehot = bool(loss.get('use_sigmoid'))
         runner = build_runner(cfg, ['train_dataloader'], [])
-        loader = cfg.train_dataloader
+        loader: Any = runner._train_dataloader
         loader.update(
             batch_size=batch_size,
             num_workers=0,
@@ -87,9 +89,8 @@ def overfit(
             pin_memory=False,
             drop_last=False,
             collate_fn=dict(type='default_collate'),
-            sampler=dict(type='DefaultSampler', shuffle=True),  # no picture twice
+            sampler=dict(type='DefaultSampler', shuffle=True),  # no repeated images
         )
-        use_image_folders(loader.dataset)
         data = Runner.build_dataloader(loader, seed=runner.seed)
         list(check_reading(data.dataset))
         check_classes('train_dataloader', data, get_num_classes(cfg.model))
@@ -98,26 +99,26 @@ def overfit(
         model: Any = runner.model
         model.init_weights()
         optimizer: Any = runner.build_optim_wrapper(cfg.optim_wrapper)
-        base = (cfg.get('auto_scale_lr') or {}).get('base_batch_size')
-        if base and isinstance(optimizer.optimizer, torch.optim.SGD):
+        base_size = (cfg.get('auto_scale_lr') or {}).get('base_batch_size')
+        if base_size and isinstance(optimizer.optimizer, torch.optim.SGD):
             for group in optimizer.param_groups:
-                group['lr'] *= len(labels) / base
+                group['lr'] *= len(labels) / base_size
         optimizer.initialize_count_status(model, 0, steps)
     if len(set(labels)) < 2:
         raise WrnError(
-            f'{cfg.filename}: the {len(labels)} pictures of the batch are all of one class, which '
-            'any network learns; give more with --batch-size'
+            f'{cfg.filename}: the batch of {len(labels)} has images of one class only, which any '
+            'network learns; increase --batch-size'
         )
     losses: list[float] = []
     right = 0
     for step in track(range(steps)):
-        _drop_nothing(model.train())
+        _disable_dropout(model.train())
         with config_errors(cfg.filename):
             losses.append(model.train_step(batch, optimizer)['loss'].item())
         if not abs(losses[-1]) < float('inf'):
             raise WrnError(
                 f'{cfg.filename}: the loss is {losses[-1]} in step {step + 1}; lower the learning '
-                'rate, or look for bad values in the data'
+                'rate, or check the data for invalid values'
             )
         if (step + 1) % _CHECK_EVERY == 0 or step + 1 == steps:
             right = sum(p == label for p, label in zip(_predict(model, batch), labels, strict=True))
@@ -126,7 +127,7 @@ def overfit(
     return OverfitResult(losses, right, len(labels))
 
 
-def _drop_nothing(model: BaseModel) -> None:
+def _disable_dropout(model: BaseModel) -> None:
     for module in model.modules():
         if isinstance(module, nn.Dropout | DropPath):
             module.eval()
@@ -134,6 +135,6 @@ def _drop_nothing(model: BaseModel) -> None:
 
 @torch.no_grad()
 def _predict(model: BaseModel, batch: dict[str, Any]) -> list[int]:
-    """Classify a batch with its own statistics: the running ones may be far behind."""
+    """Classify a batch with its own statistics, since the running statistics lag behind."""
     data = model.data_preprocessor(batch, training=False)
     return [int(sample.pred_label) for sample in model(**data, mode='predict')]

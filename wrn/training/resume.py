@@ -1,4 +1,4 @@
-"""Find the checkpoint that a run goes on from."""
+"""Find the checkpoint that a run resumes from."""
 
 import logging
 import os
@@ -14,30 +14,30 @@ from wrn.checkpoints import read_checkpoint
 from wrn.training.launch import ask_first
 from wrn.utils.errors import CheckpointError
 
-START_MARK = '.started'  # in the folder of a run: when it was started anew
+START_MARK = '.started'  # in the work folder; its mtime is when the run last started from scratch
 
 
 def is_restarted() -> bool:
-    """Tell whether torchrun has started the processes of this job again, after one had failed.
+    """Return whether torchrun has restarted the processes of this job after a failure.
 
-    Returns:
-        The same in each process, which must all ask.
+    All processes must call this, and get the same answer.
     """
-    # An agent does not count the restarts that failures on other nodes bring about.
+    # An agent does not count restarts that are due to failures on other nodes.
     count = int(os.environ.get('TORCHELASTIC_RESTART_COUNT', 0))
     return any(all_gather_object(count))
 
 
 def set_resume(cfg: Config) -> None:
-    """Decide whether a run goes on, and from where.
+    """Decide whether to resume a run, and from which checkpoint.
+
+    If ``resume`` is ``'auto'``, or is True without ``load_from``, the run resumes from the newest
+    intact checkpoint in ``work_dir``. If there is none, it starts as if ``resume`` were False.
 
     Args:
-        cfg: The config, whose ``resume``, ``load_from`` and ``randomness.seed`` are set. If its
-            ``resume`` is ``'auto'``, or True without ``load_from``, the newest checkpoint in
-            ``work_dir`` is looked for; if there is none, the run starts as it would without.
+        cfg: The config. Its ``resume``, ``load_from`` and ``randomness.seed`` are set.
 
     Raises:
-        CheckpointError: If the checkpoint is damaged.
+        CheckpointError: If the checkpoint, or every checkpoint found, is damaged.
     """
     work_dir = Path(cfg.work_dir)
     restarted = is_restarted()
@@ -48,36 +48,37 @@ def set_resume(cfg: Config) -> None:
     if restarted or searched:
         folders = [work_dir]
         hook = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
-        if out_dir := hook.get('out_dir'):  # below which mmengine makes a folder for the run
+        if out_dir := hook.get('out_dir'):  # mmengine makes a folder for the run in it
             folders.append(Path(out_dir, work_dir.name))
         found = ask_first(lambda: _find_resumable(folders, None if searched else mark))
         if found is not None:
             cfg.resume = True
             cfg.load_from, seed = found
         elif searched:
-            print_log(f'{work_dir}: has no checkpoint to resume; starting anew', 'current')
+            print_log(f'{work_dir}: no checkpoint to resume from; starting a new run', 'current')
             cfg.resume = False
     elif is_main_process():
         work_dir.mkdir(parents=True, exist_ok=True)
         mark.touch()
     if cfg.get('resume') and found is None and '://' not in cfg.load_from:
         seed = (read_whole(cfg.load_from).get('meta') or {}).get('seed')
-    if seed is not None:  # from which mmengine, too, goes on, but for the order of the pictures
+    if seed is not None:  # mmengine restores it too, but too late for the order of the images
         cfg.randomness = dict(cfg.get('randomness') or {}, seed=seed)
 
 
 def _find_resumable(folders: list[Path], after: Path | None) -> tuple[str, int | None] | None:
-    """Find the newest checkpoint that is whole.
+    """Find the newest intact checkpoint of a run.
 
     Args:
-        folders: Those that the run writes to. What was never finished in them is removed.
-        after: A file that must have been there before it, or None for any checkpoint.
+        folders: The folders that the run writes checkpoints to. Temporary files in them are
+            removed.
+        after: A file that must be older than the checkpoint; None for any checkpoint.
 
     Returns:
-        Its path and the seed of its run; None if the run has written none yet.
+        The path of the checkpoint and the seed of its run; None if there is no checkpoint.
 
     Raises:
-        CheckpointError: If there are some, and all are damaged.
+        CheckpointError: If all checkpoints are damaged.
     """
     for unfinished in (path for folder in folders for path in folder.glob('.*.pth.*')):
         unfinished.unlink(missing_ok=True)
@@ -93,38 +94,36 @@ def _find_resumable(folders: list[Path], after: Path | None) -> tuple[str, int |
             checkpoint = read_whole(path)
         except CheckpointError as error:
             damaged.append(str(error))
-            print_log(f'{error}; taking the one before it', 'current', logging.WARNING)
+            print_log(f'{error}; trying the previous one', 'current', logging.WARNING)
             continue
         meta = checkpoint.get('meta') or {}
         if 'optimizer' in checkpoint and 'epoch' in meta:
             return str(path), meta.get('seed')
     if damaged:
         raise CheckpointError(
-            f'{folders[0]}: has no checkpoint that is whole ({damaged[0]}); start anew without '
-            '--resume'
+            f'{folders[0]}: has no intact checkpoint ({damaged[0]}); start again without --resume'
         )
     return None
 
 
 def read_whole(path: str | Path) -> dict[str, Any]:
-    """Read a checkpoint, and its checksums, which torch writes but does not read.
+    """Read a checkpoint after verifying its checksums, which torch writes but never verifies.
 
     Args:
-        path: The file. If it is no zip archive, it has none.
+        path: The file. One that is not a zip archive has no checksums.
 
     Returns:
-        The content.
+        The content of the checkpoint.
 
     Raises:
-        CheckpointError: If it cannot be read, or a checksum is wrong.
+        CheckpointError: If the file cannot be read, or a checksum is wrong.
     """
-    broken = None
     if zipfile.is_zipfile(path):
         try:
             with zipfile.ZipFile(path) as archive:
                 broken = archive.testzip()
-        except Exception as error:  # a damaged archive makes zipfile raise whatever it likes
+        except Exception as error:  # zipfile raises errors of any type at a damaged archive
             raise CheckpointError(f'{path}: the file is damaged ({error})') from error
-    if broken:
-        raise CheckpointError(f'{path}: the file is damaged (the checksum of {broken} is wrong)')
+        if broken:
+            raise CheckpointError(f'{path}: the file is damaged (checksum of {broken} is wrong)')
     return read_checkpoint(path)

@@ -13,22 +13,16 @@ from mmengine.hooks import Hook
 from mmengine.registry import RUNNERS
 from mmengine.runner import BaseLoop, Runner
 
-from wrn.config.config_file import config_errors
+from wrn.config.config_errors import config_errors
 from wrn.data import fetch_cifar
 from wrn.data.image_folder import use_image_folders
-from wrn.training.checks import (
-    CheckpointCheckHook,
-    ClassCheckHook,
-    check_data_folder,
-    check_optimizer,
-    check_topk,
-    get_num_classes,
-)
+from wrn.training.checks import check_data_folder, check_optimizer, check_topk, get_num_classes
 from wrn.training.console import BriefConsole
 from wrn.training.evaluation import add_metrics
 from wrn.training.failures import run_errors
 from wrn.training.hooks.early_stopping import use_resumable_early_stopping
 from wrn.training.hooks.engine_hook import EngineHook
+from wrn.training.hooks.model_checks import CheckpointCheckHook, ClassCheckHook, get_classes
 from wrn.training.hooks.progress_log import HistoryHook
 from wrn.training.hooks.safe_checkpoints import use_safe_checkpoints
 from wrn.training.hooks.termination import (
@@ -49,45 +43,42 @@ from wrn.utils.files import write_atomically
 def train(cfg: Config) -> None:
     """Train a model.
 
-    A config that trains by epochs, with batches of its sampler's, does so in
+    A config that trains by epochs and has no batch sampler of its own runs in
     :class:`wrn.training.loop.ExactTrainLoop`.
 
     Args:
-        cfg: The config, with the command line's options set. ``resume='auto'`` is to go on from the
-            newest checkpoint in ``work_dir`` that is whole; a process that ``torchrun`` starts
-            again after a failure does so whatever it says.
+        cfg: The config, with the command-line options applied. ``resume='auto'`` resumes from the
+            newest intact checkpoint in ``work_dir``. A process that ``torchrun`` restarts after a
+            failure always does so.
 
     Raises:
-        WrnError: If the config, the data or the checkpoint is wrong, or the run cannot go on.
-        RunStoppedError: If the run was told to stop.
+        WrnError: If the config, the data or the checkpoint is wrong, or the run fails.
+        RunStoppedError: If the run was asked to stop.
     """
-    started, termination = _StartedHook(), TerminationHook()
-    with run_errors('train'), config_errors(cfg.filename, unless=lambda: started.yes):
+    progress, termination = _ProgressHook(), TerminationHook()
+    with run_errors('train'), config_errors(cfg.filename, unless=lambda: progress.started):
         check_optimizer(cfg)
         init_distributed(cfg)
         with termination.listening():
-            runner = _build_train_runner(cfg, [started, termination])
+            set_resume(cfg)
+            resume = bool(cfg.get('resume'))
+            check = CheckpointCheckHook(resume, new_head=not resume)
+            hooks = [progress, termination, check, FiniteLossHook(), HistoryHook()]
+            hooks += [BroadcastBuffersHook(), OptimizerLayoutHook(), *use_exact_loop(cfg)]
+            use_safe_checkpoints(cfg)
+            use_resumable_early_stopping(cfg)
+            runner = build_runner(cfg, ['train_dataloader', 'val_dataloader'], hooks)
             runner.train()
-        _drop_iterators(runner.train_loop, runner.val_loop)
-
-
-def _build_train_runner(cfg: Config, hooks: list[Hook]) -> Runner:
-    set_resume(cfg)
-    resume = bool(cfg.get('resume'))
-    hooks += [CheckpointCheckHook(resume, new_head=not resume), FiniteLossHook(), HistoryHook()]
-    hooks += [BroadcastBuffersHook(), OptimizerLayoutHook(), *use_exact_loop(cfg)]
-    use_safe_checkpoints(cfg)
-    use_resumable_early_stopping(cfg)
-    return build_runner(cfg, ['train_dataloader', 'val_dataloader'], hooks)
+        _stop_workers(runner.train_loop, runner.val_loop)
 
 
 @dataclass
 class Results:
-    """What came of a test.
+    """The results of a test.
 
     Attributes:
         metrics: The metrics by name.
-        classes: The names of the data set's classes, if it has any.
+        classes: The class names of the dataset; None if it has none.
     """
 
     metrics: dict[str, Any]
@@ -103,45 +94,43 @@ def test(
     """Test a model.
 
     Args:
-        cfg: The config, with the command line's options set; ``load_from`` is the checkpoint.
+        cfg: The config, with the command-line options applied. Its ``load_from`` is the checkpoint.
         out: The file to write results to. Defaults to None.
-        out_item: ``'pred'`` to write the predictions, ``'metrics'`` to write the metrics.
+        out_item: What to write: the predictions (``'pred'``) or the metrics (``'metrics'``).
             Defaults to None, the predictions.
-        engine: What runs the network. Defaults to None: torch, layer by layer.
+        engine: The hook that replaces the network by a backend. Defaults to None, eager PyTorch.
 
     Returns:
-        The metrics, and the names of the classes.
+        The metrics and the class names.
 
     Raises:
         WrnError: If the config, the data or the checkpoint is wrong.
     """
-    started = _StartedHook()
-    with run_errors('test'), config_errors(cfg.filename, unless=lambda: started.yes):
+    progress = _ProgressHook()
+    with run_errors('test'), config_errors(cfg.filename, unless=lambda: progress.started):
         if out and out_item != 'metrics':
-            cfg.test_evaluator = add_metrics(
-                cfg.get('test_evaluator'), dict(type='PredictionWriter', out=out)
-            )
-        hooks = [started, CheckpointCheckHook(), OutlivingHook(), *([engine] if engine else [])]
+            writer = dict(type='PredictionWriter', out=out)
+            cfg.test_evaluator = add_metrics(cfg.get('test_evaluator'), writer)
+        hooks = [progress, CheckpointCheckHook(), OutlivingHook(), *([engine] if engine else [])]
         runner = build_runner(cfg, ['test_dataloader'], hooks)
         with unblock_sigterm():
             metrics = runner.test()
-        _drop_iterators(runner.test_loop)
+        _stop_workers(runner.test_loop)
     if out and out_item == 'metrics' and is_main_process():
         plain = {k: v.tolist() if torch.is_tensor(v) else v for k, v in metrics.items()}
         text = mmengine.dump(plain, file_format=Path(out).suffix.lstrip('.'))
         with write_atomically(out) as file:
             file.write(text.encode())
-    dataset_meta = getattr(runner.test_dataloader.dataset, 'metainfo', {})
-    return Results(metrics, dataset_meta.get('classes'))
+    return Results(metrics, get_classes(runner.test_dataloader))
 
 
 def build_runner(cfg: Config, loaders: list[str], hooks: list[Hook]) -> Runner:
-    """Build mmengine's runner, after looking for mistakes that it would find late or not at all.
+    """Build mmengine's runner, after checks for mistakes that it would report late or not at all.
 
     Args:
         cfg: The config.
-        loaders: The data loaders that will be used, such as ``'train_dataloader'``.
-        hooks: Hooks to add to the config's.
+        loaders: The config keys of the data loaders in use, such as ``'train_dataloader'``.
+        hooks: Hooks to add to those of the config.
 
     Returns:
         The runner.
@@ -149,45 +138,44 @@ def build_runner(cfg: Config, loaders: list[str], hooks: list[Hook]) -> Runner:
     Raises:
         WrnError: If the config or the data is wrong.
     """
-    classes = get_num_classes(cfg.model)
+    num_classes = get_num_classes(cfg.model)
     for name in loaders:
         if cfg.get(name):
-            check_data_folder(name, cfg[name].dataset, classes)
+            check_data_folder(name, cfg[name].dataset, num_classes)
             fetch_cifar(cfg[name].dataset)
             evaluator = name.replace('dataloader', 'evaluator')
-            check_topk(evaluator, cfg.get(evaluator), classes)
+            check_topk(evaluator, cfg.get(evaluator), num_classes)
     init_distributed(cfg)
     use_quick_visualizer(cfg)
-    # Its text is written at the start and into each checkpoint, and takes long to lay out nicely.
+    # mmengine writes the config's text at the start and into each checkpoint. Formatting is slow.
     cfg = Config(cfg.to_dict(), cfg.text, cfg.filename, format_python_code=False)
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else _Runner.from_cfg(cfg)
-    for name in loaders:  # not in its cfg, which goes into checkpoints that others read
+    # The runner's cfg is left alone: it goes into checkpoints, which are read without this package.
+    for name in loaders:
         if loader := getattr(runner, f'_{name}'):
             use_image_folders(loader.dataset)
-    for hook in (*hooks, ClassCheckHook(classes), UnreadableHook()):
+    for hook in (*hooks, ClassCheckHook(num_classes), UnreadableHook()):
         runner.register_hook(hook)
     return runner
 
 
 class _Runner(BriefConsole, Runner):
-    """mmengine's runner."""
+    """mmengine's runner, with a short console log."""
 
 
-def _drop_iterators(*loops: BaseLoop | None) -> None:
-    """End data workers that stay between epochs.
+def _stop_workers(*loops: BaseLoop | None) -> None:
+    """Stop the persistent workers of data loaders.
 
-    If they are left to the garbage collector, or to Python's exit, they are waited for in vain for
-    five seconds each.
+    The garbage collector, or Python at exit, would wait five seconds for each of them in vain.
     """
-    for loop in loops:
-        if loop is not None:
-            loop.dataloader._iterator = None
+    for loop in filter(None, loops):
+        loop.dataloader._iterator = None
 
 
-class _StartedHook(Hook):
-    """Know whether the run has come through a batch: errors after it are not the config's."""
+class _ProgressHook(Hook):
+    """Record whether the run has completed a batch: later errors are not due to the config."""
 
-    yes = False
+    started = False
 
     def _after_iter(self, *args: Any, **kwargs: Any) -> None:
-        self.yes = True
+        self.started = True

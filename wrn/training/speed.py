@@ -12,7 +12,7 @@ from mmengine.runner import Runner
 from mmpretrain.registry import HOOKS, MODELS, OPTIMIZERS
 
 from wrn.checkpoints import unwrap_model
-from wrn.config.config_file import find_class, set_default
+from wrn.config.config_parts import find_class, set_default
 from wrn.utils.errors import WrnError
 
 

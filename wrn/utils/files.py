@@ -1,4 +1,4 @@
-"""Write files so that a half-written one never stands where a whole one stood."""
+"""Write files atomically, and compute their hashes."""
 
 import contextlib
 import csv
@@ -16,14 +16,14 @@ from wrn.utils.errors import WrnError
 
 @contextlib.contextmanager
 def write_atomically(path: str | Path) -> Iterator[IO[bytes]]:
-    """Open a file that gets its name only when it is whole and on the disk.
+    """Open a file that replaces ``path`` once it is complete and on the disk.
 
     Args:
-        path: The file to write; its folder must exist. A link is followed. What is no regular
-            file, such as ``/dev/stdout``, is written to directly.
+        path: The file to write. Its folder must exist. Symbolic links are followed. Devices and
+            pipes, such as ``/dev/stdout``, are written to directly.
 
     Yields:
-        The binary file to write to. If the block raises, ``path`` stays as it was.
+        The binary file to write to. If the block raises, ``path`` is left unchanged.
 
     Raises:
         WrnError: If the file cannot be written.
@@ -31,7 +31,7 @@ def write_atomically(path: str | Path) -> Iterator[IO[bytes]]:
     path = Path(path)
     try:
         if path.parent == Path('/dev') or (path.exists() and not path.is_file()):
-            with path.open('ab') as file:  # not to lose what a redirected output has already
+            with path.open('ab') as file:  # append: a redirected output may have content
                 yield file
             return
         path = path.resolve()
@@ -50,12 +50,12 @@ def write_atomically(path: str | Path) -> Iterator[IO[bytes]]:
 
 
 def sync_folder(folder: Path) -> None:
-    """Let a new name outlive a power failure.
+    """Flush a folder to the disk, so that a file renamed in it survives a power failure.
 
     Args:
-        folder: The folder that the name is in.
+        folder: The folder.
     """
-    with contextlib.suppress(OSError):  # which not every file system can
+    with contextlib.suppress(OSError):  # not every file system supports this
         descriptor = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(descriptor)
@@ -66,19 +66,19 @@ def sync_folder(folder: Path) -> None:
 def write_with_hash(
     folder: str | Path, name: str, suffix: str, write: Callable[[Path], None]
 ) -> Path:
-    """Write a file whose name ends in the hash of its content, as ``NAME-HASH.SUFFIX``.
+    """Write a file atomically, with the hash of its content in its name.
 
     Args:
-        folder: Where to write; it is made if it does not exist.
-        name: The name without hash and suffix.
-        suffix: Such as ``'.pth'``.
-        write: Writes the content to the path that it is given.
+        folder: The folder to write to. It is created if it does not exist.
+        name: The file name without hash and suffix.
+        suffix: The suffix, such as ``'.pth'``.
+        write: Writes the content to the path that it is called with.
 
     Returns:
-        The path of the file, whose HASH is the first eight digits of its SHA-256.
+        The path ``FOLDER/NAME-HASH.SUFFIX``. HASH is the first 8 digits of the SHA-256.
 
     Raises:
-        WrnError: If the file cannot be written; nothing is left of it then.
+        WrnError: If the file cannot be written. No part of it is left.
     """
     temporary = Path(folder, f'.{name}.{secrets.token_hex(4)}{suffix}')
     try:
@@ -87,11 +87,11 @@ def write_with_hash(
             temporary.touch(exist_ok=False)
             mode = temporary.stat().st_mode
             write(temporary)
-            temporary.chmod(mode)  # safetensors lets nobody else read its files
+            temporary.chmod(mode)  # safetensors makes its files readable by their owner only
             with temporary.open('rb+') as file, ThreadPoolExecutor() as executor:
-                on_disk = executor.submit(os.fsync, file.fileno())
-                digest = hash_file(temporary)  # while the disk writes
-                on_disk.result()
+                synced = executor.submit(os.fsync, file.fileno())
+                digest = hash_file(temporary)  # while the file is flushed
+                synced.result()
             path = temporary.with_name(f'{name}-{digest[:8]}{suffix}')
             temporary.replace(path)
             sync_folder(path.parent)
@@ -103,14 +103,11 @@ def write_with_hash(
 
 
 def hash_file(path: str | Path, algorithm: str = 'sha256') -> str:
-    """Compute the hash of a file.
+    """Return the hash of a file in hexadecimal digits.
 
     Args:
         path: The file.
-        algorithm: ``'sha256'`` or another that :mod:`hashlib` has. Defaults to ``'sha256'``.
-
-    Returns:
-        Its hexadecimal digits.
+        algorithm: A name that :func:`hashlib.new` accepts. Defaults to ``'sha256'``.
     """
     digest = hashlib.new(algorithm)
     with Path(path).open('rb') as file:
@@ -120,13 +117,13 @@ def hash_file(path: str | Path, algorithm: str = 'sha256') -> str:
 
 
 def format_csv(rows: Iterable[Iterable[Any]]) -> bytes:
-    """Put rows into the format of a CSV file.
+    """Format rows as CSV.
 
     Args:
-        rows: The values of each row, that of the header first.
+        rows: The values of each row, the header first.
 
     Returns:
-        The content of the file, in UTF-8, but for names of files that are not.
+        The content of the file in UTF-8. The bytes of file names that are not UTF-8 are kept.
     """
     text = io.StringIO(newline='')
     csv.writer(text, lineterminator='\n').writerows(rows)

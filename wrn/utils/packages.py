@@ -1,19 +1,19 @@
-"""Packages that not everybody has installed."""
+"""Optional packages."""
 
 import importlib.util
 
 
 def missing_packages(*modules: str) -> str | None:
-    """Tell which packages are not installed.
+    """Describe which of some packages are not installed.
 
     Args:
-        *modules: The modules that are needed, each named as its package.
+        *modules: The names of the modules, which are those of their packages.
 
     Returns:
-        Which are not there, and the command that installs them; None if all are.
+        The missing packages and the command that installs them. None if all are installed.
     """
-    absent = [module for module in modules if importlib.util.find_spec(module) is None]
-    if not absent:
+    missing = [module for module in modules if importlib.util.find_spec(module) is None]
+    if not missing:
         return None
-    verb = 'is' if len(absent) == 1 else 'are'
-    return f'{" and ".join(absent)} {verb} not installed; pip install {" ".join(absent)}'
+    verb = 'is' if len(missing) == 1 else 'are'
+    return f'{" and ".join(missing)} {verb} not installed; pip install {" ".join(missing)}'

@@ -1,4 +1,4 @@
-"""Models by name, config or config path."""
+"""Build a model from a name, a config or a file."""
 
 import warnings
 from collections.abc import Sequence
@@ -16,7 +16,8 @@ from wrn import models
 from wrn.checkpoints import assign_state_dict, check_state_dict, set_normalization
 from wrn.checkpoints.checkpoint_file import CheckpointFile, open_checkpoint
 from wrn.checkpoints.describe import check_backbone
-from wrn.config.config_file import config_errors, get_dataset_meta
+from wrn.config.config_errors import config_errors
+from wrn.config.config_parts import get_dataset_meta
 from wrn.data.images import ImageLike
 from wrn.deploy.classifier import deploy, get_num_classes
 from wrn.models.meta_init import MetaInit
@@ -25,10 +26,10 @@ from wrn.zoo.resolve import resolve
 
 
 def get_model(
-    model: str | PathLike | Config,
-    pretrained: bool | str | PathLike = False,
+    model: str | PathLike[str] | Config,
+    pretrained: bool | str | PathLike[str] = False,
     device: str | torch.device | None = None,
-    device_map: str | dict | None = None,
+    device_map: str | dict[str, Any] | None = None,
     offload_folder: str | None = None,
     url_mapping: tuple[str, str] | None = None,
     backend: str = 'eager',
@@ -39,56 +40,57 @@ def get_model(
 ) -> BaseModel:
     """Build a model, as :func:`mmpretrain.get_model` does.
 
-    A model of this package is found without reading mmpretrain's whole index, built without
-    initialising weights that a checkpoint replaces, and refuses weights that do not fit. A name
-    that is mmpretrain's own goes to :func:`mmpretrain.get_model`, which loads what fits.
+    Models of this package are built without reading mmpretrain's whole index, and without
+    initialising weights that a checkpoint replaces. Weights that do not match are an error. Models
+    of mmpretrain go to :func:`mmpretrain.get_model`, which loads the weights that match.
 
     Args:
-        model: The name of a model, the path of a config file, a config, or the path of a file of
-            weights that holds its config, as ``wrn publish`` and ``wrn finetune`` write it, or of
-            a file that ``wrn export`` wrote, which runs in its own runtime, for inference alone.
-        pretrained: True loads the published weights of a named model, those of the file, or the
-            config's ``load_from``; a string is the path, URL or ``hf://USER/REPO`` of weights to
-            load, in any format that ``wrn convert`` knows. If the weights fit but for the head,
-            which then has other classes, the head is newly initialised and a warning says so; with
-            ``head=None`` it is left out. Defaults to False.
-        device: Where to put the model. Defaults to None, the CPU.
-        device_map: Where to put each submodule, for accelerate. Defaults to None.
-        offload_folder: Where ``device_map`` offloads weights to the disk. Defaults to None.
-        url_mapping: A pattern and a replacement for the path or URL of the weights, or for the
-            URLs of all sources of a named model's weights. Defaults to None.
-        backend: What runs the network: ``'eager'`` is torch, layer by layer. Of the others, which
-            are for inference alone, ``'fused'`` and ``'compile'`` need nothing else,
-            ``'onnxruntime'``, ``'openvino'``, ``'ncnn'`` and ``'tensorrt'`` are packages, and
-            ``'auto'`` takes the fastest of those that are installed, by trying. Each is compared
-            with eager when it is built. Defaults to ``'eager'``.
-        precision: What such an engine computes in: ``'float32'``, ``'bfloat16'``, ``'float16'`` or
-            ``'int8'``, where the hardware and the engine can. Defaults to ``'float32'``.
-        batch_size: How many pictures an engine is to take at a time, for which it is tuned.
-            Defaults to 1.
-        calibration: Pictures like those that ``'int8'`` will be used on: a folder, or what else
+        model: The name of a model, a config, or a path. The path is that of a config file, of
+            weights that contain their config (``wrn publish`` and ``wrn finetune`` write such
+            files), or of a file from ``wrn export``, which runs in its own runtime and only for
+            inference.
+        pretrained: True loads the published weights of a named model, the weights in the file, or
+            the ``load_from`` of a config. A string is the path, URL or ``hf://USER/REPO`` of
+            weights in any format that ``wrn convert`` reads. If only the head does not match,
+            because the number of classes differs, it is newly initialised with a warning;
+            ``head=None`` omits it. Defaults to False.
+        device: The device of the model. Defaults to None, the CPU.
+        device_map: The device of each submodule, as in accelerate. Defaults to None.
+        offload_folder: The folder to which ``device_map`` offloads weights. Defaults to None.
+        url_mapping: A pattern and its replacement for the path or URL of the weights, or for all
+            URLs of a named model's weights. Defaults to None.
+        backend: The backend that runs the network. ``'eager'`` is plain PyTorch. All others are
+            for inference only: ``'fused'`` and ``'compile'`` need no other package;
+            ``'onnxruntime'``, ``'openvino'``, ``'ncnn'`` and ``'tensorrt'`` need theirs; ``'auto'``
+            measures the installed ones and takes the fastest. The results of each are compared
+            with those of eager when it is built. Defaults to ``'eager'``.
+        precision: The precision of the backend: ``'float32'``, ``'bfloat16'``, ``'float16'`` or
+            ``'int8'``, as far as hardware and backend support it. Defaults to ``'float32'``.
+        batch_size: The batch size to tune the backend for. Defaults to 1.
+        calibration: Representative images for ``'int8'``: a folder, or anything else that
             :func:`inference_model` takes. Defaults to None.
-        **kwargs: Merged into the model's config, such as ``backbone=dict(out_indices=(1, 2))``.
+        **kwargs: Options to merge into the model's config, such as
+            ``backbone=dict(out_indices=(1, 2))``.
 
     Returns:
         The model in eval mode. It maps images ``(N, 3, H, W)`` to class scores
-        ``(N, num_classes)``; ``extract_feat`` gives the features of its ``out_indices``, pooled.
+        ``(N, num_classes)``. ``extract_feat`` returns the pooled features of its ``out_indices``.
 
     Raises:
         WrnError: If the name is unknown, or the config or the weights are wrong.
     """
     resolved = resolve(model, device, url_mapping=url_mapping)
     if resolved.kind == 'model':
-        raise WrnError('model: is built already; give a name, a config or a file')
+        raise WrnError('model: already built; give a name, a config or a file')
     if resolved.kind == 'exported':
         changed = (
             backend != 'eager' or precision != 'float32' or calibration or device_map or kwargs
         )
         if isinstance(pretrained, str | PathLike) or changed:
             raise WrnError(
-                f'{model}: is a network with its weights, for its own runtime, that computes '
+                f'{model}: an exported file has its own weights and runtime, and returns only '
                 'scores; give no other weights, backend or options with it, and for features the '
-                'model that it was made of'
+                'original model'
             )
         return resolved.network
     if resolved.is_upstream:
@@ -96,7 +98,7 @@ def get_model(
         network = mmpretrain.get_model(
             resolved.name, weights, device, device_map, offload_folder, url_mapping, **kwargs
         )
-        network._dataset_meta = _fitting_meta(network, network._dataset_meta)
+        network._dataset_meta = _drop_other_classes(network, network._dataset_meta)
         if pretrained is True and resolved.checkpoint is None:
             _warn_of_random_weights()
         return deploy(network, backend, precision, batch_size, calibration)
@@ -112,25 +114,21 @@ def get_model(
         config.merge_from_dict({'model': kwargs})
         config.model.setdefault('data_preprocessor', config.get('data_preprocessor'))
 
-    meta: dict[str, Any] = {}
-    if file:
-        network, meta = _build_pretrained(config, file)
-    else:
-        network = _build(config)
+    network, meta = _build_pretrained(config, file) if file else (_build(config), {})
     if device_map is not None:
         from mmpretrain.apis.utils import dispatch_model
 
         network = dispatch_model(network, device_map=device_map, offload_folder=offload_folder)
     elif device is not None:
         network.to(device)
-    network._dataset_meta = _fitting_meta(network, meta or get_dataset_meta(config))
+    network._dataset_meta = _drop_other_classes(network, meta or get_dataset_meta(config))
     network._config = config
     network._metainfo = resolved.entry if resolved.kind == 'name' else None
     return deploy(network.eval(), backend, precision, batch_size, calibration)
 
 
 def _warn_of_random_weights() -> None:
-    message = 'there are no pretrained weights; the model is random'
+    message = 'no pretrained weights; the model is random'
     warnings.warn(message, RandomWeightsWarning, stacklevel=3)
 
 
@@ -140,14 +138,16 @@ def _build(config: Config) -> BaseModel:
 
 
 def _build_pretrained(config: Config, file: CheckpointFile) -> tuple[BaseModel, dict[str, Any]]:
-    """Build a model with the weights of a file; return it and the file's ``dataset_meta``."""
-    weights, source = file.weights, file.source
-    network = _build_empty(config) or _build(config)
+    """Build a model with the weights of a file. Return it and the file's ``dataset_meta``."""
+    weights, source = file.weights, file.name
+    network = _build_on_meta(config) or _build(config)
     fits = check_state_dict(network, weights.state_dict, source, new_head=True)
     check_backbone(weights, config.model.get('backbone') or {}, source)
     if not fits:
         if network.with_head:
-            message = f'{source}: the weights of the head do not fit; the head is newly initialised'
+            message = (
+                f'{source}: the weights of the head do not match; the head is newly initialised'
+            )
             warnings.warn(message, RandomWeightsWarning, stacklevel=3)
             network = _build(config)
         backbone = {k: v for k, v in weights.state_dict.items() if k.startswith('backbone.')}
@@ -158,25 +158,25 @@ def _build_pretrained(config: Config, file: CheckpointFile) -> tuple[BaseModel, 
     return network, weights.meta.get('dataset_meta') or {}
 
 
-def _build_empty(config: Config) -> BaseModel | None:
-    """Build one of our networks without memory for its weights; None if that cannot be done."""
+def _build_on_meta(config: Config) -> BaseModel | None:
+    """Build a model on the meta device. Return None if its weights would not complete it."""
     kind = (config.model.get('backbone') or {}).get('type')
     if not isinstance(kind, str) or kind.rpartition('.')[2] not in models.__all__:
-        return None  # a network that we do not know may need its weights when it is built
+        return None  # an unknown backbone may need its weights while it is built
     try:
         with MetaInit():
             network = _build(config)
     except WrnError:
-        return None  # nor may a head of somebody's own; what is truly wrong, the caller meets again
-    # Only what the state dict fills may be empty.
-    filled = network.state_dict()
-    others = (buffer for name, buffer in network.named_buffers() if name not in filled)
+        return None  # so may a custom head; real errors occur again in the normal build
+    # Buffers outside the state dict would stay on the meta device.
+    loaded = network.state_dict()
+    others = (buffer for name, buffer in network.named_buffers() if name not in loaded)
     return None if any(buffer.is_meta for buffer in others) else network
 
 
-def _fitting_meta(network: BaseModel, meta: dict[str, Any]) -> dict[str, Any]:
-    """Leave out the names of other classes than the head has."""
-    number = get_num_classes(network)
-    if number is not None and len(meta.get('classes') or ()) != number:
+def _drop_other_classes(network: BaseModel, meta: dict[str, Any]) -> dict[str, Any]:
+    """Return metadata without class names if their number is not that of the head's classes."""
+    num_classes = get_num_classes(network)
+    if num_classes is not None and len(meta.get('classes') or ()) != num_classes:
         return {key: value for key, value in meta.items() if key != 'classes'}
     return meta

@@ -1,4 +1,4 @@
-"""What a model argument means: one answer for every function and command that takes one."""
+"""Resolve a model argument, in the same way for every function and command that takes one."""
 
 import copy
 from dataclasses import dataclass
@@ -14,13 +14,13 @@ from mmpretrain.apis.model import ModelHub
 from modelindex.models.Model import Model
 
 from wrn.checkpoints.checkpoint_file import CheckpointFile, open_checkpoint
-from wrn.checkpoints.model_file import read_model_config
+from wrn.checkpoints.describe import read_model_config
 from wrn.config import model_index
 from wrn.config.config_file import CONFIG_SUFFIXES, read_config
 from wrn.deploy.export import is_exported, load_exported
 from wrn.utils.errors import WrnError, did_you_mean
 
-ModelLike: TypeAlias = str | PathLike | Config | BaseModel
+ModelLike: TypeAlias = str | PathLike[str] | Config | BaseModel
 Kind: TypeAlias = Literal['name', 'config', 'weights', 'exported', 'model']
 
 _WEIGHTS_SUFFIXES = ('.safetensors', '.pth', '.pt', '.pt7', '.bin', '.ckpt', '.tar')
@@ -28,17 +28,17 @@ _WEIGHTS_SUFFIXES = ('.safetensors', '.pth', '.pt', '.pt7', '.bin', '.ckpt', '.t
 
 @dataclass(frozen=True)
 class ResolvedModel:
-    """What a model argument means.
+    """The meaning of a model argument.
 
     Attributes:
         kind: ``'name'`` of a model, ``'config'``, file of ``'weights'``, ``'exported'`` file, or
             built ``'model'``.
-        name: The name of the model, or the path or address of the file, for messages.
-        config: Its config; None for a file of weights, of which :meth:`get_config` makes one, and
-            for a built model that does not know it.
-        entry: Its entry in the model index; None if it has none.
-        checkpoint: The path or address of its own weights; None if it has none.
-        file: The file of weights, which has been read.
+        name: The name of the model, or the path or URL of the file, for messages.
+        config: The config of the model. None for a file of weights, whose config
+            :meth:`get_config` reads, and for a built model without one.
+        entry: The entry of the model in the index. None if it has none.
+        checkpoint: The path or URL of the model's own weights. None if it has none.
+        file: The contents of the file of weights.
         network: The built model, or the exported file in its runtime.
     """
 
@@ -52,14 +52,14 @@ class ResolvedModel:
 
     @property
     def is_upstream(self) -> bool:
-        """Whether it is a name of mmpretrain's own."""
+        """Whether it is the name of a model of mmpretrain."""
         return self.kind == 'name' and self.name.lower() not in model_index.models()
 
     def get_config(self) -> Config:
-        """Return a copy of the config; of a file of weights, the config of the network in it.
+        """Return a copy of the config. For a file of weights, read the config from it.
 
         Raises:
-            WrnError: If there is none, or that in the file says more than a file may.
+            WrnError: If there is no config, or that in the file may not be used.
         """
         config = self.config
         if config is None and self.file:
@@ -68,27 +68,27 @@ class ResolvedModel:
                 config = read_config(self.file.entry.config)
         if config is None:
             raise WrnError(
-                f'{self.name}: does not say what network its weights are of; give the config that '
-                'the weights were trained with, and these as the checkpoint'
+                f'{self.name}: contains no config of its network; give the config that the weights '
+                'were trained with as the model, and this file as the checkpoint'
             )
         return copy.deepcopy(config)
 
     def read_weights(
         self, url_mapping: tuple[str, str] | None = None, key: str | None = None
     ) -> CheckpointFile:
-        """Return its own weights, which are read once.
+        """Read the model's own weights. A file of weights is not read again.
 
         Args:
-            url_mapping: As for :func:`wrn.get_model`. Defaults to None.
-            key: The weights to take of several. Defaults to None.
+            url_mapping: As in :func:`wrn.get_model`. Defaults to None.
+            key: The key of the weights, if the file has several sets. Defaults to None.
 
         Raises:
-            WrnError: If it has none, or they cannot be read.
+            WrnError: If the model has no weights, or they cannot be read.
         """
         if self.file is not None:
             return self.file
         if self.checkpoint is None:
-            raise WrnError(f'{self.name}: there are no pretrained weights')
+            raise WrnError(f'{self.name}: no pretrained weights')
         return open_checkpoint(self.checkpoint, key, url_mapping)
 
 
@@ -98,23 +98,25 @@ def resolve(
     key: str | None = None,
     url_mapping: tuple[str, str] | None = None,
 ) -> ResolvedModel:
-    """Find out what a model argument means.
+    """Resolve a model argument.
 
-    These are tried in order: a built model or config; the suffix of an exported file, or of a
-    config; an address; the suffix of weights, or any other existing file; the name of a model,
-    here or by its weights elsewhere; the file name of a shipped config; a name of mmpretrain's own.
+    The first that applies, in this order: a built model; a config; a path with the suffix of an
+    exported file; a path with the suffix of a config; a URL; a path that has the suffix of weights
+    or exists; the name of a model here, or of its weights in another library; the file name of a
+    shipped config; the name of a model of mmpretrain.
 
     Args:
-        model: A model, a config, a path, an address or a name.
-        device: Where an exported file is to run. Defaults to None, the CPU.
-        key: The weights to take of several in a file. Defaults to None.
-        url_mapping: As for :func:`wrn.get_model`. Defaults to None.
+        model: A model, a config, a path, a URL or a name.
+        device: The device that runs an exported file. Defaults to None, the CPU.
+        key: The key of the weights, if the file has several sets. Defaults to None.
+        url_mapping: As in :func:`wrn.get_model`. Defaults to None.
 
     Returns:
-        What it means. A file is read once, by this call.
+        The meaning of the argument. A file of weights is read by this call, and only once.
 
     Raises:
-        WrnError: If it means nothing, or several sets of weights, or a file cannot be read.
+        WrnError: If the name is unknown, if it has several sets of weights, or if a file cannot be
+            read.
     """
     if isinstance(model, BaseModel):
         config, entry = (getattr(model, name, None) for name in ('_config', '_metainfo'))
@@ -135,14 +137,14 @@ def resolve(
 
 
 def is_name(model: str) -> bool:
-    """Return whether a string is the name of a model, or ``wrn://NAME``, and not a path or URL."""
+    """Return whether a string is the name of a model or ``wrn://NAME``, not a path or URL."""
     if model.startswith(model_index.SCHEME):
         return True
     is_file = Path(model).suffix in (*CONFIG_SUFFIXES, *_WEIGHTS_SUFFIXES) or Path(model).is_file()
     return not (is_file or is_exported(model) or '://' in model)
 
 
-def _resolve_config(path: str | PathLike) -> ResolvedModel:
+def _resolve_config(path: str | PathLike[str]) -> ResolvedModel:
     config = read_config(path)
     return ResolvedModel('config', str(path), config, checkpoint=config.get('load_from'))
 
@@ -155,7 +157,9 @@ def _resolve_name(name: str) -> ResolvedModel:
         meanings = '; '.join(
             f'{entry.name} ({", ".join(model_index.aliases(entry))})' for entry in several
         )
-        raise WrnError(f'{name}: means several sets of weights; name one of them: {meanings}')
+        raise WrnError(
+            f'{name}: means several sets of weights; give one of these names: {meanings}'
+        )
     if path := model_index.find_config(name):
         return _resolve_config(path)
     _check_upstream_name(name)
@@ -164,7 +168,7 @@ def _resolve_name(name: str) -> ResolvedModel:
 
 
 def _check_upstream_name(name: str) -> None:
-    """Check that mmpretrain has a model of this name; if not, suggest near names."""
+    """Raise an error with similar names if mmpretrain has no model of this name."""
     known = mmpretrain.list_models()
     if name.lower() in known:
         return

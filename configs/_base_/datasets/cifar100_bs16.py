@@ -1,4 +1,4 @@
-# CIFAR-100, which the paper prepares as CIFAR-10, with the statistics of the latter.
+# CIFAR-100 with the preprocessing and statistics of CIFAR-10, as in the paper.
 _base_ = ['./cifar10_bs16.py']
 
 data_preprocessor = dict(num_classes=100)

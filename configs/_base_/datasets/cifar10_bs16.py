@@ -1,21 +1,21 @@
-# CIFAR-10 as the paper prepares it: flips, crops from a border of reflected pixels, and the mean
-# and deviation of each channel.
+# CIFAR-10 as in the paper: flips, crops after reflect-padding, and normalisation by the mean and
+# standard deviation of each channel.
 data_preprocessor = dict(
     num_classes=10,
     mean=[125.3, 123.0, 113.9],
     std=[63.0, 62.1, 66.7],
-    to_rgb=False,  # the data set's pixels are red, green, blue already
+    to_rgb=False,  # the dataset's pixels are RGB already
 )
 
 train_pipeline = [
-    # A border of 4 pixels; RandomCrop's `padding` would not reflect, whatever its mode.
+    # Pads by 4 pixels. RandomCrop's `padding` does not reflect, whatever its mode.
     dict(type='RandomCrop', crop_size=40, pad_if_needed=True, padding_mode='reflect'),
     dict(type='RandomCrop', crop_size=32),
     dict(type='RandomFlip', prob=0.5, direction='horizontal'),
     dict(type='PackInputs'),
 ]
 test_pipeline = [
-    dict(type='Resize', scale=(32, 32), backend='pillow'),  # of pictures of other sizes
+    dict(type='Resize', scale=(32, 32), backend='pillow'),  # for images of other sizes
     dict(type='PackInputs'),
 ]
 

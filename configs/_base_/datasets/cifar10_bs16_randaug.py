@@ -2,11 +2,11 @@
 _base_ = ['./cifar10_bs16.py']
 
 train_pipeline = [
-    # A border of 4 pixels; RandomCrop's `padding` would not reflect, whatever its mode.
+    # Pads by 4 pixels. RandomCrop's `padding` does not reflect, whatever its mode.
     dict(type='RandomCrop', crop_size=40, pad_if_needed=True, padding_mode='reflect'),
     dict(type='RandomCrop', crop_size=32),
     dict(type='RandomFlip', prob=0.5, direction='horizontal'),
-    dict(  # greys by the weights of blue for red, as it takes pixels to be blue, green, red
+    dict(  # assumes BGR, so its grey swaps the weights of red and blue
         type='RandAugment',
         policies='timm_increasing',
         num_policies=2,

@@ -9,7 +9,7 @@ data_preprocessor = dict(
 train_pipeline = [
     dict(type='Resize', scale=(16, 16), backend='pillow'),
     dict(type='RandomCrop', crop_size=16, padding=2),
-    dict(type='Invert', prob=0.5),  # pens write black on white, the data set is white on black
+    dict(type='Invert', prob=0.5),  # handwriting is black on white, the dataset white on black
     dict(type='PackInputs'),
 ]
 test_pipeline = [

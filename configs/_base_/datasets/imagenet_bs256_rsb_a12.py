@@ -19,7 +19,7 @@ test_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(
         type='ResizeEdge', scale=236, edge='short', backend='pillow', interpolation='bicubic'
-    ),  # of which 224 pixels are 95 %
+    ),  # 224 / 0.95
     dict(type='CenterCrop', crop_size=224),
     dict(type='PackInputs'),
 ]

@@ -1,4 +1,4 @@
-# ImageNet-1k as timm's weights were evaluated: bicubic, antialiased resize by PIL.
+# ImageNet-1k as timm evaluated its weights: bicubic, antialiased resize by PIL.
 _base_ = ['./imagenet_bs32_pil_resize.py']
 
 train_pipeline = [

@@ -1,4 +1,4 @@
-# ImageNet-1k as timm's weights were evaluated at 288 pixels: the whole width but for 5 %, bicubic.
+# ImageNet-1k as timm evaluated its weights at 288 pixels: bicubic, crop ratio 0.95.
 _base_ = ['./imagenet_bs32_pil_bicubic.py']
 
 test_pipeline = [

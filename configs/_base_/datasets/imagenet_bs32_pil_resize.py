@@ -1,5 +1,5 @@
-# ImageNet-1k as torchvision's first weights were evaluated: bilinear, antialiased resize by PIL.
-# OpenCV's resize, which does not antialias, costs 0.8 points of top-1.
+# ImageNet-1k as torchvision evaluated its first weights: bilinear, antialiased resize by PIL.
+# OpenCV's resize does not antialias and costs 0.8 points of top-1.
 dataset_type = 'ImageNet'
 data_root = 'data/imagenet'
 data_preprocessor = dict(

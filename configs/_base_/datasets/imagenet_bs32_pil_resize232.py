@@ -1,4 +1,4 @@
-# ImageNet-1k as torchvision's second weights are evaluated: bilinear, antialiased resize to 232.
+# ImageNet-1k as torchvision evaluates its second weights: bilinear, antialiased resize to 232.
 _base_ = ['./imagenet_bs32_pil_resize.py']
 
 test_pipeline = [

@@ -1,5 +1,5 @@
-# Street View House Numbers as the paper prepares them: divided by 255, not augmented, trained on
-# the 604,388 pictures of both training sets.
+# Street View House Numbers as in the paper: divided by 255, without augmentation, trained on the
+# 604,388 images of both training sets.
 _base_ = ['./cifar10_bs16.py']
 
 data_preprocessor = dict(mean=[0.0] * 3, std=[255.0] * 3)

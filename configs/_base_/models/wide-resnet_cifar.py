@@ -1,4 +1,4 @@
-# WRN-d-k of the paper's section 2; configs give depth, widen_factor and the head's sizes.
+# WRN-d-k, section 2 of the paper. Configs set depth, widen_factor and the sizes of the head.
 model = dict(
     type='ImageClassifier',
     backbone=dict(type='WideResNetCIFAR'),

@@ -1,4 +1,4 @@
-# WRN-d-k with the losses and mixtures of the modern recipe.
+# WRN-d-k with label smoothing, mixup and CutMix, for the modern recipe.
 _base_ = ['./wide-resnet_cifar.py']
 
 model = dict(

@@ -1,4 +1,4 @@
-# The paper's for CIFAR, section 3; the batch of 128 is 8 GPUs with 16 pictures each.
+# For CIFAR, section 3 of the paper. The batch of 128 is 8 GPUs with 16 images each.
 optim_wrapper = dict(
     optimizer=dict(type='SGD', lr=0.1, momentum=0.9, nesterov=True, weight_decay=5e-4)
 )

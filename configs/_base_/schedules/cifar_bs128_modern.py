@@ -1,5 +1,4 @@
-# What came after the paper: warm-up and cosine, bfloat16, no weight decay on norms, an average of
-# the weights.
+# Later than the paper: warm-up and cosine, bfloat16, no weight decay on norms and biases, EMA.
 optim_wrapper = dict(
     type='BFloat16OptimWrapper',
     optimizer=dict(type='SGD', lr=0.1, momentum=0.9, nesterov=True, weight_decay=5e-4),

@@ -1,4 +1,4 @@
-# The paper's recipe for CIFAR, shortened: a tenth of the epochs, half the batch and the rate.
+# The paper's recipe for CIFAR with a tenth of the epochs, and half the batch and learning rate.
 _base_ = ['./cifar_bs128.py']
 
 optim_wrapper = dict(optimizer=dict(lr=0.05))

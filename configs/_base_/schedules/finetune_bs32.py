@@ -1,5 +1,5 @@
-# For pretrained weights: the new head learns ten times as fast as the backbone. The learning rate
-# rises in the first epoch, while the head is still of no use, and then falls in a cosine.
+# For pretrained weights: the learning rate of the new head is ten times that of the backbone, with
+# warm-up in the first epoch, while the head is still random, and then a cosine.
 optim_wrapper = dict(
     optimizer=dict(type='SGD', lr=0.01, momentum=0.9, nesterov=True, weight_decay=1e-4),
     paramwise_cfg=dict(custom_keys={'backbone.': dict(lr_mult=0.1)}),

@@ -7,8 +7,8 @@ param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, by_epoch=True, end=5, convert_to_iter_based=True),
     dict(type='CosineAnnealingLR', T_max=595, by_epoch=True, begin=5, end=600),
 ]
-# torchvision's decay of 0.99998 every 32 steps of 1024 pictures, over 600 epochs; the average
-# begins behind the warm-up.
+# torchvision's EMA: decay 0.99998 every 32 steps of 1024 images, over 600 epochs, starting after
+# the warm-up.
 custom_hooks = [
     dict(type='EMAHook', momentum=1.0923e-3, interval=32, update_buffers=True, begin_epoch=5)
 ]

@@ -5,5 +5,5 @@ train_cfg = dict(by_epoch=True, max_epochs=100, val_interval=1)
 val_cfg = dict()
 test_cfg = dict()
 
-# lr is for 8 GPUs of 32 samples each; --auto-scale-lr scales it to the batch at hand.
+# The learning rate is for 8 GPUs with 32 images each; --auto-scale-lr scales it to other batches.
 auto_scale_lr = dict(base_batch_size=256)

@@ -1,4 +1,4 @@
-# The paper's for SVHN, section 3.
+# For SVHN, section 3 of the paper.
 _base_ = ['./cifar_bs128.py']
 
 optim_wrapper = dict(optimizer=dict(lr=0.01))

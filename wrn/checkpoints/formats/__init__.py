@@ -1,8 +1,9 @@
 """The formats in which Wide-ResNets are published, one class each.
 
-A state dict of any format comes in and goes out under OpenMMLab's keys, which are this package's,
-or the other way round. Open ``checkpoint_format`` first: it says what a format must state. A new
-format is a module with its class, and a line in :data:`FORMATS`; the contract test covers it.
+A state dict in one of these formats comes in, and the same weights under OpenMMLab's keys go out,
+or the other way round. Open :mod:`~wrn.checkpoints.formats.checkpoint_format` first: it defines
+what a format must state. To add a format, write its class in a module here and add it to
+:data:`FORMATS`. The contract test then covers it.
 """
 
 from collections.abc import Mapping
@@ -35,12 +36,9 @@ TARGETS: dict[str, Target] = {
 
 
 def recognise(state_dict: Mapping[str, Tensor]) -> CheckpointFormat | None:
-    """Find the format of a state dict by its keys and shapes.
+    """Return the format of a state dict, detected from its keys; None if it is unknown.
 
     Args:
         state_dict: The weights, without the prefixes of wrappers.
-
-    Returns:
-        One of :data:`FORMATS`; None if it is none of these.
     """
     return next((form for form in FORMATS if form.recognise(state_dict)), None)

@@ -1,8 +1,8 @@
-"""The authors' networks for CIFAR, as their PyTorch script saves them (``model.pt7``).
+"""The authors' CIFAR networks, as their PyTorch script saves them (``model.pt7``).
 
 szagoruyko/wide-residual-networks, ``pytorch/resnet.py``: ``conv0``,
 ``group{0-2}.block{i}.{bn0,conv0,bn1,conv1,convdim}``, ``bn`` and ``fc``. The keys of convolutions
-do not end in ``.weight``.
+have no ``.weight``.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from wrn.checkpoints.formats.renaming import RenamedFormat
 
 
 class AuthorsCifar(RenamedFormat):
-    """The format of the authors' PyTorch script, whose batch norms do not count batches."""
+    """The format of the authors' PyTorch script. Its batch norms do not count batches."""
 
     name = 'authors-cifar'
     title = "the authors' for CIFAR"
@@ -33,7 +33,7 @@ class AuthorsCifar(RenamedFormat):
     }
 
     def recognise(self, state_dict: Mapping[str, Tensor]) -> bool:
-        """Return whether the first convolutions have the script's names."""
+        """Return whether the first two convolutions have the script's names."""
         return 'conv0' in state_dict and 'group0.block0.conv0' in state_dict
 
     def implies(self, state_dict: Mapping[str, Tensor]) -> Implied:

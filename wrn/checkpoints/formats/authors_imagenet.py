@@ -1,8 +1,8 @@
 """The authors' ImageNet export, such as ``wide-resnet-50-2-export-5ae25d50.pth``.
 
-Its batch norms are folded into the convolutions (szagoruyko/functional-zoo,
-``wide-resnet-50-2-export.ipynb``): ``conv0``, ``group{0-3}.block{i}.conv{0,1,2}``,
-``group{0-3}.block0.conv_dim`` and ``fc``, each with weight and bias.
+szagoruyko/functional-zoo, ``wide-resnet-50-2-export.ipynb``: ``conv0``,
+``group{0-3}.block{i}.conv{0,1,2}``, ``group{0-3}.block0.conv_dim`` and ``fc``, each with weight and
+bias. The batch norms are folded into the convolutions.
 """
 
 import re
@@ -21,7 +21,7 @@ _BIAS = re.compile(r'group\d\.block\d+\.conv(\d|_dim)\.bias$')
 
 
 class AuthorsImageNet(RenamedFormat):
-    """The format of the export, whose convolutions do what batch norms do elsewhere."""
+    """The format of the export, with batch norms folded into the convolutions."""
 
     name = 'authors'
     title = "the authors' ImageNet export"
@@ -37,13 +37,13 @@ class AuthorsImageNet(RenamedFormat):
     }
 
     def recognise(self, state_dict: Mapping[str, Tensor]) -> bool:
-        """Return whether a convolution has a bias, unlike in the authors' CIFAR files."""
+        """Return whether a convolution of a block has a bias, unlike in the CIFAR files."""
         return any(_BIAS.match(key) for key in state_dict)
 
     def to_openmmlab(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Turn each convolution's bias into a batch norm that adds it and changes nothing else.
+        """Turn the bias of each convolution into a batch norm that only adds it.
 
-        Batch norm divides by ``sqrt(running_var + eps)``, which its weight undoes.
+        Batch norm divides by ``sqrt(running_var + eps)``. Its weight undoes that.
         """
         converted: dict[str, Tensor] = {}
         for key, value in super().to_openmmlab(state_dict).items():
@@ -63,34 +63,34 @@ class AuthorsImageNet(RenamedFormat):
     def from_openmmlab(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Fold each batch norm into the convolution before it.
 
-        Batch norms that :meth:`to_openmmlab` made are removed bit for bit. Other batch norms are
-        lost, and the outputs of the network are equal up to rounding.
+        Batch norms from :meth:`to_openmmlab` are folded exactly. Folding other batch norms cannot
+        be undone, and keeps the outputs of the network equal up to rounding.
         """
         folded: dict[str, Tensor] = {}
         for key, value in state_dict.items():
             module, _, name = key.rpartition('.')
             if name == 'weight' and value.ndim == 4:
-                statistics = _statistics(state_dict, _norm(module))
+                statistics = _statistics(state_dict, module)
                 folded[key], folded[f'{module}.bias'] = _fold(value, statistics)
             elif module == 'head.fc' or name not in _STATISTICS:
                 folded[key] = value
         return super().from_openmmlab(folded)
 
     def is_lossless(self, state_dict: Mapping[str, Tensor]) -> bool:
-        """Return whether every batch norm only adds, so that folding loses nothing."""
+        """Return whether every batch norm only adds a bias."""
         return all(
-            _only_adds(*_statistics(state_dict, _norm(module)))
-            for module, _, name in (key.rpartition('.') for key in state_dict)
-            if name == 'weight' and state_dict[f'{module}.weight'].ndim == 4
+            _only_adds(*_statistics(state_dict, key.removesuffix('.weight')))
+            for key, value in state_dict.items()
+            if key.endswith('.weight') and value.ndim == 4
         )
 
     def implies(self, state_dict: Mapping[str, Tensor]) -> Implied:
-        """Return nothing: the keys do not exclude networks with other options."""
+        """Return no implications: networks with other options can have the same keys."""
         return Implied()
 
 
-def _statistics(state_dict: Mapping[str, Tensor], norm: str) -> list[Tensor]:
-    return [state_dict[f'{norm}.{name}'] for name in _STATISTICS]
+def _statistics(state_dict: Mapping[str, Tensor], conv: str) -> list[Tensor]:
+    return [state_dict[f'{_norm(conv)}.{name}'] for name in _STATISTICS]
 
 
 def _only_adds(weight: Tensor, bias: Tensor, mean: Tensor, var: Tensor) -> bool:
@@ -109,8 +109,5 @@ def _fold(kernel: Tensor, statistics: list[Tensor]) -> tuple[Tensor, Tensor]:
 
 
 def _norm(conv: str) -> str:
-    """Return the name of the batch norm behind a convolution, by OpenMMLab's name of it."""
-    if conv.endswith('downsample.0'):
-        return conv.removesuffix('0') + '1'
-    head, _, number = conv.rpartition('conv')
-    return f'{head}bn{number}'
+    """Return OpenMMLab's name of the batch norm after a convolution."""
+    return re.sub(r'conv(\d)$', r'bn\1', conv.replace('downsample.0', 'downsample.1'))

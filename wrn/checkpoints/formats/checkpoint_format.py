@@ -8,48 +8,59 @@ from torch import Tensor
 
 
 class Assumption(NamedTuple):
-    """Something that is likely for files of a format, and that no file states."""
+    """A likely fact about the files of a format that the files do not state.
+
+    Attributes:
+        text: What is assumed, as ``wrn convert`` prints it.
+        options: Values for the backbone options that are None in :attr:`Implied.backbone`.
+    """
 
     text: str
-    """What is assumed, as ``wrn convert`` prints it."""
     options: Mapping[str, Any] = {}
-    """The options of the backbone that :attr:`Implied.backbone` has as None."""
 
 
 class Implied(NamedTuple):
-    """What a format implies about the network of some weights."""
+    """What a format implies about the network of some weights.
+
+    Attributes:
+        backbone: The config of the backbone, without what keys and shapes determine. A missing
+            option has its default, and an option that is None is unknown. None if the format
+            implies no options.
+        assumptions: What to assume if no config states it.
+        normalization: The usual ``mean`` and ``std`` of the input, for RGB pixels from 0 to 255;
+            None if there is no usual one.
+    """
 
     backbone: Mapping[str, Any] | None = None
-    """The config of the backbone, without what keys and shapes show. Options that are missing have
-    their defaults; options that are None are unknown. None if no options are implied."""
     assumptions: Sequence[Assumption] = ()
-    """What is assumed if no config states it."""
     normalization: Mapping[str, list[float]] | None = None
-    """The usual ``mean`` and ``std`` of the input, for RGB pixels from 0 to 255; None if there is
-    none."""
 
 
 class Target(NamedTuple):
-    """A choice of ``wrn convert --to``."""
+    """A choice of ``wrn convert --to``.
+
+    Attributes:
+        format: The format to write.
+        suffix: The usual suffix of such files.
+        network: The type of network that such files can hold; None for all.
+    """
 
     format: 'CheckpointFormat'
     suffix: str
-    """The usual suffix of such files."""
     network: str | None
-    """The type of the networks that such files can hold; None for all."""
 
 
 class CheckpointFormat(Protocol):  # mypy reports what a subclass of a protocol leaves out
     """A format of state dicts.
 
-    OpenMMLab's keys are ``backbone.*`` and ``head.fc.*``.
+    It converts to and from OpenMMLab's keys, ``backbone.*`` and ``head.fc.*``.
 
     Attributes:
         name: The name, for ``wrn convert --to``.
-        title: Whose format it is, for messages.
-        network: The type of the networks that have this format; None for all.
-        drops: Endings of OpenMMLab's keys for which the format has no place, although the network
-            does. torch initialises them when such a file is loaded.
+        title: The name for messages.
+        network: The type of network that is published in this format; None for all.
+        drops: The endings of OpenMMLab's keys for which the format has no place. torch initialises
+            these weights when it loads such a file.
     """
 
     name: ClassVar[str]
@@ -59,15 +70,15 @@ class CheckpointFormat(Protocol):  # mypy reports what a subclass of a protocol 
 
     @abstractmethod
     def recognise(self, state_dict: Mapping[str, Tensor]) -> bool:
-        """Return whether keys and shapes are those of this format."""
+        """Return whether a state dict has the keys and shapes of this format."""
 
     @abstractmethod
     def to_openmmlab(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Return a state dict of this format under OpenMMLab's keys; unknown keys stay."""
+        """Convert a state dict in this format to OpenMMLab's keys; unknown keys stay."""
 
     @abstractmethod
     def from_openmmlab(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Return a state dict with OpenMMLab's keys in this format; unknown keys stay."""
+        """Convert a state dict with OpenMMLab's keys to this format; unknown keys stay."""
 
     @abstractmethod
     def implies(self, state_dict: Mapping[str, Tensor]) -> Implied:
@@ -77,7 +88,7 @@ class CheckpointFormat(Protocol):  # mypy reports what a subclass of a protocol 
         """Return whether :meth:`to_openmmlab` undoes :meth:`from_openmmlab` bit for bit.
 
         Args:
-            state_dict: The weights, with OpenMMLab's keys; those that the format drops aside.
+            state_dict: The weights, with OpenMMLab's keys. Those in :attr:`drops` do not count.
         """
         return True
 
@@ -86,10 +97,10 @@ class CheckpointFormat(Protocol):  # mypy reports what a subclass of a protocol 
         return {self.name: Target(self, '.pth', self.network)}
 
     def describe(self, meta: dict[str, Any], target: str, name: str) -> dict[str, Any] | None:
-        """Return the metadata to write beside weights in this format.
+        """Return the metadata to write into a file in this format.
 
         Args:
-            meta: What is known of the weights, as :func:`wrn.checkpoints.publish.describe` returns.
+            meta: The metadata from :func:`wrn.checkpoints.publish.make_meta`.
             target: A key of :meth:`targets`.
             name: The name of the file.
 
@@ -97,6 +108,6 @@ class CheckpointFormat(Protocol):  # mypy reports what a subclass of a protocol 
             The metadata. None makes a ``.pth`` file a plain state dict.
 
         Raises:
-            WrnError: If files of this name cannot have this format.
+            WrnError: If a file of this name cannot have this format.
         """
         return None if name.endswith('.pth') else meta

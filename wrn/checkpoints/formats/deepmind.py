@@ -16,8 +16,8 @@ from wrn.checkpoints.formats.renaming import RenamedFormat
 class DeepMind(RenamedFormat):
     """The format of ``DMWideResNet``, which pads as TensorFlow does.
 
-    The files do not state the activation. The class defaults to ReLU, but all networks of
-    RobustBench have SiLU (Swish).
+    The files do not state the activation. The class defaults to ReLU, but RobustBench uses SiLU
+    (Swish) in all its networks of this class.
     """
 
     name = 'deepmind'
@@ -35,7 +35,7 @@ class DeepMind(RenamedFormat):
     }
 
     def recognise(self, state_dict: Mapping[str, Tensor]) -> bool:
-        """Return whether the first convolutions have DeepMind's names."""
+        """Return whether the first two convolutions have DeepMind's names."""
         return 'init_conv.weight' in state_dict and 'layer.0.block.0.conv_0.weight' in state_dict
 
     def implies(self, state_dict: Mapping[str, Tensor]) -> Implied:
@@ -46,6 +46,6 @@ class DeepMind(RenamedFormat):
         conv_cfg = dict(type='Conv2dAdaptivePadding')
         return Implied(
             dict(type='WideResNetCIFAR', conv_cfg=conv_cfg, act_cfg=None),
-            [Assumption('the activation, SiLU', dict(act_cfg=dict(type='SiLU')))],
+            [Assumption('the activation SiLU', dict(act_cfg=dict(type='SiLU')))],
             dict(mean=[255 * value for value in mean], std=[255 * value for value in std]),
         )

@@ -1,4 +1,4 @@
-"""OpenMMLab's state dicts, of mmpretrain and of its predecessor mmcls: this package's own."""
+"""OpenMMLab's state dicts, of mmpretrain and of its predecessor mmcls; also this package's own."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,14 +10,14 @@ from wrn.utils.errors import WrnError
 
 
 class OpenMMLab(CheckpointFormat):
-    """The format of mmpretrain; ``openmmlab-0.x`` writes mmcls 0.x's metadata beside it."""
+    """The format of mmpretrain. ``openmmlab-0.x`` is the same with the metadata of mmcls 0.x."""
 
     name = 'openmmlab'
     title = "OpenMMLab's"
     network = None
 
     def recognise(self, state_dict: Mapping[str, Tensor]) -> bool:
-        """Return whether any key is that of an ``ImageClassifier``'s backbone."""
+        """Return whether any key is that of a backbone in an ``ImageClassifier``."""
         return any(key.startswith('backbone.') for key in state_dict)
 
     def to_openmmlab(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -27,7 +27,7 @@ class OpenMMLab(CheckpointFormat):
     from_openmmlab = to_openmmlab
 
     def implies(self, state_dict: Mapping[str, Tensor]) -> Implied:
-        """Return nothing: any network of mmpretrain can have this format."""
+        """Return no implications: any network of mmpretrain can have this format."""
         return Implied()
 
     def targets(self) -> dict[str, Target]:
@@ -36,7 +36,7 @@ class OpenMMLab(CheckpointFormat):
         return {'openmmlab': Target(self, '.safetensors', None), 'openmmlab-0.x': old}
 
     def describe(self, meta: dict[str, Any], target: str, name: str) -> dict[str, Any]:
-        """Return the metadata; mmcls 0.x keeps the names of classes under another key."""
+        """Return the metadata. mmcls 0.x has the class names under another key."""
         if target == 'openmmlab':
             return meta
         if not name.endswith('.pth'):

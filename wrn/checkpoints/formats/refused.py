@@ -1,47 +1,41 @@
-"""Wide-ResNets that look like ours and are not: recognised, to say why they are refused."""
+"""Wide-ResNets that no network here computes. They are recognised to report why."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 
 from torch import Tensor
 
-# The first that holds is told. Each is a test of the keys, and what the network is.
-_SIGNS: list[tuple[Callable[[Iterable[str]], bool], str]] = [
+# Each network by patterns that must all match the beginning of some key. The first match counts.
+_NETWORKS: list[tuple[tuple[str, ...], str]] = [
     (
-        lambda keys: _any(keys, r'(attacker|normalizer)\.'),
-        "the wrapper of MadryLab's robustness package, which holds the network twice beside its "
-        'attacker; save the state dict of its `model.model` alone',
+        (r'(attacker|normalizer)\.',),
+        "the wrapper of MadryLab's robustness package, which holds the network twice and an "
+        'attacker; save only the state dict of its `model.model`',
     ),
     (
-        lambda keys: _any(keys, r'.*/(kernel|gamma|moving_mean)(:0)?$'),
-        'a TensorFlow network, such as of uncertainty-baselines, which pads as TensorFlow does '
-        "('same') and takes the shortcut from the unactivated input; no network here computes that",
+        (r'.*/(kernel|gamma|moving_mean)(:0)?$',),
+        "a TensorFlow network, such as uncertainty-baselines', with 'same' padding and with "
+        'shortcuts from the unactivated input; no network here computes that',
     ),
     (
-        lambda keys: (
-            {'layer1.0.shortcut.0.weight', 'layer1.0.conv1.bias', 'linear.weight'} <= set(keys)
-        ),
-        "meliketoy's, whose shortcut takes the unactivated input, whose convolutions have biases, "
-        'and whose stride is in the second one; no network here computes that',
+        (r'layer1\.0\.shortcut\.0\.weight$', r'layer1\.0\.conv1\.bias$', r'linear\.weight$'),
+        "meliketoy's network, with shortcuts from the unactivated input, biases in the "
+        'convolutions, and the stride in the second one; no network here computes that',
     ),
     (
-        lambda keys: _any(keys, r'conv1\.[03]\.weight$') and _any(keys, r'layer1\.0\.conv1'),
-        'a ResNet with a stem of three convolutions, not a Wide-ResNet',
+        (r'conv1\.[03]\.weight$', r'layer1\.0\.conv1'),
+        'a ResNet with a stem of three convolutions, which is not a Wide-ResNet',
     ),
 ]
 
 
 def rejection_reason(state_dict: Mapping[str, Tensor]) -> str | None:
-    """Tell what a state dict is that is known, but no network of this package.
+    """Return which network a state dict belongs to, and why it is refused; None if it is not.
 
     Args:
         state_dict: The weights, without the prefixes of wrappers.
-
-    Returns:
-        What the network is and why it is refused; None if it is not known.
     """
-    return next((reason for holds, reason in _SIGNS if holds(state_dict.keys())), None)
-
-
-def _any(keys: Iterable[str], pattern: str) -> bool:
-    return any(re.match(pattern, key) for key in keys)
+    for patterns, reason in _NETWORKS:
+        if all(any(re.match(pattern, key) for key in state_dict) for pattern in patterns):
+            return reason
+    return None

@@ -1,4 +1,4 @@
-"""Formats whose keys are OpenMMLab's under other names."""
+"""Formats that differ from OpenMMLab's only in their keys."""
 
 import re
 from collections.abc import Mapping
@@ -10,12 +10,12 @@ from wrn.checkpoints.formats.checkpoint_format import CheckpointFormat
 
 
 class RenamedFormat(CheckpointFormat):
-    """A format that differs from OpenMMLab's in its keys.
+    """A format that differs from OpenMMLab's only in its keys.
 
     Attributes:
-        table: The format's name of each part of a network by OpenMMLab's. In both, ``{stage}``
-            stands for the number of a stage from 1, ``{group}`` for that from 0 and ``{block}`` for
-            that of a block.
+        table: The format's name of each part of a network, by OpenMMLab's name of it. In both,
+            ``{stage}`` is the number of a stage from 1, ``{group}`` its number from 0, and
+            ``{block}`` the number of a block from 0.
     """
 
     table: ClassVar[Mapping[str, str]]
@@ -25,20 +25,17 @@ class RenamedFormat(CheckpointFormat):
         return rename(state_dict, {theirs: ours for ours, theirs in self.table.items()})
 
     def from_openmmlab(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rename the keys, and leave out those for which the format has no place."""
+        """Rename the keys, and drop those for which the format has no place."""
         kept = {key: value for key, value in state_dict.items() if not key.endswith(self.drops)}
         return rename(kept, self.table)
 
 
 def rename(state_dict: Mapping[str, Tensor], table: Mapping[str, str]) -> dict[str, Tensor]:
-    """Rename the keys of a state dict.
+    """Rename the keys of a state dict; keys that are not in the table stay.
 
     Args:
         state_dict: The weights.
-        table: The new name of each part by the old one, as in :class:`RenamedFormat`.
-
-    Returns:
-        The weights; keys that are not in the table stay.
+        table: The new name of each part by its old name, as in :class:`RenamedFormat`.
     """
     rules = [(_pattern(old), new) for old, new in table.items()]
     return {_rename(key, rules): value for key, value in state_dict.items()}

@@ -1,4 +1,4 @@
-"""torchvision's state dicts, which timm's are too: ``conv1``, ``layer1.0.conv1``, ``fc``."""
+"""torchvision's and timm's state dicts: ``conv1``, ``layer1.0.conv1``, ``fc``."""
 
 import re
 from collections.abc import Mapping
@@ -12,36 +12,36 @@ _BACKBONE, _HEAD = 'backbone.', 'head.'
 
 
 class Torchvision(CheckpointFormat):
-    """The format of torchvision's ``ResNet``, and of timm's."""
+    """The format of ``ResNet`` in torchvision and timm."""
 
     name = 'torchvision'
     title = "torchvision's and timm's"
     network = 'WideResNet'
 
     def recognise(self, state_dict: Mapping[str, Tensor]) -> bool:
-        """Return whether most keys are those of ``ResNet``; a damaged file may have lost some."""
+        """Return whether most keys are those of ``ResNet``. A damaged file may have lost some."""
         known = sum(bool(_BLOCK.match(key)) for key in state_dict)
         return known > len(state_dict) / 2
 
     def to_openmmlab(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Put a prefix before each key."""
+        """Add a prefix to each key."""
         return {
             (_HEAD if key.startswith('fc.') else _BACKBONE) + key: value
             for key, value in state_dict.items()
         }
 
     def from_openmmlab(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Remove the prefix of each key."""
+        """Remove the prefix from each key."""
         return {
             key.removeprefix(_BACKBONE).removeprefix(_HEAD): value
             for key, value in state_dict.items()
         }
 
     def implies(self, state_dict: Mapping[str, Tensor]) -> Implied:
-        """Return nothing: networks with other options are saved under the same keys."""
+        """Return no implications: networks with other options have the same keys."""
         return Implied()
 
     def targets(self) -> dict[str, Target]:
-        """Return the usual files of torchvision and of timm."""
+        """Return one target per library, with its usual suffix."""
         suffixes = {'torchvision': '.pth', 'timm': '.safetensors'}
         return {name: Target(self, suffix, self.network) for name, suffix in suffixes.items()}

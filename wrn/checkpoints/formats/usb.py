@@ -1,55 +1,54 @@
 """The networks of USB (microsoft/Semi-supervised-learning) and TorchSSL: WRN-28-2, 28-8 and 37-2.
 
-The keys are those of xternalz's family, with biases of the convolutions. What they mean has changed
-in USB (``semilearn/nets/wrn/wrn.py``):
+The keys are those of xternalz's family, plus biases of the convolutions. There are three variants
+(USB's ``semilearn/nets/wrn/wrn.py``, TorchSSL's ``models/nets/wrn.py``):
 
-- In early files the head is called ``classifier``, only the first convolution has a bias, and only
-  the first stage activates the input of its first block.
-- Now the head is ``fc``, all convolutions have biases, and every block activates its input.
-- TorchSSL (``models/nets/wrn.py``) has the keys of now and computes what early USB does. The norms
-  that it leaves out are never trained: their weights stay ones, and their biases zeros.
+- Early USB: the head is ``classifier``. Only the first convolution has a bias. Only the first stage
+  activates the input of its first block.
+- Current USB: the head is ``fc``. All convolutions have biases. Every block activates its input.
+- TorchSSL: the keys of current USB, but it activates inputs as early USB does. The norms that it
+  does not use keep their initial values: weights of one, biases of zero.
 """
 
 from collections.abc import Mapping
 
 from torch import Tensor
 
-from wrn.checkpoints.formats.checkpoint_format import Assumption, CheckpointFormat, Implied
-from wrn.checkpoints.formats.renaming import rename
-from wrn.checkpoints.formats.xternalz import TABLE, leaves_out_norms
+from wrn.checkpoints.formats.checkpoint_format import Assumption, Implied
+from wrn.checkpoints.formats.renaming import RenamedFormat, rename
+from wrn.checkpoints.formats.xternalz import TABLE, has_unused_norms
 
 _EPS = 1e-3
-_EARLY = {**TABLE, 'head.fc': 'classifier'}
 
 
-class USB(CheckpointFormat):
-    """The format of USB, early and now, and of TorchSSL."""
+class USB(RenamedFormat):
+    """The format of early and current USB, and of TorchSSL."""
 
     name = 'usb'
     title = "USB's and TorchSSL's"
     network = 'WideResNetCIFAR'
+    table = TABLE
 
     def recognise(self, state_dict: Mapping[str, Tensor]) -> bool:
-        """Return whether keys are those of the family, with a bias in the first convolution."""
+        """Return whether the keys are those of the family, with a bias in the first convolution."""
         return 'block1.layer.0.conv1.weight' in state_dict and 'conv1.bias' in state_dict
 
     def to_openmmlab(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rename the keys from those of now, or early ones if the head is."""
-        table = _EARLY if 'classifier.weight' in state_dict else TABLE
-        return rename(state_dict, {theirs: ours for ours, theirs in table.items()})
+        """Rename the keys, including early USB's of the head."""
+        return rename(super().to_openmmlab(state_dict), {'classifier': 'head.fc'})
 
     def from_openmmlab(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rename the keys to those of now, or early ones if only the first convolution has bias."""
+        """Rename the keys, to early USB's if only the first convolution has a bias."""
         early = 'backbone.layer1.0.conv1.bias' not in state_dict
-        return rename(state_dict, _EARLY if early else TABLE)
+        return rename(super().from_openmmlab(state_dict), {'fc': 'classifier'} if early else {})
 
     def implies(self, state_dict: Mapping[str, Tensor]) -> Implied:
         """Return LeakyReLU, and the epsilons and activated inputs of the variant.
 
-        Norms that are as initialised are taken for never trained.
+        Norms with their initial values are assumed to be unused, as in TorchSSL.
         """
         early = 'block1.layer.0.conv1.bias' not in state_dict
-        untrained = leaves_out_norms(state_dict)
+        untrained = has_unused_norms(state_dict)
         stages = 4 if 'block4.layer.0.conv1.weight' in state_dict else 3
         first_only = [True, False, False, False][:stages]
         backbone = dict(
@@ -63,7 +62,7 @@ class USB(CheckpointFormat):
         )
         if early:
             return Implied(backbone)
-        found = "USB's of now, not TorchSSL's, since all its norms are trained"
+        text = "current USB's network, not TorchSSL's, because all norms are trained"
         if untrained:
-            found = "TorchSSL's, since it has norms that were never trained"
-        return Implied(backbone, [Assumption(f'that the network is {found}')])
+            text = "TorchSSL's network, because some norms are untrained"
+        return Implied(backbone, [Assumption(text)])

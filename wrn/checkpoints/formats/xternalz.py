@@ -23,7 +23,7 @@ TABLE = {
 
 
 class Xternalz(RenamedFormat):
-    """The format of the family, which FixMatch's networks (kekmodel/FixMatch-pytorch) share."""
+    """The format of the family, and of FixMatch's networks (kekmodel/FixMatch-pytorch)."""
 
     name = 'xternalz'
     title = "xternalz's (TRADES, RobustBench)"
@@ -31,26 +31,26 @@ class Xternalz(RenamedFormat):
     table = TABLE
 
     def recognise(self, state_dict: Mapping[str, Tensor]) -> bool:
-        """Return whether keys are those of the family, without the biases of USB's networks."""
+        """Return whether the keys are those of the family, without USB's biases."""
         return 'block1.layer.0.conv1.weight' in state_dict and 'conv1.bias' not in state_dict
 
     def implies(self, state_dict: Mapping[str, Tensor]) -> Implied:
-        """Return the paper's network, or FixMatch's if norms were never trained."""
-        if not leaves_out_norms(state_dict):
+        """Return the paper's network, or FixMatch's if it has untrained norms."""
+        if not has_unused_norms(state_dict):
             return Implied(dict(type='WideResNetCIFAR'))
         backbone = dict(
             type='WideResNetCIFAR',
             activate_before_residual=[True, False, False],
             act_cfg=dict(type='LeakyReLU', negative_slope=0.1, inplace=True),
         )
-        reason = "that the network is FixMatch's, since it has norms that were never trained"
-        return Implied(backbone, [Assumption(reason)])
+        text = "FixMatch's network, because some norms are untrained"
+        return Implied(backbone, [Assumption(text)])
 
 
-def leaves_out_norms(state_dict: Mapping[str, Tensor]) -> bool:
-    """Return whether the first norms of stages 2 and 3 were never trained, unlike that of stage 1.
+def has_unused_norms(state_dict: Mapping[str, Tensor]) -> bool:
+    """Return whether only the first norms of stages 2 and 3 still have their initial values.
 
-    Such networks activate the input of the first block in the first stage only.
+    A trained network of this kind activates the input of its first block in stage 1 only.
     """
     trained = [
         f'block{stage}.layer.0.bn1.{name}' in state_dict

@@ -1,4 +1,4 @@
-"""Find pictures: one after the other, in order, however many there are."""
+"""Find images, one after the other, in memory that does not grow with their number."""
 
 import contextlib
 import glob
@@ -20,24 +20,23 @@ from PIL import Image
 from torch import Tensor
 
 from wrn.data.images.read import EncodedImage, ImageLike
-from wrn.data.images.selection import EXTENSIONS, LeftOut, is_hidden, is_image
+from wrn.data.images.selection import EXTENSIONS, LeftOut, is_hidden, is_image, scan
 from wrn.utils.errors import ImageReadError
 
-LIST_SUFFIX = '.txt'
-ARCHIVE_SUFFIXES = ('.tar', '.tar.gz', '.tgz', '.tar.bz2', '.tar.xz')
+_ARCHIVE_SUFFIXES = ('.tar', '.tar.gz', '.tgz', '.tar.bz2', '.tar.xz')
 _UNREADABLE = (OSError, UnicodeError, EOFError, tarfile.TarError, zlib.error, lzma.LZMAError)
-_IN_MEMORY = 100_000  # names of a folder to sort at a time; further ones are sorted on the disk
+_IN_MEMORY = 100_000  # names of a folder to sort in memory; sorted runs of more go to the disk
 _logger = logging.getLogger('wrn')
 
 
 def is_many(inputs: ImageLike | Sequence[ImageLike]) -> bool:
-    """Tell whether inputs stand for several: a sequence, folder, pattern, list or archive."""
+    """Return whether inputs are a sequence, folder, pattern, list or archive of images."""
     if isinstance(inputs, np.ndarray | Image.Image | EncodedImage):
         return False
     if not isinstance(inputs, str | PathLike):
         return True
     try:
-        return _is_file_of_many(inputs) or Path(inputs).is_dir() or _is_pattern(inputs)
+        return _find_kind(str(inputs)) != 'image'
     except OSError:
         return False
 
@@ -45,57 +44,55 @@ def is_many(inputs: ImageLike | Sequence[ImageLike]) -> bool:
 def find_images(
     inputs: ImageLike | Sequence[ImageLike], left_out: LeftOut | None = None
 ) -> Iterator[ImageLike]:
-    """Go through the pictures that inputs stand for, in memory that does not grow with them.
+    """Yield the images that inputs stand for, in memory that does not grow with their number.
 
-    (But for patterns, whose matches are sorted in memory.)
+    Patterns are an exception: their matches are sorted in memory.
 
     Args:
-        inputs: A path, a URL, an array, a PIL picture, a folder, a glob pattern (``**`` goes into
-            folders), a ``.txt`` file with a path or URL a line, a ``.tar`` archive, compressed or
-            not, or a sequence of these. Folders, those in them, and archives give the files whose
-            extension is in :data:`EXTENSIONS`. What is hidden in them, or matches a pattern but
-            is hidden, is left out.
+        inputs: A path, a URL, an array, a PIL image, a folder, a glob pattern (``**`` matches
+            folders at any depth), a ``.txt`` file with a path or URL on each line, a ``.tar``
+            archive, compressed or not, or a sequence of these. Folders, at any depth, and archives
+            yield the files whose extension is in :data:`EXTENSIONS`. Hidden files in a folder or
+            archive, or among the matches of a pattern, are left out.
         left_out: Counts the files that are left out, until the last image was yielded. Defaults to
             None: the numbers are logged.
 
     Yields:
-        The pictures in the given order; those of a folder or pattern are sorted by path.
+        The images in the given order; those of a folder or pattern are sorted by path.
 
     Raises:
-        ImageReadError: If a folder, pattern, list or archive has no pictures or cannot be read.
+        ImageReadError: If a folder, pattern, list or archive has no images or cannot be read.
     """
     if left_out is None:
         yield from find_images(inputs, left_out := LeftOut())
         if left_out:
             _logger.info('%s', left_out)
-        return
-    if isinstance(inputs, np.ndarray | Image.Image | EncodedImage):
+    elif isinstance(inputs, np.ndarray | Image.Image | EncodedImage):
         yield inputs
-        return
-    if isinstance(inputs, Iterable) and not isinstance(inputs, str | PathLike | bytes | Tensor):
+    elif isinstance(inputs, str | PathLike) and str(inputs):
+        with _report_unreadable(inputs):
+            yield from _expand(inputs, left_out)
+    elif isinstance(inputs, Iterable) and not isinstance(inputs, str | bytes | Tensor):
         for item in inputs:
             yield from find_images(item, left_out)
-        return
-    if not isinstance(inputs, str | PathLike) or not str(inputs):
+    else:
         raise ImageReadError(
-            f'{str(inputs)[:40]!r}: is no picture; give a path, a URL, an array of pixels, a PIL '
-            'picture, or a list of these'
+            f'{str(inputs)[:40]!r}: not an image; give a path, a URL, an array of pixels, a PIL '
+            'image, or a list of these'
         )
-    with _reading(inputs):
-        yield from _expand(inputs, left_out)
 
 
 def count_images(
     inputs: ImageLike | Sequence[ImageLike], left_out: LeftOut | None = None
 ) -> int | None:
-    """Count the pictures that inputs stand for.
+    """Count the images that inputs stand for.
 
     Args:
         inputs: What :func:`find_images` takes.
         left_out: Counts the files that are left out, unless None is returned. Defaults to None.
 
     Returns:
-        Their number; None if counting takes as long as reading, as of a compressed archive.
+        Their number; None if counting takes as long as reading, as for a compressed archive.
 
     Raises:
         ImageReadError: As :func:`find_images` does.
@@ -104,42 +101,61 @@ def count_images(
     if isinstance(inputs, Sequence) and not isinstance(inputs, str | EncodedImage):
         counts = [count_images(item, left_out) for item in inputs]
         return None if None in counts else sum(count or 0 for count in counts)
-    if isinstance(inputs, str | PathLike) and _is_archive(inputs):
+    if isinstance(inputs, str | PathLike) and _is_archive(str(inputs)):
         if not str(inputs).endswith('.tar'):
             return None
-        with _reading(inputs):
-            return sum(1 for _ in _list_archive(str(inputs), left_out))
+        with _report_unreadable(inputs), tarfile.open(inputs) as archive:
+            return sum(1 for _ in _find_members(archive, left_out))
     return sum(1 for _ in find_images(inputs, left_out))
 
 
 @contextlib.contextmanager
-def _reading(inputs: str | PathLike) -> Iterator[None]:
+def _report_unreadable(inputs: str | PathLike[str]) -> Iterator[None]:
     try:
         yield
     except _UNREADABLE as error:
         reason = getattr(error, 'strerror', None) or ' '.join(str(error).split())
-        name = str(getattr(error, 'filename', None) or inputs)  # that of a folder in a folder
+        name = str(getattr(error, 'filename', None) or inputs)  # may be a folder below the inputs
         raise ImageReadError(f'{name[:200]}: cannot be read ({reason})') from error
 
 
-def _expand(inputs: str | PathLike, left_out: LeftOut) -> Iterator[ImageLike]:
-    """Go through the pictures of a folder, a pattern, a list or an archive."""
-    path = str(inputs)
+def _find_kind(path: str) -> str:
+    """Return what a path stands for: a folder, an archive, a list, a pattern or an image."""
     if Path(path).is_dir():
-        found: Iterator[ImageLike] = _walk(path, left_out)
-        nothing = f'the folder has no pictures ({" ".join(EXTENSIONS)})'
-    elif _is_pattern(path):
-        found = _match(path, left_out)
-        nothing = 'no file matches the pattern'
-    elif _is_archive(path):
-        found = _read_archive(path, left_out)
-        nothing = f'the archive has no pictures ({" ".join(EXTENSIONS)})'
-    elif _is_file_of_many(path):
-        found = _read_list(path)
-        nothing = 'the list is empty; put the path of a picture on each line'
-    else:
-        yield inputs
-        return
+        return 'folder'
+    if _is_archive(path):
+        return 'archive'
+    if path.lower().endswith('.txt') and Path(path).is_file():
+        return 'list'
+    is_pattern = glob.has_magic(path) and '://' not in path and not Path(path).exists()
+    return 'pattern' if is_pattern else 'image'
+
+
+def _is_archive(path: str) -> bool:
+    return path.lower().endswith(_ARCHIVE_SUFFIXES) and os.path.isfile(path)
+
+
+def _expand(inputs: str | PathLike[str], left_out: LeftOut) -> Iterator[ImageLike]:
+    """Yield the images of a folder, archive, list or pattern, or the image that a path names."""
+    path = str(inputs)
+    found: Iterator[ImageLike]
+    match _find_kind(path):
+        case 'folder':
+            found = _walk(path, left_out)
+            nothing = f'the folder has no images ({" ".join(EXTENSIONS)})'
+        case 'archive':
+            found = _read_archive(path, left_out)
+            nothing = f'the archive has no images ({" ".join(EXTENSIONS)})'
+        case 'list':
+            found, nothing = (
+                _read_list(path),
+                'the list is empty; put the path of an image on each line',
+            )
+        case 'pattern':
+            found, nothing = _match(path, left_out), 'no file matches the pattern'
+        case _:
+            yield inputs
+            return
     first = next(found, None)
     if first is None:
         raise ImageReadError(f'{inputs}: {nothing}')
@@ -148,11 +164,11 @@ def _expand(inputs: str | PathLike, left_out: LeftOut) -> Iterator[ImageLike]:
 
 
 def _walk(folder: str, left_out: LeftOut, above: frozenset[str] = frozenset()) -> Iterator[str]:
-    """Go through the pictures below a folder, in the order of their paths."""
+    """Yield the images below a folder, sorted by path."""
     place = os.path.realpath(folder)
-    if place in above:  # it is a link to a folder that it is in
+    if place in above:  # a link to a folder that contains it
         return
-    for name in _sorted_names(folder, left_out):
+    for name in _sort_names(folder, left_out):
         path = os.path.join(folder, name)
         if name.endswith('/'):
             yield from _walk(path.rstrip('/'), left_out, above | {place})
@@ -160,39 +176,35 @@ def _walk(folder: str, left_out: LeftOut, above: frozenset[str] = frozenset()) -
             yield path
 
 
-def _sorted_names(folder: str, left_out: LeftOut) -> Iterator[str]:
-    """List the pictures and folders in a folder; the names of folders end in a slash."""
+def _sort_names(folder: str, left_out: LeftOut) -> Iterator[str]:
+    """Yield the sorted names of the images and folders in a folder; folders end in a slash."""
     runs: list[Iterator[str]] = []
     names: list[str] = []
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.is_dir():
-                if is_hidden(entry.name):
-                    left_out.add_images_below(entry.path, 'hidden')
-                else:
-                    names.append(f'{entry.name}/')
-            elif not entry.is_file():
-                left_out.add(entry.name, 'not a file')
-            elif is_image(entry.name):
-                names.append(entry.name)
-            else:
-                left_out.add(entry.name)
-            if len(names) == _IN_MEMORY:
-                runs.append(_put_off(sorted(names)))
-                names = []
-    return heapq.merge(*runs, sorted(names)) if runs else iter(sorted(names))
+    for entry in scan(folder, left_out):
+        if entry.is_dir():
+            names.append(f'{entry.name}/')
+        elif not entry.is_file():
+            left_out.add(entry.name, 'not a file')
+        elif is_image(entry.name):
+            names.append(entry.name)
+        else:
+            left_out.add(entry.name)
+        if len(names) == _IN_MEMORY:
+            runs.append(_store(sorted(names)))
+            names = []
+    return heapq.merge(*runs, sorted(names))
 
 
-def _put_off(names: list[str]) -> Iterator[str]:
-    """Keep names on the disk until they are asked for."""
-    file = tempfile.TemporaryFile('w+')  # noqa: SIM115 - it goes when its last name is read
+def _store(names: list[str]) -> Iterator[str]:
+    """Write names to the disk; return an iterator that reads them back."""
+    file = tempfile.TemporaryFile('w+')  # noqa: SIM115 - deleted when its last name is read
     file.writelines(f'{json.dumps(name)}\n' for name in names)
     file.seek(0)
     return map(json.loads, file)
 
 
 def _match(pattern: str, left_out: LeftOut) -> Iterator[str]:
-    """Go through the files that match a pattern, in the order of their paths."""
+    """Yield the files that match a pattern, sorted by path."""
     given = sum(1 for _ in takewhile(lambda part: not glob.has_magic(part), Path(pattern).parts))
     for path in sorted(filter(os.path.isfile, glob.iglob(pattern, recursive=True))):
         below = str(PurePath(*Path(path).parts[given:]))
@@ -209,33 +221,15 @@ def _read_list(path: str) -> Iterator[str]:
 
 def _read_archive(path: str, left_out: LeftOut) -> Iterator[EncodedImage]:
     with tarfile.open(path) as archive:
-        for member in _members(archive, left_out):
+        for member in _find_members(archive, left_out):
             file = archive.extractfile(member) if member.isfile() else None
             yield EncodedImage(f'{path}/{member.name}', file.read() if file else None)
 
 
-def _list_archive(path: str, left_out: LeftOut) -> Iterator[str]:
-    with tarfile.open(path) as archive:
-        yield from (member.name for member in _members(archive, left_out))
-
-
-def _members(archive: tarfile.TarFile, left_out: LeftOut) -> Iterator[tarfile.TarInfo]:
+def _find_members(archive: tarfile.TarFile, left_out: LeftOut) -> Iterator[tarfile.TarInfo]:
     for member in archive:
-        linked = member.islnk() or member.issym()
-        if is_image(member.name) and (member.isfile() or linked):
+        if is_image(member.name) and (member.isfile() or member.islnk() or member.issym()):
             yield member
         elif member.isfile():
             left_out.add(member.name)
-        vars(archive)['members'] = []  # which would remember all that were read
-
-
-def _is_archive(path: str | PathLike) -> bool:
-    return str(path).lower().endswith(ARCHIVE_SUFFIXES) and Path(path).is_file()
-
-
-def _is_file_of_many(path: str | PathLike) -> bool:
-    return _is_archive(path) or (str(path).lower().endswith(LIST_SUFFIX) and Path(path).is_file())
-
-
-def _is_pattern(path: str | PathLike) -> bool:
-    return glob.has_magic(str(path)) and '://' not in str(path) and not Path(path).exists()
+        vars(archive)['members'] = []  # where TarFile keeps each member that was read

@@ -1,4 +1,4 @@
-"""Prepare pictures in threads, ahead of who uses them."""
+"""Compute results in threads, before they are needed."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -7,61 +7,54 @@ from itertools import islice
 from typing import Any, TypeVar
 
 _END = object()
-_CHUNK = 8  # items to hand to a thread at a time: of small pictures, handing over takes a while
+_CHUNK = 8  # items per task; for small images, submitting one task each takes too long
 
 Item = TypeVar('Item')
 Result = TypeVar('Result')
 
 
 def prefetch(
-    prepare: Callable[[Item], Result], items: Iterable[Item], workers: int, ahead: int
+    function: Callable[[Item], Result], items: Iterable[Item], workers: int, ahead: int
 ) -> Iterator[Result]:
-    """Prepare items one after the other, in order, some ahead of those that are asked for.
+    """Apply a function to items in threads, and yield the results in the order of the items.
 
-    Decoding and resizing leave Python's lock, so threads do them at the same time, and that of the
-    network; unlike processes they need not send pixels.
+    Decoding and resizing release the GIL, so threads run them in parallel with each other and with
+    the network. Unlike processes they need not copy pixels.
 
     Args:
-        prepare: What to do with an item.
-        items: The items, of which no more are taken than are prepared ahead.
-        workers: The number of threads; with 0 nothing is prepared ahead.
-        ahead: How many items to prepare ahead.
+        function: What to compute for an item.
+        items: The items, which are taken only as far as ``ahead``.
+        workers: The number of threads; with 0 each result is computed when it is needed.
+        ahead: How many items to process ahead.
 
     Yields:
-        The result of each.
+        The result for each item.
     """
     if workers == 0:
-        yield from map(prepare, items)
+        yield from map(function, items)
         return
     items = iter(items)
     size = min(_CHUNK, -(-ahead // workers))
     chunks = iter(lambda: list(islice(items, size)), [])
-    pool = ThreadPoolExecutor(workers, thread_name_prefix='wrn-pictures')
+    pool = ThreadPoolExecutor(workers, thread_name_prefix='wrn-images')
 
-    def prepare_all(chunk: list[Item]) -> list[Result]:
-        return [prepare(item) for item in chunk]
+    def process(chunk: list[Item]) -> list[Result]:
+        return [function(item) for item in chunk]
 
     try:
         pending: deque[Future[list[Result]]] = deque(
-            pool.submit(prepare_all, chunk) for chunk in islice(chunks, -(-ahead // size))
+            pool.submit(process, chunk) for chunk in islice(chunks, -(-ahead // size))
         )
         while pending:
             results = pending.popleft().result()
-            pending.extend(pool.submit(prepare_all, chunk) for chunk in islice(chunks, 1))
+            pending.extend(pool.submit(process, chunk) for chunk in islice(chunks, 1))
             yield from results
     finally:
         pool.shutdown(cancel_futures=True)
 
 
 def in_background(items: Iterator[Item]) -> Iterator[Item]:
-    """Let a thread make the next item while the last one is used.
-
-    Args:
-        items: The items.
-
-    Yields:
-        Each.
-    """
+    """Yield items, computing the next one in a thread while the last one is used."""
     pool = ThreadPoolExecutor(1, thread_name_prefix='wrn-batches')
     try:
         following: Future[Any] = pool.submit(next, items, _END)

@@ -1,4 +1,4 @@
-"""How a config's test pipeline prepares pictures."""
+"""Preprocess images by a config's test pipeline."""
 
 from collections.abc import Mapping, Sequence
 from itertools import islice
@@ -15,23 +15,23 @@ from mmpretrain.datasets import remove_transform
 from mmpretrain.registry import TRANSFORMS
 from torch import Tensor
 
-from wrn.config.config_file import get_test_dataset
+from wrn.config.config_parts import get_test_dataset
 from wrn.data.images.find import find_images
 from wrn.data.images.read import ImageLike, read_image
 from wrn.utils.errors import ImageReadError, WrnError
 
-_FEW = 8  # pictures of a batch, for wide-resnet50 on a CPU
-_MOST_CALIBRATED = 400  # pictures, a fourth of them to compare: NNCF calibrates with 300
+_SMALL_BATCH = 8  # images, measured with wide-resnet50 on a CPU
+_MAX_CALIBRATION = 400  # images; a fourth of them are for the comparison, NNCF needs 300
 
 
 class Preprocessing:
-    """Prepare pictures by a config's test pipeline, without its ``LoadImageFromFile``.
+    """The test pipeline of a config, without its ``LoadImageFromFile``.
 
     Args:
         config: The config.
 
     Attributes:
-        red_first: Whether the pipeline takes and gives pixels as red, green, blue.
+        red_first: Whether the pipeline works on RGB, not BGR.
 
     Raises:
         WrnError: If the config has no test pipeline.
@@ -41,22 +41,22 @@ class Preprocessing:
         steps = list(get_test_dataset(config).pipeline)
         transforms = remove_transform(steps, 'LoadImageFromFile')
         self.red_first = is_red_first(steps)
-        # Packing makes of each picture a tensor and a data sample, which takes longer than small
-        # pictures are computed. A batch is made into one tensor at once.
+        # PackInputs makes a tensor and a data sample for each image, which takes longer than a
+        # network takes for a small image. collate makes one tensor for the whole batch instead.
         self._packs = bool(transforms) and 'PackInputs' in str(transforms[-1].get('type'))
         with DefaultScope.overwrite_default_scope('mmpretrain'):
             built = [TRANSFORMS.build(step) for step in transforms[: -1 if self._packs else None]]
         self._transform = Compose(built)
 
     def __call__(self, pixels: np.ndarray) -> np.ndarray:
-        """Prepare a picture.
+        """Preprocess an image.
 
         Args:
-            pixels: ``(H, W, 3)``, uint8, blue, green, red.
+            pixels: ``(H, W, 3)``, uint8, BGR.
 
         Returns:
-            What the network's data preprocessor is to have, ``(height, width, C)``, in the order
-            of channels that the pipeline has.
+            The input of the network's data preprocessor, ``(height, width, C)``, in the channel
+            order of the pipeline.
         """
         if self.red_first:
             pixels = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
@@ -64,77 +64,75 @@ class Preprocessing:
         data: Any = self._transform(dict(img=pixels, img_shape=shape, ori_shape=shape))
         if not self._packs:
             return data['inputs'].permute(1, 2, 0).numpy()
-        prepared = data['img']
-        return prepared if prepared.ndim == 3 else prepared[..., None]
+        image = data['img']
+        return image if image.ndim == 3 else image[..., None]
 
     def example(self, batch_size: int) -> Tensor:
-        """Make inputs of the size that the pipeline gives of a square picture.
+        """Return a batch of noise of the size that the pipeline makes of a square image.
 
         Args:
-            batch_size: How many.
+            batch_size: The number of images.
 
         Returns:
-            Pictures of noise, ``(batch_size, C, height, width)``, as :func:`collate` gives them.
+            The batch, ``(batch_size, C, height, width)``, as :func:`collate` returns it.
         """
         noise = np.random.default_rng(0).integers(0, 256, (256, 256, 3), np.uint8)
         return collate([self(noise)] * batch_size)
 
 
 def is_red_first(pipeline: Sequence[Mapping[str, Any]]) -> bool:
-    """Tell the order of channels in a pipeline.
+    """Return whether a pipeline works on RGB, not BGR.
+
+    Datasets that hold pixels, such as CIFAR, are RGB. What a pipeline loads from files is BGR.
 
     Args:
-        pipeline: The steps.
-
-    Returns:
-        Whether it is red, green, blue, as in data sets that hold pixels, such as CIFAR. What a
-        pipeline loads itself from files is blue, green, red.
+        pipeline: The config of each step.
     """
     return all('LoadImageFromFile' not in str(step.get('type')) for step in pipeline)
 
 
 def preprocess_sample(
-    pictures: ImageLike | Sequence[ImageLike], preparation: Preprocessing
+    images: ImageLike | Sequence[ImageLike], preprocessing: Preprocessing
 ) -> list[np.ndarray]:
-    """Read and prepare pictures to calibrate with, evenly spread over all that there are.
+    """Read and preprocess images for calibration, evenly spread over all inputs.
 
     Args:
-        pictures: What :func:`find_images` takes. Those that cannot be read are skipped.
-        preparation: How they are prepared.
+        images: What :func:`find_images` takes. Those that cannot be read are skipped.
+        preprocessing: How to preprocess them.
 
     Returns:
-        Some hundred of them at most, all of one size, each ``(H, W, C)``.
+        A few hundred images at most, all of one size, each ``(H, W, C)``.
 
     Raises:
-        WrnError: If none can be read, or they are prepared to several sizes.
+        WrnError: If no image can be read, or their sizes after preprocessing differ.
     """
-    found = pictures if isinstance(pictures, str | PathLike) else list(find_images(pictures))
-    number = sum(1 for _ in find_images(found))
-    prepared = []
-    for picture in islice(find_images(found), 0, None, max(1, -(-number // _MOST_CALIBRATED))):
+    inputs = images if isinstance(images, str | PathLike) else list(find_images(images))
+    number = sum(1 for _ in find_images(inputs))
+    sample = []
+    for image in islice(find_images(inputs), 0, None, max(1, -(-number // _MAX_CALIBRATION))):
         try:
-            prepared.append(preparation(read_image(picture)))
+            sample.append(preprocessing(read_image(image)))
         except ImageReadError:
             continue
-    sizes = {pixels.shape for pixels in prepared}
+    sizes = {pixels.shape for pixels in sample}
     if len(sizes) != 1:
         raise WrnError(
-            'the pictures to calibrate with '
-            + ('cannot be read' if not sizes else 'are prepared to several sizes, not to one')
+            'calibration images: '
+            + ('their sizes after preprocessing differ' if sizes else 'none of them can be read')
         )
-    return prepared
+    return sample
 
 
-def collate(pictures: Sequence[np.ndarray]) -> Tensor:
-    """Make a batch of prepared pictures of one size.
+def collate(images: Sequence[np.ndarray]) -> Tensor:
+    """Stack preprocessed images of one size into a batch.
 
     Args:
-        pictures: Each ``(H, W, C)``.
+        images: Each ``(H, W, C)``.
 
     Returns:
-        The batch, ``(N, C, H, W)``.
+        The batch, ``(N, C, H, W)``; in channels-last memory format, unless it is small.
     """
-    batch = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)
-    # Channels last, convolutions are faster. But torch lays the weights of each out like its
-    # inputs, each time, which takes longer than a few pictures gain.
-    return batch.contiguous() if len(pictures) < _FEW else batch
+    batch = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
+    # Convolutions are faster in channels-last. But torch converts the weights of each convolution
+    # to the memory format of its inputs, every time, which costs more than a small batch gains.
+    return batch.contiguous() if len(images) < _SMALL_BATCH else batch

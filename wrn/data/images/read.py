@@ -1,4 +1,4 @@
-"""Read pictures, into arrays as mmpretrain's pipelines expect them."""
+"""Read images into arrays, as mmpretrain's pipelines expect them."""
 
 import contextlib
 import io
@@ -19,67 +19,68 @@ from wrn.utils.errors import ImageReadError
 
 
 class EncodedImage(NamedTuple):
-    """A picture in an archive."""
+    """An image in an archive."""
 
     name: str
-    """The path of the archive, and behind a slash that in it."""
+    """The path of the archive, a slash, and the path in it."""
     content: bytes | None
-    """The file; None of a link to another one in the archive."""
+    """The file's bytes; None for a link to another file in the archive."""
 
     def __str__(self) -> str:
         return self.name
 
 
-ImageLike: TypeAlias = str | PathLike | np.ndarray | Image.Image | EncodedImage
+ImageLike: TypeAlias = str | PathLike[str] | np.ndarray | Image.Image | EncodedImage
 
 _TIFF, _PNG = (b'II*\0', b'MM\0*'), b'\x89PNG'
-_opencv_log: Any = getattr(cv2.utils, 'logging', cv2)  # where OpenCV 4.14 and later have it
+_opencv_log: Any = getattr(cv2.utils, 'logging', cv2)  # OpenCV 4.14 moved it
 _OPENCV_SILENT = 0
-_SECONDS = 60  # to wait for more of a URL
+_SECONDS = 60  # timeout of a URL
 
 
-def read_image(picture: ImageLike) -> np.ndarray:
-    """Read an image; a file gives the pixels that training and testing with ``wrn`` see.
+def read_image(image: ImageLike) -> np.ndarray:
+    """Read an image. A file gives the same pixels in prediction, training and testing with ``wrn``.
 
-    mmpretrain's ``LoadImageFromFile`` gives the same by default, except for TIFF files of 32 bits
-    and formats that OpenCV does not read.
+    mmpretrain's ``LoadImageFromFile`` gives the same by default, except for 32-bit TIFF files and
+    formats that OpenCV does not read.
 
     Args:
-        picture: A path, a URL, an array of pixels or a PIL picture. An array is taken as
-            mmpretrain does: ``(H, W, 3)`` in the order blue, green, red. Grey ``(H, W)`` and
-            ``(H, W, 1)``, and a fourth channel for opacity, are accepted too; values are uint8
-            or uint16.
+        image: A path, a URL, an array of pixels or a PIL image. As in mmpretrain, an array is
+            ``(H, W, 3)``, BGR. Grayscale, ``(H, W)`` or ``(H, W, 1)``, and a fourth channel for
+            opacity are accepted too. Values are uint8 or uint16.
 
     Returns:
-        The pixels ``(H, W, 3)`` in the order blue, green, red, as uint8: upright by the EXIF
-        orientation, opacity dropped, 16 bits reduced to 8.
+        The pixels, ``(H, W, 3)``, BGR, uint8: rotated by the EXIF orientation, without opacity, 16
+        bits reduced to 8.
 
     Raises:
-        ImageReadError: If there is no such file, or it is no picture, or truncated.
+        ImageReadError: If the file is not found, not an image, or truncated.
     """
-    if isinstance(picture, np.ndarray):
-        return _from_array(picture, 'array')
-    if isinstance(picture, Image.Image):
-        with _report_damage(picture):
-            return _from_pil(picture)
-    content = picture.content if isinstance(picture, EncodedImage) else _get(str(picture))
+    if isinstance(image, np.ndarray):
+        return _from_array(image, 'array')
+    if isinstance(image, Image.Image):
+        with _report_damage(image):
+            return _from_pil(image)
+    content = image.content if isinstance(image, EncodedImage) else _get(str(image))
     if content is None:
         raise ImageReadError(
-            f'{picture}: is a link in the archive, whose files are read in their order; make the '
-            'archive with `tar --dereference --hard-dereference`'
+            f'{image}: is a link in the archive, whose files are only read in order; recreate '
+            'it with `tar --dereference --hard-dereference`'
         )
-    return decode_image(content, str(picture))
+    return decode_image(content, str(image))
 
 
-def decode_image(content: bytes, name: str) -> np.ndarray:
+def decode_image(content: bytes, name: str, flag: int = cv2.IMREAD_COLOR) -> np.ndarray:
     """Decode the content of an image file.
 
     Args:
         content: The content.
         name: The name of the file, for messages.
+        flag: How OpenCV reads the file, such as ``cv2.IMREAD_REDUCED_COLOR_2``. Defaults to full
+            size.
 
     Returns:
-        The pixels, as those of :func:`read_image`.
+        The pixels, as :func:`read_image` returns them.
 
     Raises:
         ImageReadError: If the content is empty, not an image, or truncated.
@@ -87,47 +88,47 @@ def decode_image(content: bytes, name: str) -> np.ndarray:
     if not content:
         raise ImageReadError(f'{name}: the file is empty')
     with _report_damage(name):
-        pixels = _decode(content)
-        # Pillow reads AVIF and GIF, which OpenCV before version 5 may not, and says better what is
-        # wrong.
+        pixels = _decode(content, flag)
+        # Pillow reads AVIF and GIF, which OpenCV before version 5 may not, and its error messages
+        # are better.
         return _from_pil(Image.open(io.BytesIO(content))) if pixels is None else pixels
 
 
 def _get(path: str) -> bytes:
     try:
-        if '://' not in path and ':' not in path[2:]:  # which may be one of mmengine's backends
+        if '://' not in path and ':' not in path[2:]:  # else it may name one of mmengine's backends
             with open(path, 'rb') as file:
                 return file.read()
-        if path.startswith(('http://', 'https://')):  # for which that would wait for ever
+        if path.startswith(('http://', 'https://')):  # where mmengine's backend has no timeout
             with urllib.request.urlopen(path, timeout=_SECONDS) as answer:
                 return answer.read()
         return fileio.get(path)
     except KeyError as error:
-        raise ImageReadError(f'{path}: nothing is known of {error} addresses') from error
+        raise ImageReadError(f'{path}: unknown scheme {error}; give an http URL') from error
     except (OSError, ValueError, HTTPException, ImportError) as error:
         reason = getattr(error, 'strerror', None) or ' '.join(str(error).split())
         raise ImageReadError(f'{path}: cannot be read ({reason})') from error
 
 
-def _decode(content: bytes) -> np.ndarray | None:
-    """Decode with OpenCV, as mmpretrain does; None if it cannot."""
+def _decode(content: bytes, flag: int) -> np.ndarray | None:
+    """Decode with OpenCV, as mmpretrain does; return None if OpenCV cannot."""
     if content.startswith(_TIFF):
-        # OpenCV cuts off at 0 and 255 what is of 32 bits or float.
+        # OpenCV clips 32-bit and float values to the range from 0 to 255.
         with contextlib.suppress(UnidentifiedImageError):
-            picture = Image.open(io.BytesIO(content))
-            if picture.mode in ('I', 'F'):
-                return _from_pil(picture)
+            image = Image.open(io.BytesIO(content))
+            if image.mode in ('I', 'F'):
+                return _from_pil(image)
     if content.startswith(_PNG) and b'IEND' not in content[-12:]:
-        return None  # cut off, of which libpng prints a line of its own
+        return None  # truncated, on which libpng itself prints a line
     with _silent:
         try:
-            return cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+            return cv2.imdecode(np.frombuffer(content, np.uint8), flag)
         except cv2.error:
             return None
 
 
 class _Silent:
-    """Keep OpenCV silent as long as any thread is in a block: its log level is one for all."""
+    """Keep OpenCV silent while any thread is in the block; all threads share its log level."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -152,39 +153,39 @@ _silent = _Silent()
 
 
 @contextlib.contextmanager
-def _report_damage(picture: ImageLike) -> Iterator[None]:
+def _report_damage(image: str | Image.Image) -> Iterator[None]:
     try:
         yield
     except UnidentifiedImageError as error:
         kinds = ' '.join(EXTENSIONS)
-        raise ImageReadError(f'{picture}: is not a picture; known are {kinds}') from error
+        raise ImageReadError(f'{image}: not an image; the known formats are {kinds}') from error
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ImageReadError(f'{picture}: the picture is damaged or too large ({error})') from error
+        raise ImageReadError(f'{image}: the image is damaged or too large ({error})') from error
 
 
-def check_depth(picture: Image.Image) -> None:
+def check_depth(image: Image.Image) -> None:
     """Check that the values of an image have 8 or 16 bits.
 
     Args:
-        picture: The image.
+        image: The image.
 
     Raises:
         ValueError: If they do not.
     """
-    if picture.mode in ('I', 'F'):
-        values = np.asarray(picture)
-        if picture.mode == 'F' or values.min() < 0 or values.max() >= 1 << 16:
-            raise ValueError('its values are neither of 8 nor of 16 bits')
+    if image.mode in ('I', 'F'):
+        values = np.asarray(image)
+        if image.mode == 'F' or values.min() < 0 or values.max() >= 1 << 16:
+            raise ValueError('its values have neither 8 nor 16 bits')
 
 
-def _from_pil(picture: Image.Image) -> np.ndarray:
-    check_depth(picture)
-    picture = ImageOps.exif_transpose(picture)
-    if picture.mode.startswith('I'):  # of 16 bits; mode I, of 32, may hold only 8
-        deep = np.asarray(picture)
-        wide = picture.mode != 'I' or deep.max() > 255
-        return _from_array(deep.astype(np.uint16 if wide else np.uint8), 'picture')
-    return cv2.cvtColor(np.asarray(picture.convert('RGB')), cv2.COLOR_RGB2BGR)
+def _from_pil(image: Image.Image) -> np.ndarray:
+    check_depth(image)
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith('I'):  # 16 bits; mode I, which has 32, may hold only 8
+        values = np.asarray(image)
+        wide = image.mode != 'I' or values.max() > 255
+        return _from_array(values.astype(np.uint16 if wide else np.uint8), 'image')
+    return cv2.cvtColor(np.asarray(image.convert('RGB')), cv2.COLOR_RGB2BGR)
 
 
 def _from_array(pixels: np.ndarray, name: str) -> np.ndarray:

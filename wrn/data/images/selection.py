@@ -1,7 +1,8 @@
-"""Which files of a folder or archive are images, and a count of those that are not."""
+"""Decide which files of a folder or archive are images, and count the others."""
 
 import os
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import PurePath
 
 # What read_image reads and the field uses; tests/unit/test_images.py reads one file of each.
@@ -9,15 +10,15 @@ EXTENSIONS = (
     *('.avif', '.bmp', '.gif', '.jfif', '.jp2', '.jpe', '.jpeg', '.jpg'),
     *('.pbm', '.pgm', '.png', '.pnm', '.ppm', '.tif', '.tiff', '.webp'),
 )
-_MACOS = '__MACOSX'  # what macOS adds to archives
-_KINDS = 20  # to count separately, so that neither the line nor the memory grows without end
+_MACOS = '__MACOSX'  # macOS adds this folder to archives
+_MAX_REASONS = 20  # further ones are counted together, which bounds the memory and the message
 
 
 def is_hidden(path: str | PurePath) -> bool:
-    """Return whether a path is hidden, or below a hidden folder.
+    """Return whether a path is hidden or below a hidden folder.
 
     Args:
-        path: A path below the folder or archive that the user gave, whose own name does not count.
+        path: A path relative to the folder or archive that the user gave.
     """
     parts = PurePath(path).parts
     return any(part == _MACOS or (part.startswith('.') and part != '..') for part in parts)
@@ -37,7 +38,7 @@ class LeftOut(Counter[str]):
     """The number of files that were left out, by extension or by another reason."""
 
     def add(self, path: str, reason: str = '') -> None:
-        """Count a file. Hidden files that are no images do not count.
+        """Count a file. Hidden files that are not images do not count.
 
         Args:
             path: As for :func:`is_hidden`.
@@ -48,22 +49,38 @@ class LeftOut(Counter[str]):
                 return
             reason = 'hidden'
         reason = reason or PurePath(path).suffix.lower() or 'without extension'
-        self['others' if len(self) >= _KINDS and reason not in self else reason] += 1
+        self['others' if len(self) >= _MAX_REASONS and reason not in self else reason] += 1
 
     def add_images_below(self, folder: str | PurePath, reason: str) -> int:
-        """Count the images in a folder and in those in it; return how many are not hidden there."""
+        """Count the images at any depth of a folder; return how many are not hidden in it."""
         number = 0
         for place, _, names in os.walk(folder):
             below = os.path.relpath(place, folder)
             for name in names:
-                if is_image(os.path.join(below, name)):
-                    self[reason] += 1
-                    number += 1
-                elif name.lower().endswith(EXTENSIONS):
-                    self['hidden'] += 1
+                if name.lower().endswith(EXTENSIONS):
+                    path = os.path.join(below, name)
+                    self.add(path, reason)
+                    number += not is_hidden(path)
         return number
 
     def __str__(self) -> str:
         number = self.total()
         parts = (f'{n} {k if k.isprintable() else repr(k)}' for k, n in self.most_common())
         return f'left out {number} file{"s" * (number > 1)}: {", ".join(parts)}'
+
+
+def scan(folder: str | PurePath, left_out: LeftOut) -> Iterator[os.DirEntry[str]]:
+    """Yield the entries of a folder that are not hidden, in arbitrary order.
+
+    Args:
+        folder: The folder.
+        left_out: Counts the hidden images.
+    """
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if not is_hidden(entry.name):
+                yield entry
+            elif os.path.isdir(entry):
+                left_out.add_images_below(entry.path, 'hidden')
+            else:
+                left_out.add(entry.name)

@@ -9,7 +9,7 @@ from mmengine.config import Config
 from mmengine.model import BaseModel
 from torch import Tensor
 
-from wrn.config.config_file import get_test_dataset
+from wrn.config.config_parts import get_test_dataset
 from wrn.data.images import Preprocessing, is_red_first
 from wrn.data.images.steps import check_steps
 from wrn.deploy.classifier import check_head, get_num_classes, get_own_config

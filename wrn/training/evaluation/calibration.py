@@ -1,4 +1,4 @@
-"""How far a network's confidence can be believed."""
+"""Calibration: how well the confidence of a network matches its accuracy."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,7 +7,7 @@ import torch
 from mmengine.evaluator import BaseMetric
 from mmpretrain.registry import METRICS
 
-# A probability that is 0 in float32 would make the mean infinite.
+# The lower bound of probabilities: one that is 0 in float32 would make the mean infinite.
 _LEAST = torch.finfo(torch.float32).tiny
 
 
@@ -15,16 +15,17 @@ _LEAST = torch.finfo(torch.float32).tiny
 class Calibration(BaseMetric):
     """Expected calibration error and negative log-likelihood.
 
-    The first is that of "On Calibration of Modern Neural Networks"
-    (https://arxiv.org/abs/1706.04599), section 2: pictures are sorted into bins of equal width by
-    the probability of the predicted class, ``((m - 1) / bins, m / bins]``; the error is the mean,
-    over the pictures, of the distance between the accuracy and the mean probability of the bin.
+    The expected calibration error is that of `On Calibration of Modern Neural Networks
+    <https://arxiv.org/abs/1706.04599>`_, section 2. The images are grouped by the probability of
+    the predicted class into bins of equal width, ``((m - 1) / bins, m / bins]``. The error of a bin
+    is the absolute difference between its accuracy and its mean probability. The result is the mean
+    error, weighted by the number of images in each bin.
 
     Args:
         bins: The number of bins. Defaults to 15, as in the paper.
-        collect_device: ``'cpu'`` or ``'gpu'``, by which processes collect what each has. Defaults
-            to ``'cpu'``.
-        prefix: What the names of the metrics begin with. Defaults to None, ``'calibration'``.
+        collect_device: The device on which processes collect their results, ``'cpu'`` or
+            ``'gpu'``. Defaults to ``'cpu'``.
+        prefix: The prefix of the metric names. Defaults to None, ``'calibration'``.
     """
 
     default_prefix = 'calibration'
@@ -36,11 +37,11 @@ class Calibration(BaseMetric):
         self.bins = bins
 
     def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
-        """Keep three numbers of each picture.
+        """Store the confidence, correctness and negative log-likelihood of each image.
 
         Args:
             data_batch: Not used.
-            data_samples: Have ``pred_score`` of shape ``(C,)``, which are probabilities, and
+            data_samples: The samples, with the probabilities ``pred_score`` of shape ``(C,)`` and
                 ``gt_label`` of shape ``(1,)``.
         """
         scores = torch.stack([sample['pred_score'] for sample in data_samples]).double()
@@ -51,16 +52,16 @@ class Calibration(BaseMetric):
         self.results += torch.stack([confidence, correct, nll], dim=1).tolist()
 
     def compute_metrics(self, results: list[list[float]]) -> dict[str, float]:
-        """Compute the metrics of all pictures.
+        """Compute the metrics over all images.
 
         Args:
-            results: What :meth:`process` kept.
+            results: The values that :meth:`process` stored.
 
         Returns:
-            ``ece`` in percent, as mmpretrain's accuracies, and ``nll`` in nats.
+            ``ece`` in percent, like mmpretrain's accuracies, and ``nll`` in nats.
         """
         confidence, correct, nll = torch.tensor(results, dtype=torch.float64).T.contiguous()
         edges = torch.linspace(0, 1, self.bins + 1, dtype=torch.float64)
-        index = torch.bucketize(confidence, edges[1:-1])  # an edge belongs to the bin below
+        index = torch.bucketize(confidence, edges[1:-1])  # right edges are inclusive
         gaps = torch.zeros(self.bins, dtype=torch.float64).index_add(0, index, correct - confidence)
         return dict(ece=gaps.abs().sum().item() / len(results) * 100, nll=nll.mean().item())

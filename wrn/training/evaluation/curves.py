@@ -1,4 +1,4 @@
-"""The curves of a training run, out of its log."""
+"""Read the log of a training run and draw its curves."""
 
 import json
 import math
@@ -11,22 +11,22 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _LOGS = '*/vis_data/scalars.json'
-_FEW = 30  # points, which a line alone may not show
+_FEW = 30  # points; shorter curves get markers
 
 
 def read_log(run: str) -> list[dict[str, Any]]:
-    """Read what a run logged.
+    """Read the log of a training run.
 
     Args:
-        run: Its work folder, or a ``scalars.json`` in it. Of a folder, what was logged before a
-            run was resumed comes first.
+        run: The work folder of the run, or a ``scalars.json`` in it. The logs in a folder are
+            merged: a resumed run replaces what was logged after the checkpoint it resumed from.
 
     Returns:
-        What mmengine logged: of training ``epoch``, ``iter``, ``loss`` and ``lr``, of validation
-        ``accuracy/top1`` with the epoch as ``step``.
+        The lines that mmengine logged. Lines of training have ``epoch``, ``iter``, ``loss`` and
+        ``lr``; lines of validation have ``accuracy/top1``, and the epoch as ``step``.
 
     Raises:
-        WrnError: If there is no log.
+        WrnError: If there is no log, or it cannot be read.
     """
     path = Path(run)
     logs = sorted(path.glob(_LOGS)) if path.is_dir() else [path]
@@ -35,17 +35,17 @@ def read_log(run: str) -> list[dict[str, Any]]:
         try:
             new = [json.loads(line) for line in log.read_text().splitlines() if line]
         except (OSError, ValueError) as error:
-            raise WrnError(f'{log}: is no log of a training run ({error})') from error
+            raise WrnError(f'{log}: cannot be read as a training log ({error})') from error
         new = [line for line in new if isinstance(line, dict)]
         training = [line for line in new if 'loss' in line]
         if not all(map(_is_whole, new)) or any(line['epoch'] < 1 for line in training):
-            raise WrnError(f'{log}: is no log of a training run that counts epochs')
-        if training:  # what was logged behind the checkpoint that this went on from is void
+            raise WrnError(f'{log}: not the log of a run that counts epochs')
+        if training:  # drop what was logged after the checkpoint that this log resumes from
             first = training[0]
             lines = [line for line in lines if _is_before(line, first['iter'], first['epoch'])]
         lines += new
     if not any('loss' in line for line in lines):
-        raise WrnError(f'{run}: holds no log of a training run; give the work folder of one')
+        raise WrnError(f'{run}: has no training log; give the work folder of a training run')
     return lines
 
 
@@ -60,24 +60,24 @@ def _is_before(line: dict[str, Any], iteration: int, epoch: int) -> bool:
 
 
 def _count_steps(training: list[dict[str, Any]]) -> int:
-    """Count the iterations of an epoch, of which the log need not have the last."""
+    """Return the number of iterations of an epoch. The log may not contain the last of them."""
     first = {line['epoch']: line['iter'] for line in reversed(training)}
-    # The first line of each epoch is as far in it; a run that was cut short may have another.
+    # Epochs log at the same positions. Without two epochs, the number is a lower bound.
     exact = [(n - first[1]) // (e - 1) for e, n in first.items() if e > 1 and 1 in first]
     rough = [math.ceil(line['iter'] / line['epoch']) for line in training]
     return max(1, *(exact or rough))
 
 
 def draw_curves(runs: dict[str, list[dict[str, Any]]]) -> 'Figure':
-    """Draw the curves of runs.
+    """Draw loss, accuracy and learning rate over the epochs.
 
     Args:
-        runs: What each logged, by its name.
+        runs: The lines of each log by the name of its run, as returned by :func:`read_log`.
 
     Returns:
-        The figure: loss, accuracy and learning rate over the epochs.
+        The figure, with one panel for each quantity.
     """
-    from matplotlib.figure import Figure  # which the other commands need not wait for
+    from matplotlib.figure import Figure  # slow to import, and needed by few commands
     from matplotlib.ticker import MaxNLocator
 
     figure = Figure(figsize=(10, 3.2), layout='constrained', dpi=150)
@@ -85,17 +85,16 @@ def draw_curves(runs: dict[str, list[dict[str, Any]]]) -> 'Figure':
     for name, lines in runs.items():
         training = [line for line in lines if 'loss' in line]
         steps = _count_steps(training)
-        tested = [line for line in lines if 'accuracy/top1' in line]
+        validation = [line for line in lines if 'accuracy/top1' in line]
         epochs = [line['iter'] / steps for line in training]
         marker = '.' if len(training) < _FEW else None
         axes[0].plot(epochs, [line['loss'] for line in training], marker=marker, label=name)
-        accuracies = [line['accuracy/top1'] for line in tested]
-        axes[1].plot([line['step'] for line in tested], accuracies, marker='.')
+        accuracies = [line['accuracy/top1'] for line in validation]
+        axes[1].plot([line['step'] for line in validation], accuracies, marker='.')
         rates = [line.get('base_lr', line['lr']) for line in training]
         axes[2].plot(epochs, rates, marker=marker)
-    for axis, title in zip(
-        axes, ('training loss', 'top-1 accuracy (%)', 'learning rate'), strict=True
-    ):
+    titles = ('training loss', 'top-1 accuracy (%)', 'learning rate')
+    for axis, title in zip(axes, titles, strict=True):
         axis.set(title=title, xlabel='epoch')
         axis.set_xlim(left=0)
         axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))

@@ -1,4 +1,4 @@
-"""Write what a network predicts for each image of a test."""
+"""Write the prediction for each image of a test."""
 
 import pickle
 from collections.abc import Sequence
@@ -11,7 +11,6 @@ from mmpretrain.registry import METRICS
 
 from wrn.results import writers
 from wrn.results.record import Record, best_classes
-from wrn.results.writers import check_parquet, write_predictions
 from wrn.utils.files import write_atomically
 
 SUFFIXES = ('.pkl', '.pickle', *writers.SUFFIXES)
@@ -21,36 +20,36 @@ SUFFIXES = ('.pkl', '.pickle', *writers.SUFFIXES)
 class PredictionWriter(BaseMetric):
     """Write the predictions of a test, in the order of the dataset.
 
-    A pickle has what mmengine's ``DumpResults`` writes: for each image a dict with ``gt_label``,
-    ``pred_label``, ``pred_score`` (of every class) and what the pipeline packs, such as
-    ``img_path``. The other formats are those of ``wrn predict``, with the best class of each image
-    and in addition its ``sample_idx``, ``gt_label`` and ``gt_class``.
+    A pickle has the content of mmengine's ``DumpResults``: for each image a dict with
+    ``gt_label``, ``pred_label``, ``pred_score`` (of every class) and the metadata that the pipeline
+    packs, such as ``img_path``. The other formats are those of ``wrn predict``: the best class of
+    each image, with the additional columns ``sample_idx``, ``gt_label`` and ``gt_class``.
 
     Args:
-        out: The file to write, whose suffix is one of ``SUFFIXES``.
-        collect_device: ``'cpu'`` or ``'gpu'``, by which processes collect what each has. Defaults
-            to ``'cpu'``.
+        out: The file to write. Its suffix must be one of ``SUFFIXES``.
+        collect_device: The device on which processes collect their results, ``'cpu'`` or
+            ``'gpu'``. Defaults to ``'cpu'``.
 
     Raises:
-        WrnError: If the file is to be Parquet and pyarrow is missing.
+        WrnError: If the suffix is ``.parquet`` and pyarrow is not installed.
     """
 
     default_prefix = 'predictions'
 
     def __init__(self, out: str, collect_device: str = 'cpu') -> None:
-        check_parquet(out)
+        writers.check_parquet(out)
         super().__init__(collect_device)
         self.out = out
 
     def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
-        """Keep what is known of each picture.
+        """Store the prediction and the label of each image.
 
         Args:
             data_batch: Not used.
-            data_samples: What the network predicts of it, and its label.
+            data_samples: The samples, with predictions and labels.
         """
         for sample in data_samples:
-            # Scores are a view of the batch's, all of which would be pickled with each picture.
+            # The scores are a view. Pickling it would write the scores of the batch for each image.
             self.results.append(
                 {k: v.cpu().clone() if torch.is_tensor(v) else v for k, v in sample.items()}
             )
@@ -59,16 +58,16 @@ class PredictionWriter(BaseMetric):
         """Write the file.
 
         Args:
-            results: What :meth:`process` kept, of all processes.
+            results: The samples that :meth:`process` stored in all processes.
 
         Returns:
-            No metrics.
+            An empty dict.
 
         Raises:
             WrnError: If the file cannot be written.
         """
         if Path(self.out).suffix in writers.SUFFIXES:
-            write_predictions(self.out, map(self._describe, results), topk=1, truth=True)
+            writers.write_predictions(self.out, map(self._describe, results), topk=1, truth=True)
         else:
             with write_atomically(self.out) as file:
                 pickle.dump(results, file)

@@ -1,4 +1,4 @@
-"""What a test found out about each class."""
+"""The report of a test: metrics of the whole dataset and of each class."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -11,21 +11,24 @@ import numpy as np
 from wrn.training.evaluation.figures import draw_confusion
 from wrn.utils.files import format_csv, write_atomically
 
-#: The metrics that a report is made of, and the name of the first's result.
+#: The configs of the metrics that a report needs.
 REPORT_METRICS = (dict(type='ConfusionMatrix'), dict(type='Calibration'))
+#: The name of the confusion matrix among the results of a test.
 CONFUSION = 'confusion_matrix/result'
 
 
 @dataclass
 class ClassFigures:
-    """The figures of a class, in percent, as mmpretrain's ``SingleLabelMetric`` defines them.
+    """The metrics of one class, as defined by mmpretrain's ``SingleLabelMetric``.
+
+    A figure without images to count is 0.
 
     Attributes:
-        name: Its name.
-        precision: How many of the pictures that are predicted as it are of it.
-        recall: How many of its pictures are predicted as it.
-        f1: The harmonic mean of the two. What has no pictures to count is 0.
-        support: How many pictures it has.
+        name: The name of the class.
+        precision: The share of predictions of this class that are correct, in percent.
+        recall: The share of images of this class that are predicted correctly, in percent.
+        f1: The harmonic mean of precision and recall, in percent.
+        support: The number of images of this class.
     """
 
     name: str
@@ -36,34 +39,29 @@ class ClassFigures:
 
 
 class Report:
-    """The results of a test, as a whole and by class.
+    """The results of a test, over all images and by class.
 
     Args:
         metrics: The metrics of a test whose evaluator had ``REPORT_METRICS``.
-        classes: The names of the classes. Defaults to None, their numbers.
+        classes: The class names. Defaults to None, which uses the labels as names.
     """
 
     def __init__(self, metrics: Mapping[str, Any], classes: Sequence[str] | None = None) -> None:
-        #: Of shape ``(C, C)``: how many pictures of each class, in rows, are predicted as each.
+        #: The number of images by true class (rows) and predicted class (columns), ``(C, C)``.
         self.confusion: np.ndarray = np.asarray(metrics[CONFUSION])
-        #: The figures of each class.
+        #: The metrics of each class.
         self.classes = _figures(self.confusion, classes or range(len(self.confusion)))
         means = np.mean([(c.precision, c.recall, c.f1) for c in self.classes], axis=0)
         names = ('single-label/precision', 'single-label/recall', 'single-label/f1-score')
-        #: The metrics that are numbers, with the mean precision, recall and F1 of the classes.
-        self.metrics: dict[str, float] = {
-            **{name: value for name, value in metrics.items() if isinstance(value, float)},
-            **dict(zip(names, means.tolist(), strict=True)),
-        }
+        #: The scalar metrics, and the mean precision, recall and F1 over the classes.
+        self.metrics = {name: value for name, value in metrics.items() if isinstance(value, float)}
+        self.metrics.update(zip(names, means.tolist(), strict=True))
 
     def worst(self, count: int) -> list[ClassFigures]:
-        """Return the classes that are told worst from the others.
+        """Return the classes with the lowest F1, the lowest first; classes without images excluded.
 
         Args:
-            count: How many to return at most.
-
-        Returns:
-            Those with pictures, by their F1.
+            count: The maximum number of classes.
         """
         return sorted((c for c in self.classes if c.support), key=lambda c: c.f1)[:count]
 
@@ -74,7 +72,7 @@ class Report:
             folder: An existing folder.
 
         Raises:
-            WrnError: If it cannot be written to.
+            WrnError: If a file cannot be written.
         """
         names = [figures.name for figures in self.classes]
         tables = {
@@ -93,23 +91,23 @@ class Report:
 
 
 def _figures(confusion: np.ndarray, names: Sequence[Any]) -> list[ClassFigures]:
-    right, support, predicted = confusion.diagonal(), confusion.sum(axis=1), confusion.sum(axis=0)
-    recall = 100 * right / np.maximum(support, 1)
-    precision = 100 * right / np.maximum(predicted, 1)
-    f1 = 200 * right / np.maximum(support + predicted, 1)
+    correct, support, predicted = confusion.diagonal(), confusion.sum(1), confusion.sum(0)
+    recall = 100 * correct / np.maximum(support, 1)
+    precision = 100 * correct / np.maximum(predicted, 1)
+    f1 = 200 * correct / np.maximum(support + predicted, 1)
     columns = (precision.tolist(), recall.tolist(), f1.tolist(), support.tolist())
     return [ClassFigures(str(n), *row) for n, *row in zip(names, *columns, strict=True)]
 
 
 def add_metrics(evaluator: Any, *metrics: dict[str, Any]) -> list[Any]:
-    """Add metrics to the config of an evaluator, unless it has them.
+    """Add metrics to the config of an evaluator, unless it has them already.
 
     Args:
-        evaluator: The config: that of a metric, or several, or None.
-        *metrics: The configs of those to add.
+        evaluator: The config of one metric, a list of them, or None.
+        *metrics: The configs of the metrics to add.
 
     Returns:
-        The config of all.
+        The configs of all metrics.
     """
     own = [evaluator] if isinstance(evaluator, dict) else list(evaluator or [])
     present = {str(m['type']).rpartition('.')[2] for m in own if not m.get('prefix')}

@@ -7,7 +7,7 @@ from mmengine.hooks import EarlyStoppingHook
 from mmengine.runner import Runner
 from mmpretrain.registry import HOOKS
 
-from wrn.config.config_file import find_class
+from wrn.config.config_parts import find_class
 
 
 @HOOKS.register_module()

@@ -10,7 +10,7 @@ from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
 from mmpretrain.registry import HOOKS
 
-from wrn.config.config_file import find_class, set_default
+from wrn.config.config_parts import find_class, set_default
 from wrn.utils.files import write_atomically
 
 SAFE_BACKEND = dict(backend='safe_local')

@@ -1,10 +1,12 @@
-"""Let our models take the place of mmpretrain's own of the same names.
+"""Replace mmpretrain's models by ours of the same names.
 
-``ModelHub.register_model_index`` raises when a name is registered twice, and a name registered
-before mmpretrain's own index is read makes that reading fail, and with it every later
-``get_model`` and ``list_models``. There is no public way to override an entry. So ours are put in
-each time after the one method that reads mmpretrain's index, whoever calls it first. Can go when
-``register_model_index`` takes an argument to override, or mmpretrain drops its wide-resnet page.
+mmpretrain has no public way to override an entry of its hub. ``ModelHub.register_model_index``
+raises if a name is registered twice. If a name is registered before mmpretrain reads its own index,
+that reading fails, and so does every later ``get_model`` and ``list_models``. We therefore wrap the
+one method that reads mmpretrain's index and add our entries after each call.
+
+Can go when ``register_model_index`` takes an argument to override, or mmpretrain drops its own
+Wide-ResNet entries.
 """
 
 from collections.abc import Callable
@@ -14,10 +16,10 @@ from mmpretrain.apis.model import ModelHub
 
 
 def override_models(models: Callable[[], dict[str, Any]]) -> None:
-    """Put models into mmpretrain's hub, over its own of the same names.
+    """Add models to mmpretrain's hub, and replace those of the same names.
 
     Args:
-        models: Returns the entries by lower-case name; called when the hub is first asked.
+        models: Returns the entries by lower-case name. Called when the hub reads its index.
     """
     read_index = ModelHub._register_mmpretrain_models
 

@@ -1,17 +1,17 @@
-"""Import torchvision and mmpretrain without what nobody asked for.
+"""Import torchvision and mmpretrain without the parts that this package does not use.
 
-Three defects, measured on torch 2.14, torchvision 0.29 and mmpretrain 1.2 by
-``benchmarks/cold_start.py``; together a third of the time that the imports take:
+Three defects, measured with torch 2.14, torchvision 0.29 and mmpretrain 1.2 by
+``benchmarks/cold_start.py``. Together they cost a third of the import time.
 
-1. ``torchvision.ops.roi_align`` imports ``torch._dynamo.utils``, and so the whole compiler, for
-   one function that only ``roi_align`` calls, and mmpretrain imports torchvision for box metrics.
-   The compiler's import is put off until that function is called. Can go when torchvision
-   imports it where it is used.
-2. The imports create half a million objects that all live on, and the garbage collector walks
-   them again and again. It pauses until they are done. Can go when the benchmark is as fast
-   without it.
-3. ``mmcv`` warns at each import that mmcv-lite has no deformable attention, which no Wide-ResNet
-   uses. That one warning is ignored. Can go when mmcv warns where it is used.
+1. mmpretrain imports torchvision for box metrics. ``torchvision.ops.roi_align`` then imports
+   ``torch._dynamo.utils``, and with it the whole compiler, for one function that only ``roi_align``
+   calls. We import the compiler when that function is called. Can go when torchvision imports it
+   where it is used.
+2. The imports create half a million objects that stay alive, and the garbage collector scans them
+   again and again. We disable it during the imports. Can go when the benchmark is as fast without
+   this.
+3. Every import of ``mmcv`` warns that mmcv-lite has no deformable attention, which no Wide-ResNet
+   uses. We ignore that one warning. Can go when mmcv warns where it is used.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 
-from wrn.utils.compat.deferred import deferred
+from wrn.utils.compat.lazy_import import lazy_import
 
 _COMPILER = 'torch._dynamo.utils'
 
@@ -32,13 +32,13 @@ def _is_compile_supported(device_type: str) -> bool:
 
 def _import_torchvision() -> None:
     if not {'torchvision', 'torch._dynamo'} & sys.modules.keys():
-        with deferred(_COMPILER, is_compile_supported=_is_compile_supported):
+        with lazy_import(_COMPILER, is_compile_supported=_is_compile_supported):
             importlib.import_module('torchvision')
 
 
 @contextlib.contextmanager
 def quick_imports() -> Iterator[None]:
-    """Make what the block imports of torch, torchvision and mmpretrain quick and quiet."""
+    """Speed up the imports of torchvision and mmpretrain inside a block."""
     collecting = gc.isenabled()
     gc.disable()
     try:
@@ -47,7 +47,7 @@ def quick_imports() -> Iterator[None]:
         yield
     finally:
         if not gc.get_freeze_count():
-            # Straight to the oldest generation: enabling would else walk all of it at once.
+            # Move all objects to the oldest generation, or enabling would scan them at once.
             gc.freeze()
             gc.unfreeze()
         if collecting:

@@ -1,8 +1,8 @@
-"""Log a run without waiting for what draws pictures.
+"""Log a run without importing matplotlib.
 
-mmengine's ``Visualizer`` is also what writes the log of a run, and it imports matplotlib and makes
-a figure when it is built: 0.8 s, which few runs need. Here that is put off until there is a
-picture to draw on. Can go when mmengine makes its figure in ``set_image``.
+mmengine's ``Visualizer`` also writes the log of a run. It imports matplotlib and creates a figure
+when it is built, which takes 0.8 s, and few runs draw anything. This visualizer creates its figure
+with the first image. Can go when mmengine creates the figure in ``set_image``.
 """
 
 from typing import Any
@@ -14,7 +14,7 @@ from mmpretrain.visualization import UniversalVisualizer
 
 
 class _NoFigure:
-    """What mmengine asks of a figure when it is built."""
+    """The interface that mmengine needs of a figure when it builds a visualizer."""
 
     def get_dpi(self) -> None:
         return None
@@ -22,21 +22,21 @@ class _NoFigure:
 
 @VISUALIZERS.register_module()
 class QuickVisualizer(UniversalVisualizer):
-    """mmpretrain's visualizer, which makes its figure for the first picture.
+    """mmpretrain's visualizer, but with a figure only from the first image on.
 
     The arguments are those of :class:`mmpretrain.visualization.UniversalVisualizer`.
     """
 
     dpi: float | None
 
-    def _initialize_fig(self, fig_cfg: dict[str, Any]) -> tuple:
+    def _initialize_fig(self, fig_cfg: dict[str, Any]) -> tuple[None, _NoFigure, None]:
         return None, _NoFigure(), None
 
     def set_image(self, image: np.ndarray) -> None:
-        """Set the picture to draw on.
+        """Set the image to draw on.
 
         Args:
-            image: The pixels ``(H, W, 3)``, red, green, blue.
+            image: The RGB pixels ``(H, W, 3)``.
         """
         if self.dpi is None:
             figure = super()._initialize_fig(self.fig_save_cfg)
@@ -46,12 +46,12 @@ class QuickVisualizer(UniversalVisualizer):
 
 
 def use_quick_visualizer(cfg: Config) -> None:
-    """Let a config that has mmengine's or mmpretrain's visualizer, or none, log with this one.
+    """Replace the default visualizer of mmengine or mmpretrain in a config by this one.
 
     Args:
-        cfg: The config, which is changed.
+        cfg: The config, which is changed in place. A visualizer of another type stays.
     """
-    if cfg.get('visualizer') is None:  # as mmengine's default, which writes scalars.json
+    if cfg.get('visualizer') is None:  # mmengine's default, which writes scalars.json
         cfg.visualizer = dict(type='Visualizer', vis_backends=[dict(type='LocalVisBackend')])
     if cfg.visualizer.get('type') in ('Visualizer', 'UniversalVisualizer'):
         cfg.visualizer.type = 'QuickVisualizer'

@@ -1,4 +1,4 @@
-"""Checkpoint files: what is read, what is refused, and with which words."""
+"""Which checkpoint files are read, and which are refused with which message."""
 
 import hashlib
 import os
@@ -31,7 +31,7 @@ def test_training_checkpoint(tmp_path, training_checkpoint):
     torch.save(training_checkpoint, path)
     checkpoint = read_checkpoint(path)
     assert_same(checkpoint['state_dict'], training_checkpoint['state_dict'])
-    restored = MessageHub('test_reading_restored')
+    restored = MessageHub('test_reader_restored')
     restored.load_state_dict(checkpoint['message_hub'])
     assert restored.get_scalar('train/loss').data[0].tolist() == [1.0, 0.5, 1 / 3]
     assert restored.get_scalar('train/loss').mean() == pytest.approx((1 + 0.5 + 1 / 3) / 3)
@@ -39,8 +39,8 @@ def test_training_checkpoint(tmp_path, training_checkpoint):
 
 
 @pytest.mark.parametrize('suffix', ['.pth', '.safetensors'])
-def test_text_that_mmengine_would_run_is_left_out(tmp_path, suffix):
-    """``Runner.resume`` gives ``meta['config']`` to ``Config.fromstring``, which runs it."""
+def test_meta_config_is_removed(tmp_path, suffix):
+    """``Runner.resume`` passes it to ``Config.fromstring``, which runs it."""
     meta = dict(epoch=1, config="a = __import__('os').system('touch ran')")
     path = write_weights(tmp_path, f'w{suffix}', STATE_DICT, meta)
     assert read_checkpoint(path)['meta'] == dict(epoch=1)
@@ -65,7 +65,7 @@ def test_safetensors(tmp_path):
     assert os.listdir(path.parent) == [path.name]  # no temporary file is left
 
 
-def test_safetensors_of_others(tmp_path):
+def test_safetensors_from_other_tools(tmp_path):
     for note in ('not JSON', '[1]'):
         save_file(STATE_DICT, tmp_path / 'w.safetensors', {'format': 'pt', 'meta': note})
         checkpoint = read_checkpoint(tmp_path / 'w.safetensors')
@@ -74,8 +74,8 @@ def test_safetensors_of_others(tmp_path):
 
 
 @pytest.mark.parametrize('extension', ['pth', 'safetensors'])
-def test_tensors_do_not_depend_on_the_file(tmp_path, extension):
-    """A mapped file that somebody overwrites would change the weights of a running model."""
+def test_tensors_are_copied_out_of_the_file(tmp_path, extension):
+    """Overwriting a mapped file would change the weights of a running model."""
     path = tmp_path / f'w.{extension}'
     weights = {'w': torch.ones(100_000)}
     save_file(weights, path) if extension == 'safetensors' else torch.save(weights, path)
@@ -85,7 +85,7 @@ def test_tensors_do_not_depend_on_the_file(tmp_path, extension):
     assert torch.equal(checkpoint.get('state_dict', checkpoint)['w'], weights['w'])
 
 
-def test_weights_that_are_arrays_or_share_memory(tmp_path):
+def test_shared_memory_and_numpy_metadata(tmp_path):
     shared = torch.ones(3)
     meta = dict(dataset_meta=dict(palette=np.zeros(3)))
     path = write_weights(tmp_path, 'name', {'a': shared, 'b': shared}, meta)
@@ -100,13 +100,13 @@ def test_weights_that_are_arrays_or_share_memory(tmp_path):
         (b'', 'empty or truncated'),
         (b'PK\x03\x04', 'empty or truncated'),
         (b'<!DOCTYPE html><html><body>404 not found</body></html>', 'web page'),
-        (b'\n  <html lang="en"> log in to go on', 'web page'),
+        (b'\n  <html lang="en"> log in to continue', 'web page'),
         (b'version https://git-lfs.github.com/spec/v1\noid sha256:00', 'git lfs pull'),
-        (b'just some text that goes on for a while', 'is not a checkpoint'),
+        (b'just some text of at least 16 bytes', r'w\.pth: not a checkpoint'),
         (pickle.dumps(list(range(100)), protocol=4), 'truncated or damaged'),
     ],
 )
-def test_what_is_no_checkpoint(tmp_path, content, message):
+def test_files_that_are_not_checkpoints(tmp_path, content, message):
     path = tmp_path / 'w.pth'
     path.write_bytes(content)
     with pytest.raises(CheckpointError, match=message) as error:
@@ -131,37 +131,37 @@ def test_truncated_files(tmp_path_factory, whole_files, kind, share):
     content = whole_files[kind]
     path = tmp_path_factory.mktemp('cut') / 'w.pth'
     path.write_bytes(content[: int(len(content) * share)])
-    # Cut inside the name of a function, a legacy file asks for one that does not exist.
+    # A legacy file that ends inside the name of a function calls one that does not exist.
     with pytest.raises(CheckpointError, match='refused|truncated' if kind == 'legacy' else 'trunc'):
         read_checkpoint(path)
 
 
-def test_formats_of_other_libraries_are_named(tmp_path):
-    """MadryLab pickles with dill; Keras, as uncertainty-baselines uses, writes HDF5."""
+def test_files_of_dill_and_keras_are_named(tmp_path):
+    """MadryLab's robustness pickles with dill, and uncertainty-baselines writes HDF5 by Keras."""
     (tmp_path / 'w.pt').write_bytes(b'\x80\x02cdill._dill\n_load_type\nX\x01\0\0\0a\x85R.')
     (tmp_path / 'w.h5').write_bytes(b'\x89HDF\r\n\x1a\n' + b'\0' * 300)
-    for name, message in (('w.pt', "dill, as MadryLab's"), ('w.h5', 'HDF5 file.*TensorFlow')):
+    for name, message in (('w.pt', "dill, as by MadryLab's"), ('w.h5', 'HDF5 file.*TensorFlow')):
         with pytest.raises(CheckpointError, match=message):
             read_checkpoint(tmp_path / name)
 
 
-def test_a_torchscript_program(tmp_path):
+def test_torchscript_program(tmp_path):
     with zipfile.ZipFile(tmp_path / 'w.pth', 'w') as archive:
         archive.writestr('w/data.pkl', pickle.dumps({}, 2))
-        archive.writestr('w/constants.pkl', pickle.dumps((), 2))  # by which torch knows one
+        archive.writestr('w/constants.pkl', pickle.dumps((), 2))  # how torch recognises one
         archive.writestr('w/version', '3\n')
-    with pytest.raises(CheckpointError, match='is a TorchScript program'):
+    with pytest.raises(CheckpointError, match=': a TorchScript program'):
         read_checkpoint(tmp_path / 'w.pth')
 
 
 @pytest.mark.parametrize('extension', ['pth', 'safetensors'])
 @pytest.mark.parametrize(
-    'where', [None, 'cpu', torch.device('cpu'), {'cuda:0': 'cpu'}, lambda s, _: s]
+    'map_location', [None, 'cpu', torch.device('cpu'), {'cuda:0': 'cpu'}, lambda s, _: s]
 )
-def test_map_location(tmp_path, extension, where):
+def test_map_location(tmp_path, extension, map_location):
     path = tmp_path / f'w.{extension}'
     save_file(STATE_DICT, path) if extension == 'safetensors' else torch.save(STATE_DICT, path)
-    checkpoint = read_checkpoint(path, where)
+    checkpoint = read_checkpoint(path, map_location)
     assert_same(checkpoint.get('state_dict', checkpoint))
 
 
@@ -172,13 +172,13 @@ def test_missing_file_and_folder(tmp_path):
         read_checkpoint(tmp_path)
 
 
-def test_no_weights_inside(tmp_path):
+def test_pickled_list(tmp_path):
     torch.save([1, 2], tmp_path / 'list.pth')
     with pytest.raises(CheckpointError, match='holds a list'):
         read_checkpoint(tmp_path / 'list.pth')
 
 
-def test_mmengine_reads_through_us(tmp_path, training_checkpoint, calls):
+def test_mmengine_reads_through_this_package(tmp_path, training_checkpoint, calls):
     path = tmp_path / 'epoch_3.pth'
     torch.save(training_checkpoint, path)
     read = CheckpointLoader.load_checkpoint(str(path))

@@ -1,4 +1,4 @@
-"""Training pictures are those that mmpretrain's pipeline gives, crop for crop and pixel for pixel."""
+"""LoadRandomResizedCrop gives the crops and pixels of mmpretrain's pipeline."""
 
 import cv2
 import numpy as np
@@ -8,7 +8,7 @@ from mmengine.registry import DefaultScope
 from mmpretrain.registry import TRANSFORMS
 from PIL import Image
 
-from wrn.config.config_file import config_errors
+from wrn.config.config_errors import config_errors
 from wrn.data import LoadRandomResizedCrop
 from wrn.utils.errors import WrnError
 
@@ -30,7 +30,7 @@ def mmpretrains(**kwargs):
 
 
 def batch(pipeline, paths, copies=8, seed=0):
-    """A batch of several crops of each picture, and the next random number."""
+    """Return a batch of several crops of each image, and the next random number."""
     np.random.seed(seed)
     samples = [
         pipeline(dict(img_path=str(path), gt_label=3)) for path in paths for _ in range(copies)
@@ -43,36 +43,36 @@ def pixels(*args, **kwargs):
 
 
 @pytest.fixture
-def picture(photograph):
+def image(photograph):
     return Image.open(photograph).convert('RGB')
 
 
 @pytest.fixture
 def save(tmp_path):
-    def save(picture, name='x.jpg', **kwargs):
-        picture.save(tmp_path / name, **kwargs)
+    def save(image, name='x.jpg', **kwargs):
+        image.save(tmp_path / name, **kwargs)
         return tmp_path / name
 
     return save
 
 
-def turned(orientation):
+def exif_with(orientation):
     exif = Image.Exif()
     exif[0x0112] = orientation
     return exif
 
 
 @pytest.mark.parametrize('scale', [224, (64, 96)])
-def test_a_batch_is_mmpretrains(photographs, picture, save, scale):
-    narrow = save(picture.crop((0, 0, 60, 400)))  # no crop of it fits, which then is its middle
-    small = save(picture.resize((40, 30)), 'small.jpg')
+def test_batch_is_mmpretrains(photographs, image, save, scale):
+    narrow = save(image.crop((0, 0, 60, 400)))  # no random crop fits: the centre is cropped
+    small = save(image.resize((40, 30)), 'small.jpg')
     paths = [*photographs, narrow, small]
     (ours_, random), (theirs, same_random) = (
         batch(make(scale=scale, **kwargs), paths)
         for make, kwargs in ((ours, {}), (mmpretrains, dict(backend='pillow')))
     )
     assert random == same_random
-    # Each of two passes rounds, from weights of 15 bits here and of 22 in Pillow.
+    # Both passes round: the weights have 15 bits here, and 22 in Pillow.
     difference = np.abs(ours_['inputs'].numpy().astype(int) - theirs['inputs'].numpy())
     assert difference.max() <= 1
     assert difference.mean() < 0.05
@@ -82,9 +82,9 @@ def test_a_batch_is_mmpretrains(photographs, picture, save, scale):
 
 
 def test_bicubic(photographs):
-    """As Pillow did before version 13, which sometimes has the vertical pass first.
+    """As in Pillow before 13, which sometimes does the vertical pass first.
 
-    The pixels between the passes are cut off at 0 and 255, so the order makes a difference there.
+    Pixels are clipped to 0 and 255 between the passes, so the order matters there.
     """
     resized = []
 
@@ -102,23 +102,23 @@ def test_bicubic(photographs):
         for size in ((224, height), (224, 224)):
             crop = crop.resize(size, Image.Resampling.BICUBIC)
         resized.append(np.abs(image[..., ::-1].astype(int) - np.asarray(crop)))
-    assert np.max(resized) <= 2  # what one pass rounded, the other may weigh by more than 1
+    assert np.max(resized) <= 2  # a pass may weight what the other rounded by more than 1
     assert np.mean(resized) < 0.05
 
 
 @pytest.mark.parametrize('reducing_gap', [None, 1])
 @pytest.mark.parametrize('kind', ['L', 'CMYK', 'P', 'RGBA', 'LA', 16, 5, 6, 7, 8, 'progressive'])
-def test_kinds_of_files(picture, save, tmp_path, kind, reducing_gap):
-    """All are loaded as LoadImageFromFile does; at 224 pixels nothing of them can be reduced."""
+def test_kinds_of_files(image, save, tmp_path, kind, reducing_gap):
+    """All are loaded as by LoadImageFromFile. At 224 pixels none is decoded at a reduced scale."""
     if kind == 16:
         path = tmp_path / 'x.png'
-        cv2.imwrite(str(path), np.asarray(picture).astype(np.uint16) * 251)
+        cv2.imwrite(str(path), np.asarray(image).astype(np.uint16) * 251)
     elif kind == 'progressive':
-        path = save(picture, progressive=True)
+        path = save(image, progressive=True)
     elif isinstance(kind, int):
-        path = save(picture, exif=turned(kind))
+        path = save(image, exif=exif_with(kind))
     else:
-        path = save(picture.convert(kind), 'x.jpg' if kind in ('L', 'CMYK') else 'x.png')
+        path = save(image.convert(kind), 'x.jpg' if kind in ('L', 'CMYK') else 'x.png')
     result = pixels(ours(scale=224, reducing_gap=reducing_gap), [path])
     assert np.abs(result - pixels(mmpretrains(scale=224, backend='pillow'), [path])).max() <= 1
 
@@ -130,21 +130,21 @@ def difference(path, scale, **kwargs):
 
 
 @pytest.mark.parametrize('orientation', [1, 6])
-def test_decoding_at_reduced_scale(picture, save, orientation):
-    """Nearer to the exact pixels than OpenCV's resize is, and the nearer the larger the gap."""
-    path = save(picture.resize((1280, 854)), exif=turned(orientation), quality=95)
-    opencvs = difference(path, 100)
+def test_decoding_at_a_reduced_scale(image, save, orientation):
+    """It is closer to the exact pixels than OpenCV's resize, and closer with a larger gap."""
+    path = save(image.resize((1280, 854)), exif=exif_with(orientation), quality=95)
+    opencv = difference(path, 100)
     means = []
     for gap in (1, 2, 3, 13):
         reduced = difference(path, 100, reducing_gap=gap)
-        assert (reduced <= opencvs).all()
+        assert (reduced <= opencv).all()
         means.append(reduced.mean())
     assert means[0] > means[1] > means[2] > means[3] == 0
 
 
-def test_a_reduced_jpeg_is_pillows(picture, save):
-    """The whole picture, so that no box is rounded: as Pillow drafts and resizes it."""
-    path = save(picture.resize((1024, 768)), quality=95)
+def test_reduced_jpeg_is_pillows(image, save):
+    """As Pillow drafts and resizes the whole image, for which no box is rounded."""
+    path = save(image.resize((1024, 768)), quality=95)
     for side, factor in ((128, 4), (200, 2), (400, 1)):
         transform = LoadRandomResizedCrop(
             (side * 3 // 4, side), reducing_gap=1.5, crop_ratio_range=(1, 1), max_attempts=0
@@ -159,8 +159,8 @@ def test_a_reduced_jpeg_is_pillows(picture, save):
         assert np.abs(difference).max() <= 1
 
 
-def test_a_png_is_never_reduced(picture, save):
-    path = save(picture, 'x.png')
+def test_png_is_never_reduced(image, save):
+    path = save(image, 'x.png')
     assert (difference(path, 32, reducing_gap=1) == 0).all()
 
 
@@ -179,11 +179,11 @@ def test_file_backends(photograph, server, tmp_path):
 def test_unreadable_files_are_named(photograph, tmp_path, reducing_gap):
     transform = LoadRandomResizedCrop(224, reducing_gap=reducing_gap)
     content = photograph.read_bytes()
-    for bad in (b'', b'no picture', content[: len(content) // 2], content[:2] + b'\0' * 99):
+    for bad in (b'', b'not an image', content[: len(content) // 2], content[:2] + b'\0' * 99):
         path = tmp_path / 'x.jpg'
         path.write_bytes(bad)
         with (
-            pytest.raises(WrnError, match=r'x\.jpg: the picture cannot be read; remove or replace'),
+            pytest.raises(WrnError, match=r'x\.jpg: the image cannot be read; remove or replace'),
             config_errors('config.py'),
         ):
             transform(dict(img_path=str(path)))
@@ -196,6 +196,6 @@ def test_unreadable_files_are_named(photograph, tmp_path, reducing_gap):
         (dict(reducing_gap=0.5), 'reducing_gap must be at least 1, or None, not 0.5'),
     ],
 )
-def test_wrong_arguments(arguments, message):
+def test_invalid_arguments(arguments, message):
     with pytest.raises(WrnError, match=message):
         LoadRandomResizedCrop(224, **arguments)

@@ -1,4 +1,4 @@
-"""A run does not import what draws, and has it where it is needed."""
+"""A run imports matplotlib only if it draws."""
 
 import subprocess
 import sys
@@ -11,11 +11,10 @@ from mmpretrain.visualization import UniversalVisualizer
 
 from wrn.training import add_log_backend
 from wrn.training.hooks.safe_checkpoints import use_safe_checkpoints
-from wrn.utils.compat.deferred import deferred
 from wrn.utils.compat.quick_visualizer import QuickVisualizer, use_quick_visualizer
 
-# A config as mmengine takes it at the least, without hooks or a visualizer of its own.
-BARE = """
+# A minimal config, without hooks and a visualizer.
+MINIMAL = """
 custom_imports = dict(imports=['wrn'])
 default_scope = 'mmpretrain'
 model = dict(
@@ -34,7 +33,7 @@ optim_wrapper = dict(optimizer=dict(type='SGD', lr=0.01, momentum=0.9))
 train_cfg = dict(by_epoch=True, max_epochs=1)
 randomness = dict(seed=0, deterministic=True)
 """
-PROCESS = """
+SCRIPT = """
 import sys
 from pathlib import Path
 import torch
@@ -43,7 +42,7 @@ from wrn.training.hooks.safe_checkpoints import SafeCheckpointHook
 written = []
 save = SafeCheckpointHook._remove_obsolete
 SafeCheckpointHook._remove_obsolete = lambda self: (written.append(1), save(self))
-main(['train', 'bare.py', '--work-dir', 'run'])
+main(['train', 'minimal.py', '--work-dir', 'run'])
 assert Path('run/epoch_1.pth').exists()
 assert written
 assert 'loss' in next(Path('run').glob('*/vis_data/scalars.json')).read_text()
@@ -53,31 +52,31 @@ assert 'matplotlib.figure' not in sys.modules
 
 
 @pytest.mark.slow
-def test_a_run_imports_what_it_needs(tmp_path):
-    (tmp_path / 'bare.py').write_text(BARE)
+def test_a_run_does_not_import_matplotlib(tmp_path):
+    (tmp_path / 'minimal.py').write_text(MINIMAL)
     done = subprocess.run(
-        [sys.executable, '-c', PROCESS], cwd=tmp_path, capture_output=True, text=True
+        [sys.executable, '-c', SCRIPT], cwd=tmp_path, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr[-2000:]
 
 
-def test_the_visualizer_draws_as_mmpretrains(rng, tmp_path):
+def test_it_draws_the_same_as_mmpretrains_visualizer(rng, tmp_path):
     image = rng.integers(0, 256, (60, 80, 3), dtype=np.uint8)
     sample = DataSample().set_gt_label(1).set_pred_label(2)
     pixels = []
     for name, kind in (('theirs', UniversalVisualizer), ('ours', QuickVisualizer)):
         visualizer = kind(name=name)
         visualizer.visualize_cls(image, sample, classes=['a', 'b', 'c'])
-        visualizer.visualize_cls(image[:, ::-1], sample)  # a figure serves for several
+        visualizer.visualize_cls(image[:, ::-1], sample)  # with the same figure
         pixels.append(visualizer.get_image())
     np.testing.assert_array_equal(*pixels)
     assert (pixels[0] != image[:, ::-1]).any()
 
 
-@pytest.mark.parametrize('said', [{}, dict(visualizer=None, default_hooks=None)])
-def test_configs_without_hooks_or_a_visualizer(monkeypatch, said):
+@pytest.mark.parametrize('options', [{}, dict(visualizer=None, default_hooks=None)])
+def test_configs_without_hooks_and_visualizer(monkeypatch, options):
     monkeypatch.setitem(sys.modules, 'tensorboard', sys)  # as if it were installed
-    cfg = Config(said)
+    cfg = Config(options)
     add_log_backend(cfg, 'tensorboard')
     use_quick_visualizer(cfg)
     use_safe_checkpoints(cfg)
@@ -85,28 +84,3 @@ def test_configs_without_hooks_or_a_visualizer(monkeypatch, said):
     kinds = [backend.type for backend in cfg.visualizer.vis_backends]
     assert kinds == ['LocalVisBackend', 'TensorboardVisBackend']
     assert cfg.default_hooks.checkpoint.type == 'SafeCheckpointHook'
-
-
-@pytest.fixture
-def package(tmp_path, monkeypatch):
-    (tmp_path / 'late.py').write_text('value, other = 1, 2\n')
-    monkeypatch.syspath_prepend(tmp_path)
-    yield 'late'
-    sys.modules.pop('late', None)
-
-
-def test_what_is_known_needs_no_import(package):
-    with deferred(package, value=3):
-        import late
-
-        assert late.value == 3
-    assert package not in sys.modules
-
-
-def test_whatever_else_is_asked_imports_the_module(package):
-    with deferred(package, value=3):
-        import late
-
-        assert late.other == 2
-        assert sys.modules[package].value == 1
-    assert sys.modules[package].value == 1

@@ -1,0 +1,129 @@
+"""Declare and check arguments that several commands have."""
+
+import argparse
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from wrn.results.writers import check_parquet
+from wrn.utils.errors import WrnError
+
+Argument: TypeAlias = dict[str, Any]
+"""The keyword arguments of ``add_argument``."""
+
+
+def argument(metavar: str | None, help: str, default: Any = None, **options: Any) -> Argument:
+    """Return the declaration of an argument with a value.
+
+    Args:
+        metavar: What the help calls the value; None for the choices.
+        help: The help text. The default is appended to it.
+        default: The default. Defaults to None: there is none, or the help text describes it.
+        **options: Further keyword arguments of ``add_argument``.
+    """
+    if default is not None:
+        help += f' (default: {" ".join(default) if isinstance(default, list) else default})'
+    return dict(metavar=metavar, help=help, default=default, **options)
+
+
+def choice(
+    choices: Iterable[str], help: str, default: str | None = None, **options: Any
+) -> Argument:
+    """Return the declaration of an argument that takes one of a few values."""
+    return argument(None, help, default, choices=choices, **options)
+
+
+def number(help: str, default: int | None = None) -> Argument:
+    """Return the declaration of an argument that is a whole number."""
+    return argument('N', help, default, type=int)
+
+
+def flag(help: str) -> Argument:
+    """Return the declaration of an option without a value."""
+    return dict(action='store_true', help=help)
+
+
+CHECKPOINT = argument('FILE', "path or URL of the weights (default: the model's own)")
+
+
+def add_arguments(
+    parser: argparse.ArgumentParser | argparse._ArgumentGroup, arguments: Mapping[str, Argument]
+) -> None:
+    """Declare arguments.
+
+    Args:
+        parser: The parser of a command, or a group in it.
+        arguments: The declaration of each argument by its name; those of a group by its title.
+    """
+    for name, declaration in arguments.items():
+        if 'help' in declaration:
+            parser.add_argument(name, **declaration)
+        else:
+            add_arguments(parser.add_argument_group(name), declaration)
+
+
+def check_at_least(args: argparse.Namespace, **minimums: int) -> None:
+    """Check that numbers are not too small.
+
+    Args:
+        args: The arguments. A number that is None passes.
+        **minimums: The smallest value of each number, by its name.
+
+    Raises:
+        WrnError: If a number is smaller.
+    """
+    for name, minimum in minimums.items():
+        value = getattr(args, name)
+        if value is not None and value < minimum:
+            raise WrnError(f'--{name.replace("_", "-")} {value}: must be at least {minimum}')
+
+
+def check_out(out: str, what: str = 'it is', suffixes: Sequence[str] = ()) -> None:
+    """Check before a command does its work that its ``--out`` file can be written.
+
+    Args:
+        out: The value of ``--out``.
+        what: The subject and verb of the message about a wrong suffix. Defaults to ``'it is'``.
+        suffixes: The suffixes that the file may have. Defaults to any.
+
+    Raises:
+        WrnError: If the suffix is wrong, pyarrow is needed but missing, the file is a folder, or
+            its folder cannot be written to.
+    """
+    path = Path(out)
+    if suffixes and path.suffix not in suffixes:
+        raise WrnError(f'--out {out}: {what} written as {", ".join(suffixes)}')
+    check_parquet(out)
+    if path.is_dir():
+        raise WrnError(f'--out {out}: is a folder; give a file name')
+    if path.parent != Path('/dev'):
+        _check_writable(f'--out {out}', path.resolve().parent)
+
+
+def make_folder(option: str, folder: str) -> None:
+    """Create the folder that an option names, unless it exists.
+
+    Args:
+        option: The option, for the message.
+        folder: The folder.
+
+    Raises:
+        WrnError: If the folder cannot be created or written to.
+    """
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WrnError(
+            f'{option} {folder}: cannot be created ({error.strerror}); choose another folder'
+        ) from error
+    _check_writable(f'{option} {folder}', Path(folder))
+
+
+def _check_writable(option: str, folder: Path) -> None:
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        reason = 'the folder does not exist' if not folder.exists() else error.strerror
+        raise WrnError(f'{option}: cannot be written ({reason}); choose another path') from error

@@ -1,0 +1,78 @@
+"""Report mistakes in a config in one line."""
+
+import contextlib
+import re
+import traceback
+from collections.abc import Callable, Iterator
+from os import PathLike
+
+from mmengine.registry import Registry
+from mmpretrain import registry
+
+from wrn.utils.errors import WrnError, did_you_mean
+
+_UNREGISTERED = re.compile(r'(\S+) is not in the (?:\S+::)?([\w ]+) registry')
+_UNREADABLE = re.compile(r'failed to load image: (.+)')
+
+
+@contextlib.contextmanager
+def config_errors(
+    path: str | PathLike[str] | None, unless: Callable[[], bool] = lambda: False
+) -> Iterator[None]:
+    """Turn exceptions that a mistake in a config causes into one-line errors.
+
+    Args:
+        path: The path of the config file, for the message.
+        unless: Returns True if the config is not the cause, for instance because the run has
+            started. The exception then passes unchanged. Defaults to never.
+
+    Raises:
+        WrnError: If the block raises any exception while it reads or builds the config.
+    """
+    try:
+        yield
+    except Exception as error:  # constructors check their arguments with exceptions of any type
+        message = _message(error)
+        if unreadable := _UNREADABLE.search(message):
+            message = f'{unreadable[1]}: the image cannot be read; remove or replace it'
+            raise WrnError(message) from error
+        if isinstance(error, WrnError) and 'Traceback' in str(error):  # from a worker process
+            raise type(error)(message.partition(': ')[2]) from error  # without the class name
+        if isinstance(error, WrnError) or unless():
+            raise
+        raise WrnError(f'{path or "config"}: {message}') from error
+
+
+def _message(error: Exception) -> str:
+    """Return the message of an exception in one line."""
+    message = str(error.args[0] if len(error.args) == 1 else error).strip()
+    if 'Traceback' in message:  # from a worker process of a data loader
+        message = message.splitlines()[-1]
+    message = ' '.join(message.split())
+    if isinstance(error, SyntaxError) and error.lineno:
+        return f'syntax error in line {error.lineno}: {error.msg}'
+    kind = type(error).__name__
+    if not message:
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        return f'{kind} in `{frame.line}` ({frame.filename}:{frame.lineno})'
+    if unregistered := _UNREGISTERED.search(message):
+        name, registry_name = unregistered.groups()
+        return f"unknown {registry_name} type '{name}'{_suggest_types(name, registry_name)}"
+    if 'pkg_resources' in message:
+        return (
+            "_base_: 'package::path' needs pkg_resources, which setuptools no longer includes; "
+            'give the path of the file'
+        )
+    vague = isinstance(error, KeyError | AttributeError | AssertionError)
+    return f'{kind}: {message}' if vague and not message.startswith(kind) else message
+
+
+def _suggest_types(name: str, registry_name: str) -> str:
+    registries = [value for value in vars(registry).values() if isinstance(value, Registry)]
+    known = {
+        key
+        for ours in registries
+        if ours.name == registry_name
+        for key in (*ours.module_dict, *(ours.parent.module_dict if ours.parent else ()))
+    }
+    return did_you_mean(name.rpartition('.')[2], known)

@@ -1,0 +1,106 @@
+"""Access parts of a config: its test dataset, the classes of its types, its top-level keys."""
+
+import difflib
+import inspect
+from typing import Any
+
+from mmengine.config import Config, ConfigDict
+from mmengine.registry import Registry
+from mmengine.runner import Runner
+from mmpretrain import registry
+
+from wrn.utils.errors import WrnError, did_you_mean
+
+
+def get_dataset_meta(cfg: Config) -> dict[str, Any]:
+    """Return the ``METAINFO`` of a config's test dataset.
+
+    Args:
+        cfg: The config.
+
+    Returns:
+        The class names (``classes``) and other metadata. Empty if the dataset class has none.
+    """
+    kind = find_class(registry.DATASETS, _test_dataset(cfg).get('type'))
+    return getattr(kind, 'METAINFO', {})
+
+
+def get_test_dataset(cfg: Config) -> ConfigDict:
+    """Return the config of the test dataset, without the datasets that wrap it.
+
+    Args:
+        cfg: The config.
+
+    Returns:
+        A dataset config with a ``pipeline``.
+
+    Raises:
+        WrnError: If there is no test dataset, or it has no pipeline.
+    """
+    dataset = _test_dataset(cfg)
+    if 'pipeline' not in dataset:
+        raise WrnError(
+            f'{cfg.filename or "config"}: has no test_dataloader.dataset.pipeline, which '
+            'defines the preprocessing'
+        )
+    return dataset
+
+
+def get_dataset_type(cfg: Config) -> str:
+    """Return the class name of a config's test dataset. Empty if there is no test dataset."""
+    kind = _test_dataset(cfg).get('type') or ''
+    return kind.rpartition('.')[2] if isinstance(kind, str) else kind.__name__
+
+
+def _test_dataset(cfg: Config) -> Any:
+    dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
+    while 'dataset' in dataset:
+        dataset = dataset['dataset']
+    return dataset
+
+
+def find_class(registry: Registry, kind: Any) -> Any:
+    """Return the class of a ``type`` in a config.
+
+    Args:
+        registry: The registry to look a name up in.
+        kind: The name of the class, or the class itself.
+
+    Returns:
+        The class. None if the name is not registered.
+    """
+    return registry.get(kind) if isinstance(kind, str) else kind
+
+
+def set_default(cfg: Config, key: str, default: dict[str, Any]) -> ConfigDict:
+    """Set a top-level key of a config if it is missing or None.
+
+    mmengine's ``setdefault`` returns its argument instead of the value in the config.
+
+    Args:
+        cfg: The config, which is changed in place.
+        key: The key.
+        default: The value to set.
+
+    Returns:
+        The value in the config. Changing it changes the config.
+    """
+    if cfg.get(key) is None:
+        cfg[key] = default
+    return cfg[key]
+
+
+def check_keys(cfg: Config) -> None:
+    """Check a config for misspelt top-level keys, which mmengine would ignore.
+
+    Args:
+        cfg: The config of a run.
+
+    Raises:
+        WrnError: If an unknown key is close to a key of mmengine's runner.
+    """
+    known = inspect.signature(Runner).parameters
+    for key in cfg.keys() - known:
+        near = difflib.get_close_matches(key, known, cutoff=0.85)
+        if near and not any(name in key for name in near):  # allow train_dataloader_1, for one
+            raise WrnError(f"{cfg.filename}: unknown key '{key}'{did_you_mean(key, known)}")

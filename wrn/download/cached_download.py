@@ -1,0 +1,205 @@
+"""Get a file from the cache, or download it from the first URL that has it."""
+
+import logging
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from hashlib import sha256
+from pathlib import Path
+from urllib.parse import urlparse
+
+import torch
+from mmengine.dist import broadcast_object_list, is_main_process
+
+from wrn.download import http
+from wrn.utils.errors import CheckpointError, DownloadError, WrnError
+from wrn.utils.files import hash_file
+
+_LOGGER = logging.getLogger(__name__)
+_HUB = 'hf://'
+_OFFLINE = ('WRN_OFFLINE', 'HF_HUB_OFFLINE')
+_MAPPING = 'WRN_URL_MAPPING'
+# Eight digits that are a date are not a hash.
+_HASH_IN_NAME = re.compile(r'-(?!20[0-3]\d[01]\d[0-3]\d\.)([0-9a-f]{8,})\.\w+$')
+
+
+def fetch(
+    urls: Sequence[str],
+    name: str,
+    url_mapping: tuple[str, str] | None = None,
+    check: Callable[[Path], object] | None = None,
+) -> Path:
+    """Get a file from the cache, or download it from the first URL that has it.
+
+    Files from web servers are cached in torch hub's folder (``TORCH_HOME``), where torch,
+    torchvision and timm cache theirs. Files from the Hugging Face hub are cached in the hub's own
+    folder (``HF_HOME``). In a distributed job only the main process downloads, and one process of
+    each node that does not share its cache. ``WRN_OFFLINE=1`` disables downloads.
+
+    Args:
+        urls: The URLs of the file in the order to try them. On the Hugging Face hub a URL is
+            ``hf://USER/REPO/FILE``. If a file name ends in a hash, as those of OpenMMLab,
+            torchvision and timm do, the SHA-256 of the file must begin with it. Cached files are
+            verified, too.
+        name: What to call the file in messages.
+        url_mapping: A pattern and its replacement, which are applied to each URL, such as
+            ``('https://github.com', 'https://mirror')``. Defaults to None: the pattern and
+            replacement in ``WRN_URL_MAPPING``, separated by a space.
+        check: As in :func:`wrn.download.http.download`. Defaults to None.
+
+    Returns:
+        The path of the file in the cache.
+
+    Raises:
+        CheckpointError: If no URL has the file.
+        WrnError: If the cache cannot be written to, or the mapping is invalid.
+    """
+    mapping = url_mapping or mapping_from_environment()
+    mapped = {url: url if url.startswith(_HUB) else map_url(url, mapping) for url in urls}
+    failure: list[str | None] = [None]
+    if is_main_process():
+        try:
+            path = _fetch(mapped, name, check)
+        except WrnError as error:
+            failure = [str(error)]
+    broadcast_object_list(failure)  # or the other processes would wait for a missing file
+    if failure[0]:
+        raise CheckpointError(failure[0])
+    return path if is_main_process() else _fetch(mapped, name, check)
+
+
+def _fetch(urls: Mapping[str, str], name: str, check: Callable[[Path], object] | None) -> Path:
+    """Get a file. The keys of ``urls`` determine its name and hash, the values are downloaded."""
+    offline = is_offline()
+    for url in urls:
+        # The only URL, if it is on the hub, may have a newer version there.
+        final = len(urls) > 1 or not url.startswith(_HUB)
+        if (final or offline or not is_main_process()) and (path := _cached(url)):
+            return path
+    if offline:
+        raise CheckpointError(
+            f'{name}: not in the cache, and {" or ".join(_OFFLINE)} disables the download from '
+            f'{", ".join(urls.values())}; {_suggest_fix(urls)}'
+        )
+    failures = []
+    for url, mapped in urls.items():
+        try:
+            return _download(url, mapped, check)
+        except DownloadError as error:
+            failures.append(f'{mapped}: {error}')
+            if len(failures) < len(urls):
+                _LOGGER.warning('%s: %s; trying the next URL', mapped, error)
+    raise CheckpointError(
+        f'{name}: cannot be downloaded ({"; ".join(failures)}); {_suggest_fix(urls)}'
+    )
+
+
+def _suggest_fix(urls: Iterable[str]) -> str:
+    if paths := [_cache_path(url) for url in urls if not url.startswith(_HUB)]:
+        return f'put {paths[0].name} into {paths[0].parent}, or give the path of a file'
+    return 'give the path of a file, or copy the cache of another machine to HF_HOME'
+
+
+def _cached(url: str) -> Path | None:
+    if url.startswith(_HUB):
+        from wrn.download import hugging_face
+
+        return hugging_face.find(url)
+    path = _cache_path(url)
+    if not path.is_file():
+        return None
+    if (expected := hash_in_name(url)) and not hash_file(path).startswith(expected):
+        raise CheckpointError(
+            f'{path}: wrong SHA-256 (expected {expected}, as in its name); delete it to download '
+            'it again'
+        )
+    return path
+
+
+def _download(url: str, mapped: str, check: Callable[[Path], object] | None) -> Path:
+    if url.startswith(_HUB):
+        from wrn.download import hugging_face
+
+        return hugging_face.download(url)
+    path = _cache_path(url)
+    http.download(mapped, path, hash_in_name(url), check)
+    return path
+
+
+def _cache_path(url: str) -> Path:
+    folder = Path(torch.hub.get_dir(), 'checkpoints')
+    if not hash_in_name(url):  # another site may have a different file of the same name
+        folder = folder / sha256(url.encode()).hexdigest()[:8]
+    return folder / _file_name(url)
+
+
+def _file_name(url: str) -> str:
+    try:
+        name = Path(urlparse(url).path).name
+    except ValueError as error:
+        raise CheckpointError(f'{url}: not a valid URL ({error})') from error
+    if name in ('', '..'):
+        raise CheckpointError(f'{url}: has no file name; give the URL of a file')
+    return name
+
+
+def hash_in_name(url: str) -> str | None:
+    """Return the hash at the end of a file name.
+
+    Args:
+        url: The URL, path or name of the file.
+
+    Returns:
+        The first digits of the file's SHA-256. None if the name has no hash.
+    """
+    match = _HASH_IN_NAME.search(_file_name(url))
+    return match[1] if match else None
+
+
+def stem_without_hash(url: str) -> str:
+    """Return the name of a file without its extension and without the hash before that.
+
+    Args:
+        url: The URL, path or name of the file.
+    """
+    return Path(_file_name(url)).stem.removesuffix(f'-{hash_in_name(url) or ""}')
+
+
+def map_url(url: str, mapping: tuple[str, str] | None) -> str:
+    """Apply a URL mapping.
+
+    Args:
+        url: The URL.
+        mapping: A regular expression and its replacement. None changes nothing.
+
+    Raises:
+        WrnError: If the mapping is not a regular expression and a replacement.
+    """
+    if mapping is None:
+        return url
+    try:
+        return re.sub(*mapping, url)
+    except (re.error, TypeError, IndexError) as error:
+        raise WrnError(
+            f'url_mapping {mapping!r}: not a pattern and its replacement ({error})'
+        ) from error
+
+
+def is_offline() -> bool:
+    """Return whether the environment disables downloads, for instance with ``WRN_OFFLINE=1``."""
+    return any(os.environ.get(name, '').lower() not in ('', '0', 'false') for name in _OFFLINE)
+
+
+def mapping_from_environment() -> tuple[str, str] | None:
+    """Return the pattern and the replacement in ``WRN_URL_MAPPING``. None if it is not set.
+
+    Raises:
+        WrnError: If the variable has not exactly two words.
+    """
+    value = os.environ.get(_MAPPING, '')
+    words = value.split()
+    if len(words) not in (0, 2):
+        raise WrnError(
+            f'{_MAPPING} {value!r}: not a pattern and its replacement, separated by a space'
+        )
+    return (words[0], words[1]) if words else None

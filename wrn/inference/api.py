@@ -1,0 +1,190 @@
+"""Build a model and run it on images in one call."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from os import PathLike
+from typing import Any, TypedDict
+
+import mmpretrain
+import numpy as np
+import torch
+from mmengine.device import get_device
+from mmengine.model import BaseModel
+
+from wrn.data.images import ImageLike, find_images, is_many
+from wrn.deploy.classifier import deploy
+from wrn.inference.features import STAGES, FeatureExtractor, check_same_size
+from wrn.inference.predictor import Predictor
+from wrn.results.record import Prediction
+from wrn.utils.errors import ImageReadError, did_you_mean
+from wrn.zoo.factory import get_model
+from wrn.zoo.resolve import ModelLike, is_name
+
+
+class _Scores(TypedDict):
+    pred_scores: np.ndarray
+    pred_label: int
+    pred_score: float
+
+
+class ImageResult(_Scores, total=False):
+    """What :func:`inference_model` returns for an image.
+
+    Attributes:
+        pred_scores: The probability of each class, ``(num_classes,)``, float32.
+        pred_label: The index of the best class.
+        pred_score: Its probability.
+        pred_class: Its name, if the names are known.
+        img_path: Where the image was read from, if it was read from a file or URL.
+        predictions: The ``topk`` best classes, each with ``pred_label``, ``pred_score`` and, if it
+            is known, ``pred_class``; if ``topk`` was given.
+    """
+
+    pred_class: str
+    img_path: str
+    predictions: list[Prediction]
+
+
+def inference_model(
+    model: ModelLike,
+    inputs: ImageLike | Sequence[ImageLike],
+    pretrained: bool | str | PathLike[str] = True,
+    device: str | torch.device | None = None,
+    classes: Sequence[str] | None = None,
+    backend: str = 'eager',
+    precision: str = 'float32',
+    calibration: ImageLike | Sequence[ImageLike] | None = None,
+    *,
+    topk: int | None = None,
+    batch_size: int = 1,
+    workers: int = 0,
+    return_datasamples: bool = False,
+    **kwargs: Any,
+) -> Any:
+    """Classify images with a model, as :func:`mmpretrain.inference_model` does.
+
+    Args:
+        model: What :func:`wrn.zoo.resolve.resolve` takes: the name of a model, a model, a config,
+            the path of a config, a file of weights or an exported file. The models that were named
+            last are kept, so naming one again does not build it again. A model of another task is
+            passed to :func:`mmpretrain.inference_model`, with the inputs and ``kwargs``.
+        inputs: A path, URL, array, PIL image, folder, glob pattern, or a sequence of these.
+        pretrained: As for :func:`wrn.get_model`. Defaults to True. Has no effect on a
+            built model.
+        device: Where to run. Defaults to None: the accelerator if there is one, or where the
+            given model is.
+        classes: The names of the classes. Defaults to None: those that came with the weights.
+        backend: What runs the network, as for :func:`wrn.get_model`. Defaults to ``'eager'``. For
+            a built model the engine is built at each call; for many calls, take a model with an
+            engine from :func:`wrn.get_model`.
+        precision: What the backend computes in, as for :func:`wrn.get_model`. Defaults to
+            ``'float32'``.
+        calibration: Images to calibrate ``precision='int8'`` with. Defaults to None.
+        topk: How many classes to list under ``predictions``, the best first. Defaults to None: no
+            such list.
+        batch_size: How many images to run at a time. Defaults to 1.
+        workers: How many threads decode images ahead. Defaults to 0.
+        return_datasamples: Whether to return mmpretrain's ``DataSample`` objects. Defaults to
+            False.
+        **kwargs: ``show_dir`` and the other arguments of mmpretrain's ``visualize``; for a model of
+            another task, the arguments of its inferencer.
+
+    Returns:
+        The :class:`ImageResult` of a single image, or a list of them if the inputs are a folder, a
+        pattern or a sequence.
+
+    Raises:
+        WrnError: If the model or an image is not found or cannot be read.
+        TypeError: If an argument is unknown.
+    """
+    engine: dict[str, Any] = dict(backend=backend, precision=precision, batch_size=batch_size)
+    if isinstance(model, BaseModel):
+        network = model if device is None else model.to(device)
+        network = deploy(network, calibration=calibration, **engine)
+    elif (
+        isinstance(model, str)
+        and is_name(model)
+        and isinstance(pretrained, bool)
+        and calibration is None
+    ):
+        device = str(device or get_device())
+        network = _get_named_model(model.lower(), pretrained, device, **engine)
+    else:
+        device = device or get_device()
+        network = get_model(model, pretrained, device, calibration=calibration, **engine)
+    entry = getattr(network, '_metainfo', None)
+    if entry and 'Image Classification' not in {result.task for result in entry.results or ()}:
+        return mmpretrain.inference_model(
+            network, inputs, return_datasamples=return_datasamples, batch_size=batch_size, **kwargs
+        )
+    known = {*Predictor.visualize_kwargs, 'topk', 'batch_size', 'workers', 'return_datasamples'}
+    if unknown := kwargs.keys() - known:
+        name = min(unknown)
+        raise TypeError(f"inference_model: unknown argument '{name}'{did_you_mean(name, known)}")
+    results = Predictor(network, classes)(
+        inputs, return_datasamples, batch_size, workers, topk, **kwargs
+    )
+    return results if is_many(inputs) else results[0]
+
+
+@lru_cache(maxsize=2)
+def _get_named_model(name: str, pretrained: bool, device: str, **engine: Any) -> BaseModel:
+    return get_model(name, pretrained, device, **engine)
+
+
+def extract_features(
+    model: ModelLike,
+    inputs: ImageLike | Sequence[ImageLike],
+    stages: Sequence[str] = STAGES,
+    pool: bool = False,
+    pretrained: bool | str | PathLike[str] = True,
+    device: str | torch.device | None = None,
+    backend: str = 'eager',
+    precision: str = 'float32',
+    batch_size: int = 1,
+    workers: int = 0,
+    calibration: ImageLike | Sequence[ImageLike] | None = None,
+) -> dict[str, np.ndarray]:
+    """Compute the features of images in some stages of a network.
+
+    All features are in memory at once. If they do not fit, use ``wrn features``, which writes them
+    to a file, or :meth:`wrn.inference.FeatureExtractor.stream`.
+
+    Args:
+        model: As for :func:`inference_model`, except that exported files have no stages.
+        inputs: A path, URL, array, PIL image, folder, glob pattern, list, archive, or a sequence
+            of these.
+        stages: The names of the stages, such as ``layer1``. Defaults to ``('layer2', 'layer3')``.
+        pool: Whether to average over height and width. Defaults to False.
+        pretrained: As for :func:`wrn.get_model`. Defaults to True. Has no effect on a built
+            model.
+        device: Where to run. Defaults to None: the accelerator if there is one, or where the given
+            model is.
+        backend: What runs the network, as for :func:`wrn.get_model`. Defaults to ``'eager'``.
+        precision: What the backend computes in, as for :func:`wrn.get_model`. Defaults to
+            ``'float32'``.
+        batch_size: How many images to run at a time. Defaults to 1.
+        workers: How many threads preprocess images ahead. Defaults to 0.
+        calibration: Images to calibrate ``precision='int8'`` with. Defaults to None.
+
+    Returns:
+        The features by stage, float32, in the order of the images: ``(N, C)`` if they are pooled,
+        else ``(N, C, H, W)``. ``N`` is 1 for a single image.
+
+    Raises:
+        WrnError: If the model, a stage or the backend is unavailable, or the sizes of the features
+            differ.
+        ImageReadError: If an image cannot be read.
+    """
+    if isinstance(model, BaseModel):
+        network = model if device is None else model.to(device)
+    else:
+        network = get_model(model, pretrained, device or get_device(), head=None, neck=None)
+    extractor = FeatureExtractor(network, stages, pool, backend, precision, batch_size, calibration)
+    rows: dict[str, list[np.ndarray]] = {name: [] for name in extractor.stages}
+    for features in check_same_size(extractor.stream(find_images(inputs), batch_size, workers)):
+        if isinstance(features, ImageReadError):
+            raise features
+        for name, values in features.stages.items():
+            rows[name].append(values)
+    return {name: np.stack(values) for name, values in rows.items()}
