@@ -57,7 +57,7 @@ def test_file_as_a_model_in_python(format, exported_digits, checkout, digits):
     results = wrn.inference_model(model, digits, batch_size=7)
     expected = wrn.inference_model(DIGITS, digits, batch_size=7)
     assert [r['pred_label'] for r in results] == [r['pred_label'] for r in expected]
-    with pytest.raises(wrn.zoo.factory.WrnError, match='computes the classes'):
+    with pytest.raises(wrn.zoo.factory.WrnError, match='computes class scores'):
         model.extract_feat(torch.zeros(1, 3, 16, 16))
     for options in (dict(pretrained='x.pth'), dict(backend='fused'), dict(head=None)):
         with pytest.raises(
@@ -72,7 +72,7 @@ def test_command_reports_what_it_wrote(tmp_path, monkeypatch, capsys, digits_wei
     output = capsys.readouterr().out
     path = tmp_path / f'{DIGITS}.torchscript'
     assert f'wrote {path.name}: {path.stat().st_size / 1e6:.2f} MB' in output
-    assert 'top-1 agrees in 100.00% (4 pictures)' in output
+    assert 'top-1 agrees in 100.00% (4 images)' in output
     assert f'wrn predict IMAGE --model {path.name}' in output
     main(['export', digits_weights, '--format', 'torch-export', '--out', 'x.pt2', '--softmax'])
     assert 'output: probabilities' in capsys.readouterr().out
@@ -114,10 +114,10 @@ def test_wrong_arguments(fails, tmp_path, monkeypatch, exported_digits):
         (DIGITS, '--format', 'onnx', '--out', 'x.pt2'): 'onnx is written as .onnx',
         (DIGITS, '--format', 'onnx', '--out', 'x.onnx'): 'is a folder',
         (DIGITS, '--format', 'onnx', '--out', 'none/y.onnx'): 'the folder does not exist',
-        (DIGITS, '--format', 'onnx', '--precision', 'int8'): 'is for --format openvino',
+        (DIGITS, '--format', 'onnx', '--precision', 'int8'): 'needs --format openvino',
         (DIGITS, '--format', 'onnx', '--calibration', 'x'): 'is only for --precision int8',
         (DIGITS, '--format', 'openvino', '--precision', 'int8'): 'with --calibration FOLDER',
-        (exported_digits('onnx'), '--format', 'onnx'): 'runs in an engine',
+        (exported_digits('onnx'), '--format', 'onnx'): 'already runs in an engine',
         (exported_digits('torchscript'), '--format', 'onnx'): "are for torch's own loader",
         ('none', '--format', 'onnx'): "unknown model 'none'",
     }

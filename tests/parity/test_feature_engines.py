@@ -79,5 +79,5 @@ def test_features_need_an_eager_model_or_a_known_backend(checkout):
         WrnError, match=r'^DeployedClassifier: has no stages .* not run in an engine'
     ):
         wrn.extract_features(fused, checkout / 'demo')
-    with pytest.raises(EngineError, match='backend magic: there is none'):
+    with pytest.raises(EngineError, match="backend 'magic': unknown"):
         wrn.extract_features(DIGITS, checkout / 'demo', backend='magic')

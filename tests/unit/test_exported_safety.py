@@ -70,7 +70,7 @@ def test_damaged_files(format, copy):
         path.write_bytes(damaged)
         refusal(path)
     path.unlink()
-    assert 'there is no such file' in refusal(path)
+    assert 'the file does not exist' in refusal(path)
 
 
 @pytest.mark.parametrize('format', MODULES)
@@ -106,11 +106,11 @@ def test_wrong_metadata(format, copy):
     rewrite_metadata(path, later_format)
     assert 'format 2' in refusal(path)
     rewrite_metadata(path, lambda values: values.update(format=1) or other_size(values))
-    assert 'wrong at size' in refusal(path)
+    assert 'invalid at size' in refusal(path)
     rewrite_metadata(path, unknown_step)
     assert 'os.system' in refusal(path)
     rewrite_metadata(path, other_classes)
-    assert 'is not the network that its metadata says' in refusal(path)
+    assert 'the network does not match the metadata' in refusal(path)
 
 
 @pytest.mark.parametrize('format', ['torchscript', 'torch-export'])
@@ -127,9 +127,15 @@ def test_onnx_without_metadata_or_of_another_version(copy):
     path = copy('onnx')
     whole = onnx.load(path)
     for change, reason in (
-        (lambda model: model.ClearField('metadata_props'), 'does not say how'),
-        (lambda model: setattr(model, 'ir_version', 99), 'ONNX Runtime does not take it'),
-        (lambda model: setattr(model.opset_import[0], 'version', 999), 'does not take it'),
+        (
+            lambda model: model.ClearField('metadata_props'),
+            'has no metadata about its preprocessing',
+        ),
+        (lambda model: setattr(model, 'ir_version', 99), 'ONNX Runtime cannot load it'),
+        (
+            lambda model: setattr(model.opset_import[0], 'version', 999),
+            'ONNX Runtime cannot load it',
+        ),
         (lambda model: setattr(model.graph.node[0], 'domain', 'com.example'), 'com.example'),
     ):
         model = onnx.ModelProto()
@@ -157,18 +163,18 @@ def test_openvino_with_wrong_weights(copy):
     content = bytearray(weights.read_bytes())
     content[5000] ^= 1
     weights.write_bytes(content)
-    assert 'digits.bin is damaged, or of another export' in refusal(path)
+    assert 'digits.bin is damaged or from another export' in refusal(path)
     weights.write_bytes(content[:-10])
     refusal(path)
     weights.unlink()
-    assert 'digits.bin, must lie beside it' in refusal(path)
+    assert 'digits.bin, are not in the same folder' in refusal(path)
 
 
 def test_openvino_of_another_version(copy):
     pytest.importorskip('openvino')
     path = copy('openvino')
     path.write_text(path.read_text().replace('version="11"', 'version="99"'))
-    assert 'OpenVINO does not take it' in refusal(path)
+    assert 'OpenVINO cannot load it' in refusal(path)
     copy('openvino')
     path.write_text(path.read_text().replace('version="opset1"', 'version="opset99"'))
-    assert 'OpenVINO does not take it' in refusal(path)
+    assert 'OpenVINO cannot load it' in refusal(path)

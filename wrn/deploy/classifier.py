@@ -66,7 +66,7 @@ class DeployedClassifier(BaseModel):
         """
         if self.with_head:
             raise WrnError(
-                "the engine computes the classes' scores; for features, leave out the head: "
+                'the model computes class scores; for features, build it without a head: '
                 'get_model(NAME, head=None, backend=...)'
             )
         return self.engine(inputs)
@@ -92,7 +92,8 @@ class DeployedClassifier(BaseModel):
             outputs = self.engine(inputs)
             return outputs[0] if self.with_head else outputs
         if mode != 'predict' or not self.with_head:
-            raise WrnError(f'mode {mode!r} is not for an engine that was built for inference')
+            head = '' if self.with_head else ' without a head'
+            raise WrnError(f"mode {mode!r}: not supported by an engine{head}; use mode='tensor'")
         probabilities = self.engine(inputs)[0]
         if not self.softmax:
             probabilities = probabilities.softmax(1)
@@ -118,8 +119,8 @@ def get_own_config(network: BaseModel) -> Config:
     """
     if not hasattr(network, '_config'):
         raise WrnError(
-            'the model does not know how its pictures are prepared; set `model._config` to '
-            'its Config (of a Runner, `runner.cfg`), or get the model from `wrn.get_model`'
+            'the model has no config, so its preprocessing is unknown; set `model._config` to its '
+            'Config (`runner.cfg` of a Runner), or get the model from `wrn.get_model`'
         )
     return network._config
 
@@ -135,11 +136,11 @@ def check_head(network: BaseModel) -> None:
             per image.
     """
     if isinstance(network, DeployedClassifier):
-        raise WrnError('the model runs in an engine already; take the one that it was made of')
+        raise WrnError('the model already runs in an engine; use the model that it was built from')
     if network.with_head and not isinstance(network.head, ClsHead):
         raise WrnError(
-            f'{type(network.head).__name__}: predicts more than one class of a picture; such a '
-            'model runs eagerly alone'
+            f'{type(network.head).__name__}: predicts more than one class per image; only backend '
+            'eager can run such a model'
         )
 
 
@@ -170,7 +171,7 @@ def deploy(
     """
     if backend == 'eager':
         if precision != 'float32':
-            raise WrnError(f'precision {precision}: is for an engine; name one with backend')
+            raise WrnError(f'precision {precision}: not supported by backend eager; use another')
         return network
     check_head(network)
     preprocessing = Preprocessing(get_own_config(network))
@@ -185,7 +186,7 @@ def deploy(
     example = normalize(preprocessing.example(batch_size))
     built = build_engine(network, example, backend, precision, inputs)
     rates = ', '.join(f'{name} {rate:.1f}' for name, rate in built.rates.items())
-    measured = f' (pictures/s: {rates})' if rates else ''
+    measured = f' (images/s: {rates})' if rates else ''
     _logger.info('backend %s, %s%s; %s', built.engine.name, precision, measured, built.difference)
     deployed = DeployedClassifier(built.engine, data_preprocessor, get_num_classes(network))
     for attribute in ('_config', '_metainfo', '_dataset_meta'):

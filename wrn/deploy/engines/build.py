@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from wrn.deploy.engines.engine import Engine, EngineError
+from wrn.deploy.engines.engine import PRECISIONS, Engine, EngineError
 from wrn.deploy.engines.graph import NetworkGraph
 from wrn.deploy.engines.ncnn import NcnnEngine
 from wrn.deploy.engines.onnx_runtime import OnnxRuntimeEngine, TensorRTEngine
@@ -98,7 +98,7 @@ def build_engine(
             raise
         except Exception as error:  # the runtimes' errors have no common base class
             reason = ' '.join(str(error).split())[:300] or type(error).__name__
-            raise EngineError(f'backend {name}: does not take the network ({reason})') from error
+            raise EngineError(f'backend {name}: cannot run the network ({reason})') from error
         check(difference, f'backend {name}', precision, tolerance)
         return engine, difference
 
@@ -121,11 +121,10 @@ def _find_supporting(precision: str) -> list[str]:
 def _check_available(backend: str, precision: str, device: torch.device) -> None:
     engine = _ENGINES.get(backend)
     if engine is None:
-        raise EngineError(f'backend {backend}: there is none; there are {", ".join(BACKENDS)}')
+        raise EngineError(f'backend {backend!r}: unknown; use one of {", ".join(BACKENDS)}')
     if precision not in engine.precisions:
-        able = _find_supporting(precision)
-        cure = f'{" and ".join(able)} can' if able else 'nor can any other'
-        raise EngineError(f'backend {backend}: cannot compute in {precision}; {cure}')
+        cure = ' or '.join(_find_supporting(precision)) or f'one of {", ".join(PRECISIONS)}'
+        raise EngineError(f'backend {backend}: does not support {precision}; use {cure}')
     if missing := engine.missing(device):
         raise EngineError(f'backend {backend}: {missing}')
 
@@ -153,7 +152,7 @@ def _find_fastest(
                 engines[name] = build(name)
             except WrnError as error:
                 failures.append(str(error))
-                _logger.info('left out: %s', error)
+                _logger.info('skipped: %s', error)
         if engines:
             rates = _measure(engines, example) if len(engines) > 1 else {}
             best = max(engines, key=lambda name: rates.get(name, 0))
@@ -162,7 +161,7 @@ def _find_fastest(
         if missing := _ENGINES[name].missing(device):
             failures.append(f'{name}: {missing}')
     raise EngineError(
-        f'precision {precision}: no engine for {device} computes in it; ' + '; '.join(failures)
+        f'precision {precision}: no backend for {device} supports it; ' + '; '.join(failures)
     )
 
 

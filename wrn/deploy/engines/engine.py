@@ -67,8 +67,8 @@ class Engine(ABC):
         if self.size not in (None, inputs.shape[2:]):
             sizes = ['x'.join(map(str, size)) for size in (self.size, inputs.shape[2:]) if size]
             raise EngineError(
-                f'backend {self.name}: was built for pictures of {sizes[0]} pixels (height and '
-                f'width), not {sizes[1]}; let the test pipeline of the config crop them'
+                f'backend {self.name}: was built for images of {sizes[0]} pixels (height x width), '
+                f'not {sizes[1]}; crop or resize them in the test pipeline of the config'
             )
         return self.run(inputs)
 
@@ -84,5 +84,5 @@ class Engine(ABC):
         """
         missing = missing_packages(*cls.requires)
         if not missing and cls.cpu_only and device.type != 'cpu':
-            return f'it runs on the CPU here, not on {device}; give the device cpu'
+            return f'runs on the CPU only, not on {device}; use device cpu'
         return missing

@@ -52,7 +52,7 @@ class NcnnEngine(Engine):
         with tempfile.TemporaryDirectory(prefix='wrn-') as folder:
             param, weights = _convert(graph, Path(folder))
             if self.network.load_param(str(param)) or self.network.load_model(str(weights)):
-                raise EngineError('backend ncnn: it has no layer for a part of the network')
+                raise EngineError('backend ncnn: has no layer for an operator of the network')
 
     def run(self, inputs: Tensor) -> tuple[Tensor, ...]:
         """Run the network."""
@@ -64,7 +64,7 @@ class NcnnEngine(Engine):
         extractor.input('in0', self._ncnn.Mat(image))
         results = [extractor.extract(name) for name in self.outputs]
         if any(code for code, _ in results):
-            raise EngineError('backend ncnn: it cannot compute the network')
+            raise EngineError('backend ncnn: cannot run the network')
         return [np.array(output) for _, output in results]
 
 
@@ -87,5 +87,5 @@ def _convert(graph: NetworkGraph, folder: Path) -> tuple[Path, Path]:
         check=False,
     )
     if result.returncode or not files['ncnnbin'].exists():
-        raise EngineError('backend ncnn: its converter does not take the network')
+        raise EngineError('backend ncnn: its converter, pnnx, cannot convert the network')
     return files['ncnnparam'], files['ncnnbin']

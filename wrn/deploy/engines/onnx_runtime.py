@@ -57,7 +57,7 @@ class OnnxRuntimeEngine(Engine):
             self.session = onnxruntime.InferenceSession(network, options, providers)
         except Exception as error:  # its errors have no common base class
             reason = ' '.join(str(error).rpartition(' : ')[2].split()) or type(error).__name__
-            raise EngineError(f'{name}: ONNX Runtime does not take it ({reason[:300]})') from error
+            raise EngineError(f'{name}: ONNX Runtime cannot load it ({reason[:300]})') from error
         self.device = device
         wanted = providers[0][0]
         if self.session.get_providers()[0] != wanted:  # it falls back silently
@@ -85,12 +85,12 @@ class OnnxRuntimeEngine(Engine):
 
         needed = cls.providers or ('CUDAExecutionProvider',)
         if device.type != 'cuda':
-            return f'it runs on GPUs of NVIDIA, not on {device}'
+            return f'runs on NVIDIA GPUs only, not on {device}'
         if set(needed) <= set(onnxruntime.get_available_providers()):
             return None
         return (
-            f'this onnxruntime has no {" and ".join(needed)}; pip install onnxruntime-gpu, '
-            'instead of onnxruntime'
+            f'the installed onnxruntime has no {" and ".join(needed)}; pip install '
+            'onnxruntime-gpu instead'
         )
 
     def run(self, inputs: Tensor) -> tuple[Tensor, ...]:

@@ -55,8 +55,8 @@ class OpenVINOEngine(Engine):
         needed = _CAPABILITIES.get(precision)
         if needed and needed not in core.get_property('CPU', 'OPTIMIZATION_CAPABILITIES'):
             raise EngineError(
-                f'precision {precision}: this CPU does not compute in it, so it would gain '
-                'nothing; leave it out'
+                f'precision {precision}: this CPU has no instructions for it, so it would not be '
+                'faster; use float32'
             )
         # Without the precision hint, OpenVINO silently uses bfloat16 where the CPU supports it. The
         # latency hint makes one stream: the whole batch goes through the network at once.

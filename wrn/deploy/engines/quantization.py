@@ -45,8 +45,8 @@ def quantize(model: Any, calibration: Iterable[Tensor]) -> Any:
     inputs = [batch.contiguous().numpy() for batch in calibration]
     if not inputs:
         raise EngineError(
-            'precision int8: needs pictures to calibrate with; give some hundred of those that '
-            'it will be used on with --calibration FOLDER'
+            'precision int8: needs images for calibration; give a few hundred like those that '
+            'the model will see with --calibration FOLDER'
         )
     with quiet(), contextlib.redirect_stdout(io.StringIO()):  # import messages and progress bars
         import nncf

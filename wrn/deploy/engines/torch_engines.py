@@ -30,8 +30,8 @@ class FusedEngine(Engine):
         self.dtype = _DTYPES[precision]
         if self.dtype != torch.float32 and not computes_natively(self.device, self.dtype):
             raise EngineError(
-                f'precision {precision}: {self.device} does not compute in it, so it would gain '
-                'nothing; leave it out'
+                f'precision {precision}: {self.device} has no instructions for it, so it would not '
+                'be faster; use float32'
             )
         folded = fold_batch_norm(graph.network.classifier, channels_last=True)
         self.network: Callable[..., Any] = TensorsOnly(folded).to(self.dtype)

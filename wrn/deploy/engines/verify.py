@@ -37,8 +37,9 @@ class Difference:
     images: int
 
     def __str__(self) -> str:
-        same = '' if self.agreement is None else f', top-1 agrees in {self.agreement:.2%}'
-        return f'differs from eager by {self.maximum:.1e} at most{same} ({self.images} pictures)'
+        top1 = '' if self.agreement is None else f', top-1 agrees in {self.agreement:.2%}'
+        images = '1 image' if self.images == 1 else f'{self.images} images'
+        return f'differs from eager by at most {self.maximum:.1e}{top1} ({images})'
 
 
 def compare(
@@ -95,5 +96,5 @@ def check(difference: Difference, name: str, precision: str, tolerance: float) -
     if difference.agreement is not None:
         right = right and difference.agreement >= (_MIN_AGREEMENT if precision == 'int8' else 1)
     if not right:
-        cure = 'calibrate with other pictures' if precision == 'int8' else 'take another'
+        cure = 'calibrate with other images' if precision == 'int8' else 'use another one'
         raise EngineError(f'{name}, {precision}: {difference}; {cure}')

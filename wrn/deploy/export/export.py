@@ -73,7 +73,7 @@ def export(
     kind = FORMATS[format]
     if precision not in kind.precisions:
         able = [name for name, other in FORMATS.items() if precision in other.precisions]
-        raise ExportError(f'--precision {precision}: is for --format {" and ".join(able)}')
+        raise ExportError(f'--precision {precision}: needs --format {" or ".join(able)}')
     if missing := missing_packages(*kind.requires):
         raise ExportError(f'--format {format}: {missing}')
     metadata = describe_model(network, name, preprocess, softmax, precision)
@@ -93,7 +93,7 @@ def export(
     *others, _ = kind.files(target)
     if others and others[0].exists() and not target.exists():
         raise ExportError(
-            f'{others[0]}: stands where the weights of {target.name} are to be; name another --out'
+            f'{others[0]}: would be overwritten by the weights of {target.name}; give another --out'
         )
     try:
         with tempfile.TemporaryDirectory(prefix='.wrn-', dir=target.parent) as folder:

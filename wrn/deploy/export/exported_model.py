@@ -59,9 +59,9 @@ def make_classifier(forward: Forward, metadata: Metadata, path: Path) -> Deploye
     def run(inputs: Tensor) -> tuple[Tensor, ...]:
         if [*inputs.shape[2:]] != metadata.size:
             raise ExportError(
-                f'{path}: takes pictures of {"x".join(map(str, metadata.size))} pixels (height, '
-                f'width), not {"x".join(map(str, inputs.shape[2:]))}; let the test pipeline of the '
-                'config crop them, and export the model again'
+                f'{path}: takes images of {"x".join(map(str, metadata.size))} pixels (height x '
+                f'width), not {"x".join(map(str, inputs.shape[2:]))}; crop or resize them in the '
+                'test pipeline of the config, and export the model again'
             )
         if metadata.preprocess:  # the data preprocessor has made the integers float
             inputs = inputs.to(torch.uint8).permute(0, 2, 3, 1)
@@ -92,13 +92,13 @@ def load_network(path: Path, device: torch.device) -> tuple[Forward, Metadata]:
         WrnError: As for :func:`load_exported`.
     """
     if not path.is_file():
-        raise ExportError(f'{path}: there is no such file')
+        raise ExportError(f'{path}: the file does not exist')
     kind = _FORMATS[path.suffix]
     if not isinstance(kind, ReadableFormat):
         readable = [suffix for suffix, k in _FORMATS.items() if isinstance(k, ReadableFormat)]
         raise ExportError(
-            f"{path}: {kind.name} files are for torch's own loader, which runs what they say; give "
-            f'one of the suffix {" or ".join(readable)}, or the model that it was made of'
+            f"{path}: {kind.name} files are for torch's own loader, which runs code from them; "
+            f'give a {" or ".join(readable)} file, or the model that it was exported from'
         )
     try:
         forward, text = kind.load(path, device)
@@ -116,5 +116,5 @@ def load_network(path: Path, device: torch.device) -> tuple[Forward, Metadata]:
     except Exception as error:  # the runtimes' errors have no common base class
         matches, reason = False, ' '.join(str(error).split())[:200]
     if not matches:
-        raise ExportError(f'{path}: is not the network that its metadata says ({reason})')
+        raise ExportError(f'{path}: the network does not match the metadata ({reason})')
     return forward, metadata

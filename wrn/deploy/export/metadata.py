@@ -111,13 +111,14 @@ def describe_model(
     check_head(network)
     num_classes = get_num_classes(network)
     if num_classes is None:
-        raise ExportError(f'{name}: has no head that gives scores; only classifiers are exported')
+        raise ExportError(f'{name}: has no head for class scores; only classifiers can be exported')
     config = get_own_config(network)
     pipeline = [step.to_dict() for step in get_test_dataset(config).pipeline]
     check_steps(pipeline, name, 'take the step out of the test pipeline of the config')
     channels, *size = Preprocessing(config).example(1).shape[1:]
     if channels != 3:
-        raise ExportError(f'{name}: takes pictures of {channels} channels; only of 3 are exported')
+        number = '1 channel' if channels == 1 else f'{channels} channels'
+        raise ExportError(f'{name}: takes images with {number}; only 3 channels can be exported')
     preprocessor = network.data_preprocessor
     mean, std = [0.0] * 3, [1.0] * 3
     if hasattr(preprocessor, 'mean'):
@@ -159,18 +160,17 @@ def read_metadata(text: str | None, name: str) -> Metadata:
     """
     if text is None:
         raise ExportError(
-            f'{name}: does not say how its pictures are prepared, as files that `wrn export` '
-            'writes do; export the model again'
+            f'{name}: has no metadata about its preprocessing; export the model with `wrn export`'
         )
     try:
         values = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ExportError(f'{name}: its metadata is damaged ({error})') from error
+        raise ExportError(f'{name}: the metadata is damaged ({error})') from error
     version = values.pop('format', None) if isinstance(values, dict) else None
     if version != FORMAT:
         raise ExportError(
-            f'{name}: its metadata is of format {version!r}, here is {FORMAT}; export the model '
-            'again, or update this package'
+            f'{name}: the metadata has format {version!r}, but this version of the package reads '
+            f'format {FORMAT}; export the model again, or update the package'
         )
     invalid = [key for key, valid in _FIELDS.items() if key not in values or not valid(values[key])]
     invalid += [key for key in values if key not in _FIELDS]
@@ -179,7 +179,7 @@ def read_metadata(text: str | None, name: str) -> Metadata:
     if not invalid and values['classes'] and len(values['classes']) != values['num_classes']:
         invalid = ['classes']
     if invalid:
-        raise ExportError(f'{name}: its metadata is wrong at {", ".join(invalid)}')
+        raise ExportError(f'{name}: the metadata is invalid at {", ".join(invalid)}')
     values['pipeline'] = [
         {key: tuple(value) if isinstance(value, list) else value for key, value in step.items()}
         for step in values['pipeline']

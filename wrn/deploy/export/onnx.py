@@ -45,7 +45,7 @@ class OnnxFormat(ReadableFormat):
         try:
             model = onnx.load_model_from_string(content)
         except Exception as error:  # each implementation of protobuf has an error of its own
-            raise ExportError(f'{path}: the file is truncated, or is no ONNX') from error
+            raise ExportError(f'{path}: the file is truncated or not ONNX') from error
         _check_dataflow(model, path)
         texts = {entry.key: entry.value for entry in model.metadata_props}
         if texts.get(_DIGEST) not in (None, _digest(model)):
@@ -65,15 +65,15 @@ def _check_dataflow(model: Any, path: Path) -> None:
     others = [node for node in model.graph.node if node.domain not in ('', 'ai.onnx')]
     if others or model.functions:
         kind = f'{others[0].domain}.{others[0].op_type}' if others else model.functions[0].name
-        raise ExportError(f"{path}: refused, because it has {kind}, which is none of ONNX's own")
+        raise ExportError(f'{path}: refused, since {kind} is not a standard ONNX operator')
     for attribute in (part for node in model.graph.node for part in node.attribute):
         if attribute.HasField('g') or attribute.graphs:
-            raise ExportError(f'{path}: refused, because it has conditions or loops')
+            raise ExportError(f'{path}: refused, since it has conditions or loops')
     for tensor in _find_tensors(model.graph):
         if onnx.external_data_helper.uses_external_data(tensor):
             raise ExportError(
-                f'{path}: refused, because it has weights in other files ({tensor.name}); export '
-                'it as one file'
+                f'{path}: refused, since it has weights in other files ({tensor.name}); export it '
+                'as one file'
             )
 
 

@@ -53,16 +53,18 @@ class OpenVINOFormat(ReadableFormat):
             raise ExportError(f'{path}: {missing}')
         weights = path.with_suffix('.bin')
         if not weights.is_file():
-            raise ExportError(f'{path}: its weights, {weights.name}, must lie beside it')
+            raise ExportError(
+                f'{path}: its weights, {weights.name}, are not in the same folder; copy both files'
+            )
         try:
             model = get_core().read_model(str(path), str(weights))
         except RuntimeError as error:
             reason = ' '.join(str(error).strip().splitlines()[-1].split())
-            raise ExportError(f'{path}: OpenVINO does not take it ({reason[:300]})') from error
+            raise ExportError(f'{path}: OpenVINO cannot load it ({reason[:300]})') from error
         digest = _get(model, _HASH)
         if digest is not None and digest != hash_file(weights):
             raise ExportError(
-                f'{path}: {weights.name} is damaged, or of another export; copy both files again'
+                f'{path}: {weights.name} is damaged or from another export; copy both files again'
             )
         return OpenVINOEngine.from_model(model), _get(model, KEY)
 
