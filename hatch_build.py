@@ -1,21 +1,22 @@
-"""A build hook that names the package of this distribution, for openmim."""
+"""A build hook that writes the name of the package for openmim."""
 
 import tempfile
 from pathlib import Path
 from typing import Any
 
+from hatchling.builders.config import BuilderConfig
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
-class TopLevelHook(BuildHookInterface):
-    """Add ``top_level.txt`` to the wheel's metadata.
+class TopLevelHook(BuildHookInterface[BuilderConfig]):
+    """Add ``top_level.txt`` to the metadata of the wheel.
 
-    openmim reads there that ``mmpretrain-wrn`` is imported as ``wrn``, to find ``wrn/.mim``.
-    setuptools writes the file, hatchling does not.
+    openmim reads the name of the package, ``wrn``, from this file to find ``wrn/.mim``. setuptools
+    writes the file, hatchling does not.
     """
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Include the file; hatchling calls this before it builds a wheel."""
+        """Add the file. hatchling calls this before it builds a wheel."""
         self.folder = tempfile.TemporaryDirectory()
         source = Path(self.folder.name, 'top_level.txt')
         source.write_text('wrn\n')

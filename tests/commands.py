@@ -1,4 +1,4 @@
-"""The command line in a process of its own, for which torch need not be imported again."""
+"""Run the command line in a process of its own, without importing torch again."""
 
 import contextlib
 import multiprocessing
@@ -12,8 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-# Every command is a fork of a process that has imported these, and nothing more. (pytest is the
-# main module, which multiprocessing imports.)
+# Each command is a fork of a process that has only imported these modules. (pytest is the main
+# module, which multiprocessing imports.)
 _CONTEXT = multiprocessing.get_context('forkserver')
 _CONTEXT.set_forkserver_preload(['pytest', 'wrn.cli', 'wrn.training', 'mmpretrain.models'])
 
@@ -21,7 +21,7 @@ _CONTEXT.set_forkserver_preload(['pytest', 'wrn.cli', 'wrn.training', 'mmpretrai
 def start_wrn(
     arguments: list[str], outputs: tuple[Path, Path], cwd: Any = None
 ) -> multiprocessing.process.BaseProcess:
-    """Start ``wrn`` and return its process; ``outputs`` are files for its output and errors."""
+    """Start ``wrn`` and return its process. ``outputs`` are the files for stdout and stderr."""
     args = (arguments, outputs, str(cwd or os.getcwd()), dict(os.environ))
     process = _CONTEXT.Process(target=_main, args=args)
     process.start()
@@ -31,36 +31,36 @@ def start_wrn(
 def wait_for(
     happens: Callable[[], bool], alive: Callable[[], bool] = lambda: True, seconds: float = 120
 ) -> None:
-    """Wait until something happens or a process is not alive."""
+    """Wait until a condition is met or a process has ended."""
     deadline = time.monotonic() + seconds
     while not happens() and alive():
-        assert time.monotonic() < deadline, 'it did not happen'
+        assert time.monotonic() < deadline, f'not within {seconds:g} s'
         time.sleep(0.0005)
 
 
 def free_port() -> int:
-    """Return a port that nothing listens on."""
+    """Return an unused port."""
     with socket.socket() as free:
         free.bind(('127.0.0.1', 0))
         return free.getsockname()[1]
 
 
 def find_rank(run: Callable[..., subprocess.CompletedProcess[str]], rank: int, command: str) -> int:
-    """Return the process id of a process of a job whose command line has this pattern."""
+    """Return the process id of a rank, given a pattern of its command line."""
     found = run('pgrep', '-f', command).stdout.split()
     mark = f'LOCAL_RANK={rank}'.encode()
     pids = []
     for pid in found:
-        with contextlib.suppress(FileNotFoundError):  # it has ended
+        with contextlib.suppress(FileNotFoundError):  # the process has ended
             if mark in Path('/proc', pid, 'environ').read_bytes():
                 pids.append(int(pid))
-    return min(pids)  # before its data workers
+    return min(pids)  # data workers have higher ids
 
 
 def run_wrn(
     arguments: list[str], timeout: float, cwd: Any = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run ``wrn`` and return it finished, with its output as text."""
+    """Run ``wrn`` and return the completed process with its output as text."""
     with tempfile.TemporaryDirectory() as folder:
         outputs = (Path(folder, 'stdout'), Path(folder, 'stderr'))
         process = start_wrn(arguments, outputs, cwd)

@@ -1,4 +1,4 @@
-"""What the tests share: real pictures, small data sets, and processes of their own."""
+"""Shared fixtures: images, small datasets, servers, and commands in their own processes."""
 
 import contextlib
 import os
@@ -12,8 +12,8 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-os.environ['CUDA_VISIBLE_DEVICES'] = ''  # what is compared is compared on the CPU
-os.environ['OMP_NUM_THREADS'] = '1'  # pytest runs a process a core
+os.environ['CUDA_VISIBLE_DEVICES'] = ''  # compare results on the CPU
+os.environ['OMP_NUM_THREADS'] = '1'  # pytest runs one process per core
 
 import mmpretrain
 import numpy as np
@@ -34,8 +34,8 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(autouse=True)
-def _no_signal_is_left_blocked():
-    """What is started later, by other tests too, would inherit that."""
+def _no_signal_stays_blocked():
+    """Processes that other tests start would inherit a blocked signal."""
     yield
     assert not signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
@@ -48,7 +48,7 @@ def checkout() -> Path:
 
 @pytest.fixture
 def photographs() -> list[Path]:
-    """The two photographs that scikit-learn ships, JPEGs of 640x427."""
+    """The two photographs in scikit-learn, JPEGs of 640x427 pixels."""
     return sorted(Path(sklearn.datasets.__file__).parent.joinpath('images').glob('*.jpg'))
 
 
@@ -70,8 +70,8 @@ def digits_weights() -> str:
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch):
-    """Run a command and return it finished, with its output as text."""
-    # What scripts call `python` is this one, though its environment may not be activated.
+    """Run a command and return the completed process with its output as text."""
+    # Scripts that call `python` must find this interpreter, whose environment may be inactive.
     monkeypatch.setenv('PATH', str(Path(sys.executable).parent), prepend=os.pathsep)
 
     def run(*command: object, code: int | None = 0, **kwargs) -> subprocess.CompletedProcess[str]:
@@ -91,7 +91,7 @@ def run(monkeypatch: pytest.MonkeyPatch):
 
 @pytest.fixture
 def make_image_folder(tmp_path: Path, rng: np.random.Generator):
-    """Write an ImageNet-style folder: JPEGs of several sizes, whose class is their hue."""
+    """Write a folder of ImageNet's layout: JPEGs of several sizes, whose hue is their class."""
 
     def make(classes: int = 3, train: int = 8, val: int = 4, name: str = 'imagenet') -> Path:
         root = tmp_path / name
@@ -131,7 +131,7 @@ def randomise():
 
 @pytest.fixture(scope='session')
 def exported_digits(tmp_path_factory: pytest.TempPathFactory, worker_id: str):
-    """Export the embedded model, once for all processes of a test run; the file is for reading."""
+    """Export the embedded model once for all processes of a test run. Do not change the file."""
     base = tmp_path_factory.getbasetemp()
     folder = (base if worker_id == 'master' else base.parent) / 'exported_digits'
     folder.mkdir(exist_ok=True)
@@ -157,7 +157,7 @@ def mmpretrain_root() -> Path:
 
 @pytest.fixture
 def training_checkpoint() -> dict[str, Any]:
-    """What mmengine writes, message hub with log histories included."""
+    """A checkpoint as mmengine writes it, including the message hub with its histories."""
     hub = MessageHub('training_checkpoint')
     for step in range(3):
         hub.update_scalar('train/loss', 1.0 / (step + 1))
@@ -175,7 +175,7 @@ def training_checkpoint() -> dict[str, Any]:
 
 
 class Calls:
-    """Pickles as a call of ``function`` with ``args``."""
+    """An object that is pickled as a call of ``function`` with ``args``."""
 
     def __init__(self, function, *args):
         self.call = function, args
@@ -186,7 +186,7 @@ class Calls:
 
 @pytest.fixture
 def calls() -> type[Calls]:
-    """What a hostile checkpoint contains: an object that runs a function when it is unpickled."""
+    """The class of objects that run a function when they are unpickled."""
     return Calls
 
 
@@ -218,13 +218,13 @@ def _serving(server):
 
 @pytest.fixture
 def serving():
-    """Run a server in a thread of its own as long as a block lasts."""
+    """Run a server in a thread during a block."""
     return _serving
 
 
 @pytest.fixture
 def server(tmp_path: Path, serving):
-    """A real HTTP server on loopback, that serves a folder and keeps what it was asked for."""
+    """A local HTTP server that serves a folder and records its requests."""
     (tmp_path / 'served').mkdir()
     with serving(Server(tmp_path / 'served')) as server:
         server.folder = tmp_path / 'served'
@@ -233,7 +233,7 @@ def server(tmp_path: Path, serving):
 
 @pytest.fixture
 def dead_host():
-    """The address of a port that is closed, and stays so."""
+    """The address of a port that refuses connections."""
     with socket.socket() as taken:
         taken.bind(('127.0.0.1', 0))
         yield f'http://127.0.0.1:{taken.getsockname()[1]}'
@@ -241,7 +241,7 @@ def dead_host():
 
 @pytest.fixture
 def fails(capsys):
-    """Run a command that must fail in one line, and return the line."""
+    """Run a command that must fail with one line, and return that line."""
 
     def fails(*argv):
         with pytest.raises(SystemExit) as exit:

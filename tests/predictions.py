@@ -1,4 +1,4 @@
-"""Results of `wrn predict` in a file, to compare with what is expected."""
+"""Read the results of `wrn predict` and compare them with expected ones."""
 
 import json
 
@@ -8,7 +8,7 @@ DIGITS = 'wide-resnet16-2_1xb64_digits'
 
 
 def read(path):
-    """The best class and score of each picture of a .jsonl file."""
+    """Return the top-1 class and score of each image in a .jsonl file."""
     records = [json.loads(line) for line in path.read_text().splitlines()]
     best = [(r['img_path'], r['predictions'][0]) for r in records]
     return {name: (p['pred_class'], p['pred_score']) for name, p in best}
@@ -18,5 +18,5 @@ def check(results, expected):
     assert list(results) == list(expected)
     for name, (label, score) in expected.items():
         assert results[name][0] == label
-        # Convolutions may sum in another order for another batch size.
+        # Convolutions may sum in another order at another batch size.
         assert results[name][1] == pytest.approx(score, rel=1e-4)

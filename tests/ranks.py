@@ -1,4 +1,4 @@
-"""Do something in two processes that talk through gloo."""
+"""Run functions in two processes that communicate through gloo."""
 
 import multiprocessing
 import os
@@ -25,7 +25,7 @@ def build_evaluator(*metrics: dict[str, Any]) -> Evaluator:
 def evaluate(
     metrics: list[dict[str, Any]], samples: list[dict[str, Any]], sizes: list[int]
 ) -> list[dict[str, Any]]:
-    """Evaluate this process's part of the first samples, for each of the sizes, three at a time."""
+    """Evaluate this rank's share of the first ``size`` samples, for each size, in batches of 3."""
     results = []
     for size in sizes:
         evaluator = build_evaluator(*metrics)
@@ -38,14 +38,14 @@ def evaluate(
 
 
 def restarted(counts: list[int]) -> bool:
-    """Ask whether the job is a restart, where the agents of the processes have counted so many."""
+    """Return whether the job is a restart, given the restart count of each rank."""
     os.environ['TORCHELASTIC_RESTART_COUNT'] = str(counts[get_rank()])
     return is_restarted()
 
 
 def run_in_two(function: Callable[..., Any], *args: Any) -> list[Any]:
-    """Call a function of this module in both processes, and return what each has as the result."""
-    context = multiprocessing.get_context('forkserver')  # that of commands.py
+    """Call a function of this module in both processes and return both results."""
+    context = multiprocessing.get_context('forkserver')  # shared with commands.py
     with tempfile.TemporaryDirectory() as folder, ProcessPoolExecutor(2, context) as executor:
         futures = [executor.submit(_run, rank, folder, function, *args) for rank in range(2)]
         return [future.result(timeout=60) for future in futures]

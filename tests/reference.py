@@ -1,4 +1,4 @@
-"""The paper's network in torch's functions, under whatever names somebody gives its parts."""
+"""The paper's network in functional PyTorch, with configurable parameter names."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from torch.nn import functional
 
 @dataclass
 class Reference:
-    """WRN-d-k: ``{s}``, ``{g}``, ``{b}`` in names are a stage from 1, from 0, and a block."""
+    """WRN-d-k. In names, ``{s}`` is the stage from 1, ``{g}`` the stage from 0, ``{b}`` the block."""
 
     stem: str = 'conv1.weight'
     norm: str = 'layer{s}.{b}.norm{i}'
@@ -17,7 +17,7 @@ class Reference:
     projection: str = 'layer{s}.{b}.downsample.weight'
     last_norm: str = 'norm'
     head: str = 'fc'
-    first: int = 1  # the number of the first norm and convolution of a block
+    first: int = 1  # number of the first norm and convolution in a block
     kernel_sizes: tuple[int, ...] = (3, 3)
     blocks: int = 2
     widths: tuple[int, ...] = (8, 16, 32)
@@ -34,7 +34,7 @@ class Reference:
     generator: torch.Generator = field(default_factory=lambda: torch.Generator().manual_seed(0))
 
     def random_weights(self) -> dict[str, torch.Tensor]:
-        """Weights that keep the signals in range, and no norm is left as it was initialised."""
+        """Return weights that keep activations in range. No norm has its initial values."""
         weights: dict[str, torch.Tensor] = {}
 
         def uniform(low, high, n):
@@ -73,7 +73,7 @@ class Reference:
         return weights
 
     def features(self, x: torch.Tensor, weights: dict[str, torch.Tensor]) -> list[torch.Tensor]:
-        """x_{l+1} = shortcut(x_l) + F(x_l): the features behind each stage."""
+        """Return the features of each stage: x_{l+1} = shortcut(x_l) + F(x_l)."""
 
         def conv(x, name, stride=1):
             kernel, bias = weights[name], weights.get(name.replace('.weight', '.bias'))
@@ -115,7 +115,7 @@ class Reference:
         return features
 
     def logits(self, x: torch.Tensor, weights: dict[str, torch.Tensor]) -> torch.Tensor:
-        """The scores of the classes."""
+        """Return the class scores."""
         pooled = self.features(x, weights)[-1].mean((2, 3))
         return functional.linear(
             pooled, weights[f'{self.head}.weight'], weights[f'{self.head}.bias']

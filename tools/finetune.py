@@ -1,4 +1,4 @@
-"""``wrn finetune``, for ``dist_finetune.sh``."""
+"""Run ``wrn finetune``; ``dist_finetune.sh`` calls this."""
 
 import sys
 from pathlib import Path

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Start a script of this folder with Slurm's srun, one process a GPU.
+# Start a script in this folder with Slurm's srun, one process per GPU.
 # Usage: tools/srun.sh PARTITION JOB_NAME SCRIPT [ARGUMENTS]; slurm_train.sh and slurm_test.sh call it.
 # The environment sets GPUS, GPUS_PER_NODE, CPUS_PER_TASK and SRUN_ARGS.
 set -euo pipefail

@@ -1,7 +1,8 @@
-"""torchrun, but that it says by its exit code, without a traceback, what ended a job.
+"""Run torchrun with an exit status that says why the job ended, and without a traceback.
 
-SIGTERM gives 75 (``EX_TEMPFAIL``): queue the job again. Another signal, to torchrun or a process,
-gives 128 and its number, and a process that fails its own exit code.
+The status is 75 (``EX_TEMPFAIL``) after SIGTERM: queue the job again. After another signal, to
+torchrun or to a process, it is 128 plus the number of the signal. If a process fails, it is the
+exit status of that process.
 """
 
 import os
@@ -17,8 +18,8 @@ if __name__ == '__main__':
         main()
     except SignalException as stopped:
         sys.exit(os.EX_TEMPFAIL if stopped.sigval == signal.SIGTERM else 128 + stopped.sigval)
-    except ChildFailedError as failed:  # which has said why
+    except ChildFailedError as failed:  # the process has printed the reason
         code = failed.get_first_failure()[1].exitcode
         sys.exit(code if code > 0 else 128 - code)
-    except ValueError as mistake:
-        sys.exit(f'torchrun: error: {mistake}')
+    except ValueError as error:
+        sys.exit(f'torchrun: error: {error}')

@@ -1,4 +1,4 @@
-"""The documents are true: their Python runs, and their files, commands and imports exist."""
+"""The documentation is correct: its Python runs, its files, commands and imports exist."""
 
 import importlib
 import re
@@ -93,7 +93,7 @@ def test_imports_of_the_documents_are_public(checkout, documents):
         assert hasattr(importlib.import_module(module), name), (module, name)
 
 
-def test_the_list_that_scaling_makes_is_that_of_the_folders(checkout, tmp_path, monkeypatch):
+def test_the_list_in_scaling_equals_that_of_the_folders(checkout, tmp_path, monkeypatch):
     pixels = Image.new('RGB', (8, 8))
     for label in range(1000):
         folder = tmp_path / f'data/imagenet/train/n{label:08}'

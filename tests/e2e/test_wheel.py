@@ -1,4 +1,4 @@
-"""What is shipped works where it is installed, from any folder, without the checkout."""
+"""The wheel works in a new environment, from any folder and without the checkout."""
 
 import json
 import subprocess
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope='module')
 def built(tmp_path_factory):
-    """The wheel, built from the sdist as pip does it, and the sdist."""
+    """The wheel, built from the sdist as by pip, and the sdist."""
     folder = tmp_path_factory.mktemp('dist')
     code = (
         'import sys, os; from hatchling import build; os.chdir(sys.argv[1]);'
@@ -37,7 +37,7 @@ def built(tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def python(built, tmp_path_factory):
-    """The interpreter of a new environment with the wheel; the dependencies are this one's."""
+    """The interpreter of a new environment with the wheel and this environment's dependencies."""
     folder = tmp_path_factory.mktemp('env')
     venv.create(folder, with_pip=False)
     python = folder / 'bin' / 'python'
@@ -45,8 +45,8 @@ def python(built, tmp_path_factory):
     site = Path(subprocess.check_output([python, '-c', code], text=True).strip())
     with zipfile.ZipFile(built[0]) as wheel:
         wheel.extractall(site)
-    # A path in a .pth file comes after the environment's own packages, and the editable install
-    # of this package, itself a .pth file, is not followed from there.
+    # Folders in a .pth file come after the environment's own packages. The editable install of
+    # this package, itself a .pth file, is not followed from there.
     (site / 'dependencies.pth').write_text(sysconfig.get_path('purelib') + '\n')
     return python
 
@@ -56,7 +56,7 @@ def test_contents(built):
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
         (top_level,) = (name for name in names if name.endswith('.dist-info/top_level.txt'))
-        assert archive.read(top_level) == b'wrn\n'  # openmim finds wrn/.mim by it
+        assert archive.read(top_level) == b'wrn\n'  # openmim needs it to find wrn/.mim
     assert 'wrn/.mim/model-index.yml' in names
     assert 'wrn/.mim/configs/wrn/metafile.yml' in names
     assert 'wrn/.mim/configs/_base_/default_runtime.py' in names
@@ -80,8 +80,8 @@ model = mmpretrain.get_model(name)
 assert type(model.backbone) is wrn.WideResNet
 assert model._config.filename.startswith(str(root))
 assert len(wrn.list_models('wide-resnet*')) == len(wrn.config.model_index.models())
-print(json.dumps([str(root), wrn.inference_model('wide-resnet16-2_1xb64_digits', PICTURE)['pred_class']]))
-""".replace('PICTURE', repr(str(checkout / 'demo' / 'digit_7.png')))
+print(json.dumps([str(root), wrn.inference_model('wide-resnet16-2_1xb64_digits', IMAGE)['pred_class']]))
+""".replace('IMAGE', repr(str(checkout / 'demo' / 'digit_7.png')))
     output = run(python, '-c', script, cwd=tmp_path).stdout
     root, digit = json.loads(output.splitlines()[-1])
     assert digit == '7'
@@ -112,7 +112,7 @@ def test_the_installed_tools(run, python, tmp_path):
 
 
 def test_a_checkout_without_an_install(run, python, tmp_path, checkout):
-    """tools/ finds the package beside it, whatever is installed and whatever the folder."""
+    """The scripts in tools/ use the checkout, whatever is installed, and from any folder."""
     script = f"""
 import runpy, sys
 sys.argv = ['test.py', '--help']

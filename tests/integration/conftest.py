@@ -1,4 +1,4 @@
-"""Digits in a folder, and what is predicted of them one by one."""
+"""A folder of digits and the predictions for them."""
 
 import pytest
 from PIL import Image
@@ -10,7 +10,7 @@ import wrn
 
 @pytest.fixture(scope='module')
 def digits(tmp_path_factory):
-    """Sixty digits, in two folders."""
+    """60 digits in two folders."""
     folder = tmp_path_factory.mktemp('digits')
     for i, pixels in enumerate(load_digits().images[:60]):
         path = folder / 'ab'[i % 2] / f'{i:02}.png'
@@ -21,6 +21,6 @@ def digits(tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def expected(digits):
-    """The predictions, one by one, in the order of the paths."""
+    """The predictions of single images, in the order of the paths."""
     results = wrn.inference_model(DIGITS, sorted(map(str, digits.rglob('*.png'))))
     return {result['img_path']: (result['pred_class'], result['pred_score']) for result in results}

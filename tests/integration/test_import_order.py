@@ -1,6 +1,6 @@
-"""Our models take mmpretrain's places, whichever side is imported or used first.
+"""Our models replace those of mmpretrain, whichever package is imported or used first.
 
-Each order needs a process of its own.
+Each order runs in a process of its own.
 """
 
 import pytest
@@ -21,7 +21,7 @@ for _ in range(2):
     assert ModelHub.has(name)
     assert type(mmpretrain.get_model('resnet18_8xb32_in1k').backbone).__name__ == 'ResNet'
     assert type(wrn.get_model(name).backbone) is WideResNet
-print('all well')
+print('all checks passed')
 """
 ORDERS = {
     'ours first': 'import wrn',
@@ -41,10 +41,10 @@ ORDERS = {
 
 @pytest.mark.parametrize('first', ORDERS.values(), ids=ORDERS.keys())
 def test_every_order(run, first, tmp_path):
-    assert 'all well' in run('python', '-c', first + CHECK, cwd=tmp_path).stdout
+    assert 'all checks passed' in run('python', '-c', first + CHECK, cwd=tmp_path).stdout
 
 
-def test_our_names_do_not_read_mmpretrains_index(run, checkout):
+def test_our_models_do_not_read_mmpretrains_index(run, checkout):
     code = f"""
 import wrn
 from mmpretrain.apis.model import ModelHub
@@ -66,7 +66,7 @@ assert result['pred_class'] == '3', result
     run('python', '-c', code)
 
 
-def test_importing_leaves_the_process_as_it_was(run):
+def test_importing_leaves_the_process_unchanged(run):
     code = """
 import gc, sys
 import wrn
@@ -75,21 +75,21 @@ assert gc.get_freeze_count() == 0
 assert 'torch._dynamo' not in sys.modules
 import torch, torchvision
 boxes = [torch.tensor([[0.0, 0, 4, 4]])]
-picture = torch.rand(1, 3, 8, 8)
-eager = torchvision.ops.roi_align(picture, boxes, 2)
-torch.use_deterministic_algorithms(True)  # now roi_align asks whether it can compile
-torch.testing.assert_close(torchvision.ops.roi_align(picture, boxes, 2), eager)
+image = torch.rand(1, 3, 8, 8)
+eager = torchvision.ops.roi_align(image, boxes, 2)
+torch.use_deterministic_algorithms(True)  # now roi_align checks whether it can compile
+torch.testing.assert_close(torchvision.ops.roi_align(image, boxes, 2), eager)
 assert torch.compile(lambda x: 2 * x, backend='eager')(torch.ones(1)) == 2
 """
     assert 'MultiScaleDeformableAttention' not in run('python', '-c', code).stderr
 
 
-def test_mmcv_would_warn_without_us(run):
+def test_mmcv_still_warns_without_this_package(run):
     result = run('python', '-c', 'import mmpretrain.models')
     assert 'MultiScaleDeformableAttention' in result.stderr
 
 
-def test_a_disabled_collector_and_frozen_objects_stay_so(run):
+def test_a_disabled_garbage_collector_stays_disabled(run):
     code = """
 import gc
 gc.disable()
@@ -101,7 +101,7 @@ assert gc.get_freeze_count() > 0
     run('python', '-c', code)
 
 
-def test_after_torchvision_and_the_compiler(run):
+def test_an_imported_compiler_is_kept(run):
     run(
         'python',
         '-c',

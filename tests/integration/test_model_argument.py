@@ -1,4 +1,4 @@
-"""A published, fine-tuned or exported file and a config work wherever a name does."""
+"""Commands take published, fine-tuned and exported files and configs wherever they take a name."""
 
 import re
 from pathlib import Path
@@ -23,10 +23,10 @@ def accuracy(output):
 
 @pytest.mark.slow
 @pytest.mark.parametrize('kind', ['weights', 'onnx', 'openvino'])
-def test_a_file_is_tested_as_its_name(run, tmp_path, kind, digits_weights):
+def test_testing_a_file_equals_testing_its_name(run, tmp_path, kind, digits_weights):
     model = Path(digits_weights)
     if kind != 'weights':
-        # Exported from the file, to which its name gives the network.
+        # The export reads the network from the file.
         model = tmp_path / f'digits{FORMATS[kind].suffix}'
         main(['export', digits_weights, '--format', kind, '--out', str(model), '--softmax'])
     done = run('wrn', 'test', model, '--work-dir', tmp_path / 'run', '--out', tmp_path / 'x.csv')
@@ -41,7 +41,7 @@ def test_a_file_is_tested_as_its_name(run, tmp_path, kind, digits_weights):
 
 @pytest.fixture
 def folder(tmp_path):
-    """Forty digits in class folders."""
+    """40 digits in class folders."""
     digits = load_digits()
     for i in range(40):
         path = tmp_path / 'digits' / str(digits.target[i]) / f'{i:02}.png'
@@ -51,28 +51,28 @@ def folder(tmp_path):
 
 
 @pytest.fixture
-def of_folders(tmp_path, digits_weights):
-    """The embedded weights, as if they had been trained on class folders."""
+def trained_on_folders(tmp_path, digits_weights):
+    """The embedded weights, with a config as if they were trained on class folders."""
     checkpoint = read_checkpoint(digits_weights)
     meta = checkpoint['meta']
     old = "type='Digits'"
     assert old in meta['cfg']
-    loads = "pipeline=[dict(type='LoadImageFromFile'), "
-    text = re.sub(r'pipeline=\[\s*', loads, meta['cfg'].replace(old, "type='CustomDataset'"))
+    load = "pipeline=[dict(type='LoadImageFromFile'), "
+    text = re.sub(r'pipeline=\[\s*', load, meta['cfg'].replace(old, "type='CustomDataset'"))
     meta['cfg'] = text.replace('to_rgb=False', 'to_rgb=True')
     return write_weights(tmp_path, 'pets.pth', checkpoint['state_dict'], meta)
 
 
-def test_the_data_of_a_fine_tuned_file_is_named(run, fails, tmp_path, folder, of_folders):
-    command = ['test', of_folders, '--work-dir', tmp_path / 'run']
+def test_a_fine_tuned_file_needs_its_data_root(run, fails, tmp_path, folder, trained_on_folders):
+    command = ['test', trained_on_folders, '--work-dir', tmp_path / 'run']
     assert 'data_root' in fails(*command)
     done = run('wrn', *command, '--cfg-options', f'test_dataloader.dataset.data_root={folder}')
-    expected = wrn.inference_model(of_folders, folder)
-    right = sum(Path(r['img_path']).parent.name == r['pred_class'] for r in expected)
-    assert accuracy(done.stdout) == [f'{100 * right / 40:.4f}']
+    expected = wrn.inference_model(trained_on_folders, folder)
+    correct = sum(Path(r['img_path']).parent.name == r['pred_class'] for r in expected)
+    assert accuracy(done.stdout) == [f'{100 * correct / 40:.4f}']
 
 
-def test_the_card_of_a_file(capsys, digits_weights, exported_digits):
+def test_info(capsys, digits_weights, exported_digits):
     for model, facts in (
         (digits_weights, ['depth 16, widen factor 2, 10 classes', 'Apache-2.0', '691,674']),
         (exported_digits('onnx'), ['float32, NCHW, RGB', 'scores', 'digits']),
@@ -90,7 +90,7 @@ def test_the_card_of_a_file(capsys, digits_weights, exported_digits):
             assert 'mean [127.5, 127.5, 127.5]' in output
 
 
-def test_the_card_of_weights_alone(capsys, tmp_path, digits_weights):
+def test_info_on_weights_without_a_config(capsys, tmp_path, digits_weights):
     torch.save(read_checkpoint(digits_weights)['state_dict'], tmp_path / 'plain.pth')
     main(['info', str(tmp_path / 'plain.pth')])
     output = capsys.readouterr().out
@@ -99,21 +99,21 @@ def test_the_card_of_weights_alone(capsys, tmp_path, digits_weights):
 
 
 @pytest.mark.parametrize('command', ['train', 'overfit'])
-def test_a_file_does_not_say_how_to_train(command, fails, digits_weights):
+def test_a_file_has_no_training_settings(command, fails, digits_weights):
     assert f'{digits_weights}: has no training settings; give a config' in fails(
         command, digits_weights
     )
 
 
 @pytest.mark.parametrize('command', ['test', 'info', 'train', 'export --format onnx', 'convert'])
-def test_a_name_of_several_weights_ends_each_command(command, fails):
+def test_an_ambiguous_name_is_an_error_in_each_command(command, fails):
     name, *options = command.split()
     assert 'means several sets of weights' in fails(name, 'wide_resnet50_2', *options)
 
 
-def test_a_name_is_converted_as_its_file(tmp_path, digits_weights, capsys):
-    for i, source in enumerate((DIGITS, f'wrn://{DIGITS}', digits_weights)):
-        main(['convert', source, f'x{i}.safetensors', '--folder', str(tmp_path)])
+def test_converting_a_name_equals_converting_its_file(tmp_path, digits_weights, capsys):
+    for i, model in enumerate((DIGITS, f'wrn://{DIGITS}', digits_weights)):
+        main(['convert', model, f'x{i}.safetensors', '--folder', str(tmp_path)])
     hashes = {path.stem.rpartition('-')[2] for path in tmp_path.iterdir()}
     assert hashes == {Path(digits_weights).stem.rpartition('-')[2]}
 

@@ -1,4 +1,4 @@
-"""Files that an earlier version wrote go on loading and resuming, whatever moved since then."""
+"""Files written by an earlier version still load and resume."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ PUBLISHED = [FIXTURES / 'tiny-cc230acc.safetensors', FIXTURES / 'tiny-63c5c597.p
 
 
 @pytest.mark.parametrize('path', PUBLISHED, ids=lambda path: path.suffix)
-def test_a_published_file_is_a_model(path):
+def test_a_published_file(path):
     model = wrn.get_model(path, True)
     assert type(model.backbone) is wrn.WideResNetCIFAR
     assert (model.backbone.depth, model.backbone.widen_factor) == (10, 1)
@@ -26,8 +26,8 @@ def test_a_published_file_is_a_model(path):
 
 
 @pytest.mark.slow
-def test_a_training_checkpoint_is_resumed(run, tmp_path):
-    """It was written after the first of two epochs; the published file has the weights after both."""
+def test_resume_a_training_checkpoint(run, tmp_path):
+    """It was saved after the first of two epochs. The published file has the weights after both."""
     run('wrn', 'train', CONFIG, '--work-dir', tmp_path, '--resume', CHECKPOINT)
     resumed = read_checkpoint(tmp_path / 'epoch_2.pth')
     assert resumed['meta']['epoch'] == 2
@@ -35,13 +35,13 @@ def test_a_training_checkpoint_is_resumed(run, tmp_path):
     expected = read_checkpoint(PUBLISHED[0])['state_dict']
     for key, value in resumed['state_dict'].items():
         if key.endswith('weight') and value.ndim > 1:
-            # Another number of threads, which sum in another order, was seen to change four steps
-            # by 4 % of what they change.
+            # Another number of threads sums in another order. That changed an update of four steps
+            # by 4 %.
             error = (value - expected[key]).norm()
             assert error < 0.2 * (before[key] - expected[key]).norm(), key
 
 
-def test_a_training_checkpoint_has_weights_for_a_config():
+def test_the_weights_of_a_training_checkpoint():
     model = wrn.get_model(CONFIG, CHECKPOINT)
     expected = read_checkpoint(CHECKPOINT)['state_dict']
     assert torch.equal(model.head.fc.weight, expected['head.fc.weight'])

@@ -1,4 +1,4 @@
-"""`pretrained=True` finds the weights of a model at each of the sources that its entry lists."""
+"""`pretrained=True` downloads the weights of a model from any URL in its index entry."""
 
 import copy
 import hashlib
@@ -34,7 +34,7 @@ def inputs():
 
 
 def serve(server, state_dict, name):
-    """Save weights where the server has them, with their hash in the name, and return the URL."""
+    """Save weights in the folder of the server, with a hash in the name, and return their URL."""
     path = server.folder / 'new.pth'
     torch.save(state_dict, path)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()[:8]
@@ -44,7 +44,7 @@ def serve(server, state_dict, name):
 
 @pytest.fixture
 def reference(randomise):
-    """A network whose weights are in half precision, as those of the origin are."""
+    """A network with weights in half precision, as torchvision publishes them."""
     return randomise(torchvision.models.wide_resnet50_2()).half()
 
 
@@ -55,7 +55,7 @@ def origin(server, reference):
 
 @pytest.fixture
 def mirror(server, reference):
-    """The same weights, as OpenMMLab has them."""
+    """The same weights in OpenMMLab's format."""
     ours = {
         ('head.' if key.startswith('fc.') else 'backbone.') + key: value
         for key, value in reference.state_dict().items()
@@ -69,16 +69,16 @@ def dead(dead_host):
 
 
 @pytest.fixture
-def list_sources(monkeypatch):
-    def list_sources(*sources):
-        monkeypatch.setitem(model_index.models()[NAME].data, 'Sources', list(sources))
+def set_urls(monkeypatch):
+    def set_urls(*urls):
+        monkeypatch.setitem(model_index.models()[NAME].data, 'Sources', list(urls))
 
-    return list_sources
+    return set_urls
 
 
 @torch.no_grad()
-def test_from_the_origin(list_sources, origin, mirror, server, reference, inputs):
-    list_sources(origin, mirror)
+def test_from_the_origin(set_urls, origin, mirror, server, reference, inputs):
+    set_urls(origin, mirror)
     expected = reference.float()(inputs)
     for name in (NAME, 'timm/wide_resnet50_2.tv_in1k'):
         model = wrn.get_model(name, pretrained=True)
@@ -88,30 +88,28 @@ def test_from_the_origin(list_sources, origin, mirror, server, reference, inputs
 
 
 @torch.no_grad()
-def test_from_the_next_source(list_sources, dead, mirror, reference, inputs, caplog):
-    list_sources(dead, mirror)
+def test_from_the_next_url(set_urls, dead, mirror, reference, inputs, caplog):
+    set_urls(dead, mirror)
     model = wrn.get_model(NAME, pretrained=True)
     torch.testing.assert_close(model(inputs), reference.float()(inputs), **TOLERANCE)
     assert f'{dead}: cannot be reached' in caplog.text
 
 
-def test_a_file_that_torchvision_has_cached_is_taken(
-    list_sources, cache, dead, origin, server, monkeypatch
-):
-    """It lies where torchvision puts it; nothing is asked of a server, nor may it be."""
+def test_a_file_in_torchvisions_cache_is_used(set_urls, cache, dead, origin, server, monkeypatch):
+    """No request is sent, which offline mode would forbid."""
     name = origin.rpartition('/')[2]
     torch.hub.load_state_dict_from_url(origin, progress=False)
     assert (cache / name).is_file()
     server.requests.clear()
-    list_sources(dead, origin)
+    set_urls(dead, origin)
     monkeypatch.setenv('WRN_OFFLINE', '1')
     wrn.get_model(NAME, pretrained=True)
     assert server.requests == []
 
 
-def test_no_source_answers(list_sources, dead, server, cache):
+def test_all_urls_fail(set_urls, dead, server, cache):
     missing = server.url('wide_resnet50_2-87654321.pth')
-    list_sources(dead, missing)
+    set_urls(dead, missing)
     with pytest.raises(CheckpointError) as error:
         wrn.get_model(NAME, pretrained=True)
     message = str(error.value)
@@ -122,37 +120,37 @@ def test_no_source_answers(list_sources, dead, server, cache):
 
 
 @torch.no_grad()
-def test_mmpretrains_own_functions(list_sources, origin, reference, inputs):
-    list_sources(origin)
+def test_functions_of_mmpretrain(set_urls, origin, reference, inputs):
+    set_urls(origin)
     model = mmpretrain.get_model(NAME, pretrained=True).eval()
     torch.testing.assert_close(model(inputs), reference.float()(inputs), **TOLERANCE)
     checkpoint = CheckpointLoader.load_checkpoint(f'wrn://{NAME}', logger='silent')
     assert 'backbone.conv1.weight' in checkpoint['state_dict']
 
 
-def test_the_url_of_openmmlabs_file_leads_to_the_other_sources(list_sources, origin, mirror):
-    """As configs have it in load_from, whose host is gone."""
+def test_the_url_of_openmmlabs_file_leads_to_the_other_urls(set_urls, origin, mirror):
+    """Configs have such URLs in load_from. Their host is gone."""
     gone = mirror.replace(mirror.rpartition('/')[0], 'https://download.openmmlab.invalid/v0')
-    list_sources(origin, 'https://mirror.invalid/' + gone.rpartition('/')[2])
+    set_urls(origin, 'https://mirror.invalid/' + gone.rpartition('/')[2])
     checkpoint = CheckpointLoader.load_checkpoint(gone, logger='silent')
     assert 'backbone.conv1.weight' in checkpoint['state_dict']
 
 
-def test_a_mirror_of_every_source(list_sources, origin):
-    list_sources(origin.replace('http://', 'https://first.invalid/'), 'https://second.invalid/x')
+def test_a_mirror_of_all_urls(set_urls, origin):
+    set_urls(origin.replace('http://', 'https://first.invalid/'), 'https://second.invalid/x')
     model = wrn.get_model(NAME, True, url_mapping=('https://first.invalid/', 'http://'))
     assert not any(p.is_meta for p in model.parameters())
 
 
-def test_weights_of_another_network(list_sources, server):
-    list_sources(serve(server, torchvision.models.resnet18().state_dict(), 'wide_resnet50_2'))
-    with pytest.raises(CheckpointError, match='those of another model'):
+def test_weights_of_another_network(set_urls, server):
+    set_urls(serve(server, torchvision.models.resnet18().state_dict(), 'wide_resnet50_2'))
+    with pytest.raises(CheckpointError, match='the weights do not fit the model'):
         wrn.get_model(NAME, pretrained=True)
 
 
-def test_a_published_file_is_known_by_its_hash(list_sources, origin, server, tmp_path):
+def test_a_published_file_is_recognised_and_verified(set_urls, origin, server, tmp_path):
     name = origin.rpartition('/')[2]
-    list_sources(f'https://origin.invalid/{name}')
+    set_urls(f'https://origin.invalid/{name}')
     done = convert_file(server.folder / name, folder=tmp_path)
     entry = model_index.models()[NAME]
     assert done.entry.name == NAME
@@ -165,7 +163,7 @@ def test_a_published_file_is_known_by_its_hash(list_sources, origin, server, tmp
         convert_file(tmp_path / name, folder=tmp_path)
 
 
-def test_other_classes_give_a_new_head(randomise, tmp_path):
+def test_other_classes_need_a_new_head(randomise, tmp_path):
     reference = randomise(torchvision.models.wide_resnet50_2(num_classes=7))
     torch.save(dict(model=reference.state_dict()), tmp_path / 'w.pth')
     with pytest.warns(UserWarning, match='the head is newly initialised'):
@@ -174,7 +172,7 @@ def test_other_classes_give_a_new_head(randomise, tmp_path):
     assert model.head.fc.weight.shape == (3, 2048)
 
 
-def test_a_network_without_weights_of_its_own_classifies(photograph):
+def test_a_network_without_published_weights(photograph):
     model = wrn.get_model('wide-resnet50', head=dict(num_classes=3))
     assert wrn.inference_model(model, photograph)['pred_scores'].shape == (3,)
     with pytest.warns(UserWarning, match='no pretrained weights; the model is random'):
@@ -182,10 +180,10 @@ def test_a_network_without_weights_of_its_own_classifies(photograph):
 
 
 @pytest.mark.parametrize('name', ['wrn://none', 'wrn://wide-resnet50'])
-def test_no_such_weights(name):
-    with pytest.raises(CheckpointError, match='there are no such'):
+def test_missing_weights(name):
+    with pytest.raises(CheckpointError, match='no weights of this name'):
         CheckpointLoader.load_checkpoint(name, logger='silent')
-    with pytest.raises(WrnError, match='there are no such'):
+    with pytest.raises(WrnError, match='no weights of this name'):
         convert_file(name)
 
 
@@ -203,7 +201,7 @@ except WrnError as error:
 
 
 def run_job(url, cache):
-    """Run two processes of a distributed job, and return what each prints."""
+    """Run a distributed job of two processes and return the last line that each prints."""
     with socket.socket() as free:
         free.bind(('127.0.0.1', 0))
         port = free.getsockname()[1]
@@ -228,7 +226,7 @@ def test_one_process_of_a_job_downloads(server, cache):
     assert len(server.requests) == 1
 
 
-def test_a_job_ends_when_there_are_no_weights(server, cache):
+def test_all_processes_of_a_job_fail_if_the_weights_are_missing(server, cache):
     url = server.url('weights-12345678.pth')
     first, second = run_job(url, cache)
     assert first == second

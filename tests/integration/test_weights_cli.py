@@ -81,9 +81,9 @@ def test_convert_reports_what_it_does(theirs, capsys, folder):
         'float32',
         'key of the weights: model',
         'left out: optimizer, epoch, model_ema',
-        "assumed, since the file does not say: the pictures' mean, [123.675, 116.28, 103.53], and std, "
-        '[58.395, 57.12, 57.375]; --config FILE overrides it',
-        "assumed, since the file does not say: the pictures' size and data set, those of "
+        'assumed, since the file does not say: the mean [123.675, 116.28, 103.53] and the std '
+        '[58.395, 57.12, 57.375] of the images; --config FILE overrides it',
+        'assumed, since the file does not say: the image size and the dataset of '
         'configs/wrn/wide-resnet50_8xb32_in1k.py; --config FILE overrides it',
         'checked: 122 tensors, no missing or unexpected keys',
         'checked: converting back gives the same weights, bit for bit',
@@ -119,16 +119,19 @@ def test_errors_of_convert(fails, theirs, folder):
         (['none.pth'], 'none.pth: the checkpoint does not exist'),
         (
             ['madry.pth'],
-            "madry.pth: the weights are of the wrapper of MadryLab's robustness package",
+            "madry.pth: unsupported network: the wrapper of MadryLab's robustness package",
         ),
-        (['other.pth'], 'other.pth: the format of the keys is not known (encoder.weight)'),
-        (['less.pth'], 'they lack backbone.layer2.0.bn1.bias'),
-        (['more.pth'], 'they have backbone.layer2.0.se.weight, which the model has not'),
-        (['theirs.pth', '--key', 'ema'], "no weights under the key 'ema', only: model, model_ema"),
+        (['other.pth'], 'other.pth: the format of the keys is unknown (encoder.weight)'),
+        (['less.pth'], 'missing backbone.layer2.0.bn1.bias'),
+        (['more.pth'], 'unexpected backbone.layer2.0.se.weight'),
+        (
+            ['theirs.pth', '--key', 'ema'],
+            "no weights under the key 'ema'; keys of weights: model, model_ema",
+        ),
         (['theirs.pth', '--config', 'none'], "unknown model 'none'"),
         (
             ['theirs.pth', 'a/b.pth'],
-            "'a/b.pth': must be the name of a file without a folder",
+            "'a/b.pth': not a file name; give the folder with --folder",
         ),
         (['theirs.pth', '--folder', 'less.pth'], 'less.pth: cannot be written to'),
         (['theirs.pth', 'x.safetensors', '--to', 'openmmlab-0.x'], 'mmcls 0.x reads .pth only'),

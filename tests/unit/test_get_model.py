@@ -28,27 +28,27 @@ def test_by_name_path_and_config():
     assert isinstance(by_name.backbone, WideResNetCIFAR)
     assert not by_name.training
     path = model_index.models()[DIGITS].config
-    for source in (path, Config.fromfile(path), 'configs/wrn/wide-resnet16-2_1xb64_digits.py'):
-        model = wrn.get_model(source, pretrained=model_index.models()[DIGITS].weights)
+    for argument in (path, Config.fromfile(path), 'configs/wrn/wide-resnet16-2_1xb64_digits.py'):
+        model = wrn.get_model(argument, pretrained=model_index.models()[DIGITS].weights)
         assert same_weights(model, by_name)
         assert model._dataset_meta['classes'] == list('0123456789')
 
 
-def test_a_model_built_without_initialising_is_whole(digits_weights):
-    """Nothing stays on the meta device, and it computes and trains as one that was initialised."""
-    quick = wrn.get_model(DIGITS, pretrained=True)
-    slow = wrn.get_model(DIGITS)
-    slow.load_state_dict(quick.state_dict())
-    assert not any(t.is_meta for t in (*quick.parameters(), *quick.buffers()))
-    assert all(p.requires_grad for p in quick.parameters())
-    assert same_weights(quick, slow)
+def test_a_model_built_on_the_meta_device_is_complete(digits_weights):
+    """No tensor stays on the meta device, and the model computes and trains as usual."""
+    loaded = wrn.get_model(DIGITS, pretrained=True)
+    initialised = wrn.get_model(DIGITS)
+    initialised.load_state_dict(loaded.state_dict())
+    assert not any(t.is_meta for t in (*loaded.parameters(), *loaded.buffers()))
+    assert all(p.requires_grad for p in loaded.parameters())
+    assert same_weights(loaded, initialised)
     inputs = torch.randn(4, 3, 32, 32)
-    torch.testing.assert_close(quick(inputs), slow(inputs), rtol=0, atol=0)
-    quick.train()(inputs).sum().backward()
-    assert quick.backbone.conv1.weight.grad is not None
+    torch.testing.assert_close(loaded(inputs), initialised(inputs), rtol=0, atol=0)
+    loaded.train()(inputs).sum().backward()
+    assert loaded.backbone.conv1.weight.grad is not None
 
 
-def test_each_call_gives_a_model_of_its_own():
+def test_each_call_returns_a_new_model():
     a, b = (wrn.get_model(DIGITS, pretrained=True) for _ in range(2))
     a.backbone.conv1.weight.data.zero_()
     assert b.backbone.conv1.weight.abs().max() > 0
@@ -68,14 +68,14 @@ def test_frozen_stages_stay_frozen_with_weights(tmp_path):
     assert frozen == {'conv1', 'layer1'}
 
 
-def test_another_number_of_classes_keeps_the_backbone():
+def test_another_number_of_classes_replaces_only_the_head():
     reference = wrn.get_model(DIGITS, pretrained=True)
     with pytest.warns(UserWarning, match='the head is newly initialised'):
         model = wrn.get_model(DIGITS, pretrained=True, head=dict(num_classes=3))
     assert same_weights(model.backbone, reference.backbone)
     assert model.head.fc.weight.shape == (3, 128)
     assert model.head.fc.weight.std() > 0
-    assert 'classes' not in model._dataset_meta  # whose names are those of the old head
+    assert 'classes' not in model._dataset_meta  # they are those of the old head
 
 
 def test_a_feature_extractor_has_no_head():
@@ -95,7 +95,7 @@ def test_half_precision_weights(tmp_path):
     assert {p.dtype for p in model.parameters()} == {torch.float32}
 
 
-def test_class_names_of_mmcls_0(tmp_path):
+def test_class_names_from_mmcls_0(tmp_path):
     weights = wrn.get_model(DIGITS, pretrained=True).state_dict()
     torch.save(
         dict(meta=dict(CLASSES=tuple('abcdefghij')), state_dict=weights), tmp_path / 'old.pth'
@@ -105,7 +105,7 @@ def test_class_names_of_mmcls_0(tmp_path):
 
 
 def test_weights_of_another_model(digits_weights):
-    with pytest.raises(CheckpointError, match='those of another model'):
+    with pytest.raises(CheckpointError, match='the weights do not fit the model'):
         wrn.get_model(WRN50, pretrained=digits_weights)
 
 
@@ -116,29 +116,29 @@ def test_url_mapping(digits_weights):
     assert same_weights(model, wrn.get_model(DIGITS, pretrained=True))
 
 
-def test_no_weights_are_told():
+def test_a_warning_without_pretrained_weights():
     with pytest.warns(UserWarning, match='no pretrained weights'):
         wrn.get_model('configs/wrn/wide-resnet16-2_1xb64_digits.py', pretrained=True)
 
 
-def test_case_does_not_matter():
+def test_names_are_case_insensitive():
     assert wrn.get_model(DIGITS.upper())._metainfo.name == DIGITS
 
 
-def test_mmpretrains_own_models():
+def test_a_model_of_mmpretrain():
     model = wrn.get_model('resnet18_8xb32_in1k', backbone=dict(depth=34))
     assert type(model.backbone) is ResNet
     assert model.backbone.depth == 34
 
 
 @pytest.mark.filterwarnings('ignore:torch.meshgrid')  # in mmpretrain's HiViT
-def test_mmpretrains_own_models_without_weights():
-    upstreams = pytest.warns(UserWarning, match='Unable to find pre-defined checkpoint')
-    with pytest.warns(RandomWeightsWarning, match='the model is random'), upstreams:
+def test_a_model_of_mmpretrain_without_weights():
+    upstream_warning = pytest.warns(UserWarning, match='Unable to find pre-defined checkpoint')
+    with pytest.warns(RandomWeightsWarning, match='the model is random'), upstream_warning:
         wrn.get_model('hivit-tiny-p16_16xb64_in1k', pretrained=True)
 
 
-def test_weights_that_a_model_adapts(tmp_path, mmpretrain_root):
+def test_a_model_may_adapt_weights_to_itself(tmp_path, mmpretrain_root):
     """A vision transformer resizes its position embeddings when it loads them."""
     config = mmpretrain_root / '.mim/configs/deit/deit-tiny_4xb256_in1k.py'
     small = wrn.get_model(config)
@@ -148,7 +148,7 @@ def test_weights_that_a_model_adapts(tmp_path, mmpretrain_root):
     assert torch.equal(large.head.layers.head.weight, small.head.layers.head.weight)
 
 
-def test_a_neck_of_another_network_is_left_out(tmp_path):
+def test_unexpected_weights_of_a_neck_are_dropped(tmp_path):
     weights = wrn.get_model(DIGITS, pretrained=True).state_dict() | {'neck.w': torch.ones(1)}
     torch.save(weights, tmp_path / 'w.pth')
     with pytest.warns(UserWarning, match='the head is newly initialised'):
@@ -166,15 +166,15 @@ def test_a_config_in_yaml_or_without_test_data(tmp_path, digits_weights):
         wrn.inference_model(model, 'x.jpg')
 
 
-def test_mmpretrains_own_models_with_weights(tmp_path):
+def test_a_model_of_mmpretrain_with_weights(tmp_path):
     weights = wrn.get_model('resnet18_8xb32_in1k').state_dict()
     torch.save(weights, tmp_path / 'w.pth')
     model = wrn.get_model('resnet18_8xb32_in1k', pretrained=tmp_path / 'w.pth')
     assert torch.equal(model.backbone.conv1.weight, weights['backbone.conv1.weight'])
 
 
-def test_a_foreign_module_that_keeps_more_than_its_state_dict(tmp_path, monkeypatch):
-    """A buffer made with torch.empty that no state dict holds is filled, not left on meta."""
+def test_a_custom_backbone_with_a_non_persistent_buffer(tmp_path, monkeypatch):
+    """A buffer outside the state dict is initialised, not left on the meta device."""
 
     class Custom(WideResNetCIFAR):
         def __init__(self, *args, **kwargs):
@@ -186,15 +186,15 @@ def test_a_foreign_module_that_keeps_more_than_its_state_dict(tmp_path, monkeypa
     assert model.backbone.extra.tolist() == [7, 7, 7]
 
 
-@pytest.mark.parametrize('reads', [True, False])
-def test_a_foreign_head_on_our_backbone(reads):
-    """One that keeps a buffer in no state dict, or reads its weights while it is built."""
+@pytest.mark.parametrize('reads_weights', [True, False])
+def test_a_custom_head(reads_weights):
+    """It has a non-persistent buffer, or reads its weights while it is built."""
 
     class Head(LinearClsHead):
         def __init__(self, **kwargs):
             super().__init__(**kwargs)
             self.register_buffer('extra', torch.empty(3).fill_(7), persistent=False)
-            self.first = self.fc.weight[0, 0].item() if reads else None
+            self.first = self.fc.weight[0, 0].item() if reads_weights else None
 
     MODELS.register_module(module=Head, name='HeadForTest', force=True)
     model = wrn.get_model(DIGITS, pretrained=True, head=dict(type='HeadForTest'))
@@ -202,7 +202,7 @@ def test_a_foreign_head_on_our_backbone(reads):
     assert not any(t.is_meta for t in (*model.parameters(), *model.buffers()))
 
 
-def test_unknown_name_suggests_near_ones():
+def test_an_unknown_name_suggests_similar_ones():
     with pytest.raises(WrnError, match=re.escape(WRN50)):
         wrn.get_model('wide-resnet50_3rdparty_8xb32_in1')
     with pytest.raises(WrnError, match='did you mean'):
@@ -211,7 +211,7 @@ def test_unknown_name_suggests_near_ones():
         wrn.get_model('zzz')
 
 
-def test_list_models_is_mmpretrains_with_ours():
+def test_list_models_includes_ours_and_mmpretrains():
     names = wrn.list_models()
     assert names == mmpretrain.list_models()
     assert {*model_index.models(), 'resnet18_8xb32_in1k'} <= set(names)

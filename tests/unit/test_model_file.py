@@ -1,4 +1,4 @@
-"""A file of weights that says what network it is of stands for a model, and can do no more."""
+"""A file of weights that contains its config is a model, and its config can run no code."""
 
 import contextlib
 import sys
@@ -14,13 +14,13 @@ from wrn.utils.errors import WrnError
 DIGITS = 'wide-resnet16-2_1xb64_digits'
 
 
-def test_a_file_is_the_model(digits_weights, checkout):
-    named, of_file = wrn.get_model(DIGITS, True), wrn.get_model(digits_weights, True)
+def test_a_file_is_the_same_model_as_its_name(digits_weights, checkout):
+    by_name, by_path = wrn.get_model(DIGITS, True), wrn.get_model(digits_weights, True)
     x = torch.rand(2, 3, 16, 16)
-    torch.testing.assert_close(of_file(x), named(x), rtol=0, atol=0)
-    assert of_file._dataset_meta['classes'] == named._dataset_meta['classes']
-    picture = checkout / 'demo' / 'digit_7.png'
-    results = [wrn.inference_model(model, picture) for model in (digits_weights, DIGITS)]
+    torch.testing.assert_close(by_path(x), by_name(x), rtol=0, atol=0)
+    assert by_path._dataset_meta['classes'] == by_name._dataset_meta['classes']
+    image = checkout / 'demo' / 'digit_7.png'
+    results = [wrn.inference_model(model, image) for model in (digits_weights, DIGITS)]
     assert results[0]['pred_class'] == results[1]['pred_class'] == '7'
     assert (results[0]['pred_scores'] == results[1]['pred_scores']).all()
 
@@ -39,7 +39,7 @@ def test_a_file_without_a_config(tmp_path, digits_weights):
 
 
 @pytest.mark.parametrize(
-    ('part', 'instead', 'refused'),
+    ('original', 'replacement', 'refused'),
     [
         ("dict(type='PackInputs')", "dict(type='trap.Door')", True),
         ("dict(type='PackInputs')", "dict(type='RandomCrop', crop_size=8)", True),
@@ -54,14 +54,16 @@ def test_a_file_without_a_config(tmp_path, digits_weights):
         ("'wrn'", "'trap'", False),
     ],
 )
-def test_a_file_can_name_no_code(tmp_path, monkeypatch, digits_weights, part, instead, refused):
-    """What mmengine imports by name is not imported, whether the rest is taken or refused."""
+def test_a_file_cannot_import_code(
+    tmp_path, monkeypatch, digits_weights, original, replacement, refused
+):
+    """mmengine would import these types. They are refused, or ignored if they are not needed."""
     (tmp_path / 'trap.py').write_text('class Door:\n    pass\n')
     monkeypatch.syspath_prepend(tmp_path)
     checkpoint = read_checkpoint(digits_weights)
     text = checkpoint['meta']['cfg']
-    assert part in text
-    checkpoint['meta']['cfg'] = text.replace(part, instead)
+    assert original in text
+    checkpoint['meta']['cfg'] = text.replace(original, replacement)
     path = tmp_path / 'hostile.pth'
     torch.save(checkpoint, path)
     with pytest.raises(WrnError, match='hostile') if refused else contextlib.nullcontext():

@@ -1,4 +1,4 @@
-"""What a model argument means, for every function and command that takes one."""
+"""Model arguments of functions and commands."""
 
 import pytest
 import torch
@@ -17,7 +17,7 @@ V1, V2, RACM = (
 
 
 @pytest.mark.parametrize('name', model_index.models())
-def test_a_name_has_a_config_an_entry_and_perhaps_weights(name):
+def test_names(name):
     resolved = resolve(name.upper())
     assert (resolved.kind, resolved.name, resolved.is_upstream) == ('name', name, False)
     assert resolved.checkpoint == model_index.models()[name].weights
@@ -36,7 +36,7 @@ def test_the_stem_of_a_shipped_config_is_a_name(path):
 def test_kinds(tmp_path, digits_weights, exported_digits):
     pytest.importorskip('onnxscript')
     config = Config.fromfile(model_index.models()[DIGITS].config)
-    plain = tmp_path / 'plain'  # whose suffix says nothing
+    plain = tmp_path / 'plain'  # without a suffix
     torch.save(read_checkpoint(digits_weights)['state_dict'], plain)
     network = wrn.get_model(DIGITS)
     for model, kind in {
@@ -56,7 +56,7 @@ def test_kinds(tmp_path, digits_weights, exported_digits):
     assert resolve('resnet18_8xb32_in1k').is_upstream
 
 
-def test_a_file_of_weights_says_its_network(tmp_path, digits_weights):
+def test_the_config_in_a_file_of_weights(tmp_path, digits_weights):
     resolved = resolve(digits_weights)
     config = resolved.get_config()
     assert (config.model.backbone.depth, config.model.backbone.widen_factor) == (16, 2)
@@ -83,7 +83,7 @@ def test_a_file_is_read_once(monkeypatch, digits_weights):
 
 
 @pytest.mark.parametrize(
-    ('name', 'meanings'),
+    ('name', 'models'),
     [
         ('wide_resnet50_2', {V1, V2, RACM}),
         ('timm/wide_resnet50_2', {V1, V2, RACM}),
@@ -92,26 +92,26 @@ def test_a_file_is_read_once(monkeypatch, digits_weights):
         ('wide_resnet101_2', {V1.replace('50', '101'), V2.replace('50', '101')}),
     ],
 )
-def test_a_name_of_several_weights_is_answered_with_exactly_those(name, meanings, fails):
+def test_an_ambiguous_name_lists_its_models(name, models, fails):
     with pytest.raises(WrnError, match='means several sets of weights') as error:
         wrn.get_model(name, True)
     message = str(error.value)
     named = {entry for entry in wrn.list_models() if f' {entry} (' in message}
-    assert named == meanings
-    for entry in meanings:
+    assert named == models
+    for entry in models:
         for alias in model_index.aliases(model_index.models()[entry]):
             assert alias in message
     assert fails('info', name).endswith(message)
 
 
 @pytest.mark.parametrize('name', ['wide_resnet50', 'wide-resnet50_2', 'wide_resnet_50_2'])
-def test_near_names_are_ours_first(name):
+def test_similar_names_are_ours_first(name):
     with pytest.raises(WrnError, match='did you mean wide-resnet') as error:
         resolve(name)
     assert 'seresnet' not in str(error.value)
 
 
-def test_a_key_chooses_among_several_weights(tmp_path):
+def test_a_key_selects_one_of_several_sets_of_weights(tmp_path):
     weights = wrn.get_model(DIGITS).state_dict()
     other = {key: value + 1 for key, value in weights.items()}
     torch.save(dict(model=weights, model_ema=other), tmp_path / 'w.pth')

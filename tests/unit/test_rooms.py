@@ -1,4 +1,4 @@
-"""The house: how many rooms a call passes, and that names of modules are not used twice."""
+"""The number of rooms that a call enters, and unique module names."""
 
 import sys
 from collections import defaultdict
@@ -8,7 +8,7 @@ from pathlib import Path
 import wrn
 
 ROOT = Path(wrn.__file__).parent
-# A command has the name of what it calls; engines and exported files are for the same runtimes.
+# Commands may share names with what they call. Engines and export formats share their runtimes.
 PARALLEL = {'deploy/engines', 'deploy/export'}
 
 
@@ -17,8 +17,8 @@ def test_get_model_enters_few_rooms():
 
     def enter(frame, event, _):
         if event == 'call' and frame.f_code.co_filename.startswith(f'{ROOT}/'):
-            room, *below = Path(frame.f_code.co_filename).relative_to(ROOT).parts
-            if below:
+            room, *rest = Path(frame.f_code.co_filename).relative_to(ROOT).parts
+            if rest:
                 entered.append(room)
 
     sys.setprofile(enter)
@@ -30,10 +30,10 @@ def test_get_model_enters_few_rooms():
     assert len(set(entered)) <= 7
 
 
-def test_modules_have_names_of_their_own():
-    places = defaultdict(set)
+def test_module_names_are_unique():
+    folders = defaultdict(set)
     for path in ROOT.rglob('*.py'):
         if not path.name.startswith('__'):
-            places[path.stem].add(path.parent.relative_to(ROOT).as_posix())
-    twice = {name: found - {'cli'} for name, found in places.items()}
-    assert [name for name, found in twice.items() if len(found) > 1 and found != PARALLEL] == []
+            folders[path.stem].add(path.parent.relative_to(ROOT).as_posix())
+    rooms = {name: found - {'cli'} for name, found in folders.items()}
+    assert [name for name, found in rooms.items() if len(found) > 1 and found != PARALLEL] == []

@@ -1,4 +1,4 @@
-"""Weights from a URL, fetched from a real server on loopback."""
+"""Weights from a local HTTP server, and from the other schemes of mmengine."""
 
 import os
 from pathlib import Path
@@ -31,18 +31,18 @@ def test_download_and_cache(server, cache, digits_weights):
     assert (cache / name).is_file()
 
 
-def test_files_of_the_same_name_from_two_places(server, cache):
-    for place in ('a', 'b'):
-        (server.folder / place).mkdir()
+def test_files_of_the_same_name_from_two_folders(server, cache):
+    for folder in ('a', 'b'):
+        (server.folder / folder).mkdir()
         model = wrn.get_model(DIGITS)
-        model.head.fc.bias.data.fill_(ord(place))
-        torch.save(model.state_dict(), server.folder / place / 'epoch_1.pth')
-    for place in ('a', 'b', 'a'):
-        model = wrn.get_model(DIGITS, pretrained=server.url(f'{place}/epoch_1.pth'))
-        assert model.head.fc.bias[0] == ord(place)
+        model.head.fc.bias.data.fill_(ord(folder))
+        torch.save(model.state_dict(), server.folder / folder / 'epoch_1.pth')
+    for folder in ('a', 'b', 'a'):
+        model = wrn.get_model(DIGITS, pretrained=server.url(f'{folder}/epoch_1.pth'))
+        assert model.head.fc.bias[0] == ord(folder)
 
 
-def test_the_hash_of_a_file_put_in_the_cache_is_checked(server, cache, digits_weights):
+def test_a_file_in_the_cache_is_verified(server, cache, digits_weights):
     cache.mkdir(parents=True)
     (cache / 'w-12345678.safetensors').write_bytes(Path(digits_weights).read_bytes())
     with pytest.raises(CheckpointError, match=r'wrong SHA-256 \(expected 12345678'):
@@ -51,7 +51,7 @@ def test_the_hash_of_a_file_put_in_the_cache_is_checked(server, cache, digits_we
 
 @pytest.fixture
 def evil(server, cache, monkeypatch, tmp_path, calls):
-    """The URL of weights that want to run a command."""
+    """The URL of weights that try to run a command."""
     monkeypatch.chdir(tmp_path)
     torch.save(dict(state_dict=calls(os.system, 'touch hacked')), server.folder / 'evil.pth')
     yield server.url('evil.pth')
@@ -73,8 +73,8 @@ def test_code_from_a_url_is_refused(evil):
         ('mmcls', 'mmcls'),
     ],
 )
-def test_names_of_mmengine(evil, server, monkeypatch, scheme, table):
-    """Each table of names is mmengine's; the files come through us."""
+def test_names_in_mmengines_tables(evil, server, monkeypatch, scheme, table):
+    """The tables of names are mmengine's, but the files are read by our loader."""
     torch.save({'backbone.w': torch.ones(1), 'head.w': torch.ones(1)}, server.folder / 'good.pth')
     names = {'evil': evil, 'good': server.url('good.pth')}
     monkeypatch.setitem(schemes._TABLES, scheme, lambda: names)
@@ -85,7 +85,7 @@ def test_names_of_mmengine(evil, server, monkeypatch, scheme, table):
     assert list(keys) == (['w'] if scheme == 'mmcls' else ['backbone.w', 'head.w'])
 
 
-def test_every_scheme_is_ours():
+def test_every_scheme_has_a_safe_loader():
     assert {loader.__module__ for loader in CheckpointLoader._schemes.values()} == {
         schemes.__name__
     }
@@ -96,12 +96,12 @@ def test_an_unknown_name():
         CheckpointLoader.load_checkpoint('torchvision://resnet5O')
 
 
-def test_a_date_in_a_name_is_no_hash(server, cache, digits_weights):
+def test_a_date_in_a_name_is_not_a_hash(server, cache, digits_weights):
     (server.folder / 'w-20230104.safetensors').write_bytes(Path(digits_weights).read_bytes())
     wrn.get_model(DIGITS, pretrained=server.url('w-20230104.safetensors'))
 
 
-def test_a_users_own_name(tmp_path, monkeypatch, digits_weights):
+def test_a_custom_name(tmp_path, monkeypatch, digits_weights):
     monkeypatch.setenv('MMENGINE_HOME', str(tmp_path))
     (tmp_path / 'open_mmlab.json').write_text('{"mine": "w.safetensors"}')
     (tmp_path / 'w.safetensors').write_bytes(Path(digits_weights).read_bytes())
@@ -114,10 +114,10 @@ def test_an_object_store(monkeypatch, digits_weights):
     monkeypatch.setattr(schemes.fileio, 'get', store.get)
     model = wrn.get_model(DIGITS, pretrained='s3://bucket/w.pth')
     assert torch.equal(model.head.fc.bias, wrn.get_model(DIGITS, True).head.fc.bias)
-    with pytest.raises(CheckpointError, match=r'^s3://bucket/x\.pth: is not a checkpoint'):
+    with pytest.raises(CheckpointError, match=r'^s3://bucket/x\.pth: not a checkpoint'):
         wrn.get_model(DIGITS, pretrained='s3://bucket/x.pth')
 
 
 def test_an_object_store_without_its_client():
-    with pytest.raises(CheckpointError, match=r's3://bucket/w\.pth: cannot be fetched'):
+    with pytest.raises(CheckpointError, match=r's3://bucket/w\.pth: cannot be downloaded'):
         CheckpointLoader.load_checkpoint('s3://bucket/w.pth')

@@ -1,4 +1,4 @@
-"""``wrn convert``, for those who look for it where OpenMMLab's projects have it."""
+"""Run ``wrn convert`` from the path that OpenMMLab's projects use."""
 
 import sys
 from pathlib import Path

@@ -50,7 +50,7 @@ def find_architecture(state_dict: Mapping[str, Tensor], name: str) -> Architectu
     """
     head = state_dict.get('head.fc.weight')
     if head is not None and head.ndim != 2:
-        raise CheckpointError(f'{name}: the head is not that of a Wide-ResNet')
+        raise CheckpointError(f'{name}: the weight of the head has {head.ndim} dimensions, not 2')
     find = _find_cifar if any('.norm' in key for key in state_dict) else _find_imagenet
     backbone, in_channels = find(state_dict, name)
     return Architecture(backbone, None if head is None else len(head), in_channels)
@@ -69,17 +69,15 @@ def _find_imagenet(state_dict: Mapping[str, Tensor], name: str) -> tuple[dict[st
     if not depths:
         found = f'stages of {", ".join(map(str, stages))} blocks' if any(stages) else 'no stages'
         reason = (
-            f'the weights have {found}; a Wide-ResNet for ImageNet has those of ResNet-'
+            f'the weights have {found}; a Wide-ResNet for ImageNet has the stages of ResNet-'
             f'{", ".join(map(str, WideResNet.arch_settings))}'
         )
     elif inner is None or inner.ndim != 4:
         reason = 'the first block is not that of a Wide-ResNet for ImageNet'
     elif not is_basic and inner.shape[0] != inner.shape[1]:
-        reason = 'the weights are of grouped convolutions, as of a ResNeXt; a Wide-ResNet has none'
+        reason = 'the weights have grouped convolutions, as in a ResNeXt; a Wide-ResNet has none'
     elif stem is None or stem.ndim != 4 or len(stem) != _STEM:
-        reason = (
-            f'the stem is not the convolution to {_STEM} channels of a Wide-ResNet for ImageNet'
-        )
+        reason = f'the stem is not a convolution to {_STEM} channels, as in a Wide-ResNet'
     else:
         factor = Fraction(len(inner), _BASE)
         backbone = dict(type='WideResNet', depth=depths[0], widen_factor=_to_number(factor))
@@ -99,15 +97,15 @@ def _find_cifar(state_dict: Mapping[str, Tensor], name: str) -> tuple[dict[str, 
         )
     if len(set(stages)) != 1 or not convs:
         raise CheckpointError(
-            f'{name}: the weights have stages of {", ".join(map(str, stages)) or "no"} blocks; a '
-            'Wide-ResNet for 32x32 pixels has as many in each'
+            f'{name}: the weights have stages of {", ".join(map(str, stages)) or "no"} blocks; the '
+            'stages of a Wide-ResNet for 32x32 pixels have equal numbers of blocks'
         )
     kernel_sizes = [conv.shape[-1] for conv in convs]
     if not set(kernel_sizes) <= {1, 3}:
         size = max(kernel_sizes)
         raise CheckpointError(
-            f'{name}: the weights have kernels of {size}x{size}; those of a Wide-ResNet for 32x32 '
-            'pixels are 1x1 and 3x3'
+            f'{name}: the weights have {size}x{size} kernels; a Wide-ResNet for 32x32 pixels has '
+            'only 1x1 and 3x3'
         )
     conv_bias: bool | str = 'backbone.layer1.0.conv1.bias' in state_dict
     if not conv_bias and 'backbone.conv1.bias' in state_dict:

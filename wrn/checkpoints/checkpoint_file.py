@@ -68,7 +68,7 @@ def _find_published(path: Path) -> Model | None:
     if entry and expected and path.is_file() and not hash_file(path).startswith(expected):
         raise CheckpointError(
             f'{path}: not the published file of this name (its SHA-256 differs); download it '
-            'again, or rename it if the weights are others'
+            'again, or rename it if it is another file'
         )
     return entry
 
@@ -93,7 +93,7 @@ def locate(url: str, url_mapping: tuple[str, str] | None = None) -> tuple[Path, 
         if entry is None or not entry.weights:
             known = [entry.name for entry in model_index.models().values() if entry.weights]
             hint = did_you_mean(name, known, '; `wrn list` shows all')
-            raise CheckpointError(f'{url}: there are no such weights{hint}')
+            raise CheckpointError(f'{url}: no weights of this name{hint}')
     else:
         entry = model_index.find_by_file(url)
         if entry is None or entry.name not in url:

@@ -83,8 +83,8 @@ def convert(
     path, entry, weights = Path(file.path or file.name), file.entry, file.weights
     if weights.format is None:
         raise CheckpointError(
-            f'{path}: the format of the keys is not known ({some(weights.state_dict)}); known are '
-            + ', '.join(form.title for form in FORMATS)
+            f'{path}: the format of the keys is unknown ({some(weights.state_dict)}); known '
+            f'formats: {", ".join(form.title for form in FORMATS)}'
         )
     architecture = find_architecture(weights.state_dict, str(path))
     full, assumed = describe_network(weights, architecture, str(path), entry, config)
@@ -138,20 +138,20 @@ def _write_format(
     if only not in (None, network):
         others = [name for name, other in TARGETS.items() if other.network in (None, network)]
         raise WrnError(
-            f'--to {to}: is a format of {only}, but the weights are of {network}, which has '
-            f'{", ".join(others)}'
+            f'--to {to}: is a format for {only}, but the weights are those of a {network}; give '
+            f'one of {", ".join(others)}'
         )
     converted = form.from_openmmlab(state_dict)
     if difference := find_difference(form.implies(converted).backbone, backbone):
         option, theirs, ours = difference
         raise WrnError(
-            f'--to {to}: means a network with {option}={theirs!r}, but that of the weights has '
-            f'{ours!r}; --to openmmlab takes every network'
+            f'--to {to}: implies {option}={theirs!r}, but the network has {ours!r}; --to openmmlab '
+            'can hold every network'
         )
     if recognise(converted) is not form:
         raise WrnError(
-            f'--to {to}: has no place for parts that the network of the weights has, or has others '
-            'that it lacks; --to openmmlab takes every network'
+            f'--to {to}: cannot hold all parts of the network, or needs parts that are missing; '
+            '--to openmmlab can hold every network'
         )
     return converted
 
@@ -167,4 +167,4 @@ def _check_same(
         if back[key] is not weights[key] and not torch.equal(back[key], weights[key])
     }
     if lost:
-        raise CheckpointError(f'{path}: not written, since converting would lose {some(lost, 10)}')
+        raise CheckpointError(f'{path}: not written: converting would lose {some(lost, 10)}')

@@ -65,11 +65,11 @@ def describe_network(
         options = {k: v for k, v in implied.items() if k not in full.model.backbone}
         if not config:
             assumed = [*_assume(weights, architecture, options, full, name)]
-            assumed.append(f"the pictures' size and data set, those of {template}")
+            assumed.append(f'the image size and the dataset of {template}')
     if architecture.backbone.get('in_channels', 3) != 3 and not config:
         raise CheckpointError(
-            f'{name}: the network takes {architecture.backbone["in_channels"]} channels, not '
-            'red, green and blue; give a config that prepares such pictures with --config'
+            f'{name}: the network takes {architecture.backbone["in_channels"]}-channel images, not '
+            'RGB; give a config with their preprocessing (--config)'
         )
     options = {key: value for key, value in options.items() if value is not None}
     with config_errors(full.filename):
@@ -145,17 +145,17 @@ def _assume(
     if backbone['type'] == 'WideResNetCIFAR' and weights.implied.backbone is None:
         if 'num_stages' in backbone:
             raise CheckpointError(
-                f'{name}: the weights have {backbone["num_stages"]} stages, and nothing tells '
-                'their strides; give a config that does with --config'
+                f'{name}: the weights have {backbone["num_stages"]} stages of unknown strides; '
+                'give a config with the strides (--config)'
             )
-        yield "that the network is the paper's: ReLU, epsilon 1e-5, strides of 1, 2, 2"
+        yield "the paper's network: ReLU, epsilon 1e-5, strides 1, 2, 2"
     for assumption in weights.implied.assumptions:
         options.update(assumption.options)
         yield assumption.text
     if 'normalization' not in weights.meta:
         preprocessor = config.data_preprocessor
         preprocessor.update(weights.implied.normalization or {})
-        yield f"the pictures' mean, {preprocessor.mean}, and std, {preprocessor.std}"
+        yield f'the mean {preprocessor.mean} and the std {preprocessor.std} of the images'
 
 
 def _set_architecture(

@@ -42,8 +42,8 @@ def check_state_dict(
     if unusable:
         kind, layout = state_dict[min(unusable)].dtype, state_dict[min(unusable)].layout
         raise CheckpointError(
-            f'{name}: {some(unusable)} are of {kind} in the layout {layout}, not dense and of '
-            'floating point; give the weights from before they were quantised or pruned'
+            f'{name}: not dense floating-point tensors: {some(unusable)} ({kind}, {layout}); give '
+            'the weights from before quantisation or pruning'
         )
     # torch fills in the counter, which weights older than torch 0.4.1 do not have.
     missing = [
@@ -64,18 +64,18 @@ def check_state_dict(
     damaged = has_head and not reshaped and any(key.startswith('head.') for key in missing)
     if new_head and state_dict.keys() & backbone and not wrong & backbone and not damaged:
         return False
-    reasons = [f'they lack {some(missing, 10)}'] if missing else []
+    reasons = [f'missing {some(missing, 10)}'] if missing else []
     if unexpected:
-        reasons.append(f'they have {some(unexpected, 10)}, which the model has not')
+        reasons.append(f'unexpected {some(unexpected, 10)}')
     if reshaped:
         key = min(reshaped)
         reasons.append(
-            f'{key} has the shape {tuple(state_dict[key].shape)} where the model has '
+            f'{key} has shape {tuple(state_dict[key].shape)}, but the model has '
             f'{tuple(expected[key].shape)}'
         )
     raise CheckpointError(
-        f'{name}: the weights are those of another model: {"; ".join(reasons)}; give the config '
-        'that the weights were trained with'
+        f'{name}: the weights do not fit the model: {"; ".join(reasons)}; give the config that '
+        'they were trained with'
     )
 
 

@@ -52,14 +52,14 @@ def check_options(theirs: Any, ours: Mapping[str, Any], name: str) -> None:
     """
     if isinstance(theirs, Mapping) and theirs.get('act_cfg', '') is None and 'act_cfg' not in ours:
         raise CheckpointError(
-            f"{name}: the weights do not tell their activation; set act_cfg in the backbone's "
-            "config, in RobustBench it is dict(type='SiLU')"
+            f"{name}: the activation is not in the file; set act_cfg in the backbone's config "
+            "(dict(type='SiLU') for RobustBench)"
         )
     if difference := find_difference(theirs, ours):
         option, was, now = difference
         raise CheckpointError(
-            f'{name}: the weights were trained with {option}={was!r}, which gives them another '
-            f'meaning than {now!r} of the network here; give the config that they were trained with'
+            f'{name}: the weights were trained with {option}={was!r}, but the model has {now!r}; '
+            'give the config that they were trained with'
         )
 
 
@@ -103,8 +103,8 @@ def read_options(backbone: Any, name: str) -> dict[str, Any]:
         is_config = option.endswith('_cfg') and isinstance(value, Mapping)
         if is_config and value.get('type') not in _TYPES:
             raise CheckpointError(
-                f'{name}: the config in it has {option}={dict(value)}, whose type is not known '
-                'here; give the config that the weights were trained with'
+                f'{name}: the config in it has {option}={dict(value)}, an unknown type; give the '
+                'config that the weights were trained with'
             )
     return options
 

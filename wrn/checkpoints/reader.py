@@ -131,19 +131,18 @@ def _refusal(error: Exception) -> str:
     reason = message.partition('. ')[0] or type(error).__name__
     if 'dill' in message:
         return (
-            "refused, because it is pickled with dill, as MadryLab's robustness does, and that "
-            f'runs code; {_TRUSTED}'
+            f"refused: pickled with dill, as by MadryLab's robustness, which runs code; {_TRUSTED}"
         )
     if asked := _ASKED_FOR.search(message):
-        return f'refused, because it asks to run {asked[1]}, which no weights need; {_TRUSTED}'
+        return f'refused: tries to run {asked[1]}, which no weights need; {_TRUSTED}'
     if refused := _REFUSED.search(message):
-        return f'refused ({refused[1]}), since no weights need that; {_TRUSTED}'
+        return f'refused: {refused[1]}, which no weights need; {_TRUSTED}'
     if 'TorchScript' in message:
-        return 'is a TorchScript program, not weights; save its state_dict() instead'
+        return 'a TorchScript program, not weights; save its state_dict() instead'
     if isinstance(error, EOFError) or any(sign in message for sign in _DAMAGED):
         return f'the file is truncated or damaged ({reason}); {_DOWNLOAD_AGAIN}'
     if 'inline_container' in message:
-        return 'is a zip archive, but not a torch checkpoint; expected .pth or .safetensors'
+        return 'a zip archive, but not a torch checkpoint; expected a .pth or .safetensors file'
     return f'cannot be read ({reason}); if the file is truncated or damaged, {_DOWNLOAD_AGAIN}'
 
 
@@ -151,15 +150,15 @@ def _not_a_checkpoint(head: bytes) -> str:
     start = head.lstrip().lower()
     if start.startswith((b'<', b'{')):
         return (
-            "is a web page or a server's message, not a checkpoint: the download failed or needs a "
-            'login; delete the file and download the weights again'
+            "a web page or a server's message, not a checkpoint (the download failed or needs a "
+            'login); delete the file and download it again'
         )
     if head.startswith(b'\x89HDF'):
         return (
-            'is an HDF5 file, not a torch checkpoint; Keras writes such files, and the networks of '
-            "uncertainty-baselines in them pad as TensorFlow does ('same') and take the shortcut "
-            'from the unactivated input, which no network here computes'
+            'an HDF5 file, as Keras writes it, not a torch checkpoint; the TensorFlow networks of '
+            "uncertainty-baselines have 'same' padding and shortcuts from the unactivated input, "
+            'which no network here computes'
         )
     if start.startswith(b'version https://git-lfs'):
-        return 'is a Git LFS pointer, not the weights; run `git lfs pull` to fetch them'
-    return f'is not a checkpoint (it starts with {head[:16]!r}); expected .pth or .safetensors'
+        return 'a Git LFS pointer, not the weights; run `git lfs pull` to download them'
+    return f'not a checkpoint (starts with {head[:16]!r}); expected a .pth or .safetensors file'

@@ -39,7 +39,7 @@ def load_from_local(filename: str, map_location: Any = None) -> dict[str, Any]:
         CheckpointError: If the file cannot be read, or is a URL with an unknown scheme.
     """
     if '://' in filename:
-        raise CheckpointError(f'{filename}: nothing is known of such addresses; give a path or URL')
+        raise CheckpointError(f'{filename}: unknown URL scheme; give a path or an https:// URL')
     return read_checkpoint(filename, map_location)
 
 
@@ -84,7 +84,7 @@ def load_from_storage(filename: str, map_location: Any = None) -> dict[str, Any]
     try:
         content = fileio.get(filename)
     except Exception as error:  # each client has exceptions of its own
-        raise CheckpointError(f'{filename}: cannot be fetched ({error!r})') from error
+        raise CheckpointError(f'{filename}: cannot be downloaded ({error!r})') from error
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, 'checkpoint')
         path.write_bytes(content)
@@ -114,7 +114,7 @@ def load_from_name(filename: str, map_location: Any = None) -> dict[str, Any]:
     name = get_deprecated_model_names().get(name, name)
     if name not in urls:
         hint = did_you_mean(name, urls)
-        raise CheckpointError(f'{filename}: mmengine knows no weights of this name{hint}')
+        raise CheckpointError(f'{filename}: mmengine has no weights of this name{hint}')
     url = urls[name]
     if '://' not in url:  # an entry of the user's, a path relative to mmengine's folder
         url = str(Path(_get_mmengine_home(), url))

@@ -67,11 +67,11 @@ def to_openmmlab(checkpoint: Mapping[str, Any], name: str, key: str | None = Non
         key = _choose(found, checkpoint, name)
     elif key not in found:
         known = some(found) or 'none'
-        raise CheckpointError(f"{name}: there are no weights under the key '{key}', only: {known}")
+        raise CheckpointError(f'{name}: no weights under the key {key!r}; keys of weights: {known}')
     keys, wrapped = found[key]
     state_dict, dropped, normalization = _strip(wrapped)
     if reason := rejection_reason(state_dict):
-        raise CheckpointError(f'{name}: the weights are of {reason}')
+        raise CheckpointError(f'{name}: unsupported network: {reason}')
     dropped += [key for key in state_dict if key.startswith(_UNUSED)]
     state_dict = {k: v for k, v in state_dict.items() if k not in dropped}
     meta = _read_meta(checkpoint.get('meta'))
@@ -110,8 +110,8 @@ def _choose(found: Mapping[str, Any], checkpoint: Mapping[Any, Any], name: str) 
     """Return the key of the weights that are meant for use."""
     if not found:
         raise CheckpointError(
-            f'{name}: holds no weights, only {some(map(str, checkpoint)) or "nothing"}; expected '
-            "a state dict, or one under the key 'state_dict'"
+            f'{name}: holds no weights ({some(map(str, checkpoint)) or "it is empty"}); expected a '
+            "state dict, or one under the key 'state_dict'"
         )
     for usual in _USUAL_KEYS:
         inside = {k: v for k, v in found.items() if k == usual or k.startswith(f'{usual}.')}
@@ -120,8 +120,8 @@ def _choose(found: Mapping[str, Any], checkpoint: Mapping[Any, Any], name: str) 
             break
     if len(found) > 1:
         raise CheckpointError(
-            f'{name}: holds several sets of weights, {some(found)}; `wrn convert {name} NAME '
-            '--key KEY` takes one of them'
+            f'{name}: holds several sets of weights ({some(found)}); extract one with `wrn convert '
+            f'{name} NAME --key KEY`'
         )
     return next(iter(found))
 

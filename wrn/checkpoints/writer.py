@@ -42,9 +42,7 @@ def write_weights(
         WrnError: If the name contains a folder, or the folder cannot be written to.
     """
     if Path(name).name != name or not name.removesuffix('.pth').removesuffix('.safetensors'):
-        raise WrnError(
-            f"'{name}': must be the name of a file without a folder; --folder says where to write"
-        )
+        raise WrnError(f'{name!r}: not a file name; give the folder with --folder')
     suffix = next((suffix for suffix in SUFFIXES if name.endswith(suffix)), SUFFIXES[0])
     storages: set[int] = set()
     weights = {key: _unshare(value.detach(), storages) for key, value in state_dict.items()}

@@ -59,15 +59,15 @@ def count_blocks(depth: int, kernel_sizes: Sequence[int]) -> int:
         ValueError: If that is not a whole number of 1 or more, or no convolution is 3x3.
     """
     if 3 not in kernel_sizes or not set(kernel_sizes) <= {1, 3}:
-        raise ValueError(f'kernel_sizes must be 1 and 3, with a 3 among them, not {kernel_sizes}')
+        raise ValueError(f'kernel_sizes must be 1 or 3, with at least one 3, not {kernel_sizes}')
     if not isinstance(depth, int):
         raise ValueError(f'depth must be a whole number, not {depth!r}')
     layers = _depth_per_block(kernel_sizes)
     blocks, rest = divmod(depth - 4, layers)
     if blocks < 1 or rest:
         raise ValueError(
-            f'depth must be {layers}n + 4 for some n of 1 or more, such as '
-            f'{count_depth(2, kernel_sizes)}, not {depth}'
+            f'depth must be {layers}n + 4 with n >= 1, such as {count_depth(2, kernel_sizes)}, not '
+            f'{depth}'
         )
     return blocks
 

@@ -118,9 +118,9 @@ class WideResNetCIFAR(ChannelsLastMixin, BaseBackbone):
         _check_sequence('strides', strides, num_stages)
         _check_sequence('activate_before_residual', activate_before_residual, num_stages)
         if not out_indices or not set(out_indices) <= set(range(num_stages)):
-            raise ValueError(f'out_indices must be of 0 to {num_stages - 1}, not {out_indices}')
+            raise ValueError(f'out_indices must be from 0 to {num_stages - 1}, not {out_indices}')
         if not -1 <= frozen_stages <= num_stages:
-            raise ValueError(f'frozen_stages must be -1 to {num_stages}, not {frozen_stages}')
+            raise ValueError(f'frozen_stages must be from -1 to {num_stages}, not {frozen_stages}')
         if not isinstance(conv_bias, bool) and conv_bias != 'stem':
             raise ValueError(f"conv_bias must be True, False or 'stem', not {conv_bias!r}")
         self.depth = depth
@@ -220,4 +220,4 @@ def _check_sequence(name: str, value: Any, num_stages: int | None = None) -> Non
     if not isinstance(value, Sequence) or isinstance(value, str):
         raise ValueError(f'{name} must be a list, not {value!r}')
     if num_stages is not None and len(value) != num_stages:
-        raise ValueError(f'{name} must have a value for each of {num_stages} stages: {value}')
+        raise ValueError(f'{name} must have {num_stages} values, one per stage, not {value}')

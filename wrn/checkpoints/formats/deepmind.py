@@ -46,6 +46,6 @@ class DeepMind(RenamedFormat):
         conv_cfg = dict(type='Conv2dAdaptivePadding')
         return Implied(
             dict(type='WideResNetCIFAR', conv_cfg=conv_cfg, act_cfg=None),
-            [Assumption('the activation, SiLU', dict(act_cfg=dict(type='SiLU')))],
+            [Assumption('the activation SiLU', dict(act_cfg=dict(type='SiLU')))],
             dict(mean=[255 * value for value in mean], std=[255 * value for value in std]),
         )

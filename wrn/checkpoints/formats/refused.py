@@ -9,22 +9,22 @@ from torch import Tensor
 _NETWORKS: list[tuple[tuple[str, ...], str]] = [
     (
         (r'(attacker|normalizer)\.',),
-        "the wrapper of MadryLab's robustness package, which holds the network twice beside its "
-        'attacker; save the state dict of its `model.model` alone',
+        "the wrapper of MadryLab's robustness package, which holds the network twice and an "
+        'attacker; save only the state dict of its `model.model`',
     ),
     (
         (r'.*/(kernel|gamma|moving_mean)(:0)?$',),
-        'a TensorFlow network, such as of uncertainty-baselines, which pads as TensorFlow does '
-        "('same') and takes the shortcut from the unactivated input; no network here computes that",
+        "a TensorFlow network, such as uncertainty-baselines', with 'same' padding and with "
+        'shortcuts from the unactivated input; no network here computes that',
     ),
     (
         (r'layer1\.0\.shortcut\.0\.weight$', r'layer1\.0\.conv1\.bias$', r'linear\.weight$'),
-        "meliketoy's, whose shortcut takes the unactivated input, whose convolutions have biases, "
-        'and whose stride is in the second one; no network here computes that',
+        "meliketoy's network, with shortcuts from the unactivated input, biases in the "
+        'convolutions, and the stride in the second one; no network here computes that',
     ),
     (
         (r'conv1\.[03]\.weight$', r'layer1\.0\.conv1'),
-        'a ResNet with a stem of three convolutions, not a Wide-ResNet',
+        'a ResNet with a stem of three convolutions, which is not a Wide-ResNet',
     ),
 ]
 

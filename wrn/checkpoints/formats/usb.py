@@ -62,7 +62,7 @@ class USB(RenamedFormat):
         )
         if early:
             return Implied(backbone)
-        found = "USB's of now, not TorchSSL's, since all its norms are trained"
+        text = "current USB's network, not TorchSSL's, because all norms are trained"
         if untrained:
-            found = "TorchSSL's, since it has norms that were never trained"
-        return Implied(backbone, [Assumption(f'that the network is {found}')])
+            text = "TorchSSL's network, because some norms are untrained"
+        return Implied(backbone, [Assumption(text)])

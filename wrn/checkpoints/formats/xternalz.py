@@ -43,8 +43,8 @@ class Xternalz(RenamedFormat):
             activate_before_residual=[True, False, False],
             act_cfg=dict(type='LeakyReLU', negative_slope=0.1, inplace=True),
         )
-        reason = "that the network is FixMatch's, since it has norms that were never trained"
-        return Implied(backbone, [Assumption(reason)])
+        text = "FixMatch's network, because some norms are untrained"
+        return Implied(backbone, [Assumption(text)])
 
 
 def has_unused_norms(state_dict: Mapping[str, Tensor]) -> bool:

@@ -1,0 +1,139 @@
+"""The message of each mistake on the command line."""
+
+import pytest
+import torch
+
+import wrn
+
+DIGITS = 'configs/wrn/wide-resnet16-2_1xb64_digits.py'
+
+
+@pytest.fixture(autouse=True)
+def in_a_folder(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (['none.png'], '1 of 1 image could not be read'),
+        (['*.jpg'], 'no file matches the pattern'),
+        (['.'], 'the folder has no pictures'),
+        (
+            ['x.png', '--model', 'wide-resnet16-2_1xb64_digit'],
+            'did you mean wide-resnet16-2_1xb64_digits',
+        ),
+        (['x.png', '--model', 'none.py'], 'no such config file'),
+        (['x.png', '--model', DIGITS], 'give weights with --checkpoint'),
+        (['x.png', '--checkpoint', 'none.pth'], 'none.pth: the checkpoint does not exist'),
+        (['x.png', '--device', 'abacus'], '--device abacus: unavailable ('),
+        (['x.png', '--topk', '0'], '--topk 0: must be at least 1'),
+        (['x.png', '--out', 'no/such/folder/x.json'], 'the folder does not exist'),
+    ],
+)
+def test_mistakes_in_predict(fails, arguments, message):
+    assert message in fails('predict', *arguments)
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (['list', 'zzz'], "'zzz': matches no model name"),
+        (['train', 'none.py'], 'none.py: there is no such config file'),
+        (['train', DIGITS, '--cfg-options', 'model.backbone.dept=3'], "unexpected keyword argument 'dept'"),
+        (['train', DIGITS, '--cfg-options', 'model.backbone.type=WideResNt'], 'did you mean WideResNet'),
+        (['train', DIGITS, '--cfg-options', 'optim_wrapper.optimizer.type=SGDD'], "unknown optimizer type 'SGDD'; did you mean SGD"),
+        (['train', DIGITS, '--cfg-options', 'model.head.num_classes=7'], 'the data set has 10 classes, but the head of the model has 7'),
+        (['train', DIGITS, '--resume', 'none.pth'], 'none.pth: the checkpoint does not exist'),
+        (['test', DIGITS], 'give a checkpoint after it'),
+        (['test', DIGITS, 'none.pth'], 'none.pth: the checkpoint does not exist'),
+        (['test', DIGITS, 'x.pth', '--out', 'x.txt'], '--out x.txt: predictions are written as .pkl'),
+        (['test', DIGITS, 'x.pth', '--out', 'x.txt', '--out-item', 'metrics'], 'as .json, .yaml'),
+        (['test', DIGITS, 'x.pth', '--out', 'no/folder/x.pkl'], 'the folder does not exist'),
+        (['test', DIGITS, 'x.pth', '--out', '/proc/x.pkl'], '--out /proc/x.pkl: cannot be written'),
+        (['test', DIGITS, 'x.pth', '--out-item', 'pred'], '--out FILE'),
+        (['train', DIGITS, '--cfg-options', 'test_pipeline.9.type=x'], 'wide-resnet16-2_1xb64_digits.py: '),
+        (['train', DIGITS, '--cfg-options', 'model.backbone.depth.x=1'], 'wide-resnet16-2_1xb64_digits.py: '),
+        (['train', DIGITS, '--launcher', 'pytorch'], 'start the job with a script of tools/'),
+        (['train', DIGITS, '--launcher', 'slurm'], 'SLURM_'),
+        (['test', DIGITS, 'x.pth', '--out', 'folder.pkl'], '--out folder.pkl: is a folder'),
+        (['train', DIGITS, '--cfg-options', 'param_scheduler.type=Stp'], "unknown parameter scheduler type 'Stp'"),
+        (['train', DIGITS, '--cfg-options', 'modl.backbone.depth=18'], "unknown key 'modl'; did you mean model"),
+        (['train', DIGITS, '--cfg-options', 'model.head.in_channels=97'], 'cannot be multiplied'),
+        (['train', DIGITS, '--cfg-options', 'val_evaluator.topk=11'], 'top-11 accuracy needs at least 11 classes'),
+        (['train', DIGITS, '--work-dir', '/dev/null/x'], '--work-dir /dev/null/x: cannot be created'),
+        (['publish', 'none.pth', 'name'], 'none.pth: the checkpoint does not exist'),
+    ],
+)  # fmt: skip
+def test_mistakes_in_other_commands(fails, tmp_path, arguments, message):
+    (tmp_path / 'folder.pkl').mkdir()
+    assert message in fails(*arguments)
+
+
+IN1K = 'configs/wrn/wide-resnet50_8xb32_in1k.py'
+
+
+def test_mistakes_in_a_data_folder(fails, make_image_folder, tmp_path):
+    def train(root, *options):
+        key = 'train_dataloader.dataset.data_root'
+        return fails('train', IN1K, '--cfg-options', f'{key}={root}', *options)
+
+    assert 'missing/train: the data folder does not exist' in train(tmp_path / 'missing')
+    (tmp_path / 'empty' / 'train').mkdir(parents=True)
+    assert 'empty/train: the data folder is empty' in train(tmp_path / 'empty')
+    root = make_image_folder(classes=3)
+    assert 'has 3 class folders, but the head of the model has 1000 classes' in train(root)
+    error = train(root, 'model.head.num_classes=3', 'val_evaluator.topk=1')
+    assert "train_dataloader.dataset.type: 'ImageNet' has 1000 classes" in error
+    error = train(root, 'train_dataloader.dataset.ann_file=none.txt')
+    assert 'none.txt: the annotation file does not exist' in error
+    for lines, message in (
+        ('', 'the annotation file is empty'),
+        ('a b.jpg 0\nb.jpg 1000\n', 'line 2 must be the path of a picture, a space, and its label'),
+        ('a b.jpg\n', 'and its label from 0 to 999'),
+        ('b.jpg -1\n', 'line 1 must'),
+        ('b.jpg 1\n\n', 'line 2 must'),
+    ):
+        (root / 'list.txt').write_text(lines)
+        error = train(root, 'train_dataloader.dataset.ann_file=list.txt')
+        assert f'{root}/list.txt: ' in error
+        assert message in error
+
+
+def test_weights_of_another_model_are_refused(fails, tmp_path):
+    other = wrn.get_model(DIGITS, backbone=dict(widen_factor=1))
+    torch.save(other.state_dict(), tmp_path / 'other.pth')
+    for command in (
+        ['test', DIGITS, 'other.pth'],
+        ['train', DIGITS, '--cfg-options', 'load_from=other.pth'],
+        ['predict', 'x.png', '--checkpoint', 'other.pth'],
+    ):
+        assert 'other.pth: the weights do not fit the model' in fails(*command)
+    assert 'so it cannot be resumed' in fails('train', DIGITS, '--resume', 'other.pth')
+
+
+def test_predict_refuses_a_random_head(fails, tmp_path):
+    other = wrn.get_model(DIGITS, head=dict(num_classes=7))
+    torch.save(other.state_dict(), tmp_path / 'seven.pth')
+    error = fails('predict', 'x.png', '--checkpoint', 'seven.pth')
+    assert 'the weights of the head do not fit' in error
+    assert 'give weights' not in error
+
+
+def test_an_unreadable_image_of_a_dataset_is_named(fails, make_image_folder, tmp_path):
+    root = make_image_folder()
+    bad = root / 'val' / 'class_1' / '0.jpg'
+    bad.write_bytes(bad.read_bytes()[:300])
+    loader = dict(type='CustomDataset', data_root=str(root), data_prefix='val')
+    (tmp_path / 'mine.py').write_text(
+        f"_base_ = ['{wrn.config.model_index.root() / IN1K}']\n"
+        f'test_dataloader = dict(num_workers=1, dataset=dict(_delete_=True, **{loader}, '
+        'pipeline={{_base_.test_pipeline}}))\n'
+        'model = dict(head=dict(num_classes=3))\ntest_evaluator = dict(topk=1)\n'
+    )
+    model = wrn.get_model('mine.py')
+    torch.save(model.state_dict(), 'w.pth')
+    error = fails('test', 'mine.py', 'w.pth')
+    assert error.startswith(
+        f'wrn: error: {bad}: the picture cannot be read (Truncated File Read); '
+    )
