@@ -4,10 +4,11 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from hatchling.builders.config import BuilderConfig
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
-class TopLevelHook(BuildHookInterface):
+class TopLevelHook(BuildHookInterface[BuilderConfig]):
     """Add ``top_level.txt`` to the wheel's metadata.
 
     openmim reads there that ``mmpretrain-wrn`` is imported as ``wrn``, to find ``wrn/.mim``.
