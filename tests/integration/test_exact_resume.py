@@ -172,8 +172,8 @@ def stopped(process, work_dir):
     line = ended(process, os.EX_TEMPFAIL)
     assert (work_dir / 'last_checkpoint').read_text() == str(work_dir / 'stopped.pth')
     where = re.fullmatch(
-        r'wrn: stopped by SIGTERM in epoch (\d), after iteration (\d+) of all; .*/stopped.pth has '
-        'all that is done: go on with --resume',
+        r'wrn: stopped by SIGTERM in epoch (\d), after iteration (\d+) in total; '
+        'saved .*/stopped.pth: run again with --resume',
         line,
     )
     return [int(number) for number in where.groups()]
@@ -259,7 +259,7 @@ def test_a_killed_data_worker(config, start, tmp_path):
     process = start(config, tmp_path)
     wait_for((tmp_path / 'iter_4.pth').exists, process.is_alive)
     os.kill(workers(process)[0], signal.SIGKILL)
-    assert ended(process, 1).startswith('wrn: error: a data worker was killed, most often since')
+    assert ended(process, 1).startswith('wrn: error: a data worker was killed, most likely because')
 
 
 @pytest.mark.parametrize(

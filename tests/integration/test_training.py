@@ -292,7 +292,7 @@ def test_unreadable_pictures_are_skipped_and_counted(run, fails, tmp_path, child
         'torchrun', '--standalone', '--nproc-per-node=2', *train, '--launcher', 'pytorch',
         '--skip-unreadable', *options,
     )  # fmt: skip
-    lines = re.findall(r'Skipped what cannot be read, (\d+) in all, such as (.*)', result.stdout)
+    lines = re.findall(r'Skipped (\d+) unreadable images, such as (.*)', result.stdout)
     assert len(lines) == 2  # at each epoch's end, by the first process
     for number, names in lines:
         assert int(number) >= 5  # one that is drawn instead of another is counted again
@@ -312,7 +312,7 @@ def test_unreadable_pictures_are_skipped_and_counted(run, fails, tmp_path, child
         + text[test_pipeline:].replace("dict(type='LoadImageFromFile')", reading, 1)
     )
     error = fails(*train[2:], '--cfg-options', 'train_cfg.max_epochs=1')
-    assert 'val_dataloader: must not skip pictures' in error
+    assert 'val_dataloader: must not skip unreadable images' in error
 
 
 def test_imagenet_as_folders_and_as_annotation_files(run, tmp_path, rng):

@@ -101,11 +101,11 @@ def test_the_command_line_wins_over_a_config(read):
 
 def test_what_cannot_be_had_is_refused_if_asked_for_and_else_left_alone(read):
     others = ['--cfg-options', 'model.backbone.type=ResNet']
-    with pytest.raises(WrnError, match='--channels-last: the backbone ResNet cannot'):
+    with pytest.raises(WrnError, match='--channels-last: the backbone ResNet does not support it'):
         read('--channels-last', *others)
     assert 'channels_last' not in read(*others).model.backbone
     assert 'channels_last' not in read('--no-channels-last', *others).model.backbone
-    with pytest.raises(WrnError, match='--fused: the optimizer Lamb cannot; leave it out'):
+    with pytest.raises(WrnError, match='--fused: the optimizer Lamb has no fused implementation; '):
         read('--fused', config=LAMB)
     assert 'fused' not in read(config=LAMB).optim_wrapper.optimizer
     assert 'fused' not in read('--no-fused', config=LAMB).optim_wrapper.optimizer

@@ -26,9 +26,9 @@ def run_errors(mode: str) -> Iterator[None]:
         WrnError: If the disk is full, the device is out of memory, or a data worker or another
             process of the job was killed.
     """
-    resume = '; the checkpoints are whole: go on with --resume' if mode == 'train' else ''
+    resume = '; the checkpoints are intact: run again with --resume' if mode == 'train' else ''
     worker_lost = (
-        'a data worker was killed, most often since memory ran out; lower '
+        'a data worker was killed, most likely because memory ran out; lower '
         f'{mode}_dataloader.num_workers{resume}'
     )
     try:
@@ -41,10 +41,9 @@ def run_errors(mode: str) -> Iterator[None]:
         name = f'{error.filename}: ' if error.filename else ''
         raise WrnError(f'{name}{error.strerror or error}{resume}') from error
     except torch.OutOfMemoryError as error:
-        update = ', with optim_wrapper.accumulative_counts larger' if mode == 'train' else ''
+        update = ' and raise optim_wrapper.accumulative_counts' if mode == 'train' else ''
         raise WrnError(
-            'the memory of the device does not suffice; make '
-            f'{mode}_dataloader.batch_size smaller{update}{resume}'
+            f'the device is out of memory; lower {mode}_dataloader.batch_size{update}{resume}'
         ) from error
     except RuntimeError as error:
         message = str(error)
@@ -52,6 +51,6 @@ def run_errors(mode: str) -> Iterator[None]:
             raise WrnError(worker_lost) from error
         if any(text in message for text in _PEER_LOST):
             raise WrnError(
-                f'another process of the job has ended; its output says why{resume}'
+                f'another process of the job has ended; see its output for the reason{resume}'
             ) from error
         raise

@@ -74,8 +74,8 @@ def init_distributed(cfg: Config) -> None:
     elif wrapper['type'] == 'MMFullyShardedDataParallel':
         raise WrnError(
             f"model_wrapper_cfg.type='{wrapper['type']}': mmengine's Runner would initialise and "
-            "save a process's part of the weights as if it were the whole; set runner_type and "
-            'strategy for its FlexibleRunner'
+            'save the shard of one process as if it were all the weights; use its FlexibleRunner '
+            '(set runner_type and strategy)'
         )
     cfg.model_wrapper_cfg = wrapper
     if not has_accelerator():
@@ -83,7 +83,7 @@ def init_distributed(cfg: Config) -> None:
             cfg.model_wrapper_cfg.device_ids = None
         if cfg.get('sync_bn'):
             raise WrnError(
-                f"sync_bn='{cfg.sync_bn}': batch norms are synchronised on GPUs alone; leave it out"
+                f"sync_bn='{cfg.sync_bn}': synchronised batch norm needs a GPU; leave it out"
             )
     if is_distributed():
         return
@@ -96,7 +96,7 @@ def init_distributed(cfg: Config) -> None:
     except (KeyError, ValueError) as error:
         reason = f'{error} is not set' if isinstance(error, KeyError) else error
         raise WrnError(
-            f'--launcher {cfg.launcher}: {reason}; start the job with a script of tools/, or leave '
+            f'--launcher {cfg.launcher}: {reason}; start the job with a script in tools/, or leave '
             'the option out'
         ) from error
 
@@ -110,8 +110,8 @@ def _init_gloo(launcher: str, dist_cfg: dict[str, Any]) -> None:
             hosts = subprocess.check_output(command, text=True)
         except (OSError, subprocess.CalledProcessError) as error:
             raise WrnError(
-                f'--launcher slurm: scontrol does not say which node is the first ({error}); set '
-                'MASTER_ADDR to its name'
+                f'--launcher slurm: cannot get the name of the first node from scontrol ({error}); '
+                'set MASTER_ADDR to it'
             ) from error
         os.environ['MASTER_ADDR'] = hosts.split()[0]
     os.environ.setdefault('MASTER_PORT', str(dist_cfg.get('port', 29500)))

@@ -108,7 +108,7 @@ def _check_interval(cfg: Config) -> None:
     if not hook.get('by_epoch', True) and interval > 0 and interval % counts:
         raise WrnError(
             f'default_hooks.checkpoint.interval={interval}: must be a multiple of '
-            f'optim_wrapper.accumulative_counts={counts}, since only then an update is done'
+            f'optim_wrapper.accumulative_counts={counts}, so that no update is incomplete'
         )
 
 

@@ -101,8 +101,8 @@ def set_channels_last(cfg: Config, wanted: bool | None) -> None:
     if not _takes(MODELS, kind, 'channels_last'):
         if wanted:
             raise WrnError(
-                f'--channels-last: the backbone {kind} cannot; it is for WideResNet and '
-                'WideResNetCIFAR'
+                f'--channels-last: the backbone {kind} does not support it; leave the option out '
+                '(WideResNet and WideResNetCIFAR support it)'
             )
     elif wanted is not None:
         backbone.channels_last = wanted
@@ -127,7 +127,9 @@ def set_fused(cfg: Config, wanted: bool | None) -> None:
     kind = optimizer.get('type')
     if not _takes(OPTIMIZERS, kind, 'fused'):
         if wanted:
-            raise WrnError(f'--fused: the optimizer {kind} cannot; leave it out')
+            raise WrnError(
+                f'--fused: the optimizer {kind} has no fused implementation; leave the option out'
+            )
     elif wanted is not None:
         optimizer.fused = wanted
         if wanted:

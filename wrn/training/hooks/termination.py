@@ -122,8 +122,8 @@ class TerminationHook(ProtectWorkersHook):
             _stop_torchrun()
         barrier()  # srun and torchrun kill the other processes when one exits
         raise RunStoppedError(
-            f'stopped by SIGTERM in epoch {epoch + 1}, after iteration {iteration} of all; {path} '
-            'has all that is done: go on with --resume'
+            f'stopped by SIGTERM in epoch {epoch + 1}, after iteration {iteration} in total; '
+            f'saved {path}: run again with --resume'
         )
 
 
@@ -155,7 +155,7 @@ def stop_on_sigterm() -> Iterator[None]:
     except _Terminated:
         previous = signal.SIG_IGN
         _end_workers()
-        raise RunStoppedError('stopped by SIGTERM: go on with --resume') from None
+        raise RunStoppedError('stopped by SIGTERM; run again with --resume') from None
     finally:
         signal.signal(signal.SIGTERM, previous)
 
@@ -189,7 +189,7 @@ class FiniteLossHook(Hook):
 
     def _stop(self, runner: Runner, reason: str) -> None:
         raise WrnError(
-            f'{runner.cfg.filename}: {reason}; the checkpoints before it, if any, are good: go on '
+            f'{runner.cfg.filename}: {reason}; earlier checkpoints, if any, are good: resume '
             'with --resume and clipped gradients (optim_wrapper.clip_grad), or start from the '
             'weights of one (load_from) with a lower learning rate (optim_wrapper.optimizer.lr), '
             'or look for bad values in the data'

@@ -9,7 +9,7 @@ from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
 from wrn.data.checked_reading import NAMED, check_reading
-from wrn.utils.errors import WrnError
+from wrn.utils.errors import WrnError, count
 
 
 class UnreadableHook(Hook):
@@ -33,12 +33,12 @@ class UnreadableHook(Hook):
         numbers, names = zip(*chain(*all_gather_object(taken)), strict=True)
         if number := sum(numbers):
             first = ', '.join(list(chain(*names))[:NAMED])
-            runner.logger.warning(f'Skipped what cannot be read, {number} in all, such as {first}')
+            runner.logger.warning(f'Skipped {count(number, "unreadable image")}, such as {first}')
 
 
 def _forbid_skipping(name: str, loader: DataLoader[Any]) -> None:
     if any(reading.skip for reading in check_reading(loader.dataset)):
         raise WrnError(
-            f'{name}: must not skip pictures that cannot be read, since others would be measured '
-            'for them; set skip=False'
+            f'{name}: must not skip unreadable images, since the metrics would then be measured '
+            'on other images; set skip=False'
         )
