@@ -54,7 +54,7 @@ def test_mistakes_in_predict(fails, arguments, message):
         (['test', DIGITS, 'x.pth', '--out-item', 'pred'], '--out FILE'),
         (['train', DIGITS, '--cfg-options', 'test_pipeline.9.type=x'], 'wide-resnet16-2_1xb64_digits.py: '),
         (['train', DIGITS, '--cfg-options', 'model.backbone.depth.x=1'], 'wide-resnet16-2_1xb64_digits.py: '),
-        (['train', DIGITS, '--launcher', 'pytorch'], 'start the job with a script of tools/'),
+        (['train', DIGITS, '--launcher', 'pytorch'], 'start the job with a script in tools/'),
         (['train', DIGITS, '--launcher', 'slurm'], 'SLURM_'),
         (['test', DIGITS, 'x.pth', '--out', 'folder.pkl'], '--out folder.pkl: is a folder'),
         (['train', DIGITS, '--cfg-options', 'param_scheduler.type=Stp'], "unknown parameter scheduler type 'Stp'"),
