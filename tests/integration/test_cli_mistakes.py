@@ -18,7 +18,7 @@ def in_a_folder(monkeypatch, tmp_path):
     [
         (['none.png'], '1 of 1 image could not be read'),
         (['*.jpg'], 'no file matches the pattern'),
-        (['.'], 'the folder has no pictures'),
+        (['.'], 'the folder has no images'),
         (
             ['x.png', '--model', 'wide-resnet16-2_1xb64_digit'],
             'did you mean wide-resnet16-2_1xb64_digits',
@@ -39,11 +39,11 @@ def test_mistakes_in_predict(fails, arguments, message):
     ('arguments', 'message'),
     [
         (['list', 'zzz'], "'zzz': matches no model name"),
-        (['train', 'none.py'], 'none.py: there is no such config file'),
+        (['train', 'none.py'], 'none.py: no such config file'),
         (['train', DIGITS, '--cfg-options', 'model.backbone.dept=3'], "unexpected keyword argument 'dept'"),
         (['train', DIGITS, '--cfg-options', 'model.backbone.type=WideResNt'], 'did you mean WideResNet'),
         (['train', DIGITS, '--cfg-options', 'optim_wrapper.optimizer.type=SGDD'], "unknown optimizer type 'SGDD'; did you mean SGD"),
-        (['train', DIGITS, '--cfg-options', 'model.head.num_classes=7'], 'the data set has 10 classes, but the head of the model has 7'),
+        (['train', DIGITS, '--cfg-options', 'model.head.num_classes=7'], 'the dataset has 10 classes, but the head of the model has 7'),
         (['train', DIGITS, '--resume', 'none.pth'], 'none.pth: the checkpoint does not exist'),
         (['test', DIGITS], 'give a checkpoint after it'),
         (['test', DIGITS, 'none.pth'], 'none.pth: the checkpoint does not exist'),
@@ -54,7 +54,7 @@ def test_mistakes_in_predict(fails, arguments, message):
         (['test', DIGITS, 'x.pth', '--out-item', 'pred'], '--out FILE'),
         (['train', DIGITS, '--cfg-options', 'test_pipeline.9.type=x'], 'wide-resnet16-2_1xb64_digits.py: '),
         (['train', DIGITS, '--cfg-options', 'model.backbone.depth.x=1'], 'wide-resnet16-2_1xb64_digits.py: '),
-        (['train', DIGITS, '--launcher', 'pytorch'], 'start the job with a script of tools/'),
+        (['train', DIGITS, '--launcher', 'pytorch'], 'start the job with a script in tools/'),
         (['train', DIGITS, '--launcher', 'slurm'], 'SLURM_'),
         (['test', DIGITS, 'x.pth', '--out', 'folder.pkl'], '--out folder.pkl: is a folder'),
         (['train', DIGITS, '--cfg-options', 'param_scheduler.type=Stp'], "unknown parameter scheduler type 'Stp'"),
@@ -80,7 +80,9 @@ def test_mistakes_in_a_data_folder(fails, make_image_folder, tmp_path):
 
     assert 'missing/train: the data folder does not exist' in train(tmp_path / 'missing')
     (tmp_path / 'empty' / 'train').mkdir(parents=True)
-    assert 'empty/train: the data folder is empty' in train(tmp_path / 'empty')
+    assert 'empty/train: has 0 class folders, but the head of the model has 1000 classes' in train(
+        tmp_path / 'empty'
+    )
     root = make_image_folder(classes=3)
     assert 'has 3 class folders, but the head of the model has 1000 classes' in train(root)
     error = train(root, 'model.head.num_classes=3', 'val_evaluator.topk=1')
@@ -89,7 +91,7 @@ def test_mistakes_in_a_data_folder(fails, make_image_folder, tmp_path):
     assert 'none.txt: the annotation file does not exist' in error
     for lines, message in (
         ('', 'the annotation file is empty'),
-        ('a b.jpg 0\nb.jpg 1000\n', 'line 2 must be the path of a picture, a space, and its label'),
+        ('a b.jpg 0\nb.jpg 1000\n', 'line 2 must be the path of an image, a space, and its label'),
         ('a b.jpg\n', 'and its label from 0 to 999'),
         ('b.jpg -1\n', 'line 1 must'),
         ('b.jpg 1\n\n', 'line 2 must'),
@@ -116,7 +118,7 @@ def test_predict_refuses_a_random_head(fails, tmp_path):
     other = wrn.get_model(DIGITS, head=dict(num_classes=7))
     torch.save(other.state_dict(), tmp_path / 'seven.pth')
     error = fails('predict', 'x.png', '--checkpoint', 'seven.pth')
-    assert 'the weights of the head do not fit' in error
+    assert 'the weights of the head do not match' in error
     assert 'give weights' not in error
 
 
@@ -134,6 +136,4 @@ def test_an_unreadable_image_of_a_dataset_is_named(fails, make_image_folder, tmp
     model = wrn.get_model('mine.py')
     torch.save(model.state_dict(), 'w.pth')
     error = fails('test', 'mine.py', 'w.pth')
-    assert error.startswith(
-        f'wrn: error: {bad}: the picture cannot be read (Truncated File Read); '
-    )
+    assert error.startswith(f'wrn: error: {bad}: the image cannot be read (Truncated File Read); ')

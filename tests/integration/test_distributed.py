@@ -1,4 +1,4 @@
-"""Two processes on the CPU, through the scripts that people know from OpenMMLab."""
+"""Two processes on the CPU, started by the scripts known from OpenMMLab."""
 
 import json
 import os
@@ -37,7 +37,7 @@ def top1(output):
 
 @pytest.fixture(scope='module')
 def config(tmp_path_factory):
-    """Of each epoch 92 pictures, in updates of 16."""
+    """Write a config with 92 images per epoch, in updates of 16."""
     path = tmp_path_factory.mktemp('config') / 'small.py'
     path.write_text(f"""
 _base_ = ['{wrn.config.model_index.root()}/{DIGITS}']
@@ -55,7 +55,7 @@ randomness = dict(seed=3, deterministic=True)
 
 @pytest.fixture
 def two(run, tmp_path, checkout, env, config):
-    """The folder of a run of two processes."""
+    """Return the folder of a run of two processes."""
     tools = checkout / 'tools'
     result = run('bash', tools / 'dist_train.sh', config, 2, '--work-dir', tmp_path / 'two')
     assert 'epoch 3/3  step 6/6' in result.stdout
@@ -63,7 +63,7 @@ def two(run, tmp_path, checkout, env, config):
 
 
 def start_job(checkout, config, work_dir, monkeypatch):
-    """Start two processes, again if one fails, and return the job and the file of its output."""
+    """Start two processes, with one restart after a failure; return the job and its output."""
     monkeypatch.setenv('MAX_RESTARTS', '1')
     command = ['bash', checkout / 'tools' / 'dist_train.sh', config, '2', '--work-dir', work_dir]
     path = work_dir.with_suffix('.output')
@@ -71,7 +71,7 @@ def start_job(checkout, config, work_dir, monkeypatch):
         return subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT), path
 
 
-def test_two_processes_train_as_one_and_as_well_after_one_is_killed(
+def test_two_processes_train_like_one_even_after_one_is_killed(
     run, tmp_path, checkout, env, config, two, monkeypatch
 ):
     one = tmp_path / 'one'
@@ -82,14 +82,16 @@ def test_two_processes_train_as_one_and_as_well_after_one_is_killed(
         read_checkpoint(last)['state_dict'] for last in (two / 'iter_18.pth', one / 'iter_36.pth')
     ]
     for name in weights[0]:
-        # The sums of gradients are rounded in another order. Running statistics are those of
-        # every second batch in two processes, and of each in one: the first has half the batches.
+        # Sums of gradients are rounded in another order. Running statistics differ: the first of
+        # two processes sees every second batch, but a single process sees all.
         if 'running_' not in name and 'num_batches' not in name:
             torch.testing.assert_close(weights[0][name], weights[1][name], rtol=1e-4, atol=1e-6)
 
     killed = tmp_path / 'killed'
     killed.mkdir()
-    shutil.copy(two / 'iter_18.pth', killed / 'old.pth')  # of another run: no restart takes it
+    shutil.copy(
+        two / 'iter_18.pth', killed / 'old.pth'
+    )  # from another run: a restart must not use it
     job, output = start_job(checkout, config, killed, monkeypatch)
     wait_for((killed / 'iter_8.pth').exists)
     os.kill(find_rank(run, 1, f'train.py.*{killed}'), signal.SIGKILL)
@@ -107,23 +109,21 @@ def test_two_processes_train_as_one_and_as_well_after_one_is_killed(
         (['nowhere.py', 'two'], 'torchrun: error: '),
     ],
 )
-def test_a_mistake_is_one_line_under_torchrun_too(run, checkout, env, arguments, message):
+def test_errors_are_one_line_under_torchrun(run, checkout, env, arguments, message):
     result = run('bash', checkout / 'tools' / 'dist_train.sh', *arguments, code=1)
     assert message in result.stderr
     assert 'Traceback' not in result.stderr
 
 
-def test_a_restart_is_one_on_all_nodes():
-    """torchrun's agents do not count the restarts that other nodes bring about."""
+def test_a_restart_is_detected_on_all_nodes():
+    """torchrun's agents do not count restarts that are due to other nodes."""
     assert run_in_two(restarted, [1, 0]) == [True, True]
     assert run_in_two(restarted, [0, 0]) == [False, False]
 
 
 @pytest.mark.parametrize('signalled', ['torchrun', 'a process'])
-def test_a_job_that_is_stopped_says_so(
-    run, tmp_path, checkout, env, config, monkeypatch, signalled
-):
-    """And torchrun does not start it again."""
+def test_a_stopped_job_reports_it(run, tmp_path, checkout, env, config, monkeypatch, signalled):
+    """And torchrun does not restart it."""
     work_dir = tmp_path / 'run'
     job, output = start_job(checkout, config, work_dir, monkeypatch)
     wait_for((work_dir / 'iter_4.pth').exists)
@@ -137,8 +137,8 @@ def test_a_job_that_is_stopped_says_so(
     assert 'Traceback' not in text
 
 
-def test_none_ends_before_the_checkpoint_is_whole(tmp_path, env, config, monkeypatch):
-    """Who ends has the others killed by what started them; and might say what is not so."""
+def test_no_process_ends_before_the_checkpoint_is_complete(tmp_path, env, config, monkeypatch):
+    """The launcher kills the others when one ends, and that one would report a false success."""
     work_dir = tmp_path / 'run'
     work_dir.mkdir()
     os.mkfifo(work_dir / 'stopped.pth')
@@ -162,13 +162,13 @@ def test_none_ends_before_the_checkpoint_is_whole(tmp_path, env, config, monkeyp
     assert line.startswith('wrn: error: another process of the job has ended')
 
 
-@pytest.mark.parametrize('pictures', [1, 65])
-def test_two_processes_test_as_one(run, tmp_path, checkout, env, digits_weights, pictures):
+@pytest.mark.parametrize('images', [1, 65])
+def test_two_processes_test_like_one(run, tmp_path, checkout, env, digits_weights, images):
     options = [
         '--work-dir',
         tmp_path,
         '--cfg-options',
-        f'test_dataloader.dataset.indices={pictures}',
+        f'test_dataloader.dataset.indices={images}',
     ]
     options += ['test_dataloader.batch_size=8']
     tools = checkout / 'tools'
@@ -180,14 +180,14 @@ def test_two_processes_test_as_one(run, tmp_path, checkout, env, digits_weights,
         out, report = tmp_path / 'out.pkl', tmp_path / f'report_{len(results)}'
         tested = run(*command, '--out', out, '--report', report, *options)
         predictions = pickle.loads(out.read_bytes())
-        assert len(predictions) == pictures
+        assert len(predictions) == images
         assert tested.stdout.count('wrote ') == 1
         tables = [(report / name).read_text() for name in ('classes.csv', 'confusion.csv')]
         metrics = json.loads((report / 'metrics.json').read_text())
         results.append((top1(tested.stdout), tables, metrics, predictions))
     (*two, two_metrics, two_predictions), (*one, one_metrics, one_predictions) = results
     assert two == one
-    # Batches of other pictures are added up in another order.
+    # Other batches are added up in another order.
     assert two_metrics == pytest.approx(one_metrics, rel=1e-4)
     for of_two, of_one in zip(two_predictions, one_predictions, strict=True):
         assert of_two['gt_label'] == of_one['gt_label']
@@ -215,7 +215,7 @@ def test_slurm_and_mpi(run, tmp_path, env, monkeypatch, digits_weights, launcher
 
 
 def test_slurm_scripts_call_srun(run, tmp_path, checkout, monkeypatch):
-    """srun stands in for itself and prints what it was asked for."""
+    """A stand-in for srun prints its arguments."""
     srun = tmp_path / 'srun'
     srun.write_text('#!/usr/bin/env bash\nprintf "%s\\n" "$@"\n')
     srun.chmod(0o755)
@@ -231,7 +231,7 @@ def test_slurm_scripts_call_srun(run, tmp_path, checkout, monkeypatch):
 
 
 @pytest.mark.parametrize('script', ['dist_train', 'dist_test', 'slurm_train', 'slurm_test'])
-def test_scripts_without_arguments_say_their_usage(run, checkout, script):
+def test_scripts_without_arguments_print_their_usage(run, checkout, script):
     result = run('bash', checkout / 'tools' / f'{script}.sh', code=None)
     assert result.returncode != 0
     assert 'usage: ' in result.stderr

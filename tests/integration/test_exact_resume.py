@@ -1,4 +1,4 @@
-"""A run that is killed, or stopped, and goes on, ends as one that was never disturbed."""
+"""A run that is killed or stopped, and resumed, ends like an uninterrupted one."""
 
 import contextlib
 import os
@@ -20,14 +20,15 @@ from wrn.training.hooks.safe_checkpoints import SafeCheckpointHook, SafeLocalBac
 
 pytestmark = pytest.mark.slow
 
-LAST = 'iter_48.pth'  # of 4 epochs of 6 updates of 2 batches
+LAST = 'iter_48.pth'  # 4 epochs of 6 updates of 2 batches
 
 
 @pytest.fixture(scope='module')
 def config(tmp_path_factory):
-    """All that has a state: dropout, an average, momentum, a schedule by iteration, workers.
+    """Write a config with everything that has state.
 
-    Checkpoints are written in mid-epoch, of which the last two and the best are kept.
+    That is dropout, mixup, averaged weights, momentum, a schedule by iteration and workers.
+    Checkpoints are written within epochs; the last two and the best are kept.
     """
     path = tmp_path_factory.mktemp('config') / 'small.py'
     path.write_text(f"""
@@ -54,7 +55,7 @@ randomness = dict(seed=3, deterministic=True)
 
 @pytest.fixture(scope='module')
 def start(tmp_path_factory):
-    """Start training in a process of its own."""
+    """Return a function that starts training in another process."""
     outputs = tmp_path_factory.mktemp('outputs')
 
     def start(config, work_dir, *options):
@@ -67,7 +68,7 @@ def start(tmp_path_factory):
 
 
 def ended(process, code):
-    """Wait for the end of a run, and return the one line that it must say."""
+    """Wait for the end of a run, and return the last line of its standard error."""
     process.join(120)
     stderr = (process.outputs / 'stderr').read_text()
     assert process.exitcode == code, stderr
@@ -83,7 +84,7 @@ def undisturbed(config, start, tmp_path_factory):
 
 
 def contents(work_dir, name=LAST):
-    """What of a checkpoint is the run's and not the clock's."""
+    """Return the parts of a checkpoint that do not depend on time."""
     checkpoint = read_checkpoint(work_dir / name)
     meta = {key: checkpoint['meta'][key] for key in ('epoch', 'iter', 'seed', 'pictures_of_epoch')}
     names = ('state_dict', 'ema_state_dict', 'optimizer', 'param_schedulers')
@@ -91,7 +92,7 @@ def contents(work_dir, name=LAST):
 
 
 def assert_equal(one, other):
-    """Compare bit for bit."""
+    """Check that two values are bit-identical."""
     if isinstance(one, dict):
         assert one.keys() == other.keys()
         for key in one:
@@ -106,7 +107,7 @@ def assert_equal(one, other):
 
 
 def test_killed_at_twenty_moments(config, start, undisturbed, tmp_path):
-    """Ten at random, ten while a checkpoint is written: its temporary file is there."""
+    """Ten at random, and ten while a checkpoint is written, so that its temporary file exists."""
     rng = random.Random(0)
     kills = 0
     written = set()
@@ -118,21 +119,21 @@ def test_killed_at_twenty_moments(config, start, undisturbed, tmp_path):
             def writing(before=before):
                 return any(p.stat().st_ctime_ns > before for p in tmp_path.glob('.*.pth.*'))
 
-            with contextlib.suppress(FileNotFoundError):  # it was renamed meanwhile
+            with contextlib.suppress(FileNotFoundError):  # the file was renamed meanwhile
                 wait_for(writing, process.is_alive)
         else:
             wait_for(lambda: any(tmp_path.glob('2*')), process.is_alive)
             time.sleep(rng.uniform(0, 1.5))
         process.kill()
         process.join()
-        if process.exitcode == 0:  # it was faster: begin anew
+        if process.exitcode == 0:  # it finished first: start over
             shutil.rmtree(tmp_path)
             tmp_path.mkdir()
             continue
         assert process.exitcode == -signal.SIGKILL
         kills += 1
         written |= {path.name for path in tmp_path.glob('.*.pth.*')}
-    assert written  # some writes were cut off
+    assert written  # some writes were interrupted
     ended(start(config, tmp_path, '--resume'), 0)
     assert_equal(contents(tmp_path), contents(undisturbed))
     assert not list(tmp_path.glob('.*.pth.*'))
@@ -145,42 +146,42 @@ def test_killed_at_twenty_moments(config, start, undisturbed, tmp_path):
 
 
 def workers(process):
-    with contextlib.suppress(FileNotFoundError):  # it has ended
+    with contextlib.suppress(FileNotFoundError):  # the process has ended
         path = Path(f'/proc/{process.pid}/task/{process.pid}/children')
         return [int(pid) for pid in path.read_text().split()]
     return []
 
 
-def outlives_sigterm(pid):
-    """Whether a process is a data worker, and has come as far as that."""
+def blocks_sigterm(pid):
+    """Return whether a process is a data worker that has already blocked SIGTERM."""
     with contextlib.suppress(OSError):
         blocked = re.search(r'SigBlk:\s*(\w+)', Path(f'/proc/{pid}/status').read_text())[1]
         return int(blocked, 16) == 1 << signal.SIGTERM - 1
-    return False  # it looked something up, and has ended
+    return False  # a short-lived child process that has ended
 
 
 def stopped(process, work_dir):
-    """Signal all processes as a scheduler does, and return where the run says that it stops."""
+    """Signal all processes as a scheduler does; return the epoch and the iteration reported."""
 
-    def ends():
+    def signal_all():
         for pid in (*workers(process), process.pid):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGTERM)
         return not process.is_alive()
 
-    wait_for(ends)  # torchrun, too, signals the process
+    wait_for(signal_all)  # repeatedly, since torchrun signals the processes too
     line = ended(process, os.EX_TEMPFAIL)
     assert (work_dir / 'last_checkpoint').read_text() == str(work_dir / 'stopped.pth')
     where = re.fullmatch(
-        r'wrn: stopped by SIGTERM in epoch (\d), after iteration (\d+) of all; .*/stopped.pth has '
-        'all that is done: go on with --resume',
+        r'wrn: stopped by SIGTERM in epoch (\d), after iteration (\d+) in total; '
+        'saved .*/stopped.pth: run again with --resume',
         line,
     )
     return [int(number) for number in where.groups()]
 
 
-def test_a_scheduler_stops_it(config, start, undisturbed, tmp_path):
-    """Before it trains; in a validation, for which the worker must live; in an update."""
+def test_stopped_by_a_scheduler(config, start, undisturbed, tmp_path):
+    """Before training; in a validation, which needs its worker; within an update."""
     process = start(config, tmp_path)
     wait_for((tmp_path / '.started').exists, process.is_alive)
     assert stopped(process, tmp_path) == [1, 2]
@@ -188,7 +189,7 @@ def test_a_scheduler_stops_it(config, start, undisturbed, tmp_path):
     long = ['batch_size=1', 'num_workers=1', 'persistent_workers=True', 'dataset.indices=360']
     long = [f'val_dataloader.{setting}' for setting in long]
     process = start(config, tmp_path, '--resume', '--cfg-options', *long)
-    wait_for(lambda: sum(map(outlives_sigterm, workers(process))) == 2, process.is_alive)
+    wait_for(lambda: sum(map(blocks_sigterm, workers(process))) == 2, process.is_alive)
     assert stopped(process, tmp_path) == [2, 12]
     assert 'val  epoch 1/4' in (process.outputs / 'stdout').read_text()
 
@@ -202,13 +203,13 @@ def test_a_scheduler_stops_it(config, start, undisturbed, tmp_path):
     assert_equal(contents(tmp_path), contents(undisturbed))
 
 
-def test_a_schedule_with_other_iterations(config, start, undisturbed, tmp_path):
-    """Half as many, as of twice as many processes: the rate is that of a run which always had so."""
+def test_resuming_with_other_iterations_per_epoch(config, start, undisturbed, tmp_path):
+    """Half as many, as with twice the processes: the rate is as if it had always been so."""
     schedule = tmp_path / 'schedule.py'
     schedule.write_text(f"""
 _base_ = ['{config}']
 train_dataloader = dict(batch_size=16)
-default_hooks = dict(checkpoint=dict(save_best=None))  # which saves again after the epoch
+default_hooks = dict(checkpoint=dict(save_best=None))  # it would save again after the epoch
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, end=2, by_epoch=True, convert_to_iter_based=True),
     dict(type='MultiStepLR', milestones=[1, 3], gamma=0.5),
@@ -226,8 +227,8 @@ param_scheduler = [
     assert len(states[1]['optimizer']['state']) > 0
 
 
-def test_early_stopping_counts_on(config, start, tmp_path):
-    """No accuracy is enough better than the first, and it is stopped at the second of those."""
+def test_early_stopping_continues_its_count(config, start, tmp_path):
+    """No accuracy improves enough on the first, so the second of those stops the run."""
     stops = tmp_path / 'stops.py'
     stops.write_text(f"""
 _base_ = ['{config}']
@@ -246,7 +247,7 @@ custom_hooks = [dict(type='EarlyStoppingHook', monitor='accuracy/top1', patience
 def test_a_full_disk(config, start, undisturbed, tmp_path):
     process = start(config, tmp_path)
     wait_for((tmp_path / 'iter_20.pth').exists, process.is_alive)
-    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (300_000, 300_000))  # of a file
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (300_000, 300_000))  # bytes per file
     line = ended(process, 1)
     assert re.fullmatch(r'wrn: error: .*iter_\d+.pth: cannot be written \(File too large\)', line)
     assert not list(tmp_path.glob('.*.pth.*'))
@@ -259,7 +260,7 @@ def test_a_killed_data_worker(config, start, tmp_path):
     process = start(config, tmp_path)
     wait_for((tmp_path / 'iter_4.pth').exists, process.is_alive)
     os.kill(workers(process)[0], signal.SIGKILL)
-    assert ended(process, 1).startswith('wrn: error: a data worker was killed, most often since')
+    assert ended(process, 1).startswith('wrn: error: a data worker was killed, most likely because')
 
 
 @pytest.mark.parametrize(
@@ -269,7 +270,7 @@ def test_a_killed_data_worker(config, start, tmp_path):
         (['lr=1e38', 'weight_decay=1e3'], r'\S+ is no longer finite in epoch 1;'),
     ],
 )
-def test_what_is_no_number(config, start, tmp_path, settings, reason):
+def test_loss_or_weights_that_are_not_finite(config, start, tmp_path, settings, reason):
     settings = [f'optim_wrapper.optimizer.{setting}' for setting in settings]
     line = ended(start(config, tmp_path, '--cfg-options', *settings), 1)
     assert re.match(rf'wrn: error: {config}: {reason}', line)
@@ -280,7 +281,7 @@ def test_what_is_no_number(config, start, tmp_path, settings, reason):
 
 @pytest.fixture
 def copied(undisturbed, tmp_path):
-    """The folder of a run that is done."""
+    """Return a copy of the folder of a finished run."""
     return shutil.copytree(undisturbed, tmp_path / 'run', dirs_exist_ok=True)
 
 
@@ -300,7 +301,7 @@ def test_a_damaged_checkpoint(config, start, undisturbed, copied):
     assert_equal(contents(copied), contents(undisturbed))
 
 
-def test_nothing_but_damaged_checkpoints(config, fails, copied):
+def test_only_damaged_checkpoints(config, fails, copied):
     for path in copied.glob('iter_*.pth'):
         damage(path)
     line = fails('train', config, '--work-dir', copied, '--resume')
@@ -309,20 +310,20 @@ def test_nothing_but_damaged_checkpoints(config, fails, copied):
     assert f'{LAST}: the file is damaged' in line
 
 
-def test_checkpoints_in_a_folder_of_their_own(config, start, undisturbed, tmp_path):
+def test_checkpoints_in_another_folder(config, start, undisturbed, tmp_path):
     kept = ['--cfg-options', f'default_hooks.checkpoint.out_dir={tmp_path}/kept']
     ended(start(config, tmp_path / 'run', *kept, 'train_cfg.max_epochs=1'), 0)
     process = start(config, tmp_path / 'run', '--resume', *kept)
     ended(process, 0)
-    # The best of the first epoch, it was written again after its validation.
+    # The first epoch is not validated again: its best checkpoint was saved after the validation.
     output = (process.outputs / 'stdout').read_text()
     validations = re.findall(r'val  epoch (\d)/4  accuracy', output)
     assert validations == ['2', '3', '4']
     assert_equal(contents(tmp_path / 'kept' / 'run'), contents(undisturbed))
 
 
-def test_the_best_checkpoint_that_is_written_anew_stays(tmp_path):
-    """A resumed run may validate an epoch again, and better; the best of others is theirs."""
+def test_a_rewritten_best_checkpoint_is_kept(tmp_path):
+    """A resumed run may validate an epoch again. Files of other runs are kept too."""
     hook = SafeCheckpointHook(save_best='accuracy')
     hook.out_dir, hook.file_backend = str(tmp_path), SafeLocalBackend()
     names = ('run/best.pth', 'best_epoch_1.pth', 'epoch_1.pth')

@@ -155,7 +155,7 @@ def test_a_run_stopped_during_its_test_resumes_with_the_test(run, tmp_path, data
     process.join(60)
     assert process.exitcode == os.EX_TEMPFAIL
     error = (tmp_path / 'e').read_text()
-    assert error.endswith('wrn: stopped by SIGTERM: go on with --resume\n')
+    assert error.endswith('wrn: stopped by SIGTERM; run again with --resume\n')
     image.unlink()
     image.write_bytes(content)
     result = run('wrn', *words, '--resume')
@@ -178,7 +178,7 @@ def test_unreadable_images_and_names_with_spaces(run, tmp_path, data):
     path = splits.pictures['val'][0][0]
     assert f'unreadable, so left out of validation and test: {path}\n' in result.stdout
     assert 'val: 7 images' in result.stdout
-    assert 'Skipped what cannot be read, 1 in all' in result.stdout
+    assert 'Skipped 1 unreadable image, ' in result.stdout
     only((tmp_path / 'work_dirs' / ' my digits').glob('*.pth'))
 
 

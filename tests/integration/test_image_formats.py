@@ -97,7 +97,7 @@ def test_finetune(run, data, tmp_path):
     result = run(*command, cwd=tmp_path)
     assert result.stderr.count('left out') == 1
     assert f'wrn: {data}: left out 10 files: 6 hidden, 4 .txt\n' in result.stderr
-    assert 'train: 16 pictures\nval: 16 pictures\n' in result.stdout
+    assert 'train: 16 images\nval: 16 images\n' in result.stdout
     assert '2 classes: cat, dog\n' in result.stdout
     assert len((tmp_path / 'out' / 'train.txt').read_text().splitlines()) == 2 * len(FORMATS)
 
@@ -106,7 +106,7 @@ def test_predict_and_features(run, data, tmp_path):
     out = tmp_path / 'out.csv'
     number = 2 * len(FORMATS)
     result = run('wrn', 'predict', data / 'val', '--out', out)
-    assert f'wrn: {out}: {number} pictures' in result.stderr
+    assert f'wrn: {out}: {number} images' in result.stderr
     assert result.stderr.endswith(f'wrn: {data}/val: {LEFT_OUT}\n')
     assert len(out.read_text().splitlines()) == 1 + number
     with tarfile.open(tmp_path / 'x.tgz', 'w:gz') as archive:  # which is not counted before
@@ -116,6 +116,6 @@ def test_predict_and_features(run, data, tmp_path):
     assert 'left out' not in run('wrn', 'predict', data / 'val/cat/x.png').stderr
     arguments = ('--model', DIGITS, '--stages', 'layer1', '--pool', '--out', tmp_path / 'x.npy')
     result = run('wrn', 'features', data / 'val', data / 'train', *arguments)
-    assert f'{number * 2} pictures' in result.stdout
+    assert f'{number * 2} images' in result.stdout
     doubled = 'left out 10 files: 6 hidden, 4 .txt'
     assert f'wrn: {data}/train, {data}/val: {doubled}\n' in result.stderr

@@ -1,4 +1,4 @@
-"""Every recipe trains as its paper says: read from the runner that it builds, without training."""
+"""Every recipe follows its paper, as checked in the runner that it builds, without training."""
 
 import math
 
@@ -15,7 +15,7 @@ from mmpretrain.registry import DATASETS, MODELS, TRANSFORMS
 import wrn
 from wrn.config import model_index
 
-ITERATIONS = 20  # in an epoch of the small data set that stands for the real one
+ITERATIONS = 20  # per epoch of the small dataset that replaces the real one
 
 
 def steps(lr, milestones, gamma):
@@ -87,7 +87,7 @@ def read(name):
 
 
 def build_runner(config, tmp_path):
-    """The config's runner, with a small network and a data set of a few batches."""
+    """Build the runner of a config, with a small network and a dataset of a few batches."""
     backbone = config.model.backbone
     backbone.update(depth=10 if backbone.type == 'WideResNetCIFAR' else 18, widen_factor=1)
     config.train_dataloader = dict(
@@ -107,11 +107,11 @@ def test_learning_rate_and_optimizer(name, recipe, tmp_path):
     assert batch == expected['batch'] == config.auto_scale_lr.base_batch_size
     assert config.train_cfg.max_epochs == expected['epochs']
     runner = build_runner(config, tmp_path)
-    runner.train_loop  # noqa: B018 - its build is what the schedulers' needs
+    runner.train_loop  # noqa: B018 - building it is needed to build the schedulers
     optimizer = runner.build_optim_wrapper(runner.optim_wrapper)
     runner.optim_wrapper = optimizer
     schedulers = runner.build_param_scheduler(config.param_scheduler)
-    optimizer.step()  # or the schedulers warn that none came before their first
+    optimizer.step()  # the schedulers would warn if no step came before theirs
     rates = []
     for _ in range(expected['epochs']):
         rates.append(optimizer.get_lr()['lr'][0])
@@ -123,7 +123,7 @@ def test_learning_rate_and_optimizer(name, recipe, tmp_path):
             if scheduler.by_epoch:
                 scheduler.step()
     paper = [expected['rate'](epoch) for epoch in range(expected['epochs'])]
-    # Warm-up is by iteration, and its last one has the full rate: at most one of 100 too early.
+    # Warm-up is by iteration and reaches the full rate at its last one, of 100: one too early.
     tolerance = np.where(np.arange(len(paper)) < 5, 0.011 * max(paper), 1e-6 * max(paper))
     warms_up = isinstance(config.param_scheduler, list)
     assert (np.abs(np.subtract(rates, paper)) <= (tolerance if warms_up else 1e-9)).all()
@@ -135,15 +135,15 @@ def test_learning_rate_and_optimizer(name, recipe, tmp_path):
         assert isinstance(optimizer.optimizer, expected['type'])
     else:
         assert type(optimizer.optimizer).__name__ == 'Lamb'
-    if any(word in name for word in ('modern', '-v2-600e', '-rsb-')):  # none on norms
+    if any(word in name for word in ('modern', '-v2-600e', '-rsb-')):  # no weight decay on norms
         decays = {id(p): g['weight_decay'] for g in groups for p in g['params']}
         for module in runner.model.modules():
             if isinstance(module, torch.nn.BatchNorm2d):
                 assert decays[id(module.weight)] == 0
 
 
-def test_mixtures_losses_and_averages():
-    """What the recipes with more than a learning rate have, by their papers."""
+def test_augmentation_losses_and_averaging():
+    """The settings of the modern recipes are those of their papers."""
     v2 = read('wide-resnet50_8xb128-torchvision-v2-600e_in1k.py')
     kinds = [t.type for t in v2.train_dataloader.dataset.pipeline]
     assert kinds.index('torchvision/TrivialAugmentWide') < kinds.index('RandomErasing')
@@ -171,7 +171,7 @@ def test_mixtures_losses_and_averages():
 
 @pytest.mark.parametrize('name', configs('*'))
 def test_dropout_and_data(name):
-    """Dropout is the paper's where the name says so; what is tested is never trained on."""
+    """Dropout is the paper's if the name has it, and splits for training and test differ."""
     config = read(name)
     rate = 0.4 if 'svhn' in name else 0.3
     assert config.model.backbone.get('drop_rate', 0) == (rate if '-dropout_' in name else 0)
@@ -188,7 +188,7 @@ def test_dropout_and_data(name):
 
 
 def test_strength_of_augmentation():
-    """As timm's rand-m7-mstd0.5-inc1 and torchvision's script have it."""
+    """As in timm's rand-m7-mstd0.5-inc1 and torchvision's script."""
     for pattern, level in (('*-rsb-a[12]-*', 7), ('*-rsb-a3-*', 6), ('*-modern-*', 5)):
         for name in configs(pattern):
             (augment,) = (
@@ -206,43 +206,43 @@ def test_strength_of_augmentation():
     modern = read('wide-resnet28-10_8xb16-modern-200e_cifar10.py')
     for config in (v2, modern):
         assert config.model.head.loss.label_smooth_val == 0.1
-        mixtures = [(augment.type, augment.alpha) for augment in config.model.train_cfg.augments]
-        assert mixtures == [('Mixup', 0.2), ('CutMix', 1.0)]
+        augments = [(augment.type, augment.alpha) for augment in config.model.train_cfg.augments]
+        assert augments == [('Mixup', 0.2), ('CutMix', 1.0)]
     assert modern.custom_hooks[0].momentum == 1e-3
 
 
 @pytest.mark.parametrize('name', configs('*_8xb16*'))
-def test_the_head_starts_as_the_authors(name):
-    """He's from the number of inputs, for the last layer alone."""
+def test_the_head_is_initialised_like_the_authors(name):
+    """He initialisation with fan_in, for the last layer only."""
     head = read(name).model.head
     assert (head.init_cfg.layer, head.init_cfg.mode) == ('Linear', 'fan_in')
 
 
 @pytest.mark.parametrize('name', configs('*cifar10*') + configs('*svhn'))
-def test_a_picture_of_32_pixels_through_the_pipeline(name, rng):
-    """Each pipeline runs; the normalisation is the authors', red, green, blue."""
+def test_pipelines_on_an_image_of_32_pixels(name, rng):
+    """Each pipeline runs, and the normalisation is that of the authors, in RGB."""
     config = read(name)
-    picture = rng.integers(0, 256, (32, 32, 3), dtype=np.uint8)
+    image = rng.integers(0, 256, (32, 32, 3), dtype=np.uint8)
     with DefaultScope.overwrite_default_scope('mmpretrain'):
         preprocessor = MODELS.build(dict(type='ClsDataPreprocessor', **config.data_preprocessor))
         for split in ('train', 'test'):
             pipeline = config[f'{split}_dataloader'].dataset.pipeline
             transform = Compose([TRANSFORMS.build(step) for step in pipeline])
-            data = default_collate([transform(dict(img=picture.copy(), gt_label=3))])
+            data = default_collate([transform(dict(img=image.copy(), gt_label=3))])
             inputs = preprocessor(data)['inputs']
             assert inputs.shape == (1, 3, 32, 32)
     mean, std = np.array([125.3, 123.0, 113.9]), np.array([63.0, 62.1, 66.7])
     if name.endswith('svhn.py'):
         mean, std = 0, 255
     np.testing.assert_allclose(
-        inputs[0].permute(1, 2, 0).numpy(), (picture - mean) / std, rtol=1e-5, atol=1e-6
+        inputs[0].permute(1, 2, 0).numpy(), (image - mean) / std, rtol=1e-5, atol=1e-6
     )
 
 
 @pytest.mark.parametrize(
     'name', configs('*-600e_in1k') + configs('*-300e_in1k') + configs('*-100e_in1k')
 )
-def test_a_photograph_through_the_pipelines(name, photograph):
+def test_pipelines_on_a_photograph(name, photograph):
     config = read(name)
     with DefaultScope.overwrite_default_scope('mmpretrain'):
         for split in ('train', 'test'):
@@ -254,10 +254,10 @@ def test_a_photograph_through_the_pipelines(name, photograph):
             assert size == (scale if split == 'train' else 224)
 
 
-def test_a_border_is_reflected(rng):
-    """Every crop is one of the picture within a border of mirrored pixels."""
-    picture = rng.integers(0, 256, (32, 32, 3), dtype=np.uint8)
-    padded = np.pad(picture, ((4, 4), (4, 4), (0, 0)), mode='reflect')
+def test_random_crops_use_reflection_padding(rng):
+    """Every crop is one of the image with a border of mirrored pixels."""
+    image = rng.integers(0, 256, (32, 32, 3), dtype=np.uint8)
+    padded = np.pad(image, ((4, 4), (4, 4), (0, 0)), mode='reflect')
     crops = {
         padded[y : y + 32, x : x + 32][:, :: 1 - 2 * flip].tobytes()
         for y in range(9)
@@ -269,13 +269,13 @@ def test_a_border_is_reflected(rng):
         transform = Compose([TRANSFORMS.build(step) for step in pipeline])
         found = set()
         for _ in range(200):
-            inputs = transform(dict(img=picture.copy(), gt_label=3))['inputs']
+            inputs = transform(dict(img=image.copy(), gt_label=3))['inputs']
             found.add(np.ascontiguousarray(inputs.permute(1, 2, 0).numpy()).tobytes())
     assert found <= crops
     assert len(found) > 80
 
 
-def test_the_modern_recipe_computes_in_bfloat16_and_keeps_float32_weights(tmp_path):
+def test_the_modern_recipe_uses_bfloat16_with_float32_weights(tmp_path):
     config = read('wide-resnet28-10_8xb16-modern-200e_cifar10.py')
     runner = build_runner(config, tmp_path)
     assert any(isinstance(hook, EMAHook) for hook in runner.hooks)

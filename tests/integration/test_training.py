@@ -1,4 +1,4 @@
-"""Train, kill, resume and test, with our tools and with mmpretrain's."""
+"""Train, kill, resume and test, with our commands and with mmpretrain's tools."""
 
 import json
 import pickle
@@ -36,7 +36,7 @@ def top1(output):
 
 @pytest.fixture
 def child_config(tmp_path, make_image_folder):
-    """A config of a user: ours, but for a folder of pictures with three classes of its own."""
+    """Write a user's config, which adapts ours to a folder of images with three classes."""
     root = make_image_folder()
     path = tmp_path / 'mine.py'
     path.write_text(f"""
@@ -92,7 +92,7 @@ def test_kill_resume_and_test_on_digits(run, tmp_path):
     result = run(*command, '--resume')
     assert 'resumed epoch: ' in result.stdout
     assert 'epoch 3/3' in result.stdout
-    assert ' - epoch 1/3' not in result.stdout  # its validation may be made up for
+    assert ' - epoch 1/3' not in result.stdout  # but its missing validation may be done
     last = work_dir / 'epoch_3.pth'
     checkpoint = read_checkpoint(last)
     assert checkpoint['meta']['epoch'] == 3
@@ -100,7 +100,7 @@ def test_kill_resume_and_test_on_digits(run, tmp_path):
 
     tested = run('wrn', 'test', DIGITS, last, '--work-dir', work_dir)
     assert top1(tested.stdout) == pytest.approx(top1(result.stdout), abs=1e-3)
-    # From a named checkpoint, too; one more epoch than the schedule has, so that there is one.
+    # From a named checkpoint too, with one more epoch, so that there is something to train.
     again = run(*command, 'train_cfg.max_epochs=4', '--resume', last)
     assert f'Load checkpoint from {last}' in again.stdout
     assert (work_dir / 'epoch_4.pth').exists()
@@ -140,14 +140,14 @@ def test_the_published_accuracy_is_reproduced(run, tmp_path):
     assert metrics['accuracy/top5'] == pytest.approx(published['Top 5 Accuracy'], abs=0.01)
 
 
-def test_a_folder_of_jpegs_and_a_config_that_inherits(run, tmp_path, child_config):
+def test_a_folder_of_jpegs_with_a_derived_config(run, tmp_path, child_config):
     work_dir = tmp_path / 'run'
     trained = run('wrn', 'train', child_config, '--work-dir', work_dir)
     checkpoint = work_dir / 'epoch_10.pth'
     accuracy = top1(trained.stdout)
     assert accuracy > 90  # the classes are hues
     assert 'pin_memory' not in trained.stderr
-    # Predictions are those of the test, class names those of the folders.
+    # Predictions agree with the test, and class names with the folders.
     out = tmp_path / 'pred.pkl'
     tested = run('wrn', 'test', child_config, checkpoint, '--work-dir', work_dir, '--out', out)
     assert top1(tested.stdout) == accuracy
@@ -165,8 +165,8 @@ def test_a_folder_of_jpegs_and_a_config_that_inherits(run, tmp_path, child_confi
     )
 
 
-def test_the_documents_config_for_own_pictures(run, tmp_path, checkout, make_image_folder):
-    """Five lines over configs/_base_/finetune.py, from weights that were downloaded before."""
+def test_the_documented_config_for_a_folder_of_images(run, tmp_path, checkout, make_image_folder):
+    """Five lines on top of configs/_base_/finetune.py, with weights that are already local."""
     make_image_folder(name='pets', train=4, val=2)
     text = (checkout / 'docs' / 'finetuning.md').read_text()
     (recipe,) = re.findall(r'```py\n(_base_.*?)```', text, re.DOTALL)
@@ -179,13 +179,13 @@ def test_the_documents_config_for_own_pictures(run, tmp_path, checkout, make_ima
     last = 'work_dirs/pets/epoch_1.pth'
     tested = run('wrn', 'test', 'pets.py', last, cwd=tmp_path)
     assert top1(tested.stdout) == top1(trained.stdout)
-    picture = 'pets/val/class_0/0.jpg'
+    image = 'pets/val/class_0/0.jpg'
     model = ('--model', 'pets.py', '--checkpoint', last)
-    assert 'class_' in run('wrn', 'predict', picture, *model, cwd=tmp_path).stdout
+    assert 'class_' in run('wrn', 'predict', image, *model, cwd=tmp_path).stdout
 
 
 def test_fine_tuning_from_weights_of_other_classes(run, tmp_path, child_config):
-    """`load_from` takes the backbone and says that the head is new; Pretrained takes it, too."""
+    """`load_from` loads the backbone and reports that the head is new; so does Pretrained."""
     weights = wrn.get_model(child_config, head=dict(num_classes=7)).state_dict()
     torch.save(weights, tmp_path / 'seven.pth')
     one = ['--cfg-options', 'train_cfg.max_epochs=1', f'load_from={tmp_path}/seven.pth']
@@ -204,7 +204,7 @@ def test_test_options(run, tmp_path, digits_weights):
     common = ('wrn', 'test', DIGITS, digits_weights, '--work-dir', tmp_path)
     plain = run(*common, '--show-dir', tmp_path / 'shown', '--interval', 120)
     assert len(list((tmp_path / 'shown').glob('*.png'))) == 3
-    # A mirrored digit is another one: the average over the two is worse, and so it was averaged.
+    # Flipped digits are misread, so a lower accuracy shows that TTA averaged over the flip.
     assert top1(run(*common, '--tta').stdout) < top1(plain.stdout)
     workers = ['test_dataloader.num_workers=1', 'test_dataloader.persistent_workers=True']
     for options in (workers, [*workers, 'test_dataloader.num_workers=0']):
@@ -230,7 +230,7 @@ def test_auto_scale_lr_amp_and_no_validate(run, tmp_path):
 
 
 def test_mmpretrains_own_tools(run, tmp_path, mmpretrain_root):
-    """Its tools run our configs; with our loader it tests and resumes what it wrote itself."""
+    """Its tools run our configs, and read their own checkpoints with our loader."""
     tools = mmpretrain_root / '.mim' / 'tools'
     config, checkpoint = wrn.config.model_index.root() / DIGITS, tmp_path / 'epoch_1.pth'
     options = ('--work-dir', tmp_path, '--no-pin-memory')
@@ -246,7 +246,7 @@ def test_mmpretrains_own_tools(run, tmp_path, mmpretrain_root):
 
 
 def test_the_modern_recipe_trains_tests_and_resumes(run, tmp_path):
-    """bfloat16, an average of the weights, mixtures and random augmentation, on the digits."""
+    """bfloat16, averaged weights, mixup, CutMix and RandAugment, on the digits."""
     config = tmp_path / 'modern.py'
     config.write_text(f"""
 _base_ = ['{wrn.config.model_index.root()}/configs/wrn/wide-resnet28-10_8xb16-modern-200e_cifar10.py']
@@ -272,7 +272,7 @@ randomness = dict(seed=0)
     last = tmp_path / 'run' / 'epoch_2.pth'
     assert read_checkpoint(last)['ema_state_dict']
     tested = run('wrn', 'test', config, last, '--work-dir', tmp_path / 'run')
-    assert top1(tested.stdout) == top1(trained.stdout)  # both of the average
+    assert top1(tested.stdout) == top1(trained.stdout)  # both with the averaged weights
     resumed = run(
         'wrn', 'train', config, '--work-dir', tmp_path / 'run', '--resume',
         '--cfg-options', 'train_cfg.max_epochs=3',
@@ -281,8 +281,8 @@ randomness = dict(seed=0)
     assert (tmp_path / 'run' / 'epoch_3.pth').exists()
 
 
-def test_unreadable_pictures_are_skipped_and_counted(run, fails, tmp_path, child_config):
-    """By two processes with a worker each, of which every one has some."""
+def test_unreadable_images_are_skipped_and_counted(run, fails, tmp_path, child_config):
+    """In two processes with one worker each, so that both see some of them."""
     bad = [tmp_path / 'imagenet' / 'train' / 'class_1' / f'{name}.jpg' for name in 'abcde']
     for path in bad:
         path.write_bytes(b'')
@@ -292,16 +292,16 @@ def test_unreadable_pictures_are_skipped_and_counted(run, fails, tmp_path, child
         'torchrun', '--standalone', '--nproc-per-node=2', *train, '--launcher', 'pytorch',
         '--skip-unreadable', *options,
     )  # fmt: skip
-    lines = re.findall(r'Skipped what cannot be read, (\d+) in all, such as (.*)', result.stdout)
-    assert len(lines) == 2  # at each epoch's end, by the first process
+    lines = re.findall(r'Skipped (\d+) unreadable images, such as (.*)', result.stdout)
+    assert len(lines) == 2  # after each epoch, by the first process
     for number, names in lines:
-        assert int(number) >= 5  # one that is drawn instead of another is counted again
+        assert int(number) >= 5  # drawn again in place of another, one counts twice
         assert set(names.split(', ')) <= set(map(str, bad))
 
     error = fails(*train[2:], *options, 'train_dataloader.num_workers=0')
     assert re.search(r'/class_1/[a-e]\.jpg: the image cannot be read \(the file is empty\)', error)
 
-    # Where accuracy is measured, none is skipped.
+    # Skipping is an error where accuracy is measured.
     for path in bad:
         path.unlink()
     text = child_config.read_text()
@@ -312,11 +312,11 @@ def test_unreadable_pictures_are_skipped_and_counted(run, fails, tmp_path, child
         + text[test_pipeline:].replace("dict(type='LoadImageFromFile')", reading, 1)
     )
     error = fails(*train[2:], '--cfg-options', 'train_cfg.max_epochs=1')
-    assert 'val_dataloader: must not skip pictures' in error
+    assert 'val_dataloader: must not skip unreadable images' in error
 
 
 def test_imagenet_as_folders_and_as_annotation_files(run, tmp_path, rng):
-    """The same pictures in either layout: trained on, and tested with the same results."""
+    """Training works with the listed layout, and tests agree in all layouts."""
     folders, listed = tmp_path / 'folders', tmp_path / 'listed'
     wnids = ImageNetInfo().label_names()
     for split in ('train', 'val'):

@@ -1,4 +1,4 @@
-"""The schedule of 8xb32, read from the runner that is built for one, two and eight processes."""
+"""The schedule of 8xb32 in the runner that is built for one, two and eight processes."""
 
 import math
 
@@ -14,7 +14,7 @@ from wrn.training.runner import build_runner
 
 @pytest.fixture(params=[1, 2, 8])
 def world_size(request):
-    """As many processes, of which this is the first; the others are made up by torch."""
+    """Simulate a job of several processes, with this as the first, by torch's fake backend."""
     if request.param == 1:
         yield 1
         return
@@ -27,7 +27,7 @@ def world_size(request):
 
 @pytest.mark.parametrize('accumulates', [True, False])
 def test_8xb32(world_size, accumulates, make_image_folder, tmp_path):
-    """An update has 256 pictures if a process accumulates; if not, the rate is in proportion."""
+    """Updates have 256 images with accumulation; else the rate is scaled in proportion."""
     root = make_image_folder(classes=2, train=300)
     counts = 8 // world_size if accumulates else 1
     settings = [
@@ -50,7 +50,7 @@ def test_8xb32(world_size, accumulates, make_image_folder, tmp_path):
     wrapper = runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
     runner.scale_lr(wrapper, runner.auto_scale_lr)
     (scheduler,) = runner.build_param_scheduler(runner.param_schedulers)
-    wrapper.step()  # or the scheduler warns that none came before its first
+    wrapper.step()  # the scheduler would warn if no step came before its own
     rates = []
     for _ in range(100):
         rates.append(wrapper.get_lr()['lr'][0])

@@ -1,4 +1,4 @@
-"""Runs are exact and write checkpoints safely, in whatever way a config asks for mmengine's."""
+"""Our loop and hook replace mmengine's, in whatever way a config names them."""
 
 import pytest
 from mmengine.hooks import CheckpointHook
@@ -28,7 +28,7 @@ from wrn.training.runner import build_runner
         (dict(by_epoch=False, max_iters=2), CheckpointHook, IterBasedTrainLoop),
     ],
 )
-def test_all_names_of_mmengines(tmp_path, loop, hook, expected):
+def test_every_way_to_name_loop_and_hook(tmp_path, loop, hook, expected):
     cfg = read_config('wide-resnet16-2_1xb64_digits')
     cfg.merge_from_dict(dict(work_dir=str(tmp_path), launcher='none'))
     cfg.train_dataloader.update(num_workers=0, persistent_workers=False)

@@ -1,4 +1,4 @@
-"""What a run says of itself, by a clock that the tests turn; where it is logged to."""
+"""The log of a run, with a simulated clock, and its log backends."""
 
 import json
 import sys
@@ -24,19 +24,19 @@ DIGITS = 'configs/wrn/wide-resnet16-2_1xb64_digits.py'
 
 
 class Clock:
-    """The time, of which there is one, however often mmengine copies what looks at it."""
+    """The time, as a class attribute, since mmengine copies the objects that use it."""
 
     now = 0.0
 
 
 @pytest.fixture(autouse=True)
-def _turned(monkeypatch):
+def _clock(monkeypatch):
     monkeypatch.setattr(Clock, 'now', 0.0)
     monkeypatch.setattr(time, 'time', lambda: Clock.now)
 
 
 class Data(torch.utils.data.Dataset):
-    """Ten pictures, each of which takes 2.5 ms to load."""
+    """Ten images that take 2.5 ms each to load."""
 
     metainfo: ClassVar = {}
 
@@ -49,7 +49,7 @@ class Data(torch.utils.data.Dataset):
 
 
 class Network(BaseModel):
-    """A step takes 10 ms, but the first one a second more."""
+    """A network whose steps take 10 ms, and the first one a second more."""
 
     def __init__(self):
         super().__init__()
@@ -63,7 +63,7 @@ class Network(BaseModel):
 
 
 class Metric(BaseMetric):
-    """Takes 30 seconds."""
+    """A metric that takes 30 seconds."""
 
     default_prefix = 'accuracy'
 
@@ -113,23 +113,23 @@ def build(tmp_path):
 
 @pytest.fixture
 def lines(tmp_path):
-    """The lines on how far the last run of each kind is."""
+    """Return the lines of the last run's log that start with one of some prefixes."""
 
-    def lines(*kinds):
+    def lines(*prefixes):
         log = max(tmp_path.glob('*/*.log')).read_text()
         found = [line.split(' - INFO - ')[-1] for line in log.splitlines()]
-        return [line for line in found if line.startswith(kinds)]
+        return [line for line in found if line.startswith(prefixes)]
 
     return lines
 
 
 STEPS = [
-    # The first step takes 1.02 s, others 0.02 s, the last of an epoch, with half a batch, 0.015 s.
-    # 10 ms of them, or 5, are for data: a share of all the steps so far.
+    # The first step takes 1.02 s, others 0.02 s. The last of an epoch has half a batch, 0.015 s.
+    # Data takes 10 ms of each, or 5 ms for half a batch. The share is that of all steps so far.
     'epoch 1/2  step 1/3  loss 0.75  lr 0.0125  4 img/s  data 1 %  ETA 0:00:05',
     'epoch 1/2  step 2/3  loss 0.75  lr 0.0125  200 img/s  data 2 %  ETA 0:00:00',
     'epoch 1/2  step 3/3  loss 0.75  lr 0.0125  171 img/s  data 2 %  ETA 0:00:00',
-    # The last three steps, of 55 ms together, had a validation of 30 s among them.
+    # The steps since the first took 55 ms together, plus a validation of 30 s.
     'epoch 2/2  step 1/3  loss 0.75  lr 0.0125  200 img/s  data 3 %  ETA 0:00:20',
     'epoch 2/2  step 2/3  loss 0.75  lr 0.0125  200 img/s  data 4 %  ETA 0:00:08',
     'epoch 2/2  step 3/3  loss 0.75  lr 0.0125  171 img/s  data 5 %  ETA 0:00:00',
@@ -137,8 +137,8 @@ STEPS = [
 
 
 @pytest.mark.parametrize('accumulate', [1, 3])
-def test_lines_of_a_training(build, lines, tmp_path, accumulate):
-    """If the gradient is accumulated, steps are batches too."""
+def test_log_lines_of_training(build, lines, tmp_path, accumulate):
+    """A step is a batch, also when gradients are accumulated."""
     build(accumulate=accumulate).train()
     assert lines('epoch') == STEPS
     assert lines('val', 'accuracy', 'tensor')[:6] == [
@@ -151,7 +151,7 @@ def test_lines_of_a_training(build, lines, tmp_path, accumulate):
     ]
 
 
-def test_what_programs_read(build, tmp_path):
+def test_log_for_programs(build, tmp_path):
     build().train()
     (path,) = tmp_path.glob('*/vis_data/scalars.json')
     log = load_json_log(path)
@@ -159,14 +159,14 @@ def test_what_programs_read(build, tmp_path):
     assert [line['images_per_second'] for line in log['train']] == speeds
     assert [line['iter'] for line in log['train']] == [1, 2, 3, 4, 5, 6]
     assert {'loss', 'lr', 'time', 'data_time', 'epoch', 'step'} < log['train'][0].keys()
-    # Times of a validation have names of their own, or TensorBoard draws them into training's.
+    # Times of a validation have their own names, or TensorBoard would mix them with training.
     assert log['val'][0].keys() == {
         'accuracy/top1', 'val/time', 'val/data_time', 'val/images_per_second', 'step',
     }  # fmt: skip
     assert log['val'][0]['val/images_per_second'] == pytest.approx(6 / 0.035)
 
 
-def test_processes_and_dropped_pictures(build, lines, monkeypatch):
+def test_several_processes_and_drop_last(build, lines, monkeypatch):
     monkeypatch.setattr(progress_log, 'get_world_size', lambda: 8)
     build(drop_last=True).train()
     assert lines('epoch')[1:2] == [STEPS[1].replace('/3', '/2').replace('200', '1,600')]
@@ -183,7 +183,7 @@ def test_iterations_instead_of_epochs(build, lines):
     build(
         dict(by_epoch=False, max_iters=5, val_interval=4), log_processor=dict(by_epoch=False)
     ).train()
-    # The step behind a validation counts as any other: 10 pictures in 55 ms, 14 in 75.
+    # The step after a validation counts like any other: 10 images in 55 ms, 14 in 75 ms.
     assert lines('step')[3:] == [
         'step 4/5  loss 0.75  lr 0.0125  182 img/s  data 3 %  ETA 0:00:00',
         'step 5/5  loss 0.75  lr 0.0125  187 img/s  data 4 %  ETA 0:00:00',
@@ -191,7 +191,7 @@ def test_iterations_instead_of_epochs(build, lines):
     assert lines('val')[-1] == 'val  accuracy/top1: 62.5000  171 img/s'
 
 
-def test_the_speed_is_that_of_the_last_ten_steps():
+def test_speed_is_that_of_the_last_ten_steps():
     hook, hub = progress_log.ThroughputHook(), MessageHub('speed')
     runner = SimpleNamespace(message_hub=hub, iter=0, max_iters=22)
     hook.before_train(runner)
@@ -205,8 +205,8 @@ def test_the_speed_is_that_of_the_last_ten_steps():
     assert speeds == pytest.approx([4, *[200] * 10, *faster, 400])
 
 
-def test_a_resumed_run_forgets_its_start(build, lines):
-    """Of its own time left and speed; mmengine's means, of which data has a share, it goes on with."""
+def test_a_resumed_run_measures_speed_and_eta_anew(build, lines):
+    """But mmengine's running means, and so the share of data, continue."""
     build(dict(by_epoch=True, max_epochs=1)).train()
     build(resume=True).train()
     assert lines('epoch') == [
@@ -216,7 +216,7 @@ def test_a_resumed_run_forgets_its_start(build, lines):
     ]
 
 
-def test_scalars_are_kept_of_the_last_steps_alone(build, monkeypatch, tmp_path):
+def test_scalars_are_kept_for_the_last_steps_only(build, monkeypatch, tmp_path):
     monkeypatch.setattr(progress_log, '_KEPT', 2)
     runner = build()
     runner.register_hook(progress_log.HistoryHook())
@@ -227,7 +227,7 @@ def test_scalars_are_kept_of_the_last_steps_alone(build, monkeypatch, tmp_path):
     assert {kept[name] for name in kept if name.startswith('train/')} == {2}  # of six
 
 
-def test_lines_of_a_test(build, lines, tmp_path):
+def test_log_lines_of_a_test(build, lines, tmp_path):
     build().test()
     assert lines('test', 'accuracy', 'tensor') == [
         'test  step 1/3  4 img/s  data 1 %  ETA 0:00:02',
@@ -240,7 +240,7 @@ def test_lines_of_a_test(build, lines, tmp_path):
     assert json.loads(results.read_text())['accuracy/matrix'] == [[1, 0], [0, 1]]
 
 
-def test_a_validation_alone_and_names_with_the_mode(build, lines):
+def test_validation_without_training_and_hierarchical_names(build, lines):
     runner = build(log_processor=dict(log_with_hierarchy=True))
     runner.val()
     assert lines('val')[-2:] == [
@@ -251,7 +251,7 @@ def test_a_validation_alone_and_names_with_the_mode(build, lines):
 
 @pytest.fixture
 def packages(monkeypatch):
-    """Say which packages are installed."""
+    """Return a function that sets which packages are installed."""
 
     def packages(**installed):
         for name, yes in installed.items():
@@ -268,7 +268,7 @@ def read(tmp_path, *options):
     return [backend.type for backend in read_train_config(args).visualizer.vis_backends]
 
 
-def test_backends(packages, tmp_path, fails):
+def test_log_backends(packages, tmp_path, fails):
     packages(tensorboard=True, wandb=True)
     both = ['LocalVisBackend', 'TensorboardVisBackend', 'WandbVisBackend']
     assert read(tmp_path) == both[:1]

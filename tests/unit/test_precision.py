@@ -1,4 +1,4 @@
-"""``--amp`` takes what the device computes in."""
+"""``--amp`` chooses a precision that the device supports."""
 
 import pytest
 import torch
@@ -7,7 +7,7 @@ from wrn.cli import parse_args
 from wrn.cli.runner_options import read_train_config
 from wrn.training import precision
 
-MODERN = 'wide-resnet28-10_8xb16-modern-200e_cifar10'  # in bfloat16 by its own config
+MODERN = 'wide-resnet28-10_8xb16-modern-200e_cifar10'  # its config already uses bfloat16
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def wrapper(tmp_path):
     return read
 
 
-def test_the_cpu_and_new_gpus_compute_in_bfloat16(wrapper, monkeypatch):
+def test_the_cpu_and_new_gpus_use_bfloat16(wrapper, monkeypatch):
     for device, supported in (('cpu', False), ('cuda', True)):
         monkeypatch.setattr(precision, 'get_device', lambda device=device: device)
         monkeypatch.setattr(torch.cuda, 'is_available', lambda supported=supported: supported)
@@ -31,7 +31,7 @@ def test_the_cpu_and_new_gpus_compute_in_bfloat16(wrapper, monkeypatch):
         assert 'loss_scale' not in scaled
 
 
-def test_old_gpus_compute_in_float16_with_a_scaled_loss(wrapper, monkeypatch):
+def test_old_gpus_use_float16_with_loss_scaling(wrapper, monkeypatch):
     monkeypatch.setattr(precision, 'get_device', lambda: 'cuda')
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
     monkeypatch.setattr(torch.cuda, 'is_bf16_supported', lambda including_emulation: False)

@@ -1,4 +1,4 @@
-"""A schedule is recounted for another number of iterations per epoch."""
+"""Schedules are recomputed for another number of iterations per epoch."""
 
 from types import SimpleNamespace
 
@@ -13,13 +13,13 @@ from wrn.training.hooks.schedule import ScheduleHook
     ('epoch', 'iteration', 'steps'),
     [
         (1, 4, 1),  # at the end of the first epoch
-        (1, 8, 1),  # after the last iteration of the second, which has not ended yet
+        (1, 8, 1),  # after the last iteration of the second epoch, which has not ended yet
         (2, 8, 2),
         (1, 6, 1),
     ],
 )
-def test_an_epoch_counts_when_it_has_ended(epoch, iteration, steps):
-    """A checkpoint that is saved by iterations may stand at the last one of an epoch."""
+def test_an_epoch_counts_only_after_it_has_ended(epoch, iteration, steps):
+    """A checkpoint saved by iteration may come after the last iteration but before the end."""
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], 1.0)
     scheduler = MultiStepLR(optimizer, milestones=[1, 2], gamma=0.1, by_epoch=True)
     runner = SimpleNamespace(

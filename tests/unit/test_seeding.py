@@ -1,4 +1,4 @@
-"""The order and the randomness of training data depend on nothing but where the run stands."""
+"""Order and random numbers of training depend only on the seed and the position in the run."""
 
 import random
 
@@ -15,7 +15,7 @@ from wrn.training.seeding import SeededBatchSampler, SeededDataset, seed_iterati
 
 
 def batches(monkeypatch, make, rank, world_size, batch_size, counts=1, **kwargs):
-    """The batches of an epoch of one of several processes."""
+    """Return the batches of an epoch for one of several processes."""
     with monkeypatch.context() as patch:
         for module in ('mmengine.dataset.sampler', 'mmpretrain.datasets.samplers.repeat_aug'):
             patch.setattr(f'{module}.get_dist_info', lambda: (rank, world_size))
@@ -30,22 +30,22 @@ def batches(monkeypatch, make, rank, world_size, batch_size, counts=1, **kwargs)
 @pytest.mark.parametrize('kind', [DefaultSampler, RepeatAugSampler])
 @pytest.mark.parametrize('drop_last', [False, True])
 @given(size=st.integers(1, 60), batch_size=st.integers(1, 5))
-def test_one_process_that_accumulates_sees_the_batches_of_eight(kind, drop_last, size, batch_size):
+def test_one_process_with_accumulation_sees_the_batches_of_eight(kind, drop_last, size, batch_size):
     if kind is RepeatAugSampler:
-        size *= 8  # of others it repeats different pictures at the end of an epoch
+        size *= 8  # for other sizes it repeats different images at the end of an epoch
 
-    def see(rank, world_size, counts):
+    def read(rank, world_size, counts):
         with pytest.MonkeyPatch.context() as monkeypatch:
             return batches(
                 monkeypatch, lambda: kind(range(size), seed=5), rank, world_size, batch_size,
                 counts, drop_last=drop_last,
             )  # fmt: skip
 
-    eight = [see(rank, 8, 1) for rank in range(8)]
-    one = see(0, 1, 8)
+    eight = [read(rank, 8, 1) for rank in range(8)]
+    one = read(0, 1, 8)
     assert [batch for update in zip(*eight, strict=True) for batch in update] == one
     if size % 8 == 0:
-        two = [see(rank, 2, 4) for rank in range(2)]
+        two = [read(rank, 2, 4) for rank in range(2)]
         assert [two[i % 2][i // 2] for i in range(len(one))] == one
 
 
@@ -53,9 +53,7 @@ def test_one_process_that_accumulates_sees_the_batches_of_eight(kind, drop_last,
     size=st.integers(1, 50), batch_size=st.integers(1, 5), counts=st.integers(1, 4),
     drop_last=st.booleans(), start=st.integers(0, 60),
 )  # fmt: skip
-def test_an_epoch_has_each_picture_and_goes_on_in_its_midst(
-    size, batch_size, counts, drop_last, start
-):
+def test_an_epoch_has_each_image_and_can_start_within(size, batch_size, counts, drop_last, start):
     sampler = SeededBatchSampler(
         DefaultSampler(range(size), seed=1), batch_size, drop_last, counts
     )  # fmt: skip
@@ -67,16 +65,16 @@ def test_an_epoch_has_each_picture_and_goes_on_in_its_midst(
         assert len(indices) == -(-size // counts) // batch_size * batch_size * counts
     else:
         assert set(indices) == set(range(size))
-        assert len(indices) - size < counts  # repeated, for whole updates
+        assert len(indices) - size < counts  # repeated to complete the last update
     sampler.start = start
     assert list(sampler) == whole[start:]
     assert list(sampler) == whole  # the next epoch
 
 
 class Draws:
-    """A data set of random numbers."""
+    """A dataset of random numbers."""
 
-    metainfo = 'what is known of it'
+    metainfo = 'metainfo'
 
     def __len__(self):
         return 10
@@ -85,7 +83,7 @@ class Draws:
         return index, random.random(), np.random.rand(), torch.rand(()).item()
 
 
-def test_a_pictures_randomness_is_its_own(monkeypatch):
+def test_random_numbers_of_an_image_depend_on_its_position(monkeypatch):
     monkeypatch.setattr(seeding.DATASETS, 'build', lambda cfg: cfg)
     dataset = SeededDataset(Draws(), seed=7)
     first = dataset[4, (0, 2)]
@@ -97,7 +95,7 @@ def test_a_pictures_randomness_is_its_own(monkeypatch):
     assert len(dataset) == 10
 
 
-def test_an_iterations_randomness_is_that_of_its_process():
+def test_random_numbers_of_an_iteration_depend_on_the_rank():
     def draw(*key):
         seed_iteration(*key)
         return torch.rand(()).item()

@@ -1,4 +1,4 @@
-"""Settings of speed: who decides them, and that they change nothing but the speed."""
+"""Speed settings: their precedence, and that they do not change the results."""
 
 from argparse import Namespace
 from copy import deepcopy
@@ -26,7 +26,7 @@ SMALL = [
 
 @pytest.fixture
 def read(tmp_path):
-    """Read a config as `wrn train` does, or another command."""
+    """Return a function that reads a config as a command does; by default `wrn train`."""
 
     def read(*words, command='train', config=DIGITS):
         args = parse_args([command, config, *words, '--work-dir', str(tmp_path)])
@@ -99,13 +99,13 @@ def test_the_command_line_wins_over_a_config(read):
     assert read('--compile', *CONFIG).default_hooks.compile.mode == 'max-autotune'
 
 
-def test_what_cannot_be_had_is_refused_if_asked_for_and_else_left_alone(read):
+def test_unsupported_settings_are_errors_only_if_requested(read):
     others = ['--cfg-options', 'model.backbone.type=ResNet']
-    with pytest.raises(WrnError, match='--channels-last: the backbone ResNet cannot'):
+    with pytest.raises(WrnError, match='--channels-last: the backbone ResNet does not support it'):
         read('--channels-last', *others)
     assert 'channels_last' not in read(*others).model.backbone
     assert 'channels_last' not in read('--no-channels-last', *others).model.backbone
-    with pytest.raises(WrnError, match='--fused: the optimizer Lamb cannot; leave it out'):
+    with pytest.raises(WrnError, match='--fused: the optimizer Lamb has no fused implementation; '):
         read('--fused', config=LAMB)
     assert 'fused' not in read(config=LAMB).optim_wrapper.optimizer
     assert 'fused' not in read('--no-fused', config=LAMB).optim_wrapper.optimizer
@@ -151,7 +151,7 @@ def train(network, steps=3, optimizer=torch.optim.SGD, **kwargs):
 
 
 @pytest.mark.parametrize('backbone', SMALL, ids=lambda backbone: backbone['type'])
-def test_channels_last_and_fused_train_as_without(backbone):
+def test_channels_last_and_fused_do_not_change_training(backbone):
     plain = build(backbone)
     fast = build(dict(backbone, channels_last=True))
     fast.load_state_dict(plain.state_dict())
@@ -159,15 +159,15 @@ def test_channels_last_and_fused_train_as_without(backbone):
     assert all(p.is_contiguous(memory_format=torch.channels_last) for p in convolutions)
     losses, weights, _ = train(plain, fused=False)
     fast_losses, fast_weights, _ = train(fast, fused=True)
-    assert losses[0] != pytest.approx(losses[2], rel=1e-2)  # something is learnt
+    assert losses[0] != pytest.approx(losses[2], rel=1e-2)  # it learns something
     assert fast_losses == pytest.approx(losses, rel=1e-7)
-    # Norms of as few values as here enlarge what rounding there is.
+    # Batch norm over so few values amplifies rounding errors.
     torch.testing.assert_close(fast_weights, weights, rtol=1e-6, atol=1e-8)
 
 
 @pytest.mark.parametrize('backbone', SMALL, ids=lambda backbone: backbone['type'])
-def test_features_lie_channels_last_inside(backbone):
-    """Also where weights were taken from a file as they lay in it."""
+def test_features_are_channels_last_inside(backbone):
+    """Also if weights were loaded with ``assign=True`` in another memory format."""
     network = MODELS.build(dict(backbone, channels_last=True))
     network.load_state_dict(
         {
@@ -183,7 +183,7 @@ def test_features_lie_channels_last_inside(backbone):
 
 
 @pytest.mark.parametrize('backbone', SMALL, ids=lambda backbone: backbone['type'])
-def test_a_seed_gives_the_same_weights_in_any_order_of_memory(backbone):
+def test_a_seed_gives_the_same_weights_in_any_memory_format(backbone):
     drawn = []
     for channels_last in (False, True):
         network = MODELS.build(dict(backbone, channels_last=channels_last))
@@ -197,7 +197,7 @@ def test_a_seed_gives_the_same_weights_in_any_order_of_memory(backbone):
 
 
 @pytest.mark.parametrize('optimizer', [torch.optim.SGD, torch.optim.Adam, torch.optim.AdamW])
-def test_an_optimizer_fused_by_default_is_the_same(optimizer):
+def test_optimizers_that_are_fused_by_default_give_the_same_weights(optimizer):
     plain, fused = build(SMALL[0]), build(SMALL[0])
     _, weights, _ = train(plain, optimizer=optimizer, fused=False)
     _, fused_weights, _ = train(fused, optimizer=optimizer, fused=True)
@@ -205,8 +205,8 @@ def test_an_optimizer_fused_by_default_is_the_same(optimizer):
 
 
 @pytest.mark.parametrize('optimizer', [torch.optim.SGD, torch.optim.AdamW])
-def test_a_run_goes_on_with_another_order_of_memory(optimizer):
-    """Fused optimizers would mix up what they remember."""
+def test_a_run_resumes_with_another_memory_format(optimizer):
+    """Fused optimizers would mix up the elements of their state."""
     before = build(SMALL[0])
     _, weights, wrapper = train(before, optimizer=optimizer, fused=True)
     state = deepcopy(wrapper.optimizer.state_dict())
@@ -224,8 +224,8 @@ def test_a_run_goes_on_with_another_order_of_memory(optimizer):
     torch.testing.assert_close(results[1], results[0], rtol=1e-9, atol=1e-12)
 
 
-def test_a_run_goes_on_with_its_own_choice_of_kernels():
-    """torch would take the checkpoint's."""
+def test_a_resumed_run_keeps_its_own_choice_of_kernels():
+    """torch would use that of the checkpoint."""
     network = torch.nn.Linear(2, 2)
     state = torch.optim.SGD(network.parameters(), lr=0.3, fused=True).state_dict()
     wrapper = OptimWrapper(torch.optim.SGD(network.parameters(), lr=0.1, fused=False))
@@ -236,7 +236,7 @@ def test_a_run_goes_on_with_its_own_choice_of_kernels():
     assert wrapper.optimizer.param_groups[0]['lr'] == 0.3
 
 
-def test_an_optimizer_may_remember_numbers():
+def test_optimizer_state_may_have_numbers():
     network = torch.nn.Linear(2, 2)
     wrapper = OptimWrapper(torch.optim.SGD(network.parameters(), lr=0.1))
     wrapper.optimizer.state[network.weight] = dict(step=3, mean=torch.ones(2, 2).t())
@@ -257,7 +257,7 @@ def test_tf32(monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_compiled_network_trains_as_without():
+def test_compiling_does_not_change_training():
     one_block = dict(SMALL[0], num_stages=1, strides=[1])
     plain, compiled = build(one_block), build(one_block)
     keys = list(compiled.state_dict())

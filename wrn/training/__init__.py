@@ -1,4 +1,10 @@
-"""What ``wrn train`` and ``wrn test`` do, over mmengine's runner."""
+"""Training, testing and fine-tuning with mmengine's runner.
+
+A config comes in, with the command-line options applied. Out come checkpoints and logs in its
+``work_dir``, or the metrics and predictions of a test. Open ``runner`` first: it has ``train`` and
+``test``. ``loop`` and ``seeding`` make training reproducible and exactly resumable, ``hooks`` has
+what happens during a run, and ``finetune`` trains on a folder of images.
+"""
 
 from wrn.training.failures import run_errors
 from wrn.training.finetune_config import annotate, finetune_config

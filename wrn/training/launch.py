@@ -1,4 +1,4 @@
-"""Join a distributed job, also where mmengine cannot: without a GPU."""
+"""Join and leave a distributed job, also on the CPU, where mmengine cannot."""
 
 import gc
 import os
@@ -41,27 +41,28 @@ _VARIABLES = {
 
 
 def has_accelerator() -> bool:
-    """Tell whether there is a device that mmengine can train on with mixed precision or NCCL."""
+    """Return whether there is a device that mmengine supports for mixed precision or NCCL."""
     return is_cuda_available() or is_npu_available() or is_mlu_available() or is_musa_available()
 
 
 def init_distributed(cfg: Config) -> None:
-    """Join the process group of a job, with gloo if there is no accelerator, unless that is done.
+    """Join the process group of a job, if that is not done yet.
 
-    mmengine 0.10 calls ``torch.cuda.set_device`` whatever the backend, and gives DDP a device id.
-    It leaves both alone if the group exists already and ``model_wrapper_cfg`` is set; this can go
-    when it asks what devices there are. With an accelerator mmengine joins with the config's
-    backend.
+    Without an accelerator the backend is gloo. mmengine 0.10 calls ``torch.cuda.set_device`` with
+    any backend, and passes a device id to DDP. It does neither if the group already exists and
+    ``model_wrapper_cfg`` is set. This workaround can go when mmengine checks which devices exist.
+    With an accelerator, mmengine joins with the backend of the config.
 
-    Each process normalises with its own batch; the running statistics are those of the first
-    process, torch's default, since a checkpoint holds these alone.
+    Each process normalises with the statistics of its own batch. Running statistics are those of
+    the first process, which is torch's default, since a checkpoint has only these.
 
     Args:
-        cfg: The config, whose ``launcher`` is ``'none'``, ``'pytorch'``, ``'slurm'`` or
-            ``'mpi'``; its ``model_wrapper_cfg`` is set.
+        cfg: The config. Its ``launcher`` is ``'none'``, ``'pytorch'``, ``'slurm'`` or ``'mpi'``.
+            Its ``model_wrapper_cfg`` is set.
 
     Raises:
-        WrnError: If the launcher did not set the variables that it should.
+        WrnError: If the config does not work in a distributed job, or an environment variable
+            of the launcher is missing.
     """
     if cfg.launcher == 'none':
         return
@@ -73,8 +74,8 @@ def init_distributed(cfg: Config) -> None:
     elif wrapper['type'] == 'MMFullyShardedDataParallel':
         raise WrnError(
             f"model_wrapper_cfg.type='{wrapper['type']}': mmengine's Runner would initialise and "
-            "save a process's part of the weights as if it were the whole; set runner_type and "
-            'strategy for its FlexibleRunner'
+            'save the shard of one process as if it were all the weights; use its FlexibleRunner '
+            '(set runner_type and strategy)'
         )
     cfg.model_wrapper_cfg = wrapper
     if not has_accelerator():
@@ -82,7 +83,7 @@ def init_distributed(cfg: Config) -> None:
             cfg.model_wrapper_cfg.device_ids = None
         if cfg.get('sync_bn'):
             raise WrnError(
-                f"sync_bn='{cfg.sync_bn}': batch norms are synchronised on GPUs alone; leave it out"
+                f"sync_bn='{cfg.sync_bn}': synchronised batch norm needs a GPU; leave it out"
             )
     if is_distributed():
         return
@@ -95,22 +96,22 @@ def init_distributed(cfg: Config) -> None:
     except (KeyError, ValueError) as error:
         reason = f'{error} is not set' if isinstance(error, KeyError) else error
         raise WrnError(
-            f'--launcher {cfg.launcher}: {reason}; start the job with a script of tools/, or leave '
+            f'--launcher {cfg.launcher}: {reason}; start the job with a script in tools/, or leave '
             'the option out'
         ) from error
 
 
 def _init_gloo(launcher: str, dist_cfg: dict[str, Any]) -> None:
-    for variable, source in _VARIABLES.get(launcher, {}).items():
-        os.environ[variable] = os.environ[source]
+    for variable, launcher_variable in _VARIABLES.get(launcher, {}).items():
+        os.environ[variable] = os.environ[launcher_variable]
     if launcher == 'slurm' and 'MASTER_ADDR' not in os.environ:
         command = ['scontrol', 'show', 'hostnames', os.environ['SLURM_NODELIST']]
         try:
             hosts = subprocess.check_output(command, text=True)
         except (OSError, subprocess.CalledProcessError) as error:
             raise WrnError(
-                f'--launcher slurm: scontrol does not say which node is the first ({error}); set '
-                'MASTER_ADDR to its name'
+                f'--launcher slurm: cannot get the name of the first node from scontrol ({error}); '
+                'set MASTER_ADDR to it'
             ) from error
         os.environ['MASTER_ADDR'] = hosts.split()[0]
     os.environ.setdefault('MASTER_PORT', str(dist_cfg.get('port', 29500)))
@@ -120,50 +121,52 @@ def _init_gloo(launcher: str, dist_cfg: dict[str, Any]) -> None:
     )
 
 
-def ask_first(ask: Callable[[], _T]) -> _T:
-    """Let the first process of a job decide for all, which must all call this.
+def ask_first(decide: Callable[[], _T]) -> _T:
+    """Call a function in the first process of a job, and return its result in all processes.
+
+    All processes must call this.
 
     Args:
-        ask: What decides; called in the first process alone.
+        decide: The function.
 
     Returns:
-        What it returned there.
+        Its result.
 
     Raises:
-        WrnError: If it raised one there.
+        WrnError: If the function raised it.
     """
-    found: list[Any] = [None]
+    result: list[Any] = [None]
     if is_main_process():
         try:
-            found = [ask()]
+            result = [decide()]
         except WrnError as error:
-            found = [error]
-    broadcast_object_list(found)
-    if isinstance(found[0], WrnError):
-        raise found[0]
-    return found[0]
+            result = [error]
+    broadcast_object_list(result)
+    if isinstance(result[0], WrnError):
+        raise result[0]
+    return result[0]
 
 
 def leave_distributed() -> None:
-    """Leave the process group of a job, when its work is done, and end its threads.
+    """Leave the process group of a job after its work is done, and end the group's threads.
 
-    Those of gloo abort a process that ends while they still drop the tensors of the last
-    communication, for which they need Python. Only the end of the group waits for them. So nobody
-    may still wait for another process, nor an exception hold on to the run.
+    gloo's threads abort a process that exits while they still release the tensors of the last
+    communication, which needs the interpreter. Only the destructor of the group waits for them. So
+    no process may still wait for another one, and no exception may keep a reference to the run.
     """
     if is_distributed():
         group = torch.distributed.group.WORLD
         torch.distributed.destroy_process_group()
-        gc.collect()  # DDP has it, too, in cycles of a runner and its hooks
-        del group  # the last of it, which is dropped without Python's lock
+        gc.collect()  # DDP refers to the group too, from reference cycles of runner and hooks
+        del group  # the last reference, so that the destructor runs without the GIL
 
 
 class BroadcastBuffersHook(Hook):
-    """Validate with the first process's running statistics in all of them, as checkpoints have."""
+    """Validate with the first process's running statistics in all processes, as in checkpoints."""
 
-    priority = 'LOW'  # after an average of the weights has taken their place
+    priority = 'LOW'  # after EMAHook has swapped in the averaged weights
 
     def before_val_epoch(self, runner: Runner) -> None:
-        """Send them to the others."""
+        """Broadcast the buffers of the model."""
         for buffer in runner.model.buffers():
             broadcast(buffer)

@@ -1,4 +1,4 @@
-"""Where a run is logged to, beside its work folder."""
+"""Log a run to TensorBoard or Weights & Biases, besides its work folder."""
 
 import importlib.util
 
@@ -7,16 +7,16 @@ from mmengine.config import Config
 from wrn.config.config_parts import set_default
 from wrn.utils.errors import WrnError
 
-#: mmengine's backends by the name of the package that they need.
+#: mmengine's visualization backends, by the package that each needs.
 LOG_BACKENDS = {'tensorboard': 'TensorboardVisBackend', 'wandb': 'WandbVisBackend'}
 
 
 def add_log_backend(cfg: Config, package: str) -> None:
-    """Log to a backend of mmengine's, too.
+    """Add one of mmengine's visualization backends to a config.
 
     Args:
-        cfg: The config; what it says of the backend already stays.
-        package: The package that the backend needs: one of ``LOG_BACKENDS``.
+        cfg: The config. If it has the backend already, it is left alone.
+        package: The package that the backend needs, a key of ``LOG_BACKENDS``.
 
     Raises:
         WrnError: If the package is not installed.

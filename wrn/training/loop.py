@@ -1,4 +1,4 @@
-"""A training loop that goes on where a run was stopped, in mid-epoch too."""
+"""A training loop that resumes exactly where a run was stopped, even within an epoch."""
 
 from copy import deepcopy
 from typing import Any
@@ -18,18 +18,18 @@ from wrn.utils.errors import WrnError
 
 @LOOPS.register_module()
 class ExactTrainLoop(EpochBasedTrainLoop):
-    """mmengine's loop over epochs, which ends with the same weights however often it is resumed.
+    """mmengine's epoch-based loop, with the same final weights however often it is resumed.
 
-    Order and randomness are those of :mod:`wrn.training.seeding`. A validation that was due when
-    the checkpoint was written is made up for.
+    :mod:`wrn.training.seeding` determines the order of the images and the random numbers. If a
+    validation was due when the checkpoint was written, the resumed run starts with it.
 
     Args:
         runner: The runner.
-        dataloader: The config of the data loader, which has no batch sampler of its own.
+        dataloader: The config of the data loader, without ``batch_sampler``.
         **kwargs: The other arguments of :class:`mmengine.runner.EpochBasedTrainLoop`.
 
     Attributes:
-        validated: Whether the weights at hand have been validated.
+        validated: Whether the current weights have been validated.
     """
 
     validated = False
@@ -48,7 +48,7 @@ class ExactTrainLoop(EpochBasedTrainLoop):
         super().__init__(runner, dataloader, **kwargs)
 
     def run(self) -> nn.Module:
-        """Train, and validate meanwhile.
+        """Train, with validations as configured.
 
         Returns:
             The model.
@@ -63,7 +63,7 @@ class ExactTrainLoop(EpochBasedTrainLoop):
         return self.runner.model
 
     def run_epoch(self) -> None:
-        """Train for an epoch, or what is left of it."""
+        """Train for an epoch, or for the rest of it after resuming."""
         start = self._iter - self._epoch * len(self.dataloader)
         self.runner.call_hook('before_train_epoch')
         self.runner.model.train()
@@ -82,13 +82,13 @@ class ExactTrainLoop(EpochBasedTrainLoop):
 
 
 def use_exact_loop(cfg: Config) -> list[Hook]:
-    """Train in this loop, if a config trains by epochs and with the batches of its sampler.
+    """Use this loop if the config trains by epochs and has no batch sampler of its own.
 
     Args:
         cfg: The config, which is changed.
 
     Returns:
-        The hooks that the loop needs.
+        The hooks that the loop needs; none if it is not used.
     """
     loop = cfg.train_cfg
     kind = loop.get('type', 'EpochBasedTrainLoop' if loop.get('by_epoch') else None)
@@ -108,37 +108,38 @@ def _check_interval(cfg: Config) -> None:
     if not hook.get('by_epoch', True) and interval > 0 and interval % counts:
         raise WrnError(
             f'default_hooks.checkpoint.interval={interval}: must be a multiple of '
-            f'optim_wrapper.accumulative_counts={counts}, since only then an update is done'
+            f'optim_wrapper.accumulative_counts={counts}, so that no update is incomplete'
         )
 
 
 class PositionHook(Hook):
-    """Note in checkpoints how many pictures of the epoch are done, and go on from there.
+    """Save in checkpoints how many images of the epoch are done, and resume from there.
 
-    Also whether the weights have been validated, since that may step a scheduler.
+    Images rather than iterations are counted, so that a run can be resumed with another number of
+    processes. If the position is then within an update, that update is repeated. A checkpoint
+    without a position, such as one that mmengine wrote, is taken to be from the end of an epoch.
 
-    So a run may go on with another number of processes. An update that would then be done in part
-    is done anew. A checkpoint that does not say is taken to stand at the end of an epoch, as those
-    that mmengine writes.
+    Checkpoints also have whether the weights were validated, since a validation may step a
+    scheduler.
     """
 
     def before_train_epoch(self, runner: Runner) -> None:
-        """Note that the weights change."""
+        """Record that the weights are about to change."""
         runner.train_loop.validated = False
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
-        """Note that the weights are validated."""
+        """Record that the weights are validated."""
         runner.train_loop.validated = True
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        """Note where the run stands."""
+        """Save the position in the epoch."""
         meta, sampler = checkpoint['meta'], runner.train_dataloader.batch_sampler
         done = meta['iter'] - meta['epoch'] * len(sampler)
         meta['pictures_of_epoch'] = done * sampler.batch_size * get_world_size()
         meta['validated'] = runner.train_loop.validated
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        """Count the iterations that the pictures are with the batches and processes at hand."""
+        """Convert the number of images to iterations with the current batch size and processes."""
         if runner._resume:
             meta, sampler = checkpoint['meta'], runner.train_dataloader.batch_sampler
             update = sampler.batch_size * get_world_size() * sampler.accumulative_counts

@@ -13,13 +13,13 @@ from torch import nn
 
 @OPTIM_WRAPPERS.register_module()
 class BFloat16OptimWrapper(OptimWrapper):
-    """Run the network in bfloat16 where that is safe, as torch's autocast judges.
+    """Run the network in bfloat16 under torch's autocast.
 
-    Unlike mmengine's ``AmpOptimWrapper`` it works on the CPU too. bfloat16 has the range of
+    Unlike mmengine's ``AmpOptimWrapper``, this works on the CPU too. bfloat16 has the range of
     float32, so the loss needs no scaling.
 
     Args:
-        optimizer: The optimizer, which stays in float32.
+        optimizer: The optimizer. Weights and optimizer state stay in float32.
         **kwargs: The other arguments of :class:`mmengine.optim.OptimWrapper`.
     """
 
@@ -36,11 +36,11 @@ class BFloat16OptimWrapper(OptimWrapper):
 
 
 def use_mixed_precision(cfg: Config) -> None:
-    """Train in bfloat16 where the device computes in it, the CPU too, else in float16.
+    """Train in bfloat16 on the CPU and on devices that support it, else in float16.
 
     Args:
-        cfg: The config, whose ``optim_wrapper`` is changed. float16 scales the loss, by a factor
-            that is found meanwhile if the config has none.
+        cfg: The config, whose ``optim_wrapper`` is changed. With float16 the loss is scaled,
+            dynamically unless the config has a ``loss_scale``.
     """
     if get_device() == 'cpu' or (
         torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)

@@ -27,7 +27,7 @@ from wrn.training.hooks.progress_log import HistoryHook
 from wrn.training.hooks.safe_checkpoints import use_safe_checkpoints
 from wrn.training.hooks.termination import (
     FiniteLossHook,
-    OutlivingHook,
+    ProtectWorkersHook,
     TerminationHook,
     unblock_sigterm,
 )
@@ -111,7 +111,12 @@ def test(
         if out and out_item != 'metrics':
             writer = dict(type='PredictionWriter', out=out)
             cfg.test_evaluator = add_metrics(cfg.get('test_evaluator'), writer)
-        hooks = [progress, CheckpointCheckHook(), OutlivingHook(), *([engine] if engine else [])]
+        hooks = [
+            progress,
+            CheckpointCheckHook(),
+            ProtectWorkersHook(),
+            *([engine] if engine else []),
+        ]
         runner = build_runner(cfg, ['test_dataloader'], hooks)
         with unblock_sigterm():
             metrics = runner.test()

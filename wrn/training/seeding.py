@@ -1,7 +1,7 @@
-"""The order and the randomness of training: functions of the seed and of where the run stands.
+"""The order of the images and the random numbers of training, as functions of seed and position.
 
-Nothing of them is a state that a checkpoint would have to hold: a run that goes on draws what it
-would have drawn, in any number of worker processes.
+They have no state that a checkpoint would have to hold. A resumed run draws the same random numbers
+as one that was never stopped, with any number of data workers.
 """
 
 import math
@@ -19,27 +19,27 @@ _SAMPLE, _ITERATION = 0, 1
 
 
 @DATA_SAMPLERS.register_module()
-class SeededBatchSampler(Sampler):
-    """Batches of the pictures of an epoch, each with where it stands among those of all processes.
+class SeededBatchSampler(Sampler[list[tuple[int, tuple[int, int]]]]):
+    """Batches of image indices, each index with its epoch and its position among all processes.
 
-    Each of the ``accumulative_counts`` batches of an update has every n-th of its pictures, as
-    DefaultSampler deals them to n processes: one process that accumulates sees the batches that n
-    processes see, and so do its batch norms. An epoch has whole updates; like DefaultSampler,
-    this repeats pictures at its end for that.
+    An update consists of n = ``accumulative_counts`` batches, and each batch has every n-th image
+    of the update. This is how DefaultSampler distributes images over n processes. So one process
+    that accumulates gradients sees the same batches as n processes do, also in its batch norms.
+    Like DefaultSampler, this repeats images at the end of an epoch to complete the last update.
 
     Args:
-        sampler: Gives the indices of this process's pictures.
-        batch_size: The pictures of a batch.
-        drop_last: Whether to leave out the last update if it is smaller. Defaults to False.
-        accumulative_counts: The batches of an update. Defaults to 1.
+        sampler: The sampler of the indices of this process's images.
+        batch_size: The number of images per batch.
+        drop_last: Whether to drop the last update if it is incomplete. Defaults to False.
+        accumulative_counts: The number of batches per update. Defaults to 1.
 
     Attributes:
-        start: The batch of the epoch to begin with. It is that of the next epoch alone.
+        start: The index of the first batch. It applies to the next iteration only, and is then 0.
     """
 
     def __init__(
         self,
-        sampler: Sampler,
+        sampler: Sampler[int],
         batch_size: int,
         drop_last: bool = False,
         accumulative_counts: int = 1,
@@ -51,14 +51,14 @@ class SeededBatchSampler(Sampler):
         self.start = 0
 
     def __len__(self) -> int:
-        """Count the batches of a whole epoch."""
-        pictures = math.ceil(len(self.sampler) / self.accumulative_counts)
-        updates = pictures / self.batch_size
+        """Return the number of batches of a whole epoch."""
+        images = math.ceil(len(self.sampler) / self.accumulative_counts)
+        updates = images / self.batch_size
         updates = math.floor(updates) if self.drop_last else math.ceil(updates)
         return updates * self.accumulative_counts
 
     def __iter__(self) -> Iterator[list[tuple[int, tuple[int, int]]]]:
-        """Iterate over the batches: of each picture its index, and its epoch and position."""
+        """Iterate over the batches: lists of ``(index, (epoch, position))``."""
         start, self.start = self.start, 0
         rank, world_size = get_dist_info()
         epoch, counts = getattr(self.sampler, 'epoch', 0), self.accumulative_counts
@@ -76,11 +76,11 @@ class SeededBatchSampler(Sampler):
 
 
 @DATASETS.register_module()
-class SeededDataset(Dataset):
-    """A data set whose augmentation of a picture depends on nothing but where the picture stands.
+class SeededDataset(Dataset[Any]):
+    """A dataset whose random augmentation depends only on the seed and on an image's position.
 
     Args:
-        dataset: The config of the data set.
+        dataset: The config of the dataset.
         seed: The seed of the run.
     """
 
@@ -89,23 +89,23 @@ class SeededDataset(Dataset):
         self.seed = seed
 
     def __getattr__(self, name: str) -> Any:
-        """Look up what hooks and metrics ask of the data set."""
-        if name == 'dataset':  # while it is unpickled in a worker process
+        """Look up attributes in the wrapped dataset, for hooks and metrics."""
+        if name == 'dataset':  # not set yet while a worker process unpickles this
             raise AttributeError(name)
         return getattr(self.dataset, name)
 
     def __len__(self) -> int:
-        """Count the pictures."""
+        """Return the number of images."""
         return len(self.dataset)
 
     def __getitem__(self, item: tuple[int, tuple[int, int]]) -> Any:
-        """Load a picture.
+        """Load an image.
 
         Args:
-            item: What :class:`SeededBatchSampler` gives.
+            item: ``(index, (epoch, position))``, from :class:`SeededBatchSampler`.
 
         Returns:
-            What the data set gives.
+            The sample of the wrapped dataset.
         """
         index, (epoch, position) = item
         _seed(self.seed, _SAMPLE, epoch, position)
@@ -113,12 +113,12 @@ class SeededDataset(Dataset):
 
 
 def seed_iteration(seed: int, iteration: int, rank: int) -> None:
-    """Seed what the network draws in an iteration, such as dropout and mixtures.
+    """Seed the random numbers of an iteration's forward pass, such as dropout and mixup.
 
     Args:
         seed: The seed of the run.
-        iteration: The number of the iteration.
-        rank: That of the process.
+        iteration: The index of the iteration in the run.
+        rank: The rank of the process.
     """
     device_seed = _seed(seed, _ITERATION, iteration, rank)
     if torch.cuda.is_available():
@@ -129,6 +129,6 @@ def _seed(*key: int) -> int:
     numpy_seed, python_seed, torch_seed = np.random.SeedSequence(key).generate_state(3).tolist()
     np.random.seed(numpy_seed)
     random.seed(python_seed)
-    # torch.manual_seed would queue a call for a GPU that worker processes never initialise.
+    # torch.manual_seed would also queue a call for CUDA, which worker processes never initialise.
     torch.default_generator.manual_seed(torch_seed)
     return torch_seed

@@ -38,7 +38,7 @@ def read_log(run: str) -> list[dict[str, Any]]:
             raise WrnError(f'{log}: cannot be read as a training log ({error})') from error
         new = [line for line in new if isinstance(line, dict)]
         training = [line for line in new if 'loss' in line]
-        if not all(map(_is_whole, new)) or any(line['epoch'] < 1 for line in training):
+        if not all(map(_is_complete, new)) or any(line['epoch'] < 1 for line in training):
             raise WrnError(f'{log}: not the log of a run that counts epochs')
         if training:  # drop what was logged after the checkpoint that this log resumes from
             first = training[0]
@@ -49,7 +49,7 @@ def read_log(run: str) -> list[dict[str, Any]]:
     return lines
 
 
-def _is_whole(line: dict[str, Any]) -> bool:
+def _is_complete(line: dict[str, Any]) -> bool:
     needed = {'loss': ('iter', 'epoch', 'lr'), 'accuracy/top1': ('step',)}
     keys = {key for name, others in needed.items() if name in line for key in (name, *others)}
     return all(isinstance(line.get(key), int | float) for key in keys)

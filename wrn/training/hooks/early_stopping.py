@@ -1,4 +1,4 @@
-"""Let early stopping count on in a run that is resumed."""
+"""Early stopping that a resumed run continues."""
 
 from typing import Any
 
@@ -12,29 +12,29 @@ from wrn.config.config_parts import find_class
 
 @HOOKS.register_module()
 class ResumableEarlyStoppingHook(EarlyStoppingHook):
-    """mmengine's hook, but that checkpoints have its count, the best score and whether it stopped.
+    """mmengine's hook, with its count, best score and decision saved in checkpoints.
 
     Args:
         **kwargs: The arguments of :class:`mmengine.hooks.EarlyStoppingHook`.
     """
 
-    priority = 'LOW'  # before a checkpoint is saved that has the validation
+    priority = 'LOW'  # runs before CheckpointHook, so that the latest validation is included
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        """Note them."""
+        """Save the state."""
         state = dict(wait_count=self.wait_count, best_score=float(self.best_score))
         meta = checkpoint['meta']
         meta.update(early_stopping=state, stopped=runner.train_loop.stop_training)
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        """Take them again, if the run goes on."""
+        """Restore the state if the run is resumed."""
         if runner._resume:
             self.__dict__.update(checkpoint['meta'].get('early_stopping', {}))
             runner.train_loop.stop_training = checkpoint['meta'].get('stopped', False)
 
 
 def use_resumable_early_stopping(cfg: Config) -> None:
-    """Let a config that has mmengine's hook use this one.
+    """Replace mmengine's early stopping hook in a config by this one.
 
     Args:
         cfg: The config, which is changed.

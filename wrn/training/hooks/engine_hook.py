@@ -1,4 +1,4 @@
-"""Test what an engine computes."""
+"""Test a model in a backend, such as ONNX Runtime."""
 
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
@@ -8,12 +8,12 @@ from wrn.deploy.classifier import deploy
 
 
 class EngineHook(Hook):
-    """Let an engine run the network in a test.
+    """Run the network of a test in a backend.
 
     Args:
-        backend: As for :func:`wrn.get_model`.
-        precision: Likewise. Defaults to ``'float32'``.
-        calibration: Pictures to calibrate ``'int8'`` with. Defaults to None.
+        backend: The backend, as for :func:`wrn.get_model`.
+        precision: The precision, as for :func:`wrn.get_model`. Defaults to ``'float32'``.
+        calibration: The images that calibrate ``'int8'``. Defaults to None.
     """
 
     def __init__(
@@ -22,11 +22,7 @@ class EngineHook(Hook):
         self.backend, self.precision, self.calibration = backend, precision, calibration
 
     def before_test(self, runner: Runner) -> None:
-        """Build it from the weights that were loaded.
-
-        Args:
-            runner: The runner, whose model is replaced.
-        """
+        """Replace the network by a deployed one with the weights that were loaded."""
         network = unwrap_model(runner.model)
         network._config = runner.cfg
         deployed = deploy(

@@ -1,4 +1,4 @@
-"""One line that says how far a run is, how fast it goes, and when it ends."""
+"""Log the progress, the speed and the time left of a run in one line."""
 
 import time
 from datetime import timedelta
@@ -9,31 +9,31 @@ from mmengine.hooks import Hook, IterTimerHook
 from mmengine.runner import LogProcessor, Runner
 from mmpretrain.registry import HOOKS, LOG_PROCESSORS
 
-_WINDOW = 10  # steps, over which mmengine averages the loss and the times of training
-_KEPT = 50_000  # steps of which scalars are kept: more than ImageNet's epoch has in batches of 32
+_WINDOW = 10  # steps; mmengine averages the loss and the times of training over as many
+_KEPT = 50_000  # steps; an epoch of ImageNet in batches of 32 has fewer
 _SPEED = 'images_per_second'
 _TIMES = ('time', 'data_time')
-# What the line of a step says in words of its own, or not at all.
+# Values that the line of a step shows in its own words, or not at all.
 _KNOWN = ('epoch', 'iter', 'lr', 'base_lr', 'memory', *_TIMES, _SPEED)
 
 
 @HOOKS.register_module()
 class ThroughputHook(IterTimerHook):
-    """mmengine's timer, which also knows images per second, and counts pauses in the time left.
+    """mmengine's timer, which also measures images per second, and includes pauses in the ETA.
 
-    ``images_per_second`` is that of all processes: in training of the last ten steps, in
-    validation and testing of all. The first step of an epoch, in which workers and kernels start,
-    is left out unless it is the only one. The time left of training is that of all steps at the
-    pace, by the clock, since the first step: validation and checkpoints are part of it.
+    ``images_per_second`` is the throughput of all processes together: over the last ten steps in
+    training, and over all steps in validation and testing. The first step of an epoch is left out,
+    unless it is the only one, since workers and kernels start in it. The ETA of training comes from
+    the wall-clock time since the first step, so it includes validation and checkpoints.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        # Of each mode the images and seconds of the epoch, up to the steps that still count.
+        # For each mode: cumulative images and seconds of the epoch, after each step that counts.
         self._done: dict[str, list[tuple[int, float]]] = {}
 
     def before_train(self, runner: Runner) -> None:
-        """Forget the pace of another run."""
+        """Reset the estimate of the time left."""
         super().before_train(runner)
         self._first: tuple[int, float] | None = None
 
@@ -43,7 +43,7 @@ class ThroughputHook(IterTimerHook):
 
     def _after_epoch(self, runner: Runner, mode: str = 'train') -> None:
         super()._after_epoch(runner, mode)
-        self.t = time.time()  # where iterations are counted, a training step may come next
+        self.t = time.time()  # in training by iterations, a training step may come next
 
     def _after_iter(
         self,
@@ -60,13 +60,13 @@ class ThroughputHook(IterTimerHook):
         seconds = hub.get_scalar(f'{mode}/time').current()
         done.append((done[-1][0] + len(batch) * get_world_size(), done[-1][1] + seconds))
         if len(done) > 2 and done[0][0] == 0:
-            del done[0]  # and with it the first step
+            del done[0]  # drops the first step
         if mode == 'train':
             del done[: -_WINDOW - 1]
         else:
             del done[1:-1]
         images, seconds = (b - a for a, b in zip(done[0], done[-1], strict=True))
-        # No scalar: of those every step is kept, and saved with each checkpoint.
+        # Not a scalar: mmengine keeps scalars of every step, and saves them in each checkpoint.
         hub.update_info(_SPEED, images / seconds)
         if mode == 'train':
             self._estimate_end(runner)
@@ -82,26 +82,25 @@ class ThroughputHook(IterTimerHook):
 
 
 class HistoryHook(Hook):
-    """Keep scalars, such as the loss, of the last 50,000 steps alone.
+    """Keep scalars, such as the loss, of the last 50,000 steps only.
 
-    mmengine keeps them of a million, copies all at each step, and saves all with each checkpoint.
-    Log processors take means of the last ten; those of all steps are in ``scalars.json``.
+    mmengine keeps a million, copies them all at each step, and saves them all in each checkpoint.
+    Log processors need the last ten. ``scalars.json`` has those of all steps.
     """
 
     def after_train_iter(self, runner: Runner, *args: Any, **kwargs: Any) -> None:
-        """Limit the scalars that there are by now."""
+        """Limit the history of all scalars, new ones included."""
         for scalar in runner.message_hub.log_scalars.values():
             scalar.max_length = _KEPT
 
 
 @LOG_PROCESSORS.register_module()
 class ProgressLogProcessor(LogProcessor):
-    """Write the lines of a log for people; what is logged for programs is mmengine's.
+    """Write short lines for people; the values for programs stay mmengine's.
 
-    ``epoch 3/20  step 10/23  loss 0.412  lr 0.05  1,234 img/s  data 3 %  ETA 0:01:12``; on a GPU
-    the most memory that was in use follows. Steps are batches of a process, whatever the number of
-    them that the gradient is accumulated over. "data" is the share of the time that is spent
-    waiting for it.
+    ``epoch 3/20  step 10/23  loss 0.412  lr 0.05  1,234 img/s  data 3 %  ETA 0:01:12``, followed by
+    the peak memory on a GPU. A step is one batch of a process, also when gradients are accumulated.
+    "data" is the share of the time spent waiting for data.
 
     The arguments are those of :class:`mmengine.runner.LogProcessor`.
     """
@@ -109,7 +108,7 @@ class ProgressLogProcessor(LogProcessor):
     def get_log_after_iter(
         self, runner: Runner, batch_idx: int, mode: str
     ) -> tuple[dict[str, Any], str]:
-        """Describe the run after a step.
+        """Return the log of a step.
 
         Args:
             runner: The runner.
@@ -117,7 +116,7 @@ class ProgressLogProcessor(LogProcessor):
             mode: ``'train'``, ``'val'`` or ``'test'``.
 
         Returns:
-            What is logged for programs, and the line.
+            The values for programs, and the line.
         """
         tag, _ = super().get_log_after_iter(runner, batch_idx, mode)
         self._add_speed(runner, mode, tag)
@@ -125,7 +124,7 @@ class ProgressLogProcessor(LogProcessor):
         parts = [self._position(runner, batch_idx, mode)]
         if mode == 'train':
             parts += [f'{name} {value:.4g}' for name, value in values.items() if name not in _KNOWN]
-            # That of the config, of which groups of weights may have parts; "lr" is the first's.
+            # The base rate; "lr" is that of the first parameter group, which may have a multiplier.
             parts.append(f'lr {values.get("base_lr", values["lr"]):.4g}')
         if _SPEED in values:
             parts.append(f'{values[_SPEED]:,.0f} img/s')
@@ -139,19 +138,19 @@ class ProgressLogProcessor(LogProcessor):
     def get_log_after_epoch(
         self, runner: Runner, batch_idx: int, mode: str, with_non_scalar: bool = False
     ) -> tuple[dict[str, Any], str]:
-        """Describe the results of a validation or a test.
+        """Return the log of a validation or a test.
 
         Args:
             runner: The runner.
             batch_idx: The number of batches.
             mode: ``'val'`` or ``'test'``.
-            with_non_scalar: Whether metrics that are no single number are among what is logged for
-                programs. Defaults to False.
+            with_non_scalar: Whether the values for programs include metrics that are not single
+                numbers. Defaults to False.
 
         Returns:
-            What is logged for programs, in validation with ``val/`` before the names of the times,
-            which are not those of training; and the line, followed by those of metrics that are
-            no single number. (Of a test's, matrices are only among what is logged for programs.)
+            The values for programs, and the text. In validation the names of times begin with
+            ``val/``, to keep them apart from those of training. The text is a line, followed by
+            metrics that are not single numbers. The text of a test leaves out matrices.
         """
         tag, _ = super().get_log_after_epoch(runner, batch_idx, mode, with_non_scalar)
         self._add_speed(runner, mode, tag)
@@ -182,7 +181,7 @@ class ProgressLogProcessor(LogProcessor):
     def _position(self, runner: Runner, batch_idx: int | None, mode: str) -> str:
         parts = [] if mode == 'train' else [mode]
         epoch = self._get_epoch(runner, mode) if self.by_epoch and mode != 'test' else 0
-        if epoch:  # 0 in a validation without training
+        if epoch:  # it is 0 in a validation without training
             parts.append(f'epoch {epoch:>{len(str(runner.max_epochs))}}/{runner.max_epochs}')
         if batch_idx is not None:
             if mode == 'train' and not self.by_epoch:

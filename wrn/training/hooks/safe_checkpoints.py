@@ -1,4 +1,4 @@
-"""Write the checkpoints of a run so that there is a whole one at every moment."""
+"""Write checkpoints so that an intact one exists at any time."""
 
 import operator
 from pathlib import Path
@@ -18,7 +18,7 @@ SAFE_BACKEND = dict(backend='safe_local')
 
 @register_backend('safe_local')
 class SafeLocalBackend(LocalBackend):
-    """Files of this machine, written atomically, and removed when a successor is there.
+    """Local files that are written atomically, and removed once their successor is written.
 
     Attributes:
         obsolete: The files to remove.
@@ -28,18 +28,18 @@ class SafeLocalBackend(LocalBackend):
         self.obsolete: list[str] = []
 
     def put(self, obj: bytes, filepath: str | Path) -> None:
-        """Write a file, which gets its name when it is whole and on the disk.
+        """Write a file under a temporary name, and rename it when it is complete and on disk.
 
         Args:
             obj: The content.
-            filepath: Where to write.
+            filepath: The path.
         """
         Path(filepath).parent.mkdir(parents=True, exist_ok=True)
         with write_atomically(filepath) as file:
             file.write(obj)
 
     def remove(self, filepath: str | Path) -> None:
-        """Note that a file is no longer needed.
+        """Mark a file as obsolete.
 
         Args:
             filepath: The file.
@@ -49,10 +49,10 @@ class SafeLocalBackend(LocalBackend):
 
 @HOOKS.register_module()
 class SafeCheckpointHook(CheckpointHook):
-    """mmengine's hook, but that it writes atomically, and removes a file after the next is written.
+    """mmengine's hook, with atomic writes; it removes a checkpoint after the next one is written.
 
-    Of two checkpoints that are equally good, the later is the best: with few pictures to validate
-    with, many are, and the first of them is hardly trained.
+    Of equally good checkpoints, the latest counts as the best. With few images to validate on there
+    are many of them, and the first is hardly trained.
 
     Args:
         **kwargs: The arguments of :class:`mmengine.hooks.CheckpointHook`.
@@ -61,7 +61,7 @@ class SafeCheckpointHook(CheckpointHook):
     rule_map: ClassVar = {'greater': operator.ge, 'less': operator.le}
 
     def before_train(self, runner: Runner) -> None:
-        """Find out where to write."""
+        """Use the safe backend if checkpoints are written to a local folder."""
         if '://' not in str(self.out_dir or runner.work_dir):
             self.backend_args = SAFE_BACKEND
         super().before_train(runner)
@@ -77,7 +77,7 @@ class SafeCheckpointHook(CheckpointHook):
         self._remove_obsolete()
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float]) -> None:
-        """Save the best checkpoint, if this is it."""
+        """Save the best checkpoint, if this is the best one."""
         super().after_val_epoch(runner, metrics)
         self._remove_obsolete()
 
@@ -87,13 +87,13 @@ class SafeCheckpointHook(CheckpointHook):
         obsolete = getattr(self.file_backend, 'obsolete', [])
         while obsolete:
             path = Path(obsolete.pop())
-            ours = path.parent.resolve() == Path(self.out_dir).resolve()  # not of another run
-            if ours and str(path) not in best:  # which may have been written anew
+            ours = path.parent.resolve() == Path(self.out_dir).resolve()  # not another run's
+            if ours and str(path) not in best:  # a resumed run may have rewritten the best one
                 path.unlink(missing_ok=True)
 
 
 def use_safe_checkpoints(cfg: Config) -> None:
-    """Let a config that has mmengine's hook write its checkpoints with this one.
+    """Replace mmengine's checkpoint hook in a config by this one.
 
     Args:
         cfg: The config, which is changed.

@@ -1,4 +1,4 @@
-"""Stop a run cleanly: when a scheduler says so, and when the loss is no number."""
+"""Stop a run cleanly: at SIGTERM, and when the loss or a weight is not finite."""
 
 import multiprocessing
 import os
@@ -27,85 +27,86 @@ _CHECKPOINT = 'stopped.pth'
 
 @contextmanager
 def unblock_sigterm() -> Iterator[None]:
-    """Take SIGTERM again after a block that may have ended while data workers were starting."""
+    """Unblock SIGTERM after a block that may have failed while data workers were starting."""
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 
 
-class OutlivingHook(Hook):
-    """Let data workers live as long as they are needed, when all processes get SIGTERM."""
+class ProtectWorkersHook(Hook):
+    """Keep data workers alive while they are needed, when all processes get SIGTERM."""
 
     priority = 'LOWEST'
 
     def before_train(self, runner: Runner) -> None:
-        """Let those that train and validate outlive it."""
+        """Protect the workers of training and validation."""
         for loop in (runner.train_loop, runner.val_loop):
             if loop is not None:
-                self._outlive(loop.dataloader)
+                self._protect(loop.dataloader)
 
     def before_test(self, runner: Runner) -> None:
-        """Let those that test outlive it."""
-        self._outlive(runner.test_loop.dataloader)
+        """Protect the workers of the test."""
+        self._protect(runner.test_loop.dataloader)
 
     def _before_epoch(self, *args: Any, **kwargs: Any) -> None:
-        """Block the signal while data workers start, which inherit that."""
+        """Block the signal while data workers start, since they inherit the mask."""
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
 
     def _before_iter(self, *args: Any, **kwargs: Any) -> None:
-        """Take it again."""
+        """Unblock the signal."""
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 
-    def _outlive(self, loader: DataLoader) -> None:
-        loader.worker_init_fn = partial(outlive_sigterm, loader.worker_init_fn, os.getpid())
+    def _protect(self, loader: DataLoader[Any]) -> None:
+        loader.worker_init_fn = partial(ignore_sigterm, loader.worker_init_fn, os.getpid())
 
 
-class TerminationHook(OutlivingHook):
-    """Save a checkpoint and end when a process of the job gets SIGTERM.
+class TerminationHook(ProtectWorkersHook):
+    """Save a checkpoint and stop when a process of the job gets SIGTERM.
 
-    The iteration, the update or the validation at hand is brought to its end first. Further
-    SIGTERMs change nothing: a scheduler sends one to each process, and torchrun another.
+    The current update or validation is completed first. Further SIGTERMs have no effect: a
+    scheduler sends one to each process, and torchrun sends another one.
     """
 
     def __init__(self) -> None:
-        self.asked = False
+        self.requested = False
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Listen for the signal as long as a block lasts."""
-        afterwards = signal.signal(signal.SIGTERM, self._ask)
+        """Handle the signal during a block."""
+        previous = signal.signal(signal.SIGTERM, self._request_stop)
         try:
             with unblock_sigterm():
                 yield
         except RunStoppedError:
-            afterwards = signal.SIG_IGN  # or another one would change its exit code
+            previous = signal.SIG_IGN  # another SIGTERM would change the exit status
             _end_workers()
             raise
         finally:
-            signal.signal(signal.SIGTERM, afterwards)
-        if self.asked and callable(afterwards):  # too late for a checkpoint: of what comes next
+            signal.signal(signal.SIGTERM, previous)
+        # The signal came after the last checkpoint; raise it again for the caller.
+        if self.requested and callable(previous):
             os.kill(os.getpid(), signal.SIGTERM)
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
-        """Stop after the iteration, if it ends an update."""
+        """Stop after an iteration that completes an update."""
         done = runner.iter + 1
         if done % runner.cfg.optim_wrapper.get('accumulative_counts', 1) == 0:
-            self._stop_if_asked(runner, runner.epoch, done)
+            self._stop_if_requested(runner, runner.epoch, done)
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Stop after a validation."""
-        self._stop_if_asked(runner, runner.epoch, runner.iter)
+        self._stop_if_requested(runner, runner.epoch, runner.iter)
 
-    def _ask(self, *_: Any) -> None:
-        self.asked = True
+    def _request_stop(self, *_: Any) -> None:
+        self.requested = True
 
-    def _stop_if_asked(self, runner: Runner, epoch: int, iteration: int) -> None:
-        asked = torch.tensor(int(self.asked), device=get_device())
-        all_reduce(asked, 'max')
-        if not asked:
+    def _stop_if_requested(self, runner: Runner, epoch: int, iteration: int) -> None:
+        requested = torch.tensor(int(self.requested), device=get_device())
+        all_reduce(requested, 'max')
+        if not requested:
             return
         runner.save_checkpoint(
             runner.work_dir,
@@ -119,54 +120,54 @@ class TerminationHook(OutlivingHook):
                 file.write(str(path).encode())
         if os.environ.get('LOCAL_RANK') == '0':
             _stop_torchrun()
-        barrier()  # when one ends, srun and torchrun kill the others, though they still save
+        barrier()  # srun and torchrun kill the other processes when one exits
         raise RunStoppedError(
-            f'stopped by SIGTERM in epoch {epoch + 1}, after iteration {iteration} of all; {path} '
-            'has all that is done: go on with --resume'
+            f'stopped by SIGTERM in epoch {epoch + 1}, after iteration {iteration} in total; '
+            f'saved {path}: run again with --resume'
         )
 
 
 def _stop_torchrun() -> None:
-    """Let torchrun not start the processes of the job again."""
+    """Stop torchrun from restarting the processes of the job."""
     if is_distributed() and is_torchelastic_launched():
         os.kill(os.getppid(), signal.SIGTERM)
 
 
 @contextmanager
 def stop_on_sigterm() -> Iterator[None]:
-    """End at once at SIGTERM as long as a block lasts, but where it is listened to otherwise.
+    """Stop at once at SIGTERM during a block, except where :class:`TerminationHook` handles it.
 
     Raises:
-        RunStoppedError: At the signal.
+        RunStoppedError: If the signal comes.
     """
 
-    def end(*_: Any) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # or another would change its exit code
+    def stop(*_: Any) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # another one would change the exit status
         _stop_torchrun()
         raise _Terminated
 
-    afterwards = signal.signal(signal.SIGTERM, end)
+    previous = signal.signal(signal.SIGTERM, stop)
     try:
         yield
     except RunStoppedError:
-        afterwards = signal.SIG_IGN
+        previous = signal.SIG_IGN
         raise
     except _Terminated:
-        afterwards = signal.SIG_IGN
+        previous = signal.SIG_IGN
         _end_workers()
-        raise RunStoppedError('stopped by SIGTERM: go on with --resume') from None
+        raise RunStoppedError('stopped by SIGTERM; run again with --resume') from None
     finally:
-        signal.signal(signal.SIGTERM, afterwards)
+        signal.signal(signal.SIGTERM, previous)
 
 
-class _Terminated(BaseException):  # which nobody takes for a picture that cannot be read
+class _Terminated(BaseException):  # not an Exception, which would count as an unreadable image
     pass
 
 
 class FiniteLossHook(Hook):
-    """Stop at a loss that is not finite, before averages and checkpoints take its weights in.
+    """Stop at a loss that is not finite, before its weights get into averages and checkpoints.
 
-    Weights that are not finite have had no loss yet: a checkpoint stops at them, too.
+    Weights are checked before they are saved, since the loss of the last update is not known yet.
     """
 
     priority = 'VERY_HIGH'
@@ -188,31 +189,32 @@ class FiniteLossHook(Hook):
 
     def _stop(self, runner: Runner, reason: str) -> None:
         raise WrnError(
-            f'{runner.cfg.filename}: {reason}; the checkpoints before it, if any, are good: go on '
+            f'{runner.cfg.filename}: {reason}; earlier checkpoints, if any, are good: resume '
             'with --resume and clipped gradients (optim_wrapper.clip_grad), or start from the '
             'weights of one (load_from) with a lower learning rate (optim_wrapper.optimizer.lr), '
             'or look for bad values in the data'
         )
 
 
-def outlive_sigterm(initialise: Callable[[int], None] | None, trainer: int, worker_id: int) -> None:
-    """Let a data worker outlive the signal that schedulers send to all processes of a job.
+def ignore_sigterm(init_fn: Callable[[int], None] | None, main_pid: int, worker_id: int) -> None:
+    """Make a data worker ignore SIGTERM, unless it comes from the main process.
 
-    The training process needs it until the iteration, or the validation, is done. It ends it by
-    the same signal, which the worker has blocked from its start.
+    Schedulers send the signal to all processes of a job, but the main process needs its workers
+    until the iteration or the validation is done. It then ends them with the same signal, which the
+    worker has blocked since its start.
 
     Args:
-        initialise: What else there is to do when a worker starts.
-        trainer: The id of the training process.
-        worker_id: The number of the worker.
+        init_fn: The worker's own ``worker_init_fn``; None if it has none.
+        main_pid: The id of the main process.
+        worker_id: The index of the worker.
     """
-    threading.Thread(target=_end_by, args=(trainer,), daemon=True).start()
-    if initialise is not None:
-        initialise(worker_id)
+    threading.Thread(target=_exit_at_sigterm_of, args=(main_pid,), daemon=True).start()
+    if init_fn is not None:
+        init_fn(worker_id)
 
 
-def _end_by(trainer: int) -> None:
-    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != trainer:
+def _exit_at_sigterm_of(main_pid: int) -> None:
+    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != main_pid:
         pass
     os._exit(0)
 
@@ -220,8 +222,8 @@ def _end_by(trainer: int) -> None:
 def _end_workers() -> None:
     """End the data workers.
 
-    At its exit Python signals them once and waits for them. That is lost if another SIGTERM is on
-    the way to them just then.
+    Python signals them once at exit, and then waits for them. That signal is lost if another
+    SIGTERM is pending for them.
     """
     for worker in multiprocessing.active_children():
         for _ in range(50):
@@ -229,4 +231,4 @@ def _end_workers() -> None:
                 break
             worker.terminate()
             worker.join(0.1)
-        worker.kill()  # what has not started to listen
+        worker.kill()  # in case it does not wait for the signal yet

@@ -1,6 +1,7 @@
-"""Name the pictures that a run cannot read, and count those that it skips."""
+"""Report the images that a run cannot read, and count those that it skips."""
 
 from itertools import chain
+from typing import Any
 
 from mmengine.dist import all_gather_object
 from mmengine.hooks import Hook
@@ -8,36 +9,36 @@ from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
 from wrn.data.checked_reading import NAMED, check_reading
-from wrn.utils.errors import WrnError
+from wrn.utils.errors import WrnError, count
 
 
 class UnreadableHook(Hook):
-    """Stop at a picture that cannot be read, and say at each epoch's end how many were skipped."""
+    """Stop at unreadable images, and log after each epoch how many were skipped."""
 
     def before_train(self, runner: Runner) -> None:
-        """Watch the data to train with, and those to validate with."""
+        """Check reading in the training and the validation dataset."""
         self._reading = list(check_reading(runner.train_dataloader.dataset))
         if runner.val_loop is not None:
-            _must_stop('val_dataloader', runner.val_dataloader)
+            _forbid_skipping('val_dataloader', runner.val_dataloader)
 
     def before_test(self, runner: Runner) -> None:
-        """Watch the data to test with."""
-        _must_stop('test_dataloader', runner.test_dataloader)
+        """Check reading in the test dataset."""
+        _forbid_skipping('test_dataloader', runner.test_dataloader)
 
     def after_train_epoch(self, runner: Runner) -> None:
-        """Log what was skipped, by all processes together."""
+        """Log the images that were skipped, by all processes together."""
         taken = [reading.take_skipped() for reading in self._reading if reading.skip]
         if not taken:
             return
         numbers, names = zip(*chain(*all_gather_object(taken)), strict=True)
         if number := sum(numbers):
             first = ', '.join(list(chain(*names))[:NAMED])
-            runner.logger.warning(f'Skipped what cannot be read, {number} in all, such as {first}')
+            runner.logger.warning(f'Skipped {count(number, "unreadable image")}, such as {first}')
 
 
-def _must_stop(name: str, loader: DataLoader) -> None:
+def _forbid_skipping(name: str, loader: DataLoader[Any]) -> None:
     if any(reading.skip for reading in check_reading(loader.dataset)):
         raise WrnError(
-            f'{name}: must not skip pictures that cannot be read, since others would be measured '
-            'for them; set skip=False'
+            f'{name}: must not skip unreadable images, since the metrics would then be measured '
+            'on other images; set skip=False'
         )
