@@ -42,10 +42,11 @@ NETWORKS = {
     'drop': dict(kernel_sizes=(1, 3, 1), drop_rate=0.3, widen_factor=1.5),
 }
 LARGE = ('wide-resnet101_3rdparty_8xb32_in1k', 'wide-resnet28-10_8xb16_cifar10')
-INSTALLED = [
-    name for name, modules in MODULES.items() if all(map(importlib.util.find_spec, modules))
+AVAILABLE = [
+    name for name, engine in build._ENGINES.items() if not engine.missing(torch.device('cpu'))
 ]
-ENGINES = ['fused', *INSTALLED]
+INSTALLED = [name for name in AVAILABLE if build._ENGINES[name].requires]
+ENGINES = [name for name in AVAILABLE if name != 'compile']  # it takes half a minute per network
 
 
 def require(*engines):

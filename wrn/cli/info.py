@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from mmengine.analysis import get_model_complexity_info
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import DefaultScope
 from mmpretrain.registry import MODELS
@@ -17,6 +18,8 @@ from wrn.cli.arguments import argument
 from wrn.cli.tables import print_table
 from wrn.config import model_index
 from wrn.config.config_parts import get_test_dataset
+from wrn.data.images import Preprocessing
+from wrn.deploy.engines.graph import quiet
 from wrn.models.meta_init import MetaInit
 from wrn.utils.errors import WrnError
 from wrn.utils.files import hash_file
@@ -125,6 +128,12 @@ def _describe_network(config: Config) -> _Rows:
     with DefaultScope.overwrite_default_scope('mmpretrain'), MetaInit():
         network = MODELS.build(config.model)
     yield 'params', f'{sum(parameter.numel() for parameter in network.parameters()):,}'
+    shape = tuple(Preprocessing(config).example(1).shape[1:])
+    with quiet():
+        analysis = get_model_complexity_info(
+            network.to_empty(device='cpu').eval(), shape, show_table=False, show_arch=False
+        )
+    yield 'FLOPs', f'{analysis["flops"]:,} multiply-adds'
 
 
 def _describe_preprocessing(config: Config) -> str:
