@@ -4,6 +4,7 @@ import logging
 from typing import Any
 
 from mmengine.logging import MMLogger
+from mmengine.runner import Runner
 
 _HIDDEN = (
     'paramwise_options',  # one line per weight
@@ -14,20 +15,12 @@ _HIDDEN = (
 )
 
 
-class BriefConsole:
-    """Mixin for a runner: environment, config and hooks go to the log file only."""
+class BriefRunner(Runner):
+    """mmengine's runner, whose environment, config and hooks go to the log file only."""
 
     def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
-        """Build the logger.
-
-        Args:
-            *args: The arguments of :meth:`mmengine.runner.Runner.build_logger`.
-            **kwargs: Its keyword arguments.
-
-        Returns:
-            The logger.
-        """
-        logger = super().build_logger(*args, **kwargs)  # type: ignore[misc]
+        """Build the logger; the arguments are those of mmengine's runner."""
+        logger = super().build_logger(*args, **kwargs)
         for handler in logger.handlers:
             if not isinstance(handler, logging.FileHandler):
                 handler.addFilter(_is_shown)

@@ -15,15 +15,7 @@ from mmengine.device import (
     is_musa_available,
     is_npu_available,
 )
-from mmengine.dist import (
-    broadcast,
-    broadcast_object_list,
-    init_dist,
-    is_distributed,
-    is_main_process,
-)
-from mmengine.hooks import Hook
-from mmengine.runner import Runner
+from mmengine.dist import broadcast_object_list, init_dist, is_distributed, is_main_process
 from mmengine.utils.dl_utils import set_multi_processing
 
 from wrn.utils.errors import WrnError
@@ -159,14 +151,3 @@ def leave_distributed() -> None:
         torch.distributed.destroy_process_group()
         gc.collect()  # DDP refers to the group too, from reference cycles of runner and hooks
         del group  # the last reference, so that the destructor runs without the GIL
-
-
-class BroadcastBuffersHook(Hook):
-    """Validate with the first process's running statistics in all processes, as in checkpoints."""
-
-    priority = 'LOW'  # after EMAHook has swapped in the averaged weights
-
-    def before_val_epoch(self, runner: Runner) -> None:
-        """Broadcast the buffers of the model."""
-        for buffer in runner.model.buffers():
-            broadcast(buffer)

@@ -17,25 +17,22 @@ from wrn.config.config_errors import config_errors
 from wrn.data import fetch_cifar
 from wrn.data.image_folder import use_image_folders
 from wrn.training.checks import check_data_folder, check_optimizer, check_topk, get_num_classes
-from wrn.training.console import BriefConsole
+from wrn.training.console import BriefRunner
 from wrn.training.evaluation import add_metrics
 from wrn.training.failures import run_errors
+from wrn.training.hooks.broadcast_buffers import BroadcastBuffersHook
 from wrn.training.hooks.early_stopping import use_resumable_early_stopping
 from wrn.training.hooks.engine_hook import EngineHook
+from wrn.training.hooks.finite_loss import FiniteLossHook
+from wrn.training.hooks.kernels import OptimizerLayoutHook
 from wrn.training.hooks.model_checks import CheckpointCheckHook, ClassCheckHook, get_classes
 from wrn.training.hooks.progress_log import HistoryHook
 from wrn.training.hooks.safe_checkpoints import use_safe_checkpoints
-from wrn.training.hooks.termination import (
-    FiniteLossHook,
-    ProtectWorkersHook,
-    TerminationHook,
-    unblock_sigterm,
-)
+from wrn.training.hooks.termination import ProtectWorkersHook, TerminationHook, unblock_sigterm
 from wrn.training.hooks.unreadable_images import UnreadableHook
-from wrn.training.launch import BroadcastBuffersHook, init_distributed
+from wrn.training.launch import init_distributed
 from wrn.training.loop import use_exact_loop
 from wrn.training.resume import set_resume
-from wrn.training.speed import OptimizerLayoutHook
 from wrn.utils.compat.quick_visualizer import use_quick_visualizer
 from wrn.utils.files import write_atomically
 
@@ -154,7 +151,7 @@ def build_runner(cfg: Config, loaders: list[str], hooks: list[Hook]) -> Runner:
     use_quick_visualizer(cfg)
     # mmengine writes the config's text at the start and into each checkpoint. Formatting is slow.
     cfg = Config(cfg.to_dict(), cfg.text, cfg.filename, format_python_code=False)
-    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else _Runner.from_cfg(cfg)
+    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else BriefRunner.from_cfg(cfg)
     # The runner's cfg is left alone: it goes into checkpoints, which are read without this package.
     for name in loaders:
         if loader := getattr(runner, f'_{name}'):
@@ -162,10 +159,6 @@ def build_runner(cfg: Config, loaders: list[str], hooks: list[Hook]) -> Runner:
     for hook in (*hooks, ClassCheckHook(num_classes), UnreadableHook()):
         runner.register_hook(hook)
     return runner
-
-
-class _Runner(BriefConsole, Runner):
-    """mmengine's runner, with a short console log."""
 
 
 def _stop_workers(*loops: BaseLoop | None) -> None:

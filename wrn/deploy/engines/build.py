@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from wrn.deploy.engines.engine import PRECISIONS, Engine, EngineError
+from wrn.deploy.engines.engine import Engine, EngineError
 from wrn.deploy.engines.graph import NetworkGraph
 from wrn.deploy.engines.ncnn import NcnnEngine
 from wrn.deploy.engines.onnx_runtime import OnnxRuntimeEngine, TensorRTEngine
@@ -123,8 +123,8 @@ def _check_available(backend: str, precision: str, device: torch.device) -> None
     if engine is None:
         raise EngineError(f'backend {backend!r}: unknown; use one of {", ".join(BACKENDS)}')
     if precision not in engine.precisions:
-        cure = ' or '.join(_find_supporting(precision)) or f'one of {", ".join(PRECISIONS)}'
-        raise EngineError(f'backend {backend}: does not support {precision}; use {cure}')
+        able = ' or '.join(_find_supporting(precision)) or 'another precision'
+        raise EngineError(f'backend {backend}: does not support {precision}; use {able}')
     if missing := engine.missing(device):
         raise EngineError(f'backend {backend}: {missing}')
 

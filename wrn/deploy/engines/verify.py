@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from wrn.deploy.engines.engine import EngineError, Forward
+from wrn.utils.errors import count
 
 # The tolerated difference, relative to the largest output. Runtimes add in different orders, which
 # changes the last of float32's 24 bits: 1e-5 was measured in networks of a hundred layers. GPUs
@@ -38,7 +39,7 @@ class Difference:
 
     def __str__(self) -> str:
         top1 = '' if self.agreement is None else f', top-1 agrees in {self.agreement:.2%}'
-        images = '1 image' if self.images == 1 else f'{self.images} images'
+        images = count(self.images, 'image')
         return f'differs from eager by at most {self.maximum:.1e}{top1} ({images})'
 
 

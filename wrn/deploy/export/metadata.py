@@ -13,7 +13,7 @@ from wrn.config.config_parts import get_test_dataset
 from wrn.data.images import Preprocessing, is_red_first
 from wrn.data.images.steps import check_steps
 from wrn.deploy.classifier import check_head, get_num_classes, get_own_config
-from wrn.utils.errors import WrnError
+from wrn.utils.errors import WrnError, count
 
 KEY = 'wrn'  # the key of the metadata in formats that have key-value pairs
 METADATA_FILE = f'{KEY}.json'  # the name of the metadata in formats that have extra files
@@ -117,8 +117,9 @@ def describe_model(
     check_steps(pipeline, name, 'take the step out of the test pipeline of the config')
     channels, *size = Preprocessing(config).example(1).shape[1:]
     if channels != 3:
-        number = '1 channel' if channels == 1 else f'{channels} channels'
-        raise ExportError(f'{name}: takes images with {number}; only 3 channels can be exported')
+        raise ExportError(
+            f'{name}: takes images with {count(channels, "channel")}; only 3 can be exported'
+        )
     preprocessor = network.data_preprocessor
     mean, std = [0.0] * 3, [1.0] * 3
     if hasattr(preprocessor, 'mean'):

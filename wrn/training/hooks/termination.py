@@ -1,4 +1,4 @@
-"""Stop a run cleanly: at SIGTERM, and when the loss or a weight is not finite."""
+"""Stop a run cleanly at SIGTERM."""
 
 import multiprocessing
 import os
@@ -19,7 +19,7 @@ from torch.distributed import is_torchelastic_launched
 from torch.utils.data import DataLoader
 
 from wrn.training.hooks.safe_checkpoints import SAFE_BACKEND
-from wrn.utils.errors import RunStoppedError, WrnError
+from wrn.utils.errors import RunStoppedError
 from wrn.utils.files import write_atomically
 
 _CHECKPOINT = 'stopped.pth'
@@ -162,38 +162,6 @@ def stop_on_sigterm() -> Iterator[None]:
 
 class _Terminated(BaseException):  # not an Exception, which would count as an unreadable image
     pass
-
-
-class FiniteLossHook(Hook):
-    """Stop at a loss that is not finite, before its weights get into averages and checkpoints.
-
-    Weights are checked before they are saved, since the loss of the last update is not known yet.
-    """
-
-    priority = 'VERY_HIGH'
-
-    def after_train_iter(
-        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
-    ) -> None:
-        """Check the loss of the iteration."""
-        loss = (outputs or {}).get('loss')
-        if loss is not None and not torch.isfinite(loss):
-            batch = f'in epoch {runner.epoch + 1}, batch {batch_idx + 1}'
-            self._stop(runner, f'the loss is {loss.item()} {batch}')
-
-    def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        """Check the weights."""
-        for name, weight in checkpoint['state_dict'].items():
-            if not weight.isfinite().all():
-                self._stop(runner, f'{name} is no longer finite in epoch {runner.epoch + 1}')
-
-    def _stop(self, runner: Runner, reason: str) -> None:
-        raise WrnError(
-            f'{runner.cfg.filename}: {reason}; earlier checkpoints, if any, are good: resume '
-            'with --resume and clipped gradients (optim_wrapper.clip_grad), or start from the '
-            'weights of one (load_from) with a lower learning rate (optim_wrapper.optimizer.lr), '
-            'or look for bad values in the data'
-        )
 
 
 def ignore_sigterm(init_fn: Callable[[int], None] | None, main_pid: int, worker_id: int) -> None:
