@@ -5,6 +5,7 @@ import argparse
 from wrn.cli.arguments import CHECKPOINT, argument, check_out, choice, flag
 from wrn.cli.backend_options import check_calibration, load_model
 from wrn.deploy.export import FORMATS, export
+from wrn.deploy.export.format import ReadableFormat
 from wrn.download import stem_without_hash
 
 HELP = 'export a model to a file that other runtimes load without this package'
@@ -47,4 +48,6 @@ def run(args: argparse.Namespace) -> None:
     shape = ', '.join(map(str, (*metadata.size, 3) if metadata.preprocess else (3, *metadata.size)))
     output = 'probabilities' if metadata.softmax else 'scores'
     print(f'input: {metadata.dtype}, (N, {shape}), {metadata.channel_order}; output: {output}')
-    print(f'use it with: wrn predict IMAGE --model {out}; without wrn, see docs/export.md')
+    here = isinstance(FORMATS[args.format], ReadableFormat)
+    use = f'wrn predict IMAGE --model {out}; without wrn, ' if here else "torch's loader: "
+    print(f'use it with {use}see docs/export.md')
