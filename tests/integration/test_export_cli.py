@@ -73,7 +73,7 @@ def test_command_reports_what_it_wrote(tmp_path, monkeypatch, capsys, digits_wei
     path = tmp_path / f'{DIGITS}.torchscript'
     assert f'wrote {path.name}: {path.stat().st_size / 1e6:.2f} MB' in output
     assert 'top-1 agrees in 100.00% (4 images)' in output
-    assert f'wrn predict IMAGE --model {path.name}' in output
+    assert "use it with torch's loader: see docs/export.md" in output
     main(['export', digits_weights, '--format', 'torch-export', '--out', 'x.pt2', '--softmax'])
     assert 'output: probabilities' in capsys.readouterr().out
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted([path.name, 'x.pt2'])
