@@ -19,7 +19,7 @@ _logger = logging.getLogger('wrn')
 
 
 class DeployedClassifier(BaseModel):
-    """A classifier for inference only, whose network runs in an engine.
+    """A classifier for inference only, with its network in an engine.
 
     It can replace mmpretrain's ``ImageClassifier`` in inferencers and in tests.
 

@@ -16,7 +16,7 @@ _HIDDEN = (
 
 
 class BriefRunner(Runner):
-    """mmengine's runner, whose environment, config and hooks go to the log file only."""
+    """mmengine's runner, with environment, config and hooks in the log file only."""
 
     def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
         """Build the logger; the arguments are those of mmengine's runner."""

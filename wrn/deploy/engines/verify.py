@@ -10,7 +10,7 @@ from wrn.utils.errors import count
 
 # The tolerated difference, relative to the largest output. Runtimes add in different orders, which
 # changes the last of float32's 24 bits: 1e-5 was measured in networks of a hundred layers. GPUs
-# round factors to TF32, whose 11 bits equal float16's; bfloat16 has 8. int8 is judged by its
+# round factors to TF32, which has 11 bits like float16; bfloat16 has 8. int8 is judged by its
 # predictions; its bound catches features that are nothing alike.
 _TOLERANCES = {'float32': 1e-4, 'bfloat16': 5e-2, 'float16': 1e-2, 'int8': 0.25}
 _MIN_AGREEMENT = 0.99

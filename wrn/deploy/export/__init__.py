@@ -2,7 +2,7 @@
 
 A classifier comes in and a file of one of the ``FORMATS`` goes out; a file of a readable format
 comes in and a classifier goes out. Open ``export`` first. ``format`` is the interface of the
-formats, each of which has a module; ``metadata`` is what a file records about its model;
+formats, and each format has a module; ``metadata`` is what a file records about its model;
 ``exported_model`` loads files.
 """
 
