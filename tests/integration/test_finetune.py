@@ -171,11 +171,11 @@ def test_unreadable_images_and_names_with_spaces(run, tmp_path, data):
         shutil.copytree(data / f'is {label}', mine / f' {label}')
     splits = find_splits(mine)
     for split in ('train', 'val'):
-        (mine / splits.pictures[split][0][0]).write_bytes(b'')
+        (mine / splits.images[split][0][0]).write_bytes(b'')
     result = run(
         'wrn', 'finetune', mine, '--model', DIGITS, '--epochs', 1, '--skip-unreadable', cwd=tmp_path
     )  # fmt: skip
-    path = splits.pictures['val'][0][0]
+    path = splits.images['val'][0][0]
     assert f'unreadable, so left out of validation and test: {path}\n' in result.stdout
     assert 'val: 7 images' in result.stdout
     assert 'Skipped 1 unreadable image, ' in result.stdout

@@ -35,15 +35,15 @@ def test_validation_gets_a_share_of_each_class(fill):
     assert splits.classes == ['cat', 'dog', 'eel', 'fox']
     assert splits.drawn
     assert not splits.tests_apart
-    train, val = splits.pictures['train'], splits.pictures['val']
+    train, val = splits.images['train'], splits.images['val']
     assert [sum(label == i for _, label in val) for i in range(4)] == [2, 1, 1, 0]
     assert [sum(label == i for _, label in train) for i in range(4)] == [8, 4, 1, 1]
     assert not paths(train) & paths(val)
     assert len(paths(train) | paths(val)) == 18
     for path, label in train + val:
         assert path.split('/')[0] == splits.classes[label]
-    assert find_splits(folder).pictures == splits.pictures
-    others = [find_splits(folder, seed=seed).pictures['val'] for seed in range(1, 5)]
+    assert find_splits(folder).images == splits.images
+    others = [find_splits(folder, seed=seed).images['val'] for seed in range(1, 5)]
     assert any(other != val for other in others)
 
 
@@ -54,13 +54,13 @@ def test_folders_for_the_splits(fill, name):
     splits = find_splits(fill(name, dog=1, eel=2))
     assert not splits.drawn
     assert splits.tests_apart
-    assert splits.pictures['val'] == [
+    assert splits.images['val'] == [
         (f'{name}/dog/dog 0.jpg', 1),
         (f'{name}/eel/eel 0.jpg', 2),
         (f'{name}/eel/eel 1.jpg', 2),
     ]
-    assert [label for _, label in splits.pictures['test']] == [1, 1]
-    assert len(splits.pictures['train']) == 8
+    assert [label for _, label in splits.images['test']] == [1, 1]
+    assert len(splits.images['train']) == 8
 
 
 def test_a_test_folder_without_classes_is_not_tested(fill, photograph):
@@ -81,7 +81,7 @@ def test_all_formats_but_no_hidden_files(fill, photograph):
         shutil.copy(photograph, folder / name / 'cat' / 'x.jpg')
     splits = find_splits(folder)
     assert splits.classes == ['cat', 'dog']
-    every = paths(splits.pictures['train']) | paths(splits.pictures['val'])
+    every = paths(splits.images['train']) | paths(splits.images['val'])
     assert {'cat/x.webp', 'dog/y.tiff', 'dog/z.GIF'} < every
     assert len(every) == 11
     assert str(splits.left_out) == 'left out 5 files: 3 hidden, 2 .txt'
@@ -97,7 +97,7 @@ def test_mmpretrain_reads_the_lists(fill, tmp_path):
     splits = find_splits(fill(cat=6, dog=4, **{' eel': 2}))
     splits.write(tmp_path)
     assert splits.written_in(tmp_path)
-    for split, images in splits.pictures.items():
+    for split, images in splits.images.items():
         config = dict(
             type='CustomDataset',
             data_root='',

@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _print_splits(splits: Splits) -> None:
-    for name, images in splits.pictures.items():
+    for name, images in splits.images.items():
         what = count(len(images), 'image')
         if name == 'val' and splits.drawn:
             what += ', drawn from each class'

@@ -24,7 +24,7 @@ class Splits:
     Attributes:
         folder: The data folder.
         classes: The names of the classes; a label is an index into them.
-        pictures: The images of ``'train'``, ``'val'`` and ``'test'``: their paths relative to the
+        images: The images of ``'train'``, ``'val'`` and ``'test'``: their paths relative to the
             folder, and their labels. Without a test split, the validation images are tested.
         drawn: Whether the validation images were drawn from the training images.
         left_out: The files that are in no split, counted by extension.
@@ -32,14 +32,14 @@ class Splits:
 
     folder: Path
     classes: list[str]
-    pictures: dict[str, _Images]
+    images: dict[str, _Images]
     drawn: bool
     left_out: LeftOut
 
     @property
     def tests_apart(self) -> bool:
         """Whether the test images differ from the validation images."""
-        return self.pictures['test'] is not self.pictures['val']
+        return self.images['test'] is not self.images['val']
 
     def write(self, folder: str | Path) -> None:
         """Write annotation files, with a path and a label on each line.
@@ -50,13 +50,13 @@ class Splits:
         Raises:
             WrnError: If they cannot be written.
         """
-        for name, images in self.pictures.items():
+        for name, images in self.images.items():
             with write_atomically(Path(folder, f'{name}.txt')) as file:
                 file.write(_format(images))
 
     def written_in(self, folder: str | Path) -> bool:
         """Return whether the annotation files in a folder, if there are any, are these."""
-        files = {Path(folder, f'{name}.txt'): images for name, images in self.pictures.items()}
+        files = {Path(folder, f'{name}.txt'): images for name, images in self.images.items()}
         return all(path.read_bytes() == _format(i) for path, i in files.items() if path.exists())
 
     def drop_unreadable(self) -> list[str]:
@@ -70,7 +70,7 @@ class Splits:
         """
         dropped: list[str] = []
         for name in ('val', 'test') if self.tests_apart else ('val',):
-            images = self.pictures[name]
+            images = self.images[name]
             checks = check_files(str(self.folder / path) for path, _ in images)
             readable = [bool(digest) for digest, _ in checks]
             dropped += [p for (p, _), good in zip(images, readable, strict=True) if not good]
@@ -123,22 +123,22 @@ def find_splits(folder: str | Path, share: float = 0.2, seed: int = 0) -> Splits
     empty = {*classes} - {classes[label] for _, label in images}
     if empty:
         raise WrnError(f'{folder}: has no training images of {some(empty)}')
-    pictures = dict(train=images)
+    splits = dict(train=images)
     if named:
-        pictures['val'] = _label(found[named[0]], classes, folder)
+        splits['val'] = _label(found[named[0]], classes, folder)
     else:
-        pictures['train'], pictures['val'] = _draw(images, share, seed)
+        splits['train'], splits['val'] = _draw(images, share, seed)
     test = found.get('test')  # it may have no classes, as in ImageNet
     labelled = test and test.classes and test.files
-    pictures['test'] = _label(test, classes, folder) if test and labelled else pictures['val']
-    lines = [path for split in pictures.values() for path, _ in split if len(path.splitlines()) > 1]
+    splits['test'] = _label(test, classes, folder) if test and labelled else splits['val']
+    lines = [path for images in splits.values() for path, _ in images if len(path.splitlines()) > 1]
     if lines:
         raise WrnError(f'{folder}: the name {lines[0]!r} has a line break; rename the file')
-    if not pictures['val']:
+    if not splits['val']:
         raise WrnError(
             f'{folder}: has no validation images; give a class two images, or add a folder val'
         )
-    return Splits(Path(folder), classes, pictures, drawn=not named, left_out=left_out)
+    return Splits(Path(folder), classes, splits, drawn=not named, left_out=left_out)
 
 
 def _label(split: Split, classes: list[str], folder: str | Path) -> _Images:

@@ -81,7 +81,7 @@ def annotate(cfg: Config, splits: Splits, folder: str | Path) -> None:
         WrnError: If the files cannot be written.
     """
     splits.write(folder)
-    for split in splits.pictures:
+    for split in splits.images:
         if loader := cfg.get(f'{split}_dataloader'):
             loader.dataset.ann_file = str(Path(folder, f'{split}.txt').resolve())
 

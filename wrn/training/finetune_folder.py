@@ -42,7 +42,7 @@ def claim_folder(
     restarted = is_restarted()
     dropped: list[str] = []
     if skip_unreadable:
-        dropped, splits.pictures = ask_first(lambda: (splits.drop_unreadable(), splits.pictures))
+        dropped, splits.images = ask_first(lambda: (splits.drop_unreadable(), splits.images))
     return ask_first(lambda: _claim(cfg, splits, restarted)), dropped
 
 
