@@ -252,7 +252,7 @@ def test_mistakes_are_reported_before_the_run(fails, tmp_path, data, monkeypatch
     assert '--seed -1: must be at least 0' in fails('finetune', data, '--seed', -1)
     assert 'nowhere' in fails('finetune', 'nowhere')
     small = ('finetune', data, '--model')
-    assert '--freeze 4: must be from 0 to 3' in fails(*small, DIGITS, '--freeze', 4)
+    assert '--freeze 4: must be from -1 (nothing) to 3' in fails(*small, DIGITS, '--freeze', 4)
     error = fails(*small, 'wide-resnet28-10_8xb16_cifar10')
     assert 'has no weights to start from; give them with --checkpoint' in error
     assert "'wide-resnet99'" in fails(*small, "'wide-resnet99'")

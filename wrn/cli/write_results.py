@@ -22,7 +22,7 @@ def describe_run(command: str, args: argparse.Namespace, *options: str) -> dict[
 
     Args:
         command: The name of the command.
-        args: The arguments of :func:`wrn.cli.backend_options.add_inference_arguments`.
+        args: The arguments of :data:`wrn.cli.backend_options.INFERENCE_ARGUMENTS`.
         *options: The command's other arguments that the results depend on.
 
     Returns:

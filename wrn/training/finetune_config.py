@@ -98,7 +98,7 @@ def _adapt_model(origin: Config, num_classes: int, frozen_stages: int) -> Config
     default = 3 if type_name(model.backbone) == 'WideResNetCIFAR' else 4
     stages = model.backbone.get('num_stages', default)
     if not -1 <= frozen_stages <= stages:
-        raise WrnError(f'--freeze {frozen_stages}: must be from 0 to {stages}, the last stage')
+        raise WrnError(f'--freeze {frozen_stages}: must be from -1 (nothing) to {stages}')
     model.backbone.frozen_stages = frozen_stages
     if type_name(model.get('head') or {}) != 'LinearClsHead':
         raise WrnError(f'{origin.filename}: fine-tuning needs a head of type LinearClsHead')
