@@ -157,6 +157,7 @@ def write(samples, out, **meta):
 
 
 def test_predictions_are_the_same_in_every_format(predictions, samples, tmp_path):
+    pytest.importorskip('pyarrow')
     samples[3].set_field('a, "b".jpg', 'img_path', field_type='metainfo')
     for sample in samples:
         sample.set_field(sample.get('img_path', 'ü.jpg'), 'img_path', field_type='metainfo')
