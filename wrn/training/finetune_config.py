@@ -101,7 +101,9 @@ def _adapt_model(origin: Config, num_classes: int, frozen_stages: int) -> Config
         raise WrnError(f'--freeze {frozen_stages}: must be from -1 (nothing) to {stages}')
     model.backbone.frozen_stages = frozen_stages
     if type_name(model.get('head') or {}) != 'LinearClsHead':
-        raise WrnError(f'{origin.filename}: fine-tuning needs a head of type LinearClsHead')
+        raise WrnError(
+            f'{origin.filename}: fine-tuning needs a head of type LinearClsHead; give another model'
+        )
     loss = dict(type='CrossEntropyLoss', loss_weight=1.0)
     model.head.update(num_classes=num_classes, topk=choose_topk(num_classes), loss=loss)
     return model

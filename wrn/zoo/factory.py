@@ -139,15 +139,13 @@ def _build(config: Config) -> BaseModel:
 
 def _build_pretrained(config: Config, file: CheckpointFile) -> tuple[BaseModel, dict[str, Any]]:
     """Build a model with the weights of a file. Return it and the file's ``dataset_meta``."""
-    weights, source = file.weights, file.name
+    weights, name = file.weights, file.name
     network = _build_on_meta(config) or _build(config)
-    fits = check_state_dict(network, weights.state_dict, source, new_head=True)
-    check_backbone(weights, config.model.get('backbone') or {}, source)
+    fits = check_state_dict(network, weights.state_dict, name, new_head=True)
+    check_backbone(weights, config.model.get('backbone') or {}, name)
     if not fits:
         if network.with_head:
-            message = (
-                f'{source}: the weights of the head do not match; the head is newly initialised'
-            )
+            message = f'{name}: the weights of the head do not match; the head is newly initialised'
             warnings.warn(message, RandomWeightsWarning, stacklevel=3)
             network = _build(config)
         backbone = {k: v for k, v in weights.state_dict.items() if k.startswith('backbone.')}

@@ -97,5 +97,9 @@ def check(difference: Difference, name: str, precision: str, tolerance: float) -
     if difference.agreement is not None:
         right = right and difference.agreement >= (_MIN_AGREEMENT if precision == 'int8' else 1)
     if not right:
-        cure = 'calibrate with other images' if precision == 'int8' else 'use another one'
+        cure = (
+            'calibrate with other images'
+            if precision == 'int8'
+            else 'use another backend or format'
+        )
         raise EngineError(f'{name}, {precision}: {difference}; {cure}')
