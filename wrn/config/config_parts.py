@@ -21,7 +21,7 @@ def get_dataset_meta(cfg: Config) -> dict[str, Any]:
     Returns:
         The class names (``classes``) and other metadata. Empty if the dataset class has none.
     """
-    kind = find_class(registry.DATASETS, _test_dataset(cfg).get('type'))
+    kind = find_class(registry.DATASETS, get_inner_dataset(cfg, 'test_dataloader').get('type'))
     return getattr(kind, 'METAINFO', {})
 
 
@@ -37,7 +37,7 @@ def get_test_dataset(cfg: Config) -> ConfigDict:
     Raises:
         WrnError: If there is no test dataset, or it has no pipeline.
     """
-    dataset = _test_dataset(cfg)
+    dataset = get_inner_dataset(cfg, 'test_dataloader')
     if 'pipeline' not in dataset:
         raise WrnError(
             f'{cfg.filename or "config"}: has no test_dataloader.dataset.pipeline, which '
@@ -48,12 +48,21 @@ def get_test_dataset(cfg: Config) -> ConfigDict:
 
 def get_dataset_type(cfg: Config) -> str:
     """Return the class name of a config's test dataset. Empty if there is no test dataset."""
-    kind = _test_dataset(cfg).get('type') or ''
+    kind = get_inner_dataset(cfg, 'test_dataloader').get('type') or ''
     return kind.rpartition('.')[2] if isinstance(kind, str) else kind.__name__
 
 
-def _test_dataset(cfg: Config) -> Any:
-    dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
+def get_inner_dataset(cfg: Config, loader: str) -> Any:
+    """Return the dataset of a data loader, without wrappers such as ``RepeatDataset``.
+
+    Args:
+        cfg: The config.
+        loader: The key of the data loader, such as ``'train_dataloader'``.
+
+    Returns:
+        The config of the dataset. Empty if the config has no such loader.
+    """
+    dataset = (cfg.get(loader) or {}).get('dataset') or {}
     while 'dataset' in dataset:
         dataset = dataset['dataset']
     return dataset

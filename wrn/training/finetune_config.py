@@ -10,7 +10,7 @@ from mmengine.config import Config, ConfigDict
 from mmengine.runner import Runner
 
 from wrn.config.config_file import read_config
-from wrn.config.config_parts import get_test_dataset
+from wrn.config.config_parts import get_inner_dataset, get_test_dataset
 from wrn.data.splitting import Splits
 from wrn.training.checks import type_name
 from wrn.utils.errors import WrnError
@@ -110,11 +110,8 @@ def _adapt_model(origin: Config, num_classes: int, frozen_stages: int) -> Config
 
 
 def _set_data(cfg: Config, origin: Config, splits: Splits) -> None:
-    dataset = (origin.get('train_dataloader') or {}).get('dataset') or {}
-    while 'dataset' in dataset:  # RepeatDataset and other wrappers
-        dataset = dataset['dataset']
     test_pipeline = get_test_dataset(origin).pipeline
-    train_pipeline = dataset.get('pipeline') or test_pipeline
+    train_pipeline = get_inner_dataset(origin, 'train_dataloader').get('pipeline') or test_pipeline
     if not any(str(step.type).startswith('Load') for step in test_pipeline):
         # The model's own dataset yields RGB pixels, but files are read as BGR.
         cfg.data_preprocessor.to_rgb = True
