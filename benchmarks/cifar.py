@@ -1,7 +1,7 @@
 """WRN-28-10 and plain torch code of the same network: a training step and inference.
 
 Both run on the same weights and images, alternating in one process for the time, and each in its
-own process for the memory. Prints medians and the ratio of each pair::
+own process for the memory. Prints medians of the times and of the ratios of the pairs::
 
     python benchmarks/cifar.py --runs 5
 
@@ -139,7 +139,7 @@ def timed(step: Callable[[], object]) -> float:
 
 
 def memory(key: str) -> int:
-    """Read a memory figure of this process in bytes, such as its peak (``VmHWM``)."""
+    """Read the memory of this process in bytes, such as its peak (``VmHWM``)."""
     with open('/proc/self/status') as status:
         (line,) = (line for line in status if line.startswith(f'{key}:'))
     return int(line.split()[1]) * 1024

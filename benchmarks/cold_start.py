@@ -1,7 +1,7 @@
 """Time from the start of a process to a model with weights, and to its first prediction.
 
 This package and mmpretrain alone alternate, each time in a new process, on the same weights file
-and image. Prints medians and the ratio of each pair::
+and image. Prints medians of the times and of the ratios of the pairs::
 
     python benchmarks/cold_start.py --runs 7
 

@@ -6,9 +6,10 @@
     python benchmarks/engine_start.py --model digits --only 'ours, *'
     python benchmarks/engine_start.py --only predict --runs 9    # the second part only
 
-First, the contestants of engines.py take turns, each in a new process. It imports what it needs,
-builds its network from the same files of weights (exported, converted, quantised with 20 images and
-compiled, without caches), and computes one image. Another process of each computes larger batches.
+First, the networks of engines.py take turns, each in a new process. The process imports what it
+needs, builds its network from the same files of weights (exported, converted, quantized with 20
+images and compiled, without caches), and computes one image. Another process of each computes
+larger batches.
 ``peak`` is the peak memory in MiB for a batch size, from ``/proc`` (Linux only).
 
 Second, ``wrn predict`` and mmpretrain's ``ImageClassificationInferencer`` classify one image file
@@ -25,7 +26,7 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
-from contestants import contestants
+from candidates import candidates
 from machine import describe_machine, versions
 from predict_jobs import Job, run
 from scaling import Values, print_table, take_turns
@@ -39,11 +40,11 @@ import json, sys, warnings
 from pathlib import Path
 warnings.simplefilter('ignore')
 name, model, folder, batch_size = sys.argv[1:]
-from contestants import contestants
+from candidates import candidates
 from tasks import Task
 task = Task(model, Path(folder), int(batch_size))
-(contestant,) = contestants(model, [name])
-contestant.build(task)(task.inputs())
+(candidate,) = candidates(model, [name])
+candidate.build(task)(task.inputs())
 seconds = time.perf_counter() - start
 from cifar import memory
 print(json.dumps(dict(seconds=seconds, peak=memory('VmHWM') / 2**20)))
@@ -51,7 +52,7 @@ print(json.dumps(dict(seconds=seconds, peak=memory('VmHWM') / 2**20)))
 
 
 def start(name: str, task: Task, failures: dict[str, str]) -> Values:
-    """Build a contestant in a new process, without the caches of compilers."""
+    """Build a network in a new process, without the caches of compilers."""
     with tempfile.TemporaryDirectory() as cache:
         env = {**os.environ, 'TORCHINDUCTOR_CACHE_DIR': cache}
         command = [sys.executable, '-c', PROCESS, name, task.model, str(task.folder)]
@@ -98,13 +99,13 @@ def main() -> None:
     parser.add_argument(
         '--only', nargs='+', default=['*'], metavar='NAME', help='names or patterns'
     )
-    parser.add_argument('--json', type=Path, metavar='FILE', help='write all figures here')
+    parser.add_argument('--json', type=Path, metavar='FILE', help='write all results here')
     args = parser.parse_args()
     failures: dict[str, str] = {}
     with tempfile.TemporaryDirectory() as folder:
         task = Task(args.model, Path(folder), 1)
         write_files(task)
-        names = [contestant.name for contestant in contestants(args.model, args.only)]
+        names = [candidate.name for candidate in candidates(args.model, args.only)]
         rows = compare_starts(task, names, args.runs, failures)
         pair = compare_predict(task, args.runs)
     columns = dict.fromkeys(['seconds', 'peak', *(f'peak {size}' for size in LARGER)], 0)

@@ -17,7 +17,7 @@ hence its row ``by default``. ``compiled`` is ``torch.compile`` with channels-la
 ``p99`` are of all calls; if there are few, p99 is about the longest. ``to eager`` and
 ``to compiled`` are the speed-ups over the fastest eager and the fastest compiled baseline in
 float32, medians over the rounds. ``difference`` is the largest difference from plain eager torch,
-relative to the largest score.
+relative to the largest logit.
 
 ``share`` is the network's multiply-adds per second, relative to the best rate of torch on this
 machine in float32, in a product of large matrices or a convolution (3x3 or 1x1) of the network's
@@ -39,8 +39,8 @@ from typing import Any
 
 import numpy as np
 import torch
+from candidates import Candidate, Network, candidates, load
 from cifar import convolution_rate, timed
-from contestants import Contestant, Network, contestants, load
 from engines_report import draw, print_table
 from machine import describe_machine, versions
 from rich.console import Console
@@ -57,10 +57,10 @@ watch = partial(track, console=Console(stderr=True), transient=True)
 
 
 class Entry:
-    """A contestant, its network, the messages of its build, and its times."""
+    """A candidate, its network, the messages of its build, and its times."""
 
-    def __init__(self, contestant: Contestant, network: Network, note: str) -> None:
-        self.contestant, self.network, self.note = contestant, network, note
+    def __init__(self, candidate: Candidate, network: Network, note: str) -> None:
+        self.candidate, self.network, self.note = candidate, network, note
         self.difference = 0.0
         self.rounds: list[list[float]] = []
 
@@ -68,8 +68,8 @@ class Entry:
         """Check that it computes what the others do, so that its times are comparable."""
         difference = compare(lambda x: (self.network(x),), lambda x: (plain(x),), inputs)
         self.difference = difference.maximum
-        tolerance = find_tolerance(self.contestant.precision, torch.device('cpu'))
-        assert self.difference <= tolerance, (self.contestant.name, difference)
+        tolerance = find_tolerance(self.candidate.precision, torch.device('cpu'))
+        assert self.difference <= tolerance, (self.candidate.name, difference)
 
     def take_turn(self, inputs: Tensor) -> None:
         time.sleep(0.05)  # until the threads of the last turn are idle
@@ -84,33 +84,33 @@ class Entry:
 
 
 class Builder:
-    """Builds each contestant once, or if it is tuned, once for each batch size."""
+    """Builds each candidate once, or if it is tuned, once for each batch size."""
 
-    def __init__(self, all_contestants: list[Contestant]) -> None:
-        self.contestants = all_contestants
+    def __init__(self, all_candidates: list[Candidate]) -> None:
+        self.candidates = all_candidates
         self.built: dict[str, Entry] = {}
         self.skipped: dict[str, str] = {}
 
     def build_all(self, task: Task) -> list[Entry]:
         entries = []
-        for contestant in watch(self.contestants, f'Building for batches of {task.batch_size}'):
-            entry = self.built.get(contestant.name) or self.build(contestant, task)
+        for candidate in watch(self.candidates, f'Building for batches of {task.batch_size}'):
+            entry = self.built.get(candidate.name) or self.build(candidate, task)
             if entry is None:
                 continue
-            if not contestant.tuned:
-                self.built[contestant.name] = entry
-            entries.append(Entry(contestant, entry.network, entry.note))
+            if not candidate.tuned:
+                self.built[candidate.name] = entry
+            entries.append(Entry(candidate, entry.network, entry.note))
         return entries
 
-    def build(self, contestant: Contestant, task: Task) -> Entry | None:
+    def build(self, candidate: Candidate, task: Task) -> Entry | None:
         try:
             with collect_messages() as lines, warnings.catch_warnings():
                 warnings.simplefilter('ignore')  # of exporters, about their internals
-                network = contestant.build(task)
+                network = candidate.build(task)
         except (EngineError, ImportError) as error:
-            self.skipped[contestant.name] = str(error)
+            self.skipped[candidate.name] = str(error)
             return None
-        return Entry(contestant, network, '; '.join(lines))
+        return Entry(candidate, network, '; '.join(lines))
 
 
 @contextlib.contextmanager
@@ -151,10 +151,10 @@ def measure(entries: list[Entry], task: Task, rounds: int) -> dict[str, float]:
 
 
 def summarise(entries: list[Entry], batch_size: int) -> list[dict[str, Any]]:
-    """Return a record of each, with its figures."""
+    """Return a record of the results of each."""
     best: dict[str, np.ndarray] = {}
     for kind in ('eager', 'compiled'):
-        peers = [entry.medians() for entry in entries if entry.contestant.kind == kind]
+        peers = [entry.medians() for entry in entries if entry.candidate.kind == kind]
         if peers:
             best[kind] = min(peers, key=np.median)
     records = []
@@ -163,9 +163,9 @@ def summarise(entries: list[Entry], batch_size: int) -> list[dict[str, Any]]:
         p50, p99 = np.percentile(seconds, (50, 99))
         record = dict(
             batch_size=batch_size,
-            name=entry.contestant.name,
-            kind=entry.contestant.kind,
-            precision=entry.contestant.precision,
+            name=entry.candidate.name,
+            kind=entry.candidate.kind,
+            precision=entry.candidate.precision,
             calls=len(seconds),
             p50=p50,
             p99=p99,
@@ -187,10 +187,10 @@ def main() -> None:
     parser.add_argument(
         '--only', nargs='+', default=['*'], metavar='NAME', help='names or patterns'
     )
-    parser.add_argument('--json', type=Path, metavar='FILE', help='write all figures here')
+    parser.add_argument('--json', type=Path, metavar='FILE', help='write all results here')
     parser.add_argument('--png', type=Path, metavar='FILE', help='draw the images per second here')
     args = parser.parse_args()
-    builder = Builder(contestants(args.model, args.only))
+    builder = Builder(candidates(args.model, args.only))
     rates: dict[str, float] = {}
     records = []
     with tempfile.TemporaryDirectory() as folder:

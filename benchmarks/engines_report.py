@@ -1,4 +1,4 @@
-"""Print and draw the figures that engines.py wrote with ``--json``.
+"""Print and draw the results that engines.py wrote with ``--json``.
 
 ::
 
@@ -20,7 +20,7 @@ from matplotlib.patches import Patch
 from rich.console import Console
 from rich.table import Table
 
-COLOURS = {
+COLORS = {
     'ours, float32': '#1769aa',
     'ours, bfloat16 or int8': '#7fb8e6',
     'others, float32': '#7a7a7a',
@@ -55,7 +55,7 @@ def print_table(results: dict[str, Any]) -> None:
             f'{record["difference"]:.0e}',
             end_section=following is None or following['batch_size'] != record['batch_size'],
         )
-    Console(width=120).print(table)
+    Console(width=140).print(table)
     for record in records:
         if record['precision'] == 'int8':  # predicted classes may change
             print(f'batches of {record["batch_size"]}: {record["note"]}')
@@ -99,7 +99,7 @@ def draw(results: dict[str, Any], path: Path) -> None:
     for name, tick in zip(names, panels[0].get_yticklabels(), strict=True):
         tick.set_fontweight('bold' if name.startswith('ours') else 'normal')
     groups = {group(record) for record in records}
-    handles: list[Any] = [Patch(color=c, label=g) for g, c in COLOURS.items() if g in groups]
+    handles: list[Any] = [Patch(color=c, label=g) for g, c in COLORS.items() if g in groups]
     legend = f'limit in float32: {results["limit"]:,.{digits(results["limit"])}f}'
     handles.append(Line2D([], [], color=LIMIT, linestyle='--', label=legend))
     figure.legend(handles=handles, loc='outside lower center', ncols=3, fontsize=8.5, frameon=False)
@@ -109,8 +109,8 @@ def draw(results: dict[str, Any], path: Path) -> None:
 def draw_panel(axes: Axes, records: list[dict[str, Any]], names: list[str], limit: float) -> None:
     rates = [record['images_per_second'] for record in records]
     places = [names.index(record['name']) for record in records]
-    colours = [COLOURS[group(record)] for record in records]
-    bars = axes.barh(places, rates, height=0.74, color=colours, zorder=2)
+    colors = [COLORS[group(record)] for record in records]
+    bars = axes.barh(places, rates, height=0.74, color=colors, zorder=2)
     texts = [
         f'{rate:,.{digits(max(rates))}f}{chosen_backend(r)}'
         for rate, r in zip(rates, records, strict=True)

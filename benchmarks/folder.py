@@ -4,13 +4,13 @@ They alternate as whole processes, from start to the file of results::
 
     python benchmarks/folder.py wide-resnet50                  # 2,000 JPEGs of 500x375
     python benchmarks/folder.py wide-resnet50 --images 500 --runs 1 --workers 2
-    python benchmarks/folder.py digits           # the embedded model on 1,797 PNGs of 8x8
-    python benchmarks/folder.py digits-jpegs     # the embedded model on the JPEGs
+    python benchmarks/folder.py digits           # the digits model on 1,797 PNGs of 8x8
+    python benchmarks/folder.py digits-jpegs     # the digits model on the JPEGs
     python benchmarks/folder.py memory           # for 1,000 and 20,000 PNGs (links to a few)
 
 Unknown options are passed to ``wrn predict``, after ``--backend auto``. ``int8`` is calibrated in
 the same process, with 300 of the images. ``wide-resnet50`` has random weights, the same for all.
-mmpretrain has no digits network and uses the one of this package.
+mmpretrain has no digits model and uses that of this package.
 
 ``whole`` is the number of images divided by the seconds of the process. ``steady`` excludes start
 and end: a second process predicts an eighth of the images, or, since the digits model is fast,
@@ -56,7 +56,7 @@ def write_pngs(folder: Path) -> list[Path]:
 
 
 def make_task(model: str, folder: Path) -> Task:
-    """Write the weights: random ones, or the embedded ones in a file that mmpretrain reads."""
+    """Write the weights: random ones, or the digits model's in a file that mmpretrain reads."""
     task = Task(model, folder, BATCH_SIZE)
     if model == 'digits':
         torch.save(wrn.get_model(DIGITS, pretrained=True).state_dict(), task.openmmlab)
@@ -141,7 +141,7 @@ def main() -> None:
     parser.add_argument('--images', type=int, default=2000, help='in the folder')
     parser.add_argument('--files', type=int, nargs='+', default=[1_000, 20_000], help='for memory')
     parser.add_argument('--runs', type=int, default=3)
-    parser.add_argument('--json', type=Path, metavar='FILE', help='write all figures here')
+    parser.add_argument('--json', type=Path, metavar='FILE', help='write all results here')
     args, rest = parser.parse_known_args()
     options: Options = ('--backend', 'auto', *rest)
     with tempfile.TemporaryDirectory() as name:

@@ -125,8 +125,8 @@ def pixels(name: str, paths: list[Path]) -> torch.Tensor:
 def outputs(network: torch.nn.Module, images: torch.Tensor) -> torch.Tensor:
     mean = torch.tensor([103.53, 116.28, 123.675]).view(3, 1, 1)
     std = torch.tensor([57.375, 57.12, 58.395]).view(3, 1, 1)
-    normalised = ((images - mean) / std).flip(1).contiguous(memory_format=torch.channels_last)
-    return network(normalised)
+    normalized = ((images - mean) / std).flip(1).contiguous(memory_format=torch.channels_last)
+    return network(normalized)
 
 
 def differences(paths: list[Path]) -> dict[str, tuple[str, str, str]]:

@@ -6,7 +6,7 @@
     python benchmarks/plain_torch.py test IMAGES WEIGHTS OUT
 
 The networks are the narrow ResNet-18 of that benchmark, built from torchvision's blocks, and
-torchvision's wide_resnet50_2. Batches, steps and results are those of the other contestants.
+torchvision's wide_resnet50_2. Batches, steps and results are those of the other jobs.
 """
 
 import argparse
@@ -47,7 +47,7 @@ def narrow_resnet18() -> nn.Module:
 
 @torch.no_grad()
 def evaluate(network: nn.Module, loader: DataLoader[Any]) -> Tensor:
-    """Print the accuracy and return the scores ``(N, CLASSES)``."""
+    """Print the accuracy and return the probabilities ``(N, CLASSES)``."""
     network.eval()
     scores, correct = [], 0
     for images, labels in loader:

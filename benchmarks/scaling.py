@@ -16,7 +16,7 @@ is read (with most imports), then until the ``runner`` is built (``wrn train`` c
 before), until the ``dataset`` is built (torch imports its compiler there, if nothing did before),
 and until the first ``batch``. Memory is measured after a hundred batches: ``rss``, ``pss``, which
 divides shared memory among processes, and ``own``, which is not shared. The folders are in the
-cache, and figures are from ``/proc`` (Linux only). ``sampler`` is the time to the first batch of
+cache, and memory is from ``/proc`` (Linux only). ``sampler`` is the time to the first batch of
 indices of an epoch, compared with torch's.
 """
 

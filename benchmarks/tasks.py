@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1]
 
 
 class Model(NamedTuple):
-    """A network that all contestants have."""
+    """A network that ours and the baselines have."""
 
     config: str
     pixels: int  # side length of its images
@@ -67,7 +67,7 @@ class Task(NamedTuple):
         return self.folder / 'calibration'
 
     def inputs(self) -> Tensor:
-        """Return reproducible noise images, normalised, ``(N, 3, H, W)``."""
+        """Return reproducible noise images, normalized, ``(N, 3, H, W)``."""
         pixels = MODELS[self.model].pixels
         generator = torch.Generator().manual_seed(0)
         return torch.randn(self.batch_size, 3, pixels, pixels, generator=generator)

@@ -35,7 +35,7 @@ from wrn.checkpoints import to_openmmlab
 from wrn.config.config_file import read_config
 
 Step = Callable[[], float]
-Key = tuple[str, tuple[str, ...]]  # contestant and settings
+Key = tuple[str, tuple[str, ...]]  # candidate and settings
 # Config, image size, multiply-adds per image, and channels and side length of 3x3 convolutions.
 MODELS_BY_NAME = {
     'wide-resnet50': (
@@ -73,7 +73,7 @@ SETTINGS: tuple[Key, ...] = (
 
 
 class Contest:
-    """What all contestants share: weights, images and labels."""
+    """What ours and the baselines share: weights, images and labels."""
 
     def __init__(self, model: str, batch: int) -> None:
         config, pixels, self.multiply_adds, self.sizes = MODELS_BY_NAME[model]

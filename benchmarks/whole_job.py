@@ -10,8 +10,8 @@ torch (``plain_torch.py``) alternate, each time in a new process::
 with a validation and a checkpoint after each. All three have the same number of steps. The first
 two have the same batches and, with ``--no-fused``, the same numerics: their weights are
 bit-identical. ``test`` is wide-resnet50 on JPEGs of 500x375 pixels, with the same random weights.
-Predictions are written, and the largest difference of their scores from ours is printed. Times are
-medians, with the ratio of each pair.
+Predictions are written, and the largest difference of their probabilities from ours is printed.
+Times are medians; the ratios are medians over the pairs.
 """
 
 import argparse
@@ -86,7 +86,7 @@ test_evaluator = dict(topk=(1,))
 """
 
 
-class Contestant(NamedTuple):
+class Candidate(NamedTuple):
     """A command, and what it writes."""
 
     command: list[str | Path]
@@ -94,10 +94,10 @@ class Contestant(NamedTuple):
 
 
 class Job(NamedTuple):
-    """What the contestants do, and how their results are compared."""
+    """What ours and the baselines do, and how their results are compared."""
 
     title: str
-    contestants: dict[str, Contestant]
+    candidates: dict[str, Candidate]
     aims: dict[str, float]
     compare: Callable[[dict[str, Path]], dict[str, list[str]]]
     columns: tuple[str, ...]
@@ -121,7 +121,7 @@ def training(folder: Path, count: int) -> Job:
     ]
     return Job(
         'two epochs on the digits',
-        dict(zip(outs, map(Contestant, commands, outs.values()), strict=True)),
+        dict(zip(outs, map(Candidate, commands, outs.values()), strict=True)),
         {'mmpretrain': 0.6},
         compare_trainings,
         ('steps', 'checkpoints', 'weights'),
@@ -164,7 +164,7 @@ def testing(folder: Path, count: int) -> Job:
     ]
     return Job(
         f'wide-resnet50 on {count} JPEGs',
-        dict(zip(outs, map(Contestant, commands, outs.values()), strict=True)),
+        dict(zip(outs, map(Candidate, commands, outs.values()), strict=True)),
         {'mmpretrain': 1.0, 'plain torch': 1.0},
         compare_predictions,
         ('same classes', 'scores'),
@@ -172,7 +172,7 @@ def testing(folder: Path, count: int) -> Job:
 
 
 def compare_predictions(outs: dict[str, Path]) -> dict[str, list[str]]:
-    """Return how many classes equal ours, and the largest difference of scores from ours."""
+    """Return how many classes equal ours, and the largest difference of probabilities."""
     scores = {
         name: torch.stack([sample['pred_score'] for sample in mmengine.load(out)])
         for name, out in outs.items()
@@ -187,9 +187,9 @@ def compare_predictions(outs: dict[str, Path]) -> dict[str, list[str]]:
     }
 
 
-def measure(contestant: Contestant) -> tuple[float, list[str]]:
-    """Run a contestant; return its seconds and the accuracies that it prints."""
-    command = [sys.executable, *map(str, contestant.command)]
+def measure(candidate: Candidate) -> tuple[float, list[str]]:
+    """Run a command; return its seconds and the accuracies that it prints."""
+    command = [sys.executable, *map(str, candidate.command)]
     start = time.perf_counter()
     result = subprocess.run(command, capture_output=True, text=True)
     seconds = time.perf_counter() - start
@@ -199,16 +199,16 @@ def measure(contestant: Contestant) -> tuple[float, list[str]]:
 
 
 def run(job: Job, runs: int) -> None:
-    for contestant in job.contestants.values():  # warms the disk cache
-        measure(contestant)
+    for candidate in job.candidates.values():  # warms the disk cache
+        measure(candidate)
     rounds = []
     for _ in track(range(runs), job.title, console=Console(stderr=True), transient=True):
-        rounds.append({name: measure(c) for name, c in job.contestants.items()})
-    compared = job.compare({name: c.out for name, c in job.contestants.items()})
+        rounds.append({name: measure(c) for name, c in job.candidates.items()})
+    compared = job.compare({name: c.out for name, c in job.candidates.items()})
     table = Table(title=f'{job.title}, medians of {runs}', box=None)
     for column in ('', 'time', 'wrn / it', 'least to most', 'aim', 'accuracy', *job.columns):
         table.add_column(column, justify='right' if column else 'left', no_wrap=True)
-    for name in job.contestants:
+    for name in job.candidates:
         ratios = sorted(times['wrn'][0] / times[name][0] for times in rounds)
         table.add_row(
             name,

@@ -1,9 +1,9 @@
-"""Accuracy of WRN-16-k on the digits by width, with the embedded model's recipe.
+"""Accuracy of WRN-16-k on the digits by width, with the digits model's recipe.
 
 Trains each width with several seeds by ``wrn train`` and prints the median, least and most top-1
 accuracy::
 
-    python benchmarks/width.py --widths 2             # the embedded model
+    python benchmarks/width.py --widths 2             # the digits model
     python benchmarks/width.py --epochs 40 --swapped  # trained on 355 digits, tested on 1,442
 
 With swapped splits there are enough errors for a comparison.

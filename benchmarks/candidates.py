@@ -1,6 +1,6 @@
-"""The contestants of engines.py and engine_start.py, and how each is built from files of weights.
+"""The networks that engines.py and engine_start.py compare, built from files of weights.
 
-Packages are imported where they are needed, so that a process imports only those of its contestant.
+Packages are imported where they are needed, so a process imports only those of its network.
 """
 
 import functools
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 Network = Callable[[Tensor], Tensor]  # from images (N, 3, H, W) to scores (N, classes)
 
 
-class Contestant(NamedTuple):
+class Candidate(NamedTuple):
     """A network in a runtime.
 
     Attributes:
@@ -124,8 +124,8 @@ def build_openvino(task: Task, **hints: str) -> Network:
     return lambda inputs: torch.from_numpy(network(inputs.numpy())[0])
 
 
-def contestants(model: str, patterns: list[str]) -> list[Contestant]:
-    """Return the contestants for a model whose names match one of the patterns."""
+def candidates(model: str, patterns: list[str]) -> list[Candidate]:
+    """Return the networks of a model that match a pattern by name."""
     plain = 'torchvision' if model == 'wide-resnet50' else 'plain torch'
     found = [
         *ours('eager', 'fused'),
@@ -133,25 +133,25 @@ def contestants(model: str, patterns: list[str]) -> list[Contestant]:
         *ours('compile', 'ncnn', 'auto', tuned=True),
         *ours('openvino', precision='bfloat16'),
         *ours('openvino', precision='int8'),
-        *torch_contestants(plain, plain_network),
+        *torch_candidates(plain, plain_network),
     ]
     if model == 'wide-resnet50':
-        found += torch_contestants('timm', timm_network)
-        found += torch_contestants('mmpretrain', mmpretrain_network)
+        found += torch_candidates('timm', timm_network)
+        found += torch_candidates('mmpretrain', mmpretrain_network)
     f32 = functools.partial(build_openvino, INFERENCE_PRECISION_HINT='f32')
     found += [
-        Contestant(f'{plain}, ONNX Runtime', 'compiled', build_onnxruntime),
-        Contestant(f'{plain}, OpenVINO', 'compiled', f32),
+        Candidate(f'{plain}, ONNX Runtime', 'compiled', build_onnxruntime),
+        Candidate(f'{plain}, OpenVINO', 'compiled', f32),
         # It uses bfloat16 on CPUs that support it.
-        Contestant(f'{plain}, OpenVINO by default', 'other', build_openvino, 'bfloat16'),
+        Candidate(f'{plain}, OpenVINO by default', 'other', build_openvino, 'bfloat16'),
     ]
     return [c for c in found if any(fnmatch(c.name, pattern) for pattern in patterns)]
 
 
-def ours(*backends: str, precision: str = 'float32', tuned: bool = False) -> list[Contestant]:
+def ours(*backends: str, precision: str = 'float32', tuned: bool = False) -> list[Candidate]:
     suffix = '' if precision == 'float32' else f' {precision}'
     return [
-        Contestant(
+        Candidate(
             f'ours, {backend}{suffix}',
             'ours',
             functools.partial(build_ours, backend=backend, precision=precision),
@@ -162,12 +162,12 @@ def ours(*backends: str, precision: str = 'float32', tuned: bool = False) -> lis
     ]
 
 
-def torch_contestants(name: str, make: Callable[[Task], nn.Module]) -> list[Contestant]:
+def torch_candidates(name: str, make: Callable[[Task], nn.Module]) -> list[Candidate]:
     last = functools.partial(build_torch, make=make, order=torch.channels_last)
     return [
-        Contestant(f'{name}, eager', 'eager', functools.partial(build_torch, make=make)),
-        Contestant(f'{name}, channels_last', 'eager', last),
-        Contestant(
+        Candidate(f'{name}, eager', 'eager', functools.partial(build_torch, make=make)),
+        Candidate(f'{name}, channels_last', 'eager', last),
+        Candidate(
             f'{name}, compiled', 'compiled', functools.partial(last, compiled=True), tuned=True
         ),
     ]
