@@ -1,4 +1,4 @@
-# CIFAR-10 as in the paper: flips, crops after reflect-padding, and normalisation by the mean and
+# CIFAR-10 as in the paper: flips, crops after reflect-padding, and normalization by the mean and
 # standard deviation of each channel.
 data_preprocessor = dict(
     num_classes=10,

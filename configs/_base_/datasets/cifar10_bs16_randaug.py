@@ -6,7 +6,7 @@ train_pipeline = [
     dict(type='RandomCrop', crop_size=40, pad_if_needed=True, padding_mode='reflect'),
     dict(type='RandomCrop', crop_size=32),
     dict(type='RandomFlip', prob=0.5, direction='horizontal'),
-    dict(  # assumes BGR, so its grey swaps the weights of red and blue
+    dict(  # assumes BGR, so its gray swaps the weights of red and blue
         type='RandAugment',
         policies='timm_increasing',
         num_policies=2,

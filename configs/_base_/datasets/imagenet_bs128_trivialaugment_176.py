@@ -12,7 +12,7 @@ train_pipeline = [
         erase_prob=0.1,
         mode='const',
         max_area_ratio=0.33,
-        fill_color=[103.53, 116.28, 123.675],  # 0 after normalisation; BGR
+        fill_color=[103.53, 116.28, 123.675],  # 0 after normalization; BGR
     ),
     dict(type='PackInputs'),
 ]
