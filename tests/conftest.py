@@ -110,10 +110,10 @@ def make_image_folder(tmp_path: Path, rng: np.random.Generator):
 
 
 @pytest.fixture
-def randomise():
+def randomize():
     """Give a network random weights and batch statistics that keep its signals in range."""
 
-    def randomise(network: torch.nn.Module) -> torch.nn.Module:
+    def randomize(network: torch.nn.Module) -> torch.nn.Module:
         generator = torch.Generator().manual_seed(0)
         for module in network.modules():
             if isinstance(module, torch.nn.BatchNorm2d):
@@ -126,7 +126,7 @@ def randomise():
                 module.weight.data.normal_(0, (2 / fan_in) ** 0.5, generator=generator)
         return network.eval()
 
-    return randomise
+    return randomize
 
 
 @pytest.fixture(scope='session')

@@ -15,7 +15,7 @@ with quick_imports():
     from wrn.inference import extract_features, inference_model
     from wrn.models import WideResNet, WideResNetCIFAR
     from wrn.training.evaluation import Calibration, PredictionWriter
-    from wrn.training.hooks.kernels import CompileHook, TF32Hook
+    from wrn.training.hooks.performance import CompileHook, TF32Hook
     from wrn.training.hooks.progress_log import ProgressLogProcessor, ThroughputHook
     from wrn.training.precision import BFloat16OptimWrapper
     from wrn.utils.compat import safe_yaml  # noqa: F401 - registers its handler

@@ -58,7 +58,7 @@ def test_mistakes_in_predict(fails, arguments, message):
         (['train', DIGITS, '--launcher', 'slurm'], 'SLURM_'),
         (['test', DIGITS, 'x.pth', '--out', 'folder.pkl'], '--out folder.pkl: is a folder'),
         (['train', DIGITS, '--cfg-options', 'param_scheduler.type=Stp'], "unknown parameter scheduler type 'Stp'"),
-        (['train', DIGITS, '--cfg-options', 'modl.backbone.depth=18'], "unknown key 'modl'; did you mean model"),
+        (['train', DIGITS, '--cfg-options', 'modl.backbone.depth=18'], "unknown key 'modl'; rename it to model"),
         (['train', DIGITS, '--cfg-options', 'model.head.in_channels=97'], 'cannot be multiplied'),
         (['train', DIGITS, '--cfg-options', 'val_evaluator.topk=11'], 'top-11 accuracy needs at least 11 classes'),
         (['train', DIGITS, '--work-dir', '/dev/null/x'], '--work-dir /dev/null/x: cannot be created'),

@@ -46,7 +46,10 @@ def test_test_with_an_engine_in_two_processes(eager, run, checkout, digits_weigh
     ('options', 'message'),
     [
         (['--precision', 'int8'], 'precision int8: not supported by backend eager'),
-        (['--backend', 'fused', '--tta'], 'only run eagerly; leave out --backend'),
+        (
+            ['--backend', 'fused', '--tta'],
+            'need the eager backend in float32; leave them out, or leave out --backend',
+        ),
         (['--backend', 'fused', '--precision', 'int8'], 'does not support int8; use openvino'),
     ],
 )

@@ -249,7 +249,11 @@ def test_a_full_disk(config, start, undisturbed, tmp_path):
     wait_for((tmp_path / 'iter_20.pth').exists, process.is_alive)
     resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (300_000, 300_000))  # bytes per file
     line = ended(process, 1)
-    assert re.fullmatch(r'wrn: error: .*iter_\d+.pth: cannot be written \(File too large\)', line)
+    assert re.fullmatch(
+        r'wrn: error: .*iter_\d+.pth: cannot be written \(File too large\); free space, or choose '
+        'another path',
+        line,
+    )
     assert not list(tmp_path.glob('.*.pth.*'))
     assert len(list(tmp_path.glob('iter_*.pth'))) == 2
     ended(start(config, tmp_path, '--resume'), 0)

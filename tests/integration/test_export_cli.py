@@ -16,8 +16,8 @@ import wrn
 from wrn.cli import main
 from wrn.data.images import Preprocessing
 from wrn.deploy.export import FORMATS, export
-from wrn.deploy.export.format import ReadableFormat
-from wrn.deploy.export.torchscript import TorchScriptFormat
+from wrn.deploy.export.formats.export_format import ReadableFormat
+from wrn.deploy.export.formats.torchscript import TorchScriptFormat
 
 DIGITS = 'wide-resnet16-2_1xb64_digits'
 BLOCKED = ('wrn', 'mmpretrain', 'mmengine', 'mmcv')
@@ -57,7 +57,7 @@ def test_file_as_a_model_in_python(format, exported_digits, checkout, digits):
     results = wrn.inference_model(model, digits, batch_size=7)
     expected = wrn.inference_model(DIGITS, digits, batch_size=7)
     assert [r['pred_label'] for r in results] == [r['pred_label'] for r in expected]
-    with pytest.raises(wrn.zoo.factory.WrnError, match='computes class scores'):
+    with pytest.raises(wrn.zoo.factory.WrnError, match='computes logits, not features'):
         model.extract_feat(torch.zeros(1, 3, 16, 16))
     for options in (dict(pretrained='x.pth'), dict(backend='fused'), dict(head=None)):
         with pytest.raises(

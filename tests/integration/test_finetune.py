@@ -22,7 +22,7 @@ from sklearn.datasets import load_digits
 import wrn
 from wrn.checkpoints import read_checkpoint
 from wrn.data.splitting import find_splits
-from wrn.training import finetune_config
+from wrn.training import make_finetune_config
 from wrn.zoo.resolve import resolve
 
 DIGITS = 'wide-resnet16-2_1xb64_digits'
@@ -56,7 +56,7 @@ def test_finetune_test_and_predict(run, tmp_path, data, digits_weights):
     result = run(*command, cwd=tmp_path)
     assert 'train: 160 images\nval: 40 images, drawn from each class\n' in result.stdout
     # Although it has the same number of classes.
-    assert 'the head does not match and is newly initialised' in result.stdout
+    assert 'the head does not match and is newly initialized' in result.stdout
     for run_folder in ('run', 'run/test'):  # long messages are in the log file only
         log = only((folder / run_folder).glob('*/*.log'))
         assert f'environment, config and hooks are in {log}' in result.stdout
@@ -176,7 +176,7 @@ def test_unreadable_images_and_names_with_spaces(run, tmp_path, data):
         'wrn', 'finetune', mine, '--model', DIGITS, '--epochs', 1, '--skip-unreadable', cwd=tmp_path
     )  # fmt: skip
     path = splits.images['val'][0][0]
-    assert f'unreadable, so left out of validation and test: {path}\n' in result.stdout
+    assert f'left out of validation and test, since unreadable: {path}\n' in result.stdout
     assert 'val: 7 images' in result.stdout
     assert 'Skipped 1 unreadable image, ' in result.stdout
     only((tmp_path / 'work_dirs' / ' my digits').glob('*.pth'))
@@ -212,7 +212,7 @@ def test_image_files_are_preprocessed_like_the_pixels_of_the_models_dataset(tmp_
             Image.fromarray(pixels).save(tmp_path / name / f'{i}.png')
     splits = find_splits(tmp_path)
     own = resolve('wide-resnet28-10_8xb16_cifar10').get_config()
-    config = finetune_config(splits, resolve('wide-resnet28-10_8xb16_cifar10'), 'weights.pth')
+    config = make_finetune_config(splits, resolve('wide-resnet28-10_8xb16_cifar10'), 'weights.pth')
     inputs = []
     path = tmp_path / 'b' / '1.png'
     for cfg, start in (
@@ -231,13 +231,13 @@ def test_image_files_are_preprocessed_like_the_pixels_of_the_models_dataset(tmp_
     assert config.load_from == 'weights.pth'
     own.model.data_preprocessor = own.pop('data_preprocessor')  # also valid in a config
     (tmp_path / 'own.py').write_text(own.pretty_text)
-    moved = finetune_config(splits, resolve(tmp_path / 'own.py'), 'weights.pth')
+    moved = make_finetune_config(splits, resolve(tmp_path / 'own.py'), 'weights.pth')
     assert moved.data_preprocessor == config.data_preprocessor
 
 
 @pytest.mark.parametrize(('epochs', 'warm_up'), [(1, False), (2, True), (20, True), (None, True)])
 def test_the_schedule_ends_with_the_last_epoch(data, epochs, warm_up):
-    config = finetune_config(find_splits(data), resolve(DIGITS), epochs=epochs)
+    config = make_finetune_config(find_splits(data), resolve(DIGITS), epochs=epochs)
     *first, cosine = config.param_scheduler
     assert [scheduler.type for scheduler in first] == ['LinearLR'] * warm_up
     assert cosine.begin == warm_up

@@ -75,7 +75,7 @@ def test_a_fine_tuned_file_needs_its_data_root(run, fails, tmp_path, folder, tra
 def test_info(capsys, digits_weights, exported_digits):
     for model, facts in (
         (digits_weights, ['depth 16, widen factor 2, 10 classes', 'Apache-2.0', '691,674']),
-        (exported_digits('onnx'), ['float32, NCHW, RGB', 'scores', 'digits']),
+        (exported_digits('onnx'), ['float32, NCHW, RGB', 'logits', 'digits']),
         ('wide-resnet50_8xb32_in1k', ['WideResNet, depth 50', '1000', '68,883,240', 'config only']),
         (DIGITS, ['99.15 % on scikit-learn digits', 'Apache-2.0', '691,674']),
         ('resnet18_8xb32_in1k', ['69.90 % on ImageNet-1k', '11,690,000']),

@@ -21,7 +21,8 @@ def test_a_set_up_that_learns(capsys):
     main(['overfit', DIGITS, '--cfg-options', *SMALL])
     out = capsys.readouterr().out
     found = re.search(
-        r'(\d+) steps on 16 images: the loss went from ([\d.]+) to ([\d.]+), 16 are', out
+        r'(\d+) steps on 16 images: the loss went from ([\d.]+) to ([\d.]+); correct predictions: 16 of 16',
+        out,
     )
     assert int(found[1]) < 100
     assert float(found[2]) > 3 * float(found[3])
@@ -119,7 +120,7 @@ def test_every_kind_of_recipe_learns(name, tmp_path, make_image_folder):
     config = Config.fromfile(path)
     config.update(work_dir=str(tmp_path), launcher='none', log_level='ERROR')
     config.randomness = dict(seed=0)
-    result = training.overfit(config)
+    result = training.overfit_batch(config)
     assert result.total == 16
     assert np.isfinite(result.losses).all()
     assert result.learns, result
@@ -213,7 +214,7 @@ def test_mistakes_in_plot(fails, run_folder, tmp_path):
             fails('plot', tmp_path / 'bad.json'),
         )
     out = tmp_path / 'curves.jpg'
-    assert 'figures are written as .png, .svg, .pdf' in fails('plot', run_folder, '--out', out)
+    assert 'plots are written as .png, .svg, .pdf' in fails('plot', run_folder, '--out', out)
     out = tmp_path / 'none' / 'curves.png'
     assert 'the folder does not exist' in fails('plot', run_folder, '--out', out)
 

@@ -188,7 +188,10 @@ def test_an_image_that_cannot_be_preprocessed_is_not_fatal(digits, tmp_path, mon
     main(['predict', 'odd.png', str(image), name, '--out', 'out.parquet'])
     parquet = pytest.importorskip('pyarrow.parquet')
     odd, fine, damaged = parquet.read_table('out.parquet').to_pylist()
-    assert odd['error'] == "odd.png: cannot be preprocessed (MemoryError('too large'))"
+    assert odd['error'] == (
+        "odd.png: cannot be preprocessed (MemoryError('too large')); replace the image, or change "
+        "the config's test pipeline"
+    )
     assert fine['error'] is None
     assert damaged['img_path'] == '\\udcff.png'
 

@@ -43,9 +43,9 @@ def serve(server, state_dict, name):
 
 
 @pytest.fixture
-def reference(randomise):
+def reference(randomize):
     """A network with weights in half precision, as torchvision publishes them."""
-    return randomise(torchvision.models.wide_resnet50_2()).half()
+    return randomize(torchvision.models.wide_resnet50_2()).half()
 
 
 @pytest.fixture
@@ -148,7 +148,7 @@ def test_weights_of_another_network(set_urls, server):
         wrn.get_model(NAME, pretrained=True)
 
 
-def test_a_published_file_is_recognised_and_verified(set_urls, origin, server, tmp_path):
+def test_a_published_file_is_recognized_and_verified(set_urls, origin, server, tmp_path):
     name = origin.rpartition('/')[2]
     set_urls(f'https://origin.invalid/{name}')
     done = convert_file(server.folder / name, folder=tmp_path)
@@ -163,10 +163,10 @@ def test_a_published_file_is_recognised_and_verified(set_urls, origin, server, t
         convert_file(tmp_path / name, folder=tmp_path)
 
 
-def test_other_classes_need_a_new_head(randomise, tmp_path):
-    reference = randomise(torchvision.models.wide_resnet50_2(num_classes=7))
+def test_other_classes_need_a_new_head(randomize, tmp_path):
+    reference = randomize(torchvision.models.wide_resnet50_2(num_classes=7))
     torch.save(dict(model=reference.state_dict()), tmp_path / 'w.pth')
-    with pytest.warns(UserWarning, match='the head is newly initialised'):
+    with pytest.warns(UserWarning, match='the head is newly initialized'):
         model = wrn.get_model('wide-resnet50', tmp_path / 'w.pth', head=dict(num_classes=3))
     assert torch.equal(model.backbone.layer4[2].conv3.weight, reference.layer4[2].conv3.weight)
     assert model.head.fc.weight.shape == (3, 2048)

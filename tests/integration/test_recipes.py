@@ -212,15 +212,15 @@ def test_strength_of_augmentation():
 
 
 @pytest.mark.parametrize('name', configs('*_8xb16*'))
-def test_the_head_is_initialised_like_the_authors(name):
-    """He initialisation with fan_in, for the last layer only."""
+def test_the_head_is_initialized_like_the_authors(name):
+    """He initialization with fan_in, for the last layer only."""
     head = read(name).model.head
     assert (head.init_cfg.layer, head.init_cfg.mode) == ('Linear', 'fan_in')
 
 
 @pytest.mark.parametrize('name', configs('*cifar10*') + configs('*svhn'))
 def test_pipelines_on_an_image_of_32_pixels(name, rng):
-    """Each pipeline runs, and the normalisation is that of the authors, in RGB."""
+    """Each pipeline runs, and the normalization is that of the authors, in RGB."""
     config = read(name)
     image = rng.integers(0, 256, (32, 32, 3), dtype=np.uint8)
     with DefaultScope.overwrite_default_scope('mmpretrain'):

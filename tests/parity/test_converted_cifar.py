@@ -108,7 +108,7 @@ def inputs():
 def test_conversion_there_and_back(name, reference, theirs, inputs, tmp_path):
     torch.save(dict(params=theirs, epoch=3), tmp_path / 'theirs.pth')
     there = convert_file(tmp_path / 'theirs.pth', folder=tmp_path)
-    config = parse_config(read_checkpoint(there.path)['meta']['cfg'], 'x')
+    config = parse_config(read_checkpoint(there.path)['meta']['cfg'])
     model = wrn.get_model(config, pretrained=there.path)
     expected = reference.logits(inputs, theirs)
     assert expected.std() > 0.3
@@ -128,7 +128,7 @@ def test_openmmlab_files_with_other_blocks(name, reference, theirs, inputs, tmp_
     """The kernel sizes are detected from the shapes."""
     torch.save(theirs, tmp_path / 'ours.pth')
     there = convert_file(tmp_path / 'ours.pth', folder=tmp_path)
-    config = parse_config(there.meta['cfg'], 'x')
+    config = parse_config(there.meta['cfg'])
     assert tuple(config.model.backbone.kernel_sizes) == reference.kernel_sizes
     model = wrn.get_model(config, pretrained=there.path)
     torch.testing.assert_close(model(inputs), reference.logits(inputs, theirs), **TOLERANCE)
@@ -194,19 +194,19 @@ def test_assumed_activation(name, theirs, tmp_path):
 
 @pytest.mark.parametrize('name', ['deepmind'])
 @pytest.mark.parametrize(('classes', 'mean'), [(10, 0.4914), (100, 0.5071)])
-def test_normalisation_of_deepminds_networks(name, classes, mean, tmp_path):
+def test_normalization_of_deepminds_networks(name, classes, mean, tmp_path):
     """It is that of the caller's config, or of the file, or else of the class in RobustBench."""
     theirs = Reference(**REFERENCES[name], classes=classes).random_weights()
     torch.save(theirs, path := tmp_path / 'theirs.pth')
     there = convert_file(path, folder=tmp_path)
-    found = parse_config(there.meta['cfg'], 'x').data_preprocessor
+    found = parse_config(there.meta['cfg']).data_preprocessor
     assert found.mean[0] == pytest.approx(255 * mean)
     assert any('the mean [' in text for text in there.assumed)
 
     buffers = dict(mean=torch.full((3, 1, 1), 0.25), std=torch.full((3, 1, 1), 0.5))
     torch.save({**theirs, **buffers}, tmp_path / 'buffers.pth')
     there = convert_file(tmp_path / 'buffers.pth', folder=tmp_path)
-    found = parse_config(there.meta['cfg'], 'x').data_preprocessor
+    found = parse_config(there.meta['cfg']).data_preprocessor
     assert (found.mean, found.std) == ([63.75] * 3, [127.5] * 3)
     assert not any('mean' in text for text in there.assumed)
 
@@ -218,7 +218,7 @@ def test_normalisation_of_deepminds_networks(name, classes, mean, tmp_path):
         f'             head=dict(num_classes={classes}, in_channels=128))\n'
     )
     there = convert_file(path, config=tmp_path / 'raw.py', folder=tmp_path)
-    assert parse_config(there.meta['cfg'], 'x').data_preprocessor.mean == [0, 0, 0]
+    assert parse_config(there.meta['cfg']).data_preprocessor.mean == [0, 0, 0]
     assert there.assumed == []
     model = wrn.get_model(tmp_path / 'raw.py', pretrained=path)
     assert model.data_preprocessor.mean.flatten().tolist() == [0, 0, 0]
@@ -291,7 +291,7 @@ def test_head_with_a_missing_bias_is_not_replaced(theirs, tmp_path):
     same, other = (dict(in_channels=128, num_classes=classes) for classes in (7, 9))
     with pytest.raises(CheckpointError, match=r'missing head\.fc\.bias'):
         wrn.get_model(CONFIG, tmp_path / 'theirs.pth', backbone=backbone, head=same)
-    with pytest.warns(RandomWeightsWarning, match='the head is newly initialised'):
+    with pytest.warns(RandomWeightsWarning, match='the head is newly initialized'):
         wrn.get_model(CONFIG, tmp_path / 'theirs.pth', backbone=backbone, head=other)
 
 

@@ -56,14 +56,14 @@ def require(*engines):
 
 
 @pytest.fixture
-def network(randomise):
+def network(randomize):
     def network(name, **kwargs):
         backbone = NETWORKS.get(name, {})
         if name in NETWORKS and backbone:
             name = 'wide-resnet16-8_8xb16_cifar10'
             width = round(64 * backbone['widen_factor'])
             kwargs.update(backbone=backbone, head=dict(in_channels=width))
-        return randomise(wrn.get_model(name, **kwargs)).requires_grad_(False)
+        return randomize(wrn.get_model(name, **kwargs)).requires_grad_(False)
 
     return network
 
@@ -88,7 +88,7 @@ def test_outputs(name, network):
     model, size = network(name), (37, 51) if 'in1k' in name else (19, 32)
     graph = NetworkGraph(model, torch.randn(2, 3, *size))
     for engine in ENGINES:
-        check(build._ENGINES[engine](graph), model, size)
+        check(build._ENGINES[engine](graph, 'float32', ()), model, size)
 
 
 @pytest.mark.parametrize('name', ENGINES)
@@ -99,7 +99,7 @@ def test_several_threads(name, network):
     try:
         for batch_size in (1, 3):
             graph = NetworkGraph(model, torch.randn(batch_size, 3, 16, 16))
-            engine = build._ENGINES[name](graph)
+            engine = build._ENGINES[name](graph, 'float32', ())
             check(engine, model, (16, 16))
     finally:
         torch.set_num_threads(threads)
@@ -124,7 +124,7 @@ def test_features(network, neck):
     model = network(DIGITS, head=None, neck=neck, backbone=dict(out_indices=(0, 1, 2)))
     graph = NetworkGraph(model, torch.randn(2, 3, 16, 24))
     for name in ENGINES:
-        engine = build._ENGINES[name](graph)
+        engine = build._ENGINES[name](graph, 'float32', ())
         check(engine, model, (16, 24))
         deployed = DeployedClassifier(engine, model.data_preprocessor, None)
         assert len(deployed.extract_feat(torch.randn(1, 3, 16, 24))) == 3

@@ -11,7 +11,7 @@ from wrn.config.config_parts import get_test_dataset
 from wrn.data.images import Preprocessing, collate, read_image
 from wrn.deploy.engines.graph import quiet
 from wrn.deploy.export import FORMATS, export, load_exported
-from wrn.deploy.export.exported_model import make_classifier
+from wrn.deploy.export.exported_file import make_classifier
 from wrn.deploy.export.metadata import METADATA_FILE, describe_model, read_metadata
 
 NAMES = list(wrn.config.model_index.models())
@@ -86,11 +86,11 @@ def cases():
 
 @pytest.mark.parametrize(('name', 'format', 'preprocess', 'softmax'), list(cases()))
 def test_outputs_match_the_network(
-    name, format, preprocess, softmax, randomise, tmp_path, monkeypatch
+    name, format, preprocess, softmax, randomize, tmp_path, monkeypatch
 ):
     for module in MODULES.get(format, ()):
         pytest.importorskip(module)
-    network = randomise(wrn.get_model(narrow_config(name, (41, 35))))
+    network = randomize(wrn.get_model(narrow_config(name, (41, 35))))
     path = tmp_path / f'x{FORMATS[format].suffix}'
     exported = export(network, name, format, path, preprocess, softmax)
     assert exported.difference.maximum < 1e-5
@@ -111,10 +111,10 @@ def test_outputs_match_the_network(
 
 @pytest.mark.slow
 @pytest.mark.parametrize('format', CONVERTED)
-def test_whole_network(format, randomise, tmp_path):
+def test_whole_network(format, randomize, tmp_path):
     for module in MODULES.get(format, ()):
         pytest.importorskip(module)
-    network = randomise(wrn.get_model('wide-resnet50'))
+    network = randomize(wrn.get_model('wide-resnet50'))
     path = tmp_path / f'x{FORMATS[format].suffix}'
     exported = export(network, 'wide-resnet50', format, path)
     parameters = sum(parameter.numel() for parameter in network.parameters())
@@ -148,11 +148,11 @@ def test_metadata_preprocesses_like_the_config(name, photographs):
         torch.testing.assert_close(inputs, expected, rtol=0, atol=0)
 
 
-def test_networks_that_take_bgr(randomise, tmp_path):
+def test_networks_that_take_bgr(randomize, tmp_path):
     """Export a network whose config loads BGR images and does not convert them."""
     config = narrow_config('wide-resnet18-1_8xb32_in1k', (33, 33))
     config.data_preprocessor.update(to_rgb=False, mean=[1.0, 20.0, 100.0], std=[50.0, 60.0, 70.0])
-    network = randomise(wrn.get_model(config))
+    network = randomize(wrn.get_model(config))
     pixels = torch.randint(0, 256, (2, 33, 33, 3), dtype=torch.uint8)
     bgr = pixels.flip(-1).permute(0, 3, 1, 2)
     with torch.no_grad():

@@ -34,10 +34,10 @@ def require(backend):
 
 
 @pytest.fixture
-def imagenet(tmp_path, randomise):
+def imagenet(tmp_path, randomize):
     """The arguments of get_model for a narrow wide-resnet50 with random weights."""
     kwargs = dict(backbone=dict(base_channels=8), head=None, neck=None)
-    network = randomise(wrn.get_model('wide-resnet50', **kwargs))
+    network = randomize(wrn.get_model('wide-resnet50', **kwargs))
     torch.save(network.state_dict(), tmp_path / 'random.pth')
     return dict(model='wide-resnet50', pretrained=tmp_path / 'random.pth', **kwargs)
 

@@ -23,17 +23,17 @@ def images(photograph):
 
 
 @pytest.fixture
-def build(randomise):
+def build(randomize):
     """Build the feature function of a library's network, and our network with its weights."""
 
     def build(library, depth):
         name = f'wide_resnet{depth}_2'
         if library == 'torchvision':
-            reference = randomise(getattr(torchvision.models, name)())
+            reference = randomize(getattr(torchvision.models, name)())
             extractor = create_feature_extractor(reference, list(STAGES))
         else:
             extractor = timm.create_model(name, features_only=True, out_indices=(1, 2, 3, 4))
-            reference = randomise(extractor)
+            reference = randomize(extractor)
         ours = wrn.get_model(f'configs/wrn/wide-resnet{depth}_8xb32_in1k.py', head=None, neck=None)
         ours.load_state_dict(  # strict: the keys are the same
             {

@@ -64,7 +64,7 @@ def exif_with(orientation):
 
 @pytest.mark.parametrize('scale', [224, (64, 96)])
 def test_batch_is_mmpretrains(photographs, image, save, scale):
-    narrow = save(image.crop((0, 0, 60, 400)))  # no random crop fits: the centre is cropped
+    narrow = save(image.crop((0, 0, 60, 400)))  # no random crop fits: the center is cropped
     small = save(image.resize((40, 30)), 'small.jpg')
     paths = [*photographs, narrow, small]
     (ours_, random), (theirs, same_random) = (
@@ -179,11 +179,19 @@ def test_file_backends(photograph, server, tmp_path):
 def test_unreadable_files_are_named(photograph, tmp_path, reducing_gap):
     transform = LoadRandomResizedCrop(224, reducing_gap=reducing_gap)
     content = photograph.read_bytes()
-    for bad in (b'', b'not an image', content[: len(content) // 2], content[:2] + b'\0' * 99):
+    for bad, reason in (
+        (b'', 'the file is empty; remove or replace it'),
+        (b'not an image', 'not an image; the known formats are'),
+        (
+            content[: len(content) // 2],
+            'the image is damaged or too large .*; remove or replace it',
+        ),
+        (content[:2] + b'\0' * 99, 'not an image; the known formats are'),
+    ):
         path = tmp_path / 'x.jpg'
         path.write_bytes(bad)
         with (
-            pytest.raises(WrnError, match=r'x\.jpg: the image cannot be read; remove or replace'),
+            pytest.raises(WrnError, match=rf'x\.jpg: {reason}'),
             config_errors('config.py'),
         ):
             transform(dict(img_path=str(path)))

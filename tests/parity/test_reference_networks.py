@@ -35,14 +35,14 @@ def inputs():
 @pytest.mark.parametrize('depth', [50, 101])
 @pytest.mark.parametrize('library', ['torchvision', 'timm'])
 @torch.no_grad()
-def test_torchvision_and_timm(depth, library, inputs, randomise):
+def test_torchvision_and_timm(depth, library, inputs, randomize):
     name = f'wide_resnet{depth}_2'
     if library == 'torchvision':
-        reference = randomise(getattr(torchvision.models, name)())
+        reference = randomize(getattr(torchvision.models, name)())
         extractor = create_feature_extractor(reference, list(STAGES))
         features = list(extractor(inputs).values())
     else:
-        reference = randomise(timm.create_model(name))
+        reference = randomize(timm.create_model(name))
         extractor = timm.create_model(name, features_only=True, out_indices=(1, 2, 3, 4)).eval()
         extractor.load_state_dict(reference.state_dict(), strict=False)
         features = extractor(inputs)
@@ -64,8 +64,8 @@ def test_torchvision_and_timm(depth, library, inputs, randomise):
     ],
 )
 @torch.no_grad()
-def test_other_depths_and_widths(depth, widen_factor, reference, inputs, randomise):
-    reference = randomise(reference())
+def test_other_depths_and_widths(depth, widen_factor, reference, inputs, randomize):
+    reference = randomize(reference())
     features = create_feature_extractor(reference, list(STAGES))(inputs).values()
     ours = WideResNet(depth, widen_factor, out_indices=(0, 1, 2, 3)).eval()
     weights = {k: v for k, v in reference.state_dict().items() if not k.startswith('fc.')}
@@ -78,10 +78,10 @@ def test_other_depths_and_widths(depth, widen_factor, reference, inputs, randomi
     ['wide-resnet50_8xb32_in1k', 'wide-resnet101_8xb32_in1k', 'wide-resnet50_timm_8xb32_in1k'],
 )
 @torch.no_grad()
-def test_mmpretrains_configs(name, inputs, randomise, mmpretrain_root):
+def test_mmpretrains_configs(name, inputs, randomize, mmpretrain_root):
     config = Config.fromfile(mmpretrain_root / '.mim' / 'configs' / 'wrn' / f'{name}.py')
     config.model.data_preprocessor = config.data_preprocessor
-    reference = randomise(MODELS.build(config.model))
+    reference = randomize(MODELS.build(config.model))
     ours = wrn.get_model(f'configs/wrn/{name}.py')
     ours.load_state_dict(reference.state_dict())
     torch.testing.assert_close(

@@ -37,13 +37,13 @@ def test_by_name_path_and_config():
 def test_a_model_built_on_the_meta_device_is_complete(digits_weights):
     """No tensor stays on the meta device, and the model computes and trains as usual."""
     loaded = wrn.get_model(DIGITS, pretrained=True)
-    initialised = wrn.get_model(DIGITS)
-    initialised.load_state_dict(loaded.state_dict())
+    initialized = wrn.get_model(DIGITS)
+    initialized.load_state_dict(loaded.state_dict())
     assert not any(t.is_meta for t in (*loaded.parameters(), *loaded.buffers()))
     assert all(p.requires_grad for p in loaded.parameters())
-    assert same_weights(loaded, initialised)
+    assert same_weights(loaded, initialized)
     inputs = torch.randn(4, 3, 32, 32)
-    torch.testing.assert_close(loaded(inputs), initialised(inputs), rtol=0, atol=0)
+    torch.testing.assert_close(loaded(inputs), initialized(inputs), rtol=0, atol=0)
     loaded.train()(inputs).sum().backward()
     assert loaded.backbone.conv1.weight.grad is not None
 
@@ -70,7 +70,7 @@ def test_frozen_stages_stay_frozen_with_weights(tmp_path):
 
 def test_another_number_of_classes_replaces_only_the_head():
     reference = wrn.get_model(DIGITS, pretrained=True)
-    with pytest.warns(UserWarning, match='the head is newly initialised'):
+    with pytest.warns(UserWarning, match='the head is newly initialized'):
         model = wrn.get_model(DIGITS, pretrained=True, head=dict(num_classes=3))
     assert same_weights(model.backbone, reference.backbone)
     assert model.head.fc.weight.shape == (3, 128)
@@ -151,7 +151,7 @@ def test_a_model_may_adapt_weights_to_itself(tmp_path, mmpretrain_root):
 def test_unexpected_weights_of_a_neck_are_dropped(tmp_path):
     weights = wrn.get_model(DIGITS, pretrained=True).state_dict() | {'neck.w': torch.ones(1)}
     torch.save(weights, tmp_path / 'w.pth')
-    with pytest.warns(UserWarning, match='the head is newly initialised'):
+    with pytest.warns(UserWarning, match='the head is newly initialized'):
         model = wrn.get_model(DIGITS, pretrained=tmp_path / 'w.pth')
     assert torch.equal(model.backbone.conv1.weight, weights['backbone.conv1.weight'])
 
@@ -174,7 +174,7 @@ def test_a_model_of_mmpretrain_with_weights(tmp_path):
 
 
 def test_a_custom_backbone_with_a_non_persistent_buffer(tmp_path, monkeypatch):
-    """A buffer outside the state dict is initialised, not left on the meta device."""
+    """A buffer outside the state dict is initialized, not left on the meta device."""
 
     class Custom(WideResNetCIFAR):
         def __init__(self, *args, **kwargs):

@@ -218,7 +218,7 @@ def test_mistakes(archives, tmp_path, fails, monkeypatch):
     out = tmp_path / 'out'
     assert "neither ImageNet's archives" in fails('prepare-imagenet', tmp_path / 'none', out)
     error = fails('prepare-imagenet', archives, out, '--verify')
-    assert f'whose MD5 is {ARCHIVE_META["train"][1]}; download it again' in error
+    assert f'wrong MD5 (expected {ARCHIVE_META["train"][1]}); download it again' in error
     (tmp_path / 'file').write_text('')
     assert 'file' in fails('prepare-imagenet', archives, tmp_path / 'file' / 'out')
     usage = namedtuple('usage', 'total used free')

@@ -113,7 +113,7 @@ def test_a_model_of_another_task_goes_to_mmpretrain(demo, monkeypatch):
 def test_class_names_can_be_given(demo):
     result = wrn.inference_model(DIGITS, demo / 'digit_3.png', classes=[f'n{i}' for i in range(10)])
     assert result['pred_class'] == 'n3'
-    with pytest.raises(WrnError, match='has 1 names, but the model has 10 classes'):
+    with pytest.raises(WrnError, match='has 1 name, but the model has 10 classes; give'):
         wrn.inference_model(DIGITS, demo / 'digit_3.png', classes=['x'])
 
 

@@ -76,7 +76,7 @@ def test_weights_are_converted_to_the_precision_of_the_model(model, state_dict):
 
 @pytest.mark.parametrize('change', [torch.Tensor.int, torch.Tensor.cfloat, torch.Tensor.to_sparse])
 def test_weights_that_are_not_dense_floats(model, state_dict, change):
-    """Quantised or pruned weights mean something else."""
+    """Quantized or pruned weights mean something else."""
     state_dict['head.fc.weight'] = change(state_dict['head.fc.weight'])
     with pytest.raises(
         CheckpointError, match=r'^w\.pth: not dense floating-point tensors: head\.fc\.weight'

@@ -18,6 +18,7 @@ from mmpretrain.utils import load_json_log
 from wrn.checkpoints import read_checkpoint
 from wrn.cli import parse_args
 from wrn.cli.runner_options import read_train_config
+from wrn.training.brief_runner import BriefRunner
 from wrn.training.hooks import progress_log
 
 DIGITS = 'configs/wrn/wide-resnet16-2_1xb64_digits.py'
@@ -126,13 +127,13 @@ def lines(tmp_path):
 STEPS = [
     # The first step takes 1.02 s, others 0.02 s. The last of an epoch has half a batch, 0.015 s.
     # Data takes 10 ms of each, or 5 ms for half a batch. The share is that of all steps so far.
-    'epoch 1/2  step 1/3  loss 0.75  lr 0.0125  4 img/s  data 1 %  ETA 0:00:05',
-    'epoch 1/2  step 2/3  loss 0.75  lr 0.0125  200 img/s  data 2 %  ETA 0:00:00',
-    'epoch 1/2  step 3/3  loss 0.75  lr 0.0125  171 img/s  data 2 %  ETA 0:00:00',
+    'epoch 1/2  step 1/3  loss 0.75  lr 0.0125  4 images/s  data 1 %  ETA 0:00:05',
+    'epoch 1/2  step 2/3  loss 0.75  lr 0.0125  200 images/s  data 2 %  ETA 0:00:00',
+    'epoch 1/2  step 3/3  loss 0.75  lr 0.0125  171 images/s  data 2 %  ETA 0:00:00',
     # The steps since the first took 55 ms together, plus a validation of 30 s.
-    'epoch 2/2  step 1/3  loss 0.75  lr 0.0125  200 img/s  data 3 %  ETA 0:00:20',
-    'epoch 2/2  step 2/3  loss 0.75  lr 0.0125  200 img/s  data 4 %  ETA 0:00:08',
-    'epoch 2/2  step 3/3  loss 0.75  lr 0.0125  171 img/s  data 5 %  ETA 0:00:00',
+    'epoch 2/2  step 1/3  loss 0.75  lr 0.0125  200 images/s  data 3 %  ETA 0:00:20',
+    'epoch 2/2  step 2/3  loss 0.75  lr 0.0125  200 images/s  data 4 %  ETA 0:00:08',
+    'epoch 2/2  step 3/3  loss 0.75  lr 0.0125  171 images/s  data 5 %  ETA 0:00:00',
 ]
 
 
@@ -142,10 +143,10 @@ def test_log_lines_of_training(build, lines, tmp_path, accumulate):
     build(accumulate=accumulate).train()
     assert lines('epoch') == STEPS
     assert lines('val', 'accuracy', 'tensor')[:6] == [
-        'val  epoch 1/2  step 1/3  200 img/s  data 50 %  ETA 0:00:00',
-        'val  epoch 1/2  step 2/3  200 img/s  data 50 %  ETA 0:00:00',
-        'val  epoch 1/2  step 3/3  171 img/s  data 45 %  ETA 0:00:00',
-        'val  epoch 1/2  accuracy/top1: 62.5000  171 img/s',
+        'val  epoch 1/2  step 1/3  200 images/s  data 50 %  ETA 0:00:00',
+        'val  epoch 1/2  step 2/3  200 images/s  data 50 %  ETA 0:00:00',
+        'val  epoch 1/2  step 3/3  171 images/s  data 45 %  ETA 0:00:00',
+        'val  epoch 1/2  accuracy/top1: 62.5000  171 images/s',
         'accuracy/each: 50 75',
         'accuracy/matrix:',
     ]
@@ -164,6 +165,18 @@ def test_log_for_programs(build, tmp_path):
         'accuracy/top1', 'val/time', 'val/data_time', 'val/images_per_second', 'step',
     }  # fmt: skip
     assert log['val'][0]['val/images_per_second'] == pytest.approx(6 / 0.035)
+
+
+def test_runs_that_start_in_the_same_second_have_logs_of_their_own(tmp_path):
+    for name in ('first', 'second'):
+        folder = tmp_path / name
+        runner = BriefRunner(Network(), str(folder), experiment_name='run')
+        runner.visualizer.add_scalar('loss', 1)
+        runner.logger.info(name)
+        (scalars,) = folder.glob('*/vis_data/scalars.json')
+        assert len(scalars.read_text().splitlines()) == 1
+        (log,) = folder.glob('*/*.log')
+        assert log.read_text().endswith(f'{name}\n')
 
 
 def test_several_processes_and_drop_last(build, lines, monkeypatch):
@@ -185,10 +198,10 @@ def test_iterations_instead_of_epochs(build, lines):
     ).train()
     # The step after a validation counts like any other: 10 images in 55 ms, 14 in 75 ms.
     assert lines('step')[3:] == [
-        'step 4/5  loss 0.75  lr 0.0125  182 img/s  data 3 %  ETA 0:00:00',
-        'step 5/5  loss 0.75  lr 0.0125  187 img/s  data 4 %  ETA 0:00:00',
+        'step 4/5  loss 0.75  lr 0.0125  182 images/s  data 3 %  ETA 0:00:00',
+        'step 5/5  loss 0.75  lr 0.0125  187 images/s  data 4 %  ETA 0:00:00',
     ]
-    assert lines('val')[-1] == 'val  accuracy/top1: 62.5000  171 img/s'
+    assert lines('val')[-1] == 'val  accuracy/top1: 62.5000  171 images/s'
 
 
 def test_speed_is_that_of_the_last_ten_steps():
@@ -210,9 +223,9 @@ def test_a_resumed_run_measures_speed_and_eta_anew(build, lines):
     build(dict(by_epoch=True, max_epochs=1)).train()
     build(resume=True).train()
     assert lines('epoch') == [
-        'epoch 2/2  step 1/3  loss 0.75  lr 0.0125  4 img/s  data 2 %  ETA 0:00:02',
-        'epoch 2/2  step 2/3  loss 0.75  lr 0.0125  200 img/s  data 2 %  ETA 0:00:00',
-        'epoch 2/2  step 3/3  loss 0.75  lr 0.0125  171 img/s  data 2 %  ETA 0:00:00',
+        'epoch 2/2  step 1/3  loss 0.75  lr 0.0125  4 images/s  data 2 %  ETA 0:00:02',
+        'epoch 2/2  step 2/3  loss 0.75  lr 0.0125  200 images/s  data 2 %  ETA 0:00:00',
+        'epoch 2/2  step 3/3  loss 0.75  lr 0.0125  171 images/s  data 2 %  ETA 0:00:00',
     ]
 
 
@@ -230,10 +243,10 @@ def test_scalars_are_kept_for_the_last_steps_only(build, monkeypatch, tmp_path):
 def test_log_lines_of_a_test(build, lines, tmp_path):
     build().test()
     assert lines('test', 'accuracy', 'tensor') == [
-        'test  step 1/3  4 img/s  data 1 %  ETA 0:00:02',
-        'test  step 2/3  200 img/s  data 2 %  ETA 0:00:01',
-        'test  step 3/3  171 img/s  data 2 %  ETA 0:00:00',
-        'test  accuracy/top1: 62.5000  171 img/s',
+        'test  step 1/3  4 images/s  data 1 %  ETA 0:00:02',
+        'test  step 2/3  200 images/s  data 2 %  ETA 0:00:01',
+        'test  step 3/3  171 images/s  data 2 %  ETA 0:00:00',
+        'test  accuracy/top1: 62.5000  171 images/s',
         'accuracy/each: 50 75',
     ]
     (results,) = tmp_path.glob('*/*.json')
@@ -244,8 +257,8 @@ def test_validation_without_training_and_hierarchical_names(build, lines):
     runner = build(log_processor=dict(log_with_hierarchy=True))
     runner.val()
     assert lines('val')[-2:] == [
-        'val  step 3/3  171 img/s  data 2 %  ETA 0:00:00',
-        'val  accuracy/top1: 62.5000  171 img/s',
+        'val  step 3/3  171 images/s  data 2 %  ETA 0:00:00',
+        'val  accuracy/top1: 62.5000  171 images/s',
     ]
 
 

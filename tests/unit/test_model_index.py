@@ -83,11 +83,11 @@ def test_provenance():
     assert trained == list(Path(wrn.__file__).with_name('assets').glob('*.safetensors'))
 
 
-def test_every_entry_with_weights_has_a_licence_and_a_source():
+def test_every_entry_with_weights_has_a_license_and_a_source():
     for entry in model_index.models().values():
         if entry.weights:
             assert entry.data['License'] in ('Apache-2.0', 'BSD-3-Clause')
-            assert model_index.sources(entry) or Path(entry.weights).is_file()
+            assert model_index.urls(entry) or Path(entry.weights).is_file()
 
 
 def test_embedded_weights(digits_weights):

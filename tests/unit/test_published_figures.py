@@ -70,7 +70,7 @@ def test_figures_of_torchvision(weights):
     ).groups()
     kind = dict(V1='', V2='-torchvision-v2')[version]
     assert entry.name == f'wide-resnet{depth}_3rdparty{kind}_8xb32_in1k'
-    assert entry.data['Converted From']['Weights'] == model_index.sources(entry)[0] == weights.url
+    assert entry.data['Converted From']['Weights'] == model_index.urls(entry)[0] == weights.url
     assert entry.metadata.data['Parameters'] == weights.meta['num_params']
     published = weights.meta['_metrics']['ImageNet-1K']
     tolerance = 0.02 if version == 'V1' else 1e-9
@@ -81,19 +81,19 @@ def test_figures_of_torchvision(weights):
 
 @pytest.mark.parametrize('name', TIMM)
 def test_every_weight_of_timm_has_an_entry(name):
-    """It is found by timm's name and the hub's, and has timm's licence, URL and repository."""
+    """It is found by timm's name and the hub's, and has timm's license, URL and repository."""
     config = timm.get_pretrained_cfg(name)
     entry = model_index.find(name)
     assert entry is model_index.find(f'timm/{name}')
     assert entry.data['License'].lower() == config.license
-    assert model_index.sources(entry)[:2] == [
+    assert model_index.urls(entry)[:2] == [
         config.url,
         f'hf://{config.hf_hub_id}/model.safetensors',
     ]
 
 
 def sources_of(name):
-    return tuple(model_index.sources(model_index.find(name)))
+    return tuple(model_index.urls(model_index.find(name)))
 
 
 def test_published_entries_are_the_weights_of_torchvision_and_timm():
@@ -159,7 +159,7 @@ def test_the_tables_in_the_readmes(name, checkout):
         (row,) = rows
         assert [cell.strip() for cell in row.split('|')[2 : 2 + len(figures)]] == figures
         assert Path(entry.config).name in row
-        for source in model_index.sources(entry)[:1] or filter(None, [entry.weights]):
+        for source in model_index.urls(entry)[:1] or filter(None, [entry.weights]):
             assert Path(source).name in row
 
 

@@ -148,7 +148,7 @@ def test_files_of_dill_and_keras_are_named(tmp_path):
 def test_torchscript_program(tmp_path):
     with zipfile.ZipFile(tmp_path / 'w.pth', 'w') as archive:
         archive.writestr('w/data.pkl', pickle.dumps({}, 2))
-        archive.writestr('w/constants.pkl', pickle.dumps((), 2))  # how torch recognises one
+        archive.writestr('w/constants.pkl', pickle.dumps((), 2))  # how torch recognizes one
         archive.writestr('w/version', '3\n')
     with pytest.raises(CheckpointError, match=': a TorchScript program'):
         read_checkpoint(tmp_path / 'w.pth')

@@ -9,7 +9,7 @@ import wrn
 
 ROOT = Path(wrn.__file__).parent
 # Commands may share names with what they call. Engines and export formats share their runtimes.
-PARALLEL = {'deploy/engines', 'deploy/export'}
+PARALLEL = {'deploy/engines', 'deploy/export/formats'}
 
 
 def test_get_model_enters_few_rooms():

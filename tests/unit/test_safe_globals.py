@@ -113,7 +113,7 @@ OBJECT, F8 = b'X\x01\0\0\0O', b'X\x02\0\0\0f8'
     [
         # An array of one pointer, to an address that the file chooses.
         NDARRAY + b'K\x01\x85' + OBJECT + BYTES + b'\x87R',
-        # An array of uninitialised memory.
+        # An array of uninitialized memory.
         NDARRAY + b'K\x40\x85' + F8 + b'\x86R',
         SCALAR + DTYPE + OBJECT + b'\x85R' + BYTES + b'\x86R',
         # A structured type with a pointer in it, as an argument and as a state.

@@ -93,6 +93,13 @@ def test_folders_beside_the_splits_are_counted(fill):
     assert str(find_splits(folder).left_out) == 'left out 3 files: 3 outside the class folders'
 
 
+def test_a_folder_of_classes_may_be_named_like_a_split(fill):
+    fill('val', cat=2, dog=2)
+    splits = find_splits(fill('test', cat=1, dog=1) / 'val')
+    assert splits.classes == ['cat', 'dog']
+    assert splits.drawn
+
+
 def test_mmpretrain_reads_the_lists(fill, tmp_path):
     splits = find_splits(fill(cat=6, dog=4, **{' eel': 2}))
     splits.write(tmp_path)
@@ -127,7 +134,10 @@ def test_mmpretrain_reads_the_lists(fill, tmp_path):
             {'train': dict(cat=1, dog=1), 'val': dict(cat=1), 'valid': dict(cat=1)},
             'has both val and valid',
         ),
-        ({'train': dict(cat=1, dog=1), 'val': dict(cow=1)}, 'val has the classes cow, which'),
+        (
+            {'train': dict(cat=1, dog=1), 'val': dict(cow=1)},
+            'val has 1 class that train does not have: cow; give',
+        ),
     ],
 )
 def test_folders_that_cannot_be_used_for_training(fill, folders, message):

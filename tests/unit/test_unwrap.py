@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import wrn
 from wrn.checkpoints import check_state_dict, to_openmmlab
-from wrn.checkpoints.formats import FORMATS, TARGETS, recognise
+from wrn.checkpoints.formats import FORMATS, TARGETS, recognize
 from wrn.utils.errors import CheckpointError
 
 CIFAR = {
@@ -152,7 +152,7 @@ def test_round_trip_is_bit_identical(keys, data, form):
         names = map(ours, keys) if form.name == 'openmmlab' else CIFAR.get(form.name, keys)
         state_dict = small(names, data.draw(dtypes))
         state_dict[data.draw(st.sampled_from(sorted(state_dict)))].fill_(float('nan'))
-    assert recognise(state_dict) is form
+    assert recognize(state_dict) is form
     there = form.to_openmmlab(state_dict)
     back = form.from_openmmlab(there)
     assert back.keys() == state_dict.keys()
@@ -215,7 +215,7 @@ def test_several_sets_of_weights(keys):
     assert (found.key, found.left_out) == ('model_ema', ['model', 'epoch', 'n_averaged'])
     assert found.state_dict['backbone.conv1.weight'] is average['conv1.weight']
     with pytest.raises(
-        CheckpointError, match="under the key 'ema'; keys of weights: model, model_ema"
+        CheckpointError, match="under the key 'ema'; give one of these keys: model, model_ema"
     ):
         to_openmmlab(both, 'w.pth', key='ema')
 
@@ -253,7 +253,7 @@ def test_class_names_of_mmcls(keys):
     assert 'CLASSES' not in weights.meta
 
 
-def test_normalisation_of_8_bit_pixels(keys):
+def test_normalization_of_8_bit_pixels(keys):
     """Statistics above 1 are not scaled by 255."""
     extra = dict(mean=torch.tensor([125.3, 123.0, 113.9]), std=torch.tensor([63.0, 62.1, 66.7]))
     found = to_openmmlab({**small(keys), **extra}, 'w.pth').meta['normalization']

@@ -151,7 +151,7 @@ def test_norm_eval():
     assert network.eval() is network
 
 
-def test_initialisation_is_kaiming():
+def test_initialization_is_kaiming():
     """With fan_out, as in the authors' Lua code. Norms are the identity."""
     network = WideResNetCIFAR(16, 4)
     for parameter in network.parameters():

@@ -1,10 +1,12 @@
-"""Checkpoints: files of weights in any known format come in, weights for a network go out.
+"""Checkpoints: read safely, unwrapped, converted, loaded and written.
 
-Open :mod:`~wrn.checkpoints.checkpoint_file` first: it opens a file by its path or URL.
-``reader`` reads the file without running code from it. ``unwrap`` takes the weights out and renames
-them to OpenMMLab's keys (``formats``). ``describe`` makes the config of their network, and
+In: the path or URL of a file of weights in any known format. Out: weights under OpenMMLab's keys,
+or a file of them. Open ``checkpoint_file`` first.
+
+``reader`` reads a file without running code from it. ``unwrap`` extracts the weights, and
+``formats`` renames their keys. ``network_config`` makes the config of their network.
 ``load_state_dict`` compares them with a network and loads them. ``convert`` and ``publish`` write
-files of weights. ``schemes`` makes mmengine read all checkpoints this way.
+files. ``schemes`` makes mmengine read all checkpoints this way.
 """
 
 from wrn.checkpoints.load_state_dict import (

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from wrn.models import WideResNet
 from wrn.models.sizes import count_depth
-from wrn.utils.errors import CheckpointError
+from wrn.utils.errors import CheckpointError, count
 
 _STEM, _BASE, _STAGES = 64, 64, 4
 
@@ -31,7 +31,7 @@ class Architecture:
     in_channels: int
 
     def __str__(self) -> str:
-        head = f'{self.num_classes} classes' if self.num_classes else 'no head'
+        head = count(self.num_classes, 'class') if self.num_classes else 'no head'
         depth, factor = self.backbone['depth'], self.backbone['widen_factor']
         return f'depth {depth}, widen factor {factor:g}, {head}'
 
@@ -39,7 +39,7 @@ class Architecture:
 def find_architecture(state_dict: Mapping[str, Tensor], name: str) -> Architecture:
     """Detect the network that weights belong to.
 
-    Only some of the shapes are looked at; :func:`wrn.checkpoints.check_state_dict` compares all.
+    Some shapes suffice. :func:`wrn.checkpoints.check_state_dict` compares all of them.
 
     Args:
         state_dict: The weights, with OpenMMLab's keys.
@@ -50,10 +50,14 @@ def find_architecture(state_dict: Mapping[str, Tensor], name: str) -> Architectu
     """
     head = state_dict.get('head.fc.weight')
     if head is not None and head.ndim != 2:
-        raise CheckpointError(f'{name}: the weight of the head has {head.ndim} dimensions, not 2')
+        raise _refused(name, f'head.fc.weight has {count(head.ndim, "dimension")}, not 2')
     find = _find_cifar if any('.norm' in key for key in state_dict) else _find_imagenet
     backbone, in_channels = find(state_dict, name)
     return Architecture(backbone, None if head is None else len(head), in_channels)
+
+
+def _refused(name: str, reason: str) -> CheckpointError:
+    return CheckpointError(f'{name}: {reason}; give the weights of a Wide-ResNet')
 
 
 def _find_imagenet(state_dict: Mapping[str, Tensor], name: str) -> tuple[dict[str, Any], int]:
@@ -82,7 +86,7 @@ def _find_imagenet(state_dict: Mapping[str, Tensor], name: str) -> tuple[dict[st
         factor = Fraction(len(inner), _BASE)
         backbone = dict(type='WideResNet', depth=depths[0], widen_factor=_to_number(factor))
         return backbone, int(512 * factor) if is_basic else 2048
-    raise CheckpointError(f'{name}: {reason}')
+    raise _refused(name, reason)
 
 
 def _find_cifar(state_dict: Mapping[str, Tensor], name: str) -> tuple[dict[str, Any], int]:
@@ -92,20 +96,22 @@ def _find_cifar(state_dict: Mapping[str, Tensor], name: str) -> tuple[dict[str, 
     first = [state_dict.get(f'backbone.layer1.0.conv{i}.weight') for i in range(1, 10)]
     convs = [conv for conv in first if conv is not None]
     if stem is None or any(conv.ndim != 4 or not conv.numel() for conv in (stem, *convs)):
-        raise CheckpointError(
-            f'{name}: the first convolutions are not those of a Wide-ResNet for 32x32 pixels'
+        raise _refused(
+            name, 'the first convolutions are not those of a Wide-ResNet for 32x32 pixels'
         )
     if len(set(stages)) != 1 or not convs:
-        raise CheckpointError(
-            f'{name}: the weights have stages of {", ".join(map(str, stages)) or "no"} blocks; the '
-            'stages of a Wide-ResNet for 32x32 pixels have equal numbers of blocks'
+        raise _refused(
+            name,
+            f'the weights have stages of {", ".join(map(str, stages)) or "no"} blocks; the stages '
+            'of a Wide-ResNet for 32x32 pixels have equal numbers of blocks',
         )
     kernel_sizes = [conv.shape[-1] for conv in convs]
     if not set(kernel_sizes) <= {1, 3}:
         size = max(kernel_sizes)
-        raise CheckpointError(
-            f'{name}: the weights have {size}x{size} kernels; a Wide-ResNet for 32x32 pixels has '
-            'only 1x1 and 3x3'
+        raise _refused(
+            name,
+            f'the weights have {size}x{size} kernels; a Wide-ResNet for 32x32 pixels has only 1x1 '
+            'and 3x3',
         )
     conv_bias: bool | str = 'backbone.layer1.0.conv1.bias' in state_dict
     if not conv_bias and 'backbone.conv1.bias' in state_dict:

@@ -63,7 +63,7 @@ def open_checkpoint(
 
 
 def _find_published(path: Path) -> Model | None:
-    """Return the model whose published file has this name, after a check of the file's hash."""
+    """Return the model with a published file of this name, after a check of the file's hash."""
     entry, expected = model_index.find_by_file(path.name), hash_in_name(path.name)
     if entry and expected and path.is_file() and not hash_file(path).startswith(expected):
         raise CheckpointError(
@@ -81,8 +81,8 @@ def locate(url: str, url_mapping: tuple[str, str] | None = None) -> tuple[Path, 
         url_mapping: As for :func:`wrn.download.fetch`. Defaults to None.
 
     Returns:
-        The path of the file, and the model if the URL is that of its published weights:
-        ``wrn://NAME``, or the URL of OpenMMLab's file, which is fetched from the other sources too.
+        The path of the file; and the model, if the URL belongs to its published weights:
+        ``wrn://NAME``, or the URL of OpenMMLab's file. The other URLs of the model are tried too.
 
     Raises:
         CheckpointError: If there is no such file, or it cannot be downloaded.
@@ -98,6 +98,6 @@ def locate(url: str, url_mapping: tuple[str, str] | None = None) -> tuple[Path, 
         entry = model_index.find_by_file(url)
         if entry is None or entry.name not in url:
             return fetch([url], url, url_mapping, read_checkpoint), None
-    if not model_index.sources(entry):
-        return Path(entry.weights), entry
-    return fetch(model_index.sources(entry), entry.name, url_mapping, read_checkpoint), entry
+    if urls := model_index.urls(entry):
+        return fetch(urls, entry.name, url_mapping, read_checkpoint), entry
+    return Path(entry.weights), entry

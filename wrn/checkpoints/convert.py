@@ -1,4 +1,4 @@
-"""Convert the weights of Wide-ResNets between the formats in which they are published."""
+"""Convert the weights of Wide-ResNets between their published formats."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ from torch import Tensor
 from wrn.checkpoints import check_state_dict, write_weights
 from wrn.checkpoints.architecture import Architecture, find_architecture
 from wrn.checkpoints.checkpoint_file import CheckpointFile
-from wrn.checkpoints.describe import describe_network
-from wrn.checkpoints.formats import FORMATS, TARGETS, recognise
+from wrn.checkpoints.formats import FORMATS, TARGETS, recognize
 from wrn.checkpoints.formats.checkpoint_format import CheckpointFormat
+from wrn.checkpoints.network_config import describe_network
 from wrn.checkpoints.network_options import find_difference
 from wrn.checkpoints.publish import Published, make_meta
 from wrn.checkpoints.writer import SUFFIXES
@@ -36,7 +36,7 @@ class Converted(Published):
         format: The format of the file that was read.
         architecture: The network.
         entry: The published model that the weights belong to; None for any other file.
-        lossless: Whether converting the file back gives the same bits.
+        loss: What is lost by converting; None if converting the file back gives the same bits.
         tensors: The number of tensors in the file.
         assumed: The assumptions about the network, which neither the file nor the caller states.
     """
@@ -44,7 +44,7 @@ class Converted(Published):
     format: CheckpointFormat
     architecture: Architecture
     entry: Model | None
-    lossless: bool
+    loss: str | None
     tensors: int
     assumed: list[str]
 
@@ -74,7 +74,7 @@ def convert(
             first weights for ImageNet and of the paper for CIFAR.
         source: The provenance of the weights. Defaults to None: what is known, or the name of the
             file that was read.
-        license: Their licence, an identifier of spdx.org. Defaults to None: what is known.
+        license: Their license, an SPDX identifier. Defaults to None: what is known.
 
     Raises:
         WrnError: If the weights do not belong to a Wide-ResNet, cannot be expressed in the format,
@@ -83,8 +83,8 @@ def convert(
     path, entry, weights = Path(file.path or file.name), file.entry, file.weights
     if weights.format is None:
         raise CheckpointError(
-            f'{path}: the format of the keys is unknown ({some(weights.state_dict)}); known '
-            f'formats: {", ".join(form.title for form in FORMATS)}'
+            f'{path}: the format of the keys is unknown ({some(weights.state_dict)}); give weights '
+            f'in one of these formats: {", ".join(form.title for form in FORMATS)}'
         )
     architecture = find_architecture(weights.state_dict, str(path))
     full, assumed = describe_network(weights, architecture, str(path), entry, config)
@@ -94,8 +94,8 @@ def convert(
 
     form, suffix, _ = TARGETS[to]
     converted = _write_format(to, weights.state_dict, full.model.backbone)
-    lossless = form.is_lossless(weights.state_dict)
-    if lossless:
+    loss = form.find_loss(weights.state_dict)
+    if loss is None:
         back = form.to_openmmlab(converted)
         _check_same(back, weights.state_dict, form.drops, str(path))
 
@@ -114,9 +114,8 @@ def convert(
     name = name if name.endswith(SUFFIXES) else name + suffix
     meta = form.describe(make_meta(weights.meta, full, source, license), to, name)
     written = write_weights(folder, name, converted, meta)
-    size = len(converted)
     return Converted(
-        written, weights, meta, weights.format, architecture, entry, lossless, size, assumed
+        written, weights, meta, weights.format, architecture, entry, loss, len(converted), assumed
     )
 
 
@@ -148,7 +147,7 @@ def _write_format(
             f'--to {to}: implies {option}={theirs!r}, but the network has {ours!r}; --to openmmlab '
             'can hold every network'
         )
-    if recognise(converted) is not form:
+    if recognize(converted) is not form:
         raise WrnError(
             f'--to {to}: cannot hold all parts of the network, or needs parts that are missing; '
             '--to openmmlab can hold every network'
@@ -167,4 +166,4 @@ def _check_same(
         if back[key] is not weights[key] and not torch.equal(back[key], weights[key])
     }
     if lost:
-        raise CheckpointError(f'{path}: not written: converting would lose {some(lost, 10)}')
+        raise CheckpointError(f'{path}: converting would lose {some(lost, 10)}; use --to openmmlab')

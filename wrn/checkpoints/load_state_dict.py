@@ -32,7 +32,7 @@ def check_state_dict(
     network = unwrap_model(model)
     expected = network.state_dict()
     shared = expected.keys() & state_dict.keys()
-    # Integers are quantised weights, whose scales the model has no place for.
+    # Integers are quantized weights. The model has no place for their scales.
     unusable = [
         key
         for key in shared
@@ -43,7 +43,7 @@ def check_state_dict(
         kind, layout = state_dict[min(unusable)].dtype, state_dict[min(unusable)].layout
         raise CheckpointError(
             f'{name}: not dense floating-point tensors: {some(unusable)} ({kind}, {layout}); give '
-            'the weights from before quantisation or pruning'
+            'the weights from before quantization or pruning'
         )
     # torch fills in the counter, which weights older than torch 0.4.1 do not have.
     missing = [
@@ -83,9 +83,9 @@ def assign_state_dict(model: nn.Module, state_dict: Mapping[str, Tensor]) -> Non
     """Make the tensors of a state dict the weights of a model, without copying them.
 
     Args:
-        model: A model, whose weights may be on the ``meta`` device.
-        state_dict: Weights for which :func:`check_state_dict` returned True. They are converted to
-            the precision of the model.
+        model: The model. Its weights may be on the ``meta`` device.
+        state_dict: Weights that passed :func:`check_state_dict`. They are converted to the
+            precision of the model.
     """
     expected = model.state_dict()
     model.load_state_dict(
@@ -99,7 +99,7 @@ def assign_state_dict(model: nn.Module, state_dict: Mapping[str, Tensor]) -> Non
 
 
 def set_normalization(model: nn.Module, mean: Sequence[float], std: Sequence[float]) -> None:
-    """Set the mean and the standard deviation by which a model normalises its input.
+    """Set the mean and the standard deviation for normalizing the input of a model.
 
     Args:
         model: The model, with a data preprocessor. It may be wrapped.

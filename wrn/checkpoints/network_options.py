@@ -64,11 +64,11 @@ def check_options(theirs: Any, ours: Mapping[str, Any], name: str) -> None:
 
 
 def find_difference(theirs: Any, ours: Mapping[str, Any]) -> tuple[str, Any, Any] | None:
-    """Return the first option in which two backbones differ, and its two values.
+    """Return the first option that differs between two backbones, and its two values.
 
     Args:
-        theirs: The config of a backbone. Backbones that are not of this package are not compared,
-            nor is an unknown activation.
+        theirs: The config of a backbone. Backbones that are not of this package and unknown
+            activations are not compared.
         ours: The config of the other backbone.
 
     Returns:

@@ -12,7 +12,7 @@ from wrn.checkpoints import Weights, read_checkpoint, to_openmmlab, write_weight
 from wrn.config.config_file import read_own_config
 from wrn.config.config_parts import get_test_dataset
 
-_TIME = re.compile(r'_\d{8}_\d{6}$')  # mmengine appends it to the name of a run
+_TIME = re.compile(r'_\d{8}_\d{6}(_\d+)?$')  # mmengine appends it to the name of a run
 
 
 @dataclass
@@ -47,8 +47,7 @@ def publish(
         key: As for :func:`wrn.checkpoints.to_openmmlab`. Defaults to None.
         source: The provenance of the weights. Defaults to None: what the checkpoint states, or the
             name of the training run.
-        license: Their licence, an identifier of spdx.org. Defaults to None: what the checkpoint
-            states.
+        license: Their license, an SPDX identifier. Defaults to None: what the checkpoint states.
 
     Raises:
         WrnError: If the checkpoint cannot be read, or the file cannot be written.
@@ -57,7 +56,7 @@ def publish(
     source = source or weights.meta.get('source')
     if source is None and (run := weights.meta.get('experiment_name')):
         source = f'trained as {_TIME.sub("", str(run))}'
-    meta = make_meta(weights.meta, read_own_config(weights.meta, checkpoint), source, license)
+    meta = make_meta(weights.meta, read_own_config(weights.meta), source, license)
     return Published(write_weights(folder, name, weights.state_dict, meta), weights, meta)
 
 
@@ -70,7 +69,7 @@ def make_meta(
         meta: The ``meta`` of the checkpoint with the weights.
         config: The config of the network.
         source: The provenance of the weights.
-        license: Their licence. Defaults to the one in ``meta``.
+        license: Their license; None for the one in ``meta``.
 
     Returns:
         ``source``, ``license``, ``dataset_meta`` with the class names, ``normalization`` and

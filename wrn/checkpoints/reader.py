@@ -21,7 +21,7 @@ _ASKED_FOR = re.compile(r'GLOBAL ([\w.]+(?: with .+?(?= is not allowed))?)')
 _REFUSED = re.compile(r'WeightsUnpickler error: (.*?)(?:\. | Check the documentation|$)')
 _DAMAGED = ('PytorchStreamReader', 'EOF', 'invalid load key', 'Ran out of input')
 _DOWNLOAD_AGAIN = 'download or copy it again'
-_TRUSTED = 'get the weights as a plain state dict or .safetensors from a source that you trust'
+_TRUSTED = 'get the weights as a plain state dict or .safetensors from a publisher that you trust'
 
 
 def read_checkpoint(path: str | Path, map_location: Any = None) -> dict[str, Any]:
@@ -157,7 +157,7 @@ def _not_a_checkpoint(head: bytes) -> str:
         return (
             'an HDF5 file, as Keras writes it, not a torch checkpoint; the TensorFlow networks of '
             "uncertainty-baselines have 'same' padding and shortcuts from the unactivated input, "
-            'which no network here computes'
+            'which no network here computes; give weights of PyTorch'
         )
     if start.startswith(b'version https://git-lfs'):
         return 'a Git LFS pointer, not the weights; run `git lfs pull` to download them'

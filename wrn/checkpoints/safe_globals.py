@@ -1,4 +1,4 @@
-"""The allow-list for unpickling checkpoints: what they may contain beside tensors.
+"""The allow-list for unpickling checkpoints: what they may contain besides tensors.
 
 mmengine's checkpoints hold the log history of the run, as ``HistoryBuffer`` objects with numpy
 arrays and methods in them, and the state of the schedulers. The numpy constructors and ``getattr``
@@ -27,11 +27,11 @@ def _refuse(name: str, detail: object) -> UnpicklingError:
 
 
 class _OneCycle:
-    """Replaces mmengine's scheduler, whose state refers to one of its own functions."""
+    """Replaces mmengine's scheduler. The state of a scheduler refers to one of its functions."""
 
 
 def _getattr(owner: Any, name: str) -> Callable[..., Any]:
-    """Replace ``getattr``, by which log histories and a scheduler refer to their functions."""
+    """Replace ``getattr``: log histories and a scheduler refer to their functions through it."""
     if owner is HistoryBuffer and name in _STATISTICS:
         return getattr(HistoryBuffer, name)
     if owner is _OneCycle and name in _ANNEALINGS:
@@ -45,7 +45,7 @@ def _empty_bytes() -> bytes:
 
 
 class _Namespace(dict[str, Any]):
-    """Replaces ``argparse.Namespace``, in which timm's and torchvision's scripts save options."""
+    """Replaces ``argparse.Namespace``: the options that timm's and torchvision's scripts save."""
 
     def __setstate__(self, state: Any) -> None:
         self.update(state)

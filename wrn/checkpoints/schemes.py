@@ -1,6 +1,6 @@
 """The loaders that mmengine calls to read a checkpoint from a path, a URL or a name.
 
-mmengine logs the name of a loader without ``load_from_`` as that of a backend.
+mmengine logs the name of a loader, without ``load_from_``, as the name of a backend.
 """
 
 import tempfile
@@ -84,7 +84,8 @@ def load_from_storage(filename: str, map_location: Any = None) -> dict[str, Any]
     try:
         content = fileio.get(filename)
     except Exception as error:  # each client has exceptions of its own
-        raise CheckpointError(f'{filename}: cannot be downloaded ({error!r})') from error
+        reason = f'{filename}: cannot be downloaded ({error!r}); check the URL and your access'
+        raise CheckpointError(reason) from error
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, 'checkpoint')
         path.write_bytes(content)
@@ -113,7 +114,7 @@ def load_from_name(filename: str, map_location: Any = None) -> dict[str, Any]:
     urls = _TABLES[scheme]()
     name = get_deprecated_model_names().get(name, name)
     if name not in urls:
-        hint = did_you_mean(name, urls)
+        hint = did_you_mean(name, urls, '; give a path or URL')
         raise CheckpointError(f'{filename}: mmengine has no weights of this name{hint}')
     url = urls[name]
     if '://' not in url:  # an entry of the user's, a path relative to mmengine's folder

@@ -1,13 +1,13 @@
 """Take the weights out of a checkpoint of any known format."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from wrn.checkpoints.formats import recognise
+from wrn.checkpoints.formats import recognize
 from wrn.checkpoints.formats.checkpoint_format import CheckpointFormat, Implied
 from wrn.checkpoints.formats.refused import rejection_reason
 from wrn.utils.errors import CheckpointError, some
@@ -15,12 +15,13 @@ from wrn.utils.errors import CheckpointError, some
 # Where libraries put the weights that are meant for use. Other sets of weights, such as an average,
 # are taken only if the caller asks for them, or if there are no others.
 _USUAL_KEYS = ('', 'state_dict', 'model_state_dict', 'model', 'net', 'params')
-# Added by DataParallel, by torch.compile, and by wrappers that normalise the input of a model.
+# Added by DataParallel, by torch.compile, and by wrappers that normalize the input of a model.
 _PREFIXES = ('module.', '_orig_mod.', 'model.')
-_SEQUENTIAL_PREFIX = '1.'  # of nn.Sequential(normalisation, model)
+_SEQUENTIAL_PREFIX = '1.'  # of nn.Sequential(normalization, model)
 _MEANS, _STDS = ('mean', 'mu', 'new_mean'), ('std', 'sigma', 'new_std')
 _COUNTERS = ('n_averaged', 'steps')  # of averaged models in torch and mmengine
-# RobustBench's networks never compute the first. ReMixMatch in TorchSSL trains with the second.
+# Parts that inference does not use: an extra stage in RobustBench's networks, and the head for
+# rotations in TorchSSL's ReMixMatch.
 _UNUSED = ('sub_block1.', 'rot_classifier.')
 
 
@@ -50,7 +51,7 @@ class Weights:
 def to_openmmlab(checkpoint: Mapping[str, Any], name: str, key: str | None = None) -> Weights:
     """Take the weights out of a checkpoint, and rename them to OpenMMLab's keys.
 
-    The tensors are not touched: half precision stays half.
+    The tensors keep their values and data types.
 
     Args:
         checkpoint: What :func:`wrn.checkpoints.read_checkpoint` returned.
@@ -60,14 +61,20 @@ def to_openmmlab(checkpoint: Mapping[str, Any], name: str, key: str | None = Non
 
     Raises:
         CheckpointError: If there are no weights, none under the key, or several sets to choose
-            from, or if they belong to a network that this package is known not to compute.
+            from, or if they belong to a network that this package does not compute.
     """
     found = {'.'.join(keys): (keys, weights) for keys, weights in _state_dicts(checkpoint)}
+    if not found:
+        raise CheckpointError(
+            f'{name}: holds no weights ({some(map(str, checkpoint)) or "it is empty"}); give a '
+            "file with a state dict, or with one under the key 'state_dict'"
+        )
     if key is None:
-        key = _choose(found, checkpoint, name)
+        key = _choose(found, name)
     elif key not in found:
-        known = some(found) or 'none'
-        raise CheckpointError(f'{name}: no weights under the key {key!r}; keys of weights: {known}')
+        known = some(filter(None, found))
+        cure = f'give one of these keys: {known}' if known else 'give no key'
+        raise CheckpointError(f'{name}: no weights under the key {key!r}; {cure}')
     keys, wrapped = found[key]
     state_dict, dropped, normalization = _strip(wrapped)
     if reason := rejection_reason(state_dict):
@@ -78,7 +85,7 @@ def to_openmmlab(checkpoint: Mapping[str, Any], name: str, key: str | None = Non
     if normalization:
         meta['normalization'] = normalization
     weights = Weights(state_dict, meta, None, key, _others(checkpoint, keys) + dropped)
-    if form := recognise(state_dict):
+    if form := recognize(state_dict):
         weights.format, weights.implied = form, form.implies(state_dict)
         weights.state_dict = form.to_openmmlab(state_dict)
     return weights
@@ -106,30 +113,25 @@ def _others(value: Mapping[Any, Any], keys: tuple[str, ...]) -> list[str]:
     return [key for key in others if key != 'meta']
 
 
-def _choose(found: Mapping[str, Any], checkpoint: Mapping[Any, Any], name: str) -> str:
+def _choose(keys: Collection[str], name: str) -> str:
     """Return the key of the weights that are meant for use."""
-    if not found:
+    groups = (
+        [key for key in keys if key == usual or key.startswith(f'{usual}.')]
+        for usual in _USUAL_KEYS
+    )
+    keys = next(filter(None, groups), keys)
+    if len(keys) > 1:
         raise CheckpointError(
-            f'{name}: holds no weights ({some(map(str, checkpoint)) or "it is empty"}); expected a '
-            "state dict, or one under the key 'state_dict'"
-        )
-    for usual in _USUAL_KEYS:
-        inside = {k: v for k, v in found.items() if k == usual or k.startswith(f'{usual}.')}
-        if inside:
-            found = inside
-            break
-    if len(found) > 1:
-        raise CheckpointError(
-            f'{name}: holds several sets of weights ({some(found)}); extract one with `wrn convert '
+            f'{name}: holds several sets of weights ({some(keys)}); extract one with `wrn convert '
             f'{name} NAME --key KEY`'
         )
-    return next(iter(found))
+    return next(iter(keys))
 
 
 def _strip(
     state_dict: Mapping[Any, Any],
 ) -> tuple[dict[str, Tensor], list[str], dict[str, list[float]]]:
-    """Return the weights without wrappers' prefixes, their counters, and their normalisation."""
+    """Return the weights without the parts of wrappers, the counters, and the normalization."""
     weights = {str(key): value for key, value in state_dict.items() if isinstance(value, Tensor)}
     means, stds = (_statistics(weights, names) for names in (_MEANS, _STDS))
     normalization: dict[str, list[float]] = {}

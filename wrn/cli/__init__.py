@@ -1,9 +1,9 @@
-"""The command line ``wrn``: arguments come in; tables, files and an exit status go out.
+"""The command line ``wrn``.
 
-Each command is a module with ``HELP``, ``ARGUMENTS`` and ``run``; open ``predict`` first. A new
-command is a module and a line in ``_COMMANDS``. The other modules hold what several commands share:
-``arguments`` and ``*_options`` declare and check options, ``inputs`` and ``write_results`` process
-many images, and ``tables`` and ``progress`` print.
+In: arguments. Out: tables, files and an exit status. Open ``predict`` first. Each command is a
+module with ``HELP``, ``ARGUMENTS`` and ``run``, and a line in ``_COMMANDS``. The other modules hold
+what several commands share: ``arguments`` and ``*_options`` declare and check options, ``inputs``
+and ``image_job`` process many images, and ``tables`` and ``progress`` print.
 """
 
 import argparse
@@ -75,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         argv: The arguments. Defaults to those of the process.
     """
     args = parse_args(argv)
-    gc.freeze()  # imported objects stay: do not scan them, nor copy their pages after a fork
+    gc.freeze()  # do not scan imported objects, and do not copy their pages after a fork
     _show_log()
     code = 0
     try:

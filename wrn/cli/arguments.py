@@ -17,7 +17,7 @@ def argument(metavar: str | None, help: str, default: Any = None, **options: Any
     """Return the declaration of an argument with a value.
 
     Args:
-        metavar: What the help calls the value; None for the choices.
+        metavar: The name of the value in the help; None shows the choices.
         help: The help text. The default is appended to it.
         default: The default. Defaults to None: there is none, or the help text describes it.
         **options: Further keyword arguments of ``add_argument``.
@@ -80,7 +80,7 @@ def check_at_least(args: argparse.Namespace, **minimums: int) -> None:
 
 
 def check_out(out: str, what: str = 'it is', suffixes: Sequence[str] = ()) -> None:
-    """Check before a command does its work that its ``--out`` file can be written.
+    """Check that the ``--out`` file of a command can be written, before the command does its work.
 
     Args:
         out: The value of ``--out``.

@@ -18,11 +18,11 @@ from wrn.zoo.factory import get_model
 BACKEND_ARGUMENTS = {
     '--backend': choice(
         BACKENDS,
-        'backend of the network; auto measures the installed ones and takes the fastest, which '
-        'pays off from a few hundred images',
+        'backend that runs the network; auto measures the installed ones and takes the fastest, '
+        'which pays off from a few hundred images',
         'eager',
     ),
-    '--precision': choice(PRECISIONS, 'precision that the backend computes in', 'float32'),
+    '--precision': choice(PRECISIONS, 'precision of the computation', 'float32'),
     '--calibration': argument('FOLDER', 'images to calibrate --precision int8 with'),
 }
 INFERENCE_ARGUMENTS = {
@@ -55,7 +55,9 @@ def check_calibration(args: argparse.Namespace) -> None:
         WrnError: If it has none.
     """
     if args.calibration and args.precision != 'int8':
-        raise WrnError('--calibration: is only for --precision int8; add that, or leave this out')
+        raise WrnError(
+            '--calibration: is only for --precision int8; add that, or leave out --calibration'
+        )
 
 
 def check_inference(args: argparse.Namespace) -> None:

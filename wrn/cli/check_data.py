@@ -17,7 +17,7 @@ HELP = 'find damaged, misplaced and duplicate images in a data folder'
 ARGUMENTS = {
     'folder': argument('FOLDER', 'folder of class folders, directly or below train, val and test'),
     '--ann-file': argument('FILE', 'list of image paths below the folder, and labels'),
-    '--out': argument('FILE', 'file to write the problems to (.json, .csv)'),
+    '--out': argument('FILE', 'file to write the list of problems to (.json, .csv)'),
     '--workers': number('threads (default: one per core)'),
 }
 

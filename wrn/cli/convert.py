@@ -21,8 +21,8 @@ ARGUMENTS = {
     '--to': choice(TARGETS, 'format to write', 'openmmlab'),
     '--config': argument(
         'CONFIG',
-        'config path or model name whose preprocessing to record (default: that of the published '
-        "model or in the file, else of torchvision's first weights, or the paper's)",
+        'config path or model name, to record its preprocessing (default: that of the published '
+        "model or of the file, else that of torchvision's first weights or of the paper)",
     ),
     **DESCRIPTION_ARGUMENTS,
 }
@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> None:
     dtypes = ', '.join(sorted(floats)).replace('torch.', '')
     print(f'read {args.checkpoint}: {done.format.title} format, {done.architecture}, {dtypes}')
     if done.entry:
-        print(f'recognised as the weights of {done.entry.name}')
+        print(f'recognized as the weights of {done.entry.name}')
     print_left_out(done.weights)
     if done.weights.meta.get('normalization') and done.meta is None:
         print('left out: mean and std of the input (the format has no place for them)')
@@ -48,8 +48,8 @@ def run(args: argparse.Namespace) -> None:
     for what in done.assumed:
         print(f'assumed, since the file does not say: {what}; --config FILE overrides it')
     print(f'checked: {count(len(state_dict), "tensor")}, no missing or unexpected keys')
-    if done.lossless:
-        print('checked: converting back gives the same weights, bit for bit')
+    if done.loss:
+        print(f'lossy: {done.loss}')
     else:
-        print('lossy: folded batch norms cannot be converted back; outputs differ by rounding')
+        print('checked: converting back gives the same weights, bit for bit')
     print_written(done, done.tensors)

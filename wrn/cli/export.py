@@ -5,7 +5,7 @@ import argparse
 from wrn.cli.arguments import CHECKPOINT, argument, check_out, choice, flag
 from wrn.cli.backend_options import check_calibration, load_model
 from wrn.deploy.export import FORMATS, export
-from wrn.deploy.export.format import ReadableFormat
+from wrn.deploy.export.formats.export_format import ReadableFormat
 from wrn.download import stem_without_hash
 
 HELP = 'export a model to a file that other runtimes load without this package'
@@ -17,10 +17,10 @@ ARGUMENTS = {
     '--checkpoint': CHECKPOINT,
     '--out': argument('FILE', f'file to write (default: the model name and {_SUFFIXES})'),
     '--preprocess': flag(
-        'include the normalisation; the input is uint8 RGB images (N, H, W, 3) of the right size '
-        '(default: normalised images (N, 3, H, W))'
+        'include the normalization; the input is then uint8 RGB images (N, H, W, 3) of the right '
+        'size (default: normalized images (N, 3, H, W))'
     ),
-    '--softmax': flag('output probabilities (default: scores)'),
+    '--softmax': flag('output probabilities (default: logits)'),
     '--precision': choice(
         _PRECISIONS, 'precision of the weights; float16 and int8 are for openvino', 'float32'
     ),
@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> None:
     print(f'the reloaded file {done.difference}')
     metadata = done.metadata
     shape = ', '.join(map(str, (*metadata.size, 3) if metadata.preprocess else (3, *metadata.size)))
-    output = 'probabilities' if metadata.softmax else 'scores'
+    output = 'probabilities' if metadata.softmax else 'logits'
     print(f'input: {metadata.dtype}, (N, {shape}), {metadata.channel_order}; output: {output}')
     here = isinstance(FORMATS[args.format], ReadableFormat)
     use = f'wrn predict IMAGE --model {out}; without wrn, ' if here else "torch's loader: "

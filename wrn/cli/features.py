@@ -9,8 +9,8 @@ from wrn.cli.backend_options import (
     get_backend_options,
     load_model,
 )
+from wrn.cli.image_job import ImageJob, describe_run
 from wrn.cli.inputs import InputImages, find_shard
-from wrn.cli.write_results import ImageJob, describe_run
 from wrn.inference.features import STAGES, FeatureExtractor, check_same_size, format_shape
 from wrn.results.feature_files import SUFFIXES, check_format, list_path, write_features
 from wrn.results.partial_file import PartialFile
@@ -21,7 +21,7 @@ HELP = 'write the features that the stages of a network compute for images'
 ARGUMENTS = {
     '--model': argument('MODEL', 'model name, or path of a config or weights', required=True),
     '--stages': argument('STAGE', 'any of layer1, layer2 and so on', list(STAGES), nargs='+'),
-    '--pool': flag('average over height and width'),
+    '--pool': flag('average the features over height and width'),
     '--out': argument(
         'FILE',
         f'file to write ({", ".join(SUFFIXES)}); for the first two, FILE.txt lists the images',

@@ -28,7 +28,7 @@ ARGUMENTS = {
     '--model': argument('MODEL', 'model name, or path of a config or weights', DEFAULT_MODEL),
     '--checkpoint': CHECKPOINT,
     '--epochs': number('epochs to train (default: 20)'),
-    '--freeze': number('freeze the stem and the first N stages; 0 is the stem, -1 nothing', -1),
+    '--freeze': number('freeze the stem and the first N stages; 0: only the stem, -1: nothing', -1),
     '--seed': number('seed of the split, the order of the images and the new head', 0),
     **TRAIN_ARGUMENTS,
 }
@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> None:
     """Split the images, train, test the best checkpoint, and write its weights and a report."""
     check_at_least(args, epochs=1, seed=0)
     splits = find_splits(args.data, seed=args.seed)
-    cfg = training.finetune_config(
+    cfg = training.make_finetune_config(
         splits, resolve(args.model), args.checkpoint, args.epochs, args.freeze, args.seed
     )
     apply_train_options(cfg, args)
@@ -51,13 +51,13 @@ def run(args: argparse.Namespace) -> None:
         if is_main_process():
             print(f'nothing left to do: {done} exists')
         return
-    training.annotate(cfg, splits, folder)
+    training.write_annotations(cfg, splits, folder)
     if is_main_process():
         if splits.left_out:
             print(f'wrn: {args.data}: {splits.left_out}', file=sys.stderr)
         _print_splits(splits)
         if dropped:
-            print(f'unreadable, so left out of validation and test: {some(dropped)}')
+            print(f'left out of validation and test, since unreadable: {some(dropped)}')
     result = finetune(cfg, f'{args.model} fine-tuned on {Path(cfg.filename).stem}')
     if result:
         print_report(result.report)

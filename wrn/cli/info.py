@@ -25,8 +25,8 @@ from wrn.utils.errors import WrnError
 from wrn.utils.files import hash_file
 from wrn.zoo.resolve import ResolvedModel, resolve
 
-HELP = 'show the card of a model: network, figures, licence, provenance of its weights'
-_CLASSES = 10  # names of classes to show
+HELP = 'show the card of a model: network, metrics, license, provenance of its weights'
+_CLASSES = 10  # class names to show
 
 _Rows = Iterator[tuple[str, str]]
 ARGUMENTS = {
@@ -68,15 +68,15 @@ def _describe_entry(entry: Model, config: Config) -> _Rows:
     yield 'images', _describe_preprocessing(config)
     for result in entry.results:
         for metric, value in (result.metrics or {}).items():
-            figure = metric.removesuffix(' Accuracy').lower().replace(' ', '-')
-            yield figure, f'{value:.2f} % on {result.dataset}'
+            name = metric.removesuffix(' Accuracy').lower().replace(' ', '-')
+            yield name, f'{value:.2f} % on {result.dataset}'
     if results := model_index.paper_results(entry):
         yield 'error in the paper, %', '\n'.join(results)
     if origin := entry.data.get('Converted From'):
         yield 'origin', f'{origin["Weights"]}\n{origin["Code"]}'
-    if licence := entry.data.get('License'):
-        yield 'licence', licence
-    yield 'weights', '\n'.join(model_index.sources(entry)) or entry.weights or 'none: config only'
+    if license := entry.data.get('License'):
+        yield 'license', license
+    yield 'weights', '\n'.join(model_index.urls(entry)) or entry.weights or 'none: config only'
     yield 'config', os.path.relpath(str(config.filename), model_index.root())
 
 
@@ -89,8 +89,8 @@ def _describe_weights(resolved: ResolvedModel, file: CheckpointFile) -> _Rows:
         yield 'format', weights.format.title
     yield 'network', str(find_architecture(weights.state_dict, resolved.name))
     buffers = ('running_mean', 'running_var', 'num_batches_tracked')
-    learnt = [v.numel() for k, v in weights.state_dict.items() if not k.endswith(buffers)]
-    yield 'params', f'{sum(learnt):,}'
+    learned = [v.numel() for k, v in weights.state_dict.items() if not k.endswith(buffers)]
+    yield 'params', f'{sum(learned):,}'
     if classes := (meta.get('dataset_meta') or {}).get('classes'):
         yield 'classes', _list(classes)
     try:
@@ -100,7 +100,7 @@ def _describe_weights(resolved: ResolvedModel, file: CheckpointFile) -> _Rows:
     else:
         yield 'images', _describe_preprocessing(config)
     yield 'provenance', meta.get('source') or 'unknown'
-    yield 'licence', meta.get('license') or 'unknown'
+    yield 'license', meta.get('license') or 'unknown'
     if file.path:
         yield 'SHA-256', hash_file(file.path)
 
@@ -111,7 +111,7 @@ def _describe_exported(resolved: ResolvedModel) -> _Rows:
     yield 'file', str(path)
     yield 'model', metadata.model
     yield 'input', f'{metadata.dtype}, {metadata.layout}, {metadata.channel_order}'
-    yield 'output', 'probabilities' if metadata.softmax else 'scores'
+    yield 'output', 'probabilities' if metadata.softmax else 'logits'
     yield 'precision', metadata.precision
     yield 'classes', _list(metadata.classes) if metadata.classes else str(metadata.num_classes)
     yield 'images', _describe_preprocessing(resolved.get_config())
@@ -154,7 +154,7 @@ def _describe_step(transform: ConfigDict) -> str | None:
         case 'CenterCrop':
             size = transform.crop_size
             height, width = (size, size) if isinstance(size, int) else size
-            return f'centre {height}x{width}'
+            return f'center {height}x{width}'
     return None
 
 

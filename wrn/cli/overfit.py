@@ -3,7 +3,6 @@
 import argparse
 import tempfile
 from functools import partial
-from pathlib import Path
 
 from rich.console import Console
 from rich.progress import track
@@ -31,15 +30,12 @@ def run(args: argparse.Namespace) -> None:
         apply_settings(cfg, args)
     cfg.launcher, cfg.log_level = 'none', 'WARNING'
     show = partial(track, description='Overfitting', console=Console(stderr=True), transient=True)
-    with tempfile.TemporaryDirectory() as folder:
-        # mmengine names runs by the second; runs of one name would share a visualizer's files.
-        cfg.work_dir, cfg.experiment_name = folder, Path(folder).name
-        done = training.overfit(cfg, args.batch_size, args.steps, show)
+    with tempfile.TemporaryDirectory() as cfg.work_dir:
+        done = training.overfit_batch(cfg, args.batch_size, args.steps, show)
     steps, images = count(len(done.losses), 'step'), count(done.total, 'image')
     losses = f'{done.losses[0]:.3g} to {done.losses[-1]:.3g}'
-    print(
-        f'{steps} on {images}: the loss went from {losses}, {done.right} are classified correctly'
-    )
+    right = f'correct predictions: {done.right} of {done.total}'
+    print(f'{steps} on {images}: the loss went from {losses}; {right}')
     if not done.learns:
         raise WrnError(
             f'{args.config}: does not overfit {images} in {steps}; check the labels, the pipeline '

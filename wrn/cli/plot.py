@@ -10,13 +10,13 @@ from wrn.utils.files import write_atomically
 HELP = 'plot loss, accuracy and learning rate of training runs'
 ARGUMENTS = {
     'runs': argument('RUN', 'work folder of a run, or its scalars.json', nargs='+'),
-    '--out': argument('FILE', 'figure to write (.png, .svg, .pdf)', 'curves.png'),
+    '--out': argument('FILE', 'plot to write (.png, .svg, .pdf)', 'curves.png'),
 }
 
 
 def run(args: argparse.Namespace) -> None:
-    """Plot the runs in one figure."""
-    check_out(args.out, 'figures are', ('.png', '.svg', '.pdf'))
+    """Plot the runs in one image."""
+    check_out(args.out, 'plots are', ('.png', '.svg', '.pdf'))
     figure = draw_curves({str(Path(name)): read_log(name) for name in args.runs})
     with write_atomically(args.out) as file:
         figure.savefig(file, format=Path(args.out).suffix.lstrip('.'))

@@ -10,9 +10,9 @@ from mmpretrain.structures import DataSample
 
 from wrn.cli.arguments import argument, check_at_least, check_out, number
 from wrn.cli.backend_options import INFERENCE_ARGUMENTS, check_inference, load_in_backend
+from wrn.cli.image_job import ImageJob, describe_run
 from wrn.cli.inputs import InputImages, find_shard
 from wrn.cli.tables import print_table
-from wrn.cli.write_results import ImageJob, describe_run
 from wrn.inference.predictor import Predictor
 from wrn.results.partial_file import PartialFile
 from wrn.results.record import Record, best_classes
@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> None:
         args.out = paths[shard.index]
         check_out(args.out, 'predictions are', SUFFIXES)
     elif shard.count > 1:
-        raise WrnError('--out: missing; each of several processes writes its part to --out FILE')
+        raise WrnError('--out: missing; add --out FILE, since each process writes a file')
     images = InputImages(args.inputs, shard)
     args.batch_size = min(args.batch_size, images.total or args.batch_size)
     predictor = Predictor(load_in_backend(args, shard))

@@ -9,16 +9,18 @@ from rich.progress import track
 from wrn.cli.arguments import argument, flag
 from wrn.data.imagenet import prepare_imagenet
 
-HELP = "create ImageNet's train and val folders from the official archives or Kaggle's"
+HELP = "create ImageNet's train and val folders from the official archives or Kaggle's download"
 ARGUMENTS = {
-    'source': argument('SOURCE', "folder of the ILSVRC2012_*.tar files, or Kaggle's folder"),
-    'out': argument('FOLDER', 'folder to create', 'data/imagenet', nargs='?'),
-    '--verify': flag('compare the MD5 of the archives with the official ones'),
+    'folder': argument(
+        'FOLDER', "folder with the official ILSVRC2012_* archives, or with Kaggle's ILSVRC folder"
+    ),
+    'out': argument('OUT', 'folder to create', 'data/imagenet', nargs='?'),
+    '--verify': flag('first compare the MD5 hashes of the archives with the official ones'),
 }
 
 
 def run(args: argparse.Namespace) -> None:
     """Create the folders, or resume an interrupted run."""
     show = partial(track, console=Console(stderr=True))
-    prepare_imagenet(args.source, args.out, args.verify, show)
+    prepare_imagenet(args.folder, args.out, args.verify, show)
     print(f'{args.out}: is ready; `wrn check-data {args.out}` checks each image')

@@ -11,8 +11,8 @@ HELP = 'reduce a training checkpoint to its weights, class names and config'
 DESCRIPTION_ARGUMENTS = {
     '--folder': argument('FOLDER', 'folder to write to', '.'),
     '--key': argument('KEY', 'key of the weights if there are several, such as model_ema'),
-    '--source': argument('TEXT', 'provenance of the weights, to write into the file'),
-    '--license': argument('NAME', 'licence of the weights, such as Apache-2.0, likewise'),
+    '--source': argument('TEXT', 'provenance of the weights to record in the file'),
+    '--license': argument('NAME', 'license to record in the file, such as Apache-2.0'),
 }
 ARGUMENTS = {
     'checkpoint': argument('FILE', 'checkpoint that `wrn train` wrote'),
@@ -50,4 +50,4 @@ def print_written(done: Published, tensors: int) -> None:
     print(f'wrote {done.path}: {count(tensors, "tensor")}, {size:.2f} MB')
     print(f'metadata in the file: {keys}')
     if done.meta and 'license' not in done.meta:
-        print('the licence is unknown; set it with --license')
+        print('the license is unknown; set it with --license')

@@ -186,7 +186,7 @@ def apply_settings(cfg: Config, args: Namespace) -> None:
         args: The arguments, with :data:`SETTINGS_ARGUMENT`.
 
     Raises:
-        WrnError: If a key is misspelt.
+        WrnError: If a key is misspelled.
     """
     cfg.merge_from_dict(args.cfg_options or {})
     check_keys(cfg)

@@ -24,14 +24,15 @@ ARGUMENTS = {
         '(.json, .yaml) (default: pred)',
     ),
     '--report': argument(
-        'FOLDER', 'write a report here: metrics of each class, calibration and a confusion matrix'
+        'FOLDER', 'folder for a report: metrics of each class, calibration and a confusion matrix'
     ),
     '--amp': flag('test in mixed precision'),
     '--tta': flag(
-        "average over the config's tta_pipeline, by default over the image and its mirror image"
+        'average over the views of tta_pipeline in the config (default: the image and its mirror '
+        'image)'
     ),
     '--show': flag('show images with predictions in a window'),
-    '--show-dir': argument('FOLDER', 'write images with predictions here'),
+    '--show-dir': argument('FOLDER', 'folder to write images with predictions to'),
     '--interval': number('show every N-th image', 1),
     '--wait-time': argument('SECONDS', 'time to show each image', 2, type=float),
     **COMMON_ARGUMENTS,
@@ -49,7 +50,8 @@ def run(args: argparse.Namespace) -> None:
     if (args.backend, args.precision) != ('eager', 'float32'):
         if args.tta or args.amp or args.compile:
             raise WrnError(
-                '--tta, --amp and --compile: only run eagerly; leave out --backend and --precision'
+                '--tta, --amp and --compile: need the eager backend in float32; leave them out, or '
+                'leave out --backend and --precision'
             )
         engine = training.EngineHook(args.backend, args.precision, args.calibration)
     result = training.test(cfg, args.out, args.out_item, engine)

@@ -12,7 +12,6 @@ from mmpretrain import registry
 from wrn.utils.errors import WrnError, did_you_mean
 
 _UNREGISTERED = re.compile(r'(\S+) is not in the (?:\S+::)?([\w ]+) registry')
-_UNREADABLE = re.compile(r'failed to load image: (.+)')
 
 
 @contextlib.contextmanager
@@ -24,7 +23,7 @@ def config_errors(
     Args:
         path: The path of the config file, for the message.
         unless: Returns True if the config is not the cause, for instance because the run has
-            started. The exception then passes unchanged. Defaults to never.
+            started. The exception then passes unchanged. Defaults to a function that returns False.
 
     Raises:
         WrnError: If the block raises any exception while it reads or builds the config.
@@ -33,9 +32,6 @@ def config_errors(
         yield
     except Exception as error:  # constructors check their arguments with exceptions of any type
         message = _message(error)
-        if unreadable := _UNREADABLE.search(message):
-            message = f'{unreadable[1]}: the image cannot be read; remove or replace it'
-            raise WrnError(message) from error
         if isinstance(error, WrnError) and 'Traceback' in str(error):  # from a worker process
             raise type(error)(message.partition(': ')[2]) from error  # without the class name
         if isinstance(error, WrnError) or unless():

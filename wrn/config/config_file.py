@@ -20,8 +20,8 @@ def read_config(path: str | PathLike[str]) -> Config:
     """Read a config file.
 
     Args:
-        path: The path of the file. A path relative to this package, such as
-            ``configs/wrn/NAME.py``, finds a shipped config.
+        path: The path of the file. If it does not exist, a shipped config is looked up by the path
+            ``configs/wrn/NAME.py``, or by ``NAME``.
 
     Returns:
         The config with its ``_base_`` files merged in.
@@ -39,20 +39,20 @@ def read_config(path: str | PathLike[str]) -> Config:
         return Config.fromfile(found)
 
 
-def parse_config(text: str, path: str) -> Config:
-    """Parse the config text of a checkpoint without running it, which mmengine would do.
+def parse_config(text: str) -> Config:
+    """Parse the config text of a checkpoint. mmengine would run it as code.
 
     Args:
         text: The output of mmengine's ``Config.pretty_text``: assignments of plain values.
-        path: The path of the checkpoint, for messages.
 
     Raises:
-        WrnError: If the text contains anything else.
+        ValueError: If the text contains anything else.
+        SyntaxError: If the text is not Python.
     """
 
     def value(node: ast.AST) -> Any:
         match node:
-            case ast.Call(ast.Name('dict'), [ast.Dict() as items], []):  # keys not identifiers
+            case ast.Call(ast.Name('dict'), [ast.Dict() as items], []):  # keys such as '0.weight'
                 return value(items)
             case ast.Call(ast.Name('dict'), [], keywords) if all(k.arg for k in keywords):
                 return {str(keyword.arg): value(keyword.value) for keyword in keywords}
@@ -65,27 +65,21 @@ def parse_config(text: str, path: str) -> Config:
             case _:
                 return ast.literal_eval(node)
 
-    try:
-        values = {}
-        for statement in ast.parse(text).body:
-            match statement:
-                case ast.Assign(targets=[ast.Name(name)], value=node):
-                    values[name] = value(node)
-                case _:
-                    raise ValueError('it has statements other than assignments')
-        return Config(values)
-    except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError) as error:
-        raise WrnError(
-            f'{path}: the config in it contains more than plain values ({error})'
-        ) from error
+    values = {}
+    for statement in ast.parse(text).body:
+        match statement:
+            case ast.Assign(targets=[ast.Name(name)], value=node):
+                values[name] = value(node)
+            case _:
+                raise ValueError
+    return Config(values)
 
 
-def read_own_config(meta: Mapping[str, Any], path: str) -> Config | None:
+def read_own_config(meta: Mapping[str, Any]) -> Config | None:
     """Read the config that a checkpoint contains.
 
     Args:
         meta: The ``meta`` of the checkpoint.
-        path: The path of the checkpoint, for messages.
 
     Returns:
         The config. None if there is no config, if it does not define a model and its
@@ -94,8 +88,8 @@ def read_own_config(meta: Mapping[str, Any], path: str) -> Config | None:
     if not isinstance(text := meta.get('cfg'), str):
         return None
     try:
-        config = parse_config(text, path)
+        config = parse_config(text)
         get_test_dataset(config)
-    except (WrnError, AttributeError, TypeError):
+    except (SyntaxError, ValueError, TypeError, AttributeError, RecursionError, MemoryError):
         return None
     return config if isinstance(config.get('model'), dict) else None

@@ -2,14 +2,15 @@
 
 import difflib
 import inspect
+from collections.abc import Iterator
 from typing import Any
 
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import Registry
 from mmengine.runner import Runner
-from mmpretrain import registry
+from mmpretrain.registry import DATASETS
 
-from wrn.utils.errors import WrnError, did_you_mean
+from wrn.utils.errors import WrnError
 
 
 def get_dataset_meta(cfg: Config) -> dict[str, Any]:
@@ -21,7 +22,7 @@ def get_dataset_meta(cfg: Config) -> dict[str, Any]:
     Returns:
         The class names (``classes``) and other metadata. Empty if the dataset class has none.
     """
-    kind = find_class(registry.DATASETS, get_inner_dataset(cfg, 'test_dataloader').get('type'))
+    kind = find_class(DATASETS, get_inner_dataset(cfg, 'test_dataloader').get('type'))
     return getattr(kind, 'METAINFO', {})
 
 
@@ -40,14 +41,14 @@ def get_test_dataset(cfg: Config) -> ConfigDict:
     dataset = get_inner_dataset(cfg, 'test_dataloader')
     if 'pipeline' not in dataset:
         raise WrnError(
-            f'{cfg.filename or "config"}: has no test_dataloader.dataset.pipeline, which '
-            'defines the preprocessing'
+            f'{cfg.filename or "config"}: has no test_dataloader.dataset.pipeline, which defines '
+            'the preprocessing; add it'
         )
     return dataset
 
 
 def get_dataset_type(cfg: Config) -> str:
-    """Return the class name of a config's test dataset. Empty if there is no test dataset."""
+    """Return the class name of a config's test dataset; empty if there is no test dataset."""
     kind = get_inner_dataset(cfg, 'test_dataloader').get('type') or ''
     return kind.rpartition('.')[2] if isinstance(kind, str) else kind.__name__
 
@@ -63,22 +64,40 @@ def get_inner_dataset(cfg: Config, loader: str) -> Any:
         The config of the dataset. Empty if the config has no such loader.
     """
     dataset = (cfg.get(loader) or {}).get('dataset') or {}
-    while 'dataset' in dataset:
-        dataset = dataset['dataset']
-    return dataset
+    inner = [dataset for _, dataset in unwrap_datasets(dataset)]
+    return inner[0] if len(inner) == 1 else dataset
 
 
-def find_class(registry: Registry, kind: Any) -> Any:
+def unwrap_datasets(dataset: Any, key: str = 'dataset') -> Iterator[tuple[str, ConfigDict]]:
+    """Find the datasets that a dataset wraps, at any depth.
+
+    Args:
+        dataset: The config of a dataset, such as a ``RepeatDataset`` or a ``ConcatDataset``.
+        key: Its key, as ``--cfg-options`` names it. Defaults to ``'dataset'``.
+
+    Yields:
+        The key and the config of each dataset that wraps no other.
+    """
+    if 'dataset' in dataset:
+        yield from unwrap_datasets(dataset['dataset'], f'{key}.dataset')
+    elif 'datasets' in dataset:
+        for i, inner in enumerate(dataset['datasets']):
+            yield from unwrap_datasets(inner, f'{key}.datasets.{i}')
+    else:
+        yield key, dataset
+
+
+def find_class(types: Registry, kind: Any) -> Any:
     """Return the class of a ``type`` in a config.
 
     Args:
-        registry: The registry to look a name up in.
+        types: The registry to look a name up in.
         kind: The name of the class, or the class itself.
 
     Returns:
         The class. None if the name is not registered.
     """
-    return registry.get(kind) if isinstance(kind, str) else kind
+    return types.get(kind) if isinstance(kind, str) else kind
 
 
 def set_default(cfg: Config, key: str, default: dict[str, Any]) -> ConfigDict:
@@ -100,7 +119,7 @@ def set_default(cfg: Config, key: str, default: dict[str, Any]) -> ConfigDict:
 
 
 def check_keys(cfg: Config) -> None:
-    """Check a config for misspelt top-level keys, which mmengine would ignore.
+    """Check a config for misspelled top-level keys, which mmengine would ignore.
 
     Args:
         cfg: The config of a run.
@@ -112,4 +131,4 @@ def check_keys(cfg: Config) -> None:
     for key in cfg.keys() - known:
         near = difflib.get_close_matches(key, known, cutoff=0.85)
         if near and not any(name in key for name in near):  # allow train_dataloader_1, for one
-            raise WrnError(f"{cfg.filename}: unknown key '{key}'{did_you_mean(key, known)}")
+            raise WrnError(f"{cfg.filename}: unknown key '{key}'; rename it to {near[0]}")

@@ -14,7 +14,7 @@ def root() -> Path:
     """Return the folder that contains ``configs/``, ``tools/`` and ``model-index.yml``.
 
     Returns:
-        ``wrn/.mim`` in an installed package. The checkout in a source tree or an editable install.
+        ``wrn/.mim`` in an installed package; the checkout in an editable install.
     """
     shipped = _PACKAGE / '.mim'
     return shipped if shipped.is_dir() else _PACKAGE.parent
@@ -34,7 +34,7 @@ def models() -> dict[str, Model]:
     entries = {}
     for entry in index.models:
         entry.config = str(root() / entry.config)
-        if sources(entry):
+        if urls(entry):
             entry.weights = SCHEME + entry.name
         elif entry.weights:
             entry.weights = str(_PACKAGE.parent / entry.weights)
@@ -55,10 +55,7 @@ def find(name: str) -> Model | None:
     name = name.lower()
     if entry := models().get(name):
         return entry
-    for entry in models().values():
-        if name in _spellings(entry):
-            return entry
-    return None
+    return next((entry for entry in models().values() if name in _spellings(entry)), None)
 
 
 def find_several(name: str) -> list[Model]:
@@ -95,14 +92,12 @@ def find_config(name: str) -> Path | None:
     Returns:
         The absolute path of the config. None if there is none.
     """
-    for path in (root() / name, root() / 'configs' / 'wrn' / f'{name}.py'):
-        if path.is_file():
-            return path
-    return None
+    paths = (root() / name, root() / 'configs' / 'wrn' / f'{name}.py')
+    return next((path for path in paths if path.is_file()), None)
 
 
 def find_by_file(file: str) -> Model | None:
-    """Find the model whose weights a published file contains.
+    """Find the model that a published file of weights belongs to.
 
     Args:
         file: The path or URL of the file. Only the file name is compared.
@@ -112,12 +107,12 @@ def find_by_file(file: str) -> Model | None:
     """
     name = Path(file).name
     for entry in models().values():
-        if name in [Path(url).name for url in sources(entry) if url.startswith('https://')]:
+        if name in [Path(url).name for url in urls(entry) if url.startswith('https://')]:
             return entry
     return None
 
 
-def sources(entry: Model) -> list[str]:
+def urls(entry: Model) -> list[str]:
     """Return the URLs of a model's weights in the order to try them."""
     return entry.data.get('Sources', [])
 
@@ -129,7 +124,7 @@ def aliases(entry: Model) -> list[str]:
 
 def weights_provenance(entry: Model) -> str:
     """Return the provenance of a model's weights: published, trained here, or config only."""
-    if sources(entry):
+    if urls(entry):
         return 'published'
     return 'trained here' if entry.weights else 'config only'
 

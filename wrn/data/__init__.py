@@ -1,10 +1,11 @@
 """Datasets and transforms that mmpretrain does not have, and the files behind datasets.
 
-In come folders, archives and configs of datasets; out go lists of images with labels (open
-``listing`` first; ``class_folders`` walks, ``splitting`` makes train, val and test), reports of
-problems (``check_folder``, ``damage``), and datasets and transforms for mmpretrain
-(``image_folder``, ``digits``, ``svhn``, ``checked_reading``, ``random_resized_crop``). ``cifar``
-and ``imagenet`` get mmpretrain's own datasets their files. ``images`` reads and preprocesses.
+In: folders, archives and configs of datasets. Out: lists of images with labels, reports of
+problems, and datasets and transforms for mmpretrain. Open ``listing`` first. ``class_folders``
+walks folders, ``splitting`` makes train, val and test. ``check_folder`` and ``damage`` find
+problems. ``image_folder``, ``digits`` and ``svhn`` are datasets, ``checked_reading`` and
+``random_resized_crop`` are transforms. ``cifar`` and ``imagenet`` prepare the files of
+mmpretrain's own datasets. ``images`` reads and preprocesses.
 """
 
 from wrn.data.checked_reading import CheckedReading, skip_unreadable

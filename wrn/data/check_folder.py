@@ -1,4 +1,4 @@
-"""Check the images of a data folder: each must be whole, unique, and in one class."""
+"""Check the images of a data folder: each must be complete, unique, and in one class."""
 
 import hashlib
 import json
@@ -19,7 +19,7 @@ from wrn.utils.files import format_csv, write_atomically
 KINDS = {
     'unreadable': 'files that cannot be decoded, and endless links',
     'truncated': 'truncated images',
-    'misnamed': 'images whose format differs from their extension',
+    'misnamed': 'images in a different format from their extension',
     'ignored': 'files and folders that are left out',
     'missing': 'files in an annotation file that are not found',
     'annotation': 'invalid lines of an annotation file',
@@ -40,10 +40,10 @@ class Report:
     splits: list[Split]
     """The splits that were checked."""
     problems: list[Problem]
-    """What is wrong, in the order of the files; empty if nothing is."""
+    """The problems: first those that names alone show, then those of the contents."""
 
     def write(self, path: str | Path) -> None:
-        """Write the problems as CSV, or as JSON with the numbers of files and the classes.
+        """Write the problems as CSV, or as JSON with the classes and number of files of each split.
 
         Args:
             path: The file. Its extension, ``.csv`` or ``.json``, determines the format.
@@ -76,9 +76,9 @@ def check_folder(
         folder: As for :func:`wrn.data.listing.list_splits`.
         ann_file: As for :func:`wrn.data.listing.list_splits`. Defaults to None.
         workers: The number of threads. Defaults to None: one for each core.
-        track: Shows the progress. Its arguments are an iterable of the numbers of files that are
-            done with each step, and the number of all files; it yields the former. Defaults to
-            showing nothing.
+        track: Shows the progress. Its arguments are an iterable of the number of files in each
+            step, and the number of all files. It yields from the iterable. Defaults to showing
+            nothing.
 
     Returns:
         The splits and their problems.
@@ -115,11 +115,12 @@ def check_files(
         workers: The number of threads. Defaults to None: one for each core.
 
     Yields:
-        The start of each file's hash, empty if the file cannot be used, and what is wrong with it.
+        For each file the start of its hash, and its damage. The hash is empty if the file cannot be
+        used. The damage is None if there is none.
     """
     workers = workers or os.cpu_count() or 1
     with warnings.catch_warnings():
-        warnings.simplefilter('ignore')  # Pillow's, about what it tolerates
+        warnings.simplefilter('ignore')  # Pillow warns about damage that it tolerates
         yield from prefetch(_check_file, paths, workers, _AHEAD * workers)
 
 
@@ -154,7 +155,7 @@ def _find_duplicates(splits: list[Split], digests: np.ndarray) -> list[Problem]:
         (split, file, label), (other, first, other_label) = look_up(i), look_up(j)
         kinds = ['leak'] if split is not other else []
         if label is not None and other_label is not None:
-            if split.classes and other.classes:  # whose labels may count differently
+            if split.classes and other.classes:  # the same class may have different labels
                 conflict = split.classes[label] != other.classes[other_label]
             else:
                 conflict = label != other_label

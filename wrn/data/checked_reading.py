@@ -1,4 +1,4 @@
-"""Name an image that cannot be read and stop, or skip and count it."""
+"""Stop at an image that cannot be read and name it, or skip and count it."""
 
 import multiprocessing
 import warnings
@@ -11,16 +11,16 @@ from mmengine import fileio
 from mmengine.config import ConfigDict
 from mmpretrain.registry import TRANSFORMS
 
+from wrn.config.config_parts import unwrap_datasets
 from wrn.data.damage import find_damage
 from wrn.data.images import decode_image
-from wrn.data.wrapped import unwrap_datasets
-from wrn.utils.errors import ImageReadError, WrnError
+from wrn.utils.errors import ImageReadError, WrnError, one_line
 
 NAMED = 3  # how many skipped images are named
 
 
 class _LoadImage(LoadImageFromFile):
-    """Load the pixels that prediction sees."""
+    """Load the same pixels as prediction."""
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         path = results['img_path']
@@ -43,13 +43,13 @@ def _reads_color(transform: Any) -> bool:
 class CheckedReading(BaseTransform):
     """Read images by another transform, and name or skip those that cannot be read.
 
-    A ``LoadImageFromFile`` that reads color with OpenCV, its default, is replaced. The replacement
-    uses :func:`wrn.data.images.decode_image`, so training reads the formats that prediction reads,
-    and sees the same pixels.
+    A ``LoadImageFromFile`` that reads color with OpenCV, which is its default, is replaced. The
+    replacement uses :func:`wrn.data.images.decode_image`, so training reads the same formats and
+    pixels as prediction.
 
-    For a skipped image this returns None, and mmengine's datasets then take another sample at
-    random. They draw it from numpy's global random state, so the same seed gives the same samples.
-    Never skip images where accuracy is measured.
+    For a skipped image this returns None, and mmengine's datasets then draw another sample from
+    numpy's global random state. The same seed therefore gives the same samples. Never skip images
+    where accuracy is measured.
 
     Args:
         transform: The transform that reads, such as ``dict(type='LoadImageFromFile')``.
@@ -76,14 +76,14 @@ class CheckedReading(BaseTransform):
             results: The sample; ``img_path`` is the image file.
 
         Returns:
-            What the inner transform returns; None for an image that is skipped.
+            The result of the inner transform. None for a skipped image.
         """
         try:
             return self.inner(results)
         except Exception as error:  # readers raise many types
             path = str(results.get('img_path') or '')
             reason = self._find_reason(path) if path else None
-            if reason is None:  # the image is fine, so the error has another cause
+            if reason is None:  # the image is complete, so the error has another cause
                 raise
             if not self.skip:
                 raise ImageReadError(
@@ -97,7 +97,7 @@ class CheckedReading(BaseTransform):
         return None
 
     def take_skipped(self) -> tuple[int, list[str]]:
-        """Return the number of images skipped since the last call, and the first paths."""
+        """Return the number of images skipped since the last call, and the paths of the first."""
         with self._number.get_lock():
             number, self._number.value = self._number.value, 0
             return number, [self._names.get() for _ in range(min(number, NAMED))]
@@ -106,7 +106,7 @@ class CheckedReading(BaseTransform):
         try:
             content = fileio.get(path, backend_args=getattr(self.inner, 'backend_args', None))
         except Exception as error:
-            return getattr(error, 'strerror', None) or ' '.join(str(error).split())
+            return one_line(error)
         with warnings.catch_warnings():
             warnings.simplefilter('ignore')
             damage = find_damage(content, path)
@@ -120,15 +120,15 @@ def skip_unreadable(dataset: ConfigDict) -> None:
     """Make a dataset skip images that cannot be read.
 
     Args:
-        dataset: The config of the dataset, which may be wrapped in others; it is changed in place.
-            The first transform of its pipeline must be the one that reads.
+        dataset: The config of the dataset, which may be wrapped in others. It is changed in place.
+            The first transform of its pipeline must read the image.
 
     Raises:
-        WrnError: If there is no pipeline.
+        WrnError: If the dataset has no pipeline.
     """
-    for inner in unwrap_datasets(dataset):
+    for _, inner in unwrap_datasets(dataset):
         if not inner.get('pipeline'):
-            raise WrnError(f'{inner.type}: has no pipeline whose first transform reads images')
+            raise WrnError(f'{inner.type}: has no pipeline; run without --skip-unreadable')
         first, *others = inner.pipeline
         inner.pipeline = [dict(type='CheckedReading', transform=first, skip=True), *others]
 
@@ -137,13 +137,14 @@ def check_reading(dataset: Any) -> Iterator[CheckedReading]:
     """Make a dataset name the images that it cannot read.
 
     Args:
-        dataset: The dataset, which may wrap others. Pipelines are changed in place. None has none.
+        dataset: The dataset, which may wrap others. Its pipelines are changed in place. None yields
+            nothing.
 
     Yields:
         The transforms that read.
     """
     inner = getattr(dataset, 'datasets', None) or [getattr(dataset, 'dataset', None)]
-    if inner[0] is not None:  # a wrapper may show the pipelines of these as its own
+    if inner[0] is not None:  # a wrapper may expose the pipelines of these as its own
         for wrapped in inner:
             yield from check_reading(wrapped)
         return

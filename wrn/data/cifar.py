@@ -1,4 +1,4 @@
-"""Download CIFAR for mmpretrain, whose own download cannot be resumed."""
+"""Download CIFAR for mmpretrain. Unlike mmpretrain's own download, this one can be resumed."""
 
 from pathlib import Path
 
@@ -7,23 +7,23 @@ from mmpretrain.datasets import CIFAR10
 from mmpretrain.datasets.utils import check_integrity
 from mmpretrain.registry import DATASETS
 
-from wrn.config.config_parts import find_class
-from wrn.data.wrapped import unwrap_datasets
-from wrn.download.archives import fetch_archive
+from wrn.config.config_parts import find_class, unwrap_datasets
+from wrn.download.dataset_archive import fetch_archive
 
 
 def fetch_cifar(dataset: ConfigDict) -> None:
-    """Download and verify the archive of a CIFAR dataset, if mmpretrain would; it unpacks it.
+    """Download and verify the archive of a CIFAR dataset, if mmpretrain would download it.
+
+    mmpretrain unpacks the archive. Nothing is done if the dataset is neither ``CIFAR10`` nor
+    ``CIFAR100``, has ``download=False``, or is not on the local disk.
 
     Args:
-        dataset: The config of a dataset, which may be wrapped in others. Nothing is done if its
-            type is neither ``CIFAR10`` nor ``CIFAR100``, if it has ``download=False``, or if it is
-            not on the local disk.
+        dataset: The config of the dataset, which may be wrapped in others.
 
     Raises:
         WrnError: If the archive has another hash or is unavailable.
     """
-    for inner in unwrap_datasets(dataset):
+    for _, inner in unwrap_datasets(dataset):
         kind = find_class(DATASETS, inner.get('type'))
         folders = [str(inner.get(key) or '') for key in ('data_root', 'data_prefix')]
         is_cifar = isinstance(kind, type) and issubclass(kind, CIFAR10)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from wrn.data.images import EXTENSIONS, LeftOut, is_image, scan
 
 OUTSIDE = 'outside the class folders'
-_ENDLESS = 'a link to itself or to a folder that contains it, which has no end; remove it'
+_ENDLESS = 'a link to itself or to a folder that contains it, so it has no end; remove it'
 
 
 class Problem(NamedTuple):
@@ -21,27 +21,27 @@ class Problem(NamedTuple):
     path: str
     """The file or folder, relative to the data folder."""
     reason: str
-    """What follows the path in a message."""
+    """The text after the path in a message."""
 
 
 @dataclass
 class Split:
-    """The images of a split, and the problems that names alone show."""
+    """The images of a split, and the problems that their names alone show."""
 
     name: str
-    """``'train'``, ``'val'`` or ``'test'``; the data folder's own name if it has no splits."""
+    """``'train'``, ``'val'`` or ``'test'``, or the name of a data folder without splits."""
     classes: list[str] | None = None
-    """The class folders; None if the labels are from an annotation file or missing."""
+    """The class folders. None if the labels are from an annotation file or missing."""
     files: list[str] = field(default_factory=list)
     """The paths relative to the data folder, ``N`` of them."""
     labels: list[int | None] = field(default_factory=list)
-    """The ``N`` labels; None for an image without one."""
+    """The ``N`` labels. None for an image without one."""
     problems: list[Problem] = field(default_factory=list)
     left_out: LeftOut = field(default_factory=LeftOut)
     """The files that are not in ``files``, counted by extension."""
 
     def leave_out(self, path: str, reason: str, key: str = '') -> None:
-        """Note a file that is left out, and count it under a key or else its extension."""
+        """Note a file that is left out, and count it under a key or, without one, its extension."""
         self.left_out.add(path, key)
         self.problems.append(Problem('ignored', path, f'left out: {reason}'))
 
@@ -57,15 +57,15 @@ def count_left_out(splits: Iterable[Split]) -> LeftOut:
 def list_folder(
     folder: Path,
     name: str = '',
-    labelled: bool = True,
+    labeled: bool = True,
     extensions: tuple[str, ...] = EXTENSIONS,
 ) -> Split:
     """List the images of a folder.
 
     Args:
         folder: The data folder.
-        name: The split, a folder in it. Defaults to the data folder itself.
-        labelled: Whether there is a folder for each class. Defaults to True. A ``test`` split
+        name: The split, a folder in the data folder. Defaults to the data folder itself.
+        labeled: Whether there is a folder for each class. Defaults to True. A ``test`` split
             without folders, as in ImageNet, never has labels.
         extensions: The extensions of images, in lower case. Defaults to
             :data:`wrn.data.images.EXTENSIONS`.
@@ -95,7 +95,7 @@ def list_folder(
     left_out = LeftOut()
     entries = _list_entries(folder / name, left_out)
     classes = [entry.name for entry in entries if not _is_endless(entry, top) and entry.is_dir()]
-    if not labelled or (name == 'test' and not classes):
+    if not labeled or (name == 'test' and not classes):
         add_images(name, None)
         return split
     split.classes, split.left_out = classes, left_out

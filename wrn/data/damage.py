@@ -8,40 +8,40 @@ from typing import NamedTuple
 from PIL import Image, UnidentifiedImageError
 
 from wrn.data.images.read import check_depth
+from wrn.utils.errors import one_line
 
 _SAME = {'MPO': 'JPEG'}  # some cameras write MPO: a JPEG followed by more images
 _TRUNCATED = re.compile('truncated|incomplete', re.IGNORECASE)
 
 
 class Damage(NamedTuple):
-    """What is wrong with a file."""
+    """The damage of a file."""
 
     kind: str
     """``'unreadable'``, ``'truncated'`` or ``'misnamed'``."""
     reason: str
-    """What follows the file's name in a message."""
+    """The text after the name of the file in a message."""
 
 
 def find_damage(content: bytes, name: str) -> Damage | None:
     """Look for damage in an image by decoding it.
 
-    A JPEG is decoded at an eighth of its size, which reads all of its data. Bytes that were changed
-    inside an image are found in a PNG, which has checksums; in other formats they may only change
-    pixels.
+    A JPEG is decoded at an eighth of its size, which reads all of its data. A PNG has checksums, so
+    changed bytes are found. In other formats, changed bytes may only change pixels.
 
     Args:
         content: The content of the file.
-        name: The name of the file, whose extension should match the content.
+        name: The name of the file. Its extension should match the content.
 
     Returns:
-        What is wrong; None for a whole image.
+        The damage. None for a complete image.
     """
     try:
         kind = _decode(content)
     except UnidentifiedImageError:
         return Damage('unreadable', 'not an image' if content else 'the file is empty')
     except Exception as error:  # decoders of damaged files raise many types
-        reason = ' '.join(str(error).split()) or type(error).__name__
+        reason = one_line(error)
         return Damage('truncated' if _TRUNCATED.search(reason) else 'unreadable', reason)
     suffix = Path(name).suffix.lower()
     if Image.registered_extensions().get(suffix, kind) == kind:
@@ -50,10 +50,10 @@ def find_damage(content: bytes, name: str) -> Damage | None:
 
 
 def _decode(content: bytes) -> str:
-    """Decode an image and return its format; raise any exception if that fails."""
+    """Decode an image and return its format. Raise any exception if that fails."""
     file = io.BytesIO(content)
     image = Image.open(file)
-    if image.format == 'PNG':  # decoding does not check its checksums or its end
+    if image.format == 'PNG':  # decoding checks neither checksums nor the end
         image.verify()
         if len(file.read(4)) < 4:
             raise OSError('truncated PNG file')

@@ -16,15 +16,14 @@ _HOLD_OUT_EVERY = 5
 class Digits(BaseDataset):
     """The handwritten digits of scikit-learn: 1,797 images of 8x8 pixels in ten classes.
 
-    They are the test set of the UCI "Optical Recognition of Handwritten Digits"
+    These are the test set of the UCI "Optical Recognition of Handwritten Digits"
     (https://doi.org/10.24432/C50P49). Every fifth image of each class is held out for testing. The
     training split has 1,442 images, the test split 355.
 
     Args:
         split: ``'train'`` or ``'test'``. Defaults to ``'train'``.
         **kwargs: The other arguments of :class:`mmpretrain.datasets.BaseDataset`, such as
-            ``pipeline``, whose first transform gets ``img`` of shape ``(8, 8, 3)``, uint8, white
-            on black.
+            ``pipeline``. Its first transform gets ``img``, ``(8, 8, 3)``, uint8, white on black.
 
     Raises:
         WrnError: If ``split`` is unknown, or scikit-learn is not installed.
@@ -44,8 +43,8 @@ class Digits(BaseDataset):
             from sklearn.datasets import load_digits
         except ImportError as error:
             raise WrnError(
-                'the digits come with scikit-learn, which is not installed; run `pip install '
-                'scikit-learn`'
+                'Digits: the images come with scikit-learn, which is not installed; run `pip '
+                'install scikit-learn`'
             ) from error
         images, labels = load_digits(return_X_y=True)
         images = (images.reshape(-1, 8, 8) * (255 / 16)).round().astype(np.uint8)

@@ -8,25 +8,24 @@ from mmengine.logging import MMLogger
 from mmpretrain.datasets import CustomDataset, ImageNet
 from mmpretrain.registry import DATASETS
 
-from wrn.config.config_parts import find_class
+from wrn.config.config_parts import find_class, unwrap_datasets
 from wrn.data.class_folders import list_folder
 from wrn.data.images import EXTENSIONS
-from wrn.data.wrapped import unwrap_datasets
-from wrn.utils.errors import WrnError, some
+from wrn.utils.errors import WrnError, count, some
 
 
 class ImageFolder(CustomDataset):
     """mmpretrain's ``CustomDataset`` with all image formats, and without hidden files.
 
-    Samples are in the same order. The number of files that are left out is logged.
+    The order of samples is the same. The number of files that are left out is logged.
 
     Args:
         extensions: The extensions of images. Defaults to :data:`wrn.data.images.EXTENSIONS`.
         **kwargs: The other arguments of :class:`mmpretrain.datasets.CustomDataset`.
 
     Raises:
-        WrnError: If there are no images, a link has no end, or the number of class folders differs
-            from the number of classes.
+        WrnError: If there are no images, if a link has no end, or if the number of class folders
+            differs from the number of classes.
     """
 
     def __init__(self, extensions: tuple[str, ...] = EXTENSIONS, **kwargs: Any) -> None:
@@ -34,12 +33,13 @@ class ImageFolder(CustomDataset):
 
     def _find_samples(self) -> list[Any]:
         folder, logger = self.img_prefix, MMLogger.get_current_instance()
-        split = list_folder(Path(folder), labelled=self.with_label, extensions=self.extensions)
+        split = list_folder(Path(folder), labeled=self.with_label, extensions=self.extensions)
         for problem in split.problems:
             if problem.kind == 'unreadable':
                 raise WrnError(f'{folder}/{problem.path}: {problem.reason}')
         if not split.files:
-            raise WrnError(f'{folder}: has no images ({" ".join(sorted(self.extensions))})')
+            known = ' '.join(sorted(self.extensions))
+            raise WrnError(f'{folder}: has no images ({known}); check data_root and data_prefix')
         if split.left_out:
             logger.info(f'{folder}: {split.left_out}')
         if split.classes is None:
@@ -48,8 +48,8 @@ class ImageFolder(CustomDataset):
             self._metainfo['classes'] = tuple(split.classes)
         elif len(self.CLASSES) != len(split.classes):
             raise WrnError(
-                f'{folder}: has {len(split.classes)} class folders, but the dataset names '
-                f'{len(self.CLASSES)} classes'
+                f'{folder}: has {count(len(split.classes), "class folder")}, but the dataset has '
+                f'{count(len(self.CLASSES), "class")}; set metainfo.classes to the class folders'
             )
         self.folder_to_idx = {name: label for label, name in enumerate(split.classes)}
         if empty := [problem.path for problem in split.problems if problem.kind == 'empty']:
@@ -59,19 +59,19 @@ class ImageFolder(CustomDataset):
 
 
 class ImageNetFolder(ImageFolder, ImageNet):
-    """mmpretrain's ``ImageNet``, changed like :class:`ImageFolder`."""
+    """mmpretrain's ``ImageNet`` with the changes of :class:`ImageFolder`."""
 
 
 _OURS = {CustomDataset: ImageFolder, ImageNet: ImageNetFolder}
 
 
 def use_image_folders(dataset: ConfigDict) -> None:
-    """Replace the types of mmpretrain's datasets of local class folders by those above.
+    """Replace mmpretrain's datasets of local class folders by those of this module.
 
     Args:
-        dataset: The config of a dataset, which may be wrapped in others; it is changed in place.
+        dataset: The config of a dataset, which may be wrapped in others. It is changed in place.
     """
-    for inner in unwrap_datasets(dataset):
+    for _, inner in unwrap_datasets(dataset):
         remote = '://' in f'{inner.get("data_root")} {inner.get("data_prefix")}'
         ours = _OURS.get(find_class(DATASETS, inner.get('type')))
         if ours and not remote:

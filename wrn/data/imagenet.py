@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 from torchvision.datasets.imagenet import ARCHIVE_META
 
 from wrn.data.images import is_hidden
-from wrn.utils.errors import WrnError, some
+from wrn.utils.errors import WrnError, count, one_line, some
 from wrn.utils.files import write_atomically
 from wrn.utils.packages import missing_packages
 
@@ -34,11 +34,11 @@ def prepare_imagenet(
 ) -> None:
     """Make the folders ``train`` and ``val``, with a folder for each class.
 
-    Images are written straight from the official archives, first to ``.incomplete`` in ``out``.
-    Each class of ``train``, and ``val`` as a whole, appear when they are complete. Existing ones
-    are left alone, so a second call resumes an interrupted one.
+    Images are extracted from the official archives to ``.incomplete`` in ``out``. Each class of
+    ``train``, and ``val`` as a whole, is moved to its place when it is complete. Existing ones stay
+    as they are, so a second call resumes an interrupted one.
 
-    Kaggle's images are not copied: ``train`` and ``val`` are links, and the labels are written to
+    Kaggle's images are not copied. ``train`` and ``val`` are links, and the labels are written to
     ``meta/val.txt``.
 
     Args:
@@ -48,11 +48,11 @@ def prepare_imagenet(
         out: The folder to make.
         verify: Whether to compare the MD5 of the archives with the official ones first. Defaults
             to False.
-        track: Shows the progress. Its arguments are the items to process and a title; it yields
+        track: Shows the progress. Its arguments are the items to process and a title. It yields
             the items. Defaults to showing nothing.
 
     Raises:
-        WrnError: If a file is missing, damaged or not the official one, or ``out`` cannot be
+        WrnError: If a file is missing, damaged or not the official one, or if ``out`` cannot be
             written or has too little space.
     """
     folder, out = Path(folder), Path(out)
@@ -63,7 +63,9 @@ def prepare_imagenet(
             _extract_archives(folder, out, verify, track)
     except OSError as error:
         name = error.filename or out
-        raise WrnError(f'{name}: cannot be read or written ({error.strerror or error})') from error
+        raise WrnError(
+            f'{name}: cannot be read or written ({one_line(error)}); check both folders'
+        ) from error
 
 
 def _extract_archives(folder: Path, out: Path, verify: bool, track: Track) -> None:
@@ -72,18 +74,20 @@ def _extract_archives(folder: Path, out: Path, verify: bool, track: Track) -> No
     if not {'train', 'val'} & found.keys():
         names = ', '.join(name for name, _ in ARCHIVE_META.values())
         raise WrnError(
-            f"{folder}: has neither ImageNet's archives ({names}) nor a folder ILSVRC/Data/CLS-LOC"
+            f"{folder}: has neither ImageNet's archives ({names}) nor a folder "
+            'ILSVRC/Data/CLS-LOC; give the folder of the downloaded files'
         )
     if 'val' in found and 'devkit' not in found:
         raise WrnError(
-            f'{folder / ARCHIVE_META["devkit"][0]}: not found; it has the classes of the '
-            'validation images'
+            f'{folder / ARCHIVE_META["devkit"][0]}: not found; download it, since it has the '
+            'classes of the validation images'
         )
     for split, path in found.items() if verify else ():
         _verify(path, ARCHIVE_META[split][1], track)
     classes, val_classes = _read_devkit(found['devkit']) if 'devkit' in found else ([], [])
     incomplete = out / '.incomplete'  # not in train, where mmpretrain would take it for a class
-    incomplete.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(incomplete, ignore_errors=True)  # of a call that was killed
+    incomplete.mkdir(parents=True)
     try:
         with_val = 'val' in found and not (out / 'val').exists()
         val_size = found['val'].stat().st_size if with_val else 0
@@ -103,7 +107,7 @@ def _verify(archive: Path, md5: str, track: Track) -> None:
         for _ in track(chunks, f'Verifying {archive.name}'):
             digest.update(file.read(_CHUNK))
     if digest.hexdigest() != md5:
-        raise WrnError(f'{archive}: not the official file, whose MD5 is {md5}; download it again')
+        raise WrnError(f'{archive}: wrong MD5 (expected {md5}); download it again')
 
 
 def _read_devkit(archive: Path) -> tuple[list[str], list[str]]:
@@ -136,12 +140,13 @@ def _extract_train(
 ) -> None:
     with _open(archive, _CLASS_ARCHIVE) as (tar, members):
         if missing := {*classes} - {name.removesuffix('.tar') for name in members}:
-            raise WrnError(f'{archive}: truncated, the classes {some(missing)} are missing')
+            raise tarfile.TarError(f'{count(len(missing), "class")} missing: {some(missing)}')
         todo = [name for name in members if not (train / name.removesuffix('.tar')).exists()]
         _check_space(incomplete, reserve + sum(members[name].size for name in todo))
         train.mkdir(exist_ok=True)
         for name in track(todo, 'Unpacking train'):
-            folder = _make_empty(incomplete / name.removesuffix('.tar'))
+            folder = incomplete / name.removesuffix('.tar')
+            folder.mkdir()
             with _open(archive, _IMAGE, tar.extractfile(members[name])) as (images, files):
                 for file in files:
                     _extract(images, files[file], folder / file)
@@ -153,11 +158,9 @@ def _extract_val(
 ) -> None:
     with _open(archive, _IMAGE) as (tar, members):
         if len(members) != len(classes):
-            raise WrnError(
-                f'{archive}: has {len(members)} images instead of {len(classes)}, so it is '
-                'truncated or another file'
-            )
-        folder = _make_empty(incomplete / 'val')
+            raise tarfile.TarError(f'{count(len(members), "image")} instead of {len(classes)}')
+        folder = incomplete / 'val'
+        folder.mkdir()
         for name in {*classes}:
             (folder / name).mkdir()
         files = list(zip(sorted(members), classes, strict=True))
@@ -170,9 +173,12 @@ def _extract_val(
 def _open(
     archive: Path, names: re.Pattern[str], file: Any = None
 ) -> Iterator[tuple[tarfile.TarFile, dict[str, tarfile.TarInfo]]]:
-    """Open an archive; yield it and its members by name, which must be regular files."""
+    """Open an archive, and yield it and its members by name. They must be regular files.
+
+    A :class:`tarfile.TarError` of the block, too, is reported as damage of the archive.
+    """
     try:
-        with tarfile.open(None if file else archive, 'r:', file) as tar:
+        with tarfile.open(archive, 'r:', file) as tar:
             members = tar.getmembers()
             for member in members:
                 if not (member.isreg() and not member.issparse() and names.fullmatch(member.name)):
@@ -188,12 +194,6 @@ def _extract(tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> None:
     content: Any = tar.extractfile(member)
     with path.open('xb') as file:
         shutil.copyfileobj(content, file)
-
-
-def _make_empty(folder: Path) -> Path:
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
-    return folder
 
 
 def _check_space(folder: Path, size: int) -> None:
@@ -215,7 +215,10 @@ def _link_kaggle(folder: Path, out: Path) -> None:
         for row in csv.DictReader(file):
             name = (row.get('PredictionString') or '').partition(' ')[0]
             if name not in labels:
-                raise WrnError(f'{solution}: line {len(lines) + 2}: {name!r} is not in train')
+                raise WrnError(
+                    f'{solution}: line {len(lines) + 2}: {name!r} is not in train; download both '
+                    'again'
+                )
             lines.append(f'{row["ImageId"]}.JPEG {labels[name]}\n')
     (out / 'meta').mkdir(parents=True, exist_ok=True)
     with write_atomically(out / 'meta' / 'val.txt') as annotations:

@@ -1,4 +1,4 @@
-"""List the splits of a data folder: their images, and the problems that names alone show."""
+"""List the splits of a data folder: the images, and the problems that names alone show."""
 
 import os
 from collections.abc import Iterator
@@ -6,10 +6,11 @@ from pathlib import Path
 
 from wrn.data.class_folders import OUTSIDE, Problem, Split, list_folder
 from wrn.data.images import is_hidden
+from wrn.data.images.find import report_unreadable
 from wrn.utils.errors import WrnError
 
 _SPLITS = ('train', 'val', 'valid', 'validation', 'test')
-_BESIDE_TRAIN = ('valid', 'validation')  # these are classes if there is no train
+_BESIDE_TRAIN = ('valid', 'validation')  # without train, these are classes
 
 
 def list_splits(folder: Path, ann_file: Path | None = None) -> list[Split]:
@@ -28,7 +29,7 @@ def list_splits(folder: Path, ann_file: Path | None = None) -> list[Split]:
     Raises:
         WrnError: If the folder or file cannot be read, or has no images.
     """
-    try:
+    with report_unreadable(ann_file or folder):
         if ann_file:
             splits = [_list_annotated(ann_file, ann_file.stem, '')]
         else:
@@ -38,20 +39,17 @@ def list_splits(folder: Path, ann_file: Path | None = None) -> list[Split]:
             splits = [_list_split(folder, name) for name in names or ['']]
             if names:
                 _note_others(splits[0], folder, names)
-    except (OSError, UnicodeError) as error:
-        name = getattr(error, 'filename', None) or ann_file or folder
-        raise WrnError(f'{name}: cannot be read ({getattr(error, "strerror", error)})') from error
     if not any(split.files or split.problems for split in splits):
         raise WrnError(
-            f'{folder}: has no images; it must have a folder of images for each class, or folders '
-            'train, val and test that do'
+            f'{folder}: has no images; give a folder with a folder of images for each class, or '
+            'with the folders train, val and test, which have class folders'
         )
     _compare_classes(splits)
     return splits
 
 
 def _note_others(split: Split, folder: Path, names: list[str]) -> None:
-    """Note the folders of images that lie beside the splits."""
+    """Note the folders of images beside the splits."""
     for other in sorted(folder.iterdir()):
         if other.is_dir() and other.name not in names:
             reason = 'hidden' if is_hidden(other.name) else OUTSIDE
@@ -68,13 +66,13 @@ def _list_split(folder: Path, name: str) -> Split:
 
 
 def read_annotations(ann_file: Path) -> Iterator[tuple[int, str, int | None]]:
-    """Read an annotation file as mmpretrain's datasets do: lines of a path, a space and a label.
+    """Read an annotation file as mmpretrain's datasets do: a path, a space and a label per line.
 
     Args:
         ann_file: The file.
 
     Yields:
-        The number of the line, the path, and the label, which is None if the line has none.
+        The number of the line, the path, and the label. The label is None if the line has none.
     """
     with ann_file.open(encoding='utf-8') as lines:
         for number, line in enumerate(lines, 1):
@@ -95,7 +93,7 @@ def _list_annotated(ann_file: Path, name: str, prefix: str) -> Split:
 
 
 def _compare_classes(splits: list[Split]) -> None:
-    """Note the class folders that other splits have: a label is a position among the classes."""
+    """Note class folders that only other splits have, since labels are positions among classes."""
     with_classes = [split for split in splits if split.classes is not None]
     for split in with_classes:
         for other in with_classes:

@@ -13,7 +13,7 @@ from PIL import ExifTags, Image
 from torch.nn import functional
 
 from wrn.data.images import decode_image
-from wrn.utils.errors import ImageReadError, WrnError
+from wrn.utils.errors import WrnError
 
 _FLAGS = {
     1: cv2.IMREAD_COLOR,
@@ -29,15 +29,15 @@ class LoadRandomResizedCrop(RandomResizedCrop):
 
     Replaces ``LoadImageFromFile`` followed by ``RandomResizedCrop`` with ``backend='pillow'``, and
     is faster. The same random state gives the same crop, and the same pixels except for rounding.
-    The resize is torch's, which computes in fixed point what Pillow before version 13 does. Later
-    versions resize some crops vertically first, which in bicubic resizing changes pixels near black
-    and white.
+    torch resizes the crop, in fixed point like Pillow before version 13. Later versions of Pillow
+    resize some crops vertically first, which changes pixels near black and white in bicubic
+    resizing.
 
     Args:
         scale: The size of the result in pixels: the length of both sides, or ``(height, width)``.
         interpolation: ``'bilinear'`` or ``'bicubic'``. Defaults to ``'bilinear'``.
-        reducing_gap: As in Pillow's ``resize``: decode a JPEG at 1/2, 1/4 or 1/8 of its size if
-            the crop is then still this many times as large as the result. 1 is fastest, 3 is
+        reducing_gap: A JPEG is decoded at 1/2, 1/4 or 1/8 of its size if the crop is then still
+            this many times as large as the result, as in Pillow's ``resize``. 1 is fastest, 3 is
             almost exact. The box of the crop is rounded to the pixels of the smaller image.
             Defaults to None: always decode at full size.
         backend_args: The arguments of mmengine's file backend for the path. Defaults to None.
@@ -45,7 +45,8 @@ class LoadRandomResizedCrop(RandomResizedCrop):
             :class:`mmpretrain.datasets.RandomResizedCrop`.
 
     Raises:
-        WrnError: If ``interpolation`` or ``reducing_gap`` is invalid, or an image cannot be read.
+        WrnError: If ``interpolation`` or ``reducing_gap`` is invalid.
+        ImageReadError: If an image cannot be read.
     """
 
     def __init__(
@@ -79,11 +80,10 @@ class LoadRandomResizedCrop(RandomResizedCrop):
         if self.reducing_gap and (shape := _jpeg_shape(content)):
             top, left, height, width = self._draw(shape)
             gap = min(height / self.scale[0], width / self.scale[1]) / self.reducing_gap
-            image = _decode(
-                content, path, max(factor for factor in _FLAGS if factor <= max(gap, 1))
-            )
+            reduction = max(factor for factor in _FLAGS if factor <= max(gap, 1))
+            image = decode_image(content, path, _FLAGS[reduction])
         else:
-            image = _decode(content, path)
+            image = decode_image(content, path)
             shape = image.shape[:2]
             top, left, height, width = self._draw(shape)
         y, x = image.shape[0] / shape[0], image.shape[1] / shape[1]
@@ -99,15 +99,8 @@ class LoadRandomResizedCrop(RandomResizedCrop):
         return self.rand_crop_params(np.empty((*shape, 0)))  # it reads only the shape
 
 
-def _decode(content: bytes, path: str, reduction: int = 1) -> np.ndarray:
-    try:
-        return decode_image(content, path, _FLAGS[reduction])
-    except ImageReadError as error:
-        raise WrnError(f'failed to load image: {path}') from error  # as mmcv words it
-
-
 def _jpeg_shape(content: bytes) -> tuple[int, int] | None:
-    """Return the height and width of a JPEG after rotation; None for another file."""
+    """Return the height and width of a JPEG after rotation. None for another file."""
     try:
         with Image.open(io.BytesIO(content), formats=['JPEG']) as image:
             exif = Image.Exif()

@@ -10,7 +10,7 @@ from wrn.data.check_folder import check_files
 from wrn.data.class_folders import Split, count_left_out
 from wrn.data.images import LeftOut
 from wrn.data.listing import list_splits
-from wrn.utils.errors import WrnError, some
+from wrn.utils.errors import WrnError, count, some
 from wrn.utils.files import write_atomically
 
 _VALIDATION = ('val', 'valid', 'validation')
@@ -19,15 +19,15 @@ _Images: TypeAlias = list[tuple[str, int]]
 
 @dataclass
 class Splits:
-    """The labelled images of a data folder.
+    """The labeled images of a data folder.
 
     Attributes:
         folder: The data folder.
-        classes: The names of the classes; a label is an index into them.
-        images: The images of ``'train'``, ``'val'`` and ``'test'``: their paths relative to the
-            folder, and their labels. Without a test split, the validation images are tested.
+        classes: The names of the classes. A label is an index into them.
+        images: The paths relative to the folder, and the labels, of ``'train'``, ``'val'`` and
+            ``'test'``. Without a test split, ``'test'`` has the validation images.
         drawn: Whether the validation images were drawn from the training images.
-        left_out: The files that are in no split, counted by extension.
+        left_out: The numbers of files that are in no split.
     """
 
     folder: Path
@@ -45,17 +45,17 @@ class Splits:
         """Write annotation files, with a path and a label on each line.
 
         Args:
-            folder: Where to write ``train.txt``, ``val.txt`` and ``test.txt``.
+            folder: The folder of ``train.txt``, ``val.txt`` and ``test.txt``.
 
         Raises:
-            WrnError: If they cannot be written.
+            WrnError: If a file cannot be written.
         """
         for name, images in self.images.items():
             with write_atomically(Path(folder, f'{name}.txt')) as file:
                 file.write(_format(images))
 
     def written_in(self, folder: str | Path) -> bool:
-        """Return whether the annotation files in a folder, if there are any, are these."""
+        """Return whether the annotation files in a folder have these images, if there are any."""
         files = {Path(folder, f'{name}.txt'): images for name, images in self.images.items()}
         return all(path.read_bytes() == _format(i) for path, i in files.items() if path.exists())
 
@@ -66,7 +66,7 @@ class Splits:
             The paths of the images that were left out.
 
         Raises:
-            WrnError: If none remain.
+            WrnError: If no image of a split can be read.
         """
         dropped: list[str] = []
         for name in ('val', 'test') if self.tests_apart else ('val',):
@@ -76,7 +76,10 @@ class Splits:
             dropped += [p for (p, _), good in zip(images, readable, strict=True) if not good]
             images[:] = [i for i, good in zip(images, readable, strict=True) if good]
             if not images:
-                raise WrnError(f'{self.folder}: no image of {name} can be read')
+                raise WrnError(
+                    f'{self.folder}: no image of {name} can be read; replace them; '
+                    '`wrn check-data` lists the reasons'
+                )
         return dropped
 
 
@@ -90,14 +93,14 @@ def find_splits(folder: str | Path, share: float = 0.2, seed: int = 0) -> Splits
     """Find the classes and splits of a data folder.
 
     Args:
-        folder: A folder of class folders, or one with the folder ``train``, and perhaps ``val`` (or
+        folder: A folder of class folders, or a folder with ``train`` and perhaps ``val`` (or
             ``valid``, or ``validation``) and ``test``, which have class folders.
-        share: The share of each class to validate with if there is no folder for validation, at
-            least one image if the class has two. Defaults to 0.2.
+        share: The share of each class to validate with if there is no folder for validation. A
+            class of two or more images gives at least one. Defaults to 0.2.
         seed: The seed of the draw. Defaults to 0.
 
     Returns:
-        The splits, whose images are sorted by path.
+        The splits. Their images are sorted by path.
 
     Raises:
         WrnError: If there are no class folders or no images, or a split has other classes.
@@ -106,8 +109,8 @@ def find_splits(folder: str | Path, share: float = 0.2, seed: int = 0) -> Splits
     left_out = count_left_out(found.values())
     train = found.pop('train', None)
     if train is None:
-        if found.keys() & {*_VALIDATION, 'test'}:
-            raise WrnError(f'{folder}: the folder train is missing')
+        if any(Path(folder, name).is_dir() for name in found):
+            raise WrnError(f'{folder}: the folder train is missing; add it, with class folders')
         (train,) = found.values()
         found = {}
     named = [name for name in _VALIDATION if name in found]
@@ -122,15 +125,18 @@ def find_splits(folder: str | Path, share: float = 0.2, seed: int = 0) -> Splits
         )
     empty = {*classes} - {classes[label] for _, label in images}
     if empty:
-        raise WrnError(f'{folder}: has no training images of {some(empty)}')
+        raise WrnError(
+            f'{folder}: has no training images of {some(empty)}; add images, or remove the empty '
+            'folders'
+        )
     splits = dict(train=images)
     if named:
         splits['val'] = _label(found[named[0]], classes, folder)
     else:
         splits['train'], splits['val'] = _draw(images, share, seed)
     test = found.get('test')  # it may have no classes, as in ImageNet
-    labelled = test and test.classes and test.files
-    splits['test'] = _label(test, classes, folder) if test and labelled else splits['val']
+    labeled = test and test.classes and test.files
+    splits['test'] = _label(test, classes, folder) if test and labeled else splits['val']
     lines = [path for images in splits.values() for path, _ in images if len(path.splitlines()) > 1]
     if lines:
         raise WrnError(f'{folder}: the name {lines[0]!r} has a line break; rename the file')
@@ -142,7 +148,7 @@ def find_splits(folder: str | Path, share: float = 0.2, seed: int = 0) -> Splits
 
 
 def _label(split: Split, classes: list[str], folder: str | Path) -> _Images:
-    """Return the images of a split with the labels that their classes have in training."""
+    """Return the images of a split, with the labels that their classes have in training."""
     own = split.classes
     if own is None:
         raise WrnError(
@@ -152,14 +158,15 @@ def _label(split: Split, classes: list[str], folder: str | Path) -> _Images:
     labels = {name: label for label, name in enumerate(classes)}
     if unknown := {own[label] for label in split.labels if label is not None} - labels.keys():
         raise WrnError(
-            f'{folder}: {split.name} has the classes {some(unknown)}, which train does not have'
+            f'{folder}: {split.name} has {count(len(unknown), "class")} that train does not have: '
+            f'{some(unknown)}; give both the same class folders'
         )
     pairs = zip(split.files, split.labels, strict=True)
     return [(path, labels[own[label]]) for path, label in pairs if label is not None]
 
 
 def _draw(images: _Images, share: float, seed: int) -> tuple[_Images, _Images]:
-    """Split images in two, so that the second part has the given share of each class."""
+    """Split images into two parts, the second with the given share of each class."""
     rng = np.random.default_rng(seed)
     labels = np.array([label for _, label in images])
     drawn: set[int] = set()

@@ -8,7 +8,7 @@ from mmpretrain.datasets import BaseDataset
 from mmpretrain.registry import DATASETS
 from torchvision.datasets import SVHN as TORCHVISION_SVHN
 
-from wrn.download.archives import fetch_archive
+from wrn.download.dataset_archive import fetch_archive
 from wrn.utils.errors import WrnError
 from wrn.utils.packages import missing_packages
 
@@ -17,18 +17,19 @@ from wrn.utils.packages import missing_packages
 class SVHN(BaseDataset):
     """Street View House Numbers, cropped to 32x32 pixels (http://ufldl.stanford.edu/housenumbers).
 
-    The splits have 73,257 (``'train'``), 26,032 (``'test'``) and 531,131 images (``'extra'``, which
-    are easier training images). A missing file is downloaded; each is verified by its MD5.
+    The splits have 73,257 (``'train'``), 26,032 (``'test'``) and 531,131 images (``'extra'``).
+    Those of ``'extra'`` are easier training images. Missing files are downloaded. Each file is
+    verified by its MD5.
 
     Args:
         data_root: The folder of ``train_32x32.mat``, ``test_32x32.mat`` and ``extra_32x32.mat``.
         split: ``'train'``, ``'test'`` or ``'extra'``, or several of them. Defaults to ``'train'``.
         **kwargs: The other arguments of :class:`mmpretrain.datasets.BaseDataset`, such as
-            ``pipeline``, whose first transform gets ``img`` of shape ``(32, 32, 3)``, uint8, RGB.
+            ``pipeline``. Its first transform gets ``img``, ``(32, 32, 3)``, uint8, RGB.
 
     Raises:
-        WrnError: If ``split`` is unknown, a file has another hash or is unavailable, or scipy is
-            not installed.
+        WrnError: If ``split`` is unknown, if a file has another hash or is unavailable, or if scipy
+            is not installed.
     """
 
     METAINFO: ClassVar = {'classes': tuple('0123456789')}

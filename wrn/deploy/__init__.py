@@ -1,6 +1,5 @@
-"""Run networks in other runtimes than eager torch.
+"""Run networks in runtimes other than eager torch.
 
-A classifier comes in; out comes a :class:`~wrn.deploy.classifier.DeployedClassifier`, which runs in
-an engine, or an exported file. Open ``classifier`` first, then ``engines`` for the runtimes and
-``export`` for the files.
+In: a classifier. Out: a ``DeployedClassifier``, which runs in an engine, or an exported file. Open
+``classifier`` first, then ``engines`` for the runtimes and ``export`` for the files.
 """

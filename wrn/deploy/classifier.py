@@ -25,9 +25,9 @@ class DeployedClassifier(BaseModel):
 
     Args:
         engine: The engine, or another function from inputs to outputs.
-        data_preprocessor: The module that normalises images.
+        data_preprocessor: The module that normalizes images.
         num_classes: The number of classes; None if the engine computes features.
-        softmax: Whether the engine computes probabilities, not scores. Defaults to False.
+        softmax: Whether the engine computes probabilities, not logits. Defaults to False.
 
     Attributes:
         own_threads: See :class:`wrn.deploy.engines.engine.Engine`.
@@ -48,25 +48,25 @@ class DeployedClassifier(BaseModel):
 
     @property
     def with_head(self) -> bool:
-        """Whether the engine computes scores, not features."""
+        """Whether the engine computes logits, not features."""
         return self.num_classes is not None
 
     def extract_feat(self, inputs: Tensor) -> tuple[Tensor, ...]:
         """Compute features.
 
         Args:
-            inputs: Normalised images, ``(N, C, H, W)``.
+            inputs: Normalized images, ``(N, C, H, W)``.
 
         Returns:
             The features of each of the ``out_indices``: ``(N, C_i)``, or ``(N, C_i, H_i, W_i)``
             without a neck.
 
         Raises:
-            WrnError: If the engine computes scores.
+            WrnError: If the engine computes logits.
         """
         if self.with_head:
             raise WrnError(
-                'the model computes class scores; for features, build it without a head: '
+                'the model computes logits, not features; build it without a head: '
                 'get_model(NAME, head=None, backend=...)'
             )
         return self.engine(inputs)
@@ -75,18 +75,18 @@ class DeployedClassifier(BaseModel):
         """Run the network.
 
         Args:
-            inputs: Normalised images, ``(N, C, H, W)``.
+            inputs: Normalized images, ``(N, C, H, W)``.
             data_samples: A ``DataSample`` for each image, to add the predictions to. Defaults to
                 None: new ones.
             mode: ``'tensor'`` or ``'predict'``. Defaults to ``'tensor'``.
 
         Returns:
-            For ``'tensor'``, the scores ``(N, num_classes)`` or the features. For ``'predict'``, a
+            For ``'tensor'``, the logits ``(N, num_classes)`` or the features. For ``'predict'``, a
             ``DataSample`` for each image.
 
         Raises:
-            WrnError: If the mode is another one, such as ``'loss'``, or is ``'predict'`` without a
-                head.
+            WrnError: If the mode is another one, such as ``'loss'``, or if it is ``'predict'`` and
+                there is no head.
         """
         if mode == 'tensor':
             outputs = self.engine(inputs)
@@ -126,7 +126,7 @@ def get_own_config(network: BaseModel) -> Config:
 
 
 def check_head(network: BaseModel) -> None:
-    """Check that an engine can replace the head: that predictions are the softmax of scores.
+    """Check that predictions are the softmax of logits, so that an engine can replace the head.
 
     Args:
         network: The classifier.
@@ -139,8 +139,8 @@ def check_head(network: BaseModel) -> None:
         raise WrnError('the model already runs in an engine; use the model that it was built from')
     if network.with_head and not isinstance(network.head, ClsHead):
         raise WrnError(
-            f'{type(network.head).__name__}: predicts more than one class per image; only backend '
-            'eager can run such a model'
+            f'{type(network.head).__name__}: predicts more than one class per image; use backend '
+            'eager'
         )
 
 

@@ -1,7 +1,8 @@
 """Download files of weights and datasets: verified, resumed, cached.
 
-In: URLs and ``hf://`` addresses. Out: the path of a complete file. Open ``cached_download`` first
-for weights, ``archives`` for datasets; ``http`` and ``hugging_face`` transfer the bytes.
+In: URLs and ``hf://`` addresses. Out: the path of a complete file. Open ``cached_download`` first,
+which gets weights. ``dataset_archive`` gets datasets. ``http`` and ``hugging_face`` transfer the
+bytes, and ``progress_bar`` shows it.
 """
 
 from wrn.download.cached_download import fetch, hash_in_name, map_url, stem_without_hash

@@ -33,18 +33,18 @@ def fetch(
 
     Files from web servers are cached in torch hub's folder (``TORCH_HOME``), where torch,
     torchvision and timm cache theirs. Files from the Hugging Face hub are cached in the hub's own
-    folder (``HF_HOME``). In a distributed job only the main process downloads, and one process of
-    each node that does not share its cache. ``WRN_OFFLINE=1`` disables downloads.
+    folder (``HF_HOME``). In a distributed job, only the main process downloads, and one process on
+    each node that does not share the cache. ``WRN_OFFLINE=1`` disables downloads.
 
     Args:
         urls: The URLs of the file in the order to try them. On the Hugging Face hub a URL is
-            ``hf://USER/REPO/FILE``. If a file name ends in a hash, as those of OpenMMLab,
-            torchvision and timm do, the SHA-256 of the file must begin with it. Cached files are
+            ``hf://USER/REPO/FILE``. The file names of OpenMMLab, torchvision and timm end in a
+            hash. If there is one, the SHA-256 of the file must begin with it. Cached files are
             verified, too.
-        name: What to call the file in messages.
-        url_mapping: A pattern and its replacement, which are applied to each URL, such as
-            ``('https://github.com', 'https://mirror')``. Defaults to None: the pattern and
-            replacement in ``WRN_URL_MAPPING``, separated by a space.
+        name: The name of the file in messages.
+        url_mapping: A pattern to replace in each URL, and its replacement, such as
+            ``('https://github.com', 'https://mirror')``. Defaults to None: the two words in
+            ``WRN_URL_MAPPING``.
         check: As in :func:`wrn.download.http.download`. Defaults to None.
 
     Returns:
@@ -62,17 +62,17 @@ def fetch(
             path = _fetch(mapped, name, check)
         except WrnError as error:
             failure = [str(error)]
-    broadcast_object_list(failure)  # or the other processes would wait for a missing file
+    broadcast_object_list(failure)  # or the other processes would wait for the file
     if failure[0]:
         raise CheckpointError(failure[0])
     return path if is_main_process() else _fetch(mapped, name, check)
 
 
 def _fetch(urls: Mapping[str, str], name: str, check: Callable[[Path], object] | None) -> Path:
-    """Get a file. The keys of ``urls`` determine its name and hash, the values are downloaded."""
+    """Get a file. The keys of ``urls`` give its name and hash, the values are downloaded."""
     offline = is_offline()
     for url in urls:
-        # The only URL, if it is on the hub, may have a newer version there.
+        # A single URL on the hub may have a newer version there.
         final = len(urls) > 1 or not url.startswith(_HUB)
         if (final or offline or not is_main_process()) and (path := _cached(url)):
             return path
@@ -137,7 +137,7 @@ def _file_name(url: str) -> str:
     try:
         name = Path(urlparse(url).path).name
     except ValueError as error:
-        raise CheckpointError(f'{url}: not a valid URL ({error})') from error
+        raise CheckpointError(f'{url}: not a valid URL ({error}); correct it') from error
     if name in ('', '..'):
         raise CheckpointError(f'{url}: has no file name; give the URL of a file')
     return name

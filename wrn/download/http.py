@@ -17,15 +17,15 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from wrn.download.progress_bar import show_progress
-from wrn.utils.errors import DownloadError, WrnError
-from wrn.utils.files import hash_file
+from wrn.utils.errors import DownloadError, WrnError, one_line
+from wrn.utils.files import hash_file, report_write_errors
 from wrn.version import __version__
 
 _LOGGER = logging.getLogger(__name__)
 _MAX_FAILURES = 3  # in a row
 _MIN_PROGRESS = 1 << 20  # bytes; an attempt that receives as many does not count as a failure
 _PAUSE = 1.0  # seconds before the second attempt; twice that before the third
-_TIMEOUT = 10.0  # seconds to connect, and to receive each _MIN_BYTES
+_TIMEOUT = 10.0  # seconds to connect, and to receive _MIN_BYTES
 _MIN_BYTES = 100 << 10
 _CHUNK = 1 << 16
 _TITLES = {'sha256': 'SHA-256', 'md5': 'MD5'}
@@ -67,7 +67,7 @@ def download(
     with _lock(target, more_space):
         if target.is_file():
             return
-        for last in (False, True):
+        for _ in range(2):  # again if it resumed a part of an earlier version
             _transfer(url, partial, verifiable=expected_hash is not None)
             if expected_hash is None:
                 _check(partial, check)
@@ -76,11 +76,10 @@ def download(
             if digest.startswith(expected_hash):
                 break
             partial.unlink()
-            if last:
-                raise DownloadError(
-                    f'wrong {_TITLES[algorithm]} (begins with {digest[:8]}, expected '
-                    f'{expected_hash})'
-                )
+        else:
+            raise DownloadError(
+                f'wrong {_TITLES[algorithm]} (begins with {digest[:8]}, expected {expected_hash})'
+            )
         partial.replace(target)
 
 
@@ -97,33 +96,27 @@ def _check(partial: Path, check: Callable[[Path], object] | None) -> None:
 def _lock(target: Path, more_space: str) -> Iterator[None]:
     """Exclude other processes from the same download, and report errors of the file system."""
     lock = FileLock(target.with_name(f'.{target.name}.lock'))
-    try:
+    with report_write_errors(target, more_space):
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
-            lock.acquire(timeout=0)
+            held = lock.acquire(timeout=0)
         except Timeout:
             _LOGGER.warning('another process is downloading %s; waiting for it', target.name)
-            lock.acquire()
-        try:
+            held = lock.acquire()
+        with held:
             yield
-        finally:
-            lock.release()
-    except OSError as error:
-        raise WrnError(
-            f'{target}: cannot be written ({error.strerror or error}); free space, or {more_space}'
-        ) from error
 
 
 def _transfer(url: str, partial: Path, verifiable: bool) -> None:
     """Download the rest of a partial file, and retry as long as there is progress."""
     failures = 0
     validator: str | None = None
-    if not verifiable:  # a part of another version would not be detected
+    if not verifiable:  # a part of an earlier version would not be detected
         partial.unlink(missing_ok=True)
     with show_progress(partial.name.removesuffix('.partial')) as show:
         while True:
             before = _size(partial)
-            # The hash, or the server, detects a part of another version.
+            # The hash or the server detects a part of an earlier version.
             start = before if verifiable or validator else 0
             try:
                 with _open(url, start, validator) as response:
@@ -158,21 +151,20 @@ def _open(url: str, start: int, validator: str | None) -> Iterator[Any]:
         response = urllib.request.urlopen(request, timeout=_TIMEOUT)
     except urllib.error.HTTPError as error:
         with error:
-            if error.code == 416 and start:  # the part has the length of the file, or more
+            if error.code == 416 and start:  # the part is as long as the file, or longer
                 yield error
                 return
             reason = f'the server answered {error.code} {error.reason}'
         raise (_RetryError if error.code in _TEMPORARY else DownloadError)(reason) from error
-    except urllib.error.URLError as error:
-        raise _failure(error.reason) from error
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise _failure(error) from error
     with response:
         yield response
 
 
-def _failure(reason: Any) -> Exception:
+def _failure(error: Exception) -> Exception:
     """Return a retryable error for a lost connection, a final one for an unreachable server."""
+    reason: Any = error.reason if isinstance(error, urllib.error.URLError) else error
     if isinstance(reason, http.client.InvalidURL):
         return DownloadError(f'not a valid URL ({reason})')
     if isinstance(reason, ConnectionResetError | http.client.HTTPException | BrokenPipeError):
@@ -183,7 +175,7 @@ def _failure(reason: Any) -> Exception:
         return DownloadError(f'the server did not answer within {_TIMEOUT:g} s')
     if isinstance(reason, ssl.SSLError):
         return DownloadError(f'the TLS connection failed ({reason.reason or reason})')
-    return DownloadError(f'cannot be reached ({getattr(reason, "strerror", None) or reason})')
+    return DownloadError(f'cannot be reached ({one_line(reason)})')
 
 
 def _receive(
@@ -193,7 +185,7 @@ def _receive(
     begin, total = _extent(response)
     if response.status == 206 and begin != start:
         partial.unlink()
-        raise _RetryError('the server sent another range than the requested one')
+        raise _RetryError('the server sent a different range from the requested one')
     if response.status == 416:
         if total != start:
             partial.unlink()
@@ -225,7 +217,7 @@ def _extent(response: Any) -> tuple[int | None, int | None]:
 
 
 def _number(text: str | None) -> int | None:
-    return int(text) if text and text.isascii() and text.isdigit() else None
+    return int(text) if text and text.isdecimal() else None
 
 
 def _chunks(response: Any) -> Iterator[bytes]:
@@ -248,6 +240,6 @@ def _chunks(response: Any) -> Iterator[bytes]:
 
 
 def _validator(response: Any) -> str | None:
-    """Return an identifier of the version of the file, by which to resume the same version."""
+    """Return an identifier of the version of the file, to resume the same version."""
     etag = response.headers.get('ETag', '')
     return etag if etag.startswith('"') else response.headers.get('Last-Modified')

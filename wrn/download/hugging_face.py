@@ -7,7 +7,7 @@ from typing import Any
 
 import huggingface_hub
 
-from wrn.utils.errors import DownloadError, some
+from wrn.utils.errors import DownloadError, one_line, some
 from wrn.utils.files import hash_file
 
 _LOGGER = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ def parse(address: str) -> tuple[str, str | None, str | None]:
         address: An address such as ``hf://timm/wide_resnet50_2.tv_in1k/model.safetensors@main``.
 
     Returns:
-        The repository, the file and the revision. The file and the revision may be None.
+        The repository, the file and the revision. The last two may be None.
 
     Raises:
         DownloadError: If the address is invalid.
@@ -50,17 +50,14 @@ def find(address: str) -> Path | None:
         folder = Path(
             huggingface_hub.snapshot_download(repo, revision=revision, local_files_only=True)
         )
-    except (OSError, ValueError):  # the repository is not in the cache
-        return None
-    names = [str(path.relative_to(folder)) for path in folder.rglob('*') if path.is_file()]
-    try:
+        names = [str(path.relative_to(folder)) for path in folder.rglob('*') if path.is_file()]
         return folder / _choose(names, file)
-    except DownloadError:
+    except (OSError, ValueError):  # the repository or the file is not in the cache
         return None
 
 
 def download(address: str) -> Path:
-    """Download a file to the hub's cache, unless its newest version is there already.
+    """Download a file to the hub's cache, unless the cache has the newest version.
 
     The SHA-256 of the file is compared with the one that the hub reports.
 
@@ -84,8 +81,8 @@ def download(address: str) -> Path:
         path = Path(huggingface_hub.hf_hub_download(repo, file, revision=revision))
     except DownloadError:
         raise
-    except Exception as error:  # of the hub's client, its HTTP library, or the file system
-        reason = ' '.join(str(error).split()) or type(error).__name__
+    except Exception as error:  # from the hub's client, its HTTP library or the file system
+        reason = one_line(error)
         if cached := find(address):
             _LOGGER.warning('%s: %s; using the cached version', address, reason)
             return cached
@@ -101,10 +98,11 @@ def download(address: str) -> Path:
 
 def _choose(names: list[str], wanted: str | None) -> str:
     """Choose the file of the weights in a repository."""
-    if wanted or _DEFAULT_NAME in names:
-        if (name := wanted or _DEFAULT_NAME) in names:
-            return name
-        raise DownloadError(f'the repository has no file {name}')
+    name = wanted or _DEFAULT_NAME
+    if name in names:
+        return name
+    if wanted:
+        raise DownloadError(f'the repository has no file {wanted}')
     for suffix in _SUFFIXES:
         files = [name for name in names if name.endswith(suffix)]
         if len(files) == 1:

@@ -21,11 +21,11 @@ def show_progress(name: str) -> Iterator[Callable[[int, int | None], None]]:
         name: The name of the file.
 
     Yields:
-        A function to call with the number of bytes received and the total, None if unknown.
+        A function of the number of bytes received and the total. The total may be None.
     """
     columns = BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()
     console = Console(stderr=True)
-    # On a line of its own, since long names would leave no room for the bar.
+    # A long name on the line of the bar would leave no room for it.
     console.print(f'Downloading {name}', markup=False, highlight=False, soft_wrap=True)
     with Progress(*columns, console=console) as progress:
         task = progress.add_task('', total=None)

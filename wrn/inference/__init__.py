@@ -1,7 +1,8 @@
-"""Models and images in; predictions and features out.
+"""Classify images, and compute features.
 
-``predictor`` (open it first) reads, preprocesses, batches and classifies images. ``features`` runs
-on top of it, and returns what stages of the network compute. ``api`` does either in one call.
+In: models and images. Out: predictions, or the features of stages. Open ``predictor`` first, which
+reads, preprocesses, batches and classifies images. ``features`` uses it to compute features.
+``api`` builds a model and does either in one call.
 """
 
 from wrn.inference.api import extract_features, inference_model

@@ -28,16 +28,15 @@ class _Scores(TypedDict):
 
 
 class ImageResult(_Scores, total=False):
-    """What :func:`inference_model` returns for an image.
+    """The result of :func:`inference_model` for an image.
 
     Attributes:
         pred_scores: The probability of each class, ``(num_classes,)``, float32.
-        pred_label: The index of the best class.
+        pred_label: The index of the most probable class.
         pred_score: Its probability.
         pred_class: Its name, if the names are known.
-        img_path: Where the image was read from, if it was read from a file or URL.
-        predictions: The ``topk`` best classes, each with ``pred_label``, ``pred_score`` and, if it
-            is known, ``pred_class``; if ``topk`` was given.
+        img_path: The path or URL of the image, if it has one.
+        predictions: The ``topk`` most probable classes, the best first, if ``topk`` was given.
     """
 
     pred_class: str
@@ -65,33 +64,34 @@ def inference_model(
 
     Args:
         model: What :func:`wrn.zoo.resolve.resolve` takes: the name of a model, a model, a config,
-            the path of a config, a file of weights or an exported file. The models that were named
-            last are kept, so naming one again does not build it again. A model of another task is
-            passed to :func:`mmpretrain.inference_model`, with the inputs and ``kwargs``.
-        inputs: A path, URL, array, PIL image, folder, glob pattern, or a sequence of these.
-        pretrained: As for :func:`wrn.get_model`. Defaults to True. Has no effect on a
-            built model.
-        device: Where to run. Defaults to None: the accelerator if there is one, or where the
-            given model is.
+            the path of a config, a file of weights or an exported file. The last named models stay
+            in memory, so a name that is used again does not build the model again. A model of
+            another task is passed to :func:`mmpretrain.inference_model`, with the inputs and
+            ``kwargs``.
+        inputs: A path, URL, array, PIL image, folder, glob pattern, ``.txt`` list, ``.tar``
+            archive, or a sequence of these.
+        pretrained: As for :func:`wrn.get_model`. Defaults to True. Has no effect on a built
+            model.
+        device: The device. Defaults to None: the accelerator if there is one, or the device of the
+            given model.
         classes: The names of the classes. Defaults to None: those that came with the weights.
-        backend: What runs the network, as for :func:`wrn.get_model`. Defaults to ``'eager'``. For
-            a built model the engine is built at each call; for many calls, take a model with an
-            engine from :func:`wrn.get_model`.
-        precision: What the backend computes in, as for :func:`wrn.get_model`. Defaults to
-            ``'float32'``.
+        backend: As for :func:`wrn.get_model`. Defaults to ``'eager'``. For a built model, each call
+            builds the engine. For many calls, take a model with an engine from
+            :func:`wrn.get_model`.
+        precision: As for :func:`wrn.get_model`. Defaults to ``'float32'``.
         calibration: Images to calibrate ``precision='int8'`` with. Defaults to None.
-        topk: How many classes to list under ``predictions``, the best first. Defaults to None: no
-            such list.
-        batch_size: How many images to run at a time. Defaults to 1.
-        workers: How many threads decode images ahead. Defaults to 0.
+        topk: The number of classes to list under ``predictions``, the best first. Defaults to
+            None: no such list.
+        batch_size: The number of images to run at a time. Defaults to 1.
+        workers: The number of threads that preprocess images ahead. Defaults to 0.
         return_datasamples: Whether to return mmpretrain's ``DataSample`` objects. Defaults to
             False.
         **kwargs: ``show_dir`` and the other arguments of mmpretrain's ``visualize``; for a model of
             another task, the arguments of its inferencer.
 
     Returns:
-        The :class:`ImageResult` of a single image, or a list of them if the inputs are a folder, a
-        pattern or a sequence.
+        The :class:`ImageResult` of a single image. A list of them if the inputs are a folder,
+        pattern, list, archive or sequence.
 
     Raises:
         WrnError: If the model or an image is not found or cannot be read.
@@ -145,35 +145,34 @@ def extract_features(
     workers: int = 0,
     calibration: ImageLike | Sequence[ImageLike] | None = None,
 ) -> dict[str, np.ndarray]:
-    """Compute the features of images in some stages of a network.
+    """Compute the features that stages of a network have for images.
 
     All features are in memory at once. If they do not fit, use ``wrn features``, which writes them
     to a file, or :meth:`wrn.inference.FeatureExtractor.stream`.
 
     Args:
         model: As for :func:`inference_model`, except that exported files have no stages.
-        inputs: A path, URL, array, PIL image, folder, glob pattern, list, archive, or a sequence
-            of these.
+        inputs: A path, URL, array, PIL image, folder, glob pattern, ``.txt`` list, ``.tar``
+            archive, or a sequence of these.
         stages: The names of the stages, such as ``layer1``. Defaults to ``('layer2', 'layer3')``.
         pool: Whether to average over height and width. Defaults to False.
         pretrained: As for :func:`wrn.get_model`. Defaults to True. Has no effect on a built
             model.
-        device: Where to run. Defaults to None: the accelerator if there is one, or where the given
-            model is.
-        backend: What runs the network, as for :func:`wrn.get_model`. Defaults to ``'eager'``.
-        precision: What the backend computes in, as for :func:`wrn.get_model`. Defaults to
-            ``'float32'``.
-        batch_size: How many images to run at a time. Defaults to 1.
-        workers: How many threads preprocess images ahead. Defaults to 0.
+        device: The device. Defaults to None: the accelerator if there is one, or the device of the
+            given model.
+        backend: As for :func:`wrn.get_model`. Defaults to ``'eager'``.
+        precision: As for :func:`wrn.get_model`. Defaults to ``'float32'``.
+        batch_size: The number of images to run at a time. Defaults to 1.
+        workers: The number of threads that preprocess images ahead. Defaults to 0.
         calibration: Images to calibrate ``precision='int8'`` with. Defaults to None.
 
     Returns:
-        The features by stage, float32, in the order of the images: ``(N, C)`` if they are pooled,
-        else ``(N, C, H, W)``. ``N`` is 1 for a single image.
+        The features by stage, float32, in the order of the images: ``(N, C)`` if pooled, else
+        ``(N, C, H, W)``. ``N`` is 1 for a single image.
 
     Raises:
-        WrnError: If the model, a stage or the backend is unavailable, or the sizes of the features
-            differ.
+        WrnError: If the model, a stage or the backend is unavailable, or if the sizes of the
+            features differ.
         ImageReadError: If an image cannot be read.
     """
     if isinstance(model, BaseModel):

@@ -18,12 +18,12 @@ STAGES = ('layer2', 'layer3')
 
 
 class Features(NamedTuple):
-    """What the stages of a network compute of an image."""
+    """The features of an image."""
 
     path: str | None
-    """Where the image was read from; None for pixels."""
+    """The path or URL of the image. None for an array or PIL image."""
     stages: dict[str, np.ndarray]
-    """The features by stage, float32: ``(C,)`` if they are pooled, else ``(C, H, W)``."""
+    """The features by stage, float32: ``(C,)`` if pooled, else ``(C, H, W)``."""
 
 
 class FeatureExtractor:
@@ -33,14 +33,13 @@ class FeatureExtractor:
     up to the last of the stages.
 
     Args:
-        model: The model, which is put into eval mode; it must know its config, as those of
-            :func:`wrn.get_model` do.
+        model: A model with its config, such as one from :func:`wrn.get_model`. It is put into eval
+            mode.
         stages: The names of the stages, such as ``layer1``. Defaults to ``('layer2', 'layer3')``.
         pool: Whether to average over height and width. Defaults to False.
-        backend: What runs the network, as for :func:`wrn.get_model`. Defaults to ``'eager'``.
-        precision: What the backend computes in, as for :func:`wrn.get_model`. Defaults to
-            ``'float32'``.
-        batch_size: How many images the backend runs at a time. Defaults to 1.
+        backend: As for :func:`wrn.get_model`. Defaults to ``'eager'``.
+        precision: As for :func:`wrn.get_model`. Defaults to ``'float32'``.
+        batch_size: The number of images that the backend runs at a time. Defaults to 1.
         calibration: Images to calibrate ``precision='int8'`` with. Defaults to None.
 
     Attributes:
@@ -66,7 +65,7 @@ class FeatureExtractor:
 
     @property
     def backend(self) -> str:
-        """The name of what runs the network."""
+        """The name of the backend."""
         engine = getattr(self._predictor.model, 'engine', None)
         return engine.name if engine else 'eager'
 
@@ -77,9 +76,9 @@ class FeatureExtractor:
 
         Args:
             images: As for :meth:`Predictor.stream`.
-            batch_size: How many images to run at a time. Defaults to 1.
-            workers: How many threads preprocess images while the network runs. Defaults to 0:
-                preprocessing and network alternate.
+            batch_size: The number of images to run at a time. Defaults to 1.
+            workers: The number of threads that preprocess images while the network runs. Defaults
+                to 0: preprocessing and network alternate.
 
         Yields:
             The features of each image, in order, or the error if it cannot be read.
@@ -133,7 +132,7 @@ def format_shape(shape: Sequence[int]) -> str:
 
 
 def _cut(model: BaseModel, stages: Sequence[str], pool: bool) -> BaseModel:
-    """Return a network with the same weights that computes the features of some stages."""
+    """Return a network that computes the features of some stages, with the same weights."""
     backbone: Any = copy.copy(getattr(model, 'backbone', None))
     known = list(getattr(backbone, 'res_layers', ()))
     if not known:
@@ -146,9 +145,7 @@ def _cut(model: BaseModel, stages: Sequence[str], pool: bool) -> BaseModel:
             f'--stages {" ".join(stages)}: must be distinct and among {", ".join(known)}'
         )
     backbone.out_indices = tuple(sorted(known.index(name) for name in stages))
-    if isinstance(
-        backbone, ResNet
-    ):  # WideResNetCIFAR applies its final norm after the last of them
+    if isinstance(backbone, ResNet):  # not WideResNetCIFAR: its final norm follows the last stage
         backbone.res_layers = known[: backbone.out_indices[-1] + 1]
     neck = GlobalAveragePooling() if pool else None
     network = ImageClassifier(backbone, neck, data_preprocessor=model.data_preprocessor)

@@ -25,7 +25,7 @@ from wrn.data.images import (
 )
 from wrn.deploy.classifier import get_num_classes, get_own_config
 from wrn.results.record import best_classes
-from wrn.utils.errors import ImageReadError, WrnError
+from wrn.utils.errors import ImageReadError, WrnError, count
 
 _Meta: TypeAlias = dict[str, Any]
 
@@ -33,23 +33,26 @@ _Meta: TypeAlias = dict[str, Any]
 class Predictor(ImageClassificationInferencer):
     """Classify images with one model.
 
-    An inferencer of mmpretrain that takes all inputs of :func:`wrn.data.images.find_images`, and
-    walks nested folders. Each result names its file, and there is no progress bar. Images are
-    preprocessed by the config's test pipeline without its ``LoadImageFromFile``.
+    An inferencer of mmpretrain that takes all inputs of :func:`wrn.data.images.find_images`. Each
+    result names its file, and there is no progress bar. Images are preprocessed by the config's
+    test pipeline without its ``LoadImageFromFile``.
 
     Args:
-        model: The model, which must know its config, as those of :func:`wrn.get_model` do.
+        model: A model with its config, such as one from :func:`wrn.get_model`.
         classes: The names of the classes. Defaults to None: those that came with the weights.
 
     Raises:
-        WrnError: If the model does not know its config, or has another number of classes.
+        WrnError: If the model has no config, or has another number of classes.
     """
 
     def __init__(self, model: BaseModel, classes: Sequence[str] | None = None) -> None:
         get_own_config(model)
         number = get_num_classes(model)
-        if classes is not None and number not in (None, len(classes)):
-            raise WrnError(f'classes: has {len(classes)} names, but the model has {number} classes')
+        if classes is not None and number is not None and number != len(classes):
+            raise WrnError(
+                f'classes: has {count(len(classes), "name")}, but the model has '
+                f'{count(number, "class")}; give one name for each class'
+            )
         super().__init__(model, classes=classes)
 
     def _init_pipeline(self, cfg: Config) -> Preprocessing:
@@ -70,9 +73,10 @@ class Predictor(ImageClassificationInferencer):
             inputs: What :func:`wrn.data.images.find_images` takes.
             return_datasamples: Whether to return mmpretrain's ``DataSample`` objects. Defaults to
                 False.
-            batch_size: How many images to run at a time. Defaults to 1.
-            workers: How many threads preprocess images ahead. Defaults to 0.
-            topk: How many classes to list under ``predictions``. Defaults to None: no such list.
+            batch_size: The number of images to run at a time. Defaults to 1.
+            workers: The number of threads that preprocess images ahead. Defaults to 0.
+            topk: The number of classes to list under ``predictions``. Defaults to None: no such
+                list.
             **kwargs: ``show_dir`` and the other arguments of mmpretrain's ``visualize``.
 
         Returns:
@@ -111,9 +115,9 @@ class Predictor(ImageClassificationInferencer):
 
         Args:
             images: Single images, as :func:`wrn.data.images.find_images` yields them.
-            batch_size: How many images to run at a time. Defaults to 1.
-            workers: How many threads preprocess images while the network runs. Defaults to 0:
-                preprocessing and network alternate.
+            batch_size: The number of images to run at a time. Defaults to 1.
+            workers: The number of threads that preprocess images while the network runs. Defaults
+                to 0: preprocessing and network alternate.
 
         Yields:
             The prediction for each image, in order, or the error if it cannot be read.
@@ -137,7 +141,7 @@ class Predictor(ImageClassificationInferencer):
         batch_size: int = 1,
         workers: int = 0,
     ) -> Iterator[tuple[_Meta | ImageReadError, Any]]:
-        """Compute something of images with the model, one batch after the other.
+        """Run a function of the model on images, one batch after the other.
 
         Args:
             compute: Returns a result for each of ``N`` normalized images, ``(N, C, H, W)``.
@@ -146,15 +150,15 @@ class Predictor(ImageClassificationInferencer):
             workers: As for :meth:`stream`. Defaults to 0.
 
         Yields:
-            For each image, in order, its ``img_path`` and shapes, or the error if it cannot be
-            read, and its result, or None.
+            For each image, in order, its ``img_path`` and shapes, and its result. If the image
+            cannot be read, the error and None.
         """
         batches = self.batches(images, batch_size, workers)
         computed: Iterator[tuple[list[_Meta | ImageReadError], list[Any]]] = (
             (items, self._compute(compute, inputs)) for inputs, items in batches
         )
-        # Not for torch: it has a thread pool for each thread that calls it, which together have
-        # more threads than there are cores.
+        # torch has a thread pool for each thread that calls it. Together these would have more
+        # threads than there are cores.
         if workers and getattr(self.model, 'own_threads', False):
             computed = in_background(computed)
         for items, results in computed:
@@ -169,13 +173,13 @@ class Predictor(ImageClassificationInferencer):
 
         Args:
             images: As for :meth:`stream`.
-            batch_size: How many images a batch has. Defaults to 1.
+            batch_size: The number of images in a batch. Defaults to 1.
             workers: As for :meth:`stream`. Defaults to 0.
 
         Yields:
-            For each batch the normalized images that could be read, a tensor ``(N, C, H, W)`` for
-            each run of images of one size; and for each image its ``img_path`` and shapes, or the
-            error if it cannot be read.
+            For each batch, two lists. The first has a normalized tensor ``(N, C, H, W)`` for each
+            run of readable images of one size. The second has for each image its ``img_path`` and
+            shapes, or the error if it cannot be read.
         """
         if batch_size < 1 or workers < 0:
             raise WrnError(
@@ -197,7 +201,8 @@ class Predictor(ImageClassificationInferencer):
                     results += compute(batch)
             except torch.OutOfMemoryError as error:
                 raise WrnError(
-                    f'a batch of {len(batch)} does not fit into device memory; lower the batch size'
+                    f'a batch of {count(len(batch), "image")} does not fit into device memory; '
+                    'lower the batch size'
                 ) from error
         return results
 
@@ -218,6 +223,9 @@ class Predictor(ImageClassificationInferencer):
         except ImageReadError as error:
             return None, error
         except Exception as error:  # one damaged or odd image must not end the whole run
-            return None, ImageReadError(f'{path or "image"}: cannot be preprocessed ({error!r})')
+            return None, ImageReadError(
+                f'{path or "image"}: cannot be preprocessed ({error!r}); replace the image, or '
+                "change the config's test pipeline"
+            )
         meta: _Meta = dict(ori_shape=original.shape[:2], img_shape=pixels.shape[:2])
         return pixels, meta | dict(img_path=path) if path else meta

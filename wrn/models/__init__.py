@@ -1,7 +1,7 @@
-"""The networks: images come in, features go out. They know no file, URL or config.
+"""The networks, without knowledge of files, URLs and configs.
 
-Open :mod:`~wrn.models.wide_resnet_cifar` first: it is the paper's own network, for 32x32 pixels.
-:mod:`~wrn.models.wide_resnet` is the one for ImageNet. Importing this package registers both with
+In: images. Out: features. Open ``wide_resnet_cifar`` first: it is the paper's own network, for
+32x32 pixels. ``wide_resnet`` is the network for ImageNet. Importing this package registers both in
 mmpretrain.
 """
 

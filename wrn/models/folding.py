@@ -14,7 +14,7 @@ def fold_batch_norm(classifier: Any, channels_last: bool = False) -> nn.Module:
     """Return a copy of a classifier for inference, with its batch norms folded.
 
     Only a norm that follows a convolution can be folded. In :class:`WideResNetCIFAR` norms come
-    first, so only the inner norms of each block are.
+    first, so only the inner norms of each block are folded.
 
     Args:
         classifier: A classifier with a ``backbone``. It is not changed.
@@ -27,8 +27,8 @@ def fold_batch_norm(classifier: Any, channels_last: bool = False) -> nn.Module:
     folded = copy.deepcopy(classifier).eval()
     backbone = folded.backbone
     if isinstance(backbone, WideResNetCIFAR):
-        # mmcv folds a norm into the last convolution registered before it in the same module. Here
-        # that would be the last norm of the network into its first convolution.
+        # mmcv folds a norm into the last convolution that was registered before it in the same
+        # module. That would fold the last norm of the network into its first convolution.
         for name in backbone.res_layers:
             fuse_conv_bn(getattr(backbone, name))
     else:

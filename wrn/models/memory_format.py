@@ -8,7 +8,7 @@ class ChannelsLastMixin(BaseModule):
     """A network that can keep its weights and features in the channels-last memory format.
 
     Attributes:
-        channels_last: Whether it does.
+        channels_last: Whether the network keeps them in this format.
     """
 
     channels_last = False
@@ -24,7 +24,7 @@ class ChannelsLastMixin(BaseModule):
             self.to(memory_format=torch.channels_last)
 
     def init_weights(self) -> None:
-        """Initialise the weights. A seed gives the same values in either memory format."""
+        """Initialize the weights. A seed gives the same values in either memory format."""
         # Random numbers are drawn in the order of memory.
         self.to(memory_format=torch.contiguous_format)
         super().init_weights()

@@ -7,7 +7,7 @@ from torch.overrides import TorchFunctionMode
 
 
 class MetaInit(TorchFunctionMode):
-    """A context in which weights are created on the ``meta`` device, and not initialised.
+    """A context in which weights are created on the ``meta`` device, and not initialized.
 
     Modules allocate their weights with :func:`torch.empty`. All other tensors stay where they are:
     under ``torch.device('meta')`` mmpretrain's ResNet cannot be built, because it reads its

@@ -20,9 +20,9 @@ class PreActBlock(BaseModule):
         in_channels: Input channels.
         out_channels: Output channels of each convolution.
         kernel_sizes: Kernel size of each convolution.
-        stride: Stride of the first 3x3 convolution and of the shortcut. (A strided 1x1 convolution
-            would ignore most pixels.)
-        drop_rate: Dropout probability, before each convolution but the first.
+        stride: Stride of the first 3x3 convolution and of the shortcut. A strided 1x1 convolution
+            before it would ignore most pixels.
+        drop_rate: Dropout probability before each convolution except the first.
         activate_before_residual: Whether a block that changes the shape has the first norm and
             activation.
         with_cp: Whether to checkpoint activations: keep none inside the block, and recompute them

@@ -13,7 +13,7 @@ from wrn.models.sizes import read_widen_factor, widen
 
 
 class WideBottleneck(Bottleneck):
-    """Bottleneck block whose inner 3x3 convolution is ``widen_factor`` times as wide.
+    """Bottleneck block with an inner 3x3 convolution that is ``widen_factor`` times as wide.
 
     The input and output widths are those of :class:`Bottleneck`, as in WRN-50-2-bottleneck
     (https://arxiv.org/abs/1605.07146, section 3.4).
@@ -44,7 +44,7 @@ class WideResNet(ChannelsLastMixin, ResNet):
     """Wide residual network for ImageNet-sized images.
 
     `Wide Residual Networks <https://arxiv.org/abs/1605.07146>`_, section 3.4. It has the arguments
-    and the behaviour of mmpretrain's :class:`~mmpretrain.models.ResNet`. With ``widen_factor=1`` it
+    and the behavior of mmpretrain's :class:`~mmpretrain.models.ResNet`. With ``widen_factor=1`` it
     is that network. With ``widen_factor=2`` its state dict has the keys and shapes of OpenMMLab's
     published wide-resnet checkpoints. (OpenMMLab's configs write that network as
     ``ResNet(base_channels=128, expansion=2)``, which cannot express factors such as 1.5.)
@@ -137,8 +137,8 @@ class WideResNet(ChannelsLastMixin, ResNet):
             mode: Whether to set training mode. Defaults to True.
 
         Returns:
-            The network. mmpretrain's ResNet returns None, unlike every torch module; this method
-            can go when it does not.
+            The network. mmpretrain's ResNet returns None, unlike every torch module. Once it
+            returns the network, this method can go.
         """
         super().train(mode)
         return self

@@ -42,7 +42,7 @@ class WideResNetCIFAR(ChannelsLastMixin, BaseBackbone):
             ``widen_factor=1``. Defaults to 16.
         num_stages: Number of stages, each twice as wide as the one before. Defaults to 3.
         strides: Stride of each stage. Defaults to ``(1, 2, 2)``.
-        out_indices: The stages whose features to return. Defaults to the last.
+        out_indices: The indices of the stages to return features of. Defaults to the last stage.
         frozen_stages: Freeze the first convolution and this number of stages. Freezing all stages
             also freezes the last norm. Defaults to -1: nothing is frozen.
         norm_eval: Whether batch norms also use their running statistics in training. Defaults to
@@ -63,7 +63,7 @@ class WideResNetCIFAR(ChannelsLastMixin, BaseBackbone):
         norm_cfg: Config of the norms. Defaults to ``dict(type='BN')``.
         last_norm_cfg: Config of the norm after the last stage. Defaults to None, ``norm_cfg``.
         act_cfg: Config of the activations. Defaults to ``dict(type='ReLU', inplace=True)``.
-        init_cfg: Config of the initialisation. Defaults to Kaiming's with ``mode='fan_out'``, as
+        init_cfg: Config of the initialization. Defaults to Kaiming's with ``mode='fan_out'``, as
             in the authors' code for the paper.
 
     Raises:

@@ -1,7 +1,6 @@
-"""What commands write about images: records in, files out.
+"""Files of results: predictions and features.
 
-``predict``, ``test`` and ``features`` describe each image by a record (open ``record`` first).
-``writers`` has the formats of predictions and ``feature_files`` those of arrays; each file appears
-only when it is complete. ``partial_file`` keeps the records of a run until then, so that an
-interrupted run can be resumed.
+In: a record for each image. Out: files that appear only when they are complete. Open ``record``
+first. ``writers`` has the formats of predictions, ``feature_files`` those of arrays, and
+``partial_file`` keeps the records of an unfinished run, so that the run can be resumed.
 """

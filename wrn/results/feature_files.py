@@ -18,7 +18,7 @@ from wrn.utils.files import write_atomically
 
 _Shapes: TypeAlias = dict[str, tuple[int, ...]]
 
-_ROW_GROUP = 8 << 20  # bytes of features that are kept in memory for a part of a Parquet file
+_ROW_GROUP = 8 << 20  # bytes of features in memory for each row group of a Parquet file
 
 
 def check_format(out: str | Path, stages: Sequence[str], pool: bool) -> None:
@@ -26,16 +26,16 @@ def check_format(out: str | Path, stages: Sequence[str], pool: bool) -> None:
 
     Args:
         out: The file, with one of the :data:`SUFFIXES`.
-        stages: Names of the stages.
+        stages: The names of the stages.
         pool: Whether the features are averaged over height and width.
 
     Raises:
-        WrnError: If maps of several stages are to be one array.
+        WrnError: If feature maps of several stages would have to be one array.
     """
     if Path(out).suffix == '.npy' and len(stages) > 1 and not pool:
         raise WrnError(
             f'--out {out}: maps of several stages do not fit in one array; write .safetensors, '
-            'which has one for each, or use --pool'
+            'which has one array for each stage, or use --pool'
         )
 
 
@@ -46,7 +46,7 @@ def list_path(out: str | Path) -> Path | None:
         out: The file of features.
 
     Returns:
-        Its name and ``.txt``; None for Parquet, which has the paths in a column.
+        The name of the file and ``.txt``. None for Parquet, which has the paths in a column.
     """
     return None if Path(out).suffix == '.parquet' else Path(f'{out}.txt')
 
@@ -60,13 +60,13 @@ def write_features(out: str | Path, records: Iterable[Record]) -> None:
     - ``.parquet`` has a row for each image: ``img_path``, and a column for each stage in Arrow's
       fixed-shape tensors (readers without that extension type see plain lists).
 
-    Beside the first two is a list with the path of each row's image, :func:`list_path`.
+    The first two have a list of the images beside them, a path for each row: :func:`list_path`.
 
     Args:
         out: The file, with one of the :data:`SUFFIXES`.
-        records: The records of all images, which are iterated over several times. Those with an
-            ``error`` are left out; if no others remain, nothing is written. Arrays of a stage have
-            one shape.
+        records: The records of all images. They are iterated over several times. All arrays of a
+            stage have one shape. Records with an ``error`` are left out. If there are no others,
+            nothing is written.
 
     Raises:
         WrnError: If the file cannot be written.
@@ -115,7 +115,7 @@ def _write_safetensors(
         header[name] = dict(dtype='F32', shape=[number, *shape], data_offsets=[start, end])
         start = end
     text = json.dumps(header).encode()
-    size = -(-len(text) // 8) * 8  # the format asks for data at a multiple of 8
+    size = -(-len(text) // 8) * 8  # the format requires data at a multiple of 8
     file.write(struct.pack('<Q', size) + text.ljust(size))
     for name in shapes:
         for row in _rows(records):

@@ -12,31 +12,32 @@ from filelock import FileLock, Timeout
 
 from wrn.data.images import ImageLike
 from wrn.results.record import Record
-from wrn.utils.errors import WrnError
+from wrn.utils.errors import WrnError, one_line
 
 
 class PartialFile:
     """The records of a run in ``FILE.partial``, from which ``FILE`` is written at the end.
 
-    The first line is a JSON object that identifies the run. Each batch has a line with its records,
-    a JSON list in which arrays are replaced by their shapes; the values of the arrays follow as
-    float32. A batch that a kill cut off is dropped, so a resumed run computes the same batches as
-    one that was never interrupted.
+    The first line is a JSON object that identifies the run. Each batch has a line, a JSON list of
+    its records in which shapes replace arrays. The values of the arrays follow as float32. A batch
+    that a kill cut off is dropped, so a resumed run computes the same batches as one that was never
+    interrupted.
 
-    In a job of several processes, each keeps its records as ``FILE.done`` when its file is written,
-    until the files of all are, so that the job can be started again.
+    In a job of several processes, a process renames its records to ``FILE.done`` when its file is
+    written. The records are deleted when the files of all processes are written. Until then, the
+    job can be started again.
 
     Iterating yields the records so far, any number of times.
 
     Args:
         out: The file to write.
-        run: All that the results depend on, in JSON's types.
+        run: The values that the results depend on, in JSON's types.
         write: Writes the file from all records.
-        parts: The files of all processes of the job. Defaults to none but ``out``.
+        parts: The files of all processes of the job. Defaults to ``out`` alone.
 
     Attributes:
         done: The number of records.
-        failed: How many of them have an ``error``.
+        failed: The number of records with an ``error``.
         shapes: The shapes of the last image's arrays by name; empty if there are none.
     """
 
@@ -58,10 +59,10 @@ class PartialFile:
 
     @contextlib.contextmanager
     def resumed(self, images: Iterable[ImageLike]) -> Iterator[Iterator[ImageLike]]:
-        """Open the partial file, and skip the images that it has records of.
+        """Open the partial file, and skip the images that already have a record.
 
-        When the block ends, the file is written and the partial file deleted. If the block raises,
-        the partial file stays.
+        At the end of the block the file is written and the partial file deleted. If the block
+        raises, the partial file stays.
 
         Args:
             images: All images.
@@ -70,7 +71,7 @@ class PartialFile:
             The remaining images.
 
         Raises:
-            WrnError: If the partial file belongs to another run, or to one that is still running,
+            WrnError: If the partial file belongs to another run, if another process is writing it,
                 or if a file cannot be written.
         """
         rest = iter(images)
@@ -95,11 +96,13 @@ class PartialFile:
                 f'{self.partial}: another process is writing it; wait for it, or give another file'
             ) from error
         except OSError as error:
-            reason = error.strerror or error
-            raise WrnError(f'{self.partial}: cannot be written ({reason})') from error
+            reason = one_line(error)
+            raise WrnError(
+                f'{self.partial}: cannot be written ({reason}); free space, or give another file'
+            ) from error
 
     def add(self, batch: Sequence[Record]) -> None:
-        """Append the records of a batch, in order."""
+        """Append the records of a batch."""
         self._file.write(_format(batch))
         for record in batch:
             for values in record.get('stages', {}).values():
@@ -121,7 +124,7 @@ class PartialFile:
                 self.shapes = {name: values.shape for name, values in record['stages'].items()}
 
     def _check_run(self) -> None:
-        """Check the first line, or write it if the file is new or a kill cut that line off."""
+        """Check the first line. Write it if the file is new, or if a kill cut the line off."""
         self._file.seek(0)
         line = self._file.readline()
         if not line.endswith(b'\n') and _format(self.run).startswith(line):
@@ -155,7 +158,7 @@ class PartialFile:
         self._file.truncate(end)
 
     def _read_batch(self) -> list[Record] | None:
-        """Read the next batch; return None at the end, and where a kill cut a batch off."""
+        """Read the next batch. Return None at the end, and for a batch that a kill cut off."""
         batch: list[Record] | None = _parse(self._file.readline())
         for record in batch or ():
             for name, shape in record.get('stages', {}).items():
@@ -171,7 +174,7 @@ def _format(value: object) -> bytes:
 
 
 def _parse(line: bytes) -> Any:
-    """Parse a line; return None if it is not JSON or is cut off."""
+    """Parse a line. Return None if it is not JSON, or is cut off."""
     try:
         return json.loads(line) if line.endswith(b'\n') else None
     except ValueError:

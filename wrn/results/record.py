@@ -1,4 +1,4 @@
-"""What is known of an image after a prediction, as plain values."""
+"""The results for one image, as plain values."""
 
 from collections.abc import Sequence
 from typing import TypedDict
@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 class Prediction(TypedDict, total=False):
-    """One of the classes that a network takes an image for."""
+    """A class that the network predicts, and its probability."""
 
     pred_label: int
     pred_score: float
@@ -20,26 +20,27 @@ class Record(TypedDict, total=False):
     """The results for one image. Only the keys that apply to it are present."""
 
     sample_idx: int
-    """Its position in the dataset, if it is part of one."""
+    """The position of the image in its dataset."""
     img_path: str
     gt_label: int
-    """The ground truth, and the name of that class."""
+    """The index of the true class."""
     gt_class: str
+    """The name of the true class."""
     error: str
-    """Why it could not be read; there are no results then."""
+    """Why the image could not be read. There are no results then."""
     predictions: list[Prediction]
-    """The best class first."""
+    """The most probable class first."""
     stages: dict[str, np.ndarray]
     """Features by the name of each stage, in float32."""
 
 
 def best_classes(scores: Tensor, classes: Sequence[str] | None, topk: int) -> list[Prediction]:
-    """Return the classes with the highest scores, the best first.
+    """Return the most probable classes, the best first.
 
     Args:
-        scores: The score of each class, ``(num_classes,)``.
-        classes: The names of the classes, if they are known.
-        topk: How many classes to return at most.
+        scores: The probability of each class, ``(num_classes,)``.
+        classes: The names of the classes. None if they are unknown.
+        topk: The largest number of classes to return.
     """
     best = scores.topk(min(topk, len(scores)))
     predictions = []

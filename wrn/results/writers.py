@@ -13,11 +13,11 @@ from wrn.utils.errors import WrnError
 from wrn.utils.files import write_atomically
 from wrn.utils.packages import missing_packages
 
-_ROW_GROUP = 200_000  # values that are kept in memory for a part of a Parquet file
+_ROW_GROUP = 200_000  # values in memory for each row group of a Parquet file
 
 
 def check_parquet(out: str | Path) -> None:
-    """Check that pyarrow is installed if a file is to be written in its format.
+    """Check that pyarrow is installed if a file needs it.
 
     Args:
         out: The file.
@@ -52,17 +52,17 @@ def write_records(
 ) -> None:
     """Write predictions one after the other, in memory that does not grow with their number.
 
-    JSON has the records as they are, in a list or one a line. CSV and Parquet have a row for each,
-    with the columns ``img_path``, ``error``, ``pred_label``, ``pred_class`` and ``pred_score``,
-    then ``pred_label_2`` and so on.
+    JSON has the records as they are: a list of them, or one per line. CSV and Parquet have a row
+    for each record. Its columns are ``img_path``, ``error``, ``pred_label``, ``pred_class`` and
+    ``pred_score``, then ``pred_label_2`` and so on.
 
     Args:
         records: The records, in order.
         file: The file to write to.
         suffix: One of :data:`SUFFIXES`, which determines the format.
         topk: The largest number of predictions in a record.
-        truth: Whether the images are those of a dataset, which adds the columns ``sample_idx``,
-            ``gt_label`` and ``gt_class``. Defaults to False.
+        truth: Whether to add the columns of a dataset: ``sample_idx``, ``gt_label`` and
+            ``gt_class``. Defaults to False.
     """
     image = ['img_path', 'error']
     if truth:
@@ -78,10 +78,10 @@ def write_parquet(
     """Write rows to a Parquet file.
 
     Args:
-        rows: The values of each row by column; a value that is missing becomes null.
+        rows: The values of each row by column. A missing value becomes null.
         file: The file to write to.
         columns: The pyarrow type of each column.
-        group: How many rows to keep in memory and write as one row group.
+        group: The number of rows in a row group, which is kept in memory.
     """
     import pyarrow
     from pyarrow import parquet
@@ -98,7 +98,7 @@ def write_parquet(
 
 
 def _to_utf8(value: Any) -> Any:
-    """Escape what is not UTF-8: text in Parquet must be UTF-8, but names of files need not be."""
+    """Escape bytes of file names that are not UTF-8, since text in Parquet must be."""
     return value.encode(errors='backslashreplace').decode() if isinstance(value, str) else value
 
 

@@ -4,21 +4,24 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config, ConfigDict
-from mmpretrain.registry import OPTIMIZERS
+from mmpretrain.datasets import CustomDataset, ImageNet
+from mmpretrain.evaluation import Accuracy
+from mmpretrain.registry import DATASETS, METRICS, OPTIMIZERS
 
+from wrn.config.config_parts import find_class, unwrap_datasets
 from wrn.data.images import is_hidden
 from wrn.data.listing import read_annotations
-from wrn.utils.errors import WrnError
+from wrn.utils.errors import WrnError, count
 
 
-def check_data_folder(name: str, dataset: ConfigDict, num_classes: int | None) -> None:
+def check_data_folders(name: str, dataset: ConfigDict, num_classes: int | None) -> None:
     """Check that the folder of an ImageNet-style dataset exists and has the right classes.
 
     Only local datasets of the types ``ImageNet`` and ``CustomDataset`` are checked.
 
     Args:
         name: The config key of the data loader, such as ``'train_dataloader'``.
-        dataset: The config of its dataset.
+        dataset: The config of its dataset, which may wrap others.
         num_classes: The number of classes of the model's head; None if it is unknown.
 
     Raises:
@@ -26,12 +29,14 @@ def check_data_folder(name: str, dataset: ConfigDict, num_classes: int | None) -
             folders differs from ``num_classes``, or a line of the annotation file has no valid
             label.
     """
-    key = f'{name}.dataset'
-    while 'dataset' in dataset:  # RepeatDataset and other wrappers
-        dataset, key = dataset.dataset, f'{key}.dataset'
-    kind = type_name(dataset)
+    for key, inner in unwrap_datasets(dataset, f'{name}.dataset'):
+        _check_data_folder(key, inner, num_classes)
+
+
+def _check_data_folder(key: str, dataset: ConfigDict, num_classes: int | None) -> None:
+    kind = find_class(DATASETS, dataset.get('type'))
     root, annotations = (str(dataset.get(field) or '') for field in ('data_root', 'ann_file'))
-    if kind not in ('ImageNet', 'CustomDataset') or '://' in root + annotations:
+    if kind not in (ImageNet, CustomDataset) or '://' in root + annotations:
         return
     split = dataset.get('split') or ''
     prefix = dataset.get('data_prefix') or split
@@ -51,29 +56,29 @@ def check_data_folder(name: str, dataset: ConfigDict, num_classes: int | None) -
         if ann_file.is_file():
             _check_annotations(ann_file, num_classes)
         else:
-            _check_class_folders(name, folder, num_classes)
+            _check_class_folders(key, folder, num_classes)
     named = dataset.get('metainfo') or dataset.get('classes')
-    if kind == 'ImageNet' and not named and num_classes not in (None, 1000):
+    if kind is ImageNet and not named and num_classes not in (None, 1000):
         raise WrnError(
             f"{key}.type: 'ImageNet' has 1000 classes, but the head of the model has "
             f"{num_classes}; use 'CustomDataset' for other data (see docs/finetuning.md)"
         )
 
 
-def _check_class_folders(name: str, folder: Path, num_classes: int | None) -> None:
+def _check_class_folders(key: str, folder: Path, num_classes: int | None) -> None:
     classes = sum(path.is_dir() and not is_hidden(path.name) for path in folder.iterdir())
-    if num_classes not in (None, classes):
+    if num_classes is not None and num_classes != classes:
         cure = 'add a folder, even an empty one, for each missing class of the training data'
-        if name == 'train_dataloader':
+        if key.startswith('train_dataloader'):
             cure = 'to train on other data, see docs/finetuning.md'
         raise WrnError(
-            f'{folder}: has {classes} class folder{"s" * (classes != 1)}, but the head of the '
-            f'model has {num_classes} classes; {cure}'
+            f'{folder}: has {count(classes, "class folder")}, but the head of the model has '
+            f'{count(num_classes, "class")}; {cure}'
         )
 
 
 def _check_annotations(ann_file: Path, num_classes: int | None) -> None:
-    """Check the labels: one that is too large stops training, or merely counts as wrong."""
+    """Check the labels. One that is too large stops training; a test counts it as an error."""
     if ann_file.stat().st_size == 0:
         raise WrnError(f'{ann_file}: the annotation file is empty; add a line for each image')
     for number, _, label in read_annotations(ann_file):
@@ -98,7 +103,7 @@ def check_topk(name: str, metrics: Any, num_classes: int | None) -> None:
         WrnError: If the head has fewer classes.
     """
     for metric in [metrics] if isinstance(metrics, dict) else metrics or []:
-        if type_name(metric) != 'Accuracy':
+        if find_class(METRICS, metric.get('type')) is not Accuracy:
             continue  # topk means something else in other metrics
         topk = metric.get('topk', 1)
         largest = max(topk) if isinstance(topk, list | tuple) else topk
@@ -133,8 +138,3 @@ def get_num_classes(model: ConfigDict) -> int | None:
     """Return the number of classes of a model's head, from its config; None if it is unknown."""
     model = model.get('module', model)  # test-time augmentation wraps the model
     return (model.get('head') or {}).get('num_classes')
-
-
-def type_name(cfg: ConfigDict) -> str:
-    """Return the name of the type in a config, without its scope."""
-    return str(cfg.get('type')).rpartition('.')[2]

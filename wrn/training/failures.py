@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import torch
 
-from wrn.utils.errors import WrnError
+from wrn.utils.errors import WrnError, one_line
 
 _PEER_LOST = (
     'Connection closed by peer',
@@ -17,7 +17,7 @@ _PEER_LOST = (
 
 @contextlib.contextmanager
 def run_errors(mode: str) -> Iterator[None]:
-    """Turn failures of the machine into errors of one line.
+    """Turn failures of the machine into one-line errors.
 
     Args:
         mode: ``'train'`` or ``'test'``.
@@ -39,7 +39,7 @@ def run_errors(mode: str) -> Iterator[None]:
         raise WrnError(worker_lost) from error
     except OSError as error:
         name = f'{error.filename}: ' if error.filename else ''
-        raise WrnError(f'{name}{error.strerror or error}{resume}') from error
+        raise WrnError(f'{name}{one_line(error)}{resume}') from error
     except torch.OutOfMemoryError as error:
         update = ' and raise optim_wrapper.accumulative_counts' if mode == 'train' else ''
         raise WrnError(

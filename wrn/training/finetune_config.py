@@ -8,21 +8,23 @@ from typing import Any
 
 from mmengine.config import Config, ConfigDict
 from mmengine.runner import Runner
+from mmpretrain.models import LinearClsHead
+from mmpretrain.registry import MODELS
 
 from wrn.config.config_file import read_config
-from wrn.config.config_parts import get_inner_dataset, get_test_dataset
+from wrn.config.config_parts import find_class, get_inner_dataset, get_test_dataset
 from wrn.data.splitting import Splits
-from wrn.training.checks import type_name
+from wrn.models import WideResNetCIFAR
 from wrn.utils.errors import WrnError
 from wrn.zoo.resolve import ResolvedModel
 
 BASE = 'configs/_base_/finetune.py'
 _KEPT = {'custom_imports', *inspect.signature(Runner).parameters}
 _MOST_WORKERS = 4
-_SIDE = 32  # pixels; the image size of the networks whose own datasets hold pixels
+_SIDE = 32  # pixels; the input size of networks for datasets of arrays, such as CIFAR-10
 
 
-def finetune_config(
+def make_finetune_config(
     splits: Splits,
     model: ResolvedModel,
     checkpoint: str | None = None,
@@ -32,11 +34,11 @@ def finetune_config(
 ) -> Config:
     """Make the config of a run that fine-tunes a model.
 
-    It is ``configs/_base_/finetune.py`` with the model's network and preprocessing, and with the
-    data.
+    It is ``configs/_base_/finetune.py`` with the network and preprocessing of the model, and with
+    the images to train on.
 
     Args:
-        splits: The images. :func:`annotate` adds their annotation files to the config.
+        splits: The images. :func:`write_annotations` adds their annotation files to the config.
         model: The model to start from.
         checkpoint: The weights to start from. Defaults to None, the model's own.
         epochs: The number of epochs. Defaults to None, that of the base config.
@@ -69,7 +71,7 @@ def finetune_config(
     return Config(parts, cfg_text=f'# {BASE}', filename=f'{name}.py')
 
 
-def annotate(cfg: Config, splits: Splits, folder: str | Path) -> None:
+def write_annotations(cfg: Config, splits: Splits, folder: str | Path) -> None:
     """Write the annotation files of the splits, and let the datasets of a config read them.
 
     Args:
@@ -87,7 +89,7 @@ def annotate(cfg: Config, splits: Splits, folder: str | Path) -> None:
 
 
 def choose_topk(num_classes: int) -> tuple[int, ...]:
-    """Return the k of the top-k accuracies to measure: 1, and 5 if there are more classes."""
+    """Return each k for top-k accuracy: 1, and also 5 if there are more than five classes."""
     return (1, 5) if num_classes > 5 else (1,)
 
 
@@ -95,12 +97,12 @@ def _adapt_model(origin: Config, num_classes: int, frozen_stages: int) -> Config
     model = deepcopy(origin.model)
     for key in ('train_cfg', 'pretrained', 'data_preprocessor'):
         model.pop(key, None)
-    default = 3 if type_name(model.backbone) == 'WideResNetCIFAR' else 4
+    default = 3 if find_class(MODELS, model.backbone.get('type')) is WideResNetCIFAR else 4
     stages = model.backbone.get('num_stages', default)
     if not -1 <= frozen_stages <= stages:
         raise WrnError(f'--freeze {frozen_stages}: must be from -1 (nothing) to {stages}')
     model.backbone.frozen_stages = frozen_stages
-    if type_name(model.get('head') or {}) != 'LinearClsHead':
+    if find_class(MODELS, (model.get('head') or {}).get('type')) is not LinearClsHead:
         raise WrnError(
             f'{origin.filename}: fine-tuning needs a head of type LinearClsHead; give another model'
         )
@@ -113,7 +115,7 @@ def _set_data(cfg: Config, origin: Config, splits: Splits) -> None:
     test_pipeline = get_test_dataset(origin).pipeline
     train_pipeline = get_inner_dataset(origin, 'train_dataloader').get('pipeline') or test_pipeline
     if not any(str(step.type).startswith('Load') for step in test_pipeline):
-        # The model's own dataset yields RGB pixels, but files are read as BGR.
+        # The model's own dataset yields RGB arrays, but image files are read as BGR.
         cfg.data_preprocessor.to_rgb = True
         train_pipeline, test_pipeline = map(_read_files, (train_pipeline, test_pipeline))
     for split in ('train', 'val', 'test'):
@@ -132,7 +134,7 @@ def _set_data(cfg: Config, origin: Config, splits: Splits) -> None:
 
 
 def _read_files(pipeline: list[ConfigDict]) -> list[dict[str, Any]]:
-    """Prepend the steps that turn image files into the pixels that a pipeline expects."""
+    """Prepend the steps that turn image files into arrays of the size that a pipeline expects."""
     steps: list[dict[str, Any]] = [dict(type='LoadImageFromFile')]
     if not any(str(step.type).startswith('Resize') for step in pipeline):
         steps.append(dict(type='Resize', scale=(_SIDE, _SIDE), backend='pillow'))

@@ -9,12 +9,7 @@ from typing import Any, TypeVar
 
 import torch
 from mmengine.config import Config
-from mmengine.device import (
-    is_cuda_available,
-    is_mlu_available,
-    is_musa_available,
-    is_npu_available,
-)
+from mmengine.device import get_device
 from mmengine.dist import broadcast_object_list, init_dist, is_distributed, is_main_process
 from mmengine.utils.dl_utils import set_multi_processing
 
@@ -34,7 +29,7 @@ _VARIABLES = {
 
 def has_accelerator() -> bool:
     """Return whether there is a device that mmengine supports for mixed precision or NCCL."""
-    return is_cuda_available() or is_npu_available() or is_mlu_available() or is_musa_available()
+    return get_device() in ('cuda', 'npu', 'mlu', 'musa')
 
 
 def init_distributed(cfg: Config) -> None:
@@ -45,8 +40,8 @@ def init_distributed(cfg: Config) -> None:
     ``model_wrapper_cfg`` is set. This workaround can go when mmengine checks which devices exist.
     With an accelerator, mmengine joins with the backend of the config.
 
-    Each process normalises with the statistics of its own batch. Running statistics are those of
-    the first process, which is torch's default, since a checkpoint has only these.
+    Each process normalizes with the statistics of its own batch. The running statistics of the
+    first process are sent to all, which is torch's default. A checkpoint has only these.
 
     Args:
         cfg: The config. Its ``launcher`` is ``'none'``, ``'pytorch'``, ``'slurm'`` or ``'mpi'``.
@@ -65,7 +60,7 @@ def init_distributed(cfg: Config) -> None:
         wrapper.setdefault('find_unused_parameters', cfg.get('find_unused_parameters', False))
     elif wrapper['type'] == 'MMFullyShardedDataParallel':
         raise WrnError(
-            f"model_wrapper_cfg.type='{wrapper['type']}': mmengine's Runner would initialise and "
+            f"model_wrapper_cfg.type='{wrapper['type']}': mmengine's Runner would initialize and "
             'save the shard of one process as if it were all the weights; use its FlexibleRunner '
             '(set runner_type and strategy)'
         )
@@ -75,7 +70,7 @@ def init_distributed(cfg: Config) -> None:
             cfg.model_wrapper_cfg.device_ids = None
         if cfg.get('sync_bn'):
             raise WrnError(
-                f"sync_bn='{cfg.sync_bn}': synchronised batch norm needs a GPU; leave it out"
+                f"sync_bn='{cfg.sync_bn}': synchronized batch norm needs a GPU; leave it out"
             )
     if is_distributed():
         return
@@ -142,9 +137,9 @@ def ask_first(decide: Callable[[], _T]) -> _T:
 def leave_distributed() -> None:
     """Leave the process group of a job after its work is done, and end the group's threads.
 
-    gloo's threads abort a process that exits while they still release the tensors of the last
-    communication, which needs the interpreter. Only the destructor of the group waits for them. So
-    no process may still wait for another one, and no exception may keep a reference to the run.
+    gloo's threads need the interpreter to release the tensors of the last communication. If a
+    process exits before that, they abort it. Only the destructor of the group waits for them. Call
+    this when no process waits for another one, and no exception refers to the run.
     """
     if is_distributed():
         group = torch.distributed.group.WORLD

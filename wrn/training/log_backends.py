@@ -15,7 +15,7 @@ def add_log_backend(cfg: Config, package: str) -> None:
     """Add one of mmengine's visualization backends to a config.
 
     Args:
-        cfg: The config. If it has the backend already, it is left alone.
+        cfg: The config. It is not changed if it already has the backend.
         package: The package that the backend needs, a key of ``LOG_BACKENDS``.
 
     Raises:

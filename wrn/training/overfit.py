@@ -1,4 +1,4 @@
-"""Overfit one small batch, to see within a minute whether a set-up can learn."""
+"""Overfit one small batch, to see within a minute whether a setup can learn."""
 
 from collections.abc import Callable, Iterable
 from copy import deepcopy
@@ -14,7 +14,7 @@ from torch import nn
 
 from wrn.config.config_errors import config_errors
 from wrn.data.checked_reading import check_reading
-from wrn.training.checks import check_optimizer, get_num_classes
+from wrn.training.checks import check_optimizer
 from wrn.training.hooks.model_checks import check_classes
 from wrn.training.runner import build_runner
 from wrn.utils.errors import WrnError
@@ -42,7 +42,7 @@ class OverfitResult:
         return self.right == self.total
 
 
-def overfit(
+def overfit_batch(
     cfg: Config,
     batch_size: int = 16,
     steps: int = 100,
@@ -93,7 +93,7 @@ def overfit(
         )
         data = Runner.build_dataloader(loader, seed=runner.seed)
         list(check_reading(data.dataset))
-        check_classes('train_dataloader', data, get_num_classes(cfg.model))
+        check_classes('train_dataloader', data, cfg.model)
         batch = next(iter(data))
         labels = [int(sample.gt_label) for sample in batch['data_samples']]
         model: Any = runner.model

@@ -123,7 +123,12 @@ def read_whole(path: str | Path) -> dict[str, Any]:
             with zipfile.ZipFile(path) as archive:
                 broken = archive.testzip()
         except Exception as error:  # zipfile raises errors of any type at a damaged archive
-            raise CheckpointError(f'{path}: the file is damaged ({error})') from error
+            raise CheckpointError(
+                f'{path}: the file is damaged ({error}); resume from an earlier checkpoint'
+            ) from error
         if broken:
-            raise CheckpointError(f'{path}: the file is damaged (checksum of {broken} is wrong)')
+            raise CheckpointError(
+                f'{path}: the file is damaged (checksum of {broken} is wrong); resume from an '
+                'earlier checkpoint'
+            )
     return read_checkpoint(path)

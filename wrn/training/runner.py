@@ -16,16 +16,16 @@ from mmengine.runner import BaseLoop, Runner
 from wrn.config.config_errors import config_errors
 from wrn.data import fetch_cifar
 from wrn.data.image_folder import use_image_folders
-from wrn.training.checks import check_data_folder, check_optimizer, check_topk, get_num_classes
-from wrn.training.console import BriefRunner
+from wrn.training.brief_runner import BriefRunner
+from wrn.training.checks import check_data_folders, check_optimizer, check_topk, get_num_classes
 from wrn.training.evaluation import add_metrics
 from wrn.training.failures import run_errors
 from wrn.training.hooks.broadcast_buffers import BroadcastBuffersHook
 from wrn.training.hooks.early_stopping import use_resumable_early_stopping
 from wrn.training.hooks.engine_hook import EngineHook
 from wrn.training.hooks.finite_loss import FiniteLossHook
-from wrn.training.hooks.kernels import OptimizerLayoutHook
 from wrn.training.hooks.model_checks import CheckpointCheckHook, ClassCheckHook, get_classes
+from wrn.training.hooks.performance import OptimizerLayoutHook
 from wrn.training.hooks.progress_log import HistoryHook
 from wrn.training.hooks.safe_checkpoints import use_safe_checkpoints
 from wrn.training.hooks.termination import ProtectWorkersHook, TerminationHook, unblock_sigterm
@@ -143,7 +143,7 @@ def build_runner(cfg: Config, loaders: list[str], hooks: list[Hook]) -> Runner:
     num_classes = get_num_classes(cfg.model)
     for name in loaders:
         if cfg.get(name):
-            check_data_folder(name, cfg[name].dataset, num_classes)
+            check_data_folders(name, cfg[name].dataset, num_classes)
             fetch_cifar(cfg[name].dataset)
             evaluator = name.replace('dataloader', 'evaluator')
             check_topk(evaluator, cfg.get(evaluator), num_classes)
@@ -156,7 +156,7 @@ def build_runner(cfg: Config, loaders: list[str], hooks: list[Hook]) -> Runner:
     for name in loaders:
         if loader := getattr(runner, f'_{name}'):
             use_image_folders(loader.dataset)
-    for hook in (*hooks, ClassCheckHook(num_classes), UnreadableHook()):
+    for hook in (*hooks, ClassCheckHook(), UnreadableHook()):
         runner.register_hook(hook)
     return runner
 

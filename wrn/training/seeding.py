@@ -1,7 +1,7 @@
 """The order of the images and the random numbers of training, as functions of seed and position.
 
-They have no state that a checkpoint would have to hold. A resumed run draws the same random numbers
-as one that was never stopped, with any number of data workers.
+They have no state, so checkpoints need not save any. A resumed run draws the same random numbers as
+an uninterrupted one, with any number of data workers.
 """
 
 import math
@@ -129,6 +129,6 @@ def _seed(*key: int) -> int:
     numpy_seed, python_seed, torch_seed = np.random.SeedSequence(key).generate_state(3).tolist()
     np.random.seed(numpy_seed)
     random.seed(python_seed)
-    # torch.manual_seed would also queue a call for CUDA, which worker processes never initialise.
+    # torch.manual_seed would also queue a call for CUDA, which worker processes never initialize.
     torch.default_generator.manual_seed(torch_seed)
     return torch_seed

@@ -17,9 +17,9 @@ def set_channels_last(cfg: Config, wanted: bool | None) -> None:
 
     Args:
         cfg: The config.
-        wanted: Whether it should. None keeps the config's setting. If the config has none, networks
-            of this package use channels-last, unless the config has a ``strategy``: FSDP, for one,
-            loads the optimizer state wrongly then.
+        wanted: Whether to use channels-last. None keeps the config's setting. If the config has
+            none, networks of this package use channels-last, except in a config with a
+            ``strategy``: FSDP would load the optimizer state wrongly.
 
     Raises:
         WrnError: If ``wanted`` is True and the network does not support it.
@@ -44,14 +44,14 @@ def set_fused(cfg: Config, wanted: bool | None) -> None:
 
     Args:
         cfg: The config.
-        wanted: Whether it should. None keeps the config's setting. If the config has none, torch's
-            optimizers that are fused on both CPU and CUDA use it there.
+        wanted: Whether to use the fused implementation. None keeps the config's setting. If the
+            config has none, SGD, Adam and AdamW are fused on CPU and CUDA.
 
     Raises:
         WrnError: If ``wanted`` is True and the optimizer has no fused implementation.
     """
     optimizer = (cfg.get('optim_wrapper') or {}).get('optimizer')
-    if not optimizer:  # cannot train; wrn.training.checks reports it
+    if not optimizer:  # wrn.training.checks reports that the config cannot train
         return
     kind = optimizer.get('type')
     if not _takes(OPTIMIZERS, kind, 'fused'):
@@ -90,7 +90,7 @@ def set_tf32(cfg: Config, wanted: bool | None) -> None:
 
     Args:
         cfg: The config. Its ``default_hooks.tf32`` is a :class:`wrn.TF32Hook` or missing.
-        wanted: Whether they may. None keeps the config's setting, or else torch's default.
+        wanted: Whether to allow TF32. None keeps the setting of the config, if any, or of torch.
     """
     if wanted is not None:
         set_default(cfg, 'default_hooks', {}).tf32 = dict(type='TF32Hook', enabled=wanted)
@@ -101,18 +101,18 @@ def set_cudnn_benchmark(cfg: Config, wanted: bool | None) -> None:
 
     Args:
         cfg: The config.
-        wanted: Whether it should. None keeps the config's setting.
+        wanted: Whether to time the algorithms. None keeps the config's setting.
     """
     if wanted is not None:
         set_default(cfg, 'env_cfg', {}).cudnn_benchmark = wanted
 
 
 def set_sync_bn(cfg: Config, wanted: bool | None) -> None:
-    """Set whether batch norms are synchronised over the processes of a job.
+    """Set whether batch norms are synchronized over the processes of a job.
 
     Args:
         cfg: The config.
-        wanted: Whether they should be. None keeps the config's setting.
+        wanted: Whether to synchronize them. None keeps the config's setting.
     """
     if wanted is not None:
         cfg.sync_bn = 'torch' if wanted else None

@@ -31,11 +31,24 @@ class RandomWeightsWarning(UserWarning):
     """Pretrained weights were requested, but some or all weights are random."""
 
 
-def did_you_mean(name: str, known: Iterable[str], otherwise: str = '') -> str:
-    """Suggest names that are close to a misspelt one.
+def one_line(error: BaseException) -> str:
+    """Return the reason of an exception in one line.
 
     Args:
-        name: The misspelt name.
+        error: An exception of any library.
+
+    Returns:
+        What the operating system reports, or the start of the message, or the type's name.
+    """
+    text = getattr(error, 'strerror', None) or str(error)
+    return ' '.join(text.split())[:300] or type(error).__name__
+
+
+def did_you_mean(name: str, known: Iterable[str], otherwise: str = '') -> str:
+    """Suggest names that are close to a misspelled one.
+
+    Args:
+        name: The misspelled name.
         known: The valid names.
         otherwise: The text to return if no name is close. Defaults to ''.
 

@@ -11,7 +11,26 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any
 
-from wrn.utils.errors import WrnError
+from wrn.utils.errors import WrnError, one_line
+
+
+@contextlib.contextmanager
+def report_write_errors(path: str | Path, fix: str = 'choose another path') -> Iterator[None]:
+    """Turn errors of the file system into one-line errors.
+
+    Args:
+        path: The file or folder that is written, for the message.
+        fix: What to do besides freeing space, for the message. Defaults to choosing another path.
+
+    Raises:
+        WrnError: If the block raises an :class:`OSError`.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise WrnError(
+            f'{path}: cannot be written ({one_line(error)}); free space, or {fix}'
+        ) from error
 
 
 @contextlib.contextmanager
@@ -29,7 +48,7 @@ def write_atomically(path: str | Path) -> Iterator[IO[bytes]]:
         WrnError: If the file cannot be written.
     """
     path = Path(path)
-    try:
+    with report_write_errors(path):
         if path.parent == Path('/dev') or (path.exists() and not path.is_file()):
             with path.open('ab') as file:  # append: a redirected output may have content
                 yield file
@@ -45,8 +64,6 @@ def write_atomically(path: str | Path) -> Iterator[IO[bytes]]:
             sync_folder(path.parent)
         finally:
             temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise WrnError(f'{path}: cannot be written ({error.strerror or error})') from error
 
 
 def sync_folder(folder: Path) -> None:
@@ -81,7 +98,7 @@ def write_with_hash(
         WrnError: If the file cannot be written. No part of it is left.
     """
     temporary = Path(folder, f'.{name}.{secrets.token_hex(4)}{suffix}')
-    try:
+    with report_write_errors(folder):
         temporary.parent.mkdir(parents=True, exist_ok=True)
         try:
             temporary.touch(exist_ok=False)
@@ -97,8 +114,6 @@ def write_with_hash(
             sync_folder(path.parent)
         finally:
             temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise WrnError(f'{folder}: cannot be written to ({error.strerror or error})') from error
     return path
 
 
@@ -123,7 +138,7 @@ def format_csv(rows: Iterable[Iterable[Any]]) -> bytes:
         rows: The values of each row, the header first.
 
     Returns:
-        The content of the file in UTF-8. The bytes of file names that are not UTF-8 are kept.
+        The content of the file, UTF-8 except for the bytes of file names that are not UTF-8.
     """
     text = io.StringIO(newline='')
     csv.writer(text, lineterminator='\n').writerows(rows)

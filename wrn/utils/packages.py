@@ -4,10 +4,10 @@ import importlib.util
 
 
 def missing_packages(*modules: str) -> str | None:
-    """Describe which of some packages are not installed.
+    """Return which packages are missing, and how to install them.
 
     Args:
-        *modules: The names of the modules, which are those of their packages.
+        *modules: The names of modules. The packages have the same names.
 
     Returns:
         The missing packages and the command that installs them. None if all are installed.

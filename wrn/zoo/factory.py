@@ -15,7 +15,7 @@ from mmpretrain.registry import MODELS
 from wrn import models
 from wrn.checkpoints import assign_state_dict, check_state_dict, set_normalization
 from wrn.checkpoints.checkpoint_file import CheckpointFile, open_checkpoint
-from wrn.checkpoints.describe import check_backbone
+from wrn.checkpoints.network_config import check_backbone
 from wrn.config.config_errors import config_errors
 from wrn.config.config_parts import get_dataset_meta
 from wrn.data.images import ImageLike
@@ -41,7 +41,7 @@ def get_model(
     """Build a model, as :func:`mmpretrain.get_model` does.
 
     Models of this package are built without reading mmpretrain's whole index, and without
-    initialising weights that a checkpoint replaces. Weights that do not match are an error. Models
+    initializing weights that a checkpoint replaces. Weights that do not match are an error. Models
     of mmpretrain go to :func:`mmpretrain.get_model`, which loads the weights that match.
 
     Args:
@@ -52,7 +52,7 @@ def get_model(
         pretrained: True loads the published weights of a named model, the weights in the file, or
             the ``load_from`` of a config. A string is the path, URL or ``hf://USER/REPO`` of
             weights in any format that ``wrn convert`` reads. If only the head does not match,
-            because the number of classes differs, it is newly initialised with a warning;
+            because the number of classes differs, it is newly initialized with a warning;
             ``head=None`` omits it. Defaults to False.
         device: The device of the model. Defaults to None, the CPU.
         device_map: The device of each submodule, as in accelerate. Defaults to None.
@@ -73,8 +73,8 @@ def get_model(
             ``backbone=dict(out_indices=(1, 2))``.
 
     Returns:
-        The model in eval mode. It maps images ``(N, 3, H, W)`` to class scores
-        ``(N, num_classes)``. ``extract_feat`` returns the pooled features of its ``out_indices``.
+        The model in eval mode. It maps images ``(N, 3, H, W)`` to logits ``(N, num_classes)``.
+        ``extract_feat`` returns the pooled features of its ``out_indices``.
 
     Raises:
         WrnError: If the name is unknown, or the config or the weights are wrong.
@@ -88,9 +88,9 @@ def get_model(
         )
         if isinstance(pretrained, str | PathLike) or changed:
             raise WrnError(
-                f'{model}: an exported file has its own weights and runtime, and returns only '
-                'scores; give no other weights, backend or options with it, and for features the '
-                'original model'
+                f'{model}: an exported file has its own weights and runtime, and computes no '
+                'features; give no other weights, backend or options with it, or give the original '
+                'model'
             )
         return resolved.network
     if resolved.is_upstream:
@@ -145,7 +145,7 @@ def _build_pretrained(config: Config, file: CheckpointFile) -> tuple[BaseModel, 
     check_backbone(weights, config.model.get('backbone') or {}, name)
     if not fits:
         if network.with_head:
-            message = f'{name}: the weights of the head do not match; the head is newly initialised'
+            message = f'{name}: the weights of the head do not match; the head is newly initialized'
             warnings.warn(message, RandomWeightsWarning, stacklevel=3)
             network = _build(config)
         backbone = {k: v for k, v in weights.state_dict.items() if k.startswith('backbone.')}

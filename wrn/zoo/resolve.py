@@ -14,7 +14,7 @@ from mmpretrain.apis.model import ModelHub
 from modelindex.models.Model import Model
 
 from wrn.checkpoints.checkpoint_file import CheckpointFile, open_checkpoint
-from wrn.checkpoints.describe import read_model_config
+from wrn.checkpoints.network_config import read_model_config
 from wrn.config import model_index
 from wrn.config.config_file import CONFIG_SUFFIXES, read_config
 from wrn.deploy.export import is_exported, load_exported
@@ -34,8 +34,8 @@ class ResolvedModel:
         kind: ``'name'`` of a model, ``'config'``, file of ``'weights'``, ``'exported'`` file, or
             built ``'model'``.
         name: The name of the model, or the path or URL of the file, for messages.
-        config: The config of the model. None for a file of weights, whose config
-            :meth:`get_config` reads, and for a built model without one.
+        config: The config of the model. None for a built model without one, and for a file of
+            weights: :meth:`get_config` reads the config from the file.
         entry: The entry of the model in the index. None if it has none.
         checkpoint: The path or URL of the model's own weights. None if it has none.
         file: The contents of the file of weights.
@@ -59,7 +59,7 @@ class ResolvedModel:
         """Return a copy of the config. For a file of weights, read the config from it.
 
         Raises:
-            WrnError: If there is no config, or that in the file may not be used.
+            WrnError: If there is no config, or if the config in the file is not allowed.
         """
         config = self.config
         if config is None and self.file:
@@ -88,7 +88,7 @@ class ResolvedModel:
         if self.file is not None:
             return self.file
         if self.checkpoint is None:
-            raise WrnError(f'{self.name}: no pretrained weights')
+            raise WrnError(f'{self.name}: no pretrained weights; give a file of weights')
         return open_checkpoint(self.checkpoint, key, url_mapping)
 
 

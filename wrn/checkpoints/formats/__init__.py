@@ -1,9 +1,10 @@
-"""The formats in which Wide-ResNets are published, one class each.
+"""The published formats of Wide-ResNets, one class each.
 
-A state dict in one of these formats comes in, and the same weights under OpenMMLab's keys go out,
-or the other way round. Open :mod:`~wrn.checkpoints.formats.checkpoint_format` first: it defines
-what a format must state. To add a format, write its class in a module here and add it to
-:data:`FORMATS`. The contract test then covers it.
+In: a state dict in one of these formats. Out: the same weights under OpenMMLab's keys, or the other
+way round. Open ``checkpoint_format`` first: it defines what a format must state.
+
+To add a format, write its class in a module here and add it to :data:`FORMATS`. The contract test
+then covers it.
 """
 
 from collections.abc import Mapping
@@ -19,7 +20,7 @@ from wrn.checkpoints.formats.torchvision import Torchvision
 from wrn.checkpoints.formats.usb import USB
 from wrn.checkpoints.formats.xternalz import Xternalz
 
-# In the order in which they are tried.
+# They are tried in this order.
 FORMATS: tuple[CheckpointFormat, ...] = (
     OpenMMLab(),
     Torchvision(),
@@ -35,10 +36,10 @@ TARGETS: dict[str, Target] = {
 }
 
 
-def recognise(state_dict: Mapping[str, Tensor]) -> CheckpointFormat | None:
+def recognize(state_dict: Mapping[str, Tensor]) -> CheckpointFormat | None:
     """Return the format of a state dict, detected from its keys; None if it is unknown.
 
     Args:
         state_dict: The weights, without the prefixes of wrappers.
     """
-    return next((form for form in FORMATS if form.recognise(state_dict)), None)
+    return next((form for form in FORMATS if form.recognize(state_dict)), None)

@@ -32,7 +32,7 @@ class AuthorsCifar(RenamedFormat):
         'head.fc': 'fc',
     }
 
-    def recognise(self, state_dict: Mapping[str, Tensor]) -> bool:
+    def recognize(self, state_dict: Mapping[str, Tensor]) -> bool:
         """Return whether the first two convolutions have the script's names."""
         return 'conv0' in state_dict and 'group0.block0.conv0' in state_dict
 

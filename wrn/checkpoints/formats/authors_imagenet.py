@@ -12,7 +12,6 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from wrn.checkpoints.formats.checkpoint_format import Implied
 from wrn.checkpoints.formats.renaming import RenamedFormat
 
 _EPS = 1e-5
@@ -36,14 +35,14 @@ class AuthorsImageNet(RenamedFormat):
         'head.fc': 'fc',
     }
 
-    def recognise(self, state_dict: Mapping[str, Tensor]) -> bool:
+    def recognize(self, state_dict: Mapping[str, Tensor]) -> bool:
         """Return whether a convolution of a block has a bias, unlike in the CIFAR files."""
         return any(_BIAS.match(key) for key in state_dict)
 
     def to_openmmlab(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Turn the bias of each convolution into a batch norm that only adds it.
+        """Turn the bias of each convolution into a batch norm that only adds the bias.
 
-        Batch norm divides by ``sqrt(running_var + eps)``. Its weight undoes that.
+        Batch norm divides by ``sqrt(running_var + eps)``. Its weight cancels this factor.
         """
         converted: dict[str, Tensor] = {}
         for key, value in super().to_openmmlab(state_dict).items():
@@ -63,8 +62,8 @@ class AuthorsImageNet(RenamedFormat):
     def from_openmmlab(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Fold each batch norm into the convolution before it.
 
-        Batch norms from :meth:`to_openmmlab` are folded exactly. Folding other batch norms cannot
-        be undone, and keeps the outputs of the network equal up to rounding.
+        Batch norms from :meth:`to_openmmlab` are folded exactly. For other batch norms, folding
+        cannot be undone, and changes the outputs of the network by rounding.
         """
         folded: dict[str, Tensor] = {}
         for key, value in state_dict.items():
@@ -76,17 +75,15 @@ class AuthorsImageNet(RenamedFormat):
                 folded[key] = value
         return super().from_openmmlab(folded)
 
-    def is_lossless(self, state_dict: Mapping[str, Tensor]) -> bool:
-        """Return whether every batch norm only adds a bias."""
-        return all(
+    def find_loss(self, state_dict: Mapping[str, Tensor]) -> str | None:
+        """Report a loss unless every batch norm only adds a bias."""
+        if all(
             _only_adds(*_statistics(state_dict, key.removesuffix('.weight')))
             for key, value in state_dict.items()
             if key.endswith('.weight') and value.ndim == 4
-        )
-
-    def implies(self, state_dict: Mapping[str, Tensor]) -> Implied:
-        """Return no implications: networks with other options can have the same keys."""
-        return Implied()
+        ):
+            return None
+        return 'folded batch norms cannot be converted back; outputs differ by rounding'
 
 
 def _statistics(state_dict: Mapping[str, Tensor], conv: str) -> list[Tensor]:

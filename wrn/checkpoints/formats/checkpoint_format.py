@@ -59,7 +59,7 @@ class CheckpointFormat(Protocol):  # mypy reports what a subclass of a protocol 
         name: The name, for ``wrn convert --to``.
         title: The name for messages.
         network: The type of network that is published in this format; None for all.
-        drops: The endings of OpenMMLab's keys for which the format has no place. torch initialises
+        drops: The endings of OpenMMLab's keys that the format does not have. torch initializes
             these weights when it loads such a file.
     """
 
@@ -69,7 +69,7 @@ class CheckpointFormat(Protocol):  # mypy reports what a subclass of a protocol 
     drops: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
-    def recognise(self, state_dict: Mapping[str, Tensor]) -> bool:
+    def recognize(self, state_dict: Mapping[str, Tensor]) -> bool:
         """Return whether a state dict has the keys and shapes of this format."""
 
     @abstractmethod
@@ -80,17 +80,23 @@ class CheckpointFormat(Protocol):  # mypy reports what a subclass of a protocol 
     def from_openmmlab(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Convert a state dict with OpenMMLab's keys to this format; unknown keys stay."""
 
-    @abstractmethod
     def implies(self, state_dict: Mapping[str, Tensor]) -> Implied:
-        """Return what this format implies about the network of a state dict in it."""
+        """Return what this format implies about the network of a state dict in it.
 
-    def is_lossless(self, state_dict: Mapping[str, Tensor]) -> bool:
-        """Return whether :meth:`to_openmmlab` undoes :meth:`from_openmmlab` bit for bit.
+        The default is nothing: networks with other options have the same keys.
+        """
+        return Implied()
+
+    def find_loss(self, state_dict: Mapping[str, Tensor]) -> str | None:
+        """Return why :meth:`to_openmmlab` does not restore the exact weights.
 
         Args:
             state_dict: The weights, with OpenMMLab's keys. Those in :attr:`drops` do not count.
+
+        Returns:
+            What is lost, for a message; None if the conversion is lossless.
         """
-        return True
+        return None
 
     def targets(self) -> dict[str, Target]:
         """Return the choices of ``wrn convert --to`` that write this format."""

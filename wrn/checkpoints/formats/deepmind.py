@@ -34,12 +34,12 @@ class DeepMind(RenamedFormat):
         'head.fc': 'logits',
     }
 
-    def recognise(self, state_dict: Mapping[str, Tensor]) -> bool:
+    def recognize(self, state_dict: Mapping[str, Tensor]) -> bool:
         """Return whether the first two convolutions have DeepMind's names."""
         return 'init_conv.weight' in state_dict and 'layer.0.block.0.conv_0.weight' in state_dict
 
     def implies(self, state_dict: Mapping[str, Tensor]) -> Implied:
-        """Return TensorFlow's padding, RobustBench's activation and the class's normalisation."""
+        """Return TensorFlow's padding, RobustBench's activation and the class's normalization."""
         mean, std = (0.4914, 0.4822, 0.4465), (0.2471, 0.2435, 0.2616)
         if len(state_dict.get('logits.weight', ())) == 100:  # CIFAR-100
             mean, std = (0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762)

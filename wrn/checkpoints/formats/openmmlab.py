@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import Tensor
 
-from wrn.checkpoints.formats.checkpoint_format import CheckpointFormat, Implied, Target
+from wrn.checkpoints.formats.checkpoint_format import CheckpointFormat, Target
 from wrn.utils.errors import WrnError
 
 
@@ -16,7 +16,7 @@ class OpenMMLab(CheckpointFormat):
     title = "OpenMMLab's"
     network = None
 
-    def recognise(self, state_dict: Mapping[str, Tensor]) -> bool:
+    def recognize(self, state_dict: Mapping[str, Tensor]) -> bool:
         """Return whether any key is that of a backbone in an ``ImageClassifier``."""
         return any(key.startswith('backbone.') for key in state_dict)
 
@@ -25,10 +25,6 @@ class OpenMMLab(CheckpointFormat):
         return dict(state_dict)
 
     from_openmmlab = to_openmmlab
-
-    def implies(self, state_dict: Mapping[str, Tensor]) -> Implied:
-        """Return no implications: any network of mmpretrain can have this format."""
-        return Implied()
 
     def targets(self) -> dict[str, Target]:
         """Return both versions; mmcls 0.x has no networks for 32x32 pixels."""
@@ -40,7 +36,7 @@ class OpenMMLab(CheckpointFormat):
         if target == 'openmmlab':
             return meta
         if not name.endswith('.pth'):
-            raise WrnError(f'{name}: mmcls 0.x reads .pth only')
+            raise WrnError(f'{name}: mmcls 0.x reads .pth only; give a name with .pth')
         meta = dict(meta)
         dataset_meta = meta.pop('dataset_meta', {})
         return {**meta, 'CLASSES': dataset_meta['classes']} if 'classes' in dataset_meta else meta

@@ -1,11 +1,11 @@
-"""Wide-ResNets that no network here computes. They are recognised to report why."""
+"""Wide-ResNets that no network here computes. They are detected to report why."""
 
 import re
 from collections.abc import Mapping
 
 from torch import Tensor
 
-# Each network by patterns that must all match the beginning of some key. The first match counts.
+# Each network, by patterns. Each pattern must match the beginning of some key.
 _NETWORKS: list[tuple[tuple[str, ...], str]] = [
     (
         (r'(attacker|normalizer)\.',),
@@ -30,7 +30,7 @@ _NETWORKS: list[tuple[tuple[str, ...], str]] = [
 
 
 def rejection_reason(state_dict: Mapping[str, Tensor]) -> str | None:
-    """Return which network a state dict belongs to, and why it is refused; None if it is not.
+    """Return the network of a state dict and why it is refused; None if it is not refused.
 
     Args:
         state_dict: The weights, without the prefixes of wrappers.

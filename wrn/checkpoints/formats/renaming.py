@@ -13,9 +13,9 @@ class RenamedFormat(CheckpointFormat):
     """A format that differs from OpenMMLab's only in its keys.
 
     Attributes:
-        table: The format's name of each part of a network, by OpenMMLab's name of it. In both,
-            ``{stage}`` is the number of a stage from 1, ``{group}`` its number from 0, and
-            ``{block}`` the number of a block from 0.
+        table: The format's name of each part of a network, by OpenMMLab's name. In both names,
+            ``{stage}`` is the number of a stage from 1, ``{group}`` is this number from 0, and
+            ``{block}`` is the number of a block from 0.
     """
 
     table: ClassVar[Mapping[str, str]]
@@ -25,7 +25,7 @@ class RenamedFormat(CheckpointFormat):
         return rename(state_dict, {theirs: ours for ours, theirs in self.table.items()})
 
     def from_openmmlab(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rename the keys, and drop those for which the format has no place."""
+        """Rename the keys, and drop those that the format does not have."""
         kept = {key: value for key, value in state_dict.items() if not key.endswith(self.drops)}
         return rename(kept, self.table)
 

@@ -5,10 +5,9 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from wrn.checkpoints.formats.checkpoint_format import CheckpointFormat, Implied, Target
+from wrn.checkpoints.formats.checkpoint_format import CheckpointFormat, Target
 
 _BLOCK = re.compile(r'layer\d\.\d+\.(?:conv\d|bn\d|downsample\.[01])\.')
-_BACKBONE, _HEAD = 'backbone.', 'head.'
 
 
 class Torchvision(CheckpointFormat):
@@ -18,7 +17,7 @@ class Torchvision(CheckpointFormat):
     title = "torchvision's and timm's"
     network = 'WideResNet'
 
-    def recognise(self, state_dict: Mapping[str, Tensor]) -> bool:
+    def recognize(self, state_dict: Mapping[str, Tensor]) -> bool:
         """Return whether most keys are those of ``ResNet``. A damaged file may have lost some."""
         known = sum(bool(_BLOCK.match(key)) for key in state_dict)
         return known > len(state_dict) / 2
@@ -26,20 +25,16 @@ class Torchvision(CheckpointFormat):
     def to_openmmlab(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Add a prefix to each key."""
         return {
-            (_HEAD if key.startswith('fc.') else _BACKBONE) + key: value
+            ('head.' if key.startswith('fc.') else 'backbone.') + key: value
             for key, value in state_dict.items()
         }
 
     def from_openmmlab(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Remove the prefix from each key."""
         return {
-            key.removeprefix(_BACKBONE).removeprefix(_HEAD): value
+            key.removeprefix('backbone.').removeprefix('head.'): value
             for key, value in state_dict.items()
         }
-
-    def implies(self, state_dict: Mapping[str, Tensor]) -> Implied:
-        """Return no implications: networks with other options have the same keys."""
-        return Implied()
 
     def targets(self) -> dict[str, Target]:
         """Return one target per library, with its usual suffix."""

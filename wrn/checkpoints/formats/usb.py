@@ -29,7 +29,7 @@ class USB(RenamedFormat):
     network = 'WideResNetCIFAR'
     table = TABLE
 
-    def recognise(self, state_dict: Mapping[str, Tensor]) -> bool:
+    def recognize(self, state_dict: Mapping[str, Tensor]) -> bool:
         """Return whether the keys are those of the family, with a bias in the first convolution."""
         return 'block1.layer.0.conv1.weight' in state_dict and 'conv1.bias' in state_dict
 

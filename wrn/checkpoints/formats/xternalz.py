@@ -30,7 +30,7 @@ class Xternalz(RenamedFormat):
     network = 'WideResNetCIFAR'
     table = TABLE
 
-    def recognise(self, state_dict: Mapping[str, Tensor]) -> bool:
+    def recognize(self, state_dict: Mapping[str, Tensor]) -> bool:
         """Return whether the keys are those of the family, without USB's biases."""
         return 'block1.layer.0.conv1.weight' in state_dict and 'conv1.bias' not in state_dict
 

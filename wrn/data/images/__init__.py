@@ -1,9 +1,10 @@
 """Images: found, read, and preprocessed for a network.
 
-In come paths, URLs, folders, patterns, lists and archives (open ``find`` first, and ``selection``
-for which files are images). ``read`` returns pixels, ``(H, W, 3)``, BGR, uint8. ``preprocessing``
-runs a config's test pipeline on them and collates batches, ``(N, C, H, W)``; ``steps`` checks a
-pipeline that comes from a file. ``prefetch`` runs such work ahead in threads.
+In: a path, URL, array, PIL image, folder, glob pattern, ``.txt`` list, ``.tar`` archive, or a
+sequence of these. Out: pixels, ``(H, W, 3)``, BGR, uint8, and batches, ``(N, C, H, W)``. Open
+``find`` first, then ``read``. ``selection`` decides which files are images. ``preprocessing`` runs
+a config's test pipeline, and ``allowed_steps`` checks a pipeline that comes from a file.
+``prefetch`` runs such work ahead in threads.
 """
 
 from wrn.data.images.find import count_images, find_images, is_many

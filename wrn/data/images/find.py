@@ -21,16 +21,16 @@ from torch import Tensor
 
 from wrn.data.images.read import EncodedImage, ImageLike
 from wrn.data.images.selection import EXTENSIONS, LeftOut, is_hidden, is_image, scan
-from wrn.utils.errors import ImageReadError
+from wrn.utils.errors import ImageReadError, one_line
 
 _ARCHIVE_SUFFIXES = ('.tar', '.tar.gz', '.tgz', '.tar.bz2', '.tar.xz')
 _UNREADABLE = (OSError, UnicodeError, EOFError, tarfile.TarError, zlib.error, lzma.LZMAError)
-_IN_MEMORY = 100_000  # names of a folder to sort in memory; sorted runs of more go to the disk
+_IN_MEMORY = 100_000  # names of a folder to sort in memory; of more, sorted runs go to the disk
 _logger = logging.getLogger('wrn')
 
 
 def is_many(inputs: ImageLike | Sequence[ImageLike]) -> bool:
-    """Return whether inputs are a sequence, folder, pattern, list or archive of images."""
+    """Return whether inputs may stand for several images, such as a folder or a sequence."""
     if isinstance(inputs, np.ndarray | Image.Image | EncodedImage):
         return False
     if not isinstance(inputs, str | PathLike):
@@ -49,16 +49,16 @@ def find_images(
     Patterns are an exception: their matches are sorted in memory.
 
     Args:
-        inputs: A path, a URL, an array, a PIL image, a folder, a glob pattern (``**`` matches
-            folders at any depth), a ``.txt`` file with a path or URL on each line, a ``.tar``
-            archive, compressed or not, or a sequence of these. Folders, at any depth, and archives
-            yield the files whose extension is in :data:`EXTENSIONS`. Hidden files in a folder or
-            archive, or among the matches of a pattern, are left out.
-        left_out: Counts the files that are left out, until the last image was yielded. Defaults to
-            None: the numbers are logged.
+        inputs: A path, URL, array, PIL image, folder, glob pattern, ``.txt`` list, ``.tar``
+            archive, or a sequence of these. In a pattern, ``**`` matches folders at any depth. A
+            list has a path or URL on each line. An archive may be compressed. Folders, at any
+            depth, and archives yield the files with one of the :data:`EXTENSIONS`. Hidden files in
+            a folder, archive or pattern are left out.
+        left_out: Counts the files that are left out. The numbers are complete after the last image.
+            Defaults to None: the numbers are logged.
 
     Yields:
-        The images in the given order; those of a folder or pattern are sorted by path.
+        The images in the given order. Those of a folder or pattern are sorted by path.
 
     Raises:
         ImageReadError: If a folder, pattern, list or archive has no images or cannot be read.
@@ -70,15 +70,15 @@ def find_images(
     elif isinstance(inputs, np.ndarray | Image.Image | EncodedImage):
         yield inputs
     elif isinstance(inputs, str | PathLike) and str(inputs):
-        with _report_unreadable(inputs):
+        with report_unreadable(inputs):
             yield from _expand(inputs, left_out)
     elif isinstance(inputs, Iterable) and not isinstance(inputs, str | bytes | Tensor):
         for item in inputs:
             yield from find_images(item, left_out)
     else:
         raise ImageReadError(
-            f'{str(inputs)[:40]!r}: not an image; give a path, a URL, an array of pixels, a PIL '
-            'image, or a list of these'
+            f'{str(inputs)[:40]!r}: not an image; give a path, URL, array, PIL image, folder, glob '
+            'pattern, .txt list, .tar archive, or a sequence of these'
         )
 
 
@@ -92,7 +92,7 @@ def count_images(
         left_out: Counts the files that are left out, unless None is returned. Defaults to None.
 
     Returns:
-        Their number; None if counting takes as long as reading, as for a compressed archive.
+        The number. None if counting takes as long as reading, as for a compressed archive.
 
     Raises:
         ImageReadError: As :func:`find_images` does.
@@ -104,23 +104,32 @@ def count_images(
     if isinstance(inputs, str | PathLike) and _is_archive(str(inputs)):
         if not str(inputs).endswith('.tar'):
             return None
-        with _report_unreadable(inputs), tarfile.open(inputs) as archive:
+        with report_unreadable(inputs), tarfile.open(inputs) as archive:
             return sum(1 for _ in _find_members(archive, left_out))
     return sum(1 for _ in find_images(inputs, left_out))
 
 
 @contextlib.contextmanager
-def _report_unreadable(inputs: str | PathLike[str]) -> Iterator[None]:
+def report_unreadable(inputs: str | PathLike[str]) -> Iterator[None]:
+    """Turn errors of the file system and of decoders into one-line errors.
+
+    Args:
+        inputs: The file or folder that is read, for the message.
+
+    Raises:
+        ImageReadError: If the block raises such an error.
+    """
     try:
         yield
     except _UNREADABLE as error:
-        reason = getattr(error, 'strerror', None) or ' '.join(str(error).split())
         name = str(getattr(error, 'filename', None) or inputs)  # may be a folder below the inputs
-        raise ImageReadError(f'{name[:200]}: cannot be read ({reason})') from error
+        raise ImageReadError(
+            f'{name[:200]}: cannot be read ({one_line(error)}); check the path and the file'
+        ) from error
 
 
 def _find_kind(path: str) -> str:
-    """Return what a path stands for: a folder, an archive, a list, a pattern or an image."""
+    """Return ``'folder'``, ``'archive'``, ``'list'``, ``'pattern'`` or ``'image'``."""
     if Path(path).is_dir():
         return 'folder'
     if _is_archive(path):
@@ -138,27 +147,22 @@ def _is_archive(path: str) -> bool:
 def _expand(inputs: str | PathLike[str], left_out: LeftOut) -> Iterator[ImageLike]:
     """Yield the images of a folder, archive, list or pattern, or the image that a path names."""
     path = str(inputs)
-    found: Iterator[ImageLike]
-    match _find_kind(path):
-        case 'folder':
-            found = _walk(path, left_out)
-            nothing = f'the folder has no images ({" ".join(EXTENSIONS)})'
-        case 'archive':
-            found = _read_archive(path, left_out)
-            nothing = f'the archive has no images ({" ".join(EXTENSIONS)})'
-        case 'list':
-            found, nothing = (
-                _read_list(path),
-                'the list is empty; put the path of an image on each line',
-            )
-        case 'pattern':
-            found, nothing = _match(path, left_out), 'no file matches the pattern'
-        case _:
-            yield inputs
-            return
+    kind = _find_kind(path)
+    found: Iterator[ImageLike] = iter([inputs])
+    nothing = f'the {kind} has no images; the known formats are {" ".join(EXTENSIONS)}'
+    if kind == 'folder':
+        found = _walk(path, left_out)
+    elif kind == 'archive':
+        found = _read_archive(path, left_out)
+    elif kind == 'list':
+        found = _read_list(path)
+        nothing = 'the list is empty; put the path of an image on each line'
+    elif kind == 'pattern':
+        found = _match(path, left_out)
+        nothing = 'no file matches the pattern; check its folder and extension'
     first = next(found, None)
     if first is None:
-        raise ImageReadError(f'{inputs}: {nothing}')
+        raise ImageReadError(f'{path}: {nothing}')
     yield first
     yield from found
 
@@ -177,7 +181,7 @@ def _walk(folder: str, left_out: LeftOut, above: frozenset[str] = frozenset()) -
 
 
 def _sort_names(folder: str, left_out: LeftOut) -> Iterator[str]:
-    """Yield the sorted names of the images and folders in a folder; folders end in a slash."""
+    """Yield the sorted names of the images and folders in a folder. Folders end in a slash."""
     runs: list[Iterator[str]] = []
     names: list[str] = []
     for entry in scan(folder, left_out):
@@ -196,7 +200,7 @@ def _sort_names(folder: str, left_out: LeftOut) -> Iterator[str]:
 
 
 def _store(names: list[str]) -> Iterator[str]:
-    """Write names to the disk; return an iterator that reads them back."""
+    """Write names to the disk, and return an iterator that reads them."""
     file = tempfile.TemporaryFile('w+')  # noqa: SIM115 - deleted when its last name is read
     file.writelines(f'{json.dumps(name)}\n' for name in names)
     file.seek(0)
@@ -232,4 +236,4 @@ def _find_members(archive: tarfile.TarFile, left_out: LeftOut) -> Iterator[tarfi
             yield member
         elif member.isfile():
             left_out.add(member.name)
-        vars(archive)['members'] = []  # where TarFile keeps each member that was read
+        vars(archive)['members'] = []  # or TarFile would keep each member that was read

@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any, TypeVar
 
 _END = object()
-_CHUNK = 8  # items per task; for small images, submitting one task each takes too long
+_CHUNK = 8  # items per task, since submitting a task for each small image takes too long
 
 Item = TypeVar('Item')
 Result = TypeVar('Result')
@@ -19,13 +19,13 @@ def prefetch(
     """Apply a function to items in threads, and yield the results in the order of the items.
 
     Decoding and resizing release the GIL, so threads run them in parallel with each other and with
-    the network. Unlike processes they need not copy pixels.
+    the network. Unlike processes, threads do not copy pixels.
 
     Args:
-        function: What to compute for an item.
+        function: Computes the result for an item.
         items: The items, which are taken only as far as ``ahead``.
-        workers: The number of threads; with 0 each result is computed when it is needed.
-        ahead: How many items to process ahead.
+        workers: The number of threads. With 0, each result is computed when it is needed.
+        ahead: The number of items to process ahead.
 
     Yields:
         The result for each item.
@@ -54,7 +54,7 @@ def prefetch(
 
 
 def in_background(items: Iterator[Item]) -> Iterator[Item]:
-    """Yield items, computing the next one in a thread while the last one is used."""
+    """Yield items, and compute the next one in a thread while the last one is used."""
     pool = ThreadPoolExecutor(1, thread_name_prefix='wrn-batches')
     try:
         following: Future[Any] = pool.submit(next, items, _END)

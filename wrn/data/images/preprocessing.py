@@ -21,7 +21,7 @@ from wrn.data.images.read import ImageLike, read_image
 from wrn.utils.errors import ImageReadError, WrnError
 
 _SMALL_BATCH = 8  # images, measured with wide-resnet50 on a CPU
-_MAX_CALIBRATION = 400  # images; a fourth of them are for the comparison, NNCF needs 300
+_MAX_CALIBRATION = 400  # images: a fourth are for the comparison with eager, and NNCF needs 300
 
 
 class Preprocessing:
@@ -68,7 +68,7 @@ class Preprocessing:
         return image if image.ndim == 3 else image[..., None]
 
     def example(self, batch_size: int) -> Tensor:
-        """Return a batch of noise of the size that the pipeline makes of a square image.
+        """Return a batch of noise, of the size that the pipeline gives a square image.
 
         Args:
             batch_size: The number of images.
@@ -83,7 +83,8 @@ class Preprocessing:
 def is_red_first(pipeline: Sequence[Mapping[str, Any]]) -> bool:
     """Return whether a pipeline works on RGB, not BGR.
 
-    Datasets that hold pixels, such as CIFAR, are RGB. What a pipeline loads from files is BGR.
+    Datasets that hold pixels, such as CIFAR, are RGB. Images that a pipeline loads from files are
+    BGR.
 
     Args:
         pipeline: The config of each step.
@@ -97,14 +98,14 @@ def preprocess_sample(
     """Read and preprocess images for calibration, evenly spread over all inputs.
 
     Args:
-        images: What :func:`find_images` takes. Those that cannot be read are skipped.
-        preprocessing: How to preprocess them.
+        images: What :func:`find_images` takes. Images that cannot be read are skipped.
+        preprocessing: The preprocessing.
 
     Returns:
-        A few hundred images at most, all of one size, each ``(H, W, C)``.
+        At most a few hundred images of one size, each ``(H, W, C)``.
 
     Raises:
-        WrnError: If no image can be read, or their sizes after preprocessing differ.
+        WrnError: If no image can be read, or the sizes after preprocessing differ.
     """
     inputs = images if isinstance(images, str | PathLike) else list(find_images(images))
     number = sum(1 for _ in find_images(inputs))
@@ -117,8 +118,9 @@ def preprocess_sample(
     sizes = {pixels.shape for pixels in sample}
     if len(sizes) != 1:
         raise WrnError(
-            'calibration images: '
-            + ('their sizes after preprocessing differ' if sizes else 'none of them can be read')
+            'calibration images: their sizes after preprocessing differ; give images of one size'
+            if sizes
+            else 'calibration images: none of them can be read; give other images'
         )
     return sample
 
@@ -130,7 +132,7 @@ def collate(images: Sequence[np.ndarray]) -> Tensor:
         images: Each ``(H, W, C)``.
 
     Returns:
-        The batch, ``(N, C, H, W)``; in channels-last memory format, unless it is small.
+        The batch, ``(N, C, H, W)``. It has the channels-last memory format, unless it is small.
     """
     batch = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
     # Convolutions are faster in channels-last. But torch converts the weights of each convolution

@@ -15,16 +15,16 @@ from mmengine import fileio
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from wrn.data.images.selection import EXTENSIONS
-from wrn.utils.errors import ImageReadError
+from wrn.utils.errors import ImageReadError, one_line
 
 
 class EncodedImage(NamedTuple):
     """An image in an archive."""
 
     name: str
-    """The path of the archive, a slash, and the path in it."""
+    """The path of the archive, a slash, and the path in the archive."""
     content: bytes | None
-    """The file's bytes; None for a link to another file in the archive."""
+    """The bytes of the file. None for a link to another file in the archive."""
 
     def __str__(self) -> str:
         return self.name
@@ -41,31 +41,31 @@ _SECONDS = 60  # timeout of a URL
 def read_image(image: ImageLike) -> np.ndarray:
     """Read an image. A file gives the same pixels in prediction, training and testing with ``wrn``.
 
-    mmpretrain's ``LoadImageFromFile`` gives the same by default, except for 32-bit TIFF files and
-    formats that OpenCV does not read.
+    mmpretrain's ``LoadImageFromFile`` returns the same pixels by default, except for 32-bit TIFF
+    files and formats that OpenCV does not read.
 
     Args:
-        image: A path, a URL, an array of pixels or a PIL image. As in mmpretrain, an array is
+        image: A path, URL, array, PIL image, or image in an archive. As in mmpretrain, an array is
             ``(H, W, 3)``, BGR. Grayscale, ``(H, W)`` or ``(H, W, 1)``, and a fourth channel for
-            opacity are accepted too. Values are uint8 or uint16.
+            opacity are accepted, too. Values are uint8 or uint16.
 
     Returns:
-        The pixels, ``(H, W, 3)``, BGR, uint8: rotated by the EXIF orientation, without opacity, 16
-        bits reduced to 8.
+        The pixels, ``(H, W, 3)``, BGR, uint8. They are rotated by the EXIF orientation and have no
+        opacity. 16-bit values are reduced to 8 bits.
 
     Raises:
         ImageReadError: If the file is not found, not an image, or truncated.
     """
     if isinstance(image, np.ndarray):
-        return _from_array(image, 'array')
+        return _from_array(image)
     if isinstance(image, Image.Image):
         with _report_damage(image):
             return _from_pil(image)
     content = image.content if isinstance(image, EncodedImage) else _get(str(image))
     if content is None:
         raise ImageReadError(
-            f'{image}: is a link in the archive, whose files are only read in order; recreate '
-            'it with `tar --dereference --hard-dereference`'
+            f'{image}: is a link in the archive, which is read in order, without links; recreate '
+            'the archive with `tar --dereference --hard-dereference`'
         )
     return decode_image(content, str(image))
 
@@ -76,8 +76,8 @@ def decode_image(content: bytes, name: str, flag: int = cv2.IMREAD_COLOR) -> np.
     Args:
         content: The content.
         name: The name of the file, for messages.
-        flag: How OpenCV reads the file, such as ``cv2.IMREAD_REDUCED_COLOR_2``. Defaults to full
-            size.
+        flag: OpenCV's flag for reading, such as ``cv2.IMREAD_REDUCED_COLOR_2``. Defaults to color
+            at full size.
 
     Returns:
         The pixels, as :func:`read_image` returns them.
@@ -86,7 +86,7 @@ def decode_image(content: bytes, name: str, flag: int = cv2.IMREAD_COLOR) -> np.
         ImageReadError: If the content is empty, not an image, or truncated.
     """
     if not content:
-        raise ImageReadError(f'{name}: the file is empty')
+        raise ImageReadError(f'{name}: the file is empty; remove or replace it')
     with _report_damage(name):
         pixels = _decode(content, flag)
         # Pillow reads AVIF and GIF, which OpenCV before version 5 may not, and its error messages
@@ -96,22 +96,19 @@ def decode_image(content: bytes, name: str, flag: int = cv2.IMREAD_COLOR) -> np.
 
 def _get(path: str) -> bytes:
     try:
-        if '://' not in path and ':' not in path[2:]:  # else it may name one of mmengine's backends
-            with open(path, 'rb') as file:
-                return file.read()
-        if path.startswith(('http://', 'https://')):  # where mmengine's backend has no timeout
+        if path.startswith(('http://', 'https://')):  # mmengine's backend for these has no timeout
             with urllib.request.urlopen(path, timeout=_SECONDS) as answer:
                 return answer.read()
         return fileio.get(path)
     except KeyError as error:
         raise ImageReadError(f'{path}: unknown scheme {error}; give an http URL') from error
     except (OSError, ValueError, HTTPException, ImportError) as error:
-        reason = getattr(error, 'strerror', None) or ' '.join(str(error).split())
-        raise ImageReadError(f'{path}: cannot be read ({reason})') from error
+        reason = one_line(error)
+        raise ImageReadError(f'{path}: cannot be read ({reason}); check the path') from error
 
 
 def _decode(content: bytes, flag: int) -> np.ndarray | None:
-    """Decode with OpenCV, as mmpretrain does; return None if OpenCV cannot."""
+    """Decode with OpenCV, as mmpretrain does. Return None if OpenCV cannot."""
     if content.startswith(_TIFF):
         # OpenCV clips 32-bit and float values to the range from 0 to 255.
         with contextlib.suppress(UnidentifiedImageError):
@@ -119,7 +116,7 @@ def _decode(content: bytes, flag: int) -> np.ndarray | None:
             if image.mode in ('I', 'F'):
                 return _from_pil(image)
     if content.startswith(_PNG) and b'IEND' not in content[-12:]:
-        return None  # truncated, on which libpng itself prints a line
+        return None  # truncated; libpng would print a line about it
     with _silent:
         try:
             return cv2.imdecode(np.frombuffer(content, np.uint8), flag)
@@ -128,7 +125,7 @@ def _decode(content: bytes, flag: int) -> np.ndarray | None:
 
 
 class _Silent:
-    """Keep OpenCV silent while any thread is in the block; all threads share its log level."""
+    """Silence OpenCV while any thread is in the block. All threads share its log level."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -160,7 +157,9 @@ def _report_damage(image: str | Image.Image) -> Iterator[None]:
         kinds = ' '.join(EXTENSIONS)
         raise ImageReadError(f'{image}: not an image; the known formats are {kinds}') from error
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ImageReadError(f'{image}: the image is damaged or too large ({error})') from error
+        raise ImageReadError(
+            f'{image}: the image is damaged or too large ({error}); remove or replace it'
+        ) from error
 
 
 def check_depth(image: Image.Image) -> None:
@@ -170,7 +169,7 @@ def check_depth(image: Image.Image) -> None:
         image: The image.
 
     Raises:
-        ValueError: If they do not.
+        ValueError: If the values have neither.
     """
     if image.mode in ('I', 'F'):
         values = np.asarray(image)
@@ -181,21 +180,21 @@ def check_depth(image: Image.Image) -> None:
 def _from_pil(image: Image.Image) -> np.ndarray:
     check_depth(image)
     image = ImageOps.exif_transpose(image)
-    if image.mode.startswith('I'):  # 16 bits; mode I, which has 32, may hold only 8
+    if image.mode.startswith('I'):  # 16 bits; mode I has 32, but may hold 8-bit values
         values = np.asarray(image)
         wide = image.mode != 'I' or values.max() > 255
-        return _from_array(values.astype(np.uint16 if wide else np.uint8), 'image')
+        return _from_array(values.astype(np.uint16 if wide else np.uint8))
     return cv2.cvtColor(np.asarray(image.convert('RGB')), cv2.COLOR_RGB2BGR)
 
 
-def _from_array(pixels: np.ndarray, name: str) -> np.ndarray:
+def _from_array(pixels: np.ndarray) -> np.ndarray:
     if pixels.ndim == 2:
         pixels = pixels[..., None]
     if pixels.ndim != 3 or pixels.shape[2] not in (1, 3, 4) or 0 in pixels.shape:
-        raise ImageReadError(f'{name}: has the shape {pixels.shape}; expected (H, W, 3)')
+        raise ImageReadError(f'array: has the shape {pixels.shape}; expected (H, W, 3)')
     if pixels.dtype == np.uint16:
         pixels = (pixels >> 8).astype(np.uint8)
     if pixels.dtype != np.uint8:
-        raise ImageReadError(f'{name}: has values of {pixels.dtype}; expected uint8 from 0 to 255')
+        raise ImageReadError(f'array: has values of {pixels.dtype}; expected uint8 from 0 to 255')
     pixels = np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels[..., :3]
     return np.ascontiguousarray(pixels)

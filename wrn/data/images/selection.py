@@ -5,13 +5,15 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import PurePath
 
+from wrn.utils.errors import count
+
 # What read_image reads and the field uses; tests/unit/test_images.py reads one file of each.
 EXTENSIONS = (
     *('.avif', '.bmp', '.gif', '.jfif', '.jp2', '.jpe', '.jpeg', '.jpg'),
     *('.pbm', '.pgm', '.png', '.pnm', '.ppm', '.tif', '.tiff', '.webp'),
 )
 _MACOS = '__MACOSX'  # macOS adds this folder to archives
-_MAX_REASONS = 20  # further ones are counted together, which bounds the memory and the message
+_MAX_REASONS = 20  # further ones are counted together, to bound the memory and the message
 
 
 def is_hidden(path: str | PurePath) -> bool:
@@ -25,7 +27,7 @@ def is_hidden(path: str | PurePath) -> bool:
 
 
 def is_image(path: str, extensions: tuple[str, ...] = EXTENSIONS) -> bool:
-    """Return whether a file is an image by its name: not hidden, and with a known extension.
+    """Return whether the name of a file is that of an image: not hidden, with a known extension.
 
     Args:
         path: As for :func:`is_hidden`.
@@ -35,14 +37,14 @@ def is_image(path: str, extensions: tuple[str, ...] = EXTENSIONS) -> bool:
 
 
 class LeftOut(Counter[str]):
-    """The number of files that were left out, by extension or by another reason."""
+    """The numbers of files that were left out, by extension or another reason."""
 
     def add(self, path: str, reason: str = '') -> None:
-        """Count a file. Hidden files that are not images do not count.
+        """Count a file, unless it is hidden and not an image.
 
         Args:
             path: As for :func:`is_hidden`.
-            reason: What to count it as. Defaults to its extension.
+            reason: The reason to count it under. Defaults to its extension.
         """
         if is_hidden(path):
             if not path.lower().endswith(EXTENSIONS):
@@ -52,7 +54,7 @@ class LeftOut(Counter[str]):
         self['others' if len(self) >= _MAX_REASONS and reason not in self else reason] += 1
 
     def add_images_below(self, folder: str | PurePath, reason: str) -> int:
-        """Count the images at any depth of a folder; return how many are not hidden in it."""
+        """Count the images at any depth of a folder, and return how many are not hidden in it."""
         number = 0
         for place, _, names in os.walk(folder):
             below = os.path.relpath(place, folder)
@@ -64,9 +66,8 @@ class LeftOut(Counter[str]):
         return number
 
     def __str__(self) -> str:
-        number = self.total()
         parts = (f'{n} {k if k.isprintable() else repr(k)}' for k, n in self.most_common())
-        return f'left out {number} file{"s" * (number > 1)}: {", ".join(parts)}'
+        return f'left out {count(self.total(), "file")}: {", ".join(parts)}'
 
 
 def scan(folder: str | PurePath, left_out: LeftOut) -> Iterator[os.DirEntry[str]]:

@@ -1,8 +1,9 @@
 """Run a network in a runtime, behind one interface.
 
-A classifier and example inputs come in; out comes an engine, which maps inputs to scores or
-features, and its difference from the network in eager mode. Open ``build`` first. ``engine`` is the
-interface, ``graph`` exports the network for it, and each runtime has a module.
+In: a classifier and example inputs. Out: an engine, which maps inputs to logits or features, and
+its difference from the network in eager mode. Open ``build`` first.
+
+``engine`` is the interface. ``graph`` exports the network for it. Each runtime has a module.
 """
 
 from wrn.deploy.engines.build import BACKENDS, build_engine

@@ -16,7 +16,7 @@ from wrn.deploy.engines.openvino import OpenVINOEngine
 from wrn.deploy.engines.quantization import hold_out
 from wrn.deploy.engines.torch_engines import CompiledEngine, FusedEngine
 from wrn.deploy.engines.verify import Difference, check, compare, find_tolerance
-from wrn.utils.errors import WrnError
+from wrn.utils.errors import WrnError, one_line
 
 _ENGINES: dict[str, type[Engine]] = {
     engine.name: engine
@@ -31,7 +31,7 @@ _ENGINES: dict[str, type[Engine]] = {
 }
 BACKENDS = ('eager', *_ENGINES, 'auto')
 # What `auto` compares, by device type. On CPUs the compiler was never the fastest
-# (benchmarks/engines.py) and takes longest to build, so it is only a fallback.
+# (benchmarks/engines.py), and it takes longest to build. So it is only a fallback.
 _CANDIDATES: dict[str, tuple[str, ...]] = {
     'cpu': ('ncnn', 'openvino', 'onnxruntime'),
     'cuda': ('tensorrt', 'compile'),
@@ -82,7 +82,8 @@ def build_engine(
         EngineError: If the engine is unavailable, or its outputs differ from the network's.
     """
     graph = NetworkGraph(classifier, example)
-    held_out = _make_noise(example)
+    generator = torch.Generator().manual_seed(0)
+    held_out = torch.randn((2, *example.shape[1:]), generator=generator).to(example.device)
     batches: Sequence[Tensor] = ()
     if precision == 'int8' and calibration is not None and len(calibration):
         held_out, batches = hold_out(calibration)
@@ -92,13 +93,14 @@ def build_engine(
         undecided = find_tolerance('float32', example.device) if precision == 'int8' else tolerance
         try:
             engine = _ENGINES[name](graph, precision, batches)
-            scores = graph.outputs == ['scores']
-            difference = compare(engine, graph.network, held_out, scores, undecided)
+            has_head = graph.outputs == ['logits']
+            difference = compare(engine, graph.network, held_out, has_head, undecided)
         except WrnError:
             raise
         except Exception as error:  # the runtimes' errors have no common base class
-            reason = ' '.join(str(error).split())[:300] or type(error).__name__
-            raise EngineError(f'backend {name}: cannot run the network ({reason})') from error
+            raise EngineError(
+                f'backend {name}: cannot run the network ({one_line(error)}); use another backend'
+            ) from error
         check(difference, f'backend {name}', precision, tolerance)
         return engine, difference
 
@@ -106,12 +108,6 @@ def build_engine(
         return _find_fastest(build, precision, example)
     _check_available(backend, precision, example.device)
     return Built(*build(backend), {})
-
-
-def _make_noise(example: Tensor) -> Tensor:
-    """Return a batch of two images of noise, the same in each call."""
-    generator = torch.Generator().manual_seed(0)
-    return torch.randn((2, *example.shape[1:]), generator=generator).to(example.device)
 
 
 def _find_supporting(precision: str) -> list[str]:
@@ -161,7 +157,8 @@ def _find_fastest(
         if missing := _ENGINES[name].missing(device):
             failures.append(f'{name}: {missing}')
     raise EngineError(
-        f'precision {precision}: no backend for {device} supports it; ' + '; '.join(failures)
+        f'precision {precision}: no backend supports it on {device}; use another precision, or '
+        f'fix one of the backends: {"; ".join(failures)}'
     )
 
 

@@ -14,7 +14,7 @@ from wrn.utils.packages import missing_packages
 PRECISIONS = ('float32', 'bfloat16', 'float16', 'int8')
 
 Forward: TypeAlias = Callable[[Tensor], tuple[Tensor, ...]]
-"""A network as a function: inputs ``(N, C, H, W)`` to scores or features."""
+"""A network as a function: inputs ``(N, C, H, W)`` to logits or features."""
 
 
 class EngineError(WrnError):
@@ -31,7 +31,7 @@ class Engine(ABC):
         precisions: The precisions that it supports.
         requires: The modules that it needs besides torch.
         cpu_only: Whether it runs on CPUs only.
-        own_threads: Whether it computes in threads of its own. It is then equally fast in every
+        own_threads: Whether it computes in its own threads. It is then equally fast in every
             calling thread.
         size: The height and width of its inputs; None for any size.
     """
@@ -44,9 +44,8 @@ class Engine(ABC):
     size: torch.Size | None = None
 
     @abstractmethod
-    def __init__(
-        self, graph: NetworkGraph, precision: str = 'float32', calibration: Iterable[Tensor] = ()
-    ) -> None: ...
+    def __init__(self, graph: NetworkGraph, precision: str, calibration: Iterable[Tensor]) -> None:
+        """Build the network in the runtime."""
 
     @abstractmethod
     def run(self, inputs: Tensor) -> tuple[Tensor, ...]:
@@ -56,10 +55,10 @@ class Engine(ABC):
         """Check the size of the inputs, and run the network.
 
         Args:
-            inputs: Normalised images, ``(N, C, H, W)``, float32. N may be any number.
+            inputs: Normalized images, ``(N, C, H, W)``, float32. N may be any number.
 
         Returns:
-            The outputs of the network, float32: the scores ``(N, num_classes)``, or the features.
+            The outputs of the network, float32: the logits ``(N, num_classes)``, or the features.
 
         Raises:
             EngineError: If the engine was built for images of another size.

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from wrn.models.folding import fold_batch_norm
-from wrn.utils.errors import WrnError
+from wrn.utils.errors import WrnError, one_line
 
 if TYPE_CHECKING:  # at run time this would import half of torch's compiler
     from torch.export import ExportedProgram
@@ -43,9 +43,9 @@ class NetworkGraph:
 
     @cached_property
     def outputs(self) -> list[str]:
-        """The names of the outputs: ``scores`` with a head, else ``features_0`` and so on."""
+        """The names of the outputs: ``logits`` with a head, else ``features_0`` and so on."""
         if getattr(self.network.classifier, 'with_head', False):
-            return ['scores']
+            return ['logits']
         with torch.no_grad():
             return [f'features_{i}' for i in range(len(self.network(self.example[:1])))]
 
@@ -71,13 +71,13 @@ class TensorsOnly(nn.Module):
         self.classifier = classifier
 
     def forward(self, inputs: Tensor) -> tuple[Tensor, ...]:
-        """Compute the scores, or the features if the classifier has no head.
+        """Compute the logits, or the features if the classifier has no head.
 
         Args:
-            inputs: Normalised images, ``(N, C, H, W)``.
+            inputs: Normalized images, ``(N, C, H, W)``.
 
         Returns:
-            The scores ``(N, num_classes)`` as the only output, or the features of each of the
+            The logits ``(N, num_classes)`` as the only output, or the features of each of the
             ``out_indices``.
         """
         outputs = self.classifier(inputs, mode='tensor')
@@ -105,8 +105,9 @@ def export_program(network: nn.Module, example: Tensor) -> 'ExportedProgram':
                 network, (example,), dynamic_shapes=({0: torch.export.Dim('batch')},)
             )
     except Exception as error:  # tracing runs the network's code, which can raise anything
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise WrnError(f'the network cannot be exported ({reason})') from error
+        raise WrnError(
+            f'the network cannot be exported ({one_line(error)}); use backend fused or eager'
+        ) from error
 
 
 def export_onnx(program: 'ExportedProgram', outputs: list[str]) -> 'ONNXProgram':
@@ -132,8 +133,10 @@ def export_onnx(program: 'ExportedProgram', outputs: list[str]) -> 'ONNXProgram'
                 verbose=False,
             )
     except torch.onnx.errors.OnnxExporterError as error:
-        reason = (str(error).splitlines() or [''])[0]
-        raise WrnError(f'the network cannot be expressed in ONNX ({reason})') from error
+        raise WrnError(
+            f'the network cannot be expressed in ONNX ({one_line(error)}); use another backend or '
+            'format'
+        ) from error
     assert exported is not None
     return exported
 

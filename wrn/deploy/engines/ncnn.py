@@ -34,9 +34,7 @@ class NcnnEngine(Engine):
     requires = ('onnx', 'onnxscript', 'ncnn', 'pnnx')
     cpu_only = True
 
-    def __init__(
-        self, graph: NetworkGraph, precision: str = 'float32', calibration: Iterable[Tensor] = ()
-    ) -> None:
+    def __init__(self, graph: NetworkGraph, precision: str, calibration: Iterable[Tensor]) -> None:
         import ncnn
 
         self._ncnn = ncnn
@@ -52,7 +50,7 @@ class NcnnEngine(Engine):
         with tempfile.TemporaryDirectory(prefix='wrn-') as folder:
             param, weights = _convert(graph, Path(folder))
             if self.network.load_param(str(param)) or self.network.load_model(str(weights)):
-                raise EngineError('backend ncnn: has no layer for an operator of the network')
+                raise EngineError('backend ncnn: has no layer for an operator; use another backend')
 
     def run(self, inputs: Tensor) -> tuple[Tensor, ...]:
         """Run the network."""
@@ -64,7 +62,7 @@ class NcnnEngine(Engine):
         extractor.input('in0', self._ncnn.Mat(image))
         results = [extractor.extract(name) for name in self.outputs]
         if any(code for code, _ in results):
-            raise EngineError('backend ncnn: cannot run the network')
+            raise EngineError('backend ncnn: cannot run the network; use another backend')
         return [np.array(output) for _, output in results]
 
 
@@ -87,5 +85,5 @@ def _convert(graph: NetworkGraph, folder: Path) -> tuple[Path, Path]:
         check=False,
     )
     if result.returncode or not files['ncnnbin'].exists():
-        raise EngineError('backend ncnn: its converter, pnnx, cannot convert the network')
+        raise EngineError('backend ncnn: pnnx cannot convert the network; use another backend')
     return files['ncnnparam'], files['ncnnbin']

@@ -19,9 +19,7 @@ class OnnxRuntimeEngine(Engine):
     requires = ('onnx', 'onnxscript', 'onnxruntime')
     providers: tuple[str, ...] = ()  # required besides the device's own
 
-    def __init__(
-        self, graph: NetworkGraph, precision: str = 'float32', calibration: Iterable[Tensor] = ()
-    ) -> None:
+    def __init__(self, graph: NetworkGraph, precision: str, calibration: Iterable[Tensor]) -> None:
         self.size = graph.example.shape[2:]
         self._load(str(graph.onnx), 'the network', graph.example.device, precision)
 
@@ -57,7 +55,10 @@ class OnnxRuntimeEngine(Engine):
             self.session = onnxruntime.InferenceSession(network, options, providers)
         except Exception as error:  # its errors have no common base class
             reason = ' '.join(str(error).rpartition(' : ')[2].split()) or type(error).__name__
-            raise EngineError(f'{name}: ONNX Runtime cannot load it ({reason[:300]})') from error
+            raise EngineError(
+                f'{name}: ONNX Runtime cannot load it ({reason[:300]}); update onnxruntime, or use '
+                'another backend or format'
+            ) from error
         self.device = device
         wanted = providers[0][0]
         if self.session.get_providers()[0] != wanted:  # it falls back silently
@@ -73,7 +74,7 @@ class OnnxRuntimeEngine(Engine):
 
     @classmethod
     def missing(cls, device: torch.device) -> str | None:
-        """Return which module is missing, or that the provider for the device is."""
+        """Return which module or execution provider is missing; None if none is."""
         return super().missing(device) or cls.missing_provider(device)
 
     @classmethod
@@ -85,7 +86,7 @@ class OnnxRuntimeEngine(Engine):
 
         needed = cls.providers or ('CUDAExecutionProvider',)
         if device.type != 'cuda':
-            return f'runs on NVIDIA GPUs only, not on {device}'
+            return f'runs on NVIDIA GPUs only, not on {device}; use another backend or device'
         if set(needed) <= set(onnxruntime.get_available_providers()):
             return None
         return (

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from wrn.deploy.engines.engine import Engine, EngineError
 from wrn.deploy.engines.graph import INPUT, NetworkGraph, quiet
+from wrn.deploy.engines.quantization import quantize
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
@@ -25,14 +26,10 @@ class OpenVINOEngine(Engine):
     requires = ('openvino',)
     cpu_only = True
 
-    def __init__(
-        self, graph: NetworkGraph, precision: str = 'float32', calibration: Iterable[Tensor] = ()
-    ) -> None:
+    def __init__(self, graph: NetworkGraph, precision: str, calibration: Iterable[Tensor]) -> None:
         self.size = graph.example.shape[2:]
         model = convert(graph.program, graph.outputs)
         if precision == 'int8':
-            from wrn.deploy.engines.quantization import quantize  # needs NNCF as well
-
             model = quantize(model, calibration)
         self._compile(model, precision)
 

@@ -23,9 +23,7 @@ class FusedEngine(Engine):
     precisions = ('float32', 'bfloat16', 'float16')
     own_threads = False
 
-    def __init__(
-        self, graph: NetworkGraph, precision: str = 'float32', calibration: Iterable[Tensor] = ()
-    ) -> None:
+    def __init__(self, graph: NetworkGraph, precision: str, calibration: Iterable[Tensor]) -> None:
         self.device = graph.example.device
         self.dtype = _DTYPES[precision]
         if self.dtype != torch.float32 and not computes_natively(self.device, self.dtype):
@@ -48,9 +46,7 @@ class CompiledEngine(FusedEngine):
 
     name = 'compile'
 
-    def __init__(
-        self, graph: NetworkGraph, precision: str = 'float32', calibration: Iterable[Tensor] = ()
-    ) -> None:
+    def __init__(self, graph: NetworkGraph, precision: str, calibration: Iterable[Tensor]) -> None:
         super().__init__(graph, precision, calibration)
         self.batch_size = len(graph.example)
         from torch._dynamo import config as dynamo  # takes a second to import

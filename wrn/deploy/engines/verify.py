@@ -10,8 +10,8 @@ from wrn.utils.errors import count
 
 # The tolerated difference, relative to the largest output. Runtimes add in different orders, which
 # changes the last of float32's 24 bits: 1e-5 was measured in networks of a hundred layers. GPUs
-# round factors to TF32, which has 11 bits like float16; bfloat16 has 8. int8 is judged by its
-# predictions; its bound catches features that are nothing alike.
+# round factors to TF32, which has 11 bits like float16; bfloat16 has 8. For int8, predictions are
+# compared, and the bound only catches features that are nothing alike.
 _TOLERANCES = {'float32': 1e-4, 'bfloat16': 5e-2, 'float16': 1e-2, 'int8': 0.25}
 _MIN_AGREEMENT = 0.99
 _BATCH_SIZE = 32
@@ -47,7 +47,7 @@ def compare(
     engine: Forward,
     network: Forward,
     inputs: Tensor,
-    scores: bool = True,
+    has_head: bool = True,
     undecided: float = _TOLERANCES['float32'],
 ) -> Difference:
     """Compare the outputs of an engine with those of the network.
@@ -55,10 +55,10 @@ def compare(
     Args:
         engine: The engine.
         network: The network, in eager mode.
-        inputs: Normalised images, ``(N, C, H, W)``.
-        scores: Whether the outputs are class scores, not features. Defaults to True.
+        inputs: Normalized images, ``(N, C, H, W)``.
+        has_head: Whether the outputs are logits, not features. Defaults to True.
         undecided: The margin within which classes count as tied for top-1, in the network's own
-            scores and relative to the largest. Defaults to the tolerance of float32.
+            logits and relative to the largest. Defaults to the tolerance of float32.
 
     Returns:
         The difference.
@@ -70,14 +70,14 @@ def compare(
         pairs = list(zip(outputs, expected, strict=True))
         differences.append([(ours - theirs).abs().max().item() for ours, theirs in pairs])
         sizes.append([theirs.abs().max().item() for _, theirs in pairs])
-        if scores:
+        if has_head:
             theirs = expected[0]
             predicted = theirs.gather(1, outputs[0].argmax(1, keepdim=True))[:, 0]
             tied = theirs.max(1).values - predicted <= undecided * theirs.abs().max()
             same += int(tied.sum())
     # Each output has its own scale: features of one stage can be larger than those of another.
     relative = torch.tensor(differences).amax(0) / torch.tensor(sizes).amax(0).clamp(min=1e-6)
-    return Difference(relative.max().item(), same / len(inputs) if scores else None, len(inputs))
+    return Difference(relative.max().item(), same / len(inputs) if has_head else None, len(inputs))
 
 
 def check(difference: Difference, name: str, precision: str, tolerance: float) -> None:
@@ -97,9 +97,7 @@ def check(difference: Difference, name: str, precision: str, tolerance: float) -
     if difference.agreement is not None:
         right = right and difference.agreement >= (_MIN_AGREEMENT if precision == 'int8' else 1)
     if not right:
-        cure = (
-            'calibrate with other images'
-            if precision == 'int8'
-            else 'use another backend or format'
-        )
+        cure = 'use another backend or format'
+        if precision == 'int8':
+            cure = 'calibrate with other images'
         raise EngineError(f'{name}, {precision}: {difference}; {cure}')

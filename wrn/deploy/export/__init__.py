@@ -1,13 +1,14 @@
-"""Export networks as files for other runtimes, and load those files again.
+"""Export networks as files for other runtimes, and load these files again.
 
-A classifier comes in and a file of one of the ``FORMATS`` goes out; a file of a readable format
-comes in and a classifier goes out. Open ``export`` first. ``format`` is the interface of the
-formats, and each format has a module; ``metadata`` is what a file records about its model;
-``exported_model`` loads files.
+In: a classifier. Out: a file of one of the ``FORMATS``, or again a classifier from such a file.
+Open ``export`` first, then ``exported_file``, which loads files.
+
+``formats`` has a module for each format, and their interface. ``exportable`` is the network in a
+file. ``metadata`` is what a file records about its model.
 """
 
 from wrn.deploy.export.export import Exported, export
-from wrn.deploy.export.exported_model import is_exported, load_exported
+from wrn.deploy.export.exported_file import is_exported, load_exported
 from wrn.deploy.export.formats import FORMATS
 from wrn.deploy.export.metadata import ExportError, Metadata
 

@@ -13,11 +13,11 @@ from torch import Tensor
 from wrn.data.images import ImageLike
 from wrn.deploy.engines import Difference
 from wrn.deploy.engines.verify import check, compare, find_tolerance
-from wrn.deploy.export.exported_network import Exportable, Reference
-from wrn.deploy.export.format import Content
+from wrn.deploy.export.exportable import Exportable, Reference
 from wrn.deploy.export.formats import FORMATS
+from wrn.deploy.export.formats.export_format import Content
 from wrn.deploy.export.metadata import ExportError, Metadata, describe_model
-from wrn.utils.errors import WrnError
+from wrn.utils.errors import WrnError, one_line
 from wrn.utils.files import sync_folder
 from wrn.utils.packages import missing_packages
 
@@ -56,11 +56,12 @@ def export(
         format: One of :data:`FORMATS`.
         out: The file to write, with the suffix of the format. An existing file is replaced only
             after the new one has been loaded in its runtime and computes the same as the network.
-        preprocess: Whether the file normalises its inputs, which are then RGB images
-            ``(N, H, W, 3)``, uint8. Defaults to False: normalised images ``(N, 3, H, W)``, float32.
-        softmax: Whether the file returns probabilities. Defaults to False: scores.
+        preprocess: Whether the file normalizes its inputs, which are then RGB images
+            ``(N, H, W, 3)``, uint8. Defaults to False: normalized images ``(N, 3, H, W)``, float32.
+        softmax: Whether the file returns probabilities. Defaults to False: logits.
         precision: The precision of the weights: ``'float32'``, or for OpenVINO also ``'float16'``
-            and ``'int8'``. The last one computes in int8, too. Defaults to ``'float32'``.
+            and ``'int8'``. With ``'int8'`` the file also computes in int8. Defaults to
+            ``'float32'``.
         calibration: Images for calibrating ``'int8'``. Defaults to None.
 
     Returns:
@@ -98,13 +99,7 @@ def export(
     try:
         with tempfile.TemporaryDirectory(prefix='.wrn-', dir=target.parent) as folder:
             path = Path(folder, target.name)
-            try:
-                kind.write(content, path)
-            except (WrnError, OSError):
-                raise
-            except Exception as error:  # exporters raise various types, also for a full disk
-                reason = ' '.join(str(error).split())[:300]
-                raise ExportError(f'{out}: cannot be written ({reason})') from error
+            kind.write(content, path)
             difference = compare(reference.run_file(kind.load_written(path)), reference, pixels)
             tolerance = find_tolerance(precision, torch.device('cpu'))
             check(difference, f'--format {format}', precision, tolerance)
@@ -114,6 +109,8 @@ def export(
             for written, place in zip(kind.files(path), kind.files(target), strict=True):
                 written.replace(place)
             sync_folder(target.parent)
-    except OSError as error:
-        raise WrnError(f'{out}: cannot be written ({error.strerror or error})') from error
+    except WrnError:
+        raise
+    except Exception as error:  # exporters raise various types, also for a full disk
+        raise ExportError(f'{out}: cannot be written ({one_line(error)})') from error
     return Exported(kind.files(Path(out)), metadata, difference)

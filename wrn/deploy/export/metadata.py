@@ -11,7 +11,7 @@ from torch import Tensor
 
 from wrn.config.config_parts import get_test_dataset
 from wrn.data.images import Preprocessing, is_red_first
-from wrn.data.images.steps import check_steps
+from wrn.data.images.allowed_steps import check_steps
 from wrn.deploy.classifier import check_head, get_num_classes, get_own_config
 from wrn.utils.errors import WrnError, count
 
@@ -33,14 +33,14 @@ class Metadata:
         model: The name of the model.
         num_classes: The number of classes.
         classes: The names of the classes, in the order of the output; None if they are unknown.
-        layout: The layout of the input: ``'NCHW'``, or ``'NHWC'`` if the file normalises it.
-        dtype: The type of the input: ``'float32'``, or ``'uint8'`` if the file normalises it.
+        layout: The layout of the input: ``'NCHW'``, or ``'NHWC'`` if the file normalizes it.
+        dtype: The type of the input: ``'float32'``, or ``'uint8'`` if the file normalizes it.
         channel_order: The channel order of the input, ``'RGB'`` or ``'BGR'``.
         size: The height and width of the input.
         mean: The mean of each channel of the input, for values from 0 to 255. ``float32`` inputs
             are ``(pixels - mean) / std``.
-        std: The standard deviation of each channel of the input, likewise.
-        softmax: Whether the output is probabilities, not scores.
+        std: The standard deviation of each channel of the input, for values from 0 to 255.
+        softmax: Whether the output is probabilities, not logits.
         precision: The precision of the weights.
         pipeline: The steps of the config's test pipeline. They make images of ``size``.
     """
@@ -60,7 +60,7 @@ class Metadata:
 
     @property
     def preprocess(self) -> bool:
-        """Whether the file normalises its input."""
+        """Whether the file normalizes its input."""
         return self.dtype == 'uint8'
 
     def to_json(self) -> str:
@@ -97,7 +97,7 @@ def describe_model(
     Args:
         network: A classifier with its config, such as one from :func:`wrn.get_model`.
         name: The name of the model.
-        preprocess: Whether the file normalises its input.
+        preprocess: Whether the file normalizes its input.
         softmax: Whether the file returns probabilities.
         precision: The precision of the weights.
 
@@ -111,10 +111,10 @@ def describe_model(
     check_head(network)
     num_classes = get_num_classes(network)
     if num_classes is None:
-        raise ExportError(f'{name}: has no head for class scores; only classifiers can be exported')
+        raise ExportError(f'{name}: has no head; export the model with its head')
     config = get_own_config(network)
     pipeline = [step.to_dict() for step in get_test_dataset(config).pipeline]
-    check_steps(pipeline, name, 'take the step out of the test pipeline of the config')
+    check_steps(pipeline, name, 'remove the step from the test pipeline of the config')
     channels, *size = Preprocessing(config).example(1).shape[1:]
     if channels != 3:
         raise ExportError(
@@ -166,7 +166,7 @@ def read_metadata(text: str | None, name: str) -> Metadata:
     try:
         values = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ExportError(f'{name}: the metadata is damaged ({error})') from error
+        raise ExportError(f'{name}: the metadata is damaged ({error}); copy it again') from error
     version = values.pop('format', None) if isinstance(values, dict) else None
     if version != FORMAT:
         raise ExportError(
@@ -180,7 +180,9 @@ def read_metadata(text: str | None, name: str) -> Metadata:
     if not invalid and values['classes'] and len(values['classes']) != values['num_classes']:
         invalid = ['classes']
     if invalid:
-        raise ExportError(f'{name}: the metadata is invalid at {", ".join(invalid)}')
+        raise ExportError(
+            f'{name}: the metadata is invalid at {", ".join(invalid)}; export the model again'
+        )
     values['pipeline'] = [
         {key: tuple(value) if isinstance(value, list) else value for key, value in step.items()}
         for step in values['pipeline']

@@ -1,8 +1,9 @@
 """Metrics that mmpretrain does not have, and reports of tests and of training runs.
 
-``Calibration`` and ``PredictionWriter`` are metrics that a config adds to its evaluator. ``Report``
-turns the metrics of a test into tables and a figure; ``curves`` draws the log of a training run.
-Open ``report`` first.
+In: the predictions of a test, or the log of a training run. Out: metrics, files of predictions,
+tables and plots. Open ``report`` first. ``Calibration`` and ``PredictionWriter`` are metrics that a
+config adds to its evaluator. ``Report`` makes tables and a plot of the metrics of a test.
+``curves`` plots the log of a training run.
 """
 
 from wrn.training.evaluation.calibration import Calibration

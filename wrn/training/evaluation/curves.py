@@ -1,4 +1,4 @@
-"""Read the log of a training run and draw its curves."""
+"""Read the log of a training run and plot its curves."""
 
 import json
 import math
@@ -35,11 +35,16 @@ def read_log(run: str) -> list[dict[str, Any]]:
         try:
             new = [json.loads(line) for line in log.read_text().splitlines() if line]
         except (OSError, ValueError) as error:
-            raise WrnError(f'{log}: cannot be read as a training log ({error})') from error
+            raise WrnError(
+                f'{log}: cannot be read as a training log ({error}); give the work folder of a '
+                'training run, or its scalars.json'
+            ) from error
         new = [line for line in new if isinstance(line, dict)]
         training = [line for line in new if 'loss' in line]
         if not all(map(_is_complete, new)) or any(line['epoch'] < 1 for line in training):
-            raise WrnError(f'{log}: not the log of a run that counts epochs')
+            raise WrnError(
+                f'{log}: not the log of a run that counts epochs; plot a run that trains by epoch'
+            )
         if training:  # drop what was logged after the checkpoint that this log resumes from
             first = training[0]
             lines = [line for line in lines if _is_before(line, first['iter'], first['epoch'])]
@@ -60,7 +65,7 @@ def _is_before(line: dict[str, Any], iteration: int, epoch: int) -> bool:
 
 
 def _count_steps(training: list[dict[str, Any]]) -> int:
-    """Return the number of iterations of an epoch. The log may not contain the last of them."""
+    """Return the number of iterations of an epoch. The log may end before the last one."""
     first = {line['epoch']: line['iter'] for line in reversed(training)}
     # Epochs log at the same positions. Without two epochs, the number is a lower bound.
     exact = [(n - first[1]) // (e - 1) for e, n in first.items() if e > 1 and 1 in first]
@@ -69,13 +74,13 @@ def _count_steps(training: list[dict[str, Any]]) -> int:
 
 
 def draw_curves(runs: dict[str, list[dict[str, Any]]]) -> 'Figure':
-    """Draw loss, accuracy and learning rate over the epochs.
+    """Plot loss, accuracy and learning rate over the epochs.
 
     Args:
         runs: The lines of each log by the name of its run, as returned by :func:`read_log`.
 
     Returns:
-        The figure, with one panel for each quantity.
+        The plots, side by side.
     """
     from matplotlib.figure import Figure  # slow to import, and needed by few commands
     from matplotlib.ticker import MaxNLocator

@@ -1,4 +1,4 @@
-"""Draw the figures of a test report."""
+"""Plot the confusion matrix of a test report."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -8,16 +8,16 @@ import numpy as np
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_MOST_NUMBERS = 20  # classes for which counts are legible
-_MOST_NAMES = 100  # classes for which names are legible
+_MOST_NUMBERS = 20  # classes; with more, counts are illegible
+_MOST_NAMES = 100  # classes; with more, names are illegible
 
 
 def draw_confusion(confusion: np.ndarray, classes: Sequence[str]) -> 'Figure':
-    """Draw a confusion matrix.
+    """Plot a confusion matrix.
 
-    Unlike mmpretrain's ``ConfusionMatrix.plot``, it colours by the share of each row. Colouring by
-    counts makes a small class look like a bad one. It also leaves out names and counts that would
-    be illegible.
+    Unlike in mmpretrain's ``ConfusionMatrix.plot``, the color of a cell is its share of the row.
+    Colors by count make a small class look like a bad one. Names and counts that would be illegible
+    are left out.
 
     Args:
         confusion: The number of images by true class (rows) and predicted class (columns), of
@@ -25,7 +25,7 @@ def draw_confusion(confusion: np.ndarray, classes: Sequence[str]) -> 'Figure':
         classes: The class names.
 
     Returns:
-        The figure.
+        The plot.
     """
     from matplotlib.colors import PowerNorm
     from matplotlib.figure import Figure
@@ -46,6 +46,6 @@ def draw_confusion(confusion: np.ndarray, classes: Sequence[str]) -> 'Figure':
         axes.set_yticks(range(count), names, fontsize=size, parse_math=False)
     if count <= _MOST_NUMBERS:
         for i, j in zip(*confusion.nonzero(), strict=True):
-            colour = 'white' if share[i, j] > 40 else 'black'
-            axes.text(j, i, confusion[i, j], ha='center', va='center', color=colour, fontsize=8)
+            color = 'white' if share[i, j] > 40 else 'black'
+            axes.text(j, i, confusion[i, j], ha='center', va='center', color=color, fontsize=8)
     return figure

@@ -49,7 +49,7 @@ class PredictionWriter(BaseMetric):
             data_samples: The samples, with predictions and labels.
         """
         for sample in data_samples:
-            # The scores are a view. Pickling it would write the scores of the batch for each image.
+            # Each tensor is a view of its batch. Pickling a view would write the whole batch.
             self.results.append(
                 {k: v.cpu().clone() if torch.is_tensor(v) else v for k, v in sample.items()}
             )

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from mmpretrain.registry import METRICS
 
+from wrn.config.config_parts import find_class
 from wrn.training.evaluation.figures import draw_confusion
 from wrn.utils.files import format_csv, write_atomically
 
@@ -18,10 +20,10 @@ CONFUSION = 'confusion_matrix/result'
 
 
 @dataclass
-class ClassFigures:
+class ClassMetrics:
     """The metrics of one class, as defined by mmpretrain's ``SingleLabelMetric``.
 
-    A figure without images to count is 0.
+    A metric without images to count is 0.
 
     Attributes:
         name: The name of the class.
@@ -50,15 +52,15 @@ class Report:
         #: The number of images by true class (rows) and predicted class (columns), ``(C, C)``.
         self.confusion: np.ndarray = np.asarray(metrics[CONFUSION])
         #: The metrics of each class.
-        self.classes = _figures(self.confusion, classes or range(len(self.confusion)))
+        self.classes = _measure_classes(self.confusion, classes or range(len(self.confusion)))
         means = np.mean([(c.precision, c.recall, c.f1) for c in self.classes], axis=0)
         names = ('single-label/precision', 'single-label/recall', 'single-label/f1-score')
         #: The scalar metrics, and the mean precision, recall and F1 over the classes.
         self.metrics = {name: value for name, value in metrics.items() if isinstance(value, float)}
         self.metrics.update(zip(names, means.tolist(), strict=True))
 
-    def worst(self, count: int) -> list[ClassFigures]:
-        """Return the classes with the lowest F1, the lowest first; classes without images excluded.
+    def worst(self, count: int) -> list[ClassMetrics]:
+        """Return the classes with the lowest F1, the lowest first, except classes without images.
 
         Args:
             count: The maximum number of classes.
@@ -74,10 +76,10 @@ class Report:
         Raises:
             WrnError: If a file cannot be written.
         """
-        names = [figures.name for figures in self.classes]
+        names = [metrics.name for metrics in self.classes]
         tables = {
             'classes': [['class', 'precision', 'recall', 'f1', 'support']]
-            + [list(vars(figures).values()) for figures in self.classes],
+            + [list(vars(metrics).values()) for metrics in self.classes],
             'confusion': [['class', *names]]
             + [[name, *row] for name, row in zip(names, self.confusion.tolist(), strict=True)],
         }
@@ -90,13 +92,13 @@ class Report:
             draw_confusion(self.confusion, names).savefig(file, format='png')
 
 
-def _figures(confusion: np.ndarray, names: Sequence[Any]) -> list[ClassFigures]:
+def _measure_classes(confusion: np.ndarray, names: Sequence[Any]) -> list[ClassMetrics]:
     correct, support, predicted = confusion.diagonal(), confusion.sum(1), confusion.sum(0)
     recall = 100 * correct / np.maximum(support, 1)
     precision = 100 * correct / np.maximum(predicted, 1)
     f1 = 200 * correct / np.maximum(support + predicted, 1)
     columns = (precision.tolist(), recall.tolist(), f1.tolist(), support.tolist())
-    return [ClassFigures(str(n), *row) for n, *row in zip(names, *columns, strict=True)]
+    return [ClassMetrics(str(n), *row) for n, *row in zip(names, *columns, strict=True)]
 
 
 def add_metrics(evaluator: Any, *metrics: dict[str, Any]) -> list[Any]:
@@ -110,5 +112,5 @@ def add_metrics(evaluator: Any, *metrics: dict[str, Any]) -> list[Any]:
         The configs of all metrics.
     """
     own = [evaluator] if isinstance(evaluator, dict) else list(evaluator or [])
-    present = {str(m['type']).rpartition('.')[2] for m in own if not m.get('prefix')}
-    return own + [metric for metric in metrics if metric['type'] not in present]
+    present = [find_class(METRICS, metric['type']) for metric in own if not metric.get('prefix')]
+    return own + [m for m in metrics if find_class(METRICS, m['type']) not in present]

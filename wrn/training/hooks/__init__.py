@@ -1,9 +1,9 @@
 """Hooks for mmengine's runner, one concern per module.
 
-mmengine's runner and configs come in; hooks that :mod:`wrn.training.runner` registers go out. Open
-``termination`` first, which stops a run cleanly. ``safe_checkpoints``, ``position``, ``schedule``
-and ``early_stopping`` write checkpoints and resume from them; ``model_checks``,
-``unreadable_images`` and ``finite_loss`` report mistakes; ``kernels`` sets how a step is computed,
-and ``broadcast_buffers`` what processes validate with; ``progress_log`` logs, and ``engine_hook``
-tests a backend.
+In: mmengine's runner and configs. Out: hooks that :mod:`wrn.training.runner` registers. Open
+``termination`` first: it stops a run cleanly. ``safe_checkpoints``, ``position``, ``schedule`` and
+``early_stopping`` write checkpoints and resume from them. ``model_checks``, ``unreadable_images``
+and ``finite_loss`` report mistakes. ``performance`` sets how a step is computed.
+``broadcast_buffers`` gives all processes the same statistics to validate with. ``progress_log``
+logs. ``engine_hook`` tests a backend.
 """

@@ -12,13 +12,11 @@ class EngineHook(Hook):
 
     Args:
         backend: The backend, as for :func:`wrn.get_model`.
-        precision: The precision, as for :func:`wrn.get_model`. Defaults to ``'float32'``.
-        calibration: The images that calibrate ``'int8'``. Defaults to None.
+        precision: The precision, as for :func:`wrn.get_model`.
+        calibration: The folder of the images that calibrate ``'int8'``; None for other precisions.
     """
 
-    def __init__(
-        self, backend: str, precision: str = 'float32', calibration: str | None = None
-    ) -> None:
+    def __init__(self, backend: str, precision: str, calibration: str | None) -> None:
         self.backend, self.precision, self.calibration = backend, precision, calibration
 
     def before_test(self, runner: Runner) -> None:

@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 from typing import Any
 
+from mmengine.config import ConfigDict
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
 from wrn.checkpoints import check_state_dict, set_normalization, to_openmmlab
-from wrn.checkpoints.describe import check_backbone
-from wrn.utils.errors import CheckpointError, WrnError
+from wrn.checkpoints.network_config import check_backbone
+from wrn.training.checks import get_num_classes
+from wrn.utils.errors import CheckpointError, WrnError, count
 
 
 def get_classes(loader: DataLoader[Any]) -> Sequence[str] | None:
@@ -17,42 +19,36 @@ def get_classes(loader: DataLoader[Any]) -> Sequence[str] | None:
     return getattr(loader.dataset, 'metainfo', {}).get('classes')
 
 
-def check_classes(name: str, loader: DataLoader[Any], num_classes: int | None) -> None:
+def check_classes(name: str, loader: DataLoader[Any], model: ConfigDict) -> None:
     """Check that a dataset has as many classes as the head of the model.
 
     Args:
         name: The config key of the data loader, such as ``'train_dataloader'``.
         loader: The data loader. A dataset without class names is not checked.
-        num_classes: The number of classes of the head; None if it is unknown.
+        model: The config of the model. A head without ``num_classes`` is not checked.
 
     Raises:
         WrnError: If the numbers differ.
     """
-    classes = get_classes(loader)
+    classes, num_classes = get_classes(loader), get_num_classes(model)
     if classes is not None and num_classes not in (None, len(classes)):
+        number = len(classes)
         raise WrnError(
-            f'{name}: the dataset has {len(classes)} classes, but the head of the model has '
-            f'{num_classes}; set model.head.num_classes={len(classes)} in the config'
+            f'{name}: the dataset has {count(number, "class")}, but the head of the model has '
+            f'{num_classes}; set model.head.num_classes={number} in the config'
         )
 
 
 class ClassCheckHook(Hook):
-    """Check that the dataset has as many classes as the head of the model.
-
-    Args:
-        num_classes: The number of classes of the head; None if it is unknown.
-    """
-
-    def __init__(self, num_classes: int | None) -> None:
-        self.num_classes = num_classes
+    """Check that the dataset has as many classes as the head of the model."""
 
     def before_train(self, runner: Runner) -> None:
         """Check the training dataset."""
-        check_classes('train_dataloader', runner.train_dataloader, self.num_classes)
+        check_classes('train_dataloader', runner.train_dataloader, runner.cfg.model)
 
     def before_test(self, runner: Runner) -> None:
         """Check the test dataset."""
-        check_classes('test_dataloader', runner.test_dataloader, self.num_classes)
+        check_classes('test_dataloader', runner.test_dataloader, runner.cfg.model)
 
 
 class CheckpointCheckHook(Hook):
@@ -63,7 +59,7 @@ class CheckpointCheckHook(Hook):
     Args:
         resume: Whether the run is resumed, which also needs the training state. Defaults to False.
         new_head: Whether the checkpoint may have other classes, as in fine-tuning. The head is then
-            newly initialised, even if the number of classes is the same. Defaults to False.
+            newly initialized, even if the number of classes is the same. Defaults to False.
     """
 
     def __init__(self, resume: bool = False, new_head: bool = False) -> None:
@@ -92,7 +88,7 @@ class CheckpointCheckHook(Hook):
             state_dict = {k: v for k, v in state_dict.items() if not k.startswith('head.')}
         checkpoint['state_dict'] = state_dict
         if not check_state_dict(runner.model, state_dict, path, new_head=self.new_head):
-            runner.logger.warning(f'{path}: the head does not match and is newly initialised')
+            runner.logger.warning(f'{path}: the head does not match and is newly initialized')
         model = runner.cfg.model
         backbone = model.get('module', model).get('backbone') or {}
         check_backbone(weights, backbone, path)

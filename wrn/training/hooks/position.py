@@ -14,7 +14,7 @@ class PositionHook(Hook):
     processes. If the position is then within an update, that update is repeated. A checkpoint
     without a position, such as one that mmengine wrote, is taken to be from the end of an epoch.
 
-    Checkpoints also have whether the weights were validated, since a validation may step a
+    Checkpoints also record whether the weights were validated, since a validation may step a
     scheduler.
     """
 

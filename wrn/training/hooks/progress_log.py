@@ -13,7 +13,7 @@ _WINDOW = 10  # steps; mmengine averages the loss and the times of training over
 _KEPT = 50_000  # steps; an epoch of ImageNet in batches of 32 has fewer
 _SPEED = 'images_per_second'
 _TIMES = ('time', 'data_time')
-# Values that the line of a step shows in its own words, or not at all.
+# Values that the line of a step formats separately or leaves out.
 _KNOWN = ('epoch', 'iter', 'lr', 'base_lr', 'memory', *_TIMES, _SPEED)
 
 
@@ -98,9 +98,9 @@ class HistoryHook(Hook):
 class ProgressLogProcessor(LogProcessor):
     """Write short lines for people; the values for programs stay mmengine's.
 
-    ``epoch 3/20  step 10/23  loss 0.412  lr 0.05  1,234 img/s  data 3 %  ETA 0:01:12``, followed by
-    the peak memory on a GPU. A step is one batch of a process, also when gradients are accumulated.
-    "data" is the share of the time spent waiting for data.
+    ``epoch 3/20  step 10/23  loss 0.412  lr 0.05  1,234 images/s  data 3 %  ETA 0:01:12``, followed
+    by the peak memory on a GPU. A step is one batch of a process, also when gradients are
+    accumulated. "data" is the share of the time spent waiting for data.
 
     The arguments are those of :class:`mmengine.runner.LogProcessor`.
     """
@@ -127,7 +127,7 @@ class ProgressLogProcessor(LogProcessor):
             # The base rate; "lr" is that of the first parameter group, which may have a multiplier.
             parts.append(f'lr {values.get("base_lr", values["lr"]):.4g}')
         if _SPEED in values:
-            parts.append(f'{values[_SPEED]:,.0f} img/s')
+            parts.append(f'{values[_SPEED]:,.0f} images/s')
         if 'time' in values:
             parts.append(f'data {100 * values["data_time"] / values["time"]:.0f} %')
             parts.append(f'ETA {timedelta(seconds=round(runner.message_hub.get_info("eta")))}')
@@ -160,7 +160,7 @@ class ProgressLogProcessor(LogProcessor):
         parts = [self._position(runner, None, mode)]
         parts += [f'{k}: {v:.4f}' for k, v in values.items() if k not in {*_KNOWN, *others}]
         if _SPEED in values:
-            parts.append(f'{values[_SPEED]:,.0f} img/s')
+            parts.append(f'{values[_SPEED]:,.0f} images/s')
         lines = ['  '.join(parts)]
         for name, value in others.items():
             if isinstance(value, list):

@@ -51,8 +51,8 @@ class SafeLocalBackend(LocalBackend):
 class SafeCheckpointHook(CheckpointHook):
     """mmengine's hook, with atomic writes; it removes a checkpoint after the next one is written.
 
-    Of equally good checkpoints, the latest counts as the best. With few images to validate on there
-    are many of them, and the first is hardly trained.
+    Of equally good checkpoints, the latest counts as the best. With few validation images, many are
+    equally good, and the first is hardly trained.
 
     Args:
         **kwargs: The arguments of :class:`mmengine.hooks.CheckpointHook`.

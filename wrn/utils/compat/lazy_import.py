@@ -30,7 +30,7 @@ class _LazyModule(ModuleType):
 
 @contextlib.contextmanager
 def lazy_import(name: str, **attributes: Any) -> Iterator[None]:
-    """Make imports of one module inside a block lazy.
+    """Make the imports of one module lazy inside a block.
 
     Args:
         name: The name of the module.

@@ -14,7 +14,7 @@ from mmpretrain.visualization import UniversalVisualizer
 
 
 class _NoFigure:
-    """The interface that mmengine needs of a figure when it builds a visualizer."""
+    """The part of a figure that mmengine uses when it builds a visualizer."""
 
     def get_dpi(self) -> None:
         return None
@@ -22,7 +22,7 @@ class _NoFigure:
 
 @VISUALIZERS.register_module()
 class QuickVisualizer(UniversalVisualizer):
-    """mmpretrain's visualizer, but with a figure only from the first image on.
+    """mmpretrain's visualizer, which creates its figure with the first image.
 
     The arguments are those of :class:`mmpretrain.visualization.UniversalVisualizer`.
     """

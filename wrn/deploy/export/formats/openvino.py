@@ -9,7 +9,7 @@ from wrn.deploy.engines.engine import Forward
 from wrn.deploy.engines.graph import export_program
 from wrn.deploy.engines.openvino import OpenVINOEngine, convert, get_core
 from wrn.deploy.engines.quantization import quantize
-from wrn.deploy.export.format import Content, ReadableFormat
+from wrn.deploy.export.formats.export_format import Content, ReadableFormat
 from wrn.deploy.export.metadata import KEY, ExportError
 from wrn.utils.files import hash_file
 
@@ -60,7 +60,10 @@ class OpenVINOFormat(ReadableFormat):
             model = get_core().read_model(str(path), str(weights))
         except RuntimeError as error:
             reason = ' '.join(str(error).strip().splitlines()[-1].split())
-            raise ExportError(f'{path}: OpenVINO cannot load it ({reason[:300]})') from error
+            raise ExportError(
+                f'{path}: OpenVINO cannot load it ({reason[:300]}); copy both files again, or '
+                'export the model again'
+            ) from error
         digest = _get(model, _HASH)
         if digest is not None and digest != hash_file(weights):
             raise ExportError(

@@ -10,7 +10,7 @@ import torch
 from wrn.deploy.engines.engine import Forward
 from wrn.deploy.engines.graph import export_onnx, export_program
 from wrn.deploy.engines.onnx_runtime import OnnxRuntimeEngine
-from wrn.deploy.export.format import Content, ReadableFormat
+from wrn.deploy.export.formats.export_format import Content, ReadableFormat
 from wrn.deploy.export.metadata import KEY, ExportError
 from wrn.utils.packages import missing_packages
 
@@ -45,11 +45,11 @@ class OnnxFormat(ReadableFormat):
         try:
             model = onnx.load_model_from_string(content)
         except Exception as error:  # each implementation of protobuf has an error of its own
-            raise ExportError(f'{path}: the file is truncated or not ONNX') from error
+            raise ExportError(f'{path}: truncated, or not ONNX; copy it again') from error
         _check_dataflow(model, path)
         texts = {entry.key: entry.value for entry in model.metadata_props}
         if texts.get(_DIGEST) not in (None, _digest(model)):
-            raise ExportError(f'{path}: the file is damaged, or was changed after it was exported')
+            raise ExportError(f'{path}: damaged, or changed after the export; copy it again')
         del model
         return OnnxRuntimeEngine.from_bytes(content, str(path), device), texts.get(KEY)
 
@@ -65,15 +65,14 @@ def _check_dataflow(model: Any, path: Path) -> None:
     others = [node for node in model.graph.node if node.domain not in ('', 'ai.onnx')]
     if others or model.functions:
         kind = f'{others[0].domain}.{others[0].op_type}' if others else model.functions[0].name
-        raise ExportError(f'{path}: refused, since {kind} is not a standard ONNX operator')
+        raise ExportError(f'{path}: {kind} is not a standard ONNX operator; export the model again')
     for attribute in (part for node in model.graph.node for part in node.attribute):
         if attribute.HasField('g') or attribute.graphs:
-            raise ExportError(f'{path}: refused, since it has conditions or loops')
+            raise ExportError(f'{path}: has conditions or loops; export the model again')
     for tensor in _find_tensors(model.graph):
         if onnx.external_data_helper.uses_external_data(tensor):
             raise ExportError(
-                f'{path}: refused, since it has weights in other files ({tensor.name}); export it '
-                'as one file'
+                f'{path}: has weights in other files ({tensor.name}); export it as one file'
             )
 
 

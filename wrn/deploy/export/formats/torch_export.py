@@ -6,7 +6,7 @@ import torch
 
 from wrn.deploy.engines.engine import Forward
 from wrn.deploy.engines.graph import export_program, quiet
-from wrn.deploy.export.format import Content, Format
+from wrn.deploy.export.formats.export_format import Content, Format
 from wrn.deploy.export.metadata import METADATA_FILE
 
 

@@ -12,12 +12,12 @@ def fetch_archive(url: str, path: Path, md5: str) -> None:
     """Verify a file of a dataset, and download it if it is missing.
 
     Args:
-        url: The URL of the file. ``WRN_URL_MAPPING`` replaces it by a mirror.
+        url: The URL of the file. ``WRN_URL_MAPPING`` applies to it.
         path: The path of the file.
         md5: The expected MD5.
 
     Raises:
-        WrnError: If the file has another MD5, or cannot be downloaded.
+        WrnError: If the file has another MD5 or cannot be downloaded.
     """
     if path.is_file():
         if hash_file(path, 'md5') != md5:

@@ -12,7 +12,7 @@ from mmpretrain.registry import TRANSFORMS
 from wrn.config.config_errors import config_errors
 from wrn.utils.errors import WrnError
 
-# A step's type may name anything that can be imported. A file may name these, with these arguments.
+# The type of a step can name any importable object. A file may name these, with these arguments.
 _RESIZE = {'scale', 'backend', 'interpolation'}
 _STEPS = {
     'LoadImageFromFile': {'to_float32', 'color_type', 'imdecode_backend'},
@@ -28,11 +28,11 @@ def check_steps(pipeline: Sequence[Any], path: str, hint: str) -> None:
 
     Args:
         pipeline: The config of each step.
-        path: The file that has the pipeline, for messages.
-        hint: What to do about another step, for messages.
+        path: The file with the pipeline, for messages.
+        hint: What to do about a step that is not allowed, for messages.
 
     Raises:
-        WrnError: If a file must not name a step, or a step cannot be built.
+        WrnError: If a step is not allowed, or cannot be built or run.
     """
     for step in pipeline:
         kind = str(step.get('type')) if isinstance(step, dict) else ''

@@ -36,7 +36,7 @@ class Exportable(nn.Module):
             self.register_buffer(name, torch.tensor(getattr(metadata, name)).view(3, 1, 1))
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Compute the scores, or the probabilities if the metadata says so.
+        """Compute the logits, or the probabilities if the metadata says so.
 
         Args:
             inputs: Images, in the layout and data type of the metadata.
@@ -47,8 +47,8 @@ class Exportable(nn.Module):
         if self.preprocess:
             inputs = (inputs.permute(0, 3, 1, 2) - self.mean) / self.std
             inputs = inputs.flip(1) if self.bgr else inputs
-        (scores,) = self.network(inputs)
-        return scores.softmax(1) if self.softmax else scores
+        (logits,) = self.network(inputs)
+        return logits.softmax(1) if self.softmax else logits
 
 
 class Reference:
@@ -64,9 +64,9 @@ class Reference:
         self._metadata = metadata
 
     def __call__(self, pixels: Tensor) -> tuple[Tensor, ...]:
-        """Compute the scores, or log-probabilities if the file has a softmax."""
-        scores = self._network(self._normalize(pixels), mode='tensor')
-        return (self._unsaturate(scores.softmax(1) if self._metadata.softmax else scores),)
+        """Compute the logits, or log-probabilities if the file has a softmax."""
+        logits = self._network(self._normalize(pixels), mode='tensor')
+        return (self._unsaturate(logits.softmax(1) if self._metadata.softmax else logits),)
 
     def make_inputs(self, pixels: Tensor) -> Tensor:
         """Convert images to inputs of the file."""

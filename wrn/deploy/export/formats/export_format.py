@@ -33,7 +33,7 @@ class Format(Protocol):  # mypy reports members that a subclass of a protocol do
         name: The name of the format, as in ``--format``.
         suffix: The suffix of its files.
         precisions: The precisions that weights can be stored in.
-        requires: The modules besides torch that are needed to write and verify a file.
+        requires: The modules, besides torch, for writing and verifying a file.
     """
 
     name: ClassVar[str]
@@ -70,11 +70,11 @@ class Format(Protocol):  # mypy reports members that a subclass of a protocol do
 
 
 class ReadableFormat(Format):
-    """A format whose files this package can load as models, safely even if untrusted."""
+    """A format of files that this package can load as models, even if they are not trusted."""
 
     @abstractmethod
     def load(self, path: Path, device: torch.device) -> tuple[Forward, str | None]:
-        """Load a file from an untrusted source.
+        """Load a file that is not trusted.
 
         Args:
             path: The file.

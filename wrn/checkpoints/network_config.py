@@ -12,7 +12,7 @@ from wrn.checkpoints.network_options import check_options, read_options
 from wrn.config.config_errors import config_errors
 from wrn.config.config_file import read_config, read_own_config
 from wrn.config.config_parts import get_dataset_type
-from wrn.data.images.steps import check_steps
+from wrn.data.images.allowed_steps import check_steps
 from wrn.utils.errors import CheckpointError
 
 _PREPROCESSING = ('mean', 'std', 'to_rgb')
@@ -44,7 +44,7 @@ def describe_network(
     Raises:
         WrnError: If the config cannot be read, or has options that contradict the weights.
     """
-    own = None if config or entry else read_own_config(weights.meta, name)
+    own = None if config or entry else read_own_config(weights.meta)
     template = _find_template(architecture)
     full = config or read_config(entry.config if entry else template)
     options: dict[str, Any] = {}
@@ -89,7 +89,7 @@ def check_backbone(weights: Weights, backbone: Mapping[str, Any], name: str) -> 
     Raises:
         CheckpointError: If their format, or the config in their file, has other options.
     """
-    own = read_own_config(weights.meta, name)
+    own = read_own_config(weights.meta)
     for theirs in (weights.implied.backbone, own and own.model.get('backbone')):
         check_options(theirs, backbone, name)
 
@@ -97,9 +97,9 @@ def check_backbone(weights: Weights, backbone: Mapping[str, Any], name: str) -> 
 def read_model_config(weights: Weights, path: str) -> Config | None:
     """Make the config of a model from its file of weights alone, as ``wrn publish`` writes it.
 
-    The shapes of the weights determine the network. The config in the file only adds options that
-    are plain values, preprocessing of known steps, and a known type of dataset, so it cannot name
-    code to run.
+    The shapes of the weights determine the network. The config in the file cannot name code to run:
+    it only adds options that are plain values, preprocessing of known steps, and a known type of
+    dataset.
 
     Args:
         weights: The content of the file.
@@ -111,7 +111,7 @@ def read_model_config(weights: Weights, path: str) -> Config | None:
     Raises:
         WrnError: If the config in the file has unknown types or steps.
     """
-    own = read_own_config(weights.meta, path)
+    own = read_own_config(weights.meta)
     if own is None:
         return None
     config, _ = describe_network(weights, find_architecture(weights.state_dict, path), path)
@@ -140,7 +140,7 @@ def _assume(
     config: Config,
     name: str,
 ) -> Iterator[str]:
-    """Set options and normalisation that the file does not state, and yield each assumption."""
+    """Set options and normalization that the file does not state, and yield each assumption."""
     backbone = architecture.backbone
     if backbone['type'] == 'WideResNetCIFAR' and weights.implied.backbone is None:
         if 'num_stages' in backbone:

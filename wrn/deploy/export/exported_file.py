@@ -10,17 +10,17 @@ from torch import Tensor
 
 from wrn.deploy.classifier import DeployedClassifier
 from wrn.deploy.engines.engine import Forward
-from wrn.deploy.export.format import ReadableFormat
 from wrn.deploy.export.formats import FORMATS
+from wrn.deploy.export.formats.export_format import ReadableFormat
 from wrn.deploy.export.metadata import ExportError, Metadata, read_metadata
-from wrn.utils.errors import WrnError
+from wrn.utils.errors import WrnError, one_line
 
 _FORMATS = {kind.suffix: kind for kind in FORMATS.values()}
 
 
-def is_exported(model: object) -> bool:
-    """Return whether a model is given by the name of an exported file."""
-    return isinstance(model, str | PathLike) and Path(model).suffix in _FORMATS
+def is_exported(name: str) -> bool:
+    """Return whether a path or name has the suffix of exported files."""
+    return Path(name).suffix in _FORMATS
 
 
 def load_exported(
@@ -92,7 +92,7 @@ def load_network(path: Path, device: torch.device) -> tuple[Forward, Metadata]:
         WrnError: As for :func:`load_exported`.
     """
     if not path.is_file():
-        raise ExportError(f'{path}: the file does not exist')
+        raise ExportError(f'{path}: the file does not exist; give the path of an exported file')
     kind = _FORMATS[path.suffix]
     if not isinstance(kind, ReadableFormat):
         readable = [suffix for suffix, k in _FORMATS.items() if isinstance(k, ReadableFormat)]
@@ -105,8 +105,7 @@ def load_network(path: Path, device: torch.device) -> tuple[Forward, Metadata]:
     except WrnError:
         raise
     except Exception as error:  # an untrusted file can break a runtime in any way
-        reason = getattr(error, 'strerror', None) or ' '.join(str(error).split())[:200]
-        raise ExportError(f'{path}: cannot be read ({reason or error!r})') from error
+        raise ExportError(f'{path}: cannot be read ({one_line(error)}); copy it again') from error
     metadata = read_metadata(text, str(path))
     shape = (1, *metadata.size, 3) if metadata.preprocess else (1, 3, *metadata.size)
     try:
@@ -114,7 +113,9 @@ def load_network(path: Path, device: torch.device) -> tuple[Forward, Metadata]:
         matches = output.shape == (1, metadata.num_classes)
         reason = f'its output is {tuple(output.shape)}'
     except Exception as error:  # the runtimes' errors have no common base class
-        matches, reason = False, ' '.join(str(error).split())[:200]
+        matches, reason = False, one_line(error)
     if not matches:
-        raise ExportError(f'{path}: the network does not match the metadata ({reason})')
+        raise ExportError(
+            f'{path}: the network does not match the metadata ({reason}); export the model again'
+        )
     return forward, metadata

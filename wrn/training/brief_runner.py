@@ -1,5 +1,6 @@
 """Keep the long messages at the start of a run off the console; the log file has them."""
 
+import itertools
 import logging
 from typing import Any
 
@@ -13,6 +14,7 @@ _HIDDEN = (
     '"FileClient" will be deprecated',  # due to mmengine's own code
     '"HardDiskBackend" is the alias',
 )
+_RUNS = itertools.count(2)
 
 
 class BriefRunner(Runner):
@@ -20,6 +22,9 @@ class BriefRunner(Runner):
 
     def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
         """Build the logger; the arguments are those of mmengine's runner."""
+        # mmengine names a run after the second of its start. Runs of one name share their logs.
+        if MMLogger.check_instance_created(self._experiment_name):
+            self._experiment_name += f'_{next(_RUNS)}'
         logger = super().build_logger(*args, **kwargs)
         for handler in logger.handlers:
             if not isinstance(handler, logging.FileHandler):
@@ -30,7 +35,7 @@ class BriefRunner(Runner):
 
 def _is_shown(record: logging.LogRecord) -> bool:
     message = record.getMessage()
-    # The runner's own messages of several lines are listings. Those of hooks are results.
+    # Messages of several lines are listings if the runner logs them, and results if hooks do.
     by_runner = record.module.endswith('runner') and record.levelno <= logging.INFO
     listing = by_runner and '\n' in message
     return not listing and not message.startswith(_HIDDEN)

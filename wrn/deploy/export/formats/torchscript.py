@@ -1,4 +1,4 @@
-"""TorchScript archives, ``.torchscript``, which C++ programs can load, too."""
+"""TorchScript archives, ``.torchscript``, which C++ programs can also load."""
 
 import io
 import zipfile
@@ -8,7 +8,7 @@ import torch
 
 from wrn.deploy.engines.engine import Forward
 from wrn.deploy.engines.graph import quiet
-from wrn.deploy.export.format import Content, Format
+from wrn.deploy.export.formats.export_format import Content, Format
 from wrn.deploy.export.metadata import METADATA_FILE
 
 _DEBUG = '.debug_pkl'  # source locations: paths of the machine that exports

@@ -18,15 +18,15 @@ from wrn.utils.errors import ImageReadError, count
 
 
 def describe_run(command: str, args: argparse.Namespace, *options: str) -> dict[str, Any]:
-    """Return what the results of a command depend on, to recognise its partial file.
+    """Return what the results of a command depend on, to recognize its partial file.
 
     Args:
         command: The name of the command.
         args: The arguments of :data:`wrn.cli.backend_options.INFERENCE_ARGUMENTS`.
-        *options: The command's other arguments that the results depend on.
+        *options: The names of the command's own arguments that the results depend on.
 
     Returns:
-        The command, the values of the arguments, and the size and time of the files among them.
+        The command, the values of the arguments, and the size and time of the weights files.
     """
     keys = ('inputs', 'model', 'checkpoint', 'backend', 'precision', 'calibration', *options)
     files = [_state(path) for path in (args.model, args.checkpoint)]
