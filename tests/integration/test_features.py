@@ -56,7 +56,7 @@ def test_a_folder(capsys, images):
     assert Path('x.safetensors.txt').read_text().split() == images
     out, err = capsys.readouterr()
     assert out == (
-        'x.safetensors: 7 images, layer3 128x4x4, layer1 32x16x16, by eager; '
+        'x.safetensors: 7 images, layer3 128x4x4, layer1 32x16x16, backend eager; '
         'x.safetensors.txt lists the images\n'
     )
     assert err == ''
@@ -91,7 +91,7 @@ def test_parquet(images):
 def test_with_an_engine_and_own_weights(capsys, digits_weights):
     arguments = ['--stages', 'layer2', '--checkpoint', digits_weights, '--workers', '0']
     features('images', *arguments, '--backend', 'fused', '--out', 'x.npy')
-    assert 'x.npy: 7 images, layer2 64x8x8, by fused' in capsys.readouterr().out
+    assert 'x.npy: 7 images, layer2 64x8x8, backend fused' in capsys.readouterr().out
     expected = wrn.extract_features(DIGITS, 'images', 'layer2')['layer2']
     np.testing.assert_allclose(np.load('x.npy'), expected, atol=1e-5 * np.abs(expected).max())
 
@@ -103,7 +103,7 @@ def test_damaged_images_are_left_out_named_and_counted(fails, capsys, images, su
     Path('images/2.png').write_text('not an image')
     inputs = ('none.png', 'images')
     error = fails('features', *inputs, '--model', DIGITS, '--pool', '--out', f'x{suffix}')
-    assert error == 'wrn: error: 2 of 8 images could not be read'
+    assert error == 'wrn: error: 2 of 8 images could not be read; remove or replace them'
     out, err = capsys.readouterr()
     assert out.startswith(f'x{suffix}: 6 images')
     assert [line[: len('wrn: images/2.png')] for line in err.splitlines()] == [
@@ -121,7 +121,7 @@ def test_damaged_images_are_left_out_named_and_counted(fails, capsys, images, su
 def test_no_readable_image(fails, folder):
     Path('bad.png').write_text('not an image')
     error = fails('features', 'bad.png', '--model', DIGITS, '--pool', '--out', 'x.npy')
-    assert error == 'wrn: error: x.npy: not written, since no image could be read'
+    assert error == 'wrn: error: x.npy: not written, since no image could be read; replace them'
     assert {path.name for path in folder.iterdir()} == {'bad.png', 'images'}
 
 
@@ -231,7 +231,7 @@ def test_a_killed_run_is_resumed(folder, fails, images):
     errors = (folder / 'stderr').read_text().splitlines()
     assert 'wrn: resuming after 6 images' in errors[-2]
     assert '1 of 8 images could not be read' in errors[-1]
-    assert '7 images, layer2 64x8x8, layer3 128x4x4, by' in (folder / 'stdout').read_text()
+    assert '7 images, layer2 64x8x8, layer3 128x4x4, backend' in (folder / 'stdout').read_text()
     assert not partial.exists()
     for name in whole:
         assert Path(name.replace('whole', 'x')).read_bytes() == Path(name).read_bytes()

@@ -7,12 +7,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from wrn.config.config_file import read_config
 from wrn.data.images import (
     LeftOut,
+    Preprocessing,
     count_images,
     find_images,
     is_hidden,
     is_many,
+    preprocess_sample,
 )
 from wrn.utils.errors import ImageReadError
 
@@ -108,7 +111,7 @@ def test_the_number_of_files_left_out_is_logged(folder, caplog):
     with caplog.at_level(logging.INFO, 'wrn'):
         list(find_images([folder, folder / 'b']))
     (message,) = caplog.messages
-    assert message.startswith('left out 11 files: 4 hidden, 3 .txt, 2 .xmp')
+    assert message.startswith('inputs: left out 11 files: 4 hidden, 3 .txt, 2 .xmp')
     caplog.clear()
     with caplog.at_level(logging.INFO, 'wrn'):
         list(find_images(folder / 'a.JPG'))
@@ -121,6 +124,25 @@ def test_a_broken_link_is_left_out(tmp_path):
     left_out = LeftOut()
     assert list(find_images(tmp_path, left_out)) == [str(tmp_path / 'a.png')]
     assert str(left_out) == 'left out 1 file: 1 not a file'
+
+
+def test_endless_links_are_left_out(tmp_path):
+    (tmp_path / 'a').mkdir()
+    (tmp_path / 'a' / 'x.png').write_bytes(b'')
+    (tmp_path / 'b').symlink_to('b')
+    (tmp_path / 'a' / 'above').symlink_to('..')
+    left_out = LeftOut()
+    assert list(find_images(tmp_path, left_out)) == [str(tmp_path / 'a' / 'x.png')]
+    assert str(left_out) == 'left out 2 files: 1 not a file, 1 linked in a loop'
+
+
+def test_calibration_reports_the_files_left_out_once(tmp_path, photograph, caplog):
+    (tmp_path / 'x.jpg').symlink_to(photograph)
+    (tmp_path / 'notes.txt').write_text('')
+    config = read_config('configs/wrn/wide-resnet50_8xb32_in1k.py')
+    with caplog.at_level(logging.INFO, 'wrn'):
+        assert len(preprocess_sample(str(tmp_path), Preprocessing(config))) == 1
+    assert caplog.messages == [f'{tmp_path}: left out 1 file: 1 .txt']
 
 
 def test_the_message_about_files_left_out_stays_short():

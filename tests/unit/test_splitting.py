@@ -87,10 +87,13 @@ def test_all_formats_but_no_hidden_files(fill, photograph):
     assert str(splits.left_out) == 'left out 5 files: 3 hidden, 2 .txt'
 
 
-def test_folders_beside_the_splits_are_counted(fill):
+def test_files_and_folders_beside_the_splits_are_counted(fill):
     folder = fill('train', cat=2, dog=2)
     fill('extra', cat=3)
-    assert str(find_splits(folder).left_out) == 'left out 3 files: 3 outside the class folders'
+    for name in ('stray.jpg', 'notes.txt', '.DS_Store'):
+        (folder / name).write_bytes(b'')
+    left_out = str(find_splits(folder).left_out)
+    assert left_out == 'left out 5 files: 4 outside the class folders, 1 .txt'
 
 
 def test_a_folder_of_classes_may_be_named_like_a_split(fill):

@@ -44,8 +44,8 @@ def run(args: argparse.Namespace) -> None:
     network = load_model(args.model, args.checkpoint, args.device, head=None, neck=None)
     options = get_backend_options(args)
     extractor = FeatureExtractor(network, args.stages, args.pool, **options)
-    run = describe_run('features', args, 'stages', 'pool')
-    results = PartialFile(args.out, run, write_features)
+    identity = describe_run('features', args, 'stages', 'pool')
+    results = PartialFile(args.out, identity, write_features)
     job = ImageJob(
         'Features',
         lambda *inputs: check_same_size(extractor.stream(*inputs), results.shapes),
@@ -53,16 +53,19 @@ def run(args: argparse.Namespace) -> None:
         images,
         args,
     )
-    job.write(results)
-    images.report_left_out()
+    try:
+        job.write(results)
+    finally:
+        images.report_left_out()
     number = results.done - results.failed
     if not number:
-        raise WrnError(f'{args.out}: not written, since no image could be read')
+        raise WrnError(f'{args.out}: not written, since no image could be read; replace them')
     shapes = ', '.join(f'{name} {format_shape(shape)}' for name, shape in results.shapes.items())
     names = list_path(args.out)
     print(
-        f'{args.out}: {count(number, "image")}, {shapes}, by {extractor.backend}'
+        f'{args.out}: {count(number, "image")}, {shapes}, backend {extractor.backend}'
         + (f'; {names} lists the images' if names else '')
     )
     if results.failed:
-        raise WrnError(f'{results.failed} of {count(results.done, "image")} could not be read')
+        failed = f'{results.failed} of {count(results.done, "image")} could not be read'
+        raise WrnError(f'{failed}; remove or replace them')

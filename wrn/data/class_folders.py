@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from wrn.data.images import EXTENSIONS, LeftOut, is_image, scan
+from wrn.data.images import EXTENSIONS, LeftOut, is_hidden, is_image, scan
 
 OUTSIDE = 'outside the class folders'
 _ENDLESS = 'a link to itself or to a folder that contains it, so it has no end; remove it'
@@ -44,6 +44,14 @@ class Split:
         """Note a file that is left out, and count it under a key or, without one, its extension."""
         self.left_out.add(path, key)
         self.problems.append(Problem('ignored', path, f'left out: {reason}'))
+
+    def leave_out_beside(self, path: str, extensions: tuple[str, ...] = EXTENSIONS) -> None:
+        """Note a file that is left out because it is outside the class folders."""
+        if is_hidden(path):
+            self.left_out.add(path)
+        else:
+            key = OUTSIDE if is_image(path, extensions) else ''
+            self.leave_out(path, f'it is {OUTSIDE}', key)
 
 
 def count_left_out(splits: Iterable[Split]) -> LeftOut:
@@ -110,8 +118,7 @@ def list_folder(
         if _is_endless(entry, top):
             split.problems.append(Problem('unreadable', path, _ENDLESS))
         elif not entry.is_dir():
-            key = OUTSIDE if is_image(entry.name, extensions) else ''
-            split.leave_out(path, f'it is {OUTSIDE}', key)
+            split.leave_out_beside(path, extensions)
     return split
 
 

@@ -49,9 +49,11 @@ def list_splits(folder: Path, ann_file: Path | None = None) -> list[Split]:
 
 
 def _note_others(split: Split, folder: Path, names: list[str]) -> None:
-    """Note the folders of images beside the splits."""
+    """Note the files and the folders of images beside the splits."""
     for other in sorted(folder.iterdir()):
-        if other.is_dir() and other.name not in names:
+        if other.is_file():
+            split.leave_out_beside(other.name)
+        elif other.is_dir() and other.name not in names:
             reason = 'hidden' if is_hidden(other.name) else OUTSIDE
             if split.left_out.add_images_below(other, reason) and reason == OUTSIDE:
                 why = f'left out: its name is not one of {", ".join(_SPLITS)}'

@@ -13,6 +13,7 @@ from wrn.data.listing import list_splits
 from wrn.utils.errors import WrnError, count, some
 from wrn.utils.files import write_atomically
 
+_VALIDATION_SHARE = 0.2  # of each class
 _VALIDATION = ('val', 'valid', 'validation')
 _Images: TypeAlias = list[tuple[str, int]]
 
@@ -89,15 +90,14 @@ def _format(images: _Images) -> bytes:
     return ''.join(lines).encode(errors='surrogateescape')
 
 
-def find_splits(folder: str | Path, share: float = 0.2, seed: int = 0) -> Splits:
+def find_splits(folder: str | Path, seed: int = 0) -> Splits:
     """Find the classes and splits of a data folder.
 
     Args:
         folder: A folder of class folders, or a folder with ``train`` and perhaps ``val`` (or
             ``valid``, or ``validation``) and ``test``, which have class folders.
-        share: The share of each class to validate with if there is no folder for validation. A
-            class of two or more images gives at least one. Defaults to 0.2.
-        seed: The seed of the draw. Defaults to 0.
+        seed: The seed of the draw. Without a folder for validation, a fifth of each class is drawn,
+            at least one of two or more images. Defaults to 0.
 
     Returns:
         The splits. Their images are sorted by path.
@@ -133,7 +133,7 @@ def find_splits(folder: str | Path, share: float = 0.2, seed: int = 0) -> Splits
     if named:
         splits['val'] = _label(found[named[0]], classes, folder)
     else:
-        splits['train'], splits['val'] = _draw(images, share, seed)
+        splits['train'], splits['val'] = _draw(images, seed)
     test = found.get('test')  # it may have no classes, as in ImageNet
     labeled = test and test.classes and test.files
     splits['test'] = _label(test, classes, folder) if test and labeled else splits['val']
@@ -165,14 +165,14 @@ def _label(split: Split, classes: list[str], folder: str | Path) -> _Images:
     return [(path, labels[own[label]]) for path, label in pairs if label is not None]
 
 
-def _draw(images: _Images, share: float, seed: int) -> tuple[_Images, _Images]:
-    """Split images into two parts, the second with the given share of each class."""
+def _draw(images: _Images, seed: int) -> tuple[_Images, _Images]:
+    """Split images into two parts, the second with a fifth of each class."""
     rng = np.random.default_rng(seed)
     labels = np.array([label for _, label in images])
     drawn: set[int] = set()
     for label in np.unique(labels):
         indices = rng.permutation(np.flatnonzero(labels == label))
-        number = max(round(share * len(indices)), 1) if len(indices) > 1 else 0
+        number = max(round(_VALIDATION_SHARE * len(indices)), 1) if len(indices) > 1 else 0
         drawn.update(indices[:number].tolist())
     rest = [image for i, image in enumerate(images) if i not in drawn]
     return rest, [image for i, image in enumerate(images) if i in drawn]

@@ -66,7 +66,8 @@ def find_images(
     if left_out is None:
         yield from find_images(inputs, left_out := LeftOut())
         if left_out:
-            _logger.info('%s', left_out)
+            name = inputs if isinstance(inputs, str | PathLike) else 'inputs'
+            _logger.info('%s: %s', name, left_out)
     elif isinstance(inputs, np.ndarray | Image.Image | EncodedImage):
         yield inputs
     elif isinstance(inputs, str | PathLike) and str(inputs):
@@ -170,7 +171,8 @@ def _expand(inputs: str | PathLike[str], left_out: LeftOut) -> Iterator[ImageLik
 def _walk(folder: str, left_out: LeftOut, above: frozenset[str] = frozenset()) -> Iterator[str]:
     """Yield the images below a folder, sorted by path."""
     place = os.path.realpath(folder)
-    if place in above:  # a link to a folder that contains it
+    if place in above:
+        left_out.add(os.path.basename(folder), 'linked in a loop')
         return
     for name in _sort_names(folder, left_out):
         path = os.path.join(folder, name)
@@ -185,9 +187,11 @@ def _sort_names(folder: str, left_out: LeftOut) -> Iterator[str]:
     runs: list[Iterator[str]] = []
     names: list[str] = []
     for entry in scan(folder, left_out):
-        if entry.is_dir():
+        # A link to itself is neither, which an entry raises an error about.
+        file = Path(entry) if entry.is_symlink() else entry
+        if file.is_dir():
             names.append(f'{entry.name}/')
-        elif not entry.is_file():
+        elif not file.is_file():
             left_out.add(entry.name, 'not a file')
         elif is_image(entry.name):
             names.append(entry.name)

@@ -18,6 +18,7 @@ from torch import Tensor
 from wrn.config.config_parts import get_test_dataset
 from wrn.data.images.find import find_images
 from wrn.data.images.read import ImageLike, read_image
+from wrn.data.images.selection import LeftOut
 from wrn.utils.errors import ImageReadError, WrnError
 
 _SMALL_BATCH = 8  # images, measured with wide-resnet50 on a CPU
@@ -108,7 +109,7 @@ def preprocess_sample(
         WrnError: If no image can be read, or the sizes after preprocessing differ.
     """
     inputs = images if isinstance(images, str | PathLike) else list(find_images(images))
-    number = sum(1 for _ in find_images(inputs))
+    number = sum(1 for _ in find_images(inputs, LeftOut()))
     sample = []
     for image in islice(find_images(inputs), 0, None, max(1, -(-number // _MAX_CALIBRATION))):
         try:
