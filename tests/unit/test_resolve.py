@@ -102,6 +102,8 @@ def test_an_ambiguous_name_lists_its_models(name, models, fails):
         for alias in model_index.aliases(model_index.models()[entry]):
             assert alias in message
     assert fails('info', name).endswith(message)
+    with pytest.raises(WrnError, match='means several sets of weights'):
+        wrn.get_model('wide-resnet50', f'wrn://{name}')
 
 
 @pytest.mark.parametrize('name', ['wide_resnet50', 'wide-resnet50_2', 'wide_resnet_50_2'])

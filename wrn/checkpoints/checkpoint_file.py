@@ -48,7 +48,7 @@ def open_checkpoint(
         CheckpointError: If the file is missing, cannot be read, or is not the published file that
             its name claims.
     """
-    mapped = map_url(name, url_mapping) if url_mapping else name
+    mapped = map_url(name, url_mapping)
     if '://' in mapped and not mapped.startswith(ADDRESSES):
         checkpoint = CheckpointLoader.load_checkpoint(mapped, map_location='cpu', logger='silent')
         return CheckpointFile(name, None, None, to_openmmlab(checkpoint, name, key))
@@ -91,6 +91,7 @@ def locate(url: str, url_mapping: tuple[str, str] | None = None) -> tuple[Path, 
         name = url.removeprefix(model_index.SCHEME)
         entry = model_index.find(name)
         if entry is None or not entry.weights:
+            model_index.reject_ambiguous(name)
             known = [entry.name for entry in model_index.models().values() if entry.weights]
             hint = did_you_mean(name, known, '; `wrn list` shows all')
             raise CheckpointError(f'{url}: no weights of this name{hint}')

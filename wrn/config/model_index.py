@@ -6,6 +6,8 @@ from pathlib import Path
 from modelindex.load_model_index import load
 from modelindex.models.Model import Model
 
+from wrn.utils.errors import WrnError
+
 SCHEME = 'wrn://'
 _PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -58,23 +60,27 @@ def find(name: str) -> Model | None:
     return next((entry for entry in models().values() if name in _spellings(entry)), None)
 
 
-def find_several(name: str) -> list[Model]:
-    """Find the models of a network name that has several sets of weights in another library.
+def reject_ambiguous(name: str) -> None:
+    """Refuse the name of a network that has several sets of weights in another library.
 
     Args:
         name: The name of a network in torchvision or timm without the name of its weights, such as
             ``wide_resnet50_2``, ``timm/wide_resnet50_2`` or ``Wide_ResNet50_2_Weights.DEFAULT``.
+            Any other name is accepted.
 
-    Returns:
-        The entries of the models. Empty if there is no such network.
+    Raises:
+        WrnError: If the name is ambiguous. The message lists the names here.
     """
     network = name.lower().removesuffix('.default')
-    found = []
+    meanings = []
     for entry in models().values():
         networks = {spelling.partition('.')[0] for spelling in _spellings(entry)}
         if network in networks | {name.removesuffix('_weights') for name in networks}:
-            found.append(entry)
-    return found
+            meanings.append(f'{entry.name} ({", ".join(aliases(entry))})')
+    if meanings:
+        raise WrnError(
+            f'{name}: means several sets of weights; give one of these names: {"; ".join(meanings)}'
+        )
 
 
 def _spellings(entry: Model) -> set[str]:

@@ -153,13 +153,7 @@ def _resolve_name(name: str) -> ResolvedModel:
     if entry := copy.deepcopy(model_index.find(name)):
         config = entry.config = read_config(entry.config)
         return ResolvedModel('name', entry.name, config, entry, entry.weights)
-    if several := model_index.find_several(name):
-        meanings = '; '.join(
-            f'{entry.name} ({", ".join(model_index.aliases(entry))})' for entry in several
-        )
-        raise WrnError(
-            f'{name}: means several sets of weights; give one of these names: {meanings}'
-        )
+    model_index.reject_ambiguous(name)
     if path := model_index.find_config(name):
         return _resolve_config(path)
     _check_upstream_name(name)
