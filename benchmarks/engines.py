@@ -8,7 +8,7 @@ the same::
     python benchmarks/engines.py --only 'ours, *' '*OpenVINO*' --batch-sizes 8
 
 A turn lasts a second, or one call (four for single images) if that is longer. Batches of 32 and
-more, whose calls take seconds, get half the rounds. All use as many threads as torch
+more get half the rounds, since a call takes seconds. All use as many threads as torch
 (``OMP_NUM_THREADS``). With building and warm-up, it takes a quarter of an hour. All networks are in
 memory at once: 16 GiB for wide-resnet50.
 

@@ -71,7 +71,7 @@ def digits_weights() -> str:
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch):
     """Run a command and return the completed process with its output as text."""
-    # Scripts that call `python` must find this interpreter, whose environment may be inactive.
+    # Scripts that call `python` must find this interpreter, even in an inactive environment.
     monkeypatch.setenv('PATH', str(Path(sys.executable).parent), prepend=os.pathsep)
 
     def run(*command: object, code: int | None = 0, **kwargs) -> subprocess.CompletedProcess[str]:
@@ -91,7 +91,7 @@ def run(monkeypatch: pytest.MonkeyPatch):
 
 @pytest.fixture
 def make_image_folder(tmp_path: Path, rng: np.random.Generator):
-    """Write a folder of ImageNet's layout: JPEGs of several sizes, whose hue is their class."""
+    """Write a folder in ImageNet's layout: JPEGs of several sizes. Their hue is their class."""
 
     def make(classes: int = 3, train: int = 8, val: int = 4, name: str = 'imagenet') -> Path:
         root = tmp_path / name

@@ -22,7 +22,7 @@ LIST = re.compile(r'/api/models/([^/]+/[^/]+)(?:/(?:tree|revision)/([^/]+))?')
 
 
 class Hub(ThreadingHTTPServer):
-    """Has repositories, whose revisions are names of commits, which have files."""
+    """Has repositories. A revision is the name of a commit, and a commit has files."""
 
     def __init__(self):
         super().__init__(('127.0.0.1', 0), Handler)
@@ -34,7 +34,7 @@ class Hub(ThreadingHTTPServer):
         self.status = None  # the status of every answer, if set
         self.sent = None  # sent instead of the file's content
         self.cut = None  # the next GET of a file ends after this many bytes
-        self.slow = None  # requests whose path contains this are answered too late
+        self.slow = None  # requests with this in their path are answered too late
         self.timed_out = False  # whether a client waited for one of them
         self.go = threading.Event()
         self.errors = []

@@ -100,7 +100,7 @@ def test_unreadable_images_do_not_stop_a_run(fails, capsys, checkout, photograph
     (tmp_path / 'cut.jpg').write_bytes(photograph.read_bytes()[:5000])
     good = checkout / 'demo' / 'digit_3.png'
     error = fails('predict', tmp_path, 'none.png', good, '--out', '-')
-    assert error == 'wrn: error: 3 of 4 images could not be read'
+    assert error == 'wrn: error: 3 of 4 images could not be read; remove or replace them'
     assert len(capsys.readouterr().err.splitlines()) == 3
     main(['predict', str(tmp_path), 'none.png', str(good), '--out', 'out.json'])
     *errors, summary = capsys.readouterr().err.splitlines()
@@ -121,7 +121,7 @@ def test_unreadable_images_are_counted_in_an_archive_of_unknown_length(fails, ch
         archive.add(checkout / 'demo' / 'digit_3.png', 'good.png')
         archive.add('bad.png')
     error = fails('predict', 'images.tgz', '--out', '-')
-    assert error == 'wrn: error: 1 of 2 images could not be read'
+    assert error == 'wrn: error: 1 of 2 images could not be read; remove or replace them'
 
 
 def test_image_modes(capsys, tmp_path):

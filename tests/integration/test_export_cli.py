@@ -117,7 +117,7 @@ def test_wrong_arguments(fails, tmp_path, monkeypatch, exported_digits):
         (DIGITS, '--format', 'onnx', '--precision', 'int8'): 'needs --format openvino',
         (DIGITS, '--format', 'onnx', '--calibration', 'x'): 'is only for --precision int8',
         (DIGITS, '--format', 'openvino', '--precision', 'int8'): 'with --calibration FOLDER',
-        (exported_digits('onnx'), '--format', 'onnx'): 'already runs in an engine',
+        (exported_digits('onnx'), '--format', 'onnx'): 'already runs in a backend',
         (exported_digits('torchscript'), '--format', 'onnx'): "are for torch's own loader",
         ('none', '--format', 'onnx'): "unknown model 'none'",
     }

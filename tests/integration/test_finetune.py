@@ -30,7 +30,7 @@ DIGITS = 'wide-resnet16-2_1xb64_digits'
 
 @pytest.fixture(scope='module')
 def data(tmp_path_factory):
-    """Digits in ten class folders, whose names differ from the classes of the weights."""
+    """Digits in ten class folders. Their names differ from the classes of the weights."""
     root = tmp_path_factory.mktemp('data') / 'digits'
     images, labels = load_digits(return_X_y=True)
     for label in range(10):

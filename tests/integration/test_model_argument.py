@@ -124,5 +124,7 @@ def test_arguments_of_inference_model(checkout):
     assert [p['pred_class'] for p in result['predictions']] == ['7', '3', '9']
     assert result['predictions'][0]['pred_score'] == result['pred_score']
     assert 'predictions' not in wrn.inference_model(DIGITS, image)
+    with pytest.raises(TypeError, match="unknown argument 'calibraton'; did you mean calibration"):
+        wrn.inference_model(DIGITS, image, calibraton='x')
     with pytest.raises(TypeError, match="unknown argument 'batchsize'; did you mean batch_size"):
         wrn.inference_model(DIGITS, image, batchsize=3)

@@ -220,7 +220,7 @@ def test_mistakes_in_plot(fails, run_folder, tmp_path):
 
 
 def test_images_are_rgb_where_the_dataset_yields_pixels(tmp_path):
-    """An image file is preprocessed like an image of CIFAR, whose pixels are RGB."""
+    """An image file is preprocessed like the RGB pixels of CIFAR."""
     from wrn.data.images import read_image
     from wrn.inference import Predictor
 

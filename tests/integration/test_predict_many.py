@@ -114,7 +114,7 @@ def test_a_bad_archive_or_list(fails, run, tmp_path):
     assert 'list.txt: the list is empty' in fails('predict', 'list.txt')
     (tmp_path / 'binary.txt').write_bytes(b'\xff\xfe\0x')
     errors = run('wrn', 'predict', 'binary.txt', code=1).stderr.splitlines()
-    assert errors[-1] == 'wrn: error: 1 of 1 image could not be read'
+    assert errors[-1] == 'wrn: error: 1 of 1 image could not be read; remove or replace them'
 
 
 def test_a_large_folder_is_sorted_on_the_disk(digits, monkeypatch, tmp_path):
@@ -172,7 +172,7 @@ def test_damaged_images_are_in_the_output(digits, tmp_path, capsys):
 
 
 def test_an_image_that_cannot_be_preprocessed_is_not_fatal(digits, tmp_path, monkeypatch):
-    """Such as an image one pixel wide, whose enlargement does not fit into memory."""
+    """Such as an image one pixel wide, which would be enlarged beyond the memory."""
     preprocess = Preprocessing.__call__
 
     def limited(self, pixels):

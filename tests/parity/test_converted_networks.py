@@ -31,7 +31,7 @@ def inputs():
 
 
 def same_bits(a, b):
-    """Return whether two state dicts are the same, except for counters that old files lack."""
+    """Return whether two state dicts are the same, except for counters that old files do not have."""
     a, b = ({k: v for k, v in d.items() if 'num_batches' not in k} for d in (a, b))
     return a.keys() == b.keys() and all(
         a[key].dtype == b[key].dtype and torch.equal(a[key], b[key]) for key in a

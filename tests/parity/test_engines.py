@@ -128,7 +128,7 @@ def test_features(network, neck):
         check(engine, model, (16, 24))
         deployed = DeployedClassifier(engine, model.data_preprocessor, None)
         assert len(deployed.extract_feat(torch.randn(1, 3, 16, 24))) == 3
-        with pytest.raises(WrnError, match='not supported by an engine without a head'):
+        with pytest.raises(WrnError, match='not supported by a backend without a head'):
             deployed(torch.randn(1, 3, 16, 24), mode='predict')
 
 
@@ -333,7 +333,7 @@ def test_multi_label_heads_cannot_be_deployed():
         with pytest.raises(WrnError, match='MultiLabelLinearClsHead: predicts more than one class'):
             attempt()
     deployed = wrn.get_model(DIGITS, True, backend='fused')
-    with pytest.raises(WrnError, match='already runs in an engine'):
+    with pytest.raises(WrnError, match='already runs in a backend'):
         deploy(deployed, 'fused')
 
 

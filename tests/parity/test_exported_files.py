@@ -149,7 +149,7 @@ def test_metadata_preprocesses_like_the_config(name, photographs):
 
 
 def test_networks_that_take_bgr(randomize, tmp_path):
-    """Export a network whose config loads BGR images and does not convert them."""
+    """Export a network with a config that loads BGR images and does not convert them."""
     config = narrow_config('wide-resnet18-1_8xb32_in1k', (33, 33))
     config.data_preprocessor.update(to_rgb=False, mean=[1.0, 20.0, 100.0], std=[50.0, 60.0, 70.0])
     network = randomize(wrn.get_model(config))

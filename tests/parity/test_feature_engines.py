@@ -76,7 +76,7 @@ def test_extract_features(checkout, backend, pool):
 def test_features_need_an_eager_model_or_a_known_backend(checkout):
     fused = wrn.get_model(DIGITS, True, backend='fused')
     with pytest.raises(
-        WrnError, match=r'^DeployedClassifier: has no stages .* not run in an engine'
+        WrnError, match=r'^DeployedClassifier: has no stages .* not already run in a backend'
     ):
         wrn.extract_features(fused, checkout / 'demo')
     with pytest.raises(EngineError, match="backend 'magic': unknown"):

@@ -23,7 +23,10 @@ META = dict(source='x', dataset_meta=dict(classes=['a', 'b']))
 
 
 def random_weights(backbone, trained=True):
-    """Return the weights of a network, whose first norms of stages 2 and 3 may be untrained."""
+    """Return the weights of a network.
+
+    Without ``trained``, the first norms of stages 2 and 3 have their initial values.
+    """
     generator = torch.Generator().manual_seed(0)
     network = build(backbone)
     for name, value in network.state_dict().items():

@@ -119,7 +119,7 @@ OBJECT, F8 = b'X\x01\0\0\0O', b'X\x02\0\0\0f8'
         # A structured type with a pointer in it, as an argument and as a state.
         SCALAR + DTYPE + b']X\x01\0\0\0f' + OBJECT + b'\x86a\x85R' + BYTES + b'\x86R',
         DTYPE + F8 + b'\x85R(K\x03X\x01\0\0\0<NX\x01\0\0\0a\x85}K\x08K\x01K\x00tb',
-        # An array whose shape is larger than its content.
+        # An array with a shape that is larger than the content.
         RECONSTRUCT + NDARRAY + b'K\x00\x85' + F8 + b'\x87R'
         b'(K\x01K\x40\x85' + DTYPE + F8 + b'\x85R\x89' + BYTES + b'tb',
         RECONSTRUCT + name('mmengine.logging.history_buffer', 'HistoryBuffer') + b'NN\x87R',

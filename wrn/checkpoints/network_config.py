@@ -11,7 +11,7 @@ from wrn.checkpoints.architecture import Architecture, find_architecture
 from wrn.checkpoints.network_options import check_options, read_options
 from wrn.config.config_errors import config_errors
 from wrn.config.config_file import read_config, read_own_config
-from wrn.config.config_parts import get_dataset_type
+from wrn.config.config_parts import choose_topk, get_dataset_type
 from wrn.data.images.allowed_steps import check_steps
 from wrn.utils.errors import CheckpointError
 
@@ -169,7 +169,7 @@ def _set_architecture(
     config.model.head.update(
         num_classes=architecture.num_classes,
         in_channels=architecture.in_channels,
-        topk=(1, 5) if architecture.num_classes >= 5 else (1,),
+        topk=choose_topk(architecture.num_classes),
     )
     if 'data_preprocessor' in config:
         config.data_preprocessor.num_classes = architecture.num_classes

@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> None:
     if left_out := count_left_out(report.splits):
         print(f'wrn: {args.folder}: {left_out}', file=sys.stderr)
     if report.problems:
-        print_table(_summarise(report), ('kind', 'number', 'what', 'first'), right=('number',))
+        print_table(_summarize(report), ('kind', 'number', 'what', 'first'), right=('number',))
         more = f'see {args.out}' if args.out else 'write the list with --out FILE.csv'
         number = count(len(report.problems), 'problem')
         raise WrnError(f'{args.folder}: {number} found; {more}')
@@ -51,7 +51,7 @@ def _track(steps: Iterable[int], total: int) -> Iterator[int]:
             yield step
 
 
-def _summarise(report: Report) -> Iterator[tuple[str, str, str, str]]:
+def _summarize(report: Report) -> Iterator[tuple[str, str, str, str]]:
     """Yield the kinds of problems: name, number, meaning, and the first file."""
     numbers = Counter(problem.kind for problem in report.problems)
     firsts = {problem.kind: problem.path for problem in reversed(report.problems)}

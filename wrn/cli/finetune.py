@@ -71,6 +71,6 @@ def _print_splits(splits: Splits) -> None:
         if name == 'val' and splits.drawn:
             what += ', drawn from each class'
         if name == 'test' and not splits.tests_apart:
-            what = 'those of val, which also select the best epoch'
+            what = 'the same images as val, which also select the best epoch'
         print(f'{name}: {what}')
     print(f'{count(len(splits.classes), "class")}: {", ".join(splits.classes)}')

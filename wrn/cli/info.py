@@ -19,10 +19,10 @@ from wrn.cli.tables import print_table
 from wrn.config import model_index
 from wrn.config.config_parts import get_test_dataset
 from wrn.data.images import Preprocessing
-from wrn.deploy.engines.graph import quiet
 from wrn.models.meta_init import MetaInit
 from wrn.utils.errors import WrnError
 from wrn.utils.files import hash_file
+from wrn.utils.quiet import quiet
 from wrn.zoo.resolve import ResolvedModel, resolve
 
 HELP = 'show the card of a model: network, metrics, license, provenance of its weights'
@@ -62,7 +62,7 @@ def _describe_entry(entry: Model, config: Config) -> _Rows:
     metadata = entry.metadata.data
     yield 'model', entry.name
     if names := model_index.aliases(entry):
-        yield 'elsewhere', '\n'.join(names)
+        yield 'also published as', '\n'.join(names)
     yield 'params', f'{metadata["Parameters"]:,}'
     yield 'FLOPs', f'{metadata["FLOPs"] / 1e9:.3g} G multiply-adds'
     yield 'images', _describe_preprocessing(config)

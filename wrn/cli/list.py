@@ -17,7 +17,7 @@ ARGUMENTS = {'pattern': argument('PATTERN', "such as 'wide-resnet50*'", '*', nar
 
 
 def run(args: argparse.Namespace) -> None:
-    """Print a table of the models whose names match."""
+    """Print a table of the models with matching names."""
     pattern = args.pattern.lower()
     rows = [
         _describe(entry)

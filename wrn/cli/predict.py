@@ -21,6 +21,7 @@ from wrn.utils.errors import WrnError, count
 
 HELP = 'classify images'
 DEFAULT_MODEL = 'wide-resnet16-2_1xb64_digits'
+_CURE = 'remove or replace them'
 _NAMED = 10  # unreadable images to name, if there is a file that names them all
 ARGUMENTS = {
     '--model': argument(
@@ -62,9 +63,9 @@ def run(args: argparse.Namespace) -> None:
     job = ImageJob('Predicting', predictor.stream, describe, images, args)
     try:
         if to_file:
-            run = describe_run('predict', args, 'topk') | dict(shard=str(shard))
+            identity = describe_run('predict', args, 'topk') | dict(shard=str(shard))
             write = partial(write_predictions, topk=args.topk)
-            _predict_to_file(job, PartialFile(args.out, run, write, paths))
+            _predict_to_file(job, PartialFile(args.out, identity, write, paths))
         else:
             _predict(job)
     finally:
@@ -79,7 +80,7 @@ def _predict(job: ImageJob) -> None:
     elif rows := list(_rows(records)):
         print_table(rows, ('image', 'class', 'score'), right=('score',))
     if job.failed:
-        raise WrnError(f'{job.failed} of {count(job.done, "image")} could not be read')
+        raise WrnError(f'{job.failed} of {count(job.done, "image")} could not be read; {_CURE}')
 
 
 def _predict_to_file(job: ImageJob, results: PartialFile) -> None:
@@ -92,7 +93,7 @@ def _predict_to_file(job: ImageJob, results: PartialFile) -> None:
     print(f'wrn: {results.path}: {number}, {rate:.1f} images/s{failures}', file=sys.stderr)
     # torchrun would stop the other processes of a job if this one failed.
     if results.failed == results.done and job.images.shard.count == 1:
-        raise WrnError(f'{results.failed} of {number} could not be read')
+        raise WrnError(f'{results.failed} of {number} could not be read; {_CURE}')
 
 
 def _rows(records: Iterable[Record]) -> Iterator[tuple[str, str, str]]:

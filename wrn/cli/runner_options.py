@@ -15,7 +15,7 @@ from wrn.data import skip_unreadable
 from wrn.training import LOG_BACKENDS, add_log_backend, has_accelerator, use_mixed_precision
 from wrn.training.evaluation import REPORT_METRICS, add_metrics
 from wrn.training.evaluation.predictions import SUFFIXES
-from wrn.training.test_config import make_test_config
+from wrn.training.testing_config import make_test_config
 from wrn.utils.errors import WrnError
 from wrn.zoo.resolve import resolve
 

@@ -118,6 +118,11 @@ def set_default(cfg: Config, key: str, default: dict[str, Any]) -> ConfigDict:
     return cfg[key]
 
 
+def choose_topk(num_classes: int) -> tuple[int, ...]:
+    """Return each k for top-k accuracy: 1, and also 5 if there are more than five classes."""
+    return (1, 5) if num_classes > 5 else (1,)
+
+
 def check_keys(cfg: Config) -> None:
     """Check a config for misspelled top-level keys, which mmengine would ignore.
 

@@ -93,7 +93,7 @@ class DeployedClassifier(BaseModel):
             return outputs[0] if self.with_head else outputs
         if mode != 'predict' or not self.with_head:
             head = '' if self.with_head else ' without a head'
-            raise WrnError(f"mode {mode!r}: not supported by an engine{head}; use mode='tensor'")
+            raise WrnError(f"mode {mode!r}: not supported by a backend{head}; use mode='tensor'")
         probabilities = self.engine(inputs)[0]
         if not self.softmax:
             probabilities = probabilities.softmax(1)
@@ -136,7 +136,7 @@ def check_head(network: BaseModel) -> None:
             per image.
     """
     if isinstance(network, DeployedClassifier):
-        raise WrnError('the model already runs in an engine; use the model that it was built from')
+        raise WrnError('the model already runs in a backend; use the model that it was built from')
     if network.with_head and not isinstance(network.head, ClsHead):
         raise WrnError(
             f'{type(network.head).__name__}: predicts more than one class per image; use backend '

@@ -15,7 +15,7 @@ from wrn.download import http
 from wrn.utils.errors import CheckpointError, DownloadError, WrnError
 from wrn.utils.files import hash_file
 
-_LOGGER = logging.getLogger(__name__)
+_logger = logging.getLogger('wrn')
 _HUB = 'hf://'
 _OFFLINE = ('WRN_OFFLINE', 'HF_HUB_OFFLINE')
 _MAPPING = 'WRN_URL_MAPPING'
@@ -88,7 +88,7 @@ def _fetch(urls: Mapping[str, str], name: str, check: Callable[[Path], object] |
         except DownloadError as error:
             failures.append(f'{mapped}: {error}')
             if len(failures) < len(urls):
-                _LOGGER.warning('%s: %s; trying the next URL', mapped, error)
+                _logger.warning('%s: %s; trying the next URL', mapped, error)
     raise CheckpointError(
         f'{name}: cannot be downloaded ({"; ".join(failures)}); {_suggest_fix(urls)}'
     )
@@ -181,7 +181,8 @@ def map_url(url: str, mapping: tuple[str, str] | None) -> str:
         return re.sub(*mapping, url)
     except (re.error, TypeError, IndexError) as error:
         raise WrnError(
-            f'url_mapping {mapping!r}: not a pattern and its replacement ({error})'
+            f'url_mapping {mapping!r}: not a pattern and its replacement ({error}); give two '
+            'strings, such as ("https://github.com", "https://mirror")'
         ) from error
 
 
@@ -200,6 +201,7 @@ def mapping_from_environment() -> tuple[str, str] | None:
     words = value.split()
     if len(words) not in (0, 2):
         raise WrnError(
-            f'{_MAPPING} {value!r}: not a pattern and its replacement, separated by a space'
+            f'{_MAPPING} {value!r}: not a pattern and its replacement, separated by a space; set '
+            'two words, such as "https://github.com https://mirror"'
         )
     return (words[0], words[1]) if words else None

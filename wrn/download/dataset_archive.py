@@ -9,7 +9,7 @@ from wrn.utils.files import hash_file
 
 
 def fetch_archive(url: str, path: Path, md5: str) -> None:
-    """Verify a file of a dataset, and download it if it is missing.
+    """Download a file of a dataset unless it exists, and verify its MD5.
 
     Args:
         url: The URL of the file. ``WRN_URL_MAPPING`` applies to it.

@@ -21,7 +21,7 @@ from wrn.utils.errors import DownloadError, WrnError, one_line
 from wrn.utils.files import hash_file, report_write_errors
 from wrn.version import __version__
 
-_LOGGER = logging.getLogger(__name__)
+_logger = logging.getLogger('wrn')
 _MAX_FAILURES = 3  # in a row
 _MIN_PROGRESS = 1 << 20  # bytes; an attempt that receives as many does not count as a failure
 _PAUSE = 1.0  # seconds before the second attempt; twice that before the third
@@ -101,7 +101,7 @@ def _lock(target: Path, more_space: str) -> Iterator[None]:
         try:
             held = lock.acquire(timeout=0)
         except Timeout:
-            _LOGGER.warning('another process is downloading %s; waiting for it', target.name)
+            _logger.warning('another process is downloading %s; waiting for it', target.name)
             held = lock.acquire()
         with held:
             yield

@@ -10,7 +10,7 @@ import huggingface_hub
 from wrn.utils.errors import DownloadError, one_line, some
 from wrn.utils.files import hash_file
 
-_LOGGER = logging.getLogger(__name__)
+_logger = logging.getLogger('wrn')
 _ADDRESS = re.compile(r'hf://([^/@]+/[^/@]+)(?:/([^@]+))?(?:@(.+))?')
 _TIMEOUT = 10.0  # seconds
 _DEFAULT_NAME = 'model.safetensors'
@@ -84,7 +84,7 @@ def download(address: str) -> Path:
     except Exception as error:  # from the hub's client, its HTTP library or the file system
         reason = one_line(error)
         if cached := find(address):
-            _LOGGER.warning('%s: %s; using the cached version', address, reason)
+            _logger.warning('%s: %s; using the cached version', address, reason)
             return cached
         raise DownloadError(reason) from error
     etag = found.etag or ''

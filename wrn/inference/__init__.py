@@ -5,8 +5,15 @@ reads, preprocesses, batches and classifies images. ``features`` uses it to comp
 ``api`` builds a model and does either in one call.
 """
 
-from wrn.inference.api import extract_features, inference_model
+from wrn.inference.api import ImageResult, extract_features, inference_model
 from wrn.inference.features import FeatureExtractor, Features
 from wrn.inference.predictor import Predictor
 
-__all__ = ['FeatureExtractor', 'Features', 'Predictor', 'extract_features', 'inference_model']
+__all__ = [
+    'FeatureExtractor',
+    'Features',
+    'ImageResult',
+    'Predictor',
+    'extract_features',
+    'inference_model',
+]

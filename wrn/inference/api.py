@@ -1,5 +1,6 @@
 """Build a model and run it on images in one call."""
 
+import inspect
 from collections.abc import Sequence
 from functools import lru_cache
 from os import PathLike
@@ -117,7 +118,7 @@ def inference_model(
         return mmpretrain.inference_model(
             network, inputs, return_datasamples=return_datasamples, batch_size=batch_size, **kwargs
         )
-    known = {*Predictor.visualize_kwargs, 'topk', 'batch_size', 'workers', 'return_datasamples'}
+    known = {*inspect.signature(inference_model).parameters, *Predictor.visualize_kwargs}
     if unknown := kwargs.keys() - known:
         name = min(unknown)
         raise TypeError(f"inference_model: unknown argument '{name}'{did_you_mean(name, known)}")

@@ -138,7 +138,7 @@ def _cut(model: BaseModel, stages: Sequence[str], pool: bool) -> BaseModel:
     if not known:
         raise WrnError(
             f'{type(backbone or model).__name__}: has no stages such as layer1; use a '
-            'Wide-ResNet or ResNet that does not run in an engine yet'
+            'Wide-ResNet or ResNet that does not already run in a backend'
         )
     if not stages or len(set(stages)) < len(stages) or not set(stages) <= set(known):
         raise WrnError(

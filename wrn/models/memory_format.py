@@ -14,14 +14,13 @@ class ChannelsLastMixin(BaseModule):
     channels_last = False
 
     def use_channels_last(self, channels_last: bool) -> None:
-        """Set the memory format, before an optimizer or DDP looks at the weights.
+        """Set the memory format. Call this before an optimizer or DDP is built.
 
         Args:
             channels_last: Whether to use channels-last.
         """
         self.channels_last = channels_last
-        if channels_last:
-            self.to(memory_format=torch.channels_last)
+        self.to(memory_format=torch.channels_last if channels_last else torch.contiguous_format)
 
     def init_weights(self) -> None:
         """Initialize the weights. A seed gives the same values in either memory format."""

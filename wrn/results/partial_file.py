@@ -12,7 +12,8 @@ from filelock import FileLock, Timeout
 
 from wrn.data.images import ImageLike
 from wrn.results.record import Record
-from wrn.utils.errors import WrnError, one_line
+from wrn.utils.errors import WrnError
+from wrn.utils.files import report_write_errors
 
 
 class PartialFile:
@@ -77,7 +78,7 @@ class PartialFile:
         rest = iter(images)
         lock = FileLock(f'{self.partial}.lock', timeout=0)
         try:
-            with lock:
+            with report_write_errors(self.partial, 'give another file'), lock:
                 kept = Path(f'{self.path}.done')
                 if kept.exists() and not self.partial.exists():
                     kept.replace(self.partial)
@@ -94,11 +95,6 @@ class PartialFile:
         except Timeout as error:
             raise WrnError(
                 f'{self.partial}: another process is writing it; wait for it, or give another file'
-            ) from error
-        except OSError as error:
-            reason = one_line(error)
-            raise WrnError(
-                f'{self.partial}: cannot be written ({reason}); free space, or give another file'
             ) from error
 
     def add(self, batch: Sequence[Record]) -> None:

@@ -12,7 +12,12 @@ from mmpretrain.models import LinearClsHead
 from mmpretrain.registry import MODELS
 
 from wrn.config.config_file import read_config
-from wrn.config.config_parts import find_class, get_inner_dataset, get_test_dataset
+from wrn.config.config_parts import (
+    choose_topk,
+    find_class,
+    get_inner_dataset,
+    get_test_dataset,
+)
 from wrn.data.splitting import Splits
 from wrn.models import WideResNetCIFAR
 from wrn.utils.errors import WrnError
@@ -86,11 +91,6 @@ def write_annotations(cfg: Config, splits: Splits, folder: str | Path) -> None:
     for split in splits.images:
         if loader := cfg.get(f'{split}_dataloader'):
             loader.dataset.ann_file = str(Path(folder, f'{split}.txt').resolve())
-
-
-def choose_topk(num_classes: int) -> tuple[int, ...]:
-    """Return each k for top-k accuracy: 1, and also 5 if there are more than five classes."""
-    return (1, 5) if num_classes > 5 else (1,)
 
 
 def _adapt_model(origin: Config, num_classes: int, frozen_stages: int) -> ConfigDict:

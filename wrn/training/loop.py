@@ -75,7 +75,7 @@ class ExactTrainLoop(EpochBasedTrainLoop):
         self._epoch += 1
 
     def _validate(self) -> None:
-        self._decide_current_val_interval()
+        self._decide_current_val_interval()  # by dynamic_intervals, as mmengine's own loop does
         due = self._epoch % self.val_interval == 0 or self._epoch == self._max_epochs
         if self.runner.val_loop is not None and self._epoch >= self.val_begin and due:
             self.runner.val_loop.run()

@@ -39,7 +39,7 @@ def use_mixed_precision(cfg: Config) -> None:
     """Train in bfloat16 on the CPU and on devices that support it, else in float16.
 
     Args:
-        cfg: The config, whose ``optim_wrapper`` is changed. With float16 the loss is scaled,
+        cfg: The config. Its ``optim_wrapper`` is changed. With float16 the loss is scaled,
             dynamically unless the config has a ``loss_scale``.
     """
     if get_device() == 'cpu' or (

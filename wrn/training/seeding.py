@@ -77,7 +77,7 @@ class SeededBatchSampler(Sampler[list[tuple[int, tuple[int, int]]]]):
 
 @DATASETS.register_module()
 class SeededDataset(Dataset[Any]):
-    """A dataset whose random augmentation depends only on the seed and on an image's position.
+    """A dataset with random augmentation that depends only on the seed and an image's position.
 
     Args:
         dataset: The config of the dataset.

@@ -8,9 +8,9 @@ from mmpretrain.registry import MODELS
 
 from wrn.config import model_index
 from wrn.config.config_file import read_config
-from wrn.config.config_parts import get_dataset_type, get_test_dataset
+from wrn.config.config_parts import choose_topk, get_dataset_type, get_test_dataset
 from wrn.deploy.export import load_exported
-from wrn.training.finetune_config import BASE, choose_topk
+from wrn.training.finetune_config import BASE
 from wrn.utils.errors import WrnError
 from wrn.zoo.resolve import ResolvedModel
 
@@ -39,7 +39,7 @@ def make_test_config(model: ResolvedModel, checkpoint: str | None = None) -> Con
         checkpoint: The path or URL of weights. Defaults to None, the model's own weights.
 
     Returns:
-        The config, whose ``load_from`` is the weights.
+        The config. Its ``load_from`` is the weights.
 
     Raises:
         WrnError: If there are no weights, or a checkpoint is given for a file that holds weights.

@@ -53,7 +53,7 @@ def test_the_next_url_after_a_failure(server, impatient, answer):
 @once
 def test_an_unreachable_url_is_logged(server, dead, caplog):
     assert fetch([dead, server.url()], 'weights').read_bytes() == CONTENT
-    (record,) = [r for r in caplog.records if r.name == 'wrn.download.cached_download']
+    (record,) = [r for r in caplog.records if r.name == 'wrn']
     assert record.levelname == 'WARNING'
     assert record.getMessage().startswith(f'{dead}: cannot be reached (Connection refused)')
 

@@ -71,7 +71,7 @@ def test_the_cache_is_used_if_the_hub_is_unreachable(hub, commit, caplog, pauses
     assert get(address) == CONTENT
     hub.stop()
     assert get(address) == CONTENT
-    (record,) = [r for r in caplog.records if r.name == hugging_face.__name__]
+    (record,) = [r for r in caplog.records if r.name == 'wrn']
     assert record.levelname == 'WARNING'
     assert record.getMessage().startswith(f'{address}: ')
     assert record.getMessage().endswith('; using the cached version')

@@ -1,12 +1,8 @@
 """Export the network that an engine is built from."""
 
-import contextlib
-import logging
 import shutil
 import tempfile
-import warnings
 import weakref
-from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +12,7 @@ from torch import Tensor, nn
 
 from wrn.models.folding import fold_batch_norm
 from wrn.utils.errors import WrnError, one_line
+from wrn.utils.quiet import quiet
 
 if TYPE_CHECKING:  # at run time this would import half of torch's compiler
     from torch.export import ExportedProgram
@@ -106,7 +103,7 @@ def export_program(network: nn.Module, example: Tensor) -> 'ExportedProgram':
             )
     except Exception as error:  # tracing runs the network's code, which can raise anything
         raise WrnError(
-            f'the network cannot be exported ({one_line(error)}); use backend fused or eager'
+            f'the network cannot be exported ({one_line(error)}); use another backend or format'
         ) from error
 
 
@@ -137,18 +134,5 @@ def export_onnx(program: 'ExportedProgram', outputs: list[str]) -> 'ONNXProgram'
             f'the network cannot be expressed in ONNX ({one_line(error)}); use another backend or '
             'format'
         ) from error
-    assert exported is not None
+    assert exported is not None  # for mypy: only a failed export returns None
     return exported
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Silence the log messages and warnings of exporters, which are about their internals."""
-    level = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter('ignore')
-            yield
-    finally:
-        logging.disable(level)

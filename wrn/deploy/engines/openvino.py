@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from wrn.deploy.engines.engine import Engine, EngineError
-from wrn.deploy.engines.graph import INPUT, NetworkGraph, quiet
+from wrn.deploy.engines.graph import INPUT, NetworkGraph
 from wrn.deploy.engines.quantization import quantize
+from wrn.utils.quiet import quiet
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram

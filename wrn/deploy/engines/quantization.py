@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from wrn.deploy.engines.engine import EngineError
-from wrn.deploy.engines.graph import quiet
 from wrn.utils.packages import missing_packages
+from wrn.utils.quiet import quiet
 
 
 def hold_out(images: Tensor) -> tuple[Tensor, Sequence[Tensor]]:

@@ -10,8 +10,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from wrn.deploy.engines.engine import Engine, EngineError
-from wrn.deploy.engines.graph import NetworkGraph, TensorsOnly, quiet
+from wrn.deploy.engines.graph import NetworkGraph, TensorsOnly
 from wrn.models.folding import fold_batch_norm
+from wrn.utils.quiet import quiet
 
 _DTYPES = {'float32': torch.float32, 'bfloat16': torch.bfloat16, 'float16': torch.float16}
 

@@ -7,10 +7,10 @@ Open ``export`` first, then ``exported_file``, which loads files.
 file. ``metadata`` is what a file records about its model.
 """
 
-from wrn.deploy.export.export import Exported, export
 from wrn.deploy.export.exported_file import is_exported, load_exported
 from wrn.deploy.export.formats import FORMATS
 from wrn.deploy.export.metadata import ExportError, Metadata
+from wrn.deploy.export.write import Exported, export
 
 __all__ = [
     'FORMATS',

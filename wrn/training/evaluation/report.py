@@ -44,7 +44,7 @@ class Report:
     """The results of a test, over all images and by class.
 
     Args:
-        metrics: The metrics of a test whose evaluator had ``REPORT_METRICS``.
+        metrics: The metrics of a test with ``REPORT_METRICS`` in its evaluator.
         classes: The class names. Defaults to None, which uses the labels as names.
     """
 

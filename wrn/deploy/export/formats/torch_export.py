@@ -5,9 +5,10 @@ from pathlib import Path
 import torch
 
 from wrn.deploy.engines.engine import Forward
-from wrn.deploy.engines.graph import export_program, quiet
+from wrn.deploy.engines.graph import export_program
 from wrn.deploy.export.formats.export_format import Content, Format
 from wrn.deploy.export.metadata import METADATA_FILE
+from wrn.utils.quiet import quiet
 
 
 class TorchExportFormat(Format):

@@ -7,9 +7,9 @@ from pathlib import Path
 import torch
 
 from wrn.deploy.engines.engine import Forward
-from wrn.deploy.engines.graph import quiet
 from wrn.deploy.export.formats.export_format import Content, Format
 from wrn.deploy.export.metadata import METADATA_FILE
+from wrn.utils.quiet import quiet
 
 _DEBUG = '.debug_pkl'  # source locations: paths of the machine that exports
 
