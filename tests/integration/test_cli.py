@@ -36,6 +36,13 @@ def test_help(capsys, name):
     assert not re.search(r'\(default: (None|\[)', out)
 
 
+def test_help_lists_the_commands(capsys):
+    with pytest.raises(SystemExit, match='0'):
+        main(['--help'])
+    out = capsys.readouterr().out
+    assert all(command.HELP and command.HELP in out for command in _COMMANDS.values())
+
+
 def test_numbers_agree_with_nouns():
     assert [count(n, 'class') for n in (0, 1, 2)] == ['0 classes', '1 class', '2 classes']
     assert [count(n, 'image') for n in (0, 1, 2)] == ['0 images', '1 image', '2 images']

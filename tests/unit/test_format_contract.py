@@ -6,6 +6,7 @@ import pytest
 import torch
 
 import wrn
+from wrn.checkpoints import to_openmmlab
 from wrn.checkpoints.formats import FORMATS, TARGETS, recognize
 from wrn.checkpoints.writer import SUFFIXES
 
@@ -43,7 +44,9 @@ def build(backbone):
 
 
 def same_bits(a, b):
-    return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
+    return a.keys() == b.keys() and all(
+        a[key].dtype == b[key].dtype and torch.equal(a[key], b[key]) for key in a
+    )
 
 
 @pytest.fixture(scope='module', params=FORMATS, ids=lambda form: form.name)
@@ -95,6 +98,28 @@ def test_round_trip_through_openmmlab_is_bit_identical(form, written):
         back = form.to_openmmlab(theirs)
         assert form.find_loss(back) is None
         assert same_bits(form.from_openmmlab(back), theirs)
+
+
+def test_half_precision_stays(form, written):
+    for _, _, theirs in written:
+        half = {k: v.half() if v.is_floating_point() else v for k, v in theirs.items()}
+        assert same_bits(form.from_openmmlab(form.to_openmmlab(half)), half)
+
+
+def test_the_reader_finds_the_weights(form, written):
+    """Keys need a dot, and prefixes of wrappers, such as ``model.``, are removed."""
+    for _, _, theirs in written:
+        found = to_openmmlab(theirs, 'x.pth')
+        assert found.format is form
+        assert same_bits(found.state_dict, form.to_openmmlab(theirs))
+
+
+def test_unknown_tensors_are_not_lost(form, written):
+    odd = torch.ones(1)
+    for _, ours, theirs in written:
+        read = form.to_openmmlab({**theirs, 'odd.scale': odd})
+        converted = form.from_openmmlab({**ours, 'odd.scale': odd})
+        assert all(any(value is odd for value in found.values()) for found in (read, converted))
 
 
 def test_only_dropped_keys_are_lost(form, written):

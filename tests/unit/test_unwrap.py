@@ -52,6 +52,7 @@ CIFAR = {
         'logits.bias',
     ],
 }
+SAMPLED = {'openmmlab', 'torchvision', 'authors', *CIFAR}
 MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
 
 
@@ -143,9 +144,9 @@ def test_wrapped_weights(keys, prefix, dtype, parent, normalization, others, for
 
 
 @settings(deadline=None, max_examples=50)
-@given(st.data(), st.sampled_from(FORMATS))
+@given(st.data(), st.sampled_from([form for form in FORMATS if form.name in SAMPLED]))
 def test_round_trip_is_bit_identical(keys, data, form):
-    """From each format to OpenMMLab's and back, with NaN in it."""
+    """From a format to OpenMMLab's and back, with NaN in it. The contract test covers them all."""
     if form.name == 'authors':
         state_dict = export(data.draw(st.sampled_from([2, 3])), data.draw(st.integers(0, 99)))
     else:
@@ -159,6 +160,12 @@ def test_round_trip_is_bit_identical(keys, data, form):
     for key, value in state_dict.items():
         assert back[key].dtype == value.dtype
         assert torch.equal(back[key].view(torch.uint8), value.view(torch.uint8))
+
+
+def test_a_tensor_of_a_wrong_shape():
+    state_dict = export(3, 0) | {'conv0.weight': torch.tensor(1.0)}
+    with pytest.raises(CheckpointError, match=r'^w\.pth: a tensor has a wrong shape .*; copy or'):
+        to_openmmlab(state_dict, 'w.pth')
 
 
 def export(convolutions, seed, widths=(4, 8, 16, 32)):

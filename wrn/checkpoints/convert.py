@@ -163,7 +163,8 @@ def _check_same(
     lost |= {
         key
         for key in weights.keys() & back.keys()
-        if back[key] is not weights[key] and not torch.equal(back[key], weights[key])
+        if back[key] is not weights[key]
+        and (back[key].dtype != weights[key].dtype or not torch.equal(back[key], weights[key]))
     }
     if lost:
         raise CheckpointError(f'{path}: converting would lose {some(lost, 10)}; use --to openmmlab')

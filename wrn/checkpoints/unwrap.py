@@ -10,7 +10,7 @@ from torch import Tensor
 from wrn.checkpoints.formats import recognize
 from wrn.checkpoints.formats.checkpoint_format import CheckpointFormat, Implied
 from wrn.checkpoints.formats.refused import rejection_reason
-from wrn.utils.errors import CheckpointError, some
+from wrn.utils.errors import CheckpointError, one_line, some
 
 # Where libraries put the weights that are meant for use. Other sets of weights, such as an average,
 # are taken only if the caller asks for them, or if there are no others.
@@ -86,8 +86,14 @@ def to_openmmlab(checkpoint: Mapping[str, Any], name: str, key: str | None = Non
         meta['normalization'] = normalization
     weights = Weights(state_dict, meta, None, key, _others(checkpoint, keys) + dropped)
     if form := recognize(state_dict):
-        weights.format, weights.implied = form, form.implies(state_dict)
-        weights.state_dict = form.to_openmmlab(state_dict)
+        try:
+            weights.format, weights.implied = form, form.implies(state_dict)
+            weights.state_dict = form.to_openmmlab(state_dict)
+        except (TypeError, ValueError, IndexError, RuntimeError) as error:  # of tensors' shapes
+            raise CheckpointError(
+                f'{name}: a tensor has a wrong shape ({one_line(error)}; the keys are in '
+                f'{form.title} format); copy or download the file again'
+            ) from error
     return weights
 
 

@@ -17,6 +17,7 @@ from wrn.checkpoints.checkpoint_file import CheckpointFile
 from wrn.cli.arguments import argument
 from wrn.cli.tables import print_table
 from wrn.config import model_index
+from wrn.config.config_errors import config_errors
 from wrn.config.config_parts import get_test_dataset
 from wrn.data.images import Preprocessing
 from wrn.models.meta_init import MetaInit
@@ -125,11 +126,12 @@ def _describe_network(config: Config) -> _Rows:
     yield 'network', ', '.join([str(backbone.get('type')), *parts])
     if 'num_classes' in head:
         yield 'classes', str(head['num_classes'])
-    with DefaultScope.overwrite_default_scope('mmpretrain'), MetaInit():
+    scope = DefaultScope.overwrite_default_scope('mmpretrain')
+    with scope, MetaInit(), quiet(), config_errors(config.filename):
         network = MODELS.build(config.model)
     yield 'params', f'{sum(parameter.numel() for parameter in network.parameters()):,}'
     shape = tuple(Preprocessing(config).example(1).shape[1:])
-    with quiet():
+    with quiet(), config_errors(config.filename):
         analysis = get_model_complexity_info(
             network.to_empty(device='cpu').eval(), shape, show_table=False, show_arch=False
         )

@@ -74,11 +74,11 @@ class CheckpointFormat(Protocol):  # mypy reports what a subclass of a protocol 
 
     @abstractmethod
     def to_openmmlab(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Convert a state dict in this format to OpenMMLab's keys; unknown keys stay."""
+        """Convert a state dict in this format to OpenMMLab's keys; no unknown tensor is lost."""
 
     @abstractmethod
     def from_openmmlab(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Convert a state dict with OpenMMLab's keys to this format; unknown keys stay."""
+        """Convert a state dict with OpenMMLab's keys to this format; no unknown tensor is lost."""
 
     def implies(self, state_dict: Mapping[str, Tensor]) -> Implied:
         """Return what this format implies about the network of a state dict in it.

@@ -66,6 +66,7 @@ class TensorsOnly(nn.Module):
     def __init__(self, classifier: nn.Module) -> None:
         super().__init__()
         self.classifier = classifier
+        self.train(classifier.training)
 
     def forward(self, inputs: Tensor) -> tuple[Tensor, ...]:
         """Compute the logits, or the features if the classifier has no head.
