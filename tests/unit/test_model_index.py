@@ -141,6 +141,16 @@ def test_the_same_network_has_the_same_flops(name):
         assert flops(name) == pytest.approx(expected, rel=2e-3)  # published figures are rounded
 
 
+@pytest.mark.parametrize('name', [name for name in NAMES if '3rdparty' not in name])
+def test_the_index_states_the_schedule_of_the_config(name):
+    """Published weights were trained by other recipes than their configs."""
+    entry = model_index.models()[name]
+    config, metadata = Config.fromfile(entry.config), entry.metadata.data
+    assert metadata.get('Epochs', config.train_cfg.max_epochs) == config.train_cfg.max_epochs
+    base_size = config.auto_scale_lr.base_batch_size
+    assert metadata.get('Batch Size', base_size) == base_size
+
+
 def test_every_config_is_in_the_index():
     entries = model_index.models().values()
     missing = {str(path) for path in CONFIGS} - {entry.config for entry in entries}
