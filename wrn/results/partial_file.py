@@ -76,22 +76,25 @@ class PartialFile:
                 or if a file cannot be written.
         """
         rest = iter(images)
-        lock = FileLock(f'{self.partial}.lock', timeout=0)
+        with report_write_errors(self.partial, 'give another file'), self._lock() as lock:
+            kept = Path(f'{self.path}.done')
+            if kept.exists() and not self.partial.exists():
+                kept.replace(self.partial)
+            with self.partial.open('a+b') as self._file:
+                self._check_run()
+                self._skip_done(rest)
+                yield rest
+                self._write(self.path, self)
+            self.partial.replace(kept)
+            if all(path.exists() for path in self._kept):
+                for path in self._kept:
+                    path.unlink(missing_ok=True)
+            Path(lock.lock_file).unlink(missing_ok=True)
+
+    def _lock(self) -> contextlib.AbstractContextManager[Any]:
+        """Exclude other processes from the partial file for the time of a block."""
         try:
-            with report_write_errors(self.partial, 'give another file'), lock:
-                kept = Path(f'{self.path}.done')
-                if kept.exists() and not self.partial.exists():
-                    kept.replace(self.partial)
-                with self.partial.open('a+b') as self._file:
-                    self._check_run()
-                    self._skip_done(rest)
-                    yield rest
-                    self._write(self.path, self)
-                self.partial.replace(kept)
-                if all(path.exists() for path in self._kept):
-                    for path in self._kept:
-                        path.unlink(missing_ok=True)
-                Path(lock.lock_file).unlink(missing_ok=True)
+            return FileLock(f'{self.partial}.lock', timeout=0).acquire()
         except Timeout as error:
             raise WrnError(
                 f'{self.partial}: another process is writing it; wait for it, or give another file'
