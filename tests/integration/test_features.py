@@ -224,7 +224,7 @@ def test_a_killed_run_is_resumed(folder, fails, images):
     image.unlink()
     image.write_bytes(content)
     error = fails(*arguments, '--stages', 'layer1')
-    assert 'x.safetensors.partial: from an interrupted run with another stages' in error
+    assert 'x.safetensors.partial: from an interrupted run with different stages' in error
     process = start_wrn(arguments, (folder / 'stdout', folder / 'stderr'))
     process.join()
     assert process.exitcode == 1  # one image cannot be read

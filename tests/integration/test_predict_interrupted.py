@@ -61,13 +61,13 @@ def test_a_partial_file_of_another_run_is_left_alone(digits, fails, tmp_path):
         return content
 
     for content, message in (
-        (interrupted(topk=3), 'from an interrupted run with another topk'),
+        (interrupted(topk=3), 'from an interrupted run with different topk'),
         (interrupted('x.png'), 'has the result of x.png where the inputs now have '),
         (
             interrupted(model='other', inputs=['y']),
-            'from an interrupted run with another inputs and model',
+            'from an interrupted run with different inputs and model',
         ),
-        (interrupted(command='features'), 'from an interrupted run with another command'),
+        (interrupted(command='features'), 'from an interrupted run with different command'),
     ):
         partial.write_text(content)
         error = fails('predict', digits, '--out', 'out.csv')
@@ -137,4 +137,4 @@ def test_a_run_with_changed_weights_is_not_resumed(digits, fails, tmp_path, digi
     run |= dict(files=[None, [weights.stat().st_size, weights.stat().st_mtime_ns]])
     (tmp_path / 'out.csv.partial').write_text(f'{json.dumps(run)}\n')
     os.utime(weights, ns=(0, 0))
-    assert 'from an interrupted run with another files' in fails(*command)
+    assert 'from an interrupted run with different files' in fails(*command)

@@ -41,7 +41,10 @@ ARGUMENTS = {
 
 def run(args: argparse.Namespace) -> None:
     """Print the card of a model."""
-    print_table(_card(resolve(args.model)))
+    resolved = resolve(args.model)
+    with config_errors(resolved.name):
+        rows = list(_card(resolved))
+    print_table(rows)
 
 
 def _card(resolved: ResolvedModel) -> _Rows:
@@ -127,11 +130,11 @@ def _describe_network(config: Config) -> _Rows:
     if 'num_classes' in head:
         yield 'classes', str(head['num_classes'])
     scope = DefaultScope.overwrite_default_scope('mmpretrain')
-    with scope, MetaInit(), quiet(), config_errors(config.filename):
+    with scope, MetaInit(), quiet():
         network = MODELS.build(config.model)
     yield 'params', f'{sum(parameter.numel() for parameter in network.parameters()):,}'
     shape = tuple(Preprocessing(config).example(1).shape[1:])
-    with quiet(), config_errors(config.filename):
+    with quiet():
         analysis = get_model_complexity_info(
             network.to_empty(device='cpu').eval(), shape, show_table=False, show_arch=False
         )

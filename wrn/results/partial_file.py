@@ -138,7 +138,7 @@ class PartialFile:
             )
         if other := [key for key in self.run if header[key] != self.run[key]]:
             raise WrnError(
-                f'{self.partial}: from an interrupted run with another {" and ".join(other)}; '
+                f'{self.partial}: from an interrupted run with different {" and ".join(other)}; '
                 'finish that run, or delete the file'
             )
 
