@@ -24,6 +24,9 @@ class Reference:
     strides: tuple[int, ...] = (1, 2, 2)
     activate: Callable = torch.relu
     activates: tuple[bool, ...] = (True, True, True, True)
+    strided: int = 0  # of the 3x3 convolutions of a block, the one with the stride
+    activates_shortcut: bool = True
+    groups: int = 0  # of group norms; 0 for batch norms
     eps: float = 1e-5
     last_eps: float = 1e-5
     tensorflow_padding: bool = False
@@ -50,6 +53,8 @@ class Reference:
         def norm(name, c, trained=True):
             weights[f'{name}.weight'] = uniform(0.4, 0.9, c) if trained else torch.ones(c)
             weights[f'{name}.bias'] = uniform(-0.3, 0.3, c) if trained else torch.zeros(c)
+            if self.groups:
+                return
             weights[f'{name}.running_mean'] = uniform(-0.3, 0.3, c)
             weights[f'{name}.running_var'] = uniform(0.3, 1.5, c)
 
@@ -84,6 +89,9 @@ class Reference:
             return functional.conv2d(x, kernel, bias, stride, padding)
 
         def norm(x, name, eps=self.eps):
+            if self.groups:
+                affine = [weights[f'{name}.{key}'] for key in ('weight', 'bias')]
+                return functional.group_norm(x, self.groups, *affine, eps)
             values = [weights[f'{name}.{key}'] for key in ('running_mean', 'running_var')]
             if self.training:
                 values = [value.clone() for value in values]
@@ -101,14 +109,18 @@ class Reference:
                 if self.activates[s - 1] or not projects:
                     out = self.activate(norm(x, self.norm.format(i=self.first, **names)))
                 if projects:
-                    x = conv(out, self.projection.format(**names), stride)
-                strided = self.kernel_sizes.index(3)
+                    x = conv(
+                        out if self.activates_shortcut else x,
+                        self.projection.format(**names),
+                        stride,
+                    )
+                threes = [i for i, k in enumerate(self.kernel_sizes) if k == 3]
                 for i in range(len(self.kernel_sizes)):
                     if i:
                         name = self.norm.format(i=self.first + i, **names)
                         out = self.activate(norm(out, name))
                     name = self.conv.format(i=self.first + i, **names)
-                    out = conv(out, name, stride if i == strided else 1)
+                    out = conv(out, name, stride if i == threes[self.strided] else 1)
                 x = x + out
             features.append(x)
         features[-1] = self.activate(norm(x, self.last_norm, self.last_eps))

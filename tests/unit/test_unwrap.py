@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import wrn
-from wrn.checkpoints import check_state_dict, to_openmmlab
+from wrn.checkpoints import ReadOptions, check_state_dict, to_openmmlab
 from wrn.checkpoints.formats import FORMATS, TARGETS, recognize
 from wrn.utils.errors import CheckpointError
 
@@ -82,7 +82,8 @@ def test_keys_of_torchvision_and_timm(keys, network):
     assert list(timm.create_model('wide_resnet50_2').state_dict()) == keys
 
 
-prefixes = st.lists(st.sampled_from(['module.', 'model.', '_orig_mod.']), max_size=4).map(''.join)
+wrappers = ['module.', 'model.', '_orig_mod.', 'net.', 'encoder.', 'module.0.']
+prefixes = st.lists(st.sampled_from(wrappers), max_size=3).map(''.join)
 dtypes = st.sampled_from([torch.float16, torch.bfloat16, torch.float32, torch.float64])
 parents = st.sampled_from(
     [
@@ -134,6 +135,7 @@ def test_wrapped_weights(keys, prefix, dtype, parent, normalization, others, for
     assert weights.state_dict.keys() == expected.keys()
     assert all(weights.state_dict[key] is value for key, value in expected.items())
     assert weights.key == '.'.join(parent)
+    assert weights.prefix == prefix + ('1.' if normalization == ('0.mean', '0.std') else '')
     assert set(weights.left_out) == left_out
     if normalization:
         found = weights.meta['normalization']
@@ -218,13 +220,13 @@ def test_several_sets_of_weights(keys):
     found = to_openmmlab(both, 'w.pth')
     assert (found.key, found.left_out) == ('model', ['model_ema', 'epoch'])
     assert found.state_dict['backbone.conv1.weight'] is weights['conv1.weight']
-    found = to_openmmlab(both, 'w.pth', key='model_ema')
+    found = to_openmmlab(both, 'w.pth', ReadOptions('model_ema'))
     assert (found.key, found.left_out) == ('model_ema', ['model', 'epoch', 'n_averaged'])
     assert found.state_dict['backbone.conv1.weight'] is average['conv1.weight']
     with pytest.raises(
         CheckpointError, match="under the key 'ema'; give one of these keys: model, model_ema"
     ):
-        to_openmmlab(both, 'w.pth', key='ema')
+        to_openmmlab(both, 'w.pth', ReadOptions('ema'))
 
 
 def prefixed(state_dict):
@@ -232,8 +234,28 @@ def prefixed(state_dict):
 
 
 def test_several_sets_of_weights_under_unusual_keys(keys):
-    with pytest.raises(CheckpointError, match=r'several sets of weights \(best, last\).*--key KEY'):
+    with pytest.raises(CheckpointError, match=r'several sets of weights \(best, last\).*--key '):
         to_openmmlab(dict(last=small(keys), best=small(keys)), 'w.pth')
+
+
+def test_several_networks_under_prefixes(keys):
+    both = {f'{part}.{key}': torch.ones(1) for part in ('student', 'teacher') for key in keys}
+    both |= {'projector.weight': torch.ones(1)}
+    with pytest.raises(CheckpointError, match=r'under the prefixes student\., teacher\.; choose'):
+        to_openmmlab(both, 'w.pth')
+    found = to_openmmlab(both, 'w.pth', ReadOptions(prefix='teacher.'))
+    assert found.state_dict['backbone.conv1.weight'] is both['teacher.conv1.weight']
+    assert len(found.left_out) == len(keys) + 1
+    with pytest.raises(CheckpointError, match=r"begins with 'ema\.', but with projector\., stud"):
+        to_openmmlab(both, 'w.pth', ReadOptions(prefix='ema.'))
+
+
+def test_network_beside_other_parts(keys):
+    """As in a module of Lightning, with a loss and a metric."""
+    module = {f'net.{key}': torch.ones(1) for key in keys}
+    found = to_openmmlab({**module, 'loss.weight': torch.ones(1)}, 'w.ckpt')
+    assert (found.prefix, found.left_out) == ('net.', ['loss.weight'])
+    assert len(found.state_dict) == len(keys)
 
 
 def test_averaged_model_of_mmengine(keys):
@@ -269,15 +291,8 @@ def test_normalization_of_8_bit_pixels(keys):
 
 
 REFUSED = {
-    'meliketoy': [
-        'conv1.weight',
-        'bn1.weight',
-        'layer1.0.bn1.weight',
-        'layer1.0.conv1.weight',
-        'layer1.0.conv1.bias',
-        'layer1.0.shortcut.0.weight',
-        'linear.weight',
-    ],
+    'kuangliu': ['conv1.weight', 'layer1.0.bn1.weight', 'layer2.0.shortcut.1.weight'],
+    'PreActResNet': ['conv1.weight', 'layer1.0.bn1.weight', 'layer4.0.shortcut.0.weight'],
     'MadryLab': ['normalizer.new_mean', 'model.conv1.weight', 'attacker.model.conv1.weight'],
     'TensorFlow': ['conv2d/kernel:0', 'batch_normalization/gamma:0', 'a.b'],
     'stem of three convolutions': ['conv1.0.weight', 'bn1.weight', 'layer1.0.conv1.weight'],

@@ -3,10 +3,11 @@
 In: the path or URL of a file of weights in any known format. Out: weights under OpenMMLab's keys,
 or a file of them. Open ``checkpoint_file`` first.
 
-``reader`` reads a file without running code from it. ``unwrap`` extracts the weights, and
-``formats`` renames their keys. ``network_config`` makes the config of their network.
-``load_state_dict`` compares them with a network and loads them. ``convert`` and ``publish`` write
-files. ``schemes`` makes mmengine read all checkpoints this way.
+``reader`` reads a file without running code from it. ``unwrap`` extracts the weights, ``wrappers``
+takes off what other libraries put around them, and ``formats`` renames their keys.
+``network_config`` makes the config of their network. ``load_state_dict`` compares them with a
+network and loads them. ``convert`` and ``publish`` write files. ``schemes`` makes mmengine read all
+checkpoints this way.
 """
 
 from wrn.checkpoints.load_state_dict import (
@@ -16,10 +17,11 @@ from wrn.checkpoints.load_state_dict import (
     unwrap_model,
 )
 from wrn.checkpoints.reader import read_checkpoint
-from wrn.checkpoints.unwrap import Weights, to_openmmlab
+from wrn.checkpoints.unwrap import ReadOptions, Weights, to_openmmlab
 from wrn.checkpoints.writer import write_weights
 
 __all__ = [
+    'ReadOptions',
     'Weights',
     'assign_state_dict',
     'check_state_dict',

@@ -7,7 +7,7 @@ from mmengine.runner import CheckpointLoader
 from modelindex.models.Model import Model
 
 from wrn.checkpoints.reader import read_checkpoint
-from wrn.checkpoints.unwrap import Weights, to_openmmlab
+from wrn.checkpoints.unwrap import ReadOptions, Weights, to_openmmlab
 from wrn.config import model_index
 from wrn.download import fetch, hash_in_name, map_url
 from wrn.utils.errors import CheckpointError, did_you_mean
@@ -34,13 +34,15 @@ class CheckpointFile:
 
 
 def open_checkpoint(
-    name: str, key: str | None = None, url_mapping: tuple[str, str] | None = None
+    name: str,
+    options: ReadOptions = ReadOptions(),  # noqa: B008 - immutable
+    url_mapping: tuple[str, str] | None = None,
 ) -> CheckpointFile:
     """Read weights from a path or URL, and find the published model that they belong to.
 
     Args:
         name: A path, or a URL with a scheme that is registered with mmengine.
-        key: As for :func:`wrn.checkpoints.to_openmmlab`. Defaults to None.
+        options: As for :func:`wrn.checkpoints.to_openmmlab`. Defaults to the usual.
         url_mapping: A pattern and its replacement for the path or URL, or for each URL of published
             weights. Defaults to None.
 
@@ -51,7 +53,7 @@ def open_checkpoint(
     mapped = map_url(name, url_mapping)
     if '://' in mapped and not mapped.startswith(ADDRESSES):
         checkpoint = CheckpointLoader.load_checkpoint(mapped, map_location='cpu', logger='silent')
-        return CheckpointFile(name, None, None, to_openmmlab(checkpoint, name, key))
+        return CheckpointFile(name, None, None, to_openmmlab(checkpoint, name, options))
     if mapped.startswith(ADDRESSES):
         path, entry = locate(name, url_mapping)  # verifies the hash
         entry = entry or model_index.find_by_file(path.name)
@@ -59,7 +61,21 @@ def open_checkpoint(
         path = Path(mapped).expanduser()
         entry = _find_published(path)
     title = entry.name if entry and '://' in name else name
-    return CheckpointFile(name, path, entry, to_openmmlab(read_checkpoint(path), title, key))
+    return CheckpointFile(name, path, entry, to_openmmlab(read_checkpoint(path), title, options))
+
+
+def find_entry(name: str) -> Model | None:
+    """Return the published model that a path or URL of weights belongs to.
+
+    Args:
+        name: As for :func:`open_checkpoint`.
+
+    Raises:
+        CheckpointError: If a local file is not the published one that its name claims.
+    """
+    if name.startswith(model_index.SCHEME):
+        return model_index.find(name.removeprefix(model_index.SCHEME))
+    return model_index.find_by_file(name) if '://' in name else _find_published(Path(name))
 
 
 def _find_published(path: Path) -> Model | None:

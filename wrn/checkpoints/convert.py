@@ -38,7 +38,6 @@ class Converted(Published):
         entry: The published model that the weights belong to; None for any other file.
         loss: What is lost by converting; None if converting the file back gives the same bits.
         tensors: The number of tensors in the file.
-        assumed: The assumptions about the network, which neither the file nor the caller states.
     """
 
     format: CheckpointFormat
@@ -46,7 +45,6 @@ class Converted(Published):
     entry: Model | None
     loss: str | None
     tensors: int
-    assumed: list[str]
 
 
 def convert(
@@ -87,7 +85,7 @@ def convert(
             f'in one of these formats: {", ".join(form.title for form in FORMATS)}'
         )
     architecture = find_architecture(weights.state_dict, str(path))
-    full, assumed = describe_network(weights, architecture, str(path), entry, config)
+    full = describe_network(weights, architecture, str(path), entry, config)
     with DefaultScope.overwrite_default_scope('mmpretrain'), config_errors(path), MetaInit():
         network = MODELS.build(full.model)
     check_state_dict(network, weights.state_dict, str(path))
@@ -115,7 +113,7 @@ def convert(
     meta = form.describe(make_meta(weights.meta, full, source, license), to, name)
     written = write_weights(folder, name, converted, meta)
     return Converted(
-        written, weights, meta, weights.format, architecture, entry, loss, len(converted), assumed
+        written, weights, meta, weights.format, architecture, entry, loss, len(converted)
     )
 
 

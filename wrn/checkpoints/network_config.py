@@ -1,6 +1,6 @@
 """The config of the network that weights belong to."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from mmengine.config import Config
@@ -8,7 +8,7 @@ from modelindex.models.Model import Model
 
 from wrn.checkpoints import Weights
 from wrn.checkpoints.architecture import Architecture, find_architecture
-from wrn.checkpoints.network_options import check_options, read_options
+from wrn.checkpoints.network_options import describe_options, find_difference, read_options
 from wrn.config.config_errors import config_errors
 from wrn.config.config_file import read_config, read_own_config
 from wrn.config.config_parts import choose_topk, get_dataset_type
@@ -26,8 +26,10 @@ def describe_network(
     name: str,
     entry: Model | None = None,
     config: Config | None = None,
-) -> tuple[Config, list[str]]:
+) -> Config:
     """Make the config of the network that weights belong to, and of its preprocessing.
+
+    What neither the file nor the caller states is added to the assumptions of the weights.
 
     Args:
         weights: The weights.
@@ -38,60 +40,78 @@ def describe_network(
             Defaults to None: the config of the published model, or the one in the file, or the
             usual one for such a network.
 
-    Returns:
-        The config, and the assumptions in it, which neither the file nor the caller states.
-
     Raises:
-        WrnError: If the config cannot be read, or has options that contradict the weights.
+        WrnError: If the config cannot be read, has options that contradict the weights, or is
+            needed and missing.
     """
     own = None if config or entry else read_own_config(weights.meta)
     template = _find_template(architecture)
     full = config or read_config(entry.config if entry else template)
     options: dict[str, Any] = {}
-    assumed: list[str] = []
     if own:
         # The backbone is not built from this config: mmengine would import whatever a type names.
-        trained_as = own.model.get('backbone')
-        options = read_options(trained_as, name)
-        check_options(trained_as, options, name)
+        options = read_options(own.model.get('backbone'), name)
         full.test_dataloader = own.test_dataloader
-        preprocessor = own.model.get('data_preprocessor') or own.get('data_preprocessor') or {}
-        if isinstance(preprocessor, Mapping):
-            full.data_preprocessor.update(
-                {key: preprocessor[key] for key in _PREPROCESSING if key in preprocessor}
-            )
+        full.data_preprocessor.update(_get_preprocessing(own))
     elif not entry:
         implied = weights.implied.backbone or {}
         options = {k: v for k, v in implied.items() if k not in full.model.backbone}
-        if not config:
-            assumed = [*_assume(weights, architecture, options, full, name)]
-            assumed.append(f'the image size and the dataset of {template}')
+        if config is None:
+            _check_known(weights, architecture, name)
+            if 'normalization' not in weights.meta:
+                full.data_preprocessor.update(weights.implied.normalization or {})
     if architecture.backbone.get('in_channels', 3) != 3 and not config:
         raise CheckpointError(
             f'{name}: the network takes {architecture.backbone["in_channels"]}-channel images, not '
             'RGB; give a config with their preprocessing (--config)'
         )
-    options = {key: value for key, value in options.items() if value is not None}
     with config_errors(full.filename):
         _set_architecture(full, architecture, options)
-    check_options(weights.implied.backbone, full.model.backbone, name)
-    return full, assumed
+    if config:
+        assume_network(weights, full, name)
+    elif not (own or entry):
+        assume_network(weights, full, name, template)
+        weights.assumptions.append(f'the image size and the dataset of {template}')
+    return full
 
 
-def check_backbone(weights: Weights, backbone: Mapping[str, Any], name: str) -> None:
-    """Check that weights belong to a network with these options, as far as can be known.
+def assume_network(
+    weights: Weights, config: Config, name: str, template: str | None = None
+) -> None:
+    """Add to the assumptions of weights what a config says of them and their file does not.
 
     Args:
         weights: The weights. Their keys and shapes fit.
-        backbone: The config of the network's backbone.
+        config: The config of the network to load them into.
         name: The path or name of their file, for messages.
+        template: The name of a shipped config, which nobody wrote for these weights. Defaults to
+            None: the caller's own config, of which only contradictions are reported.
 
     Raises:
-        CheckpointError: If their format, or the config in their file, has other options.
+        CheckpointError: If the config in the file has other options.
     """
+    model = config.model.get('module', config.model)  # test-time augmentation wraps the model
+    backbone = model.get('backbone') or {}
     own = read_own_config(weights.meta)
-    for theirs in (weights.implied.backbone, own and own.model.get('backbone')):
-        check_options(theirs, backbone, name)
+    if own and (difference := find_difference(own.model.get('backbone'), backbone)):
+        option, was, now = difference
+        raise CheckpointError(
+            f'{name}: the weights were trained with {option}={was!r}, but the model has {now!r}; '
+            'give the config that they were trained with'
+        )
+    reason = weights.implied.reason and f' ({weights.implied.reason})'
+    if own is None and (difference := find_difference(weights.implied.backbone, backbone)):
+        option, was, now = difference
+        weights.assumptions.append(f'{option}={now!r} of the config, not {was!r}{reason}')
+    elif own is None and template:
+        weights.assumptions.append(f'{describe_options(backbone)}{reason}')
+    if 'normalization' in weights.meta:
+        return
+    used, stated = _describe_normalization(config), own and _describe_normalization(own)
+    if stated and stated != used:
+        weights.assumptions.append(f'{used} of the config, not {stated} of the file')
+    elif own is None and template:
+        weights.assumptions.append(f'{used} for pixels from 0 to 255 (--mean, --std)')
 
 
 def read_model_config(weights: Weights, path: str) -> Config | None:
@@ -114,7 +134,7 @@ def read_model_config(weights: Weights, path: str) -> Config | None:
     own = read_own_config(weights.meta)
     if own is None:
         return None
-    config, _ = describe_network(weights, find_architecture(weights.state_dict, path), path)
+    config = describe_network(weights, find_architecture(weights.state_dict, path), path)
     pipeline = config.test_dataloader.dataset.pipeline
     check_steps(pipeline, path, 'give the config that the weights were trained with')
     kind = get_dataset_type(own)
@@ -133,29 +153,51 @@ def _find_template(architecture: Architecture) -> str:
     return f'configs/wrn/wide-resnet28-10_8xb16_{data}.py'
 
 
-def _assume(
-    weights: Weights,
-    architecture: Architecture,
-    options: dict[str, Any],
-    config: Config,
-    name: str,
-) -> Iterator[str]:
-    """Set options and normalization that the file does not state, and yield each assumption."""
+def _check_known(weights: Weights, architecture: Architecture, name: str) -> None:
+    """Check that the usual network can be assumed for weights without a config.
+
+    Raises:
+        CheckpointError: If it cannot. A config is then needed.
+    """
     backbone = architecture.backbone
-    if backbone['type'] == 'WideResNetCIFAR' and weights.implied.backbone is None:
-        if 'num_stages' in backbone:
-            raise CheckpointError(
-                f'{name}: the weights have {backbone["num_stages"]} stages of unknown strides; '
-                'give a config with the strides (--config)'
-            )
-        yield "the paper's network: ReLU, epsilon 1e-5, strides 1, 2, 2"
-    for assumption in weights.implied.assumptions:
-        options.update(assumption.options)
-        yield assumption.text
-    if 'normalization' not in weights.meta:
-        preprocessor = config.data_preprocessor
-        preprocessor.update(weights.implied.normalization or {})
-        yield f'the mean {preprocessor.mean} and the std {preprocessor.std} of the images'
+    if 'num_stages' in backbone and weights.implied.backbone is None:
+        raise CheckpointError(
+            f'{name}: the weights have {backbone["num_stages"]} stages of unknown strides; '
+            'give a config with the strides (--config)'
+        )
+    if not any(key.endswith('running_var') for key in weights.state_dict):
+        raise CheckpointError(
+            f'{name}: the norms are not batch norms, since they have no running statistics; give a '
+            "config with the norms, such as norm_cfg=dict(type='GN', num_groups=16) (--config)"
+        )
+
+
+def read_normalization(meta: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the ``mean`` and ``std`` in the config of a checkpoint; None if it has none.
+
+    Args:
+        meta: The ``meta`` of the checkpoint.
+    """
+    own = read_own_config(meta)
+    values = _get_preprocessing(own) if own else {}
+    found = {key: values.get(key) for key in ('mean', 'std')}
+    return None if None in found.values() else found
+
+
+def _get_preprocessing(config: Config) -> dict[str, Any]:
+    model = config.model.get('module', config.model)  # test-time augmentation wraps the model
+    preprocessor = model.get('data_preprocessor') or config.get('data_preprocessor')
+    if not isinstance(preprocessor, Mapping):
+        return {}
+    return {key: preprocessor[key] for key in _PREPROCESSING if key in preprocessor}
+
+
+def _describe_normalization(config: Config) -> str:
+    values = _get_preprocessing(config)
+    if values.get('mean') is None or values.get('std') is None:
+        return 'no normalization'
+    mean, std = (', '.join(f'{value:g}' for value in values[key]) for key in ('mean', 'std'))
+    return f'the mean {mean} and the std {std}'
 
 
 def _set_architecture(

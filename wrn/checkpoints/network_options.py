@@ -21,7 +21,9 @@ _CIFAR = _defaults(
     'num_stages',
     'kernel_sizes',
     'strides',
+    'strided_conv',
     'activate_before_residual',
+    'activate_shortcut',
     'conv_cfg',
     'norm_cfg',
     'last_norm_cfg',
@@ -38,37 +40,11 @@ _ARGUMENTS = {'BN': dict(eps=1e-5), 'LeakyReLU': dict(negative_slope=0.01)}
 _HARMLESS = ('requires_grad', 'inplace', 'momentum')
 
 
-def check_options(theirs: Any, ours: Mapping[str, Any], name: str) -> None:
-    """Check that weights were trained with the options of the network to load them into.
-
-    Args:
-        theirs: The config of the backbone that they were trained with, from their file or implied
-            by their format. Backbones that are not of this package are not checked.
-        ours: The config of the backbone to load them into.
-        name: The path or name of their file, for messages.
-
-    Raises:
-        CheckpointError: If an option differs.
-    """
-    if isinstance(theirs, Mapping) and theirs.get('act_cfg', '') is None and 'act_cfg' not in ours:
-        raise CheckpointError(
-            f"{name}: the activation is not in the file; set act_cfg in the backbone's config "
-            "(dict(type='SiLU') for RobustBench)"
-        )
-    if difference := find_difference(theirs, ours):
-        option, was, now = difference
-        raise CheckpointError(
-            f'{name}: the weights were trained with {option}={was!r}, but the model has {now!r}; '
-            'give the config that they were trained with'
-        )
-
-
 def find_difference(theirs: Any, ours: Mapping[str, Any]) -> tuple[str, Any, Any] | None:
     """Return the first option that differs between two backbones, and its two values.
 
     Args:
-        theirs: The config of a backbone. Backbones that are not of this package and unknown
-            activations are not compared.
+        theirs: The config of a backbone. Backbones that are not of this package are not compared.
         ours: The config of the other backbone.
 
     Returns:
@@ -78,9 +54,45 @@ def find_difference(theirs: Any, ours: Mapping[str, Any]) -> tuple[str, Any, Any
         return None
     for option, default in _OPTIONS[_kind(theirs)].items():
         was, now = (_normalize(config, option, default) for config in (theirs, ours))
-        if was != now and not (option == 'act_cfg' and was is None):
+        if was != now:
             return option, was, now
     return None
+
+
+def describe_options(backbone: Mapping[str, Any]) -> str:
+    """Describe the options of a network that its weights do not show, for a message.
+
+    Args:
+        backbone: The config of the backbone.
+
+    Returns:
+        A list such as ``'the activation ReLU, batch norm with epsilon 1e-05'``.
+    """
+    kind = _kind(backbone)
+    values = {
+        option: _normalize(backbone, option, default)
+        for option, default in _OPTIONS.get(kind, {}).items()
+    }
+    parts = [f'the activation {_format_layer(values.get("act_cfg") or dict(type="ReLU"))}']
+    norm, last = (values.get(option) or {} for option in ('norm_cfg', 'last_norm_cfg'))
+    parts.append(f'the norm {_format_layer(norm)}')
+    if kind != 'WideResNetCIFAR':
+        parts.append('the stride in the 3x3 convolutions')
+        return ', '.join(parts)
+    if last != norm:
+        parts.append(f'the last norm {_format_layer(last)}')
+    if values['conv_cfg']:
+        parts.append(f'the convolutions {_format_layer(values["conv_cfg"])}')
+    parts.append(f'strides {", ".join(map(str, values["strides"]))}')
+    for option in ('strided_conv', 'activate_before_residual', 'activate_shortcut'):
+        if values[option] != _CIFAR[option]:
+            parts.append(f'{option} {values[option]}')
+    return ', '.join(parts)
+
+
+def _format_layer(config: Mapping[str, Any]) -> str:
+    arguments = ', '.join(f'{key}={value}' for key, value in config.items() if key != 'type')
+    return f'{config.get("type")}({arguments})' if arguments else str(config.get('type'))
 
 
 def read_options(backbone: Any, name: str) -> dict[str, Any]:

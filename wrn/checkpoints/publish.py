@@ -8,7 +8,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from wrn.checkpoints import Weights, read_checkpoint, to_openmmlab, write_weights
+from wrn.checkpoints import ReadOptions, Weights, read_checkpoint, to_openmmlab, write_weights
 from wrn.config.config_file import read_own_config
 from wrn.config.config_parts import get_test_dataset
 
@@ -34,7 +34,7 @@ def publish(
     checkpoint: str,
     name: str,
     folder: str | Path = '.',
-    key: str | None = None,
+    options: ReadOptions = ReadOptions(),  # noqa: B008 - immutable
     source: str | None = None,
     license: str | None = None,
 ) -> Published:
@@ -44,7 +44,7 @@ def publish(
         checkpoint: The path of a checkpoint that ``wrn train`` wrote.
         name: As for :func:`wrn.checkpoints.write_weights`.
         folder: Where to write. Defaults to the current folder.
-        key: As for :func:`wrn.checkpoints.to_openmmlab`. Defaults to None.
+        options: What to take from the checkpoint. Defaults to the usual.
         source: The provenance of the weights. Defaults to None: what the checkpoint states, or the
             name of the training run.
         license: Their license, an SPDX identifier. Defaults to None: what the checkpoint states.
@@ -52,7 +52,7 @@ def publish(
     Raises:
         WrnError: If the checkpoint cannot be read, or the file cannot be written.
     """
-    weights = to_openmmlab(read_checkpoint(checkpoint), checkpoint, key)
+    weights = to_openmmlab(read_checkpoint(checkpoint), checkpoint, options)
     source = source or weights.meta.get('source')
     if source is None and (run := weights.meta.get('experiment_name')):
         source = f'trained as {_TIME.sub("", str(run))}'

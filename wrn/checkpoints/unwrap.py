@@ -1,28 +1,43 @@
 """Take the weights out of a checkpoint of any known format."""
 
+import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from wrn.checkpoints.formats import recognize
 from wrn.checkpoints.formats.checkpoint_format import CheckpointFormat, Implied
 from wrn.checkpoints.formats.refused import rejection_reason
-from wrn.utils.errors import CheckpointError, one_line, some
+from wrn.checkpoints.wrappers import unwrap
+from wrn.utils.errors import AssumptionWarning, CheckpointError, one_line, some
 
 # Where libraries put the weights that are meant for use. Other sets of weights, such as an average,
 # are taken only if the caller asks for them, or if there are no others.
 _USUAL_KEYS = ('', 'state_dict', 'model_state_dict', 'model', 'net', 'params')
-# Added by DataParallel, by torch.compile, and by wrappers that normalize the input of a model.
-_PREFIXES = ('module.', '_orig_mod.', 'model.')
-_SEQUENTIAL_PREFIX = '1.'  # of nn.Sequential(normalization, model)
-_MEANS, _STDS = ('mean', 'mu', 'new_mean'), ('std', 'sigma', 'new_std')
-_COUNTERS = ('n_averaged', 'steps')  # of averaged models in torch and mmengine
-# Parts that inference does not use: an extra stage in RobustBench's networks, and the head for
-# rotations in TorchSSL's ReMixMatch.
-_UNUSED = ('sub_block1.', 'rot_classifier.')
+# The authors' older script saved the running statistics of the batch norms apart.
+_PARAMS, _STATS = 'params', 'stats'
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """What to take from a file of weights, where the file leaves a choice.
+
+    Attributes:
+        key: The key of the weights, such as ``'model_ema'`` or ``'ema.state_dict'``. Defaults to
+            None: the usual keys of libraries.
+        prefix: The beginning of the keys of the network, such as ``'student.'``. Defaults to None:
+            the only one with known keys behind it.
+        mean: The mean of each channel of the input in RGB order, for pixels from 0 to 255. Defaults
+            to None: what the file or the config states.
+        std: The standard deviation of each channel. Defaults to None, as for ``mean``.
+    """
+
+    key: str | None = None
+    prefix: str | None = None
+    mean: Sequence[float] | None = None
+    std: Sequence[float] | None = None
 
 
 @dataclass
@@ -36,19 +51,42 @@ class Weights:
         format: The format of the checkpoint, one of :data:`wrn.checkpoints.formats.FORMATS`; None
             if it is unknown. The keys are then those of the checkpoint.
         key: The key of the weights in the checkpoint.
+        prefix: What was before the key of each tensor, such as ``'module.'``.
         left_out: The keys of everything else in it.
-        implied: What the format implies about the network.
+        pruned: The number of weights that pruning masks were applied to.
+        implied: What is usual for the network of such a file.
+        assumptions: What is assumed about the weights, because the file does not state it.
     """
 
     state_dict: dict[str, Tensor]
     meta: dict[str, Any] = field(default_factory=dict)
     format: CheckpointFormat | None = None
     key: str = ''
+    prefix: str = ''
     left_out: list[str] = field(default_factory=list)
+    pruned: int = 0
     implied: Implied = field(default_factory=Implied)
+    assumptions: list[str] = field(default_factory=list)
+
+    def warn(self, name: str) -> None:
+        """Warn of the assumptions.
+
+        Args:
+            name: The path or name of the file.
+        """
+        if self.assumptions:
+            warnings.warn(
+                f'{name}: assumed: {"; ".join(self.assumptions)}; give a config to override it',
+                AssumptionWarning,
+                stacklevel=3,
+            )
 
 
-def to_openmmlab(checkpoint: Mapping[str, Any], name: str, key: str | None = None) -> Weights:
+def to_openmmlab(
+    checkpoint: Mapping[str, Any],
+    name: str,
+    options: ReadOptions = ReadOptions(),
+) -> Weights:
     """Take the weights out of a checkpoint, and rename them to OpenMMLab's keys.
 
     The tensors keep their values and data types.
@@ -56,35 +94,47 @@ def to_openmmlab(checkpoint: Mapping[str, Any], name: str, key: str | None = Non
     Args:
         checkpoint: What :func:`wrn.checkpoints.read_checkpoint` returned.
         name: The path or name of the file, for messages.
-        key: The key of the weights, such as ``'model_ema'`` or ``'ema.state_dict'``. Defaults to
-            None: the usual keys of libraries.
+        options: What to take. Defaults to the usual.
 
     Raises:
-        CheckpointError: If there are no weights, none under the key, or several sets to choose
-            from, or if they belong to a network that this package does not compute.
+        CheckpointError: If there are no weights, none under the key or the prefix, or several sets
+            to choose from, or if they belong to a network that this package does not compute.
     """
+    checkpoint = _join_statistics(checkpoint)
     found = {'.'.join(keys): (keys, weights) for keys, weights in _state_dicts(checkpoint)}
     if not found:
         raise CheckpointError(
             f'{name}: holds no weights ({some(map(str, checkpoint)) or "it is empty"}); give a '
             "file with a state dict, or with one under the key 'state_dict'"
         )
+    key, assumptions = options.key, []
     if key is None:
         key = _choose(found, name)
+        if others := [other for other in found if other != key]:
+            assumptions.append(f'the weights under {key!r}, not those under {some(others)} (--key)')
     elif key not in found:
         known = some(filter(None, found))
         cure = f'give one of these keys: {known}' if known else 'give no key'
         raise CheckpointError(f'{name}: no weights under the key {key!r}; {cure}')
     keys, wrapped = found[key]
-    state_dict, dropped, normalization = _strip(wrapped)
+    unwrapped = unwrap(wrapped, name, options.prefix)
+    state_dict = unwrapped.state_dict
     if reason := rejection_reason(state_dict):
         raise CheckpointError(f'{name}: unsupported network: {reason}')
-    dropped += [key for key in state_dict if key.startswith(_UNUSED)]
-    state_dict = {k: v for k, v in state_dict.items() if k not in dropped}
     meta = _read_meta(checkpoint.get('meta'))
-    if normalization:
-        meta['normalization'] = normalization
-    weights = Weights(state_dict, meta, None, key, _others(checkpoint, keys) + dropped)
+    if unwrapped.normalization:
+        meta['normalization'] = unwrapped.normalization
+    if options.mean is not None and options.std is not None:
+        meta['normalization'] = dict(mean=[*options.mean], std=[*options.std])
+    weights = Weights(
+        state_dict,
+        meta,
+        key=key,
+        prefix=unwrapped.prefix,
+        left_out=_others(checkpoint, keys) + unwrapped.left_out,
+        pruned=unwrapped.pruned,
+        assumptions=assumptions,
+    )
     if form := recognize(state_dict):
         try:
             weights.format, weights.implied = form, form.implies(state_dict)
@@ -128,41 +178,23 @@ def _choose(keys: Collection[str], name: str) -> str:
     keys = next(filter(None, groups), keys)
     if len(keys) > 1:
         raise CheckpointError(
-            f'{name}: holds several sets of weights ({some(keys)}); extract one with `wrn convert '
-            f'{name} NAME --key KEY`'
+            f'{name}: holds several sets of weights ({some(keys)}); choose one with --key (in '
+            f'Python, key={min(keys)!r})'
         )
     return next(iter(keys))
 
 
-def _strip(
-    state_dict: Mapping[Any, Any],
-) -> tuple[dict[str, Tensor], list[str], dict[str, list[float]]]:
-    """Return the weights without the parts of wrappers, the counters, and the normalization."""
-    weights = {str(key): value for key, value in state_dict.items() if isinstance(value, Tensor)}
-    means, stds = (_statistics(weights, names) for names in (_MEANS, _STDS))
-    normalization: dict[str, list[float]] = {}
-    if len(means) == len(stds) == 1:
-        (mean_key,), (std_key,) = means, stds
-        mean, std = (weights.pop(key).flatten().double() for key in (mean_key, std_key))
-        scale = 255 if max(mean.max(), std.max()) <= 1 else 1
-        normalization = dict(mean=(mean * scale).tolist(), std=(std * scale).tolist())
-    counters = [key for key in weights if key.rpartition('.')[2] in _COUNTERS]
-    weights = {key: value for key, value in weights.items() if key not in counters}
-    prefixes = (*_PREFIXES, _SEQUENTIAL_PREFIX) if normalization else _PREFIXES
-    while weights and (
-        prefix := next((p for p in prefixes if all(key.startswith(p) for key in weights)), None)
+def _join_statistics(checkpoint: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Move running statistics that are stored apart to the weights."""
+    params, stats = checkpoint.get(_PARAMS), checkpoint.get(_STATS)
+    if (
+        isinstance(params, Mapping)
+        and isinstance(stats, Mapping)
+        and any(str(key).endswith('.running_mean') for key in stats)
     ):
-        weights = {key.removeprefix(prefix): value for key, value in weights.items()}
-    return weights, counters, normalization
-
-
-def _statistics(weights: Mapping[str, Tensor], names: Sequence[str]) -> list[str]:
-    """Return the keys of three floats, one per channel, that have one of these names."""
-    return [
-        key
-        for key, value in weights.items()
-        if key.rpartition('.')[2] in names and torch.is_floating_point(value) and value.numel() == 3
-    ]
+        others = {key: value for key, value in checkpoint.items() if key != _STATS}
+        return {**others, _PARAMS: {**params, **stats}}
+    return checkpoint
 
 
 def _read_meta(value: Any) -> dict[str, Any]:

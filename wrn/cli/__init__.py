@@ -12,12 +12,16 @@ import gc
 import logging
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from importlib import import_module
+from typing import Any, cast
 
 from wrn.cli.arguments import add_arguments
+from wrn.cli.inputs import find_shard
 from wrn.training import leave_distributed
-from wrn.utils.errors import RunStoppedError, WrnError
+from wrn.utils.errors import AssumptionWarning, RunStoppedError, WrnError
+from wrn.utils.terminal import printable, say
 from wrn.version import __version__
 
 _COMMANDS = {
@@ -76,18 +80,18 @@ def main(argv: Sequence[str] | None = None) -> None:
     """
     args = parse_args(argv)
     gc.freeze()  # do not scan imported objects, and do not copy their pages after a fork
-    _show_log()
+    _show_messages()
     code = 0
     try:
         args.run(args)
         sys.stdout.flush()
     except RunStoppedError as stopped:
-        print(f'wrn: {stopped}', file=sys.stderr)
+        say(str(stopped))
         code = os.EX_TEMPFAIL
     except WrnError as error:
         if os.environ.get('WRN_DEBUG'):
             raise
-        sys.exit(f'wrn: error: {error}')
+        sys.exit(f'wrn: error: {printable(str(error))}')
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:  # such as `wrn list | head`
@@ -98,13 +102,28 @@ def main(argv: Sequence[str] | None = None) -> None:
         sys.exit(code)
 
 
-def _show_log() -> None:
-    """Show the log messages of this package on standard error."""
+class _Formatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return f'wrn: {printable(record.getMessage())}'
+
+
+def _show_messages() -> None:
+    """Show the log and the warnings of this package on standard error."""
     handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter('wrn: %(message)s'))
+    handler.setFormatter(_Formatter())
     logger = logging.getLogger('wrn')
     logger.handlers = [handler]
     logger.setLevel(logging.INFO)
+    warnings.filterwarnings('default', category=AssumptionWarning)  # despite python -W ignore
+    others: Any = warnings.showwarning
+
+    def show_warning(message: Warning | str, category: type[Warning], *args: Any) -> None:
+        if not issubclass(category, AssumptionWarning):
+            others(message, category, *args)
+        elif find_shard().index == 0:
+            say(str(message))
+
+    warnings.showwarning = cast(Any, show_warning)
 
 
 def run_and_exit() -> None:

@@ -1,14 +1,17 @@
 """Declare and check arguments that several commands have."""
 
 import argparse
+import math
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from wrn.checkpoints import ReadOptions
 from wrn.results.writers import check_parquet
 from wrn.utils.errors import WrnError
 
+_CHANNELS = 3
 Argument: TypeAlias = dict[str, Any]
 """The keyword arguments of ``add_argument``."""
 
@@ -45,6 +48,31 @@ def flag(help: str) -> Argument:
 
 
 CHECKPOINT = argument('FILE', "path or URL of the weights (default: the model's own)")
+CHOICE_ARGUMENTS = {
+    '--key': argument('KEY', 'key of the weights if a file has several sets, such as model_ema'),
+    '--prefix': argument(
+        'PREFIX',
+        'beginning of the keys of the network in the file, such as student. (default: the only one '
+        'with known keys behind it)',
+    ),
+}
+NORMALIZATION_ARGUMENTS = {
+    '--mean': argument(
+        'VALUE',
+        'mean of the input, one value or one per channel (RGB), for pixels from 0 to 255 (default: '
+        'what the file states, else the config)',
+        nargs='+',
+        type=float,
+    ),
+    '--std': argument(
+        'VALUE',
+        'standard deviation of the input; --mean 0 --std 255 is for weights that were trained on '
+        'images from 0 to 1',
+        nargs='+',
+        type=float,
+    ),
+}
+WEIGHTS_ARGUMENTS = {**CHOICE_ARGUMENTS, **NORMALIZATION_ARGUMENTS}
 
 
 def add_arguments(
@@ -61,6 +89,29 @@ def add_arguments(
             parser.add_argument(name, **declaration)
         else:
             add_arguments(parser.add_argument_group(name), declaration)
+
+
+def get_read_options(args: argparse.Namespace) -> ReadOptions:
+    """Return what to take from a file of weights.
+
+    Args:
+        args: The arguments, with :data:`WEIGHTS_ARGUMENTS`.
+
+    Raises:
+        WrnError: If only one of mean and std is given, or the number of values is wrong.
+    """
+    if (args.mean is None) != (args.std is None):
+        raise WrnError('--mean and --std: only one is given; give both')
+    values: list[list[float] | None] = []
+    for name, given in (('--mean', args.mean), ('--std', args.std)):
+        if given and len(given) not in (1, _CHANNELS):
+            raise WrnError(f'{name}: has {len(given)} values; give 1, or {_CHANNELS} for RGB')
+        if given and not all(math.isfinite(value) for value in given):
+            raise WrnError(f'{name}: has a value that is not finite; give finite numbers')
+        values.append(given * _CHANNELS if given and len(given) == 1 else given)
+    if args.std and min(args.std) <= 0:
+        raise WrnError(f'--std {min(args.std):g}: must be greater than 0')
+    return ReadOptions(args.key, args.prefix, *values)
 
 
 def check_at_least(args: argparse.Namespace, **minimums: int) -> None:

@@ -9,7 +9,15 @@ import torch
 from mmengine.device import get_device
 from mmengine.model import BaseModel
 
-from wrn.cli.arguments import CHECKPOINT, argument, check_at_least, choice, number
+from wrn.cli.arguments import (
+    CHECKPOINT,
+    WEIGHTS_ARGUMENTS,
+    argument,
+    check_at_least,
+    choice,
+    get_read_options,
+    number,
+)
 from wrn.cli.inputs import Shard
 from wrn.deploy.engines import BACKENDS, PRECISIONS
 from wrn.utils.errors import RandomWeightsWarning, WrnError
@@ -32,6 +40,7 @@ INFERENCE_ARGUMENTS = {
         nargs='+',
     ),
     '--checkpoint': CHECKPOINT,
+    **WEIGHTS_ARGUMENTS,
     '--device': argument(
         'DEVICE', 'device, such as cuda:1 (default: the accelerator, else the CPU)'
     ),
@@ -89,7 +98,7 @@ def load_in_backend(args: argparse.Namespace, shard: Shard) -> BaseModel:
     device = args.device or get_device()
     if device == 'cuda' and shard.count > 1:
         device = f'cuda:{shard.local_index}'
-    return load_model(args.model, args.checkpoint, device, **get_backend_options(args))
+    return load_model(args, device, **get_backend_options(args))
 
 
 def get_backend_options(args: argparse.Namespace) -> dict[str, Any]:
@@ -102,14 +111,12 @@ def get_backend_options(args: argparse.Namespace) -> dict[str, Any]:
     return {name: getattr(args, name) for name in names}
 
 
-def load_model(
-    model: str, checkpoint: str | None, device: str | None = None, **options: Any
-) -> BaseModel:
+def load_model(args: argparse.Namespace, device: str | None = None, **options: Any) -> BaseModel:
     """Load a model with weights.
 
     Args:
-        model: As for :func:`wrn.get_model`.
-        checkpoint: The path or URL of the weights; None for the model's own.
+        args: The arguments, with ``model``, ``checkpoint`` and
+            :data:`wrn.cli.arguments.WEIGHTS_ARGUMENTS`.
         device: The device. Defaults to None: the accelerator if there is one, else the CPU.
         **options: Further arguments of :func:`wrn.get_model`.
 
@@ -126,10 +133,20 @@ def load_model(
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
         raise WrnError(f'--device {device}: unavailable ({reason}); choose another') from error
+    read = get_read_options(args)
+    if read.mean:
+        options['data_preprocessor'] = dict(mean=read.mean, std=read.std)
     with warnings.catch_warnings():
         warnings.simplefilter('error', RandomWeightsWarning)
         try:
-            return get_model(model, checkpoint or True, device, **options)
+            return get_model(
+                args.model,
+                args.checkpoint or True,
+                device,
+                key=read.key,
+                prefix=read.prefix,
+                **options,
+            )
         except RandomWeightsWarning as warning:
-            cure = '' if checkpoint else '; give weights with --checkpoint'
-            raise WrnError(f'{model}: {warning}{cure}') from None
+            cure = '' if args.checkpoint else '; give weights with --checkpoint'
+            raise WrnError(f'{args.model}: {warning}{cure}') from None

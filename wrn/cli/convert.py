@@ -4,7 +4,7 @@ import argparse
 
 from wrn.checkpoints.convert import convert
 from wrn.checkpoints.formats import TARGETS
-from wrn.cli.arguments import argument, choice
+from wrn.cli.arguments import WEIGHTS_ARGUMENTS, argument, choice, get_read_options
 from wrn.cli.publish import DESCRIPTION_ARGUMENTS, print_left_out, print_written
 from wrn.utils.errors import count
 from wrn.zoo.resolve import resolve
@@ -24,6 +24,7 @@ ARGUMENTS = {
         'config path or model name, to record its preprocessing (default: that of the published '
         "model or of the file, else that of torchvision's first weights or of the paper)",
     ),
+    **WEIGHTS_ARGUMENTS,
     **DESCRIPTION_ARGUMENTS,
 }
 
@@ -31,7 +32,8 @@ ARGUMENTS = {
 def run(args: argparse.Namespace) -> None:
     """Convert the weights, and print what was found, left out, checked and written."""
     config = resolve(args.config).get_config() if args.config else None
-    file = resolve(args.checkpoint, key=args.key).read_weights(key=args.key)
+    options = get_read_options(args)
+    file = resolve(args.checkpoint, options=options).read_weights(options=options)
     done = convert(file, args.name, args.to, args.folder, config, args.source, args.license)
     state_dict = done.weights.state_dict
     floats = {str(v.dtype) for v in state_dict.values() if v.is_floating_point()}
@@ -45,8 +47,8 @@ def run(args: argparse.Namespace) -> None:
     for ending in TARGETS[args.to].format.drops:
         if any(key.endswith(ending) for key in state_dict):
             print(f'left out: {ending} (the format has no place for it)')
-    for what in done.assumed:
-        print(f'assumed, since the file does not say: {what}; --config FILE overrides it')
+    for what in done.weights.assumptions:
+        print(f'assumed, since the file does not state it: {what}; --config FILE overrides it')
     print(f'checked: {count(len(state_dict), "tensor")}, no missing or unexpected keys')
     if done.loss:
         print(f'lossy: {done.loss}')

@@ -2,7 +2,7 @@
 
 import argparse
 
-from wrn.cli.arguments import CHECKPOINT, argument, check_out, choice, flag
+from wrn.cli.arguments import CHECKPOINT, WEIGHTS_ARGUMENTS, argument, check_out, choice, flag
 from wrn.cli.backend_options import check_calibration, load_model
 from wrn.deploy.export import FORMATS, export
 from wrn.deploy.export.formats.export_format import ReadableFormat
@@ -15,6 +15,7 @@ ARGUMENTS = {
     'model': argument('MODEL', 'model name, or path of a config or weights'),
     '--format': choice(FORMATS, 'format to write', required=True),
     '--checkpoint': CHECKPOINT,
+    **WEIGHTS_ARGUMENTS,
     '--out': argument('FILE', f'file to write (default: the model name and {_SUFFIXES})'),
     '--preprocess': flag(
         'include the normalization; the input is then uint8 RGB images (N, H, W, 3) of the right '
@@ -34,7 +35,7 @@ def run(args: argparse.Namespace) -> None:
     suffix = FORMATS[args.format].suffix
     if args.out:
         check_out(args.out, f'{args.format} is', (suffix,))
-    network = load_model(args.model, args.checkpoint, 'cpu')
+    network = load_model(args, 'cpu')
     entry = getattr(network, '_metainfo', None)
     name = entry.name if entry else stem_without_hash(args.model)
     out = args.out or f'{name}{suffix}'

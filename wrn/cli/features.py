@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> None:
     check_format(args.out, args.stages, args.pool)
     images = InputImages(args.inputs, shard)
     args.batch_size = min(args.batch_size, images.total or args.batch_size)
-    network = load_model(args.model, args.checkpoint, args.device, head=None, neck=None)
+    network = load_model(args, args.device, head=None, neck=None)
     options = get_backend_options(args)
     extractor = FeatureExtractor(network, args.stages, args.pool, **options)
     identity = describe_run('features', args, 'stages', 'pool')

@@ -8,7 +8,7 @@ from pathlib import Path
 from mmengine.dist import is_main_process
 
 from wrn import training
-from wrn.cli.arguments import CHECKPOINT, argument, check_at_least, number
+from wrn.cli.arguments import CHECKPOINT, argument, check_at_least, get_read_options, number
 from wrn.cli.runner_options import apply_train_options
 from wrn.cli.speed_options import apply_speed_options
 from wrn.cli.tables import print_report
@@ -37,9 +37,10 @@ ARGUMENTS = {
 def run(args: argparse.Namespace) -> None:
     """Split the images, train, test the best checkpoint, and write its weights and a report."""
     check_at_least(args, epochs=1, seed=0)
+    options, model = get_read_options(args), resolve(args.model)
     splits = find_splits(args.data, seed=args.seed)
     cfg = training.make_finetune_config(
-        splits, resolve(args.model), args.checkpoint, args.epochs, args.freeze, args.seed
+        splits, model, args.checkpoint, args.epochs, args.freeze, args.seed
     )
     apply_train_options(cfg, args)
     apply_speed_options(cfg, args)
@@ -58,7 +59,8 @@ def run(args: argparse.Namespace) -> None:
         _print_splits(splits)
         if dropped:
             print(f'left out of validation and test, since unreadable: {some(dropped)}')
-    result = finetune(cfg, f'{args.model} fine-tuned on {Path(cfg.filename).stem}')
+    provenance = f'{args.model} fine-tuned on {Path(cfg.filename).stem}'
+    result = finetune(cfg, provenance, options, model.template)
     if result:
         print_report(result.report)
         print(f'wrote {result.folder} and {result.weights}')

@@ -12,12 +12,15 @@ from mmengine.registry import DefaultScope
 from mmpretrain.registry import MODELS
 from modelindex.models.Model import Model
 
+from wrn.checkpoints import ReadOptions
 from wrn.checkpoints.architecture import find_architecture
 from wrn.checkpoints.checkpoint_file import CheckpointFile
-from wrn.cli.arguments import argument
+from wrn.checkpoints.network_config import describe_network
+from wrn.cli.arguments import CHOICE_ARGUMENTS, argument
 from wrn.cli.tables import print_table
 from wrn.config import model_index
 from wrn.config.config_errors import config_errors
+from wrn.config.config_file import read_own_config
 from wrn.config.config_parts import get_test_dataset
 from wrn.data.images import Preprocessing
 from wrn.models.meta_init import MetaInit
@@ -35,13 +38,14 @@ ARGUMENTS = {
         'MODEL',
         'model name, here or in torchvision or timm, or path of a config, weights or an exported '
         'file',
-    )
+    ),
+    **CHOICE_ARGUMENTS,
 }
 
 
 def run(args: argparse.Namespace) -> None:
     """Print the card of a model."""
-    resolved = resolve(args.model)
+    resolved = resolve(args.model, options=ReadOptions(args.key, args.prefix))
     with config_errors(resolved.name):
         rows = list(_card(resolved))
     print_table(rows)
@@ -91,18 +95,27 @@ def _describe_weights(resolved: ResolvedModel, file: CheckpointFile) -> _Rows:
         yield 'model', file.entry.name
     if weights.format:
         yield 'format', weights.format.title
-    yield 'network', str(find_architecture(weights.state_dict, resolved.name))
+    if weights.key or weights.prefix:
+        yield 'keys below', f'{weights.key or "the file"}, prefix {weights.prefix or "none"}'
+    architecture = find_architecture(weights.state_dict, resolved.name)
+    yield 'network', str(architecture)
+    yield 'tensors', str(len(weights.state_dict))
     buffers = ('running_mean', 'running_var', 'num_batches_tracked')
     learned = [v.numel() for k, v in weights.state_dict.items() if not k.endswith(buffers)]
     yield 'params', f'{sum(learned):,}'
     if classes := (meta.get('dataset_meta') or {}).get('classes'):
         yield 'classes', _list(classes)
     try:
-        config = resolved.get_config()
+        if file.entry or read_own_config(meta):
+            config = resolved.get_config()
+        else:
+            config = describe_network(weights, architecture, resolved.name)
     except WrnError as error:
         yield 'images', f'unknown: {error}'
     else:
         yield 'images', _describe_preprocessing(config)
+    if weights.assumptions and not file.entry:
+        yield 'assumed', '\n'.join(weights.assumptions)
     yield 'provenance', meta.get('source') or 'unknown'
     yield 'license', meta.get('license') or 'unknown'
     if file.path:

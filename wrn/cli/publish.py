@@ -2,15 +2,14 @@
 
 import argparse
 
-from wrn.checkpoints import Weights
+from wrn.checkpoints import ReadOptions, Weights
 from wrn.checkpoints.publish import Published, publish
-from wrn.cli.arguments import argument
+from wrn.cli.arguments import CHOICE_ARGUMENTS, argument
 from wrn.utils.errors import count
 
 HELP = 'reduce a training checkpoint to its weights, class names and config'
 DESCRIPTION_ARGUMENTS = {
     '--folder': argument('FOLDER', 'folder to write to', '.'),
-    '--key': argument('KEY', 'key of the weights if there are several, such as model_ema'),
     '--source': argument('TEXT', 'provenance of the weights to record in the file'),
     '--license': argument('NAME', 'license to record in the file, such as Apache-2.0'),
 }
@@ -19,13 +18,15 @@ ARGUMENTS = {
     'name': argument(
         'NAME', 'name of the file to write, .safetensors (default) or .pth; the hash is appended'
     ),
+    **CHOICE_ARGUMENTS,
     **DESCRIPTION_ARGUMENTS,
 }
 
 
 def run(args: argparse.Namespace) -> None:
     """Write the file, and print what it holds and what was left out."""
-    done = publish(args.checkpoint, args.name, args.folder, args.key, args.source, args.license)
+    options = ReadOptions(args.key, args.prefix)
+    done = publish(args.checkpoint, args.name, args.folder, options, args.source, args.license)
     print_left_out(done.weights)
     left = sorted(done.weights.meta.keys() - (done.meta or {}).keys())
     if left:
@@ -37,6 +38,10 @@ def print_left_out(weights: Weights) -> None:
     """Print which parts of a checkpoint were left out."""
     if weights.key:
         print(f'key of the weights: {weights.key}')
+    if weights.prefix:
+        print(f'prefix of the keys: {weights.prefix}')
+    if weights.pruned:
+        print(f'applied the masks of {count(weights.pruned, "pruned weight")}')
     if weights.left_out:
         print('left out:', ', '.join(weights.left_out))
 

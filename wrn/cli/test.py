@@ -5,7 +5,16 @@ import argparse
 from mmengine.dist import is_main_process
 
 from wrn import training
-from wrn.cli.arguments import CHECKPOINT, argument, choice, flag, number
+from wrn.checkpoints import ReadOptions
+from wrn.cli.arguments import (
+    CHECKPOINT,
+    WEIGHTS_ARGUMENTS,
+    argument,
+    choice,
+    flag,
+    get_read_options,
+    number,
+)
 from wrn.cli.backend_options import BACKEND_ARGUMENTS, check_calibration
 from wrn.cli.runner_options import COMMON_ARGUMENTS, read_test_config
 from wrn.cli.speed_options import SPEED_ARGUMENTS, apply_speed_options
@@ -35,6 +44,7 @@ ARGUMENTS = {
     '--show-dir': argument('FOLDER', 'folder to write images with predictions to'),
     '--interval': number('show every N-th image', 1),
     '--wait-time': argument('SECONDS', 'time to show each image', 2, type=float),
+    'weights': WEIGHTS_ARGUMENTS,
     **COMMON_ARGUMENTS,
     'speed': SPEED_ARGUMENTS,
     'backend': BACKEND_ARGUMENTS,
@@ -46,7 +56,12 @@ def run(args: argparse.Namespace) -> None:
     cfg = read_test_config(args)
     apply_speed_options(cfg, args)
     check_calibration(args)
-    engine = None
+    options, engine = get_read_options(args), None
+    if cfg.load_from is None and options != ReadOptions():
+        raise WrnError(
+            f'{args.model}: an exported file has one set of weights and its own normalization; '
+            'leave out --key, --prefix, --mean and --std'
+        )
     if (args.backend, args.precision) != ('eager', 'float32'):
         if args.tta or args.amp or args.compile:
             raise WrnError(
@@ -54,7 +69,7 @@ def run(args: argparse.Namespace) -> None:
                 'leave out --backend and --precision'
             )
         engine = training.EngineHook(args.backend, args.precision, args.calibration)
-    result = training.test(cfg, args.out, args.out_item, engine)
+    result = training.test(cfg, args.out, args.out_item, engine, options)
     if CONFUSION in result.metrics and is_main_process():  # of --report, or of the config
         report = Report(result.metrics, result.classes)
         print_report(report)

@@ -3,7 +3,7 @@
 import argparse
 
 from wrn import training
-from wrn.cli.arguments import argument, flag
+from wrn.cli.arguments import WEIGHTS_ARGUMENTS, argument, flag, get_read_options
 from wrn.cli.runner_options import COMMON_ARGUMENTS, read_train_config
 from wrn.cli.speed_options import TRAINING_SPEED_ARGUMENTS, apply_speed_options
 
@@ -21,6 +21,7 @@ TRAIN_ARGUMENTS = {
     '--skip-unreadable': flag('skip and count unreadable images (default: stop at the first)'),
     '--tensorboard': flag('also log to TensorBoard'),
     '--wandb': flag('also log to Weights & Biases'),
+    'weights': WEIGHTS_ARGUMENTS,
     **COMMON_ARGUMENTS,
     'speed': TRAINING_SPEED_ARGUMENTS,
 }
@@ -34,4 +35,4 @@ def run(args: argparse.Namespace) -> None:
     """Train the model of the config."""
     cfg = read_train_config(args)
     apply_speed_options(cfg, args)
-    training.train(cfg)
+    training.train(cfg, get_read_options(args))

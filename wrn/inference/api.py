@@ -17,7 +17,7 @@ from wrn.deploy.classifier import deploy
 from wrn.inference.features import STAGES, FeatureExtractor, check_same_size
 from wrn.inference.predictor import Predictor
 from wrn.results.record import Prediction
-from wrn.utils.errors import ImageReadError, did_you_mean
+from wrn.utils.errors import ImageReadError, WrnError, did_you_mean
 from wrn.zoo.factory import get_model
 from wrn.zoo.resolve import ModelLike, is_name
 
@@ -59,6 +59,9 @@ def inference_model(
     batch_size: int = 1,
     workers: int = 0,
     return_datasamples: bool = False,
+    key: str | None = None,
+    prefix: str | None = None,
+    data_preprocessor: dict[str, Any] | None = None,
     **kwargs: Any,
 ) -> Any:
     """Classify images with a model, as :func:`mmpretrain.inference_model` does.
@@ -71,8 +74,7 @@ def inference_model(
             ``kwargs``.
         inputs: A path, URL, array, PIL image, folder, glob pattern, ``.txt`` list, ``.tar``
             archive, or a sequence of these.
-        pretrained: As for :func:`wrn.get_model`. Defaults to True. Has no effect on a built
-            model.
+        pretrained: As for :func:`wrn.get_model`. Defaults to True. A built model takes none.
         device: The device. Defaults to None: the accelerator if there is one, or the device of the
             given model.
         classes: The names of the classes. Defaults to None: those that came with the weights.
@@ -87,6 +89,10 @@ def inference_model(
         workers: The number of threads that preprocess images ahead. Defaults to 0.
         return_datasamples: Whether to return mmpretrain's ``DataSample`` objects. Defaults to
             False.
+        key: As for :func:`wrn.get_model`. Defaults to None.
+        prefix: As for :func:`wrn.get_model`. Defaults to None.
+        data_preprocessor: Options to merge into that of the config, such as ``dict(mean=[0, 0, 0],
+            std=[255, 255, 255])``. Defaults to None.
         **kwargs: ``show_dir`` and the other arguments of mmpretrain's ``visualize``; for a model of
             another task, the arguments of its inferencer.
 
@@ -95,10 +101,12 @@ def inference_model(
         pattern, list, archive or sequence.
 
     Raises:
-        WrnError: If the model or an image is not found or cannot be read.
+        WrnError: If the model or an image is not found or cannot be read, or a built model is given
+            with weights.
         TypeError: If an argument is unknown.
     """
     engine: dict[str, Any] = dict(backend=backend, precision=precision, batch_size=batch_size)
+    weights = _get_weights_options(model, pretrained, key, prefix, data_preprocessor)
     if isinstance(model, BaseModel):
         network = model if device is None else model.to(device)
         network = deploy(network, calibration=calibration, **engine)
@@ -107,11 +115,13 @@ def inference_model(
         and is_name(model)
         and isinstance(pretrained, bool)
         and calibration is None
+        and not weights
     ):
         device = str(device or get_device())
         network = _get_named_model(model.lower(), pretrained, device, **engine)
     else:
         device = device or get_device()
+        engine |= weights
         network = get_model(model, pretrained, device, calibration=calibration, **engine)
     entry = getattr(network, '_metainfo', None)
     if entry and 'Image Classification' not in {result.task for result in entry.results or ()}:
@@ -126,6 +136,22 @@ def inference_model(
         inputs, return_datasamples, batch_size, workers, topk, **kwargs
     )
     return results if is_many(inputs) else results[0]
+
+
+def _get_weights_options(
+    model: ModelLike,
+    pretrained: bool | str | PathLike[str],
+    key: str | None,
+    prefix: str | None,
+    data_preprocessor: dict[str, Any] | None,
+) -> dict[str, Any]:
+    """Return the arguments of ``get_model`` that are not None. A built model takes none."""
+    given = dict(key=key, prefix=prefix, data_preprocessor=data_preprocessor)
+    options = {name: value for name, value in given.items() if value is not None}
+    if isinstance(model, BaseModel) and (options or not isinstance(pretrained, bool)):
+        name = min(options, default='pretrained')
+        raise WrnError(f'{name}: has no effect on a built model; give it to get_model')
+    return options
 
 
 @lru_cache(maxsize=2)
@@ -145,6 +171,9 @@ def extract_features(
     batch_size: int = 1,
     workers: int = 0,
     calibration: ImageLike | Sequence[ImageLike] | None = None,
+    key: str | None = None,
+    prefix: str | None = None,
+    data_preprocessor: dict[str, Any] | None = None,
 ) -> dict[str, np.ndarray]:
     """Compute the features that stages of a network have for images.
 
@@ -157,8 +186,7 @@ def extract_features(
             archive, or a sequence of these.
         stages: The names of the stages, such as ``layer1``. Defaults to ``('layer2', 'layer3')``.
         pool: Whether to average over height and width. Defaults to False.
-        pretrained: As for :func:`wrn.get_model`. Defaults to True. Has no effect on a built
-            model.
+        pretrained: As for :func:`wrn.get_model`. Defaults to True. A built model takes none.
         device: The device. Defaults to None: the accelerator if there is one, or the device of the
             given model.
         backend: As for :func:`wrn.get_model`. Defaults to ``'eager'``.
@@ -166,6 +194,9 @@ def extract_features(
         batch_size: The number of images to run at a time. Defaults to 1.
         workers: The number of threads that preprocess images ahead. Defaults to 0.
         calibration: Images to calibrate ``precision='int8'`` with. Defaults to None.
+        key: As for :func:`wrn.get_model`. Defaults to None.
+        prefix: As for :func:`wrn.get_model`. Defaults to None.
+        data_preprocessor: As for :func:`inference_model`. Defaults to None.
 
     Returns:
         The features by stage, float32, in the order of the images: ``(N, C)`` if pooled, else
@@ -176,10 +207,12 @@ def extract_features(
             features differ.
         ImageReadError: If an image cannot be read.
     """
+    weights = _get_weights_options(model, pretrained, key, prefix, data_preprocessor)
     if isinstance(model, BaseModel):
         network = model if device is None else model.to(device)
     else:
-        network = get_model(model, pretrained, device or get_device(), head=None, neck=None)
+        device = device or get_device()
+        network = get_model(model, pretrained, device, head=None, neck=None, **weights)
     extractor = FeatureExtractor(network, stages, pool, backend, precision, batch_size, calibration)
     rows: dict[str, list[np.ndarray]] = {name: [] for name in extractor.stages}
     for features in check_same_size(extractor.stream(find_images(inputs), batch_size, workers)):

@@ -20,11 +20,13 @@ class PreActBlock(BaseModule):
         in_channels: Input channels.
         out_channels: Output channels of each convolution.
         kernel_sizes: Kernel size of each convolution.
-        stride: Stride of the first 3x3 convolution and of the shortcut. A strided 1x1 convolution
+        stride: Stride of one 3x3 convolution and of the shortcut. A strided 1x1 convolution
             before it would ignore most pixels.
+        strided_conv: Which 3x3 convolution has the stride, the ``'first'`` or the ``'last'``.
         drop_rate: Dropout probability before each convolution except the first.
         activate_before_residual: Whether a block that changes the shape has the first norm and
             activation.
+        activate_shortcut: Whether a convolution in the shortcut takes the activated input.
         with_cp: Whether to checkpoint activations: keep none inside the block, and recompute them
             in the backward pass.
         conv_bias: Whether the convolutions have biases.
@@ -40,7 +42,9 @@ class PreActBlock(BaseModule):
         kernel_sizes: Sequence[int],
         stride: int,
         drop_rate: float,
+        strided_conv: str,
         activate_before_residual: bool,
+        activate_shortcut: bool,
         with_cp: bool,
         conv_bias: bool,
         conv_cfg: dict[str, Any] | None,
@@ -51,7 +55,8 @@ class PreActBlock(BaseModule):
         self.with_cp = with_cp
         self.num_convs = len(kernel_sizes)
         channels = in_channels
-        strided = kernel_sizes.index(3)
+        threes = [i for i, kernel_size in enumerate(kernel_sizes) if kernel_size == 3]
+        strided = threes[0 if strided_conv == 'first' else -1]
         for i, kernel_size in enumerate(kernel_sizes):
             conv = build_conv_layer(
                 conv_cfg,
@@ -73,6 +78,7 @@ class PreActBlock(BaseModule):
                 conv_cfg, in_channels, out_channels, 1, stride=stride, bias=conv_bias
             )
         self.activates_first = activate_before_residual or self.downsample is None
+        self.activates_shortcut = activate_shortcut
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(N, in_channels, H, W)`` to ``(N, out_channels, H / stride, W / stride)``."""
@@ -82,7 +88,9 @@ class PreActBlock(BaseModule):
 
     def _forward(self, x: Tensor) -> Tensor:
         out = self.act(self.norm1(x)) if self.activates_first else x
-        shortcut = x if self.downsample is None else self.downsample(out)
+        shortcut = (
+            x if self.downsample is None else self.downsample(out if self.activates_shortcut else x)
+        )
         out = self.conv1(out)
         for i in range(2, self.num_convs + 1):
             out = self.act(getattr(self, f'norm{i}')(out))

@@ -56,6 +56,10 @@ class WideResNetCIFAR(ChannelsLastMixin, BaseBackbone):
             activation to its input; one value, or one per stage. Defaults to True. USB's and
             TorchSSL's networks do so in the first stage only. The unused norms get no gradients, so
             distributed training needs ``find_unused_parameters=True`` in the config.
+        strided_conv: Which 3x3 convolution of a block has the stride, the ``'first'`` or the
+            ``'last'``, as in fast-autoaugment's networks. Defaults to ``'first'``.
+        activate_shortcut: Whether a convolution in a shortcut takes the activated input. It takes
+            the block's input in fast-autoaugment's networks. Defaults to True.
         conv_bias: Whether the convolutions have biases; ``'stem'`` for the first one only.
             Defaults to False.
         conv_cfg: Config of the convolutions; ``dict(type='Conv2dAdaptivePadding')`` pads as
@@ -97,6 +101,8 @@ class WideResNetCIFAR(ChannelsLastMixin, BaseBackbone):
         with_cp: bool = False,
         channels_last: bool = False,
         activate_before_residual: bool | Sequence[bool] = True,
+        strided_conv: Literal['first', 'last'] = 'first',
+        activate_shortcut: bool = True,
         conv_bias: bool | Literal['stem'] = False,
         conv_cfg: dict[str, Any] | None = None,
         norm_cfg: dict[str, Any] = dict(type='BN'),  # noqa: B006 - OpenMMLab's convention
@@ -123,6 +129,8 @@ class WideResNetCIFAR(ChannelsLastMixin, BaseBackbone):
             raise ValueError(f'frozen_stages must be from -1 to {num_stages}, not {frozen_stages}')
         if not isinstance(conv_bias, bool) and conv_bias != 'stem':
             raise ValueError(f"conv_bias must be True, False or 'stem', not {conv_bias!r}")
+        if strided_conv not in ('first', 'last'):
+            raise ValueError(f"strided_conv must be 'first' or 'last', not {strided_conv!r}")
         self.depth = depth
         self.widen_factor = widen_factor
         self.out_indices = tuple(out_indices)
@@ -144,7 +152,9 @@ class WideResNetCIFAR(ChannelsLastMixin, BaseBackbone):
                         kernel_sizes,
                         stride=stride if block == 0 else 1,
                         drop_rate=drop_rate,
+                        strided_conv=strided_conv,
                         activate_before_residual=activate_before_residual[i],
+                        activate_shortcut=activate_shortcut,
                         with_cp=with_cp,
                         conv_bias=conv_bias is True,
                         conv_cfg=conv_cfg,

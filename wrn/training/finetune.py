@@ -7,6 +7,8 @@ from pathlib import Path
 from mmengine.config import Config
 from mmengine.dist import barrier, is_main_process
 
+from wrn.checkpoints import ReadOptions, read_checkpoint
+from wrn.checkpoints.network_config import read_normalization
 from wrn.checkpoints.publish import publish
 from wrn.training.evaluation import REPORT_METRICS, Report, add_metrics
 from wrn.training.evaluation.curves import draw_curves, read_log
@@ -33,13 +35,20 @@ class Finetuned:
     folder: Path
 
 
-def finetune(cfg: Config, provenance: str) -> Finetuned | None:
+def finetune(
+    cfg: Config,
+    provenance: str,
+    options: ReadOptions = ReadOptions(),  # noqa: B008 - immutable
+    template: str | None = None,
+) -> Finetuned | None:
     """Train, test the best epoch, and write its weights and a report.
 
     Args:
         cfg: A config made by :func:`wrn.training.make_finetune_config`. Its ``work_dir`` was set by
             :func:`wrn.training.claim_folder`.
         provenance: Where the weights come from, to be recorded in their file.
+        options: As for :func:`wrn.training.train`. Defaults to the usual.
+        template: As for :func:`wrn.training.train`. Defaults to None.
 
     Returns:
         The results in the main process; None in the other processes of a distributed job.
@@ -50,12 +59,14 @@ def finetune(cfg: Config, provenance: str) -> Finetuned | None:
     """
     run, name = Path(cfg.work_dir), Path(cfg.filename).stem
     with run_errors('train'), stop_on_sigterm():
-        train(deepcopy(cfg))
+        train(deepcopy(cfg), options, template)
         barrier()  # the main process writes the checkpoints
         best = str(ask_first(lambda: find_best(cfg)))
         cfg.update(load_from=best, resume=False, work_dir=str(run / 'test'))
         cfg.test_evaluator = add_metrics(cfg.test_evaluator, *REPORT_METRICS)
-        results = test(cfg)
+        # The first weights may have come with a normalization of their own.
+        stated = read_normalization(read_checkpoint(best).get('meta') or {})
+        results = test(cfg, options=ReadOptions(**stated or {}))
         if not is_main_process():
             return None
         report = Report(results.metrics, results.classes)

@@ -13,6 +13,7 @@ from mmengine.hooks import Hook
 from mmengine.registry import RUNNERS
 from mmengine.runner import BaseLoop, Runner
 
+from wrn.checkpoints import ReadOptions
 from wrn.config.config_errors import config_errors
 from wrn.data import fetch_cifar
 from wrn.data.image_folder import use_image_folders
@@ -35,9 +36,14 @@ from wrn.training.loop import use_exact_loop
 from wrn.training.resume import set_resume
 from wrn.utils.compat.quick_visualizer import use_quick_visualizer
 from wrn.utils.files import write_atomically
+from wrn.zoo.resolve import is_shipped
 
 
-def train(cfg: Config) -> None:
+def train(
+    cfg: Config,
+    options: ReadOptions = ReadOptions(),  # noqa: B008 - immutable
+    template: str | None = None,
+) -> None:
     """Train a model.
 
     A config that trains by epochs and has no batch sampler of its own runs in
@@ -47,6 +53,9 @@ def train(cfg: Config) -> None:
         cfg: The config, with the command-line options applied. ``resume='auto'`` resumes from the
             newest intact checkpoint in ``work_dir``. A process that ``torchrun`` restarts after a
             failure always does so.
+        options: What to take from the file of its ``load_from``. Defaults to the usual.
+        template: As for :func:`wrn.checkpoints.network_config.assume_network`. Defaults to None:
+            the config, if it is a shipped one.
 
     Raises:
         WrnError: If the config, the data or the checkpoint is wrong, or the run fails.
@@ -59,7 +68,8 @@ def train(cfg: Config) -> None:
         with termination.listening():
             set_resume(cfg)
             resume = bool(cfg.get('resume'))
-            check = CheckpointCheckHook(resume, new_head=not resume)
+            template = template or _find_template(cfg)
+            check = CheckpointCheckHook(resume, not resume, options, template)
             hooks = [progress, termination, check, FiniteLossHook(), HistoryHook()]
             hooks += [BroadcastBuffersHook(), OptimizerLayoutHook(), *use_exact_loop(cfg)]
             use_safe_checkpoints(cfg)
@@ -87,6 +97,7 @@ def test(
     out: str | None = None,
     out_item: str | None = None,
     engine: EngineHook | None = None,
+    options: ReadOptions = ReadOptions(),  # noqa: B008 - immutable
 ) -> Results:
     """Test a model.
 
@@ -96,6 +107,7 @@ def test(
         out_item: What to write: the predictions (``'pred'``) or the metrics (``'metrics'``).
             Defaults to None, the predictions.
         engine: The hook that replaces the network by a backend. Defaults to None, eager PyTorch.
+        options: What to take from the checkpoint. Defaults to the usual.
 
     Returns:
         The metrics and the class names.
@@ -110,7 +122,7 @@ def test(
             cfg.test_evaluator = add_metrics(cfg.get('test_evaluator'), writer)
         hooks = [
             progress,
-            CheckpointCheckHook(),
+            CheckpointCheckHook(options=options, template=_find_template(cfg)),
             ProtectWorkersHook(),
             *([engine] if engine else []),
         ]
@@ -159,6 +171,10 @@ def build_runner(cfg: Config, loaders: list[str], hooks: list[Hook]) -> Runner:
     for hook in (*hooks, ClassCheckHook(), UnreadableHook()):
         runner.register_hook(hook)
     return runner
+
+
+def _find_template(cfg: Config) -> str | None:
+    return str(cfg.filename) if cfg.filename and is_shipped(cfg.filename) else None
 
 
 def _stop_workers(*loops: BaseLoop | None) -> None:

@@ -31,6 +31,10 @@ class RandomWeightsWarning(UserWarning):
     """Pretrained weights were requested, but some or all weights are random."""
 
 
+class AssumptionWarning(UserWarning):
+    """Something was assumed about weights because their file does not state it."""
+
+
 def one_line(error: BaseException) -> str:
     """Return the reason of an exception in one line.
 

@@ -1,7 +1,7 @@
 """Build a model from a name, a config or a file."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from typing import Any
 
@@ -13,9 +13,14 @@ from mmengine.registry import DefaultScope
 from mmpretrain.registry import MODELS
 
 from wrn import models
-from wrn.checkpoints import assign_state_dict, check_state_dict, set_normalization
+from wrn.checkpoints import (
+    ReadOptions,
+    assign_state_dict,
+    check_state_dict,
+    set_normalization,
+)
 from wrn.checkpoints.checkpoint_file import CheckpointFile, open_checkpoint
-from wrn.checkpoints.network_config import check_backbone
+from wrn.checkpoints.network_config import assume_network
 from wrn.config.config_errors import config_errors
 from wrn.config.config_parts import get_dataset_meta
 from wrn.data.images import ImageLike
@@ -36,6 +41,8 @@ def get_model(
     precision: str = 'float32',
     batch_size: int = 1,
     calibration: ImageLike | Sequence[ImageLike] | None = None,
+    key: str | None = None,
+    prefix: str | None = None,
     **kwargs: Any,
 ) -> BaseModel:
     """Build a model, as :func:`mmpretrain.get_model` does.
@@ -69,8 +76,13 @@ def get_model(
         batch_size: The batch size to tune the backend for. Defaults to 1.
         calibration: Representative images for ``'int8'``: a folder, or anything else that
             :func:`inference_model` takes. Defaults to None.
+        key: The key of the weights in a file with several sets, such as ``'model_ema'``. Defaults
+            to None: the usual one.
+        prefix: The beginning of the keys of the network, such as ``'student.'``. Defaults to None:
+            the only one with known keys behind it.
         **kwargs: Options to merge into the model's config, such as
-            ``backbone=dict(out_indices=(1, 2))``.
+            ``backbone=dict(out_indices=(1, 2))``, or ``data_preprocessor=dict(mean=[0, 0, 0],
+            std=[255, 255, 255])`` for weights that were trained on images from 0 to 1.
 
     Returns:
         The model in eval mode. It maps images ``(N, 3, H, W)`` to logits ``(N, num_classes)``.
@@ -78,14 +90,19 @@ def get_model(
 
     Raises:
         WrnError: If the name is unknown, or the config or the weights are wrong.
+
+    Warns:
+        AssumptionWarning: If a file of weights leaves open which network or normalization it needs.
+        RandomWeightsWarning: If some or all weights are random, though weights were requested.
     """
-    resolved = resolve(model, device, url_mapping=url_mapping)
+    options = _read_options(key, prefix, kwargs.get('data_preprocessor') or {})
+    resolved = resolve(model, device, options, url_mapping)
     if resolved.kind == 'model':
         raise WrnError('model: already built; give a name, a config or a file')
     if resolved.kind == 'exported':
         changed = (
             backend != 'eager' or precision != 'float32' or calibration or device_map or kwargs
-        )
+        ) or options != ReadOptions()
         if isinstance(pretrained, str | PathLike) or changed:
             raise WrnError(
                 f'{model}: an exported file has its own weights and runtime, and computes no '
@@ -94,6 +111,8 @@ def get_model(
             )
         return resolved.network
     if resolved.is_upstream:
+        if key or prefix:
+            raise WrnError(f"{model}: a model of mmpretrain's, which takes no key and no prefix")
         weights = str(pretrained) if isinstance(pretrained, PathLike) else pretrained
         network = mmpretrain.get_model(
             resolved.name, weights, device, device_map, offload_folder, url_mapping, **kwargs
@@ -105,16 +124,21 @@ def get_model(
     config = resolved.get_config()
     file = None
     if isinstance(pretrained, str | PathLike):
-        file = open_checkpoint(str(pretrained), url_mapping=url_mapping)
+        file = open_checkpoint(str(pretrained), options, url_mapping)
     elif pretrained and resolved.checkpoint:
-        file = resolved.read_weights(url_mapping)
+        file = resolved.read_weights(url_mapping, options)
     elif pretrained:
         _warn_of_random_weights()
     with config_errors(config.filename):
+        preprocessor = config.model.get('data_preprocessor') or config.get('data_preprocessor')
+        config.model.data_preprocessor = preprocessor or {}
         config.merge_from_dict({'model': kwargs})
-        config.model.setdefault('data_preprocessor', config.get('data_preprocessor'))
 
-    network, meta = _build_pretrained(config, file) if file else (_build(config), {})
+    if file:
+        network, meta = _build_pretrained(config, file, resolved.template)
+        file.weights.warn(file.name)
+    else:
+        network, meta = _build(config), {}
     if device_map is not None:
         from mmpretrain.apis.utils import dispatch_model
 
@@ -132,17 +156,29 @@ def _warn_of_random_weights() -> None:
     warnings.warn(message, RandomWeightsWarning, stacklevel=3)
 
 
+def _read_options(
+    key: str | None, prefix: str | None, preprocessor: Mapping[str, Any]
+) -> ReadOptions:
+    mean, std = (preprocessor.get(name) for name in ('mean', 'std'))
+    if (mean is None) != (std is None):
+        raise WrnError('data_preprocessor: has one of mean and std; give both')
+    return ReadOptions(key, prefix, mean, std)
+
+
 def _build(config: Config) -> BaseModel:
     with DefaultScope.overwrite_default_scope('mmpretrain'), config_errors(config.filename):
         return MODELS.build(config.model)
 
 
-def _build_pretrained(config: Config, file: CheckpointFile) -> tuple[BaseModel, dict[str, Any]]:
+def _build_pretrained(
+    config: Config, file: CheckpointFile, template: str | None
+) -> tuple[BaseModel, dict[str, Any]]:
     """Build a model with the weights of a file. Return it and the file's ``dataset_meta``."""
     weights, name = file.weights, file.name
     network = _build_on_meta(config) or _build(config)
     fits = check_state_dict(network, weights.state_dict, name, new_head=True)
-    check_backbone(weights, config.model.get('backbone') or {}, name)
+    if file.entry is None:
+        assume_network(weights, config, name, template)
     if not fits:
         if network.with_head:
             message = f'{name}: the weights of the head do not match; the head is newly initialized'

@@ -13,6 +13,7 @@ from mmengine.model import BaseModel
 from mmpretrain.apis.model import ModelHub
 from modelindex.models.Model import Model
 
+from wrn.checkpoints import ReadOptions
 from wrn.checkpoints.checkpoint_file import CheckpointFile, open_checkpoint
 from wrn.checkpoints.network_config import read_model_config
 from wrn.config import model_index
@@ -73,14 +74,23 @@ class ResolvedModel:
             )
         return copy.deepcopy(config)
 
+    @property
+    def template(self) -> str | None:
+        """The name of the shipped config, which nobody wrote for other weights; None for others."""
+        if self.kind == 'name' or (self.kind == 'config' and is_shipped(self.name)):
+            return self.name
+        return None
+
     def read_weights(
-        self, url_mapping: tuple[str, str] | None = None, key: str | None = None
+        self,
+        url_mapping: tuple[str, str] | None = None,
+        options: ReadOptions = ReadOptions(),  # noqa: B008 - immutable
     ) -> CheckpointFile:
         """Read the model's own weights. A file of weights is not read again.
 
         Args:
             url_mapping: As in :func:`wrn.get_model`. Defaults to None.
-            key: The key of the weights, if the file has several sets. Defaults to None.
+            options: What to take from the file. Defaults to the usual.
 
         Raises:
             WrnError: If the model has no weights, or they cannot be read.
@@ -89,13 +99,13 @@ class ResolvedModel:
             return self.file
         if self.checkpoint is None:
             raise WrnError(f'{self.name}: no pretrained weights; give a file of weights')
-        return open_checkpoint(self.checkpoint, key, url_mapping)
+        return open_checkpoint(self.checkpoint, options, url_mapping)
 
 
 def resolve(
     model: ModelLike,
     device: str | torch.device | None = None,
-    key: str | None = None,
+    options: ReadOptions = ReadOptions(),  # noqa: B008 - immutable
     url_mapping: tuple[str, str] | None = None,
 ) -> ResolvedModel:
     """Resolve a model argument.
@@ -108,7 +118,7 @@ def resolve(
     Args:
         model: A model, a config, a path, a URL or a name.
         device: The device that runs an exported file. Defaults to None, the CPU.
-        key: The key of the weights, if the file has several sets. Defaults to None.
+        options: What to take from a file of weights. Defaults to the usual.
         url_mapping: As in :func:`wrn.get_model`. Defaults to None.
 
     Returns:
@@ -132,8 +142,13 @@ def resolve(
         return ResolvedModel('exported', name, network._config, network=network)
     if Path(name).suffix in CONFIG_SUFFIXES:
         return _resolve_config(name)
-    file = open_checkpoint(name, key, url_mapping)
+    file = open_checkpoint(name, options, url_mapping)
     return ResolvedModel('weights', name, None, file.entry, name, file)
+
+
+def is_shipped(config: str | PathLike[str]) -> bool:
+    """Return whether the path of a config is that of a shipped one."""
+    return Path(config).resolve().is_relative_to(model_index.root() / 'configs')
 
 
 def is_name(model: str) -> bool:

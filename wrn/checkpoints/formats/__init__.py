@@ -15,7 +15,9 @@ from wrn.checkpoints.formats.authors_cifar import AuthorsCifar
 from wrn.checkpoints.formats.authors_imagenet import AuthorsImageNet
 from wrn.checkpoints.formats.checkpoint_format import CheckpointFormat, Target
 from wrn.checkpoints.formats.deepmind import DeepMind
+from wrn.checkpoints.formats.meliketoy import Meliketoy
 from wrn.checkpoints.formats.openmmlab import OpenMMLab
+from wrn.checkpoints.formats.sam import SAM
 from wrn.checkpoints.formats.torchvision import Torchvision
 from wrn.checkpoints.formats.usb import USB
 from wrn.checkpoints.formats.xternalz import Xternalz
@@ -29,6 +31,8 @@ FORMATS: tuple[CheckpointFormat, ...] = (
     Xternalz(),
     USB(),
     DeepMind(),
+    Meliketoy(),
+    SAM(),
 )
 # The choices of `wrn convert --to`.
 TARGETS: dict[str, Target] = {

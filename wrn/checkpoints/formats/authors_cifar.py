@@ -38,4 +38,4 @@ class AuthorsCifar(RenamedFormat):
 
     def implies(self, state_dict: Mapping[str, Tensor]) -> Implied:
         """Return the paper's network."""
-        return Implied(dict(type='WideResNetCIFAR'))
+        return Implied(dict(type='WideResNetCIFAR'), "as in the authors' script")

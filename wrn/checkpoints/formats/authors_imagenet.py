@@ -12,6 +12,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from wrn.checkpoints.formats.checkpoint_format import Implied
 from wrn.checkpoints.formats.renaming import RenamedFormat
 
 _EPS = 1e-5
@@ -74,6 +75,10 @@ class AuthorsImageNet(RenamedFormat):
             elif module == 'head.fc' or name not in _STATISTICS:
                 folded[key] = value
         return super().from_openmmlab(folded)
+
+    def implies(self, state_dict: Mapping[str, Tensor]) -> Implied:
+        """Return the network of the export."""
+        return Implied(dict(type='WideResNet'), "as in the authors' export")
 
     def find_loss(self, state_dict: Mapping[str, Tensor]) -> str | None:
         """Report a loss unless every batch norm only adds a bias."""

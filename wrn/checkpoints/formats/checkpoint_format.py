@@ -1,38 +1,25 @@
 """What a checkpoint format must state about itself."""
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 from torch import Tensor
 
 
-class Assumption(NamedTuple):
-    """A likely fact about the files of a format that the files do not state.
-
-    Attributes:
-        text: What is assumed, as ``wrn convert`` prints it.
-        options: Values for the backbone options that are None in :attr:`Implied.backbone`.
-    """
-
-    text: str
-    options: Mapping[str, Any] = {}
-
-
 class Implied(NamedTuple):
-    """What a format implies about the network of some weights.
+    """What is usual for the networks of a format. Keys and shapes do not prove it.
 
     Attributes:
-        backbone: The config of the backbone, without what keys and shapes determine. A missing
-            option has its default, and an option that is None is unknown. None if the format
-            implies no options.
-        assumptions: What to assume if no config states it.
+        backbone: The usual config of the backbone, without what keys and shapes determine. A
+            missing option has its default. None if nothing is usual.
+        reason: What it is inferred from, as a clause for messages.
         normalization: The usual ``mean`` and ``std`` of the input, for RGB pixels from 0 to 255;
             None if there is no usual one.
     """
 
     backbone: Mapping[str, Any] | None = None
-    assumptions: Sequence[Assumption] = ()
+    reason: str = ''
     normalization: Mapping[str, list[float]] | None = None
 
 
@@ -81,7 +68,7 @@ class CheckpointFormat(Protocol):  # mypy reports what a subclass of a protocol 
         """Convert a state dict with OpenMMLab's keys to this format; no unknown tensor is lost."""
 
     def implies(self, state_dict: Mapping[str, Tensor]) -> Implied:
-        """Return what this format implies about the network of a state dict in it.
+        """Return what is usual for the network of a state dict in this format.
 
         The default is nothing: networks with other options have the same keys.
         """

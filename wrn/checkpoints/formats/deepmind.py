@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from wrn.checkpoints.formats.checkpoint_format import Assumption, Implied
+from wrn.checkpoints.formats.checkpoint_format import Implied
 from wrn.checkpoints.formats.renaming import RenamedFormat
 
 
@@ -43,9 +43,12 @@ class DeepMind(RenamedFormat):
         mean, std = (0.4914, 0.4822, 0.4465), (0.2471, 0.2435, 0.2616)
         if len(state_dict.get('logits.weight', ())) == 100:  # CIFAR-100
             mean, std = (0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762)
-        conv_cfg = dict(type='Conv2dAdaptivePadding')
-        return Implied(
-            dict(type='WideResNetCIFAR', conv_cfg=conv_cfg, act_cfg=None),
-            [Assumption('the activation SiLU', dict(act_cfg=dict(type='SiLU')))],
-            dict(mean=[255 * value for value in mean], std=[255 * value for value in std]),
+        backbone = dict(
+            type='WideResNetCIFAR',
+            conv_cfg=dict(type='Conv2dAdaptivePadding'),
+            act_cfg=dict(type='SiLU'),
         )
+        normalization = dict(
+            mean=[255 * value for value in mean], std=[255 * value for value in std]
+        )
+        return Implied(backbone, "as in RobustBench's networks with such keys", normalization)

@@ -18,9 +18,14 @@ _NETWORKS: list[tuple[tuple[str, ...], str]] = [
         'shortcuts from the unactivated input; no network here computes that',
     ),
     (
-        (r'layer1\.0\.shortcut\.0\.weight$', r'layer1\.0\.conv1\.bias$', r'linear\.weight$'),
-        "meliketoy's network, with shortcuts from the unactivated input, biases in the "
-        'convolutions, and the stride in the second one; no network here computes that',
+        (r'layer\d\.0\.shortcut\.1\.', r'layer1\.0\.bn1\.'),
+        "kuangliu's ResNet, whose shortcuts have norms and whose blocks begin with a convolution; "
+        'it is not a Wide-ResNet',
+    ),
+    (
+        (r'layer4\.0\.shortcut\.0\.', r'layer1\.0\.bn1\.'),
+        "kuangliu's PreActResNet, which has four stages and no last norm; no network here computes "
+        'that',
     ),
     (
         (r'conv1\.[03]\.weight$', r'layer1\.0\.conv1'),

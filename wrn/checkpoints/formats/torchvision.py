@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from wrn.checkpoints.formats.checkpoint_format import CheckpointFormat, Target
+from wrn.checkpoints.formats.checkpoint_format import CheckpointFormat, Implied, Target
 
 _BLOCK = re.compile(r'layer\d\.\d+\.(?:conv\d|bn\d|downsample\.[01])\.')
 
@@ -19,6 +19,8 @@ class Torchvision(CheckpointFormat):
 
     def recognize(self, state_dict: Mapping[str, Tensor]) -> bool:
         """Return whether most keys are those of ``ResNet``. A damaged file may have lost some."""
+        if any('.shortcut.' in key for key in state_dict):  # meliketoy's
+            return False
         known = sum(bool(_BLOCK.match(key)) for key in state_dict)
         return known > len(state_dict) / 2
 
@@ -35,6 +37,10 @@ class Torchvision(CheckpointFormat):
             key.removeprefix('backbone.').removeprefix('head.'): value
             for key, value in state_dict.items()
         }
+
+    def implies(self, state_dict: Mapping[str, Tensor]) -> Implied:
+        """Return the networks of these libraries."""
+        return Implied(dict(type='WideResNet'), 'as in torchvision and timm')
 
     def targets(self) -> dict[str, Target]:
         """Return one target per library, with its usual suffix."""

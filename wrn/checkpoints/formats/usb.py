@@ -14,7 +14,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from wrn.checkpoints.formats.checkpoint_format import Assumption, Implied
+from wrn.checkpoints.formats.checkpoint_format import Implied
 from wrn.checkpoints.formats.renaming import RenamedFormat, rename
 from wrn.checkpoints.formats.xternalz import TABLE, has_unused_norms
 
@@ -60,9 +60,9 @@ class USB(RenamedFormat):
             last_norm_cfg=dict(type='BN', momentum=1e-3, eps=_EPS),
             act_cfg=dict(type='LeakyReLU', negative_slope=0.1, inplace=True),
         )
-        if early:
-            return Implied(backbone)
-        text = "current USB's network, not TorchSSL's, because all norms are trained"
-        if untrained:
-            text = "TorchSSL's network, because some norms are untrained"
-        return Implied(backbone, [Assumption(text)])
+        reason = 'as in early USB, because only the first convolution has a bias'
+        if not early:
+            reason = 'as in current USB, not TorchSSL, because all norms are trained'
+            if untrained:
+                reason = 'as in TorchSSL, because some norms are untrained'
+        return Implied(backbone, reason)

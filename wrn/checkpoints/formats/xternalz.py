@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from wrn.checkpoints.formats.checkpoint_format import Assumption, Implied
+from wrn.checkpoints.formats.checkpoint_format import Implied
 from wrn.checkpoints.formats.renaming import RenamedFormat
 
 TABLE = {
@@ -35,27 +35,28 @@ class Xternalz(RenamedFormat):
         return 'block1.layer.0.conv1.weight' in state_dict and 'conv1.bias' not in state_dict
 
     def implies(self, state_dict: Mapping[str, Tensor]) -> Implied:
-        """Return the paper's network, or FixMatch's if it has untrained norms."""
+        """Return the paper's network, or FixMatch's and MixMatch's if it has untrained norms."""
         if not has_unused_norms(state_dict):
-            return Implied(dict(type='WideResNetCIFAR'))
+            return Implied(dict(type='WideResNetCIFAR'), 'as in most files with such keys')
         backbone = dict(
             type='WideResNetCIFAR',
             activate_before_residual=[True, False, False],
             act_cfg=dict(type='LeakyReLU', negative_slope=0.1, inplace=True),
         )
-        text = "FixMatch's network, because some norms are untrained"
-        return Implied(backbone, [Assumption(text)])
+        return Implied(backbone, 'as in FixMatch and MixMatch, because some norms are untrained')
 
 
 def has_unused_norms(state_dict: Mapping[str, Tensor]) -> bool:
-    """Return whether only the first norms of stages 2 and 3 still have their initial values.
+    """Return whether only the first norms of stages 2 and 3 were never trained.
 
-    A trained network of this kind activates the input of its first block in stage 1 only.
+    A trained network of this kind activates the input of its first block in stage 1 only. Weights
+    of a norm start equal. Averaging and weight decay change all of them alike.
     """
     trained = [
-        f'block{stage}.layer.0.bn1.{name}' in state_dict
-        and bool((state_dict[f'block{stage}.layer.0.bn1.{name}'] != initial).any())
+        any(
+            key in state_dict and bool((state_dict[key] != state_dict[key].flatten()[:1]).any())
+            for key in (f'block{stage}.layer.0.bn1.{name}' for name in ('weight', 'bias'))
+        )
         for stage in (1, 2, 3)
-        for name, initial in (('weight', 1), ('bias', 0))
     ]
-    return any(trained[:2]) and not any(trained[2:])
+    return trained == [True, False, False]

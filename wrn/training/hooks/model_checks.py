@@ -8,8 +8,9 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
-from wrn.checkpoints import check_state_dict, set_normalization, to_openmmlab
-from wrn.checkpoints.network_config import check_backbone
+from wrn.checkpoints import ReadOptions, check_state_dict, set_normalization, to_openmmlab
+from wrn.checkpoints.checkpoint_file import find_entry
+from wrn.checkpoints.network_config import assume_network, read_normalization
 from wrn.training.checks import get_num_classes
 from wrn.utils.errors import CheckpointError, WrnError, count
 
@@ -60,11 +61,21 @@ class CheckpointCheckHook(Hook):
         resume: Whether the run is resumed, which also needs the training state. Defaults to False.
         new_head: Whether the checkpoint may have other classes, as in fine-tuning. The head is then
             newly initialized, even if the number of classes is the same. Defaults to False.
+        options: What to take from the file. Defaults to the usual.
+        template: As for :func:`wrn.checkpoints.network_config.assume_network`. Defaults to None.
     """
 
-    def __init__(self, resume: bool = False, new_head: bool = False) -> None:
+    def __init__(
+        self,
+        resume: bool = False,
+        new_head: bool = False,
+        options: ReadOptions = ReadOptions(),  # noqa: B008 - immutable
+        template: str | None = None,
+    ) -> None:
         self.resume = resume
         self.new_head = new_head
+        self.options = options
+        self.template = template
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Check a checkpoint, and replace its weights by those to load.
@@ -82,18 +93,25 @@ class CheckpointCheckHook(Hook):
                 f'{path}: has weights but no training state, so it cannot be resumed; start from '
                 'its weights with --cfg-options load_from=FILE'
             )
-        weights = to_openmmlab(checkpoint, path)
+        weights = to_openmmlab(checkpoint, path, self.options)
         state_dict = weights.state_dict
         if self.new_head and _has_other_classes(weights.meta, runner):
             state_dict = {k: v for k, v in state_dict.items() if not k.startswith('head.')}
         checkpoint['state_dict'] = state_dict
         if not check_state_dict(runner.model, state_dict, path, new_head=self.new_head):
             runner.logger.warning(f'{path}: the head does not match and is newly initialized')
-        model = runner.cfg.model
-        backbone = model.get('module', model).get('backbone') or {}
-        check_backbone(weights, backbone, path)
-        if normalization := weights.meta.get('normalization'):
+        normalization = weights.meta.get('normalization')
+        if self.resume:
+            normalization = read_normalization(weights.meta)
+        elif find_entry(path) is None:
+            assume_network(weights, runner.cfg, path, self.template)
+            weights.warn(path)
+        if normalization:
             set_normalization(runner.model, **normalization)
+            # The config is written into the checkpoints of the run.
+            for owner in (runner.cfg, runner.cfg.model.get('module', runner.cfg.model)):
+                if owner.get('data_preprocessor'):
+                    owner.data_preprocessor.update(normalization)
 
 
 def _has_other_classes(meta: dict[str, Any], runner: Runner) -> bool:

@@ -1,0 +1,142 @@
+"""Take the parts of wrappers off a state dict: prefixes, normalization, counters, pruning masks."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from wrn.checkpoints.formats import recognize
+from wrn.checkpoints.formats.refused import rejection_reason
+from wrn.utils.errors import CheckpointError, some
+
+_MEANS, _STDS = ('mean', 'mu', 'new_mean'), ('std', 'sigma', 'new_std')
+_COUNTERS = ('n_averaged', 'steps')  # of averaged models in torch and mmengine
+# Parts that inference does not use: an extra stage in RobustBench's networks, and the head for
+# rotations in TorchSSL's ReMixMatch.
+_UNUSED = ('sub_block1.', 'rot_classifier.')
+_PARAMETER, _MASK = '_orig', '_mask'  # of torch.nn.utils.prune
+_MOST_NESTED = 8  # names before the keys of a network
+_MOST_PREFIXES = 64  # parts of a model to search for a network at each level
+
+
+class Unwrapped(NamedTuple):
+    """A state dict without the parts of wrappers.
+
+    Attributes:
+        state_dict: The weights.
+        prefix: What was before each key, such as ``'module.'``.
+        left_out: The keys that are not weights of the network.
+        normalization: The ``mean`` and ``std`` of the wrapper, for pixels from 0 to 255; empty if
+            it has none.
+        pruned: The number of weights that masks were applied to.
+    """
+
+    state_dict: dict[str, Tensor]
+    prefix: str
+    left_out: list[str]
+    normalization: dict[str, list[float]]
+    pruned: int
+
+
+def unwrap(state_dict: Mapping[Any, Any], name: str, prefix: str | None = None) -> Unwrapped:
+    """Take the parts of wrappers off a state dict.
+
+    Args:
+        state_dict: The state dict. Values that are not tensors are ignored.
+        name: The path or name of the file, for messages.
+        prefix: The beginning of the keys of the network. Defaults to None: the only one with known
+            keys behind it.
+
+    Raises:
+        CheckpointError: If no key has the prefix, or several prefixes have known keys behind them.
+    """
+    weights = {str(key): value for key, value in state_dict.items() if isinstance(value, Tensor)}
+    normalization = _pop_normalization(weights)
+    if prefix is None:
+        prefix = _find_prefix(weights, name)
+    elif not any(key.startswith(prefix) for key in weights):
+        raise CheckpointError(
+            f'{name}: no key begins with {prefix!r}, but with {some(_first_parts(weights, ""))}; '
+            'give one of these as the prefix'
+        )
+    inner = _below(weights, prefix)
+    unused = [
+        key for key in inner if key.rpartition('.')[2] in _COUNTERS or key.startswith(_UNUSED)
+    ]
+    left_out = [key for key in weights if not key.startswith(prefix)]
+    inner = {key: value for key, value in inner.items() if key not in unused}
+    inner, pruned = _apply_masks(inner)
+    return Unwrapped(inner, prefix, left_out + unused, normalization, pruned)
+
+
+def _find_prefix(weights: Mapping[str, Tensor], name: str) -> str:
+    """Return the shortest prefix with known keys behind it; empty if there is none."""
+    level = ['']
+    for _ in range(_MOST_NESTED):
+        if found := [prefix for prefix in level if _is_known(_below(weights, prefix))]:
+            if len(found) > 1:
+                raise CheckpointError(
+                    f'{name}: holds several networks, under the prefixes {some(found)}; choose one '
+                    f'with --prefix (in Python, prefix={found[0]!r})'
+                )
+            return found[0]
+        level = [part for prefix in level for part in _first_parts(weights, prefix)]
+        level = level[:_MOST_PREFIXES]
+    return ''
+
+
+def _is_known(weights: Mapping[str, Tensor]) -> bool:
+    return bool(weights) and bool(recognize(weights) or rejection_reason(weights))
+
+
+def _below(weights: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {
+        key.removeprefix(prefix): value for key, value in weights.items() if key.startswith(prefix)
+    }
+
+
+def _first_parts(keys: Collection[str], prefix: str) -> list[str]:
+    """Return the prefixes that are longer by one name, in the order of the keys."""
+    rests = (key.removeprefix(prefix) for key in keys if key.startswith(prefix))
+    return list(
+        dict.fromkeys(f'{prefix}{rest.partition(".")[0]}.' for rest in rests if '.' in rest)
+    )
+
+
+def _pop_normalization(weights: dict[str, Tensor]) -> dict[str, list[float]]:
+    means, stds = (_statistics(weights, names) for names in (_MEANS, _STDS))
+    if not len(means) == len(stds) == 1:
+        return {}
+    mean, std = (weights.pop(key).flatten().double() for key in (*means, *stds))
+    scale = 255 if max(mean.max(), std.max()) <= 1 else 1
+    return dict(mean=(mean * scale).tolist(), std=(std * scale).tolist())
+
+
+def _statistics(weights: Mapping[str, Tensor], names: Sequence[str]) -> list[str]:
+    """Return the keys of three floats, one per channel, that have one of these names."""
+    return [
+        key
+        for key, value in weights.items()
+        if key.rpartition('.')[2] in names and torch.is_floating_point(value) and value.numel() == 3
+    ]
+
+
+def _apply_masks(weights: dict[str, Tensor]) -> tuple[dict[str, Tensor], int]:
+    """Multiply pruned weights by their masks. Return how many there were."""
+    masks = {
+        key: f'{key.removesuffix(_PARAMETER)}{_MASK}' for key in weights if key.endswith(_PARAMETER)
+    }
+    masks = {
+        key: mask
+        for key, mask in masks.items()
+        if mask in weights and weights[mask].shape == weights[key].shape
+    }
+    applied = {
+        key.removesuffix(_PARAMETER) if key in masks else key: (
+            value * weights[masks[key]].to(value.dtype) if key in masks else value
+        )
+        for key, value in weights.items()
+        if key not in masks.values()
+    }
+    return applied, len(masks)
