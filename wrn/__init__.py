@@ -12,7 +12,7 @@ with quick_imports():
     from wrn.checkpoints import schemes
     from wrn.config import model_index
     from wrn.data import SVHN, Digits
-    from wrn.inference import extract_features, inference_model
+    from wrn.inference import as_classifier, extract_features, inference_model
     from wrn.models import WideResNet, WideResNetCIFAR
     from wrn.training.evaluation import Calibration, PredictionWriter
     from wrn.training.hooks.performance import CompileHook, TF32Hook
@@ -39,6 +39,7 @@ __all__ = [
     'WideResNet',
     'WideResNetCIFAR',
     '__version__',
+    'as_classifier',
     'extract_features',
     'get_model',
     'inference_model',

@@ -95,7 +95,8 @@ def test_info_on_weights_without_a_config(capsys, tmp_path, digits_weights):
     main(['info', str(tmp_path / 'plain.pth')])
     output = capsys.readouterr().out
     assert 'depth 16, widen factor 2, 10 classes' in output
-    assert 'unknown: ' in output
+    assert 'the activation ReLU' in output
+    assert 'the mean 125.3' in output
 
 
 @pytest.mark.parametrize('command', ['train', 'overfit'])

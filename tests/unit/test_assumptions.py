@@ -155,9 +155,7 @@ def test_choice_between_several_sets(weights, tmp_path):
     raw = torch.load(weights)
     averaged = {key: value * 0.5 for key, value in raw.items()}
     torch.save(dict(state_dict=raw, ema_state_dict=averaged), path := tmp_path / 'both.pth')
-    with pytest.warns(
-        AssumptionWarning, match="under 'state_dict', not those under ema_state_dict"
-    ):
+    with pytest.warns(AssumptionWarning, match='under state_dict, not those under ema_state_dict'):
         first = wrn.get_model(NAME, path)
     second = wrn.get_model(NAME, path, key='ema_state_dict')
     stem = first.backbone.conv1.weight

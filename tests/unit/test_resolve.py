@@ -5,7 +5,7 @@ import torch
 from mmengine.config import Config
 
 import wrn
-from wrn.checkpoints import read_checkpoint
+from wrn.checkpoints import ReadOptions, read_checkpoint
 from wrn.config import model_index
 from wrn.utils.errors import WrnError
 from wrn.zoo.resolve import is_name, resolve
@@ -117,5 +117,6 @@ def test_a_key_selects_one_of_several_sets_of_weights(tmp_path):
     weights = wrn.get_model(DIGITS).state_dict()
     other = {key: value + 1 for key, value in weights.items()}
     torch.save(dict(model=weights, model_ema=other), tmp_path / 'w.pth')
-    taken = resolve(tmp_path / 'w.pth', key='model_ema').read_weights().weights.state_dict
+    options = ReadOptions('model_ema')
+    taken = resolve(tmp_path / 'w.pth', options=options).read_weights().weights.state_dict
     assert torch.equal(taken['head.fc.bias'], other['head.fc.bias'])

@@ -51,6 +51,7 @@ def describe_network(
     if own:
         # The backbone is not built from this config: mmengine would import whatever a type names.
         options = read_options(own.model.get('backbone'), name)
+        _check_same(own, options, name)
         full.test_dataloader = own.test_dataloader
         full.data_preprocessor.update(_get_preprocessing(own))
     elif not entry:
@@ -71,7 +72,7 @@ def describe_network(
         assume_network(weights, full, name)
     elif not (own or entry):
         assume_network(weights, full, name, template)
-        weights.assumptions.append(f'the image size and the dataset of {template}')
+        weights.assumptions.append(f'the image size and the dataset of {template} (--config)')
     return full
 
 
@@ -93,12 +94,8 @@ def assume_network(
     model = config.model.get('module', config.model)  # test-time augmentation wraps the model
     backbone = model.get('backbone') or {}
     own = read_own_config(weights.meta)
-    if own and (difference := find_difference(own.model.get('backbone'), backbone)):
-        option, was, now = difference
-        raise CheckpointError(
-            f'{name}: the weights were trained with {option}={was!r}, but the model has {now!r}; '
-            'give the config that they were trained with'
-        )
+    if own:
+        _check_same(own, backbone, name)
     reason = weights.implied.reason and f' ({weights.implied.reason})'
     if own is None and (difference := find_difference(weights.implied.backbone, backbone)):
         option, was, now = difference
@@ -169,6 +166,16 @@ def _check_known(weights: Weights, architecture: Architecture, name: str) -> Non
         raise CheckpointError(
             f'{name}: the norms are not batch norms, since they have no running statistics; give a '
             "config with the norms, such as norm_cfg=dict(type='GN', num_groups=16) (--config)"
+        )
+
+
+def _check_same(own: Config, backbone: Mapping[str, Any], name: str) -> None:
+    """Check that the config in a file has the options of the network to load the weights into."""
+    if difference := find_difference(own.model.get('backbone'), backbone):
+        option, was, now = difference
+        raise CheckpointError(
+            f'{name}: the weights were trained with {option}={was!r}, but the model has {now!r}; '
+            'give the config that they were trained with'
         )
 
 

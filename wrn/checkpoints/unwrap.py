@@ -111,7 +111,7 @@ def to_openmmlab(
     if key is None:
         key = _choose(found, name)
         if others := [other for other in found if other != key]:
-            assumptions.append(f'the weights under {key!r}, not those under {some(others)} (--key)')
+            assumptions.append(f'the weights under {key}, not those under {some(others)} (--key)')
     elif key not in found:
         known = some(filter(None, found))
         cure = f'give one of these keys: {known}' if known else 'give no key'

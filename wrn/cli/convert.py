@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> None:
         if any(key.endswith(ending) for key in state_dict):
             print(f'left out: {ending} (the format has no place for it)')
     for what in done.weights.assumptions:
-        print(f'assumed, since the file does not state it: {what}; --config FILE overrides it')
+        print(f'assumed: {what}')
     print(f'checked: {count(len(state_dict), "tensor")}, no missing or unexpected keys')
     if done.loss:
         print(f'lossy: {done.loss}')
