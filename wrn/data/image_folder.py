@@ -46,16 +46,32 @@ class ImageFolder(CustomDataset):
             return sorted(split.files)
         if self.CLASSES is None:
             self._metainfo['classes'] = tuple(split.classes)
-        elif len(self.CLASSES) != len(split.classes):
-            raise WrnError(
-                f'{folder}: has {count(len(split.classes), "class folder")}, but the dataset has '
-                f'{count(len(self.CLASSES), "class")}; set metainfo.classes to the class folders'
-            )
-        self.folder_to_idx = {name: label for label, name in enumerate(split.classes)}
+        labels = self._label_folders(split.classes)
+        self.folder_to_idx = dict(zip(split.classes, labels, strict=True))
         if empty := [problem.path for problem in split.problems if problem.kind == 'empty']:
             logger.warning(f'{folder}: has no images of {some(empty)}')
-        samples = sorted(zip(split.labels, split.files, strict=True))
-        return [(path, label) for label, path in samples]
+        return [
+            (path, labels[index])
+            for index, path in sorted(zip(split.labels, split.files, strict=True))
+            if index is not None
+        ]
+
+    def _label_folders(self, folders: list[str]) -> list[int]:
+        """Return the label of each class folder: by name if ``metainfo`` has all of their names."""
+        names = list(self.CLASSES)
+        if {*folders} <= {*names} and len({*names}) == len(names):
+            return [names.index(folder) for folder in folders]
+        if len(names) != len(folders):
+            raise WrnError(
+                f'{self.img_prefix}: has {count(len(folders), "class folder")}, but the dataset '
+                f'has {count(len(names), "class")}; set metainfo.classes to the class folders'
+            )
+        if {*folders} & {*names}:
+            MMLogger.get_current_instance().warning(
+                f'{self.img_prefix}: metainfo.classes names the class folders by position, since '
+                f'it does not have {some({*folders} - {*names})}'
+            )
+        return list(range(len(folders)))
 
 
 class ImageNetFolder(ImageFolder, ImageNet):

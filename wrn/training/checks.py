@@ -55,7 +55,7 @@ def _check_data_folder(key: str, dataset: ConfigDict, num_classes: int | None) -
     if dataset.get('with_label', True):
         if ann_file.is_file():
             _check_annotations(ann_file, num_classes)
-        else:
+        elif key.startswith('train_dataloader') or kind is ImageNet:  # others are matched by name
             _check_class_folders(key, folder, num_classes)
     named = dataset.get('metainfo') or dataset.get('classes')
     if kind is ImageNet and not named and num_classes not in (None, 1000):

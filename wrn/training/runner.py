@@ -15,6 +15,7 @@ from mmengine.runner import BaseLoop, Runner
 
 from wrn.config.config_errors import config_errors
 from wrn.data import fetch_cifar
+from wrn.data.class_names import get_classes
 from wrn.data.image_folder import use_image_folders
 from wrn.training.brief_runner import BriefRunner
 from wrn.training.checks import check_data_folders, check_optimizer, check_topk, get_num_classes
@@ -24,7 +25,7 @@ from wrn.training.hooks.broadcast_buffers import BroadcastBuffersHook
 from wrn.training.hooks.early_stopping import use_resumable_early_stopping
 from wrn.training.hooks.engine_hook import EngineHook
 from wrn.training.hooks.finite_loss import FiniteLossHook
-from wrn.training.hooks.model_checks import CheckpointCheckHook, ClassCheckHook, get_classes
+from wrn.training.hooks.model_checks import CheckpointCheckHook, ClassCheckHook
 from wrn.training.hooks.performance import OptimizerLayoutHook
 from wrn.training.hooks.progress_log import HistoryHook
 from wrn.training.hooks.safe_checkpoints import use_safe_checkpoints
@@ -123,7 +124,7 @@ def test(
         text = mmengine.dump(plain, file_format=Path(out).suffix.lstrip('.'))
         with write_atomically(out) as file:
             file.write(text.encode())
-    return Results(metrics, get_classes(runner.test_dataloader))
+    return Results(metrics, get_classes(runner.test_dataloader.dataset))
 
 
 def build_runner(cfg: Config, loaders: list[str], hooks: list[Hook]) -> Runner:
