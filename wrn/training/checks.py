@@ -6,7 +6,8 @@ from typing import Any
 from mmengine.config import Config, ConfigDict
 from mmpretrain.datasets import CustomDataset, ImageNet
 from mmpretrain.evaluation import Accuracy
-from mmpretrain.registry import DATASETS, METRICS, OPTIMIZERS
+from mmpretrain.models import MultiTaskHead
+from mmpretrain.registry import DATASETS, METRICS, MODELS, OPTIMIZERS
 
 from wrn.config.config_parts import find_class, unwrap_datasets
 from wrn.data.images import is_hidden
@@ -132,6 +133,29 @@ def check_optimizer(cfg: Config) -> None:
     kind = (cfg.optim_wrapper.get('optimizer') or {}).get('type')
     if isinstance(kind, str) and OPTIMIZERS.get(kind) is None:
         raise KeyError(f'{kind} is not in the optimizer registry')
+
+
+def get_head(model: ConfigDict) -> tuple[ConfigDict, type]:
+    """Return the config of a model's head and its class; ``object`` if it has none."""
+    head = model.get('module', model).get('head') or ConfigDict()
+    return head, find_class(MODELS, head.get('type')) or object
+
+
+def check_single_task(option: str, model: ConfigDict) -> None:
+    """Check that the predictions of a model are those of one task.
+
+    Args:
+        option: The option that asks for them, for the message.
+        model: The config of the model.
+
+    Raises:
+        WrnError: If its head has several tasks.
+    """
+    if issubclass(get_head(model)[1], MultiTaskHead):
+        raise WrnError(
+            f'{option}: cannot hold the predictions of a MultiTaskHead; leave it out, or use '
+            '--out FILE.pkl'
+        )
 
 
 def get_num_classes(model: ConfigDict) -> int | None:
