@@ -29,6 +29,7 @@ from wrn.training.hooks.model_checks import CheckpointCheckHook, ClassCheckHook
 from wrn.training.hooks.performance import OptimizerLayoutHook
 from wrn.training.hooks.progress_log import HistoryHook
 from wrn.training.hooks.safe_checkpoints import use_safe_checkpoints
+from wrn.training.hooks.schedule import ScheduleHook
 from wrn.training.hooks.termination import ProtectWorkersHook, TerminationHook, unblock_sigterm
 from wrn.training.hooks.unreadable_images import UnreadableHook
 from wrn.training.launch import init_distributed
@@ -63,6 +64,7 @@ def train(cfg: Config) -> None:
             check = CheckpointCheckHook(resume, new_head=not resume)
             hooks = [progress, termination, check, FiniteLossHook(), HistoryHook()]
             hooks += [BroadcastBuffersHook(), OptimizerLayoutHook(), *use_exact_loop(cfg)]
+            hooks.append(ScheduleHook())
             use_safe_checkpoints(cfg)
             use_resumable_early_stopping(cfg)
             runner = build_runner(cfg, ['train_dataloader', 'val_dataloader'], hooks)
