@@ -1,5 +1,6 @@
 """Datasets of class folders that list images by the rules of this package."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ from mmpretrain.registry import DATASETS
 from wrn.config.config_parts import find_class, unwrap_datasets
 from wrn.data.class_folders import list_folder
 from wrn.data.images import EXTENSIONS
+from wrn.data.listing import read_labels
 from wrn.utils.errors import WrnError, count, some
+from wrn.utils.files import read_lines
 
 
 class ImageFolder(CustomDataset):
@@ -30,6 +33,18 @@ class ImageFolder(CustomDataset):
 
     def __init__(self, extensions: tuple[str, ...] = EXTENSIONS, **kwargs: Any) -> None:
         super().__init__(extensions=extensions, **kwargs)
+
+    def load_data_list(self) -> list[dict[str, Any]]:
+        """Return the path and the label of each image."""
+        if not self.ann_file or '://' in self.ann_file:
+            return super().load_data_list()
+        if not self.with_label:
+            lines = filter(None, read_lines(self.ann_file))
+            return [dict(img_path=os.path.join(self.img_prefix, line)) for line in lines]
+        return [
+            dict(img_path=os.path.join(self.img_prefix, path), gt_label=label)
+            for path, label in read_labels(Path(self.ann_file))
+        ]
 
     def _find_samples(self) -> list[Any]:
         folder, logger = self.img_prefix, MMLogger.get_current_instance()

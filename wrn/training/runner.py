@@ -25,6 +25,7 @@ from wrn.training.hooks.broadcast_buffers import BroadcastBuffersHook
 from wrn.training.hooks.early_stopping import use_resumable_early_stopping
 from wrn.training.hooks.engine_hook import EngineHook
 from wrn.training.hooks.finite_loss import FiniteLossHook
+from wrn.training.hooks.last_batch import LastBatchHook
 from wrn.training.hooks.model_checks import CheckpointCheckHook, ClassCheckHook
 from wrn.training.hooks.performance import OptimizerLayoutHook
 from wrn.training.hooks.progress_log import HistoryHook
@@ -64,7 +65,7 @@ def train(cfg: Config) -> None:
             check = CheckpointCheckHook(resume, new_head=not resume)
             hooks = [progress, termination, check, FiniteLossHook(), HistoryHook()]
             hooks += [BroadcastBuffersHook(), OptimizerLayoutHook(), *use_exact_loop(cfg)]
-            hooks.append(ScheduleHook())
+            hooks += [ScheduleHook(), LastBatchHook()]
             use_safe_checkpoints(cfg)
             use_resumable_early_stopping(cfg)
             runner = build_runner(cfg, ['train_dataloader', 'val_dataloader'], hooks)
