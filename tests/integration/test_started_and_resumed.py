@@ -104,3 +104,25 @@ def test_resuming_on_other_classes_is_refused(fails, copied):
     shutil.move('data/train/ape', 'data/train/dog')
     error = fails('train', 'small.py', '--work-dir', 'run', '--resume')
     assert 'train_dataloader: has 1 class that the network does not have: dog' in error
+
+
+SHRINKING = """
+model['backbone'] = dict(type='WideResNet', depth=18, widen_factor=1)
+model['head']['in_channels'] = 512
+train_dataloader['batch_size'] = {size}
+"""
+
+
+@pytest.mark.parametrize(
+    ('size', 'option', 'message'),
+    [
+        (23, 'drop_last=False', 'the last batch of an epoch has 1 image, which is too few'),
+        (1, 'drop_last=True', 'the last batch of an epoch has 1 image, which is too few'),
+        (25, 'drop_last=True', '24 images are less than a batch, and drop_last leaves it out'),
+    ],
+)
+def test_batches_that_cannot_be_trained_on_are_refused(fails, copied, size, option, message):
+    config = write_config('shrinks.py', SHRINKING.format(size=size))
+    options = ('--work-dir', 'new', '--cfg-options', f'train_dataloader.{option}')
+    assert message in fails('train', config, *options)
+    assert not list(Path('new').glob('*.pth'))
