@@ -26,9 +26,8 @@ _NAMED = 10  # unreadable images to name, if there is a file that names them all
 ARGUMENTS = {
     '--model': argument(
         'MODEL',
-        'model name, or path of a config, weights or an exported file; the default is embedded and '
-        'classifies handwritten digits',
-        DEFAULT_MODEL,
+        'model name, or path of a config, weights or an exported file (default: '
+        f'{DEFAULT_MODEL}, which is embedded and classifies handwritten digits)',
     ),
     '--topk': number('predictions per image', 5),
     '--out': argument(
@@ -45,6 +44,11 @@ def run(args: argparse.Namespace) -> None:
     check_at_least(args, topk=1)
     check_inference(args)
     shard = find_shard()
+    if args.model is None:
+        args.model = DEFAULT_MODEL
+        if shard.index == 0:
+            knows = '' if args.checkpoint else ', which knows handwritten digits 0 to 9'
+            print(f'wrn: model {args.model}{knows}; name another with --model', file=sys.stderr)
     to_file = args.out not in (None, '-')
     if to_file:
         paths = shard.paths(args.out)

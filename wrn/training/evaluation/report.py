@@ -11,6 +11,7 @@ from mmpretrain.registry import METRICS
 
 from wrn.config.config_parts import find_class
 from wrn.training.evaluation.figures import draw_confusion
+from wrn.training.evaluation.fonts import fonts_for
 from wrn.utils.files import format_csv, write_atomically
 
 #: The configs of the metrics that a report needs.
@@ -101,7 +102,8 @@ class Report:
         with write_atomically(Path(folder, 'metrics.json')) as file:
             file.write((json.dumps(self.metrics, indent=1) + '\n').encode())
         if self.confusion is not None:
-            with write_atomically(Path(folder, 'confusion.png')) as file:
+            path = Path(folder, 'confusion.png')
+            with fonts_for(names, str(path), 'confusion.csv'), write_atomically(path) as file:
                 draw_confusion(self.confusion, names).savefig(file, format='png')
 
 
