@@ -16,6 +16,7 @@ Times are medians; the ratios are medians over the pairs.
 
 import argparse
 import re
+import shutil
 import statistics
 import subprocess
 import sys
@@ -190,6 +191,7 @@ def compare_predictions(outs: dict[str, Path]) -> dict[str, list[str]]:
 def measure(candidate: Candidate) -> tuple[float, list[str]]:
     """Run a command; return its seconds and the accuracies that it prints."""
     command = [sys.executable, *map(str, candidate.command)]
+    shutil.rmtree(candidate.out, ignore_errors=True)  # training refuses a used work folder
     start = time.perf_counter()
     result = subprocess.run(command, capture_output=True, text=True)
     seconds = time.perf_counter() - start

@@ -74,7 +74,10 @@ def test_predict(capsys, checkout):
     assert rows[0] == ['image', 'class', 'score']
     assert [row[-2] for row in rows[1::2]] == ['3', '7']
     assert [row[0] for row in rows[1::2]] == [str(demo / 'digit_3.png'), str(demo / 'digit_7.png')]
-    assert err == ''
+    assert err == (
+        'wrn: model wide-resnet16-2_1xb64_digits, which knows handwritten digits 0 to 9; name '
+        'another with --model\n'
+    )
 
 
 def test_predict_json(capsys, checkout, tmp_path):
@@ -108,9 +111,9 @@ def test_unreadable_images_do_not_stop_a_run(fails, capsys, checkout, photograph
     good = checkout / 'demo' / 'digit_3.png'
     error = fails('predict', tmp_path, 'none.png', good, '--out', '-')
     assert error == 'wrn: error: 3 of 4 images could not be read; remove or replace them'
-    assert len(capsys.readouterr().err.splitlines()) == 3
+    assert len(capsys.readouterr().err.splitlines()) == 4
     main(['predict', str(tmp_path), 'none.png', str(good), '--out', 'out.json'])
-    *errors, summary = capsys.readouterr().err.splitlines()
+    _, *errors, summary = capsys.readouterr().err.splitlines()
     assert len(errors) == 3
     assert summary.endswith('; 3 could not be read, see the file')
     assert all(line.startswith('wrn: ') for line in errors)
@@ -171,6 +174,6 @@ def test_entry_points(run, tmp_path):
     command = ('python', '-m', 'wrn')
     assert run(*command, '--version').stdout.splitlines()[-1] == f'wrn {wrn.__version__}'
     failed = run(*command, 'predict', 'none.png', code=1)
-    assert [line[:5] for line in failed.stderr.splitlines() if 'OneDL' not in line] == ['wrn: '] * 2
+    assert [line[:5] for line in failed.stderr.splitlines() if 'OneDL' not in line] == ['wrn: '] * 3
     failed = run('wrn', 'train', DIGITS, '--cfg-options', 'x', code=2)
     assert 'expected KEY=VALUE' in failed.stderr

@@ -94,7 +94,9 @@ def test_mistakes_in_a_data_folder(fails, make_image_folder, tmp_path):
         ('a b.jpg 0\nb.jpg 1000\n', 'line 2 must be the path of an image, a space, and its label'),
         ('a b.jpg\n', 'and its label from 0 to 999'),
         ('b.jpg -1\n', 'line 1 must'),
-        ('b.jpg 1\n\n', 'line 2 must'),
+        ('b.jpg 1\n\nc.jpg\n', 'line 3 must'),
+        ('b.jpg 1\nc.jpg 1000\n', 'its labels count from 1 to 1000; subtract 1'),
+        ('\n', 'the annotation file is empty'),
     ):
         (root / 'list.txt').write_text(lines)
         error = train(root, 'train_dataloader.dataset.ann_file=list.txt')

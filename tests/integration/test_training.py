@@ -298,7 +298,8 @@ def test_unreadable_images_are_skipped_and_counted(run, fails, tmp_path, child_c
         assert int(number) >= 5  # drawn again in place of another, one counts twice
         assert set(names.split(', ')) <= set(map(str, bad))
 
-    error = fails(*train[2:], *options, 'train_dataloader.num_workers=0')
+    again = (*train[2:], '--work-dir', tmp_path / 'again')
+    error = fails(*again, *options, 'train_dataloader.num_workers=0')
     assert re.search(r'/class_1/[a-e]\.jpg: the image cannot be read \(the file is empty\)', error)
 
     # Skipping is an error where accuracy is measured.
@@ -311,7 +312,7 @@ def test_unreadable_images_are_skipped_and_counted(run, fails, tmp_path, child_c
         text[:test_pipeline]
         + text[test_pipeline:].replace("dict(type='LoadImageFromFile')", reading, 1)
     )
-    error = fails(*train[2:], '--cfg-options', 'train_cfg.max_epochs=1')
+    error = fails(*again, '--cfg-options', 'train_cfg.max_epochs=1')
     assert 'val_dataloader: must not skip unreadable images' in error
 
 

@@ -111,9 +111,9 @@ def test_annotation_files(make_image_folder, tmp_path, fails):
     assert found(root / 'train', lines) == {
         ('missing', 'no such.jpg'): 1,
         ('conflict', 'class_0/0.jpg'): 1,
-        ('annotation', str(lines)): 2,
+        ('annotation', str(lines)): 1,
     }
-    assert 'line 4 is not' in check_folder(root / 'train', lines).problems[0].reason
+    assert 'line 5 is not' in check_folder(root / 'train', lines).problems[0].reason
     assert 'none.txt: cannot be read' in fails(
         'check-data', root, '--ann-file', tmp_path / 'none.txt'
     )

@@ -93,6 +93,22 @@ def test_samples_have_the_order_of_mmpretrain(make_image_folder, labeled):
     assert ours.metainfo == theirs.metainfo
 
 
+@pytest.mark.parametrize('encoding', ['utf-8', 'utf-8-sig', 'utf-16'])
+@pytest.mark.parametrize('separator', [' ', '\t', '  '])
+def test_annotation_files_of_any_editor(tmp_path, encoding, separator):
+    lines = [f'a b.png{separator}0', '', f'猫/é.png{separator}12 ', '  ']
+    (tmp_path / 'list.txt').write_bytes('\r\n'.join(lines).encode(encoding))
+    dataset = ImageFolder(data_root=str(tmp_path), ann_file='list.txt')
+    expected = [(str(tmp_path / 'a b.png'), 0), (str(tmp_path / '猫/é.png'), 12)]
+    assert list_dataset(dataset) == expected
+
+
+def test_an_annotation_file_that_is_not_text(tmp_path):
+    (tmp_path / 'list.txt').write_bytes('a.png 0'.encode('utf-16-le'))
+    with pytest.raises(WrnError, match=r'list.txt: cannot be read \(.*\)'):
+        ImageFolder(data_root=str(tmp_path), ann_file='list.txt')
+
+
 def test_imagenet_without_hidden_files(make_image_folder):
     root = make_image_folder()
     write(root, **{'train/.cache/x.jpg': b'', 'train/class_0/x.jfif': b''})

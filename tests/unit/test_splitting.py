@@ -38,6 +38,7 @@ def test_validation_gets_a_share_of_each_class(fill):
     train, val = splits.images['train'], splits.images['val']
     assert [sum(label == i for _, label in val) for i in range(4)] == [2, 1, 1, 0]
     assert [sum(label == i for _, label in train) for i in range(4)] == [8, 4, 1, 1]
+    assert splits.only_trained == ['fox']
     assert not paths(train) & paths(val)
     assert len(paths(train) | paths(val)) == 18
     for path, label in train + val:

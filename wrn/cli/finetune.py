@@ -56,7 +56,10 @@ def run(args: argparse.Namespace) -> None:
     if is_main_process():
         if splits.left_out:
             print(f'wrn: {args.data}: {splits.left_out}', file=sys.stderr)
-        _print_splits(splits)
+        if splits.only_trained:
+            names = some(splits.only_trained)
+            print(f'wrn: {args.data}: has 1 image of {names}, to train with only', file=sys.stderr)
+        _print_splits(splits, validated=not args.no_validate)
         if dropped:
             print(f'left out of validation and test, since unreadable: {some(dropped)}')
     provenance = f'{args.model} fine-tuned on {Path(cfg.filename).stem}'
@@ -67,12 +70,14 @@ def run(args: argparse.Namespace) -> None:
         print(f'use it with: wrn predict IMAGE --model {shlex.quote(str(result.weights))}')
 
 
-def _print_splits(splits: Splits) -> None:
+def _print_splits(splits: Splits, validated: bool) -> None:
     for name, images in splits.images.items():
         what = count(len(images), 'image')
-        if name == 'val' and splits.drawn:
+        if name == ('val' if validated else 'test') and splits.drawn:
             what += ', drawn from each class'
-        if name == 'test' and not splits.tests_apart:
+        if name == 'val' and not validated:
+            what = 'none (--no-validate)'
+        elif name == 'test' and validated and not splits.tests_apart:
             what = 'the same images as val, which also select the best epoch'
         print(f'{name}: {what}')
     print(f'{count(len(splits.classes), "class")}: {", ".join(splits.classes)}')

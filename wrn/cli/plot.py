@@ -5,6 +5,7 @@ from pathlib import Path
 
 from wrn.cli.arguments import argument, check_out
 from wrn.training.evaluation.curves import draw_curves, read_log
+from wrn.training.evaluation.fonts import fonts_for
 from wrn.utils.files import write_atomically
 
 HELP = 'plot loss, accuracy and learning rate of training runs'
@@ -17,7 +18,7 @@ ARGUMENTS = {
 def run(args: argparse.Namespace) -> None:
     """Plot the runs in one image."""
     check_out(args.out, 'plots are', ('.png', '.svg', '.pdf'))
-    figure = draw_curves({str(Path(name)): read_log(name) for name in args.runs})
-    with write_atomically(args.out) as file:
-        figure.savefig(file, format=Path(args.out).suffix.lstrip('.'))
+    runs = {str(Path(name)): read_log(name) for name in args.runs}
+    with fonts_for(runs, args.out), write_atomically(args.out) as file:
+        draw_curves(runs).savefig(file, format=Path(args.out).suffix.lstrip('.'))
     print(f'wrote {args.out}')

@@ -15,7 +15,7 @@ from wrn.cli.inputs import InputImages, find_shard
 from wrn.cli.tables import print_table
 from wrn.inference.predictor import Predictor
 from wrn.results.partial_file import PartialFile
-from wrn.results.record import Record, best_classes
+from wrn.results.record import Record, best_classes, describe_labels
 from wrn.results.writers import SUFFIXES, write_predictions, write_records
 from wrn.utils.errors import WrnError, count
 
@@ -26,9 +26,8 @@ _NAMED = 10  # unreadable images to name, if there is a file that names them all
 ARGUMENTS = {
     '--model': argument(
         'MODEL',
-        'model name, or path of a config, weights or an exported file; the default is embedded and '
-        'classifies handwritten digits',
-        DEFAULT_MODEL,
+        'model name, or path of a config, weights or an exported file (default: '
+        f'{DEFAULT_MODEL}, which is embedded and classifies handwritten digits)',
     ),
     '--topk': number('predictions per image', 5),
     '--out': argument(
@@ -45,6 +44,11 @@ def run(args: argparse.Namespace) -> None:
     check_at_least(args, topk=1)
     check_inference(args)
     shard = find_shard()
+    if args.model is None:
+        args.model = DEFAULT_MODEL
+        if shard.index == 0:
+            knows = '' if args.checkpoint else ', which knows handwritten digits 0 to 9'
+            print(f'wrn: model {args.model}{knows}; name another with --model', file=sys.stderr)
     to_file = args.out not in (None, '-')
     if to_file:
         paths = shard.paths(args.out)
@@ -57,6 +61,11 @@ def run(args: argparse.Namespace) -> None:
     predictor = Predictor(load_in_backend(args, shard))
 
     def describe(name: str, sample: DataSample) -> Record:
+        if predictor.multi_label:
+            found = describe_labels(
+                sample.pred_score, sample.pred_label, predictor.classes, args.topk
+            )
+            return Record(img_path=name, **found)
         best = best_classes(sample.pred_score, predictor.classes, args.topk)
         return Record(img_path=name, predictions=best)
 
@@ -64,21 +73,22 @@ def run(args: argparse.Namespace) -> None:
     try:
         if to_file:
             identity = describe_run('predict', args, 'topk') | dict(shard=str(shard))
-            write = partial(write_predictions, topk=args.topk)
+            write = partial(write_predictions, topk=args.topk, multi_label=predictor.multi_label)
             _predict_to_file(job, PartialFile(args.out, identity, write, paths))
         else:
-            _predict(job)
+            _predict(job, predictor.multi_label)
     finally:
         images.report_left_out()
 
 
-def _predict(job: ImageJob) -> None:
+def _predict(job: ImageJob, multi_label: bool) -> None:
     """Print the predictions, or write them to standard output."""
     records = job.records(job.images)
     if job.args.out == '-':
         write_records(records, sys.stdout.buffer, '.json', job.args.topk)
     elif rows := list(_rows(records)):
-        print_table(rows, ('image', 'class', 'score'), right=('score',))
+        columns = ('image', 'class', 'score', *(['passes'] if multi_label else []))
+        print_table(rows, columns, right=('score',))
     if job.failed:
         raise WrnError(f'{job.failed} of {count(job.done, "image")} could not be read; {_CURE}')
 
@@ -96,11 +106,14 @@ def _predict_to_file(job: ImageJob, results: PartialFile) -> None:
         raise WrnError(f'{results.failed} of {number} could not be read; {_CURE}')
 
 
-def _rows(records: Iterable[Record]) -> Iterator[tuple[str, str, str]]:
+def _rows(records: Iterable[Record]) -> Iterator[tuple[str, ...]]:
     for record in records:
+        passing = record.get('pred_labels')
         for rank, prediction in enumerate(record.get('predictions', ())):
+            passes = [] if passing is None else ['yes' if rank < len(passing) else 'no']
             yield (
                 '' if rank else record['img_path'],
                 prediction.get('pred_class', str(prediction['pred_label'])),
                 f'{prediction["pred_score"]:.4f}',
+                *passes,
             )

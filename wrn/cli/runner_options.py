@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config, ConfigDict, DictAction
+from mmpretrain.models import MultiLabelClsHead
 
 from wrn.cli.arguments import argument, check_out, choice, flag, make_folder
 from wrn.config.config_errors import config_errors
 from wrn.config.config_parts import check_keys, get_test_dataset, set_default
 from wrn.data import skip_unreadable
 from wrn.training import LOG_BACKENDS, add_log_backend, has_accelerator, use_mixed_precision
-from wrn.training.evaluation import REPORT_METRICS, add_metrics
+from wrn.training.checks import check_single_task, get_head
+from wrn.training.evaluation import add_metrics, get_report_metrics
 from wrn.training.evaluation.predictions import SUFFIXES
 from wrn.training.testing_config import make_test_config
 from wrn.utils.errors import WrnError
@@ -152,7 +154,12 @@ def read_test_config(args: Namespace) -> Config:
             _augment_test(cfg)
         if args.report is not None:
             make_folder('--report', args.report)
-            cfg.test_evaluator = add_metrics(cfg.get('test_evaluator'), *REPORT_METRICS)
+            check_single_task('--report', cfg.model)
+            head, kind = get_head(cfg.model)
+            metrics = get_report_metrics(head, issubclass(kind, MultiLabelClsHead))
+            cfg.test_evaluator = add_metrics(cfg.get('test_evaluator'), *metrics)
+        if args.out and args.out_item != 'metrics' and not args.out.endswith(('.pkl', '.pickle')):
+            check_single_task(f'--out {args.out}', cfg.model)
     return cfg
 
 

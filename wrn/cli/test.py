@@ -19,7 +19,7 @@ from wrn.cli.backend_options import BACKEND_ARGUMENTS, check_calibration
 from wrn.cli.runner_options import COMMON_ARGUMENTS, read_test_config
 from wrn.cli.speed_options import SPEED_ARGUMENTS, apply_speed_options
 from wrn.cli.tables import print_report
-from wrn.training.evaluation import CONFUSION, Report
+from wrn.training.evaluation import Report, has_report
 from wrn.utils.errors import WrnError
 
 HELP = "measure a model's accuracy"
@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> None:
             )
         engine = training.EngineHook(args.backend, args.precision, args.calibration)
     result = training.test(cfg, args.out, args.out_item, engine, options)
-    if CONFUSION in result.metrics and is_main_process():  # of --report, or of the config
+    if has_report(result.metrics) and is_main_process():  # of --report, or of the config
         report = Report(result.metrics, result.classes)
         print_report(report)
         if args.report is not None:

@@ -1,5 +1,6 @@
 """Datasets of class folders that list images by the rules of this package."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ from mmpretrain.registry import DATASETS
 from wrn.config.config_parts import find_class, unwrap_datasets
 from wrn.data.class_folders import list_folder
 from wrn.data.images import EXTENSIONS
+from wrn.data.listing import read_labels
 from wrn.utils.errors import WrnError, count, some
+from wrn.utils.files import read_lines
 
 
 class ImageFolder(CustomDataset):
@@ -31,6 +34,18 @@ class ImageFolder(CustomDataset):
     def __init__(self, extensions: tuple[str, ...] = EXTENSIONS, **kwargs: Any) -> None:
         super().__init__(extensions=extensions, **kwargs)
 
+    def load_data_list(self) -> list[dict[str, Any]]:
+        """Return the path and the label of each image."""
+        if not self.ann_file or '://' in self.ann_file:
+            return super().load_data_list()
+        if not self.with_label:
+            lines = filter(None, read_lines(self.ann_file))
+            return [dict(img_path=os.path.join(self.img_prefix, line)) for line in lines]
+        return [
+            dict(img_path=os.path.join(self.img_prefix, path), gt_label=label)
+            for path, label in read_labels(Path(self.ann_file))
+        ]
+
     def _find_samples(self) -> list[Any]:
         folder, logger = self.img_prefix, MMLogger.get_current_instance()
         split = list_folder(Path(folder), labeled=self.with_label, extensions=self.extensions)
@@ -46,16 +61,32 @@ class ImageFolder(CustomDataset):
             return sorted(split.files)
         if self.CLASSES is None:
             self._metainfo['classes'] = tuple(split.classes)
-        elif len(self.CLASSES) != len(split.classes):
-            raise WrnError(
-                f'{folder}: has {count(len(split.classes), "class folder")}, but the dataset has '
-                f'{count(len(self.CLASSES), "class")}; set metainfo.classes to the class folders'
-            )
-        self.folder_to_idx = {name: label for label, name in enumerate(split.classes)}
+        labels = self._label_folders(split.classes)
+        self.folder_to_idx = dict(zip(split.classes, labels, strict=True))
         if empty := [problem.path for problem in split.problems if problem.kind == 'empty']:
             logger.warning(f'{folder}: has no images of {some(empty)}')
-        samples = sorted(zip(split.labels, split.files, strict=True))
-        return [(path, label) for label, path in samples]
+        return [
+            (path, labels[index])
+            for index, path in sorted(zip(split.labels, split.files, strict=True))
+            if index is not None
+        ]
+
+    def _label_folders(self, folders: list[str]) -> list[int]:
+        """Return the label of each class folder: by name if ``metainfo`` has all of their names."""
+        names = list(self.CLASSES)
+        if {*folders} <= {*names} and len({*names}) == len(names):
+            return [names.index(folder) for folder in folders]
+        if len(names) != len(folders):
+            raise WrnError(
+                f'{self.img_prefix}: has {count(len(folders), "class folder")}, but the dataset '
+                f'has {count(len(names), "class")}; set metainfo.classes to the class folders'
+            )
+        if {*folders} & {*names}:
+            MMLogger.get_current_instance().warning(
+                f'{self.img_prefix}: metainfo.classes names the class folders by position, since '
+                f'it does not have {some({*folders} - {*names})}'
+            )
+        return list(range(len(folders)))
 
 
 class ImageNetFolder(ImageFolder, ImageNet):

@@ -1,6 +1,7 @@
 """List the splits of a data folder: the images, and the problems that names alone show."""
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,7 +9,9 @@ from wrn.data.class_folders import OUTSIDE, Problem, Split, list_folder
 from wrn.data.images import is_hidden
 from wrn.data.images.find import report_unreadable
 from wrn.utils.errors import WrnError
+from wrn.utils.files import read_lines
 
+_ANNOTATION = re.compile(r'(.*\S)[ \t]+(\d+)', re.DOTALL)
 _SPLITS = ('train', 'val', 'valid', 'validation', 'test')
 _BESIDE_TRAIN = ('valid', 'validation')  # without train, these are classes
 
@@ -68,18 +71,56 @@ def _list_split(folder: Path, name: str) -> Split:
 
 
 def read_annotations(ann_file: Path) -> Iterator[tuple[int, str, int | None]]:
-    """Read an annotation file as mmpretrain's datasets do: a path, a space and a label per line.
+    """Read an annotation file: a path, a space or tab, and a label per line.
 
     Args:
-        ann_file: The file.
+        ann_file: The file, in any encoding of :func:`wrn.utils.files.read_lines`. Empty lines are
+            skipped.
 
     Yields:
         The number of the line, the path, and the label. The label is None if the line has none.
     """
-    with ann_file.open(encoding='utf-8') as lines:
-        for number, line in enumerate(lines, 1):
-            path, _, label = line.strip().rpartition(' ')
-            yield number, path, int(label) if path and label.isdecimal() else None
+    for number, line in enumerate(read_lines(ann_file), 1):
+        if line:
+            match = _ANNOTATION.fullmatch(line)
+            yield (number, match[1], int(match[2])) if match else (number, line, None)
+
+
+def read_labels(ann_file: Path, num_classes: int | None = None) -> list[tuple[str, int]]:
+    """Read an annotation file, and check its labels.
+
+    Args:
+        ann_file: The file.
+        num_classes: The number of classes. Defaults to None, unknown.
+
+    Returns:
+        The path and the label of each image.
+
+    Raises:
+        WrnError: If the file cannot be read or has no images, or a label is missing or too large.
+    """
+    images, first = [], None
+    with report_unreadable(ann_file):
+        for number, path, label in read_annotations(ann_file):
+            if label is None or (num_classes is not None and label >= num_classes):
+                first = first or number
+            if label is None:
+                break
+            images.append((path, label))
+    if first is not None:
+        labels = {label for _, label in images}
+        if num_classes and min(labels, default=0) == 1 and max(labels) == num_classes:
+            raise WrnError(
+                f'{ann_file}: its labels count from 1 to {num_classes}; subtract 1, so that they '
+                f'count from 0 to {num_classes - 1}'
+            )
+        raise WrnError(
+            f'{ann_file}: line {first} must be the path of an image, a space, and its label'
+            + (f' from 0 to {num_classes - 1}' if num_classes else '')
+        )
+    if not images:
+        raise WrnError(f'{ann_file}: the annotation file is empty; add a line for each image')
+    return images
 
 
 def _list_annotated(ann_file: Path, name: str, prefix: str) -> Split:

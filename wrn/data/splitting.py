@@ -42,6 +42,14 @@ class Splits:
         """Whether the test images differ from the validation images."""
         return self.images['test'] is not self.images['val']
 
+    @property
+    def only_trained(self) -> list[str]:
+        """The classes that have no validation image, because they have one image only."""
+        if not self.drawn:
+            return []
+        validated = {label for _, label in self.images['val']}
+        return [name for label, name in enumerate(self.classes) if label not in validated]
+
     def write(self, folder: str | Path) -> None:
         """Write annotation files, with a path and a label on each line.
 

@@ -37,11 +37,15 @@ class ImageResult(_Scores, total=False):
         pred_score: Its probability.
         pred_class: Its name, if the names are known.
         img_path: The path or URL of the image, if it has one.
+        pred_labels: The indices of the classes that pass a multi-label head's threshold.
+        pred_classes: Their names, if the names are known.
         predictions: The ``topk`` most probable classes, the best first, if ``topk`` was given.
     """
 
     pred_class: str
     img_path: str
+    pred_labels: list[int]
+    pred_classes: list[str]
     predictions: list[Prediction]
 
 

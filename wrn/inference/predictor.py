@@ -10,6 +10,7 @@ import torch
 from mmengine.config import Config
 from mmengine.model import BaseModel
 from mmpretrain import ImageClassificationInferencer
+from mmpretrain.models import MultiLabelClsHead, MultiTaskHead
 from mmpretrain.structures import DataSample
 from torch import Tensor
 
@@ -24,7 +25,7 @@ from wrn.data.images import (
     read_image,
 )
 from wrn.deploy.classifier import get_num_classes, get_own_config
-from wrn.results.record import best_classes
+from wrn.results.record import best_classes, describe_labels
 from wrn.utils.errors import ImageReadError, WrnError, count
 
 _Meta: TypeAlias = dict[str, Any]
@@ -41,8 +42,11 @@ class Predictor(ImageClassificationInferencer):
         model: A model with its config, such as one from :func:`wrn.get_model`.
         classes: The names of the classes. Defaults to None: those that came with the weights.
 
+    Attributes:
+        multi_label: Whether the head predicts any number of classes per image.
+
     Raises:
-        WrnError: If the model has no config, or has another number of classes.
+        WrnError: If the model has no config, another number of classes, or several tasks.
     """
 
     def __init__(self, model: BaseModel, classes: Sequence[str] | None = None) -> None:
@@ -53,6 +57,13 @@ class Predictor(ImageClassificationInferencer):
                 f'classes: has {count(len(classes), "name")}, but the model has '
                 f'{count(number, "class")}; give one name for each class'
             )
+        head = getattr(model, 'head', None)
+        if isinstance(head, MultiTaskHead):
+            raise WrnError(
+                'MultiTaskHead: predicts several tasks, which a result has no place for; call the '
+                'model itself, or test it with `wrn test`'
+            )
+        self.multi_label = isinstance(head, MultiLabelClsHead)
         super().__init__(model, classes=classes)
 
     def _init_pipeline(self, cfg: Config) -> Preprocessing:
@@ -104,7 +115,12 @@ class Predictor(ImageClassificationInferencer):
         for result, sample in zip(results, samples, strict=True):
             if 'img_path' in sample:
                 result['img_path'] = sample.img_path
-            if topk:
+            if self.multi_label:
+                found = describe_labels(
+                    sample.pred_score, sample.pred_label, self.classes, topk or 1
+                )
+                result |= found if topk else {k: v for k, v in found.items() if k != 'predictions'}
+            elif topk:
                 result['predictions'] = best_classes(sample.pred_score, self.classes, topk)
         return results
 

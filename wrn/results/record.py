@@ -26,10 +26,18 @@ class Record(TypedDict, total=False):
     """The index of the true class."""
     gt_class: str
     """The name of the true class."""
+    gt_labels: list[int]
+    """The indices of the true classes, for a multi-label head."""
+    gt_classes: list[str]
+    """Their names."""
     error: str
     """Why the image could not be read. There are no results then."""
     predictions: list[Prediction]
     """The most probable class first."""
+    pred_labels: list[int]
+    """The indices of the classes that pass a multi-label head's threshold, the best first."""
+    pred_classes: list[str]
+    """Their names."""
     stages: dict[str, np.ndarray]
     """Features by the name of each stage, in float32."""
 
@@ -50,3 +58,22 @@ def best_classes(scores: Tensor, classes: Sequence[str] | None, topk: int) -> li
             prediction['pred_class'] = classes[label]
         predictions.append(prediction)
     return predictions
+
+
+def describe_labels(
+    scores: Tensor, labels: Tensor, classes: Sequence[str] | None, topk: int
+) -> Record:
+    """Return the classes that pass the threshold of a multi-label head.
+
+    Args:
+        scores: The probability of each class, ``(num_classes,)``.
+        labels: The indices of the classes that pass.
+        classes: The names of the classes. None if they are unknown.
+        topk: The number of classes to list under ``predictions``, if fewer pass.
+    """
+    passing = sorted(labels.tolist(), key=lambda label: -scores[label].item())
+    record = Record(predictions=best_classes(scores, classes, max(topk, len(passing))))
+    record['pred_labels'] = passing
+    if classes:
+        record['pred_classes'] = [classes[label] for label in passing]
+    return record

@@ -30,7 +30,11 @@ def check_parquet(out: str | Path) -> None:
 
 
 def write_predictions(
-    out: str | Path, records: Iterable[Record], topk: int, truth: bool = False
+    out: str | Path,
+    records: Iterable[Record],
+    topk: int,
+    truth: bool = False,
+    multi_label: bool = False,
 ) -> None:
     """Write predictions to a file, which appears when it is complete.
 
@@ -39,22 +43,29 @@ def write_predictions(
         records: As for :func:`write_records`.
         topk: As for :func:`write_records`.
         truth: As for :func:`write_records`. Defaults to False.
+        multi_label: As for :func:`write_records`. Defaults to False.
 
     Raises:
         WrnError: If the file cannot be written.
     """
     with write_atomically(out) as file:
-        write_records(records, file, Path(out).suffix, topk, truth)
+        write_records(records, file, Path(out).suffix, topk, truth, multi_label)
 
 
 def write_records(
-    records: Iterable[Record], file: IO[bytes], suffix: str, topk: int, truth: bool = False
+    records: Iterable[Record],
+    file: IO[bytes],
+    suffix: str,
+    topk: int,
+    truth: bool = False,
+    multi_label: bool = False,
 ) -> None:
     """Write predictions one after the other, in memory that does not grow with their number.
 
     JSON has the records as they are: a list of them, or one per line. CSV and Parquet have a row
     for each record. Its columns are ``img_path``, ``error``, ``pred_label``, ``pred_class`` and
-    ``pred_score``, then ``pred_label_2`` and so on.
+    ``pred_score``, then ``pred_label_2`` and so on. Several labels of an image are a list: JSON in
+    the cell of a CSV file.
 
     Args:
         records: The records, in order.
@@ -63,10 +74,15 @@ def write_records(
         topk: The largest number of predictions in a record.
         truth: Whether to add the columns of a dataset: ``sample_idx``, ``gt_label`` and
             ``gt_class``. Defaults to False.
+        multi_label: Whether an image has any number of classes. There are then ``pred_labels`` and
+            ``pred_classes``, and ``gt_labels`` and ``gt_classes``. Defaults to False.
     """
     image = ['img_path', 'error']
     if truth:
-        image = ['sample_idx', *image, 'gt_label', 'gt_class']
+        image = ['sample_idx', *image]
+        image += ['gt_labels', 'gt_classes'] if multi_label else ['gt_label', 'gt_class']
+    if multi_label:
+        image += ['pred_labels', 'pred_classes']
     names = ('pred_label', 'pred_class', 'pred_score')
     columns = image + [_ranked(name, rank) for rank in range(topk) for name in names]
     _WRITERS[suffix](records, file, columns)
@@ -99,14 +115,21 @@ def write_parquet(
 
 def _to_utf8(value: Any) -> Any:
     """Escape bytes of file names that are not UTF-8, since text in Parquet must be."""
+    if isinstance(value, list):
+        return [_to_utf8(item) for item in value]
     return value.encode(errors='backslashreplace').decode() if isinstance(value, str) else value
 
 
 def _write_csv(records: Iterable[Record], file: IO[bytes], columns: list[str]) -> None:
     text = io.TextIOWrapper(file, 'utf-8', 'surrogateescape', newline='', write_through=True)
-    writer = csv.DictWriter(text, columns, lineterminator='\n')
+    writer = csv.DictWriter(text, columns, extrasaction='ignore', lineterminator='\n')
     writer.writeheader()
-    writer.writerows(_rows(records))
+    for row in _rows(records):
+        cells = {
+            key: json.dumps(value, ensure_ascii=False) if isinstance(value, list) else value
+            for key, value in row.items()
+        }
+        writer.writerow(cells)
     text.detach()
 
 
@@ -131,7 +154,9 @@ def _write_parquet(records: Iterable[Record], file: IO[bytes], columns: list[str
 
     integer, text = pyarrow.int64(), pyarrow.string()
     kinds = dict(sample_idx=integer, gt_label=integer, pred_label=integer)
-    kinds['pred_score'] = pyarrow.float32()
+    kinds |= dict(pred_score=pyarrow.float32())
+    kinds |= {f'{name}_labels': pyarrow.list_(integer) for name in ('gt', 'pred')}
+    kinds |= {f'{name}_classes': pyarrow.list_(text) for name in ('gt', 'pred')}
     types = {name: kinds.get(name.rstrip('_0123456789'), text) for name in columns}
     write_parquet(_rows(records), file, types, max(1, _ROW_GROUP // len(columns)))
 

@@ -4,13 +4,15 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config, ConfigDict
-from mmpretrain.datasets import CustomDataset, ImageNet
+from mmpretrain.datasets import BaseDataset, CustomDataset, ImageNet
 from mmpretrain.evaluation import Accuracy
-from mmpretrain.registry import DATASETS, METRICS, OPTIMIZERS
+from mmpretrain.models import MultiTaskHead
+from mmpretrain.registry import DATASETS, METRICS, MODELS, OPTIMIZERS
 
 from wrn.config.config_parts import find_class, unwrap_datasets
 from wrn.data.images import is_hidden
-from wrn.data.listing import read_annotations
+from wrn.data.json_annotations import check_json
+from wrn.data.listing import read_labels
 from wrn.utils.errors import WrnError, count
 
 
@@ -36,7 +38,12 @@ def check_data_folders(name: str, dataset: ConfigDict, num_classes: int | None) 
 def _check_data_folder(key: str, dataset: ConfigDict, num_classes: int | None) -> None:
     kind = find_class(DATASETS, dataset.get('type'))
     root, annotations = (str(dataset.get(field) or '') for field in ('data_root', 'ann_file'))
-    if kind not in (ImageNet, CustomDataset) or '://' in root + annotations:
+    if '://' in root + annotations:
+        return
+    if annotations.endswith('.json') and isinstance(kind, type) and issubclass(kind, BaseDataset):
+        classes = (dataset.get('metainfo') or {}).get('classes') or dataset.get('classes')
+        check_json(Path(root, annotations), num_classes, classes)
+    if kind not in (ImageNet, CustomDataset):
         return
     split = dataset.get('split') or ''
     prefix = dataset.get('data_prefix') or split
@@ -54,8 +61,8 @@ def _check_data_folder(key: str, dataset: ConfigDict, num_classes: int | None) -
         )
     if dataset.get('with_label', True):
         if ann_file.is_file():
-            _check_annotations(ann_file, num_classes)
-        else:
+            read_labels(ann_file, num_classes)  # a test counts one that is too large as an error
+        elif key.startswith('train_dataloader') or kind is ImageNet:  # others are matched by name
             _check_class_folders(key, folder, num_classes)
     named = dataset.get('metainfo') or dataset.get('classes')
     if kind is ImageNet and not named and num_classes not in (None, 1000):
@@ -75,18 +82,6 @@ def _check_class_folders(key: str, folder: Path, num_classes: int | None) -> Non
             f'{folder}: has {count(classes, "class folder")}, but the head of the model has '
             f'{count(num_classes, "class")}; {cure}'
         )
-
-
-def _check_annotations(ann_file: Path, num_classes: int | None) -> None:
-    """Check the labels. One that is too large stops training; a test counts it as an error."""
-    if ann_file.stat().st_size == 0:
-        raise WrnError(f'{ann_file}: the annotation file is empty; add a line for each image')
-    for number, _, label in read_annotations(ann_file):
-        if label is None or (num_classes is not None and label >= num_classes):
-            raise WrnError(
-                f'{ann_file}: line {number} must be the path of an image, a space, and its label'
-                + (f' from 0 to {num_classes - 1}' if num_classes else '')
-            )
 
 
 def check_topk(name: str, metrics: Any, num_classes: int | None) -> None:
@@ -132,6 +127,29 @@ def check_optimizer(cfg: Config) -> None:
     kind = (cfg.optim_wrapper.get('optimizer') or {}).get('type')
     if isinstance(kind, str) and OPTIMIZERS.get(kind) is None:
         raise KeyError(f'{kind} is not in the optimizer registry')
+
+
+def get_head(model: ConfigDict) -> tuple[ConfigDict, type]:
+    """Return the config of a model's head and its class; ``object`` if it has none."""
+    head = model.get('module', model).get('head') or ConfigDict()
+    return head, find_class(MODELS, head.get('type')) or object
+
+
+def check_single_task(option: str, model: ConfigDict) -> None:
+    """Check that the predictions of a model are those of one task.
+
+    Args:
+        option: The option that asks for them, for the message.
+        model: The config of the model.
+
+    Raises:
+        WrnError: If its head has several tasks.
+    """
+    if issubclass(get_head(model)[1], MultiTaskHead):
+        raise WrnError(
+            f'{option}: cannot hold the predictions of a MultiTaskHead; leave it out, or use '
+            '--out FILE.pkl'
+        )
 
 
 def get_num_classes(model: ConfigDict) -> int | None:

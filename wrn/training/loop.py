@@ -11,7 +11,6 @@ from torch import nn
 
 from wrn.config.config_parts import find_class
 from wrn.training.hooks.position import PositionHook
-from wrn.training.hooks.schedule import ScheduleHook
 from wrn.training.seeding import seed_iteration
 from wrn.utils.errors import WrnError
 
@@ -98,7 +97,7 @@ def use_exact_loop(cfg: Config) -> list[Hook]:
     loop.pop('by_epoch', None)
     loop.type = 'ExactTrainLoop'
     _check_interval(cfg)
-    return [PositionHook(), ScheduleHook()]
+    return [PositionHook()]
 
 
 def _check_interval(cfg: Config) -> None:

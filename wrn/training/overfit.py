@@ -10,11 +10,12 @@ from mmcv.cnn.bricks import DropPath
 from mmengine.config import Config
 from mmengine.model import BaseModel
 from mmengine.runner import Runner
+from mmpretrain.models import ClsHead
 from torch import nn
 
 from wrn.config.config_errors import config_errors
 from wrn.data.checked_reading import check_reading
-from wrn.training.checks import check_optimizer
+from wrn.training.checks import check_optimizer, get_head
 from wrn.training.hooks.model_checks import check_classes
 from wrn.training.runner import build_runner
 from wrn.utils.errors import WrnError
@@ -75,6 +76,11 @@ def overfit_batch(
         check_optimizer(cfg)
         cfg.model.pop('train_cfg', None)
         loss = (cfg.model.get('head') or {}).get('loss') or {}
+        if not issubclass(get_head(cfg.model)[1], ClsHead):
+            raise WrnError(
+                f'{cfg.filename}: the head must predict one class per image; overfitting is '
+                'measured by accuracy'
+            )
         for owner in (cfg, cfg.model):
             if preprocessor := owner.get('data_preprocessor'):
                 preprocessor.pop('batch_augments', None)

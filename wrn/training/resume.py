@@ -12,8 +12,9 @@ from mmengine.logging import print_log
 
 from wrn.checkpoints import read_checkpoint
 from wrn.training.launch import ask_first
-from wrn.utils.errors import CheckpointError
+from wrn.utils.errors import CheckpointError, WrnError, some
 
+_WRITTEN = ('epoch_*.pth', 'iter_*.pth', 'best_*.pth', 'stopped.pth')  # by a run
 START_MARK = '.started'  # in the work folder; its mtime is when the run last started from scratch
 
 
@@ -38,6 +39,7 @@ def set_resume(cfg: Config) -> None:
 
     Raises:
         CheckpointError: If the checkpoint, or every checkpoint found, is damaged.
+        WrnError: If its run had another seed, or a new run would replace checkpoints.
     """
     work_dir = Path(cfg.work_dir)
     restarted = is_restarted()
@@ -45,11 +47,11 @@ def set_resume(cfg: Config) -> None:
     searched = resume == 'auto' or (resume and cfg.get('load_from') is None)
     mark = work_dir / START_MARK
     found = seed = None
+    folders = [work_dir]
+    hook = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
+    if out_dir := hook.get('out_dir'):  # mmengine makes a folder for the run in it
+        folders.append(Path(out_dir, work_dir.name))
     if restarted or searched:
-        folders = [work_dir]
-        hook = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
-        if out_dir := hook.get('out_dir'):  # mmengine makes a folder for the run in it
-            folders.append(Path(out_dir, work_dir.name))
         found = ask_first(lambda: _find_resumable(folders, None if searched else mark))
         if found is not None:
             cfg.resume = True
@@ -57,13 +59,33 @@ def set_resume(cfg: Config) -> None:
         elif searched:
             print_log(f'{work_dir}: no checkpoint to resume from; starting a new run', 'current')
             cfg.resume = False
-    elif is_main_process():
-        work_dir.mkdir(parents=True, exist_ok=True)
-        mark.touch()
+    else:
+        if not resume:
+            ask_first(lambda: _check_unused(folders))
+        if is_main_process():
+            work_dir.mkdir(parents=True, exist_ok=True)
+            mark.touch()
     if cfg.get('resume') and found is None and '://' not in cfg.load_from:
         seed = (read_whole(cfg.load_from).get('meta') or {}).get('seed')
+    own = (cfg.get('randomness') or {}).get('seed')
+    if None not in (own, seed) and own != seed:
+        raise WrnError(
+            f'randomness.seed={own}: {cfg.load_from} was trained with {seed}, which the order of '
+            'the images depends on; leave it, or start a new run in another --work-dir'
+        )
     if seed is not None:  # mmengine restores it too, but too late for the order of the images
         cfg.randomness = dict(cfg.get('randomness') or {}, seed=seed)
+
+
+def _check_unused(folders: list[Path]) -> None:
+    """Refuse to replace the checkpoints of another run."""
+    for folder in folders:
+        found = [path.name for name in _WRITTEN for path in folder.glob(name) if path.is_file()]
+        if found:
+            raise WrnError(
+                f'{folder}: has checkpoints of another run ({some(found)}), which a new one would '
+                'replace; add --resume, move them, or use another --work-dir'
+            )
 
 
 def _find_resumable(folders: list[Path], after: Path | None) -> tuple[str, int | None] | None:

@@ -16,6 +16,7 @@ from mmengine.runner import BaseLoop, Runner
 from wrn.checkpoints import ReadOptions
 from wrn.config.config_errors import config_errors
 from wrn.data import fetch_cifar
+from wrn.data.class_names import get_classes
 from wrn.data.image_folder import use_image_folders
 from wrn.training.brief_runner import BriefRunner
 from wrn.training.checks import check_data_folders, check_optimizer, check_topk, get_num_classes
@@ -25,10 +26,12 @@ from wrn.training.hooks.broadcast_buffers import BroadcastBuffersHook
 from wrn.training.hooks.early_stopping import use_resumable_early_stopping
 from wrn.training.hooks.engine_hook import EngineHook
 from wrn.training.hooks.finite_loss import FiniteLossHook
-from wrn.training.hooks.model_checks import CheckpointCheckHook, ClassCheckHook, get_classes
+from wrn.training.hooks.last_batch import LastBatchHook
+from wrn.training.hooks.model_checks import CheckpointCheckHook, ClassCheckHook
 from wrn.training.hooks.performance import OptimizerLayoutHook
 from wrn.training.hooks.progress_log import HistoryHook
 from wrn.training.hooks.safe_checkpoints import use_safe_checkpoints
+from wrn.training.hooks.schedule import ScheduleHook
 from wrn.training.hooks.termination import ProtectWorkersHook, TerminationHook, unblock_sigterm
 from wrn.training.hooks.unreadable_images import UnreadableHook
 from wrn.training.launch import init_distributed
@@ -72,6 +75,7 @@ def train(
             check = CheckpointCheckHook(resume, not resume, options, template)
             hooks = [progress, termination, check, FiniteLossHook(), HistoryHook()]
             hooks += [BroadcastBuffersHook(), OptimizerLayoutHook(), *use_exact_loop(cfg)]
+            hooks += [ScheduleHook(), LastBatchHook()]
             use_safe_checkpoints(cfg)
             use_resumable_early_stopping(cfg)
             runner = build_runner(cfg, ['train_dataloader', 'val_dataloader'], hooks)
@@ -135,7 +139,7 @@ def test(
         text = mmengine.dump(plain, file_format=Path(out).suffix.lstrip('.'))
         with write_atomically(out) as file:
             file.write(text.encode())
-    return Results(metrics, get_classes(runner.test_dataloader))
+    return Results(metrics, get_classes(runner.test_dataloader.dataset))
 
 
 def build_runner(cfg: Config, loaders: list[str], hooks: list[Hook]) -> Runner:

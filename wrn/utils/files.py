@@ -1,7 +1,9 @@
 """Write files atomically, and compute their hashes."""
 
+import codecs
 import contextlib
 import csv
+import errno
 import hashlib
 import io
 import os
@@ -115,6 +117,29 @@ def write_with_hash(
         finally:
             temporary.unlink(missing_ok=True)
     return path
+
+
+def read_lines(path: str | Path) -> Iterator[str]:
+    """Yield the lines of a text file without space at both ends.
+
+    Args:
+        path: A file in UTF-8, or in UTF-8 or UTF-16 with a byte order mark, as Windows writes.
+
+    Yields:
+        Each line. Bytes that are not UTF-8 are surrogates, as in the names of files.
+
+    Raises:
+        OSError: If the file cannot be read, or is not text.
+        UnicodeError: If it is not UTF-16 despite its byte order mark.
+    """
+    with open(path, 'rb') as file:
+        wide = file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+    encoding, errors = ('utf-16', 'strict') if wide else ('utf-8-sig', 'surrogateescape')
+    with open(path, encoding=encoding, errors=errors) as lines:
+        for line in lines:
+            if '\0' in line:
+                raise OSError(errno.EINVAL, 'is not UTF-8 text', str(path))
+            yield line.strip()
 
 
 def hash_file(path: str | Path, algorithm: str = 'sha256') -> str:

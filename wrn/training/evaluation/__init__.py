@@ -8,7 +8,14 @@ config adds to its evaluator. ``Report`` makes tables and a plot of the metrics 
 
 from wrn.training.evaluation.calibration import Calibration
 from wrn.training.evaluation.predictions import PredictionWriter
-from wrn.training.evaluation.report import CONFUSION, REPORT_METRICS, Report, add_metrics
+from wrn.training.evaluation.report import (
+    CONFUSION,
+    REPORT_METRICS,
+    Report,
+    add_metrics,
+    get_report_metrics,
+    has_report,
+)
 
 __all__ = [
     'CONFUSION',
@@ -17,4 +24,6 @@ __all__ = [
     'PredictionWriter',
     'Report',
     'add_metrics',
+    'get_report_metrics',
+    'has_report',
 ]

@@ -10,9 +10,10 @@ from mmengine.evaluator import BaseMetric
 from mmpretrain.registry import METRICS
 
 from wrn.results import writers
-from wrn.results.record import Record, best_classes
+from wrn.results.record import Record, best_classes, describe_labels
 from wrn.utils.files import write_atomically
 
+_LABELS = ('gt_label', 'pred_label')
 SUFFIXES = ('.pkl', '.pickle', *writers.SUFFIXES)
 
 
@@ -23,7 +24,8 @@ class PredictionWriter(BaseMetric):
     A pickle has the content of mmengine's ``DumpResults``: for each image a dict with
     ``gt_label``, ``pred_label``, ``pred_score`` (of every class) and the metadata that the pipeline
     packs, such as ``img_path``. The other formats are those of ``wrn predict``: the best class of
-    each image, with the additional columns ``sample_idx``, ``gt_label`` and ``gt_class``.
+    each image, with the additional columns ``sample_idx``, ``gt_label`` and ``gt_class``. Where
+    images have any number of labels, these are lists: ``gt_labels``, ``pred_labels`` and so on.
 
     Args:
         out: The file to write. Its suffix must be one of ``SUFFIXES``.
@@ -67,21 +69,35 @@ class PredictionWriter(BaseMetric):
             WrnError: If the file cannot be written.
         """
         if Path(self.out).suffix in writers.SUFFIXES:
-            writers.write_predictions(self.out, map(self._describe, results), topk=1, truth=True)
+            multi_label = any(
+                torch.is_tensor(sample.get(key)) and sample[key].numel() != 1
+                for sample in results
+                for key in _LABELS
+            )
+            records = (self._describe(sample, multi_label) for sample in results)
+            writers.write_predictions(self.out, records, 1, truth=True, multi_label=multi_label)
         else:
             with write_atomically(self.out) as file:
                 pickle.dump(results, file)
         return {}
 
-    def _describe(self, sample: dict[str, Any]) -> Record:
+    def _describe(self, sample: dict[str, Any], multi_label: bool) -> Record:
         classes = (self.dataset_meta or {}).get('classes')
         record = Record()
         if 'sample_idx' in sample:
             record['sample_idx'] = sample['sample_idx']
         if 'img_path' in sample:
             record['img_path'] = sample['img_path']
-        record['gt_label'] = int(sample['gt_label'])
-        if classes:
-            record['gt_class'] = classes[record['gt_label']]
+        if multi_label:
+            if 'gt_label' in sample:
+                record['gt_labels'] = sample['gt_label'].tolist()
+                if classes:
+                    record['gt_classes'] = [classes[label] for label in record['gt_labels']]
+            described = describe_labels(sample['pred_score'], sample['pred_label'], classes, 1)
+            return Record(**record, **described)
+        if 'gt_label' in sample:
+            record['gt_label'] = int(sample['gt_label'])
+            if classes:
+                record['gt_class'] = classes[record['gt_label']]
         record['predictions'] = best_classes(sample['pred_score'], classes, topk=1)
         return record

@@ -11,17 +11,19 @@ from mmpretrain.registry import METRICS
 
 from wrn.config.config_parts import find_class
 from wrn.training.evaluation.figures import draw_confusion
+from wrn.training.evaluation.fonts import fonts_for
 from wrn.utils.files import format_csv, write_atomically
 
 #: The configs of the metrics that a report needs.
 REPORT_METRICS = (dict(type='ConfusionMatrix'), dict(type='Calibration'))
+_BY_CLASS = 'classes'  # the prefix of the metrics of each class that a multi-label report needs
 #: The name of the confusion matrix among the results of a test.
 CONFUSION = 'confusion_matrix/result'
 
 
 @dataclass
 class ClassMetrics:
-    """The metrics of one class, as defined by mmpretrain's ``SingleLabelMetric``.
+    """The metrics of one class, as defined by mmpretrain's single- and multi-label metrics.
 
     A metric without images to count is 0.
 
@@ -43,18 +45,28 @@ class ClassMetrics:
 class Report:
     """The results of a test, over all images and by class.
 
+    An image with several labels has no place in a confusion matrix, so the report of a multi-label
+    test has none.
+
     Args:
-        metrics: The metrics of a test with ``REPORT_METRICS`` in its evaluator.
+        metrics: The metrics of a test, with those of :func:`get_report_metrics` in its evaluator.
         classes: The class names. Defaults to None, which uses the labels as names.
     """
 
     def __init__(self, metrics: Mapping[str, Any], classes: Sequence[str] | None = None) -> None:
-        #: The number of images by true class (rows) and predicted class (columns), ``(C, C)``.
-        self.confusion: np.ndarray = np.asarray(metrics[CONFUSION])
+        matrix = metrics.get(CONFUSION)
+        #: The number of images by true class (rows) and predicted class (columns), ``(C, C)``;
+        #: None for a multi-label test.
+        self.confusion: np.ndarray | None = None if matrix is None else np.asarray(matrix)
+        columns = _read_columns(metrics) if self.confusion is None else _measure(self.confusion)
         #: The metrics of each class.
-        self.classes = _measure_classes(self.confusion, classes or range(len(self.confusion)))
+        self.classes = [
+            ClassMetrics(str(n), *row)
+            for n, *row in zip(classes or range(len(columns[0])), *columns, strict=True)
+        ]
         means = np.mean([(c.precision, c.recall, c.f1) for c in self.classes], axis=0)
-        names = ('single-label/precision', 'single-label/recall', 'single-label/f1-score')
+        kind = 'multi-label' if self.confusion is None else 'single-label'
+        names = (f'{kind}/precision', f'{kind}/recall', f'{kind}/f1-score')
         #: The scalar metrics, and the mean precision, recall and F1 over the classes.
         self.metrics = {name: value for name, value in metrics.items() if isinstance(value, float)}
         self.metrics.update(zip(names, means.tolist(), strict=True))
@@ -68,7 +80,7 @@ class Report:
         return sorted((c for c in self.classes if c.support), key=lambda c: c.f1)[:count]
 
     def write(self, folder: str | Path) -> None:
-        """Write ``metrics.json``, ``classes.csv``, ``confusion.csv`` and ``confusion.png``.
+        """Write ``metrics.json`` and ``classes.csv``, and ``confusion.csv`` and ``confusion.png``.
 
         Args:
             folder: An existing folder.
@@ -77,28 +89,62 @@ class Report:
             WrnError: If a file cannot be written.
         """
         names = [metrics.name for metrics in self.classes]
-        tables = {
+        tables: dict[str, list[list[Any]]] = {
             'classes': [['class', 'precision', 'recall', 'f1', 'support']]
-            + [list(vars(metrics).values()) for metrics in self.classes],
-            'confusion': [['class', *names]]
-            + [[name, *row] for name, row in zip(names, self.confusion.tolist(), strict=True)],
+            + [list(vars(metrics).values()) for metrics in self.classes]
         }
+        if self.confusion is not None:
+            counts = zip(names, self.confusion.tolist(), strict=True)
+            tables['confusion'] = [['class', *names], *([name, *row] for name, row in counts)]
         for name, rows in tables.items():
             with write_atomically(Path(folder, f'{name}.csv')) as file:
                 file.write(format_csv(rows))
         with write_atomically(Path(folder, 'metrics.json')) as file:
             file.write((json.dumps(self.metrics, indent=1) + '\n').encode())
-        with write_atomically(Path(folder, 'confusion.png')) as file:
-            draw_confusion(self.confusion, names).savefig(file, format='png')
+        if self.confusion is not None:
+            path = Path(folder, 'confusion.png')
+            with fonts_for(names, str(path), 'confusion.csv'), write_atomically(path) as file:
+                draw_confusion(self.confusion, names).savefig(file, format='png')
 
 
-def _measure_classes(confusion: np.ndarray, names: Sequence[Any]) -> list[ClassMetrics]:
+def get_report_metrics(head: Mapping[str, Any], multi_label: bool) -> list[dict[str, Any]]:
+    """Return the configs of the metrics that a report needs.
+
+    Args:
+        head: The config of the model's head.
+        multi_label: Whether it predicts any number of classes per image.
+    """
+    if not multi_label:
+        return [*REPORT_METRICS]
+    thr, topk = head.get('thr'), head.get('topk')
+    if thr is None and topk is None:
+        thr = 0.5  # as in the head
+    items = ('precision', 'recall', 'f1-score', 'support')
+    by_class = dict(thr=thr, topk=topk, items=items, average=None, prefix=_BY_CLASS)
+    return [dict(type='MultiLabelMetric', **by_class), dict(type='AveragePrecision')]
+
+
+def has_report(metrics: Mapping[str, Any]) -> bool:
+    """Return whether the metrics of a test are enough for a report."""
+    return CONFUSION in metrics or any(name.startswith(f'{_BY_CLASS}/') for name in metrics)
+
+
+def _read_columns(metrics: Mapping[str, Any]) -> list[list[float]]:
+    """Return the precision, recall, F1 and number of images of each class of a multi-label test."""
+    columns = {
+        name.partition('/')[2].partition('_')[0]: values
+        for name, values in metrics.items()
+        if name.startswith(f'{_BY_CLASS}/')
+    }
+    return [columns[name] for name in ('precision', 'recall', 'f1-score', 'support')]
+
+
+def _measure(confusion: np.ndarray) -> list[list[float]]:
     correct, support, predicted = confusion.diagonal(), confusion.sum(1), confusion.sum(0)
     recall = 100 * correct / np.maximum(support, 1)
     precision = 100 * correct / np.maximum(predicted, 1)
     f1 = 200 * correct / np.maximum(support + predicted, 1)
-    columns = (precision.tolist(), recall.tolist(), f1.tolist(), support.tolist())
-    return [ClassMetrics(str(n), *row) for n, *row in zip(names, *columns, strict=True)]
+    return [precision.tolist(), recall.tolist(), f1.tolist(), support.tolist()]
 
 
 def add_metrics(evaluator: Any, *metrics: dict[str, Any]) -> list[Any]:

@@ -5,19 +5,21 @@ from typing import Any
 
 from mmengine.config import ConfigDict
 from mmengine.hooks import Hook
-from mmengine.runner import Runner
+from mmengine.runner import BaseLoop, Runner
 from torch.utils.data import DataLoader
 
-from wrn.checkpoints import ReadOptions, check_state_dict, set_normalization, to_openmmlab
+from wrn.checkpoints import (
+    ReadOptions,
+    check_state_dict,
+    set_normalization,
+    to_openmmlab,
+    unwrap_model,
+)
 from wrn.checkpoints.checkpoint_file import find_entry
 from wrn.checkpoints.network_config import assume_network, read_normalization
+from wrn.data.class_names import get_classes, match_classes, same_classes
 from wrn.training.checks import get_num_classes
-from wrn.utils.errors import CheckpointError, WrnError, count
-
-
-def get_classes(loader: DataLoader[Any]) -> Sequence[str] | None:
-    """Return the class names of a data loader's dataset; None if it has none."""
-    return getattr(loader.dataset, 'metainfo', {}).get('classes')
+from wrn.utils.errors import CheckpointError, WrnError, count, some
 
 
 def check_classes(name: str, loader: DataLoader[Any], model: ConfigDict) -> None:
@@ -31,25 +33,51 @@ def check_classes(name: str, loader: DataLoader[Any], model: ConfigDict) -> None
     Raises:
         WrnError: If the numbers differ.
     """
-    classes, num_classes = get_classes(loader), get_num_classes(model)
+    classes, num_classes = get_classes(loader.dataset), get_num_classes(model)
     if classes is not None and num_classes not in (None, len(classes)):
         number = len(classes)
+        cure = f'set model.head.num_classes={number} in the config'
+        if name == 'test_dataloader':
+            cure = 'add a folder, even an empty one, for each missing class of the training data'
         raise WrnError(
             f'{name}: the dataset has {count(number, "class")}, but the head of the model has '
-            f'{num_classes}; set model.head.num_classes={number} in the config'
+            f'{num_classes}; {cure}'
         )
 
 
 class ClassCheckHook(Hook):
-    """Check that the dataset has as many classes as the head of the model."""
+    """Compare the classes of the data with those of the network by name, before the first image.
+
+    The labels of data that has some of the network's classes are mapped to it, which is logged.
+    Data with other classes is refused.
+    """
 
     def before_train(self, runner: Runner) -> None:
-        """Check the training dataset."""
-        check_classes('train_dataloader', runner.train_dataloader, runner.cfg.model)
+        """Check the training dataset, and compare the validation dataset with it."""
+        self._match(runner, 'train_dataloader', runner.train_loop)
+        if runner.val_loop is not None:
+            classes = get_classes(runner.train_dataloader.dataset)
+            self._match(runner, 'val_dataloader', runner.val_loop, classes)
 
     def before_test(self, runner: Runner) -> None:
         """Check the test dataset."""
-        check_classes('test_dataloader', runner.test_dataloader, runner.cfg.model)
+        self._match(runner, 'test_dataloader', runner.test_loop)
+
+    def _match(
+        self, runner: Runner, key: str, loop: BaseLoop, trained: Sequence[str] | None = None
+    ) -> None:
+        dataset = loop.dataloader.dataset
+        own = (getattr(unwrap_model(runner.model), '_dataset_meta', None) or {}).get('classes')
+        classes, owner = (trained, 'the training data') if trained else (own, 'the network')
+        if classes:
+            by_folder: dict[str, int] = getattr(dataset, 'folder_to_idx', None) or {}
+            folders = sorted(by_folder, key=by_folder.__getitem__)
+            if note := match_classes(dataset, classes, key, owner, folders):
+                runner.logger.warning(note)
+                runner.visualizer.dataset_meta = dataset.metainfo
+                if hasattr(loop, 'evaluator'):
+                    loop.evaluator.dataset_meta = dataset.metainfo
+        check_classes(key, loop.dataloader, runner.cfg.model)
 
 
 class CheckpointCheckHook(Hook):
@@ -95,11 +123,24 @@ class CheckpointCheckHook(Hook):
             )
         weights = to_openmmlab(checkpoint, path, self.options)
         state_dict = weights.state_dict
-        if self.new_head and _has_other_classes(weights.meta, runner):
+        theirs = (weights.meta.get('dataset_meta') or {}).get('classes')
+        ours = get_classes(runner.train_dataloader.dataset) if self.new_head else None
+        if theirs and ours and not same_classes(theirs, ours):
             state_dict = {k: v for k, v in state_dict.items() if not k.startswith('head.')}
         checkpoint['state_dict'] = state_dict
-        if not check_state_dict(runner.model, state_dict, path, new_head=self.new_head):
-            runner.logger.warning(f'{path}: the head does not match and is newly initialized')
+        if check_state_dict(runner.model, state_dict, path, new_head=self.new_head):
+            unwrap_model(runner.model)._dataset_meta = weights.meta.get('dataset_meta')
+            if ours and not theirs:
+                runner.logger.warning(f'{path}: does not name its classes; its head is kept')
+        else:
+            before, after = (
+                f'{count(len(names), "class")} ({some(names)})' if names else 'unnamed classes'
+                for names in (theirs, ours)
+            )
+            runner.logger.warning(
+                f'{path}: the head does not match and is newly initialized; {before} are replaced '
+                f'by {after}'
+            )
         normalization = weights.meta.get('normalization')
         if self.resume:
             normalization = read_normalization(weights.meta)
@@ -112,10 +153,3 @@ class CheckpointCheckHook(Hook):
             for owner in (runner.cfg, runner.cfg.model.get('module', runner.cfg.model)):
                 if owner.get('data_preprocessor'):
                     owner.data_preprocessor.update(normalization)
-
-
-def _has_other_classes(meta: dict[str, Any], runner: Runner) -> bool:
-    """Return whether a checkpoint's class names differ from those of the training dataset."""
-    theirs = (meta.get('dataset_meta') or {}).get('classes')
-    ours = get_classes(runner.train_dataloader)
-    return theirs is not None and ours is not None and [*theirs] != [*ours]

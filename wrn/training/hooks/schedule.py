@@ -1,21 +1,27 @@
-"""Keep the learning rate schedule in epochs when the number of iterations per epoch changes."""
+"""Recompute the learning rates of a resumed run with other settings than its checkpoint."""
 
 import warnings
 from typing import Any
 
 from mmengine.hooks import Hook
-from mmengine.runner import Runner
+from mmengine.runner import EpochBasedTrainLoop, Runner
+
+from wrn.training.resumed_settings import find_changes
+from wrn.utils.errors import WrnError, some
+
+_BUFFERS = ('optim_wrapper.optimizer.type', 'optim_wrapper.optimizer.amsgrad')
 
 
 class ScheduleHook(Hook):
-    """Recompute the schedules of a run that is resumed with another number of iterations per epoch.
+    """Resume with the learning rates of a run that had its settings from the start.
 
-    The number changes with the number of processes, for example. mmengine would restore the
-    schedulers from the checkpoint, and those by iteration would keep their old length. Here the
-    learning rate is what it would be if the whole run had used the current processes and batches.
+    mmengine would restore schedulers and optimizer from the checkpoint: other settings would be
+    ignored, and schedulers by iteration would keep their old length when the number of iterations
+    per epoch changes, for example with the number of processes.
 
-    Schedules that depend on validation results cannot be recomputed. If the config has one, all
-    schedulers are restored from the checkpoint.
+    Changed settings are logged. Those that cannot be recomputed are refused: schedules that depend
+    on validation results, and another optimizer. Without changed settings, such schedules are
+    restored from the checkpoint.
     """
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
@@ -23,26 +29,78 @@ class ScheduleHook(Hook):
         checkpoint['meta']['iterations_of_epoch'] = len(runner.train_dataloader)
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        """Step the schedulers to the current position, and set the rates of the optimizer."""
+        """Step the schedulers to the current position, and set the rates of the optimizer.
+
+        Raises:
+            WrnError: If a changed setting cannot be recomputed.
+        """
         if not runner._resume or 'optimizer' not in checkpoint:
             return
-        meta, length = checkpoint['meta'], len(runner.train_dataloader)
-        if meta.get('iterations_of_epoch') == length:
+        meta, path = checkpoint['meta'], runner._load_from or runner.work_dir
+        changes = find_changes(meta, runner.cfg)
+        if changes is None:
+            runner.logger.warning(
+                f'{path}: its settings are unknown; the learning rates and the schedule are those '
+                'in the file'
+            )
+        by_epoch = isinstance(runner.train_loop, EpochBasedTrainLoop)
+        other_length = by_epoch and meta.get('iterations_of_epoch') != len(runner.train_dataloader)
+        if not (changes or other_length):
             return
+        if changes:
+            _check_changes(changes, runner, checkpoint, path)
         schedulers = runner.param_schedulers or []
         if any(getattr(scheduler, 'need_val_args', False) for scheduler in schedulers):
             return
-        with warnings.catch_warnings():
-            warnings.simplefilter('ignore')  # torch warns of steps without updates in between
-            for done in range(1, meta['iter'] + 1):
-                ends_epoch = done % length == 0 and done // length <= meta['epoch']
-                for by_epoch in (False, True) if ends_epoch else (False,):
-                    for scheduler in schedulers:
-                        if scheduler.by_epoch == by_epoch:
-                            scheduler.step()
-        checkpoint['param_schedulers'] = [scheduler.state_dict() for scheduler in schedulers]
-        saved, recomputed = checkpoint['optimizer'], runner.optim_wrapper.state_dict()
-        for old, new in zip(saved['param_groups'], recomputed['param_groups'], strict=False):
-            old.update(new, params=old['params'])  # indices; with a sharding strategy, names
-        if 'base_param_settings' in recomputed:
-            saved['base_param_settings'] = recomputed['base_param_settings']
+        if changes:
+            listed = [f'{key} {old} -> {new}' for key, (old, new) in changes.items()]
+            runner.logger.warning(
+                f'{path}: resumed with other settings ({some(listed, 5)}); the learning rates are '
+                'those of a run that had them from the start'
+            )
+        _recompute(runner, checkpoint, by_epoch)
+
+
+def _check_changes(
+    changes: dict[str, tuple[Any, Any]], runner: Runner, checkpoint: dict[str, Any], path: Any
+) -> None:
+    epoch, last = checkpoint['meta']['epoch'], runner.train_loop.max_epochs
+    refused = [key for key in changes if key in _BUFFERS]
+    if [len(group['params']) for group in checkpoint['optimizer']['param_groups']] != [
+        len(group['params']) for group in runner.optim_wrapper.param_groups
+    ]:
+        refused += [key for key in changes if key.startswith('optim_wrapper.')]
+    if any(
+        getattr(scheduler, 'need_val_args', False) for scheduler in runner.param_schedulers or ()
+    ):
+        refused += [key for key in changes if key.startswith(('optim_wrapper.o', 'param_'))]
+    if refused:
+        key = refused[0]
+        raise WrnError(
+            f'{key}={changes[key][1]}: {path} was trained with {changes[key][0]}, and cannot be '
+            'resumed with another value; leave it, or start a new run in another --work-dir'
+        )
+    if 'train_cfg.max_epochs' in changes and epoch > last:
+        raise WrnError(
+            f'train_cfg.max_epochs={last}: {path} already has {epoch} epochs; raise it, or start a '
+            'new run in another --work-dir'
+        )
+
+
+def _recompute(runner: Runner, checkpoint: dict[str, Any], by_epoch: bool) -> None:
+    meta, length = checkpoint['meta'], len(runner.train_dataloader)
+    schedulers = runner.param_schedulers or []
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')  # torch warns of steps without updates in between
+        for done in range(1, meta['iter'] + 1):
+            ends_epoch = by_epoch and done % length == 0 and done // length <= meta['epoch']
+            for kind in (False, True) if ends_epoch else (False,):
+                for scheduler in schedulers:
+                    if scheduler.by_epoch == kind:
+                        scheduler.step()
+    checkpoint['param_schedulers'] = [scheduler.state_dict() for scheduler in schedulers]
+    saved, recomputed = checkpoint['optimizer'], runner.optim_wrapper.state_dict()
+    for old, new in zip(saved['param_groups'], recomputed['param_groups'], strict=False):
+        old.update(new, params=old['params'])  # indices; with a sharding strategy, names
+    if 'base_param_settings' in recomputed:
+        saved['base_param_settings'] = recomputed['base_param_settings']

@@ -1,0 +1,128 @@
+"""Runs that start where others were, with other settings, and on data with other classes."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from commands import run_wrn
+from small_run import write_classes, write_config
+
+from wrn.checkpoints import read_checkpoint
+
+
+@pytest.fixture(scope='module')
+def trained(tmp_path_factory):
+    """A run of three epochs, validated on images of two of the three classes."""
+    folder = tmp_path_factory.mktemp('trained')
+    write_classes(folder / 'data' / 'train', ['ape', 'bee', 'cat'], 8)
+    write_classes(folder / 'data' / 'val', ['bee', 'cat'], 4, [1, 2])
+    write_config(folder / 'small.py')
+    words = ['train', 'small.py', '--work-dir', 'run', '--cfg-options', 'train_cfg.max_epochs=3']
+    result = run_wrn(words, 120, folder)
+    assert result.returncode == 0, result.stderr
+    return folder, result.stdout
+
+
+@pytest.fixture
+def copied(trained, tmp_path, monkeypatch):
+    """A copy of the run, in the current folder."""
+    shutil.copytree(trained[0], tmp_path / 'copied')
+    monkeypatch.chdir(tmp_path / 'copied')
+
+
+def test_fewer_classes_are_mapped_and_said(trained):
+    _, stdout = trained
+    note = (
+        'val_dataloader: its 2 classes are mapped by name to the 3 of the training data (no images '
+        'of ape)'
+    )
+    assert stdout.count(note) == 1
+
+
+@pytest.mark.parametrize('classes', [['bee', 'cat', 'dog'], ['dog', 'elk']])
+def test_other_classes_are_refused_before_training(fails, copied, classes):
+    shutil.rmtree('data/val')
+    write_classes('data/val', classes, 4)
+    error = fails('train', 'small.py', '--work-dir', 'new')
+    assert 'that the training data does not have: dog' in error
+    error = fails('test', 'small.py', 'run/epoch_3.pth', '--work-dir', 'new', '--out', 'x.csv')
+    assert 'that the network does not have: dog' in error
+
+
+def test_a_test_maps_to_the_classes_of_the_network(run, copied, tmp_path):
+    words = ['wrn', 'test', 'small.py', 'run/epoch_3.pth', '--work-dir', 'new', '--out', 'x.jsonl']
+    result = run(*words, cwd=tmp_path / 'copied')
+    assert (
+        'test_dataloader: its 2 classes are mapped by name to the 3 of the network' in result.stdout
+    )
+    rows = [json.loads(line) for line in Path('x.jsonl').read_text().splitlines()]
+    assert {(row['img_path'].split('/')[-2], row['gt_class'], row['gt_label']) for row in rows} == {
+        ('bee', 'bee', 1), ('cat', 'cat', 2),
+    }  # fmt: skip
+    names = ['ape', 'bee', 'cat']
+    assert all(names[p['pred_label']] == p['pred_class'] for r in rows for p in r['predictions'])
+
+
+def test_a_used_work_folder_is_refused(fails, copied):
+    before = torch.load('run/epoch_1.pth', weights_only=False)['meta']['time']
+    error = fails('train', 'small.py', '--work-dir', 'run')
+    assert 'run: has checkpoints of another run (epoch_1.pth, epoch_2.pth, epoch_3.pth)' in error
+    assert torch.load('run/epoch_1.pth', weights_only=False)['meta']['time'] == before
+
+
+def test_a_resumed_run_has_the_rates_of_its_own_settings(run, copied, tmp_path):
+    words = ['wrn', 'train', 'small.py', '--work-dir', 'run', '--resume', '--cfg-options']
+    words += ['optim_wrapper.optimizer.lr=0.02', 'param_scheduler.0.T_max=8']
+    result = run(*words, 'param_scheduler.0.end=8', cwd=tmp_path / 'copied')
+    assert 'optim_wrapper.optimizer.lr 0.05 -> 0.02' in result.stdout
+    log = max((tmp_path / 'copied' / 'run').glob('*/vis_data/scalars.json'))
+    rates = [json.loads(line)['lr'] for line in log.read_text().splitlines() if 'lr"' in line]
+    expected = 0.02 * (1 + torch.cos(torch.tensor(torch.pi * 3 / 8, dtype=torch.float64))) / 2
+    assert rates[0] == pytest.approx(expected.item())
+    assert read_checkpoint('run/epoch_4.pth')['meta']['epoch'] == 4
+
+
+@pytest.mark.parametrize(
+    ('option', 'message'),
+    [
+        ('randomness.seed=0', 'optim_wrapper.optimizer.type=Adam: '),
+        ('randomness.seed=5', 'randomness.seed=5: '),
+        ('train_cfg.max_epochs=2', 'train_cfg.max_epochs=2: '),
+        ('optim_wrapper.paramwise_cfg.bias_lr_mult=2', 'optim_wrapper.paramwise_cfg'),
+    ],
+)
+def test_settings_that_cannot_be_resumed_are_refused(fails, copied, option, message):
+    if 'Adam' in message:
+        write_config('small.py', "optim_wrapper = dict(optimizer=dict(type='Adam', lr=0.1))\n")
+    error = fails('train', 'small.py', '--work-dir', 'run', '--resume', '--cfg-options', option)
+    assert message in error
+
+
+def test_resuming_on_other_classes_is_refused(fails, copied):
+    shutil.move('data/train/ape', 'data/train/dog')
+    error = fails('train', 'small.py', '--work-dir', 'run', '--resume')
+    assert 'train_dataloader: has 1 class that the network does not have: dog' in error
+
+
+SHRINKING = """
+model['backbone'] = dict(type='WideResNet', depth=18, widen_factor=1)
+model['head']['in_channels'] = 512
+train_dataloader['batch_size'] = {size}
+"""
+
+
+@pytest.mark.parametrize(
+    ('size', 'option', 'message'),
+    [
+        (23, 'drop_last=False', 'the last batch of an epoch has 1 image, which is too few'),
+        (1, 'drop_last=True', 'the last batch of an epoch has 1 image, which is too few'),
+        (25, 'drop_last=True', '24 images are less than a batch, and drop_last leaves it out'),
+    ],
+)
+def test_batches_that_cannot_be_trained_on_are_refused(fails, copied, size, option, message):
+    config = write_config('shrinks.py', SHRINKING.format(size=size))
+    options = ('--work-dir', 'new', '--cfg-options', f'train_dataloader.{option}')
+    assert message in fails('train', config, *options)
+    assert not list(Path('new').glob('*.pth'))
