@@ -25,7 +25,9 @@ NAME = f'weights-{hashlib.sha256(CONTENT).hexdigest()[:8]}.pth'
 HASHLESS = 'weights.safetensors'
 OLD, NEW = (safetensors.torch.save({'w': torch.full((50_000,), value)}) for value in (1.0, 2.0))
 WRONG_HASH = r'wrong SHA-256 \(begins with [0-9a-f]{8}, expected'
-FETCH = 'import sys; from wrn.download import fetch; print(fetch(sys.argv[1:], "weights"))'
+FETCH = (
+    'import sys; from wrn.download import fetch; print(fetch(sys.argv[1:], "weights", typed=True))'
+)
 
 
 class Server(ThreadingHTTPServer):

@@ -34,7 +34,10 @@ class CheckpointFile:
 
 
 def open_checkpoint(
-    name: str, key: str | None = None, url_mapping: tuple[str, str] | None = None
+    name: str,
+    key: str | None = None,
+    url_mapping: tuple[str, str] | None = None,
+    typed: bool = True,
 ) -> CheckpointFile:
     """Read weights from a path or URL, and find the published model that they belong to.
 
@@ -43,6 +46,7 @@ def open_checkpoint(
         key: As for :func:`wrn.checkpoints.to_openmmlab`. Defaults to None.
         url_mapping: A pattern and its replacement for the path or URL, or for each URL of published
             weights. Defaults to None.
+        typed: As for :func:`wrn.download.trust.check_source`. Defaults to True.
 
     Raises:
         CheckpointError: If the file is missing, cannot be read, or is not the published file that
@@ -53,7 +57,7 @@ def open_checkpoint(
         checkpoint = CheckpointLoader.load_checkpoint(mapped, map_location='cpu', logger='silent')
         return CheckpointFile(name, None, None, to_openmmlab(checkpoint, name, key))
     if mapped.startswith(ADDRESSES):
-        path, entry = locate(name, url_mapping)  # verifies the hash
+        path, entry = locate(name, url_mapping, typed)  # verifies the hash
         entry = entry or model_index.find_by_file(path.name)
     else:
         path = Path(mapped).expanduser()
@@ -64,8 +68,9 @@ def open_checkpoint(
 
 def _find_published(path: Path) -> Model | None:
     """Return the model with a published file of this name, after a check of the file's hash."""
-    entry, expected = model_index.find_by_file(path.name), hash_in_name(path.name)
-    if entry and expected and path.is_file() and not hash_file(path).startswith(expected):
+    entry = model_index.find_by_file(path.name)
+    expected = model_index.sha256_of(path.name) or (entry and hash_in_name(path.name))
+    if expected and path.is_file() and not hash_file(path).startswith(expected):
         raise CheckpointError(
             f'{path}: not the published file of this name (its SHA-256 differs); download it '
             'again, or rename it if it is another file'
@@ -73,12 +78,15 @@ def _find_published(path: Path) -> Model | None:
     return entry
 
 
-def locate(url: str, url_mapping: tuple[str, str] | None = None) -> tuple[Path, Model | None]:
+def locate(
+    url: str, url_mapping: tuple[str, str] | None = None, typed: bool = False
+) -> tuple[Path, Model | None]:
     """Return the local file of a URL, downloaded if it is not in the cache.
 
     Args:
         url: ``https://...``, ``hf://USER/REPO[/FILE][@REVISION]`` or ``wrn://NAME``.
         url_mapping: As for :func:`wrn.download.fetch`. Defaults to None.
+        typed: As for :func:`wrn.download.trust.check_source`. Defaults to False.
 
     Returns:
         The path of the file; and the model, if the URL belongs to its published weights:
@@ -98,7 +106,26 @@ def locate(url: str, url_mapping: tuple[str, str] | None = None) -> tuple[Path, 
     else:
         entry = model_index.find_by_file(url)
         if entry is None or entry.name not in url:
-            return fetch([url], url, url_mapping, read_checkpoint), None
+            return fetch([url], url, url_mapping, read_checkpoint, typed), None
     if urls := model_index.urls(entry):
         return fetch(urls, entry.name, url_mapping, read_checkpoint), entry
-    return Path(entry.weights), entry
+    path = Path(entry.weights)
+    _find_published(path)
+    return path, entry
+
+
+def localize(checkpoint: str) -> str:
+    """Download a checkpoint that the user gave by its URL.
+
+    Args:
+        checkpoint: A path or URL.
+
+    Returns:
+        The path of the downloaded file. Paths and names are returned as they are.
+
+    Raises:
+        CheckpointError: If the file cannot be downloaded.
+    """
+    if checkpoint.startswith(('http://', 'https://', 'hf://')):
+        return str(locate(checkpoint, typed=True)[0])
+    return checkpoint
