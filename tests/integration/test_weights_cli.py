@@ -15,6 +15,7 @@ from wrn.cli import main
 from wrn.config import model_index
 from wrn.config.config_file import parse_config
 from wrn.utils.errors import CheckpointError
+from wrn.utils.files import hash_file
 
 DIGITS = 'wide-resnet16-2_1xb64_digits'
 
@@ -90,7 +91,8 @@ def test_convert_reports_what_it_does(theirs, capsys, folder):
     ]
     (written,) = folder.glob('mine-*.safetensors')
     assert lines[7].startswith(f'wrote {written.name}: 122 tensors, ')
-    assert lines[8] == 'metadata in the file: source, license, cfg'
+    assert lines[8].removeprefix('SHA-256 of the file: ') == hash_file(written)
+    assert lines[9] == 'metadata in the file: source, license, cfg'
     meta = read_checkpoint(written)['meta']
     assert (meta['source'], meta['license']) == ('https://x.org', 'MIT')
 

@@ -14,6 +14,7 @@ from modelindex.models.Model import Model
 
 from wrn.checkpoints.architecture import find_architecture
 from wrn.checkpoints.checkpoint_file import CheckpointFile
+from wrn.checkpoints.tensor_hash import KEY
 from wrn.cli.arguments import argument
 from wrn.cli.tables import print_table
 from wrn.config import model_index
@@ -107,6 +108,8 @@ def _describe_weights(resolved: ResolvedModel, file: CheckpointFile) -> _Rows:
     yield 'license', meta.get('license') or 'unknown'
     if file.path:
         yield 'SHA-256', hash_file(file.path)
+    if KEY in meta:
+        yield 'SHA-256 of tensors', f'{meta[KEY]}\n(in the metadata, and correct)'
 
 
 def _describe_exported(resolved: ResolvedModel) -> _Rows:
