@@ -10,6 +10,7 @@ from wrn.checkpoints.reader import read_checkpoint
 from wrn.checkpoints.unwrap import Weights, to_openmmlab
 from wrn.config import model_index
 from wrn.download import fetch, hash_in_name, map_url
+from wrn.utils.credentials import mask_credentials
 from wrn.utils.errors import CheckpointError, did_you_mean
 from wrn.utils.files import hash_file
 
@@ -21,7 +22,7 @@ class CheckpointFile:
     """A file of weights that has been read.
 
     Attributes:
-        name: The path or URL that it was opened by.
+        name: The path or URL that it was opened by, without credentials.
         path: The local file; None in an object store.
         entry: The published model that the weights belong to; None for any other file.
         weights: The content, under OpenMMLab's keys.
@@ -55,6 +56,7 @@ def open_checkpoint(
     mapped = map_url(name, url_mapping)
     if '://' in mapped and not mapped.startswith(ADDRESSES):
         checkpoint = CheckpointLoader.load_checkpoint(mapped, map_location='cpu', logger='silent')
+        name = mask_credentials(name)
         return CheckpointFile(name, None, None, to_openmmlab(checkpoint, name, key))
     if mapped.startswith(ADDRESSES):
         path, entry = locate(name, url_mapping, typed)  # verifies the hash
@@ -62,6 +64,7 @@ def open_checkpoint(
     else:
         path = Path(mapped).expanduser()
         entry = _find_published(path)
+    name = mask_credentials(name)
     title = entry.name if entry and '://' in name else name
     return CheckpointFile(name, path, entry, to_openmmlab(read_checkpoint(path), title, key))
 

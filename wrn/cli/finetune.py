@@ -16,6 +16,7 @@ from wrn.cli.train import TRAIN_ARGUMENTS
 from wrn.config.config_errors import config_errors
 from wrn.data.splitting import Splits, find_splits
 from wrn.training.finetune import finetune
+from wrn.utils.credentials import mask_credentials
 from wrn.utils.errors import count, some
 from wrn.zoo.resolve import resolve
 
@@ -58,7 +59,9 @@ def run(args: argparse.Namespace) -> None:
         _print_splits(splits)
         if dropped:
             print(f'left out of validation and test, since unreadable: {some(dropped)}')
-    result = finetune(cfg, f'{args.model} fine-tuned on {Path(cfg.filename).stem}')
+    result = finetune(
+        cfg, f'{mask_credentials(args.model)} fine-tuned on {Path(cfg.filename).stem}'
+    )
     if result:
         print_report(result.report)
         print(f'wrote {result.folder} and {result.weights}')

@@ -134,7 +134,7 @@ def resolve(
     if Path(name).suffix in CONFIG_SUFFIXES:
         return _resolve_config(name)
     file = open_checkpoint(name, key, url_mapping)
-    return ResolvedModel('weights', name, None, file.entry, str(file.path or name), file)
+    return ResolvedModel('weights', file.name, None, file.entry, str(file.path or name), file)
 
 
 def is_name(model: str) -> bool:
