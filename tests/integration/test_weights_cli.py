@@ -11,6 +11,7 @@ from mmengine.config import Config
 
 import wrn
 from wrn.checkpoints import read_checkpoint, to_openmmlab
+from wrn.checkpoints.tensor_hash import KEY
 from wrn.cli import main
 from wrn.config import model_index
 from wrn.config.config_file import parse_config
@@ -179,7 +180,7 @@ def test_publish(capsys, folder):
         published = read_checkpoint(path)
         assert published.keys() == {'state_dict', 'meta'}
         meta = published['meta']
-        assert meta.keys() == {'source', 'license', 'dataset_meta', 'cfg'}
+        assert meta.keys() == {'source', 'license', 'dataset_meta', 'cfg', KEY}
         assert meta['source'] == 'trained as digits'
         assert 'somebody' not in meta['cfg']
         loaded = wrn.get_model(parse_config(meta['cfg']), pretrained=path)
@@ -254,7 +255,7 @@ def test_invalid_meta_is_ignored(meta, capsys, folder):
     torch.save(dict(meta=meta, state_dict=model.state_dict()), 'w.pth')
     main(['convert', 'w.pth', 'x'])
     (path,) = folder.glob('x-*')
-    assert read_checkpoint(path)['meta'].keys() == {'source', 'cfg'}
+    assert read_checkpoint(path)['meta'].keys() == {'source', 'cfg', KEY}
     assert read_checkpoint(path)['meta']['source'] == 'w.pth'
 
 

@@ -2,6 +2,8 @@
 
 import logging
 import time
+from argparse import Namespace
+from pathlib import Path
 
 import pytest
 import torch
@@ -63,7 +65,7 @@ def test_an_image(dead_host):
 def test_weights(server, tmp_path, monkeypatch, digits_weights):
     """Not in the warning of weights that do not fit, nor in metadata."""
     monkeypatch.setattr(torch.hub, '_hub_dir', str(tmp_path))
-    content = open(digits_weights, 'rb').read()
+    content = Path(digits_weights).read_bytes()
     (server.folder / 'w.safetensors').write_bytes(content)
     url = server.url('w.safetensors').replace('//', '//me:secret@') + '?token=secret'
     with pytest.warns(UserWarning, match='the head is newly') as warnings:
@@ -73,11 +75,9 @@ def test_weights(server, tmp_path, monkeypatch, digits_weights):
 
 
 def test_the_identity_of_a_partial_file():
-    class Arguments:
-        inputs = [SIGNED, 'x.png']
-        model = checkpoint = SIGNED
-        backend = precision = calibration = None
-
-    run = describe_run('predict', Arguments())
+    args = Namespace(inputs=[SIGNED, 'x.png'], model=SIGNED, checkpoint=SIGNED)
+    run = describe_run(
+        'predict', Namespace(**vars(args), backend=None, precision=None, calibration=None)
+    )
     assert run['inputs'] == [mask_credentials(SIGNED), 'x.png']
     assert 'ab12' not in str(run)
