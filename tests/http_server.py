@@ -25,7 +25,9 @@ NAME = f'weights-{hashlib.sha256(CONTENT).hexdigest()[:8]}.pth'
 HASHLESS = 'weights.safetensors'
 OLD, NEW = (safetensors.torch.save({'w': torch.full((50_000,), value)}) for value in (1.0, 2.0))
 WRONG_HASH = r'wrong SHA-256 \(begins with [0-9a-f]{8}, expected'
-FETCH = 'import sys; from wrn.download import fetch; print(fetch(sys.argv[1:], "weights"))'
+FETCH = (
+    'import sys; from wrn.download import fetch; print(fetch(sys.argv[1:], "weights", typed=True))'
+)
 
 
 class Server(ThreadingHTTPServer):
@@ -217,6 +219,61 @@ def other_range(request):
     else:
         request.send()
 
+
+def raw(*parts, endless=False, pause=0.0):
+    """Write bytes, whatever they mean, and the last of them without an end."""
+
+    def answer(request):
+        request.close_connection = True
+        for part in parts:
+            request.wfile.write(part)
+        while endless and not request.server.go.wait(pause):
+            request.wfile.write(parts[-1])
+
+    return answer
+
+
+def hostile(line, *headers, body=b'', **options):
+    """Write a response with these headers."""
+    head = '\r\n'.join([f'HTTP/1.1 {line}', *headers, '\r\n']).encode()
+    return raw(head, body, **options)
+
+
+# What a server may answer, and the start of the reason that is reported.
+HOSTILE = {
+    '206': (hostile('206 x', 'Content-Range: bytes 5-10/3', body=b'abc'), 'the server answered 206'),
+    '206-whole': (hostile('206 x', 'Content-Range: bytes 0-2/3', body=b'abc'), 'the server answered 206'),
+    '416': (hostile('416 x', 'Content-Range: bytes */3'), 'the server answered 416'),
+    '101': (hostile('101 x'), 'the server answered 101'),
+    '204': (hostile('204 OK'), 'the server answered 204 No Content'),
+    '300': (hostile('300 OK'), 'the server answered 300 .* no other web address'),
+    '304': (hostile('304 OK'), 'the server answered 304'),
+    '401': (hostile('401 x', 'WWW-Authenticate: Basic realm="x"'), 'the server answered 401'),
+    '999': (hostile('999 OK'), 'the server answered 999'),
+    'escape': (hostile('404 \x1b[31mevil'), 'the server answered 404 Not Found'),
+    'empty': (hostile('200 OK', 'Content-Length: 0'), 'the (server sent an|file is) empty'),
+    'redirect-to-file': (hostile('302 x', 'Location: file:///etc/passwd'), 'the server answered 302 .* no other web address'),
+    'redirect-to-ftp': (hostile('302 x', 'Location: ftp://127.0.0.1:1/x.pth'), 'the server redirects to ftp:'),
+    'redirect-to-itself': (hostile('302 x', 'Location: /x'), 'the server answered 302 .* in a circle'),
+    'redirect-nowhere': (hostile('302 x'), 'the server answered 302'),
+    'redirect-malformed': (hostile('302 x', 'Location: http://[::1/x'), 'not a valid URL, or a redirect to none'),
+    'redirect-to-port': (hostile('302 x', 'Location: http://127.0.0.1:x/x'), 'not a valid URL'),
+    'redirect-endless': (hostile('302 x', 'Location: ftp://x/x', body=bytes(1 << 16), endless=True), 'the server redirects to ftp:'),
+    'headers': (hostile('200 OK', *(f'X-{i}: a' for i in range(500)), body=b'abc'), 'the answer is not valid HTTP'),
+    'long-header': (hostile('200 OK', 'X: ' + 'a' * 200_000, body=b'abc'), 'the answer is not valid HTTP'),
+    'compressed': (hostile('200 OK', 'Content-Encoding: gzip', body=b'abc'), 'the server sent a compressed'),
+    'huge-length': (hostile('200 OK', 'Content-Length: ' + '9' * 23, body=b'abc'), 'the server sends more than'),
+    'huger-length': (hostile('200 OK', 'Content-Length: ' + '9' * 5000, body=b''), 'the (server sent an|file is) empty'),
+    'bad-chunk': (hostile('200 OK', 'Transfer-Encoding: chunked', body=b'ZZZ\r\nabc\r\n'), 'the connection was lost'),
+    'status': (raw(b'HTTP/9.9 abc\r\n\r\n'), 'the answer is not valid HTTP'),
+    'ssh': (raw(b'SSH-2.0-OpenSSH\r\n'), 'the answer is not valid HTTP'),
+    'nothing': (raw(b''), 'the connection was lost'),
+    'endless-body': (hostile('200 OK', body=bytes(1 << 16), endless=True), 'the server sends more bytes'),
+    'endless-trailer': (hostile('200 OK', 'Transfer-Encoding: chunked', body=b'0\r\n' + b'X: a\r\n' * 9999, endless=True), 'the server sends more bytes'),
+    'endless-100': (raw(b'HTTP/1.1 100 x\r\n\r\n' * 9999, endless=True), 'the server did not answer within'),
+    'dripping-header': (raw(b'HTTP/1.1 200 OK\r\nX: ', b'a', endless=True, pause=0.05), 'the server did not answer within'),
+    'dripping-body': (hostile('200 OK', 'Content-Length: 100000', body=b'\x89PNG', endless=True, pause=0.05), r'received only \d+ bytes in'),
+}  # fmt: skip
 
 once = pytest.mark.parametrize('server', ['HTTP/1.1'], indirect=True)  # instead of both protocols
 

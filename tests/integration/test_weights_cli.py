@@ -11,10 +11,12 @@ from mmengine.config import Config
 
 import wrn
 from wrn.checkpoints import read_checkpoint, to_openmmlab
+from wrn.checkpoints.tensor_hash import KEY
 from wrn.cli import main
 from wrn.config import model_index
 from wrn.config.config_file import parse_config
 from wrn.utils.errors import CheckpointError
+from wrn.utils.files import hash_file
 
 DIGITS = 'wide-resnet16-2_1xb64_digits'
 
@@ -93,7 +95,8 @@ def test_convert_reports_what_it_does(theirs, capsys, folder):
     ]
     (written,) = folder.glob('mine-*.safetensors')
     assert lines[9].startswith(f'wrote {written.name}: 122 tensors, ')
-    assert lines[10] == 'metadata in the file: source, license, cfg'
+    assert lines[10].removeprefix('SHA-256 of the file: ') == hash_file(written)
+    assert lines[11] == 'metadata in the file: source, license, cfg'
     meta = read_checkpoint(written)['meta']
     assert (meta['source'], meta['license']) == ('https://x.org', 'MIT')
 
@@ -180,7 +183,7 @@ def test_publish(capsys, folder):
         published = read_checkpoint(path)
         assert published.keys() == {'state_dict', 'meta'}
         meta = published['meta']
-        assert meta.keys() == {'source', 'license', 'dataset_meta', 'cfg'}
+        assert meta.keys() == {'source', 'license', 'dataset_meta', 'cfg', KEY}
         assert meta['source'] == 'trained as digits'
         assert 'somebody' not in meta['cfg']
         loaded = wrn.get_model(parse_config(meta['cfg']), pretrained=path)
@@ -255,7 +258,7 @@ def test_invalid_meta_is_ignored(meta, capsys, folder):
     torch.save(dict(meta=meta, state_dict=model.state_dict()), 'w.pth')
     main(['convert', 'w.pth', 'x'])
     (path,) = folder.glob('x-*')
-    assert read_checkpoint(path)['meta'].keys() == {'source', 'cfg'}
+    assert read_checkpoint(path)['meta'].keys() == {'source', 'cfg', KEY}
     assert read_checkpoint(path)['meta']['source'] == 'w.pth'
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from mmengine.analysis import get_model_complexity_info
 from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
@@ -93,7 +94,17 @@ def test_every_entry_with_weights_has_a_license_and_a_source():
 def test_embedded_weights(digits_weights):
     content = Path(digits_weights).read_bytes()
     assert len(content) < 3e6
-    assert hashlib.sha256(content).hexdigest().startswith(Path(digits_weights).stem[-8:])
+    digest = hashlib.sha256(content).hexdigest()
+    assert digest.startswith(Path(digits_weights).stem[-8:])
+    assert digest == model_index.sha256_of(digits_weights)
+
+
+def test_no_file_comes_from_a_domain_that_has_expired():
+    index = yaml.safe_load((model_index.root() / 'configs/wrn/metafile.yml').read_text())
+    for entry in index['Models']:
+        urls = [entry.get('Weights') or '', *entry.get('Sources', [])]
+        assert not [url for url in urls if 'openmmlab.com' in url]
+        assert all(url.startswith(('https://', 'hf://')) for url in urls[1:])
 
 
 @pytest.mark.parametrize('name', NAMES)

@@ -109,15 +109,15 @@ def test_published_entries_are_the_weights_of_torchvision_and_timm():
 
 
 def test_files_of_openmmlab_are_sources(mmpretrain_root):
-    """The names of the files are those in the metafile of mmpretrain or its fork, on both hosts."""
+    """The names of the files are those in the metafile of mmpretrain or its fork.
+
+    Only the fork's host has them: OpenMMLab's domain has expired.
+    """
     index = yaml.safe_load((mmpretrain_root / '.mim/configs/wrn/metafile.yml').read_text())
     for theirs in index['Models']:
         path = theirs['Weights'].partition('/mmclassification/')[2]
         hosts = [source.partition('/mmclassification/') for source in sources_of(theirs['Name'])]
-        assert [host for host, _, rest in hosts if rest == path] == [
-            'https://download.openmmlab.com',
-            'https://mmassets.onedl.ai',
-        ]
+        assert [host for host, _, rest in hosts if rest == path] == ['https://mmassets.onedl.ai']
         assert model_index.find_by_file(theirs['Weights']).name == theirs['Name']
 
 

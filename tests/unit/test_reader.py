@@ -1,6 +1,7 @@
 """Which checkpoint files are read, and which are refused with which message."""
 
 import hashlib
+import json
 import os
 import pickle
 import zipfile
@@ -15,6 +16,7 @@ from mmengine.runner import CheckpointLoader
 from safetensors.torch import save_file
 
 from wrn.checkpoints import read_checkpoint, write_weights
+from wrn.checkpoints.tensor_hash import KEY, hash_tensors
 from wrn.utils.errors import CheckpointError
 
 STATE_DICT = {'head.fc.weight': torch.arange(6.0).reshape(2, 3), 'head.fc.bias': torch.ones(2)}
@@ -43,9 +45,45 @@ def test_meta_config_is_removed(tmp_path, suffix):
     """``Runner.resume`` passes it to ``Config.fromstring``, which runs it."""
     meta = dict(epoch=1, config="a = __import__('os').system('touch ran')")
     path = write_weights(tmp_path, f'w{suffix}', STATE_DICT, meta)
-    assert read_checkpoint(path)['meta'] == dict(epoch=1)
+    assert read_checkpoint(path)['meta'].keys() == {'epoch', KEY}
     loaded = CheckpointLoader.load_checkpoint(str(path), 'cpu', logger='silent')
-    assert loaded['meta'] == dict(epoch=1)
+    assert loaded['meta'].keys() == {'epoch', KEY}
+
+
+@pytest.mark.parametrize('suffix', ['.pth', '.safetensors'])
+def test_changed_tensors_are_found(tmp_path, suffix):
+    """The whole hash in the metadata finds what the eight digits in the name cannot."""
+    path = write_weights(tmp_path, f'w{suffix}', STATE_DICT, {})
+    checkpoint = read_checkpoint(path)
+    changed = dict(checkpoint['state_dict'])
+    key = next(iter(changed))
+    for value in (changed[key] + 1, changed[key].double(), changed[key].flatten()[:1].expand(3)):
+        changed[key] = value
+        if suffix == '.pth':
+            torch.save(dict(meta=checkpoint['meta'], state_dict=changed), path)
+        else:
+            text = json.dumps(checkpoint['meta'])
+            save_file({k: v.contiguous() for k, v in changed.items()}, path, {'meta': text})
+        with pytest.raises(CheckpointError, match=f'{path}: its tensors were changed or damaged'):
+            read_checkpoint(path)
+
+
+def test_the_hash_of_tensors():
+    """By hand, as another program would compute it."""
+    weights = {
+        'b': torch.tensor(1.5, dtype=torch.bfloat16),
+        'a': torch.arange(6.0).reshape(2, 3),
+        'c': torch.empty(0, 3),
+    }
+    bytes_of_a = np.arange(6, dtype='<f4').tobytes()
+    lines = [
+        ['a', 'torch.float32', [2, 3], hashlib.sha256(bytes_of_a).hexdigest()],
+        ['b', 'torch.bfloat16', [], hashlib.sha256(b'\xc0\x3f').hexdigest()],
+        ['c', 'torch.float32', [0, 3], hashlib.sha256(b'').hexdigest()],
+    ]
+    assert hash_tensors(weights) == hashlib.sha256(json.dumps(lines).encode()).hexdigest()
+    assert hash_tensors(weights | {'d': torch.eye(2).to_sparse()}) is None
+    assert hash_tensors(weights | {'d': {}}) is None
 
 
 @pytest.mark.parametrize('zipped', [True, False], ids=['zip', 'legacy'])

@@ -10,6 +10,7 @@ from wrn.checkpoints.reader import read_checkpoint
 from wrn.checkpoints.unwrap import ReadOptions, Weights, to_openmmlab
 from wrn.config import model_index
 from wrn.download import fetch, hash_in_name, map_url
+from wrn.utils.credentials import mask_credentials
 from wrn.utils.errors import CheckpointError, did_you_mean
 from wrn.utils.files import hash_file
 
@@ -21,7 +22,7 @@ class CheckpointFile:
     """A file of weights that has been read.
 
     Attributes:
-        name: The path or URL that it was opened by.
+        name: The path or URL that it was opened by, without credentials.
         path: The local file; None in an object store.
         entry: The published model that the weights belong to; None for any other file.
         weights: The content, under OpenMMLab's keys.
@@ -37,6 +38,7 @@ def open_checkpoint(
     name: str,
     options: ReadOptions = ReadOptions(),  # noqa: B008 - immutable
     url_mapping: tuple[str, str] | None = None,
+    typed: bool = True,
 ) -> CheckpointFile:
     """Read weights from a path or URL, and find the published model that they belong to.
 
@@ -45,6 +47,7 @@ def open_checkpoint(
         options: As for :func:`wrn.checkpoints.to_openmmlab`. Defaults to the usual.
         url_mapping: A pattern and its replacement for the path or URL, or for each URL of published
             weights. Defaults to None.
+        typed: As for :func:`wrn.download.trust.check_source`. Defaults to True.
 
     Raises:
         CheckpointError: If the file is missing, cannot be read, or is not the published file that
@@ -53,13 +56,15 @@ def open_checkpoint(
     mapped = map_url(name, url_mapping)
     if '://' in mapped and not mapped.startswith(ADDRESSES):
         checkpoint = CheckpointLoader.load_checkpoint(mapped, map_location='cpu', logger='silent')
+        name = mask_credentials(name)
         return CheckpointFile(name, None, None, to_openmmlab(checkpoint, name, options))
     if mapped.startswith(ADDRESSES):
-        path, entry = locate(name, url_mapping)  # verifies the hash
+        path, entry = locate(name, url_mapping, typed)  # verifies the hash
         entry = entry or model_index.find_by_file(path.name)
     else:
         path = Path(mapped).expanduser()
         entry = _find_published(path)
+    name = mask_credentials(name)
     title = entry.name if entry and '://' in name else name
     return CheckpointFile(name, path, entry, to_openmmlab(read_checkpoint(path), title, options))
 
@@ -80,8 +85,9 @@ def find_entry(name: str) -> Model | None:
 
 def _find_published(path: Path) -> Model | None:
     """Return the model with a published file of this name, after a check of the file's hash."""
-    entry, expected = model_index.find_by_file(path.name), hash_in_name(path.name)
-    if entry and expected and path.is_file() and not hash_file(path).startswith(expected):
+    entry = model_index.find_by_file(path.name)
+    expected = model_index.sha256_of(path.name) or (entry and hash_in_name(path.name))
+    if expected and path.is_file() and not hash_file(path).startswith(expected):
         raise CheckpointError(
             f'{path}: not the published file of this name (its SHA-256 differs); download it '
             'again, or rename it if it is another file'
@@ -89,12 +95,15 @@ def _find_published(path: Path) -> Model | None:
     return entry
 
 
-def locate(url: str, url_mapping: tuple[str, str] | None = None) -> tuple[Path, Model | None]:
+def locate(
+    url: str, url_mapping: tuple[str, str] | None = None, typed: bool = False
+) -> tuple[Path, Model | None]:
     """Return the local file of a URL, downloaded if it is not in the cache.
 
     Args:
         url: ``https://...``, ``hf://USER/REPO[/FILE][@REVISION]`` or ``wrn://NAME``.
         url_mapping: As for :func:`wrn.download.fetch`. Defaults to None.
+        typed: As for :func:`wrn.download.trust.check_source`. Defaults to False.
 
     Returns:
         The path of the file; and the model, if the URL belongs to its published weights:
@@ -114,7 +123,26 @@ def locate(url: str, url_mapping: tuple[str, str] | None = None) -> tuple[Path, 
     else:
         entry = model_index.find_by_file(url)
         if entry is None or entry.name not in url:
-            return fetch([url], url, url_mapping, read_checkpoint), None
+            return fetch([url], url, url_mapping, read_checkpoint, typed), None
     if urls := model_index.urls(entry):
         return fetch(urls, entry.name, url_mapping, read_checkpoint), entry
-    return Path(entry.weights), entry
+    path = Path(entry.weights)
+    _find_published(path)
+    return path, entry
+
+
+def localize(checkpoint: str) -> str:
+    """Download a checkpoint that the user gave by its URL.
+
+    Args:
+        checkpoint: A path or URL.
+
+    Returns:
+        The path of the downloaded file. Paths and names are returned as they are.
+
+    Raises:
+        CheckpointError: If the file cannot be downloaded.
+    """
+    if checkpoint.startswith(('http://', 'https://', 'hf://')):
+        return str(locate(checkpoint, typed=True)[0])
+    return checkpoint

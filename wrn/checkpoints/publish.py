@@ -11,6 +11,7 @@ from mmengine.config import Config
 from wrn.checkpoints import ReadOptions, Weights, read_checkpoint, to_openmmlab, write_weights
 from wrn.config.config_file import read_own_config
 from wrn.config.config_parts import get_test_dataset
+from wrn.utils.credentials import mask_credentials
 
 _TIME = re.compile(r'_\d{8}_\d{6}(_\d+)?$')  # mmengine appends it to the name of a run
 
@@ -76,7 +77,7 @@ def make_meta(
         ``cfg``, as far as they are known.
     """
     known = {
-        'source': source,
+        'source': mask_credentials(source) if source else None,
         'license': license or meta.get('license'),
         'dataset_meta': meta.get('dataset_meta'),
         'normalization': meta.get('normalization'),

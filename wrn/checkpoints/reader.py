@@ -12,6 +12,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from wrn.checkpoints.safe_globals import SAFE_GLOBALS, unbox
+from wrn.checkpoints.tensor_hash import check_tensors
 from wrn.utils.errors import CheckpointError
 
 _LOCK = threading.RLock()
@@ -40,7 +41,7 @@ def read_checkpoint(path: str | Path, map_location: Any = None) -> dict[str, Any
         ``.safetensors`` file gives ``dict(state_dict=..., meta=...)``.
 
     Raises:
-        CheckpointError: If the file is missing, truncated, not a checkpoint, or tries to run code.
+        CheckpointError: If the file is missing, damaged, not a checkpoint, or tries to run code.
     """
     path = Path(path).expanduser()
     map_location = 'cpu' if map_location is None else map_location
@@ -65,6 +66,7 @@ def read_checkpoint(path: str | Path, map_location: Any = None) -> dict[str, Any
     # 1.x wrote it; mmengine itself writes meta['cfg'].
     if isinstance(meta := checkpoint.get('meta'), dict):
         meta.pop('config', None)
+    check_tensors(checkpoint, path)
     return checkpoint
 
 

@@ -10,6 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
+from wrn.checkpoints.tensor_hash import KEY, hash_tensors
 from wrn.utils.errors import WrnError
 from wrn.utils.files import write_with_hash
 
@@ -32,7 +33,8 @@ def write_weights(
         name: The name without hash. With ``.pth`` at its end, the file is a torch checkpoint,
             ``dict(state_dict=..., meta=...)``. Otherwise it is a ``.safetensors`` file.
         state_dict: The weights.
-        meta: The metadata, such as ``dataset_meta``: values of JSON or numpy. None makes a ``.pth``
+        meta: The metadata, such as ``dataset_meta``: values of JSON or numpy. The hash of the
+            weights is added, and compared whenever the file is read. None makes a ``.pth``
             file a plain state dict.
 
     Returns:
@@ -46,6 +48,7 @@ def write_weights(
     suffix = next((suffix for suffix in SUFFIXES if name.endswith(suffix)), SUFFIXES[0])
     storages: set[int] = set()
     weights = {key: _unshare(value.detach(), storages) for key, value in state_dict.items()}
+    meta = None if meta is None else {**meta, KEY: hash_tensors(weights)}
     text = json.dumps(meta or {}, sort_keys=True, default=lambda array: array.tolist())
 
     def write(path: Path) -> None:

@@ -17,8 +17,9 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Any, cast
 
-from wrn.cli.arguments import add_arguments
+from wrn.cli.arguments import add_arguments, flag
 from wrn.cli.inputs import find_shard
+from wrn.download.trust import INSECURE
 from wrn.training import leave_distributed
 from wrn.utils.errors import AssumptionWarning, RunStoppedError, WrnError
 from wrn.utils.terminal import printable, say
@@ -43,6 +44,10 @@ _COMMANDS = {
         'export',
     )
 }
+_DOWNLOADS_WEIGHTS = (
+    'info', 'predict', 'features', 'train', 'finetune', 'overfit', 'test', 'convert', 'export'
+)  # fmt: skip
+_INSECURE = {'--insecure': flag('download weights by plain HTTP, and from any host')}
 _QUICK_TO_EXIT = ('list', 'info', 'predict', 'features')
 
 
@@ -65,6 +70,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     for name, command in _COMMANDS.items():
         subparser = commands.add_parser(name, help=command.HELP, description=command.HELP)
         add_arguments(subparser, command.ARGUMENTS)
+        if name in _DOWNLOADS_WEIGHTS:
+            add_arguments(subparser, _INSECURE)
         subparser.set_defaults(run=command.run)
     return parser.parse_args(argv)
 
@@ -81,6 +88,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     gc.freeze()  # do not scan imported objects, and do not copy their pages after a fork
     _show_messages()
+    if getattr(args, 'insecure', False):
+        os.environ[INSECURE] = '1'  # data workers and other ranks inherit it
     code = 0
     try:
         args.run(args)

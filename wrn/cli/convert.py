@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> None:
     state_dict = done.weights.state_dict
     floats = {str(v.dtype) for v in state_dict.values() if v.is_floating_point()}
     dtypes = ', '.join(sorted(floats)).replace('torch.', '')
-    print(f'read {args.checkpoint}: {done.format.title} format, {done.architecture}, {dtypes}')
+    print(f'read {file.name}: {done.format.title} format, {done.architecture}, {dtypes}')
     if done.entry:
         print(f'recognized as the weights of {done.entry.name}')
     print_left_out(done.weights)

@@ -16,6 +16,7 @@ from wrn.cli.train import TRAIN_ARGUMENTS
 from wrn.config.config_errors import config_errors
 from wrn.data.splitting import Splits, find_splits
 from wrn.training.finetune import finetune
+from wrn.utils.credentials import mask_credentials
 from wrn.utils.errors import count, some
 from wrn.zoo.resolve import resolve
 
@@ -62,7 +63,7 @@ def run(args: argparse.Namespace) -> None:
         _print_splits(splits, validated=not args.no_validate)
         if dropped:
             print(f'left out of validation and test, since unreadable: {some(dropped)}')
-    provenance = f'{args.model} fine-tuned on {Path(cfg.filename).stem}'
+    provenance = f'{mask_credentials(args.model)} fine-tuned on {Path(cfg.filename).stem}'
     result = finetune(cfg, provenance, options, model.template)
     if result:
         print_report(result.report)

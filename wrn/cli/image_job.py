@@ -14,6 +14,7 @@ from wrn.cli.progress import ImageProgress
 from wrn.data.images import ImageLike
 from wrn.results.partial_file import PartialFile
 from wrn.results.record import Record
+from wrn.utils.credentials import mask_credentials
 from wrn.utils.errors import ImageReadError, count
 
 
@@ -30,7 +31,15 @@ def describe_run(command: str, args: argparse.Namespace, *options: str) -> dict[
     """
     keys = ('inputs', 'model', 'checkpoint', 'backend', 'precision', 'calibration', *options)
     files = [_state(path) for path in (args.model, args.checkpoint)]
-    return dict(command=command, **{key: getattr(args, key) for key in keys}, files=files)
+    values = {key: _mask(getattr(args, key)) for key in keys}
+    return dict(command=command, **values, files=files)
+
+
+def _mask(value: Any) -> Any:
+    """Mask credentials, which have no place in the file, and differ the next day."""
+    if isinstance(value, list):
+        return [_mask(item) for item in value]
+    return mask_credentials(value) if isinstance(value, str) else value
 
 
 def _state(path: str | None) -> list[int] | None:

@@ -16,6 +16,7 @@ from wrn.checkpoints import ReadOptions
 from wrn.checkpoints.architecture import find_architecture
 from wrn.checkpoints.checkpoint_file import CheckpointFile
 from wrn.checkpoints.network_config import describe_network
+from wrn.checkpoints.tensor_hash import KEY
 from wrn.cli.arguments import CHOICE_ARGUMENTS, argument
 from wrn.cli.tables import print_table
 from wrn.config import model_index
@@ -120,6 +121,8 @@ def _describe_weights(resolved: ResolvedModel, file: CheckpointFile) -> _Rows:
     yield 'license', meta.get('license') or 'unknown'
     if file.path:
         yield 'SHA-256', hash_file(file.path)
+    if KEY in meta:
+        yield 'SHA-256 of tensors', f'{meta[KEY]}\n(in the metadata, and correct)'
 
 
 def _describe_exported(resolved: ResolvedModel) -> _Rows:

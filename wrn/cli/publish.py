@@ -4,8 +4,10 @@ import argparse
 
 from wrn.checkpoints import ReadOptions, Weights
 from wrn.checkpoints.publish import Published, publish
+from wrn.checkpoints.tensor_hash import KEY
 from wrn.cli.arguments import CHOICE_ARGUMENTS, argument
 from wrn.utils.errors import count
+from wrn.utils.files import hash_file
 
 HELP = 'reduce a training checkpoint to its weights, class names and config'
 DESCRIPTION_ARGUMENTS = {
@@ -28,7 +30,7 @@ def run(args: argparse.Namespace) -> None:
     options = ReadOptions(args.key, args.prefix)
     done = publish(args.checkpoint, args.name, args.folder, options, args.source, args.license)
     print_left_out(done.weights)
-    left = sorted(done.weights.meta.keys() - (done.meta or {}).keys())
+    left = sorted(done.weights.meta.keys() - (done.meta or {}).keys() - {KEY})
     if left:
         print('left out of the metadata:', ', '.join(left))
     print_written(done, len(done.weights.state_dict))
@@ -53,6 +55,7 @@ def print_written(done: Published, tensors: int) -> None:
     if done.meta is not None:
         keys = ', '.join(done.meta) or 'none, since nothing is known'
     print(f'wrote {done.path}: {count(tensors, "tensor")}, {size:.2f} MB')
+    print(f'SHA-256 of the file: {hash_file(done.path)}')
     print(f'metadata in the file: {keys}')
     if done.meta and 'license' not in done.meta:
         print('the license is unknown; set it with --license')

@@ -9,6 +9,7 @@ from typing import Any
 from mmengine.config import Config, ConfigDict, DictAction
 from mmpretrain.models import MultiLabelClsHead
 
+from wrn.checkpoints.checkpoint_file import localize
 from wrn.cli.arguments import argument, check_out, choice, flag, make_folder
 from wrn.config.config_errors import config_errors
 from wrn.config.config_parts import check_keys, get_test_dataset, set_default
@@ -105,7 +106,7 @@ def apply_train_options(cfg: Config, args: Namespace) -> None:
         if args.resume is not None:
             cfg.resume = args.resume
             if args.resume != 'auto':
-                cfg.resume, cfg.load_from = True, args.resume
+                cfg.resume, cfg.load_from = True, localize(args.resume)
         if args.auto_scale_lr:
             if 'auto_scale_lr' not in cfg:
                 raise WrnError(

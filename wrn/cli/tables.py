@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from wrn.training.evaluation import Report
+from wrn.utils.credentials import mask_credentials
 
 _MOST_CLASSES = 20
 
@@ -27,7 +28,7 @@ def print_table(
     if not columns:
         table.add_column(style='bold')
     for row in rows:
-        table.add_row(*map(Text, row))
+        table.add_row(*(Text(mask_credentials(cell)) for cell in row))
     width = Console(width=1000).measure(table).maximum
     Console(width=max(width, Console().width)).print(table)
 

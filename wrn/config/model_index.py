@@ -28,14 +28,16 @@ def models() -> dict[str, Model]:
 
     Returns:
         The entries by lower-case model name. The paths of configs and of weights in the package are
-        absolute. Downloadable weights are ``wrn://NAME``, which
-        :func:`wrn.checkpoints.schemes.load_from_url` loads from the first URL that works.
+        absolute, and ``data['File']`` is the name of the file of weights. Downloadable weights are
+        ``wrn://NAME``, which :func:`wrn.checkpoints.schemes.load_from_url` loads from the first URL
+        that works.
     """
     index = load(str(root() / 'model-index.yml'))
     index.build_models_with_collections()
     entries = {}
     for entry in index.models:
         entry.config = str(root() / entry.config)
+        entry.data['File'] = Path(entry.weights or '').name
         if urls(entry):
             entry.weights = SCHEME + entry.name
         elif entry.weights:
@@ -115,6 +117,22 @@ def find_by_file(file: str) -> Model | None:
     for entry in models().values():
         if name in [Path(url).name for url in urls(entry) if url.startswith('https://')]:
             return entry
+    return None
+
+
+def sha256_of(file: str) -> str | None:
+    """Return the SHA-256 of a file of weights in the index.
+
+    Args:
+        file: The path or name of the file. Only the file name is compared.
+
+    Returns:
+        All digits, from ``SHA256`` in the index. None if they are unknown.
+    """
+    name = Path(file).name
+    for entry in models().values():
+        if name and name == entry.data['File']:
+            return entry.data.get('SHA256')
     return None
 
 

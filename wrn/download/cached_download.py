@@ -11,7 +11,8 @@ from urllib.parse import urlparse
 import torch
 from mmengine.dist import broadcast_object_list, is_main_process
 
-from wrn.download import http
+from wrn.config import model_index
+from wrn.download import http, trust
 from wrn.utils.errors import CheckpointError, DownloadError, WrnError
 from wrn.utils.files import hash_file
 
@@ -28,6 +29,7 @@ def fetch(
     name: str,
     url_mapping: tuple[str, str] | None = None,
     check: Callable[[Path], object] | None = None,
+    typed: bool = False,
 ) -> Path:
     """Get a file from the cache, or download it from the first URL that has it.
 
@@ -40,12 +42,13 @@ def fetch(
         urls: The URLs of the file in the order to try them. On the Hugging Face hub a URL is
             ``hf://USER/REPO/FILE``. The file names of OpenMMLab, torchvision and timm end in a
             hash. If there is one, the SHA-256 of the file must begin with it. Cached files are
-            verified, too.
+            verified, too. The whole hash of a file in the model index is used where it is known.
         name: The name of the file in messages.
         url_mapping: A pattern to replace in each URL, and its replacement, such as
             ``('https://github.com', 'https://mirror')``. Defaults to None: the two words in
             ``WRN_URL_MAPPING``.
         check: As in :func:`wrn.download.http.download`. Defaults to None.
+        typed: As in :func:`wrn.download.trust.check_source`. Defaults to False.
 
     Returns:
         The path of the file in the cache.
@@ -59,16 +62,18 @@ def fetch(
     failure: list[str | None] = [None]
     if is_main_process():
         try:
-            path = _fetch(mapped, name, check)
+            path = _fetch(mapped, name, check, typed)
         except WrnError as error:
             failure = [str(error)]
     broadcast_object_list(failure)  # or the other processes would wait for the file
     if failure[0]:
         raise CheckpointError(failure[0])
-    return path if is_main_process() else _fetch(mapped, name, check)
+    return path if is_main_process() else _fetch(mapped, name, check, typed)
 
 
-def _fetch(urls: Mapping[str, str], name: str, check: Callable[[Path], object] | None) -> Path:
+def _fetch(
+    urls: Mapping[str, str], name: str, check: Callable[[Path], object] | None, typed: bool
+) -> Path:
     """Get a file. The keys of ``urls`` give its name and hash, the values are downloaded."""
     offline = is_offline()
     for url in urls:
@@ -84,7 +89,7 @@ def _fetch(urls: Mapping[str, str], name: str, check: Callable[[Path], object] |
     failures = []
     for url, mapped in urls.items():
         try:
-            return _download(url, mapped, check)
+            return _download(url, mapped, check, typed)
         except DownloadError as error:
             failures.append(f'{mapped}: {error}')
             if len(failures) < len(urls):
@@ -108,22 +113,26 @@ def _cached(url: str) -> Path | None:
     path = _cache_path(url)
     if not path.is_file():
         return None
-    if (expected := hash_in_name(url)) and not hash_file(path).startswith(expected):
+    if (expected := _known_hash(url)) and not hash_file(path).startswith(expected):
         raise CheckpointError(
-            f'{path}: wrong SHA-256 (expected {expected}, as in its name); delete it to download '
-            'it again'
+            f'{path}: wrong SHA-256 (expected {expected}); delete it to download it again'
         )
     return path
 
 
-def _download(url: str, mapped: str, check: Callable[[Path], object] | None) -> Path:
+def _download(url: str, mapped: str, check: Callable[[Path], object] | None, typed: bool) -> Path:
     if url.startswith(_HUB):
         from wrn.download import hugging_face
 
         return hugging_face.download(url)
-    path = _cache_path(url)
-    http.download(mapped, path, hash_in_name(url), check)
+    path, expected = _cache_path(url), _known_hash(url)
+    trust.check_source(url, mapped, expected, typed)
+    http.download(mapped, path, expected, check, allow_downgrade=trust.is_insecure())
     return path
+
+
+def _known_hash(url: str) -> str | None:
+    return model_index.sha256_of(_file_name(url)) or hash_in_name(url)
 
 
 def _cache_path(url: str) -> Path:

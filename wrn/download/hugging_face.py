@@ -4,14 +4,17 @@ import logging
 import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import huggingface_hub
 
+from wrn.download.trust import say_mirror
 from wrn.utils.errors import DownloadError, one_line, some
 from wrn.utils.files import hash_file
 
 _logger = logging.getLogger('wrn')
 _ADDRESS = re.compile(r'hf://([^/@]+/[^/@]+)(?:/([^@]+))?(?:@(.+))?')
+_HOST = 'huggingface.co'
 _TIMEOUT = 10.0  # seconds
 _DEFAULT_NAME = 'model.safetensors'
 _SUFFIXES = ('.safetensors', '.pth', '.bin', '.pt')
@@ -71,6 +74,8 @@ def download(address: str) -> Path:
         DownloadError: If the file cannot be downloaded, or its SHA-256 is wrong.
     """
     repo, file, revision = parse(address)
+    if (host := urlsplit(huggingface_hub.constants.ENDPOINT).hostname) != _HOST:
+        say_mirror(host or '', 'HF_ENDPOINT')
     try:
         if file is None:
             info = huggingface_hub.model_info(repo, revision=revision, timeout=_TIMEOUT)

@@ -11,6 +11,7 @@ from mmengine.runner import Runner
 from mmpretrain.models import LinearClsHead
 from mmpretrain.registry import MODELS
 
+from wrn.checkpoints.checkpoint_file import localize
 from wrn.config.config_file import read_config
 from wrn.config.config_parts import (
     choose_topk,
@@ -59,7 +60,7 @@ def make_finetune_config(
     """
     cfg = read_config(BASE)
     origin = model.get_config()
-    cfg.load_from = checkpoint or model.checkpoint
+    cfg.load_from = localize(checkpoint) if checkpoint else model.checkpoint
     if not cfg.load_from:
         raise WrnError(f'{model.name}: has no weights to start from; give them with --checkpoint')
     cfg.model = _adapt_model(origin, len(splits.classes), frozen_stages)

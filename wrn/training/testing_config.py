@@ -6,6 +6,7 @@ from typing import Any
 from mmengine.config import Config
 from mmpretrain.registry import MODELS
 
+from wrn.checkpoints.checkpoint_file import localize
 from wrn.config import model_index
 from wrn.config.config_file import read_config
 from wrn.config.config_parts import choose_topk, get_dataset_type, get_test_dataset
@@ -46,7 +47,9 @@ def make_test_config(model: ResolvedModel, checkpoint: str | None = None) -> Con
     """
     if model.kind in ('name', 'config'):
         config = model.get_config()
-        config.load_from = checkpoint or (model.entry and model.checkpoint)
+        config.load_from = (checkpoint and localize(checkpoint)) or (
+            model.entry and model.checkpoint
+        )
         if config.load_from is None:
             raise WrnError(f'{model.name}: has no weights of its own; give a checkpoint after it')
         return config
@@ -67,7 +70,7 @@ def _make_from_file(model: ResolvedModel) -> Config:
         config.load_from = config.data_preprocessor = None  # both are in the file
         num_classes = network.num_classes
     else:
-        config.model, config.load_from = own.model, model.name
+        config.model, config.load_from = own.model, model.checkpoint
         config.data_preprocessor = own.data_preprocessor
         num_classes = own.model.head.num_classes
     if path := _DATASETS.get(kind):

@@ -6,9 +6,14 @@ A message reads ``THING: what is wrong; what to do``. The command line prints it
 import difflib
 from collections.abc import Iterable
 
+from wrn.utils.credentials import mask_credentials
+
 
 class WrnError(ValueError):
     """An error in the user's input. The message names the file or key, the cause and the fix."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(mask_credentials(message))
 
 
 class CheckpointError(WrnError):

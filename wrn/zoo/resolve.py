@@ -38,7 +38,8 @@ class ResolvedModel:
         config: The config of the model. None for a built model without one, and for a file of
             weights: :meth:`get_config` reads the config from the file.
         entry: The entry of the model in the index. None if it has none.
-        checkpoint: The path or URL of the model's own weights. None if it has none.
+        checkpoint: The path or URL of the model's own weights, downloaded if the model is a file of
+            weights. None if it has none.
         file: The contents of the file of weights.
         network: The built model, or the exported file in its runtime.
     """
@@ -99,7 +100,8 @@ class ResolvedModel:
             return self.file
         if self.checkpoint is None:
             raise WrnError(f'{self.name}: no pretrained weights; give a file of weights')
-        return open_checkpoint(self.checkpoint, options, url_mapping)
+        typed = self.kind != 'config'
+        return open_checkpoint(self.checkpoint, options, url_mapping, typed)
 
 
 def resolve(
@@ -143,7 +145,7 @@ def resolve(
     if Path(name).suffix in CONFIG_SUFFIXES:
         return _resolve_config(name)
     file = open_checkpoint(name, options, url_mapping)
-    return ResolvedModel('weights', name, None, file.entry, name, file)
+    return ResolvedModel('weights', file.name, None, file.entry, str(file.path or name), file)
 
 
 def is_shipped(config: str | PathLike[str]) -> bool:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from http_server import NAME, Server
 
-from wrn.download import http
+from wrn.download import connection, http
 
 
 @pytest.fixture(autouse=True)
@@ -17,7 +17,6 @@ def cache(tmp_path, monkeypatch):
     for name in urllib.request.getproxies_environment():
         monkeypatch.delenv(f'{name}_proxy', raising=False)
         monkeypatch.delenv(f'{name}_proxy'.upper(), raising=False)
-    monkeypatch.setattr(urllib.request, '_opener', None)  # it keeps the proxies of its first use
     monkeypatch.setenv('TORCH_HOME', str(tmp_path / 'home'))
     monkeypatch.setattr(torch.hub, '_hub_dir', None)
     monkeypatch.setattr(http, '_PAUSE', 0.01)
@@ -39,7 +38,7 @@ def dead(dead_host):
 
 @pytest.fixture
 def impatient(monkeypatch):
-    monkeypatch.setattr(http, '_TIMEOUT', 0.2)
+    monkeypatch.setattr(connection, 'TIMEOUT', 0.2)
 
 
 @pytest.fixture

@@ -61,7 +61,7 @@ def test_an_unreachable_url_is_logged(server, dead, caplog):
 @once
 def test_all_urls_fail(server, dead, cache):
     server.answers = [status(404)]
-    unresolvable = f'http://weights.invalid/{NAME}'
+    unresolvable = f'https://weights.invalid/{NAME}'
     with pytest.raises(CheckpointError) as error:
         fetch([dead, unresolvable, server.url()], 'the weights')
     message = str(error.value)

@@ -3,9 +3,7 @@
 import contextlib
 import io
 import threading
-import urllib.request
 from collections.abc import Iterator
-from http.client import HTTPException
 from os import PathLike
 from typing import Any, NamedTuple, TypeAlias
 
@@ -15,7 +13,8 @@ from mmengine import fileio
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from wrn.data.images.selection import EXTENSIONS
-from wrn.utils.errors import ImageReadError, one_line
+from wrn.download import http_client
+from wrn.utils.errors import DownloadError, ImageReadError, one_line
 
 
 class EncodedImage(NamedTuple):
@@ -35,7 +34,8 @@ ImageLike: TypeAlias = str | PathLike[str] | np.ndarray | Image.Image | EncodedI
 _TIFF, _PNG = (b'II*\0', b'MM\0*'), b'\x89PNG'
 _opencv_log: Any = getattr(cv2.utils, 'logging', cv2)  # OpenCV 4.14 moved it
 _OPENCV_SILENT = 0
-_SECONDS = 60  # timeout of a URL
+_URL_SECONDS = 60.0  # to receive the content of a URL
+_URL_BYTES = 128 << 20  # of the content of a URL
 
 
 def read_image(image: ImageLike) -> np.ndarray:
@@ -96,13 +96,15 @@ def decode_image(content: bytes, name: str, flag: int = cv2.IMREAD_COLOR) -> np.
 
 def _get(path: str) -> bytes:
     try:
-        if path.startswith(('http://', 'https://')):  # mmengine's backend for these has no timeout
-            with urllib.request.urlopen(path, timeout=_SECONDS) as answer:
-                return answer.read()
+        if path.lower().startswith(('http://', 'https://')):
+            # mmengine's backend for these has no limit of time or size.
+            return http_client.get(path, _URL_BYTES, _URL_SECONDS)
         return fileio.get(path)
+    except DownloadError as error:
+        raise ImageReadError(f'{path}: cannot be downloaded ({error}); check the URL') from error
     except KeyError as error:
         raise ImageReadError(f'{path}: unknown scheme {error}; give an http URL') from error
-    except (OSError, ValueError, HTTPException, ImportError) as error:
+    except (OSError, ValueError, ImportError) as error:
         reason = one_line(error)
         raise ImageReadError(f'{path}: cannot be read ({reason}); check the path') from error
 
