@@ -12,8 +12,10 @@ import wrn
 from wrn.checkpoints.publish import make_meta
 from wrn.cli.image_job import describe_run
 from wrn.data.images import read_image
+from wrn.training.testing_config import make_test_config
 from wrn.utils.credentials import mask_credentials
 from wrn.utils.errors import ImageReadError, WrnError
+from wrn.zoo.resolve import resolve
 
 SIGNED = 'https://b.s3.amazonaws.com/w.pth?X-Amz-Date=20260101&X-Amz-Credential=AK/1&X-Amz-Signature=ab12'
 
@@ -71,6 +73,12 @@ def test_weights(server, tmp_path, monkeypatch, digits_weights):
     with pytest.warns(UserWarning, match='the head is newly') as warnings:
         wrn.get_model('wide-resnet16-2_1xb64_digits', url, head=dict(num_classes=3))
     assert 'secret' not in ''.join(str(warning.message) for warning in warnings)
+    for config in (
+        make_test_config(resolve(url)),
+        make_test_config(resolve('wide-resnet16-2_1xb64_digits'), url),
+    ):  # the runner logs and saves it
+        assert Path(config.load_from).read_bytes() == content
+        assert 'secret' not in config.pretty_text
     assert make_meta({}, None, f'from {url}', None) == {'source': f'from {mask_credentials(url)}'}
 
 

@@ -22,6 +22,7 @@ _MAX_FAILURES = 3  # in a row
 _MIN_PROGRESS = 1 << 20  # bytes; an attempt that receives as many does not count as a failure
 _PAUSE = 1.0  # seconds before the second attempt; twice that before the third
 _MAX_BYTES = 16 << 30  # of a file; a training checkpoint of WRN-70-16 has 4 GB
+_MAX_UNANNOUNCED = 4 << 30  # if the server does not announce the size
 _TITLES = {'sha256': 'SHA-256', 'md5': 'MD5'}
 _RANGE = re.compile(r'bytes (?:(\d+)-\d+|\*)/(\d+|\*)')
 
@@ -174,6 +175,8 @@ def _receive(
             file.write(chunk)
             received += len(chunk)
             show(received, total)
+            if total is None and received > _MAX_UNANNOUNCED:
+                raise TooLargeError(f'the server sends more than {_MAX_UNANNOUNCED} bytes')
     if not received and not total:
         raise DownloadError('the server sent an empty file')
     if total is not None and received < total:

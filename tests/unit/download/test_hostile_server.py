@@ -92,6 +92,14 @@ def test_a_partial_file_above_the_limit_is_not_kept(server, partial, monkeypatch
     assert fetch([server.url()], 'weights').read_bytes() == CONTENT
 
 
+def test_a_file_of_unknown_size(server, cache, monkeypatch):
+    monkeypatch.setattr(http, '_MAX_UNANNOUNCED', 1 << 18)
+    server.answers = [HOSTILE['endless-body'][0]]
+    with pytest.raises(CheckpointError, match='the server sends more than 262144 bytes'):
+        fetch([server.url(HASHLESS)], 'weights')
+    assert not list(cache.rglob(f'{HASHLESS}*'))
+
+
 def test_a_password_in_a_url(server):
     server.answers = [whole]
     assert http_client.get(server.url().replace('//', '//me:p%40ss@'), 1 << 20, 5) == CONTENT

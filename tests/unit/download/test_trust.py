@@ -10,6 +10,7 @@ from mmengine.runner import CheckpointLoader
 
 import wrn
 from wrn.checkpoints.checkpoint_file import open_checkpoint
+from wrn.cli import main
 from wrn.config import model_index
 from wrn.download import fetch, trust
 from wrn.download.trust import check_source
@@ -88,6 +89,20 @@ def test_urls_in_configs_are_not_typed():
     for name in (EXPIRED, PLAIN):
         with pytest.raises(CheckpointError, match='refused, since'):
             CheckpointLoader.load_checkpoint(name, logger='silent')
+
+
+def test_the_option(monkeypatch, capsys):
+    """It sets the variable, for the processes that a command starts."""
+    monkeypatch.setenv(trust.INSECURE, '0')
+    assert not trust.is_insecure()
+    main(['info', DIGITS, '--insecure'])
+    assert trust.is_insecure()
+    assert DIGITS in capsys.readouterr().out
+
+
+def test_a_refusal_on_the_command_line(fails, photograph):
+    message = fails('predict', photograph, '--model', DIGITS, '--checkpoint', EXPIRED)
+    assert f'{EXPIRED}: refused, since the domain openmmlab.com has expired' in message
 
 
 @once
