@@ -66,7 +66,7 @@ def describe_network(
         if not config:
             assumed = [*_assume(weights, architecture, options, full, name)]
             assumed.append(f'the image size and the dataset of {template}')
-    if architecture.backbone.get('in_channels', 3) != 3 and not config:
+    if architecture.backbone.get('in_channels', 3) != 3 and not (config or own):
         raise CheckpointError(
             f'{name}: the network takes {architecture.backbone["in_channels"]}-channel images, not '
             'RGB; give a config with their preprocessing (--config)'

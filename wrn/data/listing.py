@@ -8,6 +8,7 @@ from wrn.data.class_folders import OUTSIDE, Problem, Split, list_folder
 from wrn.data.images import is_hidden
 from wrn.data.images.find import report_unreadable
 from wrn.utils.errors import WrnError
+from wrn.utils.files import read_lines
 
 _SPLITS = ('train', 'val', 'valid', 'validation', 'test')
 _BESIDE_TRAIN = ('valid', 'validation')  # without train, these are classes
@@ -44,6 +45,9 @@ def list_splits(folder: Path, ann_file: Path | None = None) -> list[Split]:
             f'{folder}: has no images; give a folder with a folder of images for each class, or '
             'with the folders train, val and test, which have class folders'
         )
+    for split in splits:
+        if not split.files and all(problem.kind != 'empty' for problem in split.problems):
+            split.problems.append(Problem('empty', split.name, 'has no images'))
     _compare_classes(splits)
     return splits
 
@@ -76,10 +80,9 @@ def read_annotations(ann_file: Path) -> Iterator[tuple[int, str, int | None]]:
     Yields:
         The number of the line, the path, and the label. The label is None if the line has none.
     """
-    with ann_file.open(encoding='utf-8') as lines:
-        for number, line in enumerate(lines, 1):
-            path, _, label = line.strip().rpartition(' ')
-            yield number, path, int(label) if path and label.isdecimal() else None
+    for number, line in enumerate(read_lines(ann_file), 1):
+        path, _, label = line.rpartition(' ')
+        yield number, path, int(label) if path and label.isdecimal() else None
 
 
 def _list_annotated(ann_file: Path, name: str, prefix: str) -> Split:

@@ -31,6 +31,10 @@ class RandomWeightsWarning(UserWarning):
     """Pretrained weights were requested, but some or all weights are random."""
 
 
+class ChannelOrderWarning(UserWarning):
+    """An array was taken as BGR, but the model was trained on RGB arrays of such a size."""
+
+
 def one_line(error: BaseException) -> str:
     """Return the reason of an exception in one line.
 
