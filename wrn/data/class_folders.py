@@ -84,12 +84,19 @@ def list_folder(
     links = FollowedLinks(folder / name)
 
     def add_images(path: str, label: int | None) -> None:
-        for entry in _list_entries(folder / path, split.left_out):
-            below = os.path.join(path, entry.name)
+        open_folders = [(path, iter(_list_entries(folder / path, split.left_out)))]
+        while open_folders:
+            place, entries = open_folders[-1]
+            entry = next(entries, None)
+            if entry is None:
+                open_folders.pop()
+                continue
+            below = os.path.join(place, entry.name)
             if not _is_folder(entry):
                 add_file(below, label)
             elif links.enters(entry.path):
-                add_images(below, label)
+                inner = _list_entries(folder / below, split.left_out)
+                open_folders.append((below, iter(inner)))
             else:
                 split.leave_out(below, f'it is {LINKED}', LINKED)
 

@@ -84,8 +84,13 @@ def decode(content: bytes, reading: Reading, reduction: int = 1) -> np.ndarray:
             return from_array(pixels, reading)
     # Pillow reads AVIF and GIF, which OpenCV before version 5 may not, and its error messages are
     # better. OpenCV wraps signed values, and clips float and 32-bit ones.
-    image = Image.open(io.BytesIO(content), formats=[header.format])
-    if not header.plain and image.mode not in ('I', 'F'):
+    try:
+        image = Image.open(io.BytesIO(content), formats=[header.format])
+    except UnidentifiedImageError:
+        if header.plain:
+            raise
+        image = None
+    if image is None or not (header.plain or image.mode in ('I', 'F')):
         raise ValueError(f'its values are signed, float or 32-bit; {_CURE}')
     return from_pil(image, reading)
 

@@ -29,6 +29,7 @@ class FollowedLinks:
         self._start = str(start)
         self._real_start = os.path.realpath(start)
         self._entered: set[tuple[int, int]] = set()
+        self._links: list[str] = []
 
     def enters(self, folder: str | PurePath) -> bool:
         """Return whether a walk enters a folder, and remember that it does.
@@ -39,19 +40,23 @@ class FollowedLinks:
         Raises:
             OSError: If the folder is not found, or is a link to itself.
         """
-        real = os.path.realpath(folder, strict=True)
-        below = os.path.relpath(real, self._real_start)
-        if below == os.path.relpath(folder, self._start):
-            return True  # not reached by a link
+        path = str(folder)
+        if not os.path.islink(path) and not path.startswith(tuple(self._links)):
+            return True
+        real = os.path.realpath(path, strict=True)
         if os.path.commonpath([real, self._real_start]) == real:
             return False
+        below = os.path.relpath(real, self._real_start)
         if below.split(os.sep)[0] != os.pardir and not is_hidden(below):
             return False
         found = os.stat(real)
         identity = found.st_dev, found.st_ino
-        new = identity not in self._entered
+        if identity in self._entered:
+            return False
         self._entered.add(identity)
-        return new
+        if os.path.islink(path):
+            self._links.append(os.path.join(path, ''))
+        return True
 
 
 def walk(folder: str, left_out: LeftOut) -> Iterator[str]:
@@ -104,16 +109,17 @@ def _store(names: list[str]) -> Iterator[str]:
 
 def match(pattern: str, left_out: LeftOut) -> Iterator[str]:
     """Yield the files that match a pattern, sorted by path."""
-    given = sum(1 for _ in takewhile(lambda part: not glob.has_magic(part), Path(pattern).parts))
-    for path in sorted({*filter(os.path.isfile, _glob(pattern))}):
-        below = str(PurePath(*Path(path).parts[given:]))
+    given = [*takewhile(lambda part: not glob.has_magic(part), Path(pattern).parts)]
+    found = _glob(pattern, FollowedLinks(PurePath(*given)))
+    for path in sorted({*filter(os.path.isfile, found)}):
+        below = str(PurePath(*Path(path).parts[len(given) :]))
         if is_hidden(below):
             left_out.add(below)
         else:
             yield path
 
 
-def _glob(pattern: str) -> Iterator[str]:
+def _glob(pattern: str, links: FollowedLinks) -> Iterator[str]:
     """Yield what a pattern matches, as :mod:`glob` does, but enter each linked folder once."""
     parts = PurePath(pattern).parts
     if '**' not in parts:
@@ -122,11 +128,10 @@ def _glob(pattern: str) -> Iterator[str]:
     split = parts.index('**')
     rest = parts[split + 1 :] or ('*',)
     for start in glob.iglob(str(PurePath(*parts[:split]))):
-        links = FollowedLinks(start)
         for place, folders, _ in os.walk(start, followlinks=True):
             folders[:] = [
                 name
-                for name in folders
+                for name in sorted(folders)
                 if not name.startswith('.') and links.enters(os.path.join(place, name))
             ]
-            yield from _glob(str(PurePath(glob.escape(place), *rest)))
+            yield from _glob(str(PurePath(glob.escape(place), *rest)), links)
