@@ -14,7 +14,7 @@ from wrn.data.images.header import read_header
 
 _PNG = b'\x89PNG'
 _UNCHANGED = {mode: mode for mode in ('L', 'LA', 'RGB', 'RGBA')} | {'1': 'L'}
-_CURE = 'give their range to LoadImage (docs/finetuning.md)'
+_CURE = 'give their range to LoadImage (docs/data.md)'
 _REDUCED = {
     1: 0,
     2: cv2.IMREAD_REDUCED_GRAYSCALE_2,
