@@ -113,12 +113,13 @@ def test_other_formats_and_a_jpeg_of_two_images(tmp_path, photograph):
     content = io.BytesIO()
     image.save(content, 'PCX')
     assert opencv(content.getvalue()) is None
-    assert pixels(content.getvalue()) is not None  # training can use it
-    assert kind_of(content.getvalue(), 'jpg') == 'misnamed'
+    assert pixels(content.getvalue()) is None  # training does not use other formats, either
+    assert kind_of(content.getvalue(), 'jpg') == 'unreadable'
     Image.fromarray(np.full((4, 4), 0.5, np.float32)).save(tmp_path / 'float.tif')
     assert find_damage((tmp_path / 'float.tif').read_bytes(), 'float.tif') == (
         'unreadable',
-        'its values have neither 8 nor 16 bits',
+        'its values, 0.5 to 0.5, have neither 8 nor 16 bits; give their range to LoadImage '
+        '(docs/data.md)',
     )
     image.save(tmp_path / 'a.png', 'GIF')
     image.save(tmp_path / 'b.jpg', 'MPO', save_all=True, append_images=[image])

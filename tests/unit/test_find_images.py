@@ -133,7 +133,9 @@ def test_endless_links_are_left_out(tmp_path):
     (tmp_path / 'a' / 'above').symlink_to('..')
     left_out = LeftOut()
     assert list(find_images(tmp_path, left_out)) == [str(tmp_path / 'a' / 'x.png')]
-    assert str(left_out) == 'left out 2 files: 1 not a file, 1 linked in a loop'
+    assert (
+        str(left_out) == 'left out 2 files: 1 not a file, 1 linked to a folder that is read already'
+    )
 
 
 def test_calibration_reports_the_files_left_out_once(tmp_path, photograph, caplog):

@@ -61,7 +61,7 @@ def describe_network(
             _check_known(weights, architecture, name)
             if 'normalization' not in weights.meta:
                 full.data_preprocessor.update(weights.implied.normalization or {})
-    if architecture.backbone.get('in_channels', 3) != 3 and not config:
+    if architecture.backbone.get('in_channels', 3) != 3 and not (config or own):
         raise CheckpointError(
             f'{name}: the network takes {architecture.backbone["in_channels"]}-channel images, not '
             'RGB; give a config with their preprocessing (--config)'

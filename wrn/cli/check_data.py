@@ -58,4 +58,5 @@ def _summarize(report: Report) -> Iterator[tuple[str, str, str, str]]:
     for kind, what in KINDS.items():
         if kind in numbers:
             first = os.fsencode(firsts[kind]).decode(errors='replace')
+            first = first if first.isprintable() else repr(first)
             yield kind, str(numbers[kind]), what, first

@@ -14,10 +14,11 @@ from wrn.cli.speed_options import apply_speed_options
 from wrn.cli.tables import print_report
 from wrn.cli.train import TRAIN_ARGUMENTS
 from wrn.config.config_errors import config_errors
+from wrn.data.depth import advise_depth
 from wrn.data.splitting import Splits, find_splits
 from wrn.training.finetune import finetune
 from wrn.utils.credentials import mask_credentials
-from wrn.utils.errors import count, some
+from wrn.utils.errors import WrnError, count, some
 from wrn.zoo.resolve import resolve
 
 HELP = 'fine-tune a pretrained model on a folder of images'
@@ -30,6 +31,7 @@ ARGUMENTS = {
     '--checkpoint': CHECKPOINT,
     '--epochs': number('epochs to train (default: 20)'),
     '--freeze': number('freeze the stem and the first N stages; 0: only the stem, -1: nothing', -1),
+    '--bit-depth': number('bits of the values in 16-bit images, such as 12 (default: 16)'),
     '--seed': number('seed of the split, the order of the images and the new head', 0),
     **TRAIN_ARGUMENTS,
 }
@@ -37,11 +39,19 @@ ARGUMENTS = {
 
 def run(args: argparse.Namespace) -> None:
     """Split the images, train, test the best checkpoint, and write its weights and a report."""
-    check_at_least(args, epochs=1, seed=0)
+    check_at_least(args, epochs=1, seed=0, bit_depth=1)
+    if args.bit_depth and args.bit_depth > 16:
+        raise WrnError(f'--bit-depth {args.bit_depth}: must be from 1 to 16')
     options, model = get_read_options(args), resolve(args.model)
     splits = find_splits(args.data, seed=args.seed)
     cfg = training.make_finetune_config(
-        splits, model, args.checkpoint, args.epochs, args.freeze, args.seed
+        splits,
+        model,
+        args.checkpoint,
+        args.epochs,
+        args.freeze,
+        args.seed,
+        args.bit_depth,
     )
     apply_train_options(cfg, args)
     apply_speed_options(cfg, args)
@@ -60,6 +70,9 @@ def run(args: argparse.Namespace) -> None:
         if splits.only_trained:
             names = some(splits.only_trained)
             print(f'wrn: {args.data}: has 1 image of {names}, to train with only', file=sys.stderr)
+        paths = [str(splits.folder / path) for path, _ in splits.images['train']]
+        if advice := advise_depth(paths, args.bit_depth):
+            print(f'wrn: {args.data}: {advice}', file=sys.stderr)
         _print_splits(splits, validated=not args.no_validate)
         if dropped:
             print(f'left out of validation and test, since unreadable: {some(dropped)}')

@@ -12,21 +12,25 @@ import numpy as np
 
 from wrn.data.class_folders import Problem, Split
 from wrn.data.damage import Damage, find_damage
-from wrn.data.images import prefetch
+from wrn.data.depth import find_largest, needed_bits
+from wrn.data.images import get_content, prefetch
 from wrn.data.listing import list_splits
+from wrn.utils.errors import one_line
 from wrn.utils.files import format_csv, write_atomically
 
 KINDS = {
-    'unreadable': 'files that cannot be decoded, and endless links',
+    'unreadable': 'files that cannot be decoded',
     'truncated': 'truncated images',
+    'changed': 'images with a wrong checksum, which are read nevertheless',
+    'depth': 'images with values in a small part of their 16 bits',
     'misnamed': 'images in a different format from their extension',
-    'ignored': 'files and folders that are left out',
+    'ignored': 'files, folders and links that are left out',
     'missing': 'files in an annotation file that are not found',
     'annotation': 'invalid lines of an annotation file',
     'duplicate': 'files with the same content as another of the same class',
     'conflict': 'files with the same content as another of a different class',
     'leak': 'files with the same content as another of a different split',
-    'empty': 'class folders without images',
+    'empty': 'splits and class folders without images',
     'classes': 'class folders that are missing in a split',
 }
 _AHEAD = 64  # files that a thread may be ahead of the others
@@ -90,24 +94,37 @@ def check_folder(
     files = [file for split in splits for file in split.files]
     digests = np.zeros(len(files), f'S{_DIGEST}')
     damages: list[Problem] = []
+    deep: dict[str, int] = {}
 
     def steps() -> Iterator[int]:
         paths = (os.path.join(folder, file) for file in files)
-        for i, (digest, damage) in enumerate(check_files(paths, workers)):
+        for i, (digest, damage, largest) in enumerate(check_files(paths, workers)):
             digests[i] = digest
             if damage:
                 damages.append(Problem(damage.kind, files[i], damage.reason))
+            if largest is not None:
+                deep[files[i]] = largest
             yield 1
 
     for _ in track(steps(), len(files)):
         pass
     problems = [problem for split in splits for problem in split.problems]
-    return Report(splits, problems + damages + _find_duplicates(splits, digests))
+    problems += damages + _find_small_ranges(deep) + _find_duplicates(splits, digests)
+    return Report(splits, problems)
+
+
+def _find_small_ranges(deep: dict[str, int]) -> list[Problem]:
+    """Note images of more than 8 bits, by their largest value, if all use few of their bits."""
+    bits = needed_bits(max(deep.values(), default=None))
+    reason = 'values up to {} of 65535; `wrn finetune --bit-depth {}` reads them as {} bits'
+    return [
+        Problem('depth', file, reason.format(n, bits, bits)) for file, n in deep.items() if bits
+    ]
 
 
 def check_files(
     paths: Iterable[str], workers: int | None = None
-) -> Iterator[tuple[bytes, Damage | None]]:
+) -> Iterator[tuple[bytes, Damage | None, int | None]]:
     """Check image files in threads, since decoding and hashing release the GIL.
 
     Args:
@@ -115,8 +132,8 @@ def check_files(
         workers: The number of threads. Defaults to None: one for each core.
 
     Yields:
-        For each file the start of its hash, and its damage. The hash is empty if the file cannot be
-        used. The damage is None if there is none.
+        For each file the start of its hash, its damage, and its largest value if it has more than
+        8 bits. The hash is empty if the file cannot be used. The others are None if there is none.
     """
     workers = workers or os.cpu_count() or 1
     with warnings.catch_warnings():
@@ -124,17 +141,17 @@ def check_files(
         yield from prefetch(_check_file, paths, workers, _AHEAD * workers)
 
 
-def _check_file(path: str) -> tuple[bytes, Damage | None]:
+def _check_file(path: str) -> tuple[bytes, Damage | None, int | None]:
     try:
-        content = Path(path).read_bytes()
+        content = get_content(path)
     except FileNotFoundError:
-        return b'', Damage('missing', 'file not found')
-    except OSError as error:
-        return b'', Damage('unreadable', f'cannot be read ({error.strerror})')
+        return b'', Damage('missing', 'file not found'), None
+    except (OSError, ValueError) as error:
+        return b'', Damage('unreadable', f'cannot be read ({one_line(error)})'), None
     damage = find_damage(content, path)
-    if damage and damage.kind != 'misnamed':
-        return b'', damage
-    return hashlib.sha256(content).digest()[:_DIGEST], damage
+    if damage and damage.kind in ('unreadable', 'truncated'):
+        return b'', damage, None
+    return hashlib.sha256(content).digest()[:_DIGEST], damage, find_largest(content, path)
 
 
 def _find_duplicates(splits: list[Split], digests: np.ndarray) -> list[Problem]:
@@ -153,6 +170,7 @@ def _find_duplicates(splits: list[Split], digests: np.ndarray) -> list[Problem]:
     problems = []
     for i, j in sorted(zip(order[repeats].tolist(), order[firsts].tolist(), strict=True)):
         (split, file, label), (other, first, other_label) = look_up(i), look_up(j)
+        reason = f'same content as {first}' if file != first else 'listed before'
         kinds = ['leak'] if split is not other else []
         if label is not None and other_label is not None:
             if split.classes and other.classes:  # the same class may have different labels
@@ -160,7 +178,5 @@ def _find_duplicates(splits: list[Split], digests: np.ndarray) -> list[Problem]:
             else:
                 conflict = label != other_label
             kinds += ['conflict'] if conflict else []
-        problems += [
-            Problem(kind, file, f'same content as {first}') for kind in kinds or ['duplicate']
-        ]
+        problems += [Problem(kind, file, reason) for kind in kinds or ['duplicate']]
     return problems

@@ -5,47 +5,24 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import numpy as np
-from mmcv.transforms import BaseTransform, LoadImageFromFile
-from mmengine import fileio
+from mmcv.transforms import BaseTransform
 from mmengine.config import ConfigDict
 from mmpretrain.registry import TRANSFORMS
 
 from wrn.config.config_parts import unwrap_datasets
 from wrn.data.damage import find_damage
-from wrn.data.images import decode_image
+from wrn.data.images import get_content, with_our_pixels
 from wrn.utils.errors import ImageReadError, WrnError, one_line
 
 NAMED = 3  # how many skipped images are named
-
-
-class _LoadImage(LoadImageFromFile):
-    """Load the same pixels as prediction."""
-
-    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        path = results['img_path']
-        pixels = decode_image(fileio.get(path, backend_args=self.backend_args), path)
-        results['img'] = pixels.astype(np.float32) if self.to_float32 else pixels
-        results['img_shape'] = results['ori_shape'] = pixels.shape[:2]
-        return results
-
-
-def _reads_color(transform: Any) -> bool:
-    return (
-        type(transform) is LoadImageFromFile
-        and (transform.color_type, transform.imdecode_backend) == ('color', 'cv2')
-        and not transform.ignore_empty
-        and transform.file_client_args is None
-    )
 
 
 @TRANSFORMS.register_module()
 class CheckedReading(BaseTransform):
     """Read images by another transform, and name or skip those that cannot be read.
 
-    A ``LoadImageFromFile`` that reads color with OpenCV, which is its default, is replaced. The
-    replacement uses :func:`wrn.data.images.decode_image`, so training reads the same formats and
-    pixels as prediction.
+    A ``LoadImageFromFile`` is replaced by :class:`wrn.data.images.LoadImage`, so training reads the
+    same formats and pixels as prediction.
 
     For a skipped image this returns None, and mmengine's datasets then draw another sample from
     numpy's global random state. The same seed therefore gives the same samples. Never skip images
@@ -61,9 +38,7 @@ class CheckedReading(BaseTransform):
 
     def __init__(self, transform: dict[str, Any] | Callable[..., Any], skip: bool = False) -> None:
         inner: Any = TRANSFORMS.build(transform) if isinstance(transform, dict) else transform
-        if _reads_color(inner):
-            inner = _LoadImage(inner.to_float32, backend_args=inner.backend_args)
-        self.inner = inner
+        self.inner = with_our_pixels(inner)
         self.skip = skip
         if skip:  # worker processes inherit these
             self._number = multiprocessing.Value('q', 0)
@@ -82,7 +57,7 @@ class CheckedReading(BaseTransform):
             return self.inner(results)
         except Exception as error:  # readers raise many types
             path = str(results.get('img_path') or '')
-            reason = self._find_reason(path) if path else None
+            reason = self._find_reason(path, error) if path else None
             if reason is None:  # the image is complete, so the error has another cause
                 raise
             if not self.skip:
@@ -102,11 +77,13 @@ class CheckedReading(BaseTransform):
             number, self._number.value = self._number.value, 0
             return number, [self._names.get() for _ in range(min(number, NAMED))]
 
-    def _find_reason(self, path: str) -> str | None:
+    def _find_reason(self, path: str, error: Exception) -> str | None:
+        if isinstance(error, ImageReadError):
+            return one_line(error.__cause__ or error)
         try:
-            content = fileio.get(path, backend_args=getattr(self.inner, 'backend_args', None))
-        except Exception as error:
-            return one_line(error)
+            content = get_content(path, getattr(self.inner, 'backend_args', None))
+        except Exception as missing:
+            return one_line(missing)
         with warnings.catch_warnings():
             warnings.simplefilter('ignore')
             damage = find_damage(content, path)

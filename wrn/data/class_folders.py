@@ -1,6 +1,5 @@
 """List the images of class folders, and the files that are left out."""
 
-import errno
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -8,9 +7,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from wrn.data.images import EXTENSIONS, LeftOut, is_hidden, is_image, scan
+from wrn.data.images.walk import LINKED, FollowedLinks
 
 OUTSIDE = 'outside the class folders'
-_ENDLESS = 'a link to itself or to a folder that contains it, so it has no end; remove it'
 
 
 class Problem(NamedTuple):
@@ -82,60 +81,68 @@ def list_folder(
         The images and the problems of the folder.
     """
     split = Split(name or folder.resolve().name)
+    links = FollowedLinks(folder / name)
 
-    def add_images(path: str, label: int | None, above: tuple[str, ...] = ()) -> None:
-        above = (*above, os.path.realpath(folder / path))
-        for entry in _list_entries(folder / path, split.left_out):
-            below = os.path.join(path, entry.name)
-            if _is_endless(entry, above):
-                split.problems.append(Problem('unreadable', below, _ENDLESS))
-            elif entry.is_dir():
-                add_images(below, label, above)
-            elif not entry.is_file():
-                split.leave_out(below, 'it is a broken link, or not a file', 'not a file')
-            elif is_image(entry.name, extensions):
-                split.files.append(below)
-                split.labels.append(label)
+    def add_images(path: str, label: int | None) -> None:
+        open_folders = [(path, iter(_list_entries(folder / path, split.left_out)))]
+        while open_folders:
+            place, entries = open_folders[-1]
+            entry = next(entries, None)
+            if entry is None:
+                open_folders.pop()
+                continue
+            below = os.path.join(place, entry.name)
+            if not _is_folder(entry):
+                add_file(below, label)
+            elif links.enters(entry.path):
+                inner = _list_entries(folder / below, split.left_out)
+                open_folders.append((below, iter(inner)))
             else:
-                split.leave_out(below, f'its extension is not one of {" ".join(extensions)}')
+                split.leave_out(below, f'it is {LINKED}', LINKED)
 
-    top = (os.path.realpath(folder / name),)
+    def add_file(path: str, label: int | None) -> None:
+        if not os.path.isfile(folder / path):
+            split.leave_out(path, 'it is a broken or endless link, or not a file', 'not a file')
+        elif is_image(os.path.basename(path), extensions):
+            split.files.append(path)
+            split.labels.append(label)
+        else:
+            split.leave_out(path, f'its extension is not one of {" ".join(extensions)}')
+
     left_out = LeftOut()
     entries = _list_entries(folder / name, left_out)
-    classes = [entry.name for entry in entries if not _is_endless(entry, top) and entry.is_dir()]
+    folders = [entry for entry in entries if _is_folder(entry)]
+    classes = [entry.name for entry in folders if links.enters(entry.path)]
     if not labeled or (name == 'test' and not classes):
+        links = FollowedLinks(folder / name)
         add_images(name, None)
         return split
     split.classes, split.left_out = classes, left_out
     for label, class_name in enumerate(classes):
         path = os.path.join(name, class_name)
         number = len(split.files)
-        add_images(path, label, top)
+        add_images(path, label)
         if len(split.files) == number:
             split.problems.append(Problem('empty', path, 'the class folder has no images'))
     for entry in entries:
         path = os.path.join(name, entry.name)
-        if _is_endless(entry, top):
-            split.problems.append(Problem('unreadable', path, _ENDLESS))
-        elif not entry.is_dir():
+        if not _is_folder(entry):
             split.leave_out_beside(path, extensions)
+        elif entry.name not in classes:
+            split.leave_out(path, f'it is {LINKED}', LINKED)
     return split
 
 
-def _is_endless(entry: os.DirEntry[str], above: tuple[str, ...]) -> bool:
-    """Return whether an entry is a link to itself, or to a folder that contains it.
+def list_classes(folder: Path) -> list[str]:
+    """Return the names of the class folders in a folder, sorted."""
+    links = FollowedLinks(folder)
+    folders = filter(_is_folder, _list_entries(folder, LeftOut()))
+    return [entry.name for entry in folders if links.enters(entry.path)]
 
-    Args:
-        entry: An entry of a folder.
-        above: The real paths of the folders that the walk to the entry went through.
-    """
-    try:
-        if not (entry.is_symlink() and entry.is_dir()):
-            return False
-    except OSError as error:
-        return error.errno == errno.ELOOP
-    target = os.path.realpath(entry)
-    return any(os.path.commonpath([target, path]) == target for path in above)
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """Return whether an entry is a folder or a link to one. A link to itself is neither."""
+    return os.path.isdir(entry.path)
 
 
 def _list_entries(folder: Path, left_out: LeftOut) -> list[os.DirEntry[str]]:

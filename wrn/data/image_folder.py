@@ -20,15 +20,16 @@ from wrn.utils.files import read_lines
 class ImageFolder(CustomDataset):
     """mmpretrain's ``CustomDataset`` with all image formats, and without hidden files.
 
-    The order of samples is the same. The number of files that are left out is logged.
+    The order of samples is the same. The number of files that are left out is logged. A folder that
+    several links lead to is read once.
 
     Args:
         extensions: The extensions of images. Defaults to :data:`wrn.data.images.EXTENSIONS`.
         **kwargs: The other arguments of :class:`mmpretrain.datasets.CustomDataset`.
 
     Raises:
-        WrnError: If there are no images, if a link has no end, or if the number of class folders
-            differs from the number of classes.
+        WrnError: If there are no images, or the number of class folders differs from the number of
+            classes.
     """
 
     def __init__(self, extensions: tuple[str, ...] = EXTENSIONS, **kwargs: Any) -> None:
@@ -49,9 +50,6 @@ class ImageFolder(CustomDataset):
     def _find_samples(self) -> list[Any]:
         folder, logger = self.img_prefix, MMLogger.get_current_instance()
         split = list_folder(Path(folder), labeled=self.with_label, extensions=self.extensions)
-        for problem in split.problems:
-            if problem.kind == 'unreadable':
-                raise WrnError(f'{folder}/{problem.path}: {problem.reason}')
         if not split.files:
             known = ' '.join(sorted(self.extensions))
             raise WrnError(f'{folder}: has no images ({known}); check data_root and data_prefix')

@@ -47,6 +47,9 @@ def list_splits(folder: Path, ann_file: Path | None = None) -> list[Split]:
             f'{folder}: has no images; give a folder with a folder of images for each class, or '
             'with the folders train, val and test, which have class folders'
         )
+    for split in splits:
+        if not split.files and all(problem.kind != 'empty' for problem in split.problems):
+            split.problems.append(Problem('empty', split.name, 'has no images'))
     _compare_classes(splits)
     return splits
 

@@ -1,26 +1,20 @@
 """Load random crops of images for training."""
 
 import io
+from collections.abc import Sequence
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
-from mmengine import fileio
 from mmpretrain.datasets import RandomResizedCrop
 from mmpretrain.registry import TRANSFORMS
 from PIL import ExifTags, Image
 from torch.nn import functional
 
-from wrn.data.images import decode_image
+from wrn.data.images import LoadImage, decode_image, get_content
 from wrn.utils.errors import WrnError
 
-_FLAGS = {
-    1: cv2.IMREAD_COLOR,
-    2: cv2.IMREAD_REDUCED_COLOR_2,
-    4: cv2.IMREAD_REDUCED_COLOR_4,
-    8: cv2.IMREAD_REDUCED_COLOR_8,
-}
+_REDUCTIONS = (1, 2, 4, 8)
 
 
 @TRANSFORMS.register_module()
@@ -41,6 +35,7 @@ class LoadRandomResizedCrop(RandomResizedCrop):
             almost exact. The box of the crop is rounded to the pixels of the smaller image.
             Defaults to None: always decode at full size.
         backend_args: The arguments of mmengine's file backend for the path. Defaults to None.
+        value_range: As for :class:`wrn.data.images.LoadImage`. Defaults to None.
         **kwargs: ``crop_ratio_range``, ``aspect_ratio_range`` and ``max_attempts`` of
             :class:`mmpretrain.datasets.RandomResizedCrop`.
 
@@ -55,6 +50,7 @@ class LoadRandomResizedCrop(RandomResizedCrop):
         interpolation: str = 'bilinear',
         reducing_gap: float | None = None,
         backend_args: dict[str, Any] | None = None,
+        value_range: Sequence[float] | None = None,
         **kwargs: Any,
     ) -> None:
         if interpolation not in ('bilinear', 'bicubic'):
@@ -64,6 +60,7 @@ class LoadRandomResizedCrop(RandomResizedCrop):
         super().__init__(scale, interpolation=interpolation, backend='pillow', **kwargs)
         self.reducing_gap = reducing_gap
         self.backend_args = backend_args
+        self.reading = LoadImage(value_range).reading
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Load the image at ``img_path``.
@@ -76,14 +73,14 @@ class LoadRandomResizedCrop(RandomResizedCrop):
             orientation, and with ``img_shape`` and ``ori_shape``.
         """
         path = results['img_path']
-        content = fileio.get(path, backend_args=self.backend_args)
+        content = get_content(path, self.backend_args)
         if self.reducing_gap and (shape := _jpeg_shape(content)):
             top, left, height, width = self._draw(shape)
             gap = min(height / self.scale[0], width / self.scale[1]) / self.reducing_gap
-            reduction = max(factor for factor in _FLAGS if factor <= max(gap, 1))
-            image = decode_image(content, path, _FLAGS[reduction])
+            reduction = max(factor for factor in _REDUCTIONS if factor <= max(gap, 1))
+            image = decode_image(content, path, self.reading, reduction)
         else:
-            image = decode_image(content, path)
+            image = decode_image(content, path, self.reading)
             shape = image.shape[:2]
             top, left, height, width = self._draw(shape)
         y, x = image.shape[0] / shape[0], image.shape[1] / shape[1]

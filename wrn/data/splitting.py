@@ -81,7 +81,7 @@ class Splits:
         for name in ('val', 'test') if self.tests_apart else ('val',):
             images = self.images[name]
             checks = check_files(str(self.folder / path) for path, _ in images)
-            readable = [bool(digest) for digest, _ in checks]
+            readable = [bool(digest) for digest, *_ in checks]
             dropped += [p for (p, _), good in zip(images, readable, strict=True) if not good]
             images[:] = [i for i, good in zip(images, readable, strict=True) if good]
             if not images:

@@ -63,6 +63,7 @@ def inference_model(
     batch_size: int = 1,
     workers: int = 0,
     return_datasamples: bool = False,
+    channel_order: str | None = None,
     key: str | None = None,
     prefix: str | None = None,
     data_preprocessor: dict[str, Any] | None = None,
@@ -93,6 +94,9 @@ def inference_model(
         workers: The number of threads that preprocess images ahead. Defaults to 0.
         return_datasamples: Whether to return mmpretrain's ``DataSample`` objects. Defaults to
             False.
+        channel_order: The channel order of arrays, ``'BGR'`` or ``'RGB'``. Defaults to None:
+            ``'BGR'``, as in mmpretrain. A :class:`wrn.utils.errors.ChannelOrderWarning` says so if
+            the model was trained on RGB arrays of such a size.
         key: As for :func:`wrn.get_model`. Defaults to None.
         prefix: As for :func:`wrn.get_model`. Defaults to None.
         data_preprocessor: Options to merge into that of the config, such as ``dict(mean=[0, 0, 0],
@@ -136,7 +140,7 @@ def inference_model(
     if unknown := kwargs.keys() - known:
         name = min(unknown)
         raise TypeError(f"inference_model: unknown argument '{name}'{did_you_mean(name, known)}")
-    results = Predictor(network, classes)(
+    results = Predictor(network, classes, channel_order)(
         inputs, return_datasamples, batch_size, workers, topk, **kwargs
     )
     return results if is_many(inputs) else results[0]
@@ -175,6 +179,7 @@ def extract_features(
     batch_size: int = 1,
     workers: int = 0,
     calibration: ImageLike | Sequence[ImageLike] | None = None,
+    channel_order: str | None = None,
     key: str | None = None,
     prefix: str | None = None,
     data_preprocessor: dict[str, Any] | None = None,
@@ -198,6 +203,7 @@ def extract_features(
         batch_size: The number of images to run at a time. Defaults to 1.
         workers: The number of threads that preprocess images ahead. Defaults to 0.
         calibration: Images to calibrate ``precision='int8'`` with. Defaults to None.
+        channel_order: As for :func:`inference_model`. Defaults to None.
         key: As for :func:`wrn.get_model`. Defaults to None.
         prefix: As for :func:`wrn.get_model`. Defaults to None.
         data_preprocessor: As for :func:`inference_model`. Defaults to None.
@@ -217,7 +223,9 @@ def extract_features(
     else:
         device = device or get_device()
         network = get_model(model, pretrained, device, head=None, neck=None, **weights)
-    extractor = FeatureExtractor(network, stages, pool, backend, precision, batch_size, calibration)
+    engine: dict[str, Any] = dict(backend=backend, precision=precision, batch_size=batch_size)
+    engine.update(calibration=calibration, channel_order=channel_order)
+    extractor = FeatureExtractor(network, stages, pool, **engine)
     rows: dict[str, list[np.ndarray]] = {name: [] for name in extractor.stages}
     for features in check_same_size(extractor.stream(find_images(inputs), batch_size, workers)):
         if isinstance(features, ImageReadError):

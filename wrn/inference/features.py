@@ -41,6 +41,7 @@ class FeatureExtractor:
         precision: As for :func:`wrn.get_model`. Defaults to ``'float32'``.
         batch_size: The number of images that the backend runs at a time. Defaults to 1.
         calibration: Images to calibrate ``precision='int8'`` with. Defaults to None.
+        channel_order: As for :class:`Predictor`. Defaults to None.
 
     Attributes:
         stages: The names of the stages, in the given order.
@@ -58,10 +59,12 @@ class FeatureExtractor:
         precision: str = 'float32',
         batch_size: int = 1,
         calibration: ImageLike | Sequence[ImageLike] | None = None,
+        channel_order: str | None = None,
     ) -> None:
         self.stages = [stages] if isinstance(stages, str) else list(stages)
         network = _cut(model, self.stages, pool)
-        self._predictor = Predictor(deploy(network, backend, precision, batch_size, calibration))
+        network = deploy(network, backend, precision, batch_size, calibration)
+        self._predictor = Predictor(network, channel_order=channel_order)
 
     @property
     def backend(self) -> str:

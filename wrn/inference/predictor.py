@@ -25,6 +25,7 @@ from wrn.data.images import (
     read_image,
 )
 from wrn.deploy.classifier import get_num_classes, get_own_config
+from wrn.inference.input_checks import InputChecks
 from wrn.results.record import best_classes, describe_labels
 from wrn.utils.errors import ImageReadError, WrnError, count
 
@@ -35,21 +36,32 @@ class Predictor(ImageClassificationInferencer):
     """Classify images with one model.
 
     An inferencer of mmpretrain that takes all inputs of :func:`wrn.data.images.find_images`. Each
-    result names its file, and there is no progress bar. Images are preprocessed by the config's
-    test pipeline without its ``LoadImageFromFile``.
+    result names its file, and there is no progress bar. Images are read and preprocessed by the
+    config's test pipeline.
 
     Args:
         model: A model with its config, such as one from :func:`wrn.get_model`.
         classes: The names of the classes. Defaults to None: those that came with the weights.
+        channel_order: The channel order of arrays, ``'BGR'`` or ``'RGB'``. Defaults to None:
+            ``'BGR'``, as in mmpretrain, with a warning for arrays of at most 32x32 pixels if the
+            model was trained on RGB arrays, such as those of CIFAR-10. Files and PIL images know
+            their order.
 
     Attributes:
         multi_label: Whether the head predicts any number of classes per image.
 
     Raises:
-        WrnError: If the model has no config, another number of classes, or several tasks.
+        WrnError: If the model has no config, has another number of classes or several tasks, or
+            takes images of another number of channels than its config reads, or if
+            ``channel_order`` is unknown.
     """
 
-    def __init__(self, model: BaseModel, classes: Sequence[str] | None = None) -> None:
+    def __init__(
+        self,
+        model: BaseModel,
+        classes: Sequence[str] | None = None,
+        channel_order: str | None = None,
+    ) -> None:
         get_own_config(model)
         number = get_num_classes(model)
         if classes is not None and number is not None and number != len(classes):
@@ -65,6 +77,7 @@ class Predictor(ImageClassificationInferencer):
             )
         self.multi_label = isinstance(head, MultiLabelClsHead)
         super().__init__(model, classes=classes)
+        self._checks = InputChecks(model, self.pipeline, channel_order)
 
     def _init_pipeline(self, cfg: Config) -> Preprocessing:
         return Preprocessing(cfg)
@@ -105,7 +118,9 @@ class Predictor(ImageClassificationInferencer):
         if kwargs:
             # mmpretrain names a drawing after the path, and expects arrays to be RGB.
             drawn = [
-                str(image) if isinstance(image, str | PathLike) else read_image(image)[..., ::-1]
+                str(image)
+                if isinstance(image, str | PathLike)
+                else read_image(image, channel_order=self._checks.channel_order)[..., ::-1]
                 for image in images
             ]
             self.visualize(drawn, samples, **kwargs)
@@ -202,6 +217,7 @@ class Predictor(ImageClassificationInferencer):
                 f'batch_size must be at least 1, not {batch_size}, and workers at least 0, not '
                 f'{workers}'
             )
+        images = map(self._checks.check_order, images)
         preprocessed = prefetch(self._preprocess, images, workers, 2 * max(batch_size, workers))
         parts = iter(lambda: list(islice(preprocessed, batch_size)), [])
         batches = map(self._collate, parts)
@@ -234,8 +250,9 @@ class Predictor(ImageClassificationInferencer):
     def _preprocess(self, image: ImageLike) -> tuple[np.ndarray | None, _Meta | ImageReadError]:
         path = str(image) if isinstance(image, str | PathLike | EncodedImage) else None
         try:
-            original = read_image(image)
+            original = read_image(image, self.pipeline.reading, self._checks.channel_order)
             pixels = self.pipeline(original)
+            self._checks.check_channels(pixels, path or 'image')
         except ImageReadError as error:
             return None, error
         except Exception as error:  # one damaged or odd image must not end the whole run

@@ -10,7 +10,7 @@ from mmpretrain.models import MultiTaskHead
 from mmpretrain.registry import DATASETS, METRICS, MODELS, OPTIMIZERS
 
 from wrn.config.config_parts import find_class, unwrap_datasets
-from wrn.data.images import is_hidden
+from wrn.data.class_folders import list_classes
 from wrn.data.json_annotations import check_json
 from wrn.data.listing import read_labels
 from wrn.utils.errors import WrnError, count
@@ -73,7 +73,7 @@ def _check_data_folder(key: str, dataset: ConfigDict, num_classes: int | None) -
 
 
 def _check_class_folders(key: str, folder: Path, num_classes: int | None) -> None:
-    classes = sum(path.is_dir() and not is_hidden(path.name) for path in folder.iterdir())
+    classes = len(list_classes(folder))
     if num_classes is not None and num_classes != classes:
         cure = 'add a folder, even an empty one, for each missing class of the training data'
         if key.startswith('train_dataloader'):

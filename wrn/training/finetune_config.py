@@ -6,10 +6,11 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
+from mmcv.transforms import LoadImageFromFile
 from mmengine.config import Config, ConfigDict
 from mmengine.runner import Runner
 from mmpretrain.models import LinearClsHead
-from mmpretrain.registry import MODELS
+from mmpretrain.registry import MODELS, TRANSFORMS
 
 from wrn.checkpoints.checkpoint_file import localize
 from wrn.config.config_file import read_config
@@ -19,6 +20,8 @@ from wrn.config.config_parts import (
     get_inner_dataset,
     get_test_dataset,
 )
+from wrn.data import LoadRandomResizedCrop
+from wrn.data.images import LoadImage, is_reading, is_red_first
 from wrn.data.splitting import Splits
 from wrn.models import WideResNetCIFAR
 from wrn.utils.errors import WrnError
@@ -37,6 +40,7 @@ def make_finetune_config(
     epochs: int | None = None,
     frozen_stages: int = -1,
     seed: int = 0,
+    bit_depth: int | None = None,
 ) -> Config:
     """Make the config of a run that fine-tunes a model.
 
@@ -51,6 +55,8 @@ def make_finetune_config(
         frozen_stages: The number of frozen stages. With 0, only the stem is frozen; with -1,
             nothing is. Defaults to -1.
         seed: The seed of the run. Defaults to 0.
+        bit_depth: The bits that the values of 16-bit images have, such as 12. The config's reading
+            steps get the range. Defaults to None, 16.
 
     Returns:
         The config, named after the data folder.
@@ -68,7 +74,7 @@ def make_finetune_config(
     cfg.data_preprocessor = deepcopy(own or {})
     cfg.data_preprocessor.pop('num_classes', None)  # only used by mixup and CutMix
     cfg.data_preprocessor.pop('batch_augments', None)
-    _set_data(cfg, origin, splits)
+    _set_data(cfg, origin, splits, bit_depth)
     if epochs:
         _set_epochs(cfg, epochs)
     cfg.randomness.seed = seed
@@ -112,13 +118,19 @@ def _adapt_model(origin: Config, num_classes: int, frozen_stages: int) -> Config
     return model
 
 
-def _set_data(cfg: Config, origin: Config, splits: Splits) -> None:
+def _set_data(cfg: Config, origin: Config, splits: Splits, bit_depth: int | None) -> None:
     test_pipeline = get_test_dataset(origin).pipeline
     train_pipeline = get_inner_dataset(origin, 'train_dataloader').get('pipeline') or test_pipeline
-    if not any(str(step.type).startswith('Load') for step in test_pipeline):
+    if is_red_first(test_pipeline):
         # The model's own dataset yields RGB arrays, but image files are read as BGR.
         cfg.data_preprocessor.to_rgb = True
-        train_pipeline, test_pipeline = map(_read_files, (train_pipeline, test_pipeline))
+        gray = origin.model.backbone.get('in_channels') == 1
+        color_type = 'grayscale' if gray else 'color'
+        train_pipeline = _read_files(train_pipeline, color_type)
+        test_pipeline = _read_files(test_pipeline, color_type)
+    if bit_depth:
+        train_pipeline = _set_range(train_pipeline, bit_depth)
+        test_pipeline = _set_range(test_pipeline, bit_depth)
     for split in ('train', 'val', 'test'):
         loader = deepcopy(cfg[f'{split}_dataloader'])
         loader.num_workers = min(os.cpu_count() or 1, _MOST_WORKERS)
@@ -134,12 +146,28 @@ def _set_data(cfg: Config, origin: Config, splits: Splits) -> None:
     cfg.val_evaluator = cfg.test_evaluator = metric
 
 
-def _read_files(pipeline: list[ConfigDict]) -> list[dict[str, Any]]:
+def _read_files(pipeline: list[Any], color_type: str) -> list[Any]:
     """Prepend the steps that turn image files into arrays of the size that a pipeline expects."""
-    steps: list[dict[str, Any]] = [dict(type='LoadImageFromFile')]
+    steps: list[dict[str, Any]] = [dict(type='LoadImageFromFile', color_type=color_type)]
     if not any(str(step.type).startswith('Resize') for step in pipeline):
         steps.append(dict(type='Resize', scale=(_SIDE, _SIDE), backend='pillow'))
     return [*steps, *pipeline]
+
+
+def _set_range(pipeline: list[Any], bit_depth: int) -> list[Any]:
+    """Let the reading steps of a pipeline read values of a bit depth."""
+    steps = [dict(step) for step in pipeline]
+    for step in filter(is_reading, steps):
+        kind = find_class(TRANSFORMS, step['type'])
+        if kind is LoadImageFromFile:
+            step['type'] = 'LoadImage'
+        elif kind not in (LoadImage, LoadRandomResizedCrop):
+            raise WrnError(
+                f'--bit-depth {bit_depth}: images are read by {step["type"]}, which has no '
+                'value_range; use LoadImage in the config'
+            )
+        step['value_range'] = (0, 2**bit_depth - 1)
+    return steps
 
 
 def _set_epochs(cfg: Config, epochs: int) -> None:

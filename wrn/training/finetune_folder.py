@@ -7,6 +7,7 @@ from pathlib import Path
 from mmengine.config import Config
 
 from wrn.config.config_file import read_config
+from wrn.config.config_parts import get_test_dataset
 from wrn.data.splitting import Splits
 from wrn.training.launch import ask_first
 from wrn.training.resume import START_MARK, is_restarted
@@ -82,6 +83,7 @@ def _check_same(cfg: Config, run: Path, splits: Splits) -> None:
         ('images, --seed or --skip-unreadable', splits.written_in(run.parent)),
         ('--epochs', cfg.train_cfg.max_epochs == before.train_cfg.max_epochs),
         ('--model or --freeze', models[0] == models[1]),
+        ('--bit-depth', get_test_dataset(cfg).pipeline == get_test_dataset(before).pipeline),
     ):
         if not same:
             raise WrnError(

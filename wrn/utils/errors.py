@@ -40,6 +40,10 @@ class AssumptionWarning(UserWarning):
     """Something was assumed about weights because their file does not state it."""
 
 
+class ChannelOrderWarning(UserWarning):
+    """An array was taken as BGR, but the model was trained on RGB arrays of such a size."""
+
+
 def one_line(error: BaseException) -> str:
     """Return the reason of an exception in one line.
 

@@ -1,4 +1,4 @@
-"""Write files atomically, and compute their hashes."""
+"""Write files atomically, check and open those to read, and compute hashes."""
 
 import codecs
 import contextlib
@@ -8,12 +8,15 @@ import hashlib
 import io
 import os
 import secrets
+import stat
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any
 
 from wrn.utils.errors import WrnError, one_line
+
+_MAX_LINE = 1 << 16  # characters; a path has at most 4096 bytes
 
 
 @contextlib.contextmanager
@@ -119,8 +122,27 @@ def write_with_hash(
     return path
 
 
+def check_regular(path: str | Path, max_bytes: int | None = None) -> None:
+    """Check that a path names a regular file. Opening a pipe or a device may have no end.
+
+    Args:
+        path: The path.
+        max_bytes: The largest size. Defaults to None: any.
+
+    Raises:
+        OSError: If it does not, or the file is larger or not found.
+    """
+    found = os.stat(path)
+    if stat.S_ISDIR(found.st_mode):
+        raise IsADirectoryError(errno.EISDIR, 'is a folder', str(path))
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.EINVAL, 'not a file, but a pipe, socket or device', str(path))
+    if max_bytes is not None and found.st_size > max_bytes:
+        raise OSError(errno.EFBIG, f'has {found.st_size} bytes, more than {max_bytes}', str(path))
+
+
 def read_lines(path: str | Path) -> Iterator[str]:
-    """Yield the lines of a text file without space at both ends.
+    """Yield the lines of a text file without space at both ends, in bounded memory.
 
     Args:
         path: A file in UTF-8, or in UTF-8 or UTF-16 with a byte order mark, as Windows writes.
@@ -129,16 +151,17 @@ def read_lines(path: str | Path) -> Iterator[str]:
         Each line. Bytes that are not UTF-8 are surrogates, as in the names of files.
 
     Raises:
-        OSError: If the file cannot be read, or is not text.
-        UnicodeError: If it is not UTF-16 despite its byte order mark.
+        OSError: If the file cannot be read, is not a regular file, or has a line that is too long.
+        UnicodeError: If the file is not text.
     """
+    check_regular(path)
     with open(path, 'rb') as file:
         wide = file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
     encoding, errors = ('utf-16', 'strict') if wide else ('utf-8-sig', 'surrogateescape')
     with open(path, encoding=encoding, errors=errors) as lines:
-        for line in lines:
-            if '\0' in line:
-                raise OSError(errno.EINVAL, 'is not UTF-8 text', str(path))
+        while line := lines.readline(_MAX_LINE):
+            if len(line) == _MAX_LINE or '\0' in line:
+                raise OSError(errno.EINVAL, 'is not UTF-8 text of short lines', str(path))
             yield line.strip()
 
 

@@ -6,16 +6,19 @@ from typing import Any
 import numpy as np
 from mmengine.dataset import Compose
 from mmengine.registry import DefaultScope
-from mmpretrain.datasets import remove_transform
 from mmpretrain.registry import TRANSFORMS
 
 from wrn.config.config_errors import config_errors
+from wrn.data.images.decoding import COLOR, from_array
+from wrn.data.images.reading_step import split_reading
 from wrn.utils.errors import WrnError
 
 # The type of a step can name any importable object. A file may name these, with these arguments.
+_READING = {'to_float32', 'color_type', 'imdecode_backend'}
 _RESIZE = {'scale', 'backend', 'interpolation'}
 _STEPS = {
-    'LoadImageFromFile': {'to_float32', 'color_type', 'imdecode_backend'},
+    'LoadImage': {'value_range', *_READING},
+    'LoadImageFromFile': _READING,
     'Resize': {'keep_ratio', *_RESIZE},
     'ResizeEdge': {'edge', *_RESIZE},
     'CenterCrop': {'crop_size'},
@@ -39,6 +42,7 @@ def check_steps(pipeline: Sequence[Any], path: str, hint: str) -> None:
         if kind not in _STEPS or step.keys() - {'type'} - _STEPS[kind]:
             raise WrnError(f'{path}: the preprocessing step {step} is not allowed; {hint}')
     with config_errors(path), DefaultScope.overwrite_default_scope('mmpretrain'):
-        steps = remove_transform(list(pipeline), 'LoadImageFromFile')
-        trial = dict(img=np.zeros((8, 8, 3), np.uint8), img_shape=(8, 8), ori_shape=(8, 8))
+        reading, steps = split_reading(pipeline)
+        pixels = from_array(np.zeros((8, 8, 3), np.uint8), reading or COLOR)
+        trial = dict(img=pixels, img_shape=(8, 8), ori_shape=(8, 8))
         Compose([TRANSFORMS.build(step) for step in steps])(trial)

@@ -11,13 +11,15 @@ import torch
 from mmengine.config import Config
 from mmengine.dataset import Compose
 from mmengine.registry import DefaultScope
-from mmpretrain.datasets import remove_transform
 from mmpretrain.registry import TRANSFORMS
 from torch import Tensor
 
+from wrn.config.config_errors import config_errors
 from wrn.config.config_parts import get_test_dataset
+from wrn.data.images.decoding import Reading
 from wrn.data.images.find import find_images
 from wrn.data.images.read import ImageLike, read_image
+from wrn.data.images.reading_step import is_reading, split_reading
 from wrn.data.images.selection import LeftOut
 from wrn.utils.errors import ImageReadError, WrnError
 
@@ -26,26 +28,34 @@ _MAX_CALIBRATION = 400  # images: a fourth are for the comparison with eager, an
 
 
 class Preprocessing:
-    """The test pipeline of a config, without its ``LoadImageFromFile``.
+    """The test pipeline of a config, without the step that reads files.
 
     Args:
         config: The config.
 
     Attributes:
+        reading: The options of the step that reads files, for :func:`wrn.data.images.read_image`.
+            Without that step, images are read in color, or in gray for a network of one channel.
         red_first: Whether the pipeline works on RGB, not BGR.
+        channels: The number of channels of :meth:`example`.
 
     Raises:
-        WrnError: If the config has no test pipeline.
+        WrnError: If the config has no test pipeline, or a step cannot be built.
     """
 
     def __init__(self, config: Config) -> None:
-        steps = list(get_test_dataset(config).pipeline)
-        transforms = remove_transform(steps, 'LoadImageFromFile')
-        self.red_first = is_red_first(steps)
+        backbone = (config.get('model') or {}).get('backbone') or {}
+        takes = backbone.get('in_channels', 3)
+        with config_errors(config.filename):
+            reading, transforms = split_reading(get_test_dataset(config).pipeline)
+        self.red_first = reading is None
+        self.reading = reading or Reading('grayscale' if takes == 1 else 'color')
+        gray = self.reading.color_type.startswith('grayscale')
+        self.channels = takes if self.reading.color_type == 'unchanged' else 1 if gray else 3
         # PackInputs makes a tensor and a data sample for each image, which takes longer than a
         # network takes for a small image. collate makes one tensor for the whole batch instead.
         self._packs = bool(transforms) and 'PackInputs' in str(transforms[-1].get('type'))
-        with DefaultScope.overwrite_default_scope('mmpretrain'):
+        with config_errors(config.filename), DefaultScope.overwrite_default_scope('mmpretrain'):
             built = [TRANSFORMS.build(step) for step in transforms[: -1 if self._packs else None]]
         self._transform = Compose(built)
 
@@ -53,13 +63,13 @@ class Preprocessing:
         """Preprocess an image.
 
         Args:
-            pixels: ``(H, W, 3)``, uint8, BGR.
+            pixels: What :func:`wrn.data.images.read_image` returns for :attr:`reading`.
 
         Returns:
             The input of the network's data preprocessor, ``(height, width, C)``, in the channel
             order of the pipeline.
         """
-        if self.red_first:
+        if self.red_first and pixels.ndim == 3:
             pixels = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
         shape = pixels.shape[:2]
         data: Any = self._transform(dict(img=pixels, img_shape=shape, ori_shape=shape))
@@ -77,7 +87,9 @@ class Preprocessing:
         Returns:
             The batch, ``(batch_size, C, height, width)``, as :func:`collate` returns it.
         """
-        noise = np.random.default_rng(0).integers(0, 256, (256, 256, 3), np.uint8)
+        noise = np.random.default_rng(0).integers(0, 256, (256, 256, self.channels), np.uint8)
+        noise = noise[..., 0] if self.channels == 1 else noise
+        noise = noise.astype(np.float32) if self.reading.to_float32 else noise
         return collate([self(noise)] * batch_size)
 
 
@@ -90,7 +102,7 @@ def is_red_first(pipeline: Sequence[Mapping[str, Any]]) -> bool:
     Args:
         pipeline: The config of each step.
     """
-    return all('LoadImageFromFile' not in str(step.get('type')) for step in pipeline)
+    return not any(map(is_reading, pipeline))
 
 
 def preprocess_sample(
@@ -113,7 +125,7 @@ def preprocess_sample(
     sample = []
     for image in islice(find_images(inputs), 0, None, max(1, -(-number // _MAX_CALIBRATION))):
         try:
-            sample.append(preprocessing(read_image(image)))
+            sample.append(preprocessing(read_image(image, preprocessing.reading)))
         except ImageReadError:
             continue
     sizes = {pixels.shape for pixels in sample}

@@ -1,0 +1,205 @@
+"""Decode images, by the options of mmpretrain's reading step."""
+
+import io
+import threading
+from typing import Any, NamedTuple
+
+import cv2
+import mmcv
+import numpy as np
+from mmcv.image.io import imread_flags
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from wrn.data.images.header import read_header
+
+_PNG = b'\x89PNG'
+_UNCHANGED = {mode: mode for mode in ('L', 'LA', 'RGB', 'RGBA')} | {'1': 'L'}
+_CURE = 'give their range to LoadImage (docs/data.md)'
+_REDUCED = {
+    1: 0,
+    2: cv2.IMREAD_REDUCED_GRAYSCALE_2,
+    4: cv2.IMREAD_REDUCED_GRAYSCALE_4,
+    8: cv2.IMREAD_REDUCED_GRAYSCALE_8,
+}
+_opencv_log: Any = getattr(cv2.utils, 'logging', cv2)  # OpenCV 4.14 moved it
+_OPENCV_SILENT = 0
+
+
+class Reading(NamedTuple):
+    """The options of a config's reading step that change pixels.
+
+    The first three are those of mmpretrain's ``LoadImageFromFile``.
+    """
+
+    color_type: str = 'color'
+    imdecode_backend: str = 'cv2'
+    to_float32: bool = False
+    value_range: tuple[float, float] | None = None
+    """The values to read as black and white in images of more than 8 bits. None: 0 and 65535."""
+
+
+COLOR = Reading()
+
+
+class EmptyFileError(ValueError):
+    """A file without content."""
+
+
+def decode(content: bytes, reading: Reading, reduction: int = 1) -> np.ndarray:
+    """Decode the content of an image file.
+
+    Args:
+        content: The content.
+        reading: The options.
+        reduction: The factor to decode a JPEG smaller by, 1, 2, 4 or 8. Defaults to 1.
+
+    Returns:
+        The pixels as OpenCV and mmcv return them: ``(H, W, 3)``, BGR, or ``(H, W)``; ``(H, W, C)``
+        for ``color_type='unchanged'``.
+
+    Raises:
+        ValueError: If the image is damaged or has too many pixels. Decoders raise other types, too.
+    """
+    if not content:
+        raise EmptyFileError('the file is empty')
+    header = read_header(content)
+    if header is None:
+        raise UnidentifiedImageError('not an image')
+    if reading.imdecode_backend != 'cv2':
+        return _finish(
+            mmcv.imfrombytes(content, reading.color_type, backend=reading.imdecode_backend), reading
+        )
+    if header.plain or reading.color_type == 'unchanged':
+        flag = imread_flags[reading.color_type]
+        if reading.value_range:
+            flag |= cv2.IMREAD_ANYDEPTH
+        if header.format == 'JPEG':
+            flag |= _REDUCED[reduction]
+        pixels = _decode_by_opencv(content, flag)
+        if pixels is not None:
+            return _finish(pixels, reading)
+    elif reading.value_range:
+        pixels = _decode_by_opencv(content, cv2.IMREAD_UNCHANGED)
+        if pixels is not None:
+            return from_array(pixels, reading)
+    # Pillow reads AVIF and GIF, which OpenCV before version 5 may not, and its error messages are
+    # better. OpenCV wraps signed values, and clips float and 32-bit ones.
+    try:
+        image = Image.open(io.BytesIO(content), formats=[header.format])
+    except UnidentifiedImageError:
+        if header.plain:
+            raise
+        image = None
+    if image is None or not (header.plain or image.mode in ('I', 'F')):
+        raise ValueError(f'its values are signed, float or 32-bit; {_CURE}')
+    return from_pil(image, reading)
+
+
+def from_pil(image: Image.Image, reading: Reading) -> np.ndarray:
+    """Return the pixels of a PIL image, as :func:`decode` does.
+
+    Args:
+        image: The image.
+        reading: The options.
+
+    Raises:
+        ValueError: If its values have neither 8 nor 16 bits, and the reading has no range.
+    """
+    if not reading.color_type.endswith(('ignore_orientation', 'unchanged')):
+        image = ImageOps.exif_transpose(image)
+    if image.mode.startswith(('I', 'F')):
+        values = np.asarray(image)
+        if image.mode in ('I', 'F') and not reading.value_range:
+            if image.mode == 'F' or values.min() < 0 or values.max() >= 1 << 16:
+                raise ValueError(
+                    f'its values, {values.min():g} to {values.max():g}, have neither 8 nor 16 '
+                    f'bits; {_CURE}'
+                )
+            values = values.astype(np.uint16 if values.max() > 255 else np.uint8)
+        return from_array(values, reading)
+    if reading.color_type == 'unchanged':
+        image = image.convert(_UNCHANGED.get(image.mode, 'RGB'))
+        return from_array(np.array(image), reading, 'RGB')
+    return from_array(np.asarray(image.convert('RGB')), reading, 'RGB')
+
+
+def from_array(pixels: np.ndarray, reading: Reading, channel_order: str = 'BGR') -> np.ndarray:
+    """Convert an array to the pixels that the reading step gives for a file.
+
+    Args:
+        pixels: ``(H, W)`` or ``(H, W, C)``.
+        reading: The options.
+        channel_order: The order of the channels, ``'BGR'`` or ``'RGB'``. Defaults to ``'BGR'``.
+
+    Raises:
+        ValueError: If the shape or the type does not suit the options.
+    """
+    channels = pixels.shape[2] if pixels.ndim == 3 else 1
+    unchanged = reading.color_type == 'unchanged'
+    if pixels.ndim not in (2, 3) or 0 in pixels.shape or not (unchanged or channels in (1, 3, 4)):
+        raise ValueError(f'has the shape {pixels.shape}; expected (H, W, 3)')
+    if channels > 2 and channel_order == 'RGB':
+        pixels = pixels[..., [2, 1, 0, *range(3, channels)]]
+    if unchanged:
+        return _finish(pixels, reading)
+    pixels = np.atleast_3d(pixels)
+    pixels = np.repeat(pixels, 3, axis=2) if channels == 1 else pixels[..., :3]
+    pixels = _to_8_bits(np.ascontiguousarray(pixels), reading.value_range)
+    if pixels.dtype != np.uint8:
+        raise ValueError(f'has values of {pixels.dtype}; expected uint8 from 0 to 255')
+    if reading.color_type.startswith('grayscale'):
+        pixels = cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY)
+    return _finish(pixels, reading)
+
+
+def _finish(pixels: np.ndarray, reading: Reading) -> np.ndarray:
+    if reading.value_range:
+        pixels = _to_8_bits(pixels, reading.value_range)
+    return pixels.astype(np.float32) if reading.to_float32 else pixels
+
+
+def _to_8_bits(pixels: np.ndarray, value_range: tuple[float, float] | None) -> np.ndarray:
+    """Reduce values of more than 8 bits. Without a range, change 16-bit values alone."""
+    if pixels.dtype == np.uint8:
+        return pixels
+    if value_range is None:
+        return (pixels >> 8).astype(np.uint8) if pixels.dtype == np.uint16 else pixels
+    low, high = value_range
+    scaled = (np.nan_to_num(pixels.astype(np.float64)) - low) * (255 / (high - low))
+    return scaled.clip(0, 255).round().astype(np.uint8)
+
+
+def _decode_by_opencv(content: bytes, flag: int) -> np.ndarray | None:
+    """Decode as mmpretrain does. Return None if OpenCV cannot."""
+    if content.startswith(_PNG) and b'IEND' not in content:
+        return None  # truncated; libpng would print a line about it
+    with _silent:
+        try:
+            return cv2.imdecode(np.frombuffer(content, np.uint8), flag)
+        except cv2.error:
+            return None
+
+
+class _Silent:
+    """Silence OpenCV while any thread is in the block. All threads share its log level."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._threads = 0
+        self._level = 0
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._threads == 0:
+                self._level = _opencv_log.getLogLevel()
+                _opencv_log.setLogLevel(_OPENCV_SILENT)
+            self._threads += 1
+
+    def __exit__(self, *exception: object) -> None:
+        with self._lock:
+            self._threads -= 1
+            if self._threads == 0:
+                _opencv_log.setLogLevel(self._level)
+
+
+_silent = _Silent()

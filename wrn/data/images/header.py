@@ -1,0 +1,163 @@
+"""Read the format and the size of an image from its header, before a decoder allocates memory."""
+
+import re
+import struct
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple, TypeAlias
+
+MAX_PIXELS = 1 << 27  # 134 million; with four bytes each, decoding needs half a gigabyte
+MAX_SCANS = 200  # of a JPEG; each costs the time of all pixels, whatever its own length
+_SAMPLES = 4  # per pixel; more of them count as more pixels
+
+_Size: TypeAlias = tuple[int, int]
+
+
+class Header(NamedTuple):
+    """What the header of an image says."""
+
+    format: str
+    """Pillow's name of the format."""
+    sizes: list[_Size]
+    """Each width and height that a decoder may allocate memory for."""
+    bits: int = 8
+    """The bits of each value, if they are known; at least 8."""
+    plain: bool = True
+    """Whether the values are unsigned integers of at most 16 bits."""
+
+
+def read_header(content: bytes) -> Header | None:
+    """Read the header of an image, in any of the known formats.
+
+    Args:
+        content: The content of the file.
+
+    Returns:
+        The header. None if the format is unknown.
+
+    Raises:
+        ValueError: If the header is damaged, or the image has more than :data:`MAX_PIXELS`.
+    """
+    for signature, name, read in _FORMATS:
+        if re.match(signature, content, re.DOTALL):
+            try:
+                found = read(content)
+                header = found if isinstance(found, Header) else Header(name, list(found))
+            except (struct.error, IndexError, KeyError):
+                header = Header(name, [])
+            break
+    else:
+        return None
+    if not header.sizes or min(map(min, header.sizes)) < 1:
+        raise ValueError(f'its header is cut off or not that of a {header.format}')
+    width, height = max(header.sizes, key=lambda size: size[0] * size[1])
+    if width * height > MAX_PIXELS:
+        raise ValueError(f'{width}x{height} pixels are more than {MAX_PIXELS}')
+    return header
+
+
+def _png(content: bytes) -> Header:
+    size = struct.unpack_from('>II', content, 16)
+    return Header('PNG', [size], max(8, content[24]))
+
+
+def _gif(content: bytes) -> list[_Size]:
+    return [struct.unpack_from('<HH', content, 6)]
+
+
+def _bmp(content: bytes) -> list[_Size]:
+    if struct.unpack_from('<I', content, 14) == (12,):
+        return [struct.unpack_from('<HH', content, 18)]
+    width, height = struct.unpack_from('<ii', content, 18)
+    return [(width, abs(height))]
+
+
+def _webp(content: bytes) -> list[_Size]:
+    kind = content[12:16]
+    if kind == b'VP8X':
+        low = struct.unpack_from('<HBHB', content, 24)
+        return [(low[0] + (low[1] << 16) + 1, low[2] + (low[3] << 16) + 1)]
+    if kind == b'VP8L':
+        (bits,) = struct.unpack_from('<I', content, 21)
+        return [((bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1)]
+    width, height = struct.unpack_from('<HH', content, 26)
+    return [(width & 0x3FFF, height & 0x3FFF)]
+
+
+def _pnm(content: bytes) -> Header:
+    number = rb'(?:\s|#[^\n]*\n)+(\d{1,9})'
+    found = re.match(rb'P.' + 2 * number, content)
+    deepest = re.match(rb'P[2356]' + 3 * number, content)
+    size = [(int(found[1]), int(found[2]))] if found else []
+    return Header('PPM', size, 16 if deepest and int(deepest[3]) > 255 else 8)
+
+
+def _jpeg(content: bytes) -> Iterator[_Size]:
+    """Yield the size of each frame, up to the end of the image."""
+    place, scans = 2, 0
+    marker = re.compile(rb'\xff+([^\x00\xff\xd0-\xd8\x01])', re.DOTALL)
+    while found := marker.search(content, place):
+        kind, place = found[1][0], found.end()
+        if kind == 0xD9:
+            return
+        if 0xC0 <= kind <= 0xCF and kind not in (0xC4, 0xC8, 0xCC):
+            height, width = struct.unpack_from('>HH', content, place + 3)
+            yield width, height
+        if kind == 0xDA and (scans := scans + 1) > MAX_SCANS:
+            raise ValueError(f'it has more than {MAX_SCANS} scans')
+        length = content[place : place + 2]
+        place += max(2, int.from_bytes(length, 'big'))
+
+
+def _jpeg2000(content: bytes) -> Header:
+    sizes, bits = [], 8
+    for found in re.finditer(rb'\xff\x4f\xff\x51', content):
+        right, bottom, left, top = struct.unpack_from('>4I', content, found.end() + 4)
+        samples, precision = struct.unpack_from('>HB', content, found.end() + 36)
+        sizes.append(((right - left) * -(-samples // _SAMPLES), bottom - top))
+        bits = max(bits, (precision & 0x7F) + 1)
+    return Header('JPEG2000', sizes, bits)
+
+
+def _avif(content: bytes) -> Iterator[_Size]:
+    for found in re.finditer(rb'ispe\0\0\0\0', content):
+        yield struct.unpack_from('>II', content, found.end())
+
+
+def _tiff(content: bytes) -> Header:
+    """Read the tags of the first image. A decoder allocates memory for a tile at a time."""
+    order = '<' if content.startswith(b'I') else '>'
+    big = content[2:4] in (b'+\0', b'\0+')
+    (place,) = struct.unpack_from(f'{order}{"Q" if big else "I"}', content, 8 if big else 4)
+    (number,) = struct.unpack_from(f'{order}{"Q" if big else "H"}', content, place)
+    tags = {}
+    step, first, inline = (20, place + 8, 8) if big else (12, place + 2, 4)
+    for i in range(min(number, 1 << 16)):
+        entry = first + i * step
+        tag, kind = struct.unpack_from(f'{order}HH', content, entry)
+        (count,) = struct.unpack_from(f'{order}{"Q" if big else "I"}', content, entry + 4)
+        code = {3: 'H', 4: 'I', 16: 'Q'}.get(kind)
+        if code and count and tag in (256, 257, 258, 277, 322, 323, 339):
+            at = entry + (12 if big else 8)
+            if count * struct.calcsize(code) > inline:
+                (at,) = struct.unpack_from(f'{order}{"Q" if big else "I"}', content, at)
+            (tags[tag],) = struct.unpack_from(f'{order}{code}', content, at)
+    factor = -(-tags.get(277, 1) // _SAMPLES)
+    sizes = [(tags[256] * factor, tags[257])]
+    if 322 in tags and 323 in tags:
+        sizes.append((tags[322] * factor, tags[323]))
+    bits = tags.get(258, 1)
+    return Header('TIFF', sizes, max(8, bits), tags.get(339, 1) in (1, 4) and bits <= 16)
+
+
+_Reader: TypeAlias = Callable[[bytes], Header | Iterable[_Size]]
+_FORMATS: tuple[tuple[bytes, str, _Reader], ...] = (
+    (rb'\xff\xd8\xff', 'JPEG', _jpeg),
+    (rb'\x89PNG\r\n\x1a\n', 'PNG', _png),
+    (rb'GIF8[79]a', 'GIF', _gif),
+    (rb'BM', 'BMP', _bmp),
+    (rb'RIFF....WEBP', 'WEBP', _webp),
+    (rb'II[*+]\0|MM\0[*+]', 'TIFF', _tiff),
+    (rb'P[1-6]\s', 'PPM', _pnm),
+    (rb'\0\0\0\x0cjP  \r\n\x87\n|\xff\x4f\xff\x51', 'JPEG2000', _jpeg2000),
+    (rb'....ftyp(?:avif|avis|mif1|msf1|miaf)', 'AVIF', _avif),
+)

@@ -1,0 +1,85 @@
+"""Check that images suit a network: their channels, and the order of those of arrays."""
+
+import warnings
+
+import numpy as np
+from mmengine.model import BaseModel
+from torch import nn
+
+from wrn.config.config_errors import config_errors
+from wrn.data.images import ImageLike, Preprocessing
+from wrn.deploy.classifier import get_own_config
+from wrn.utils.errors import ChannelOrderWarning, ImageReadError, WrnError, count
+
+_SIDE = 32  # pixels, of the arrays of CIFAR-10 and SVHN
+
+
+class InputChecks:
+    """Check the images for a model.
+
+    Args:
+        model: The model, with its config.
+        preprocessing: Its preprocessing.
+        channel_order: The channel order of arrays, as for :class:`wrn.inference.Predictor`.
+
+    Attributes:
+        channel_order: The channel order of arrays, ``'BGR'`` or ``'RGB'``.
+
+    Raises:
+        WrnError: If ``channel_order`` is unknown, or the preprocessing fails or gives images of
+            another number of channels than the network takes.
+    """
+
+    def __init__(
+        self, model: BaseModel, preprocessing: Preprocessing, channel_order: str | None
+    ) -> None:
+        if channel_order not in (None, 'BGR', 'RGB'):
+            raise WrnError(f"channel_order={channel_order!r}: must be 'BGR' or 'RGB'")
+        self.channel_order = channel_order or 'BGR'
+        self._warns = channel_order is None and preprocessing.red_first
+        modules = getattr(model, 'backbone', model).modules()
+        first = next((m for m in modules if isinstance(m, nn.Conv2d)), None)
+        self._channels = first and first.in_channels
+        # Several means, or one, are subtracted from one channel, or from each of several.
+        mean = getattr(model.data_preprocessor, 'mean', None)
+        self._means = 1 if mean is None else mean.numel()
+        if preprocessing.reading.color_type != 'unchanged':  # else the channels are those of a file
+            name = get_own_config(model).filename or 'config'
+            with config_errors(name):
+                self.check_channels(preprocessing.example(1)[0].permute(1, 2, 0).numpy(), name)
+
+    def check_order(self, image: ImageLike) -> ImageLike:
+        """Warn once of an array whose channel order is assumed, and return it."""
+        if self._warns and isinstance(image, np.ndarray) and _is_small_color(image):
+            self._warns = False
+            warnings.warn(
+                "arrays: taken as BGR, as mmpretrain does, but the model's training data are RGB "
+                "arrays of such a size; set channel_order='RGB' or channel_order='BGR'",
+                ChannelOrderWarning,
+                stacklevel=2,
+            )
+        return image
+
+    def check_channels(self, pixels: np.ndarray, name: str) -> None:
+        """Check the channels of a preprocessed image.
+
+        Args:
+            pixels: ``(H, W, C)``.
+            name: The name of the image or config, for the message.
+
+        Raises:
+            ImageReadError: If the network does not take so many.
+        """
+        found = pixels.shape[2]
+        result = max(found, self._means)
+        if min(found, self._means) not in (1, result) or self._channels not in (None, result):
+            takes = self._channels or self._means
+            raise ImageReadError(
+                f'{name}: images are read with {count(found, "channel")}, but the network takes '
+                f"{takes}; change color_type in the config's test pipeline"
+            )
+
+
+def _is_small_color(image: np.ndarray) -> bool:
+    small = image.ndim == 3 and image.shape[2] > 2 and max(image.shape[:2]) <= _SIDE
+    return small and not np.array_equal(image[..., 0], image[..., 2])
