@@ -147,6 +147,8 @@ def _cut(model: BaseModel, stages: Sequence[str], pool: bool) -> BaseModel:
     backbone.out_indices = tuple(sorted(known.index(name) for name in stages))
     if isinstance(backbone, ResNet):  # not WideResNetCIFAR: its final norm follows the last stage
         backbone.res_layers = known[: backbone.out_indices[-1] + 1]
+    else:
+        backbone.out_before_norm = False
     neck = GlobalAveragePooling() if pool else None
     network = ImageClassifier(backbone, neck, data_preprocessor=model.data_preprocessor)
     for attribute in ('_config', '_metainfo', '_dataset_meta'):
