@@ -10,7 +10,7 @@ from mmpretrain.models import GlobalAveragePooling, ImageClassifier, ResNet
 from torch import Tensor
 
 from wrn.data.images import ImageLike
-from wrn.deploy.classifier import deploy
+from wrn.deploy.classifier import deploy, original_model
 from wrn.inference.predictor import Predictor
 from wrn.utils.errors import ImageReadError, WrnError
 
@@ -60,7 +60,7 @@ class FeatureExtractor:
         calibration: ImageLike | Sequence[ImageLike] | None = None,
     ) -> None:
         self.stages = [stages] if isinstance(stages, str) else list(stages)
-        network = _cut(model, self.stages, pool)
+        network = _cut(original_model(model), self.stages, pool)
         self._predictor = Predictor(deploy(network, backend, precision, batch_size, calibration))
 
     @property
@@ -92,7 +92,7 @@ class FeatureExtractor:
     def _compute(self, batch: Tensor) -> list[dict[str, np.ndarray]]:
         outputs = self._predictor.model.extract_feat(batch)
         names = sorted(self.stages)  # the order in which the network computes them
-        arrays = {name: o.cpu().numpy() for name, o in zip(names, outputs, strict=True)}
+        arrays = {name: o.float().cpu().numpy() for name, o in zip(names, outputs, strict=True)}
         return [{name: arrays[name][i] for name in self.stages} for i in range(len(batch))]
 
 
