@@ -172,3 +172,44 @@ def test_runs_without_gradients(demo):
         model, demo / 'digit_3.png', return_datasamples=True
     ).pred_score.requires_grad
     assert torch.is_grad_enabled()
+
+
+@pytest.mark.parametrize(
+    'change',
+    [
+        torch.nn.Module.half,
+        torch.nn.Module.bfloat16,
+        torch.nn.Module.double,
+        lambda model: torch.compile(model, backend='eager'),
+    ],
+    ids=['half', 'bfloat16', 'double', 'compiled'],
+)
+def test_models_that_torch_changed(demo, change):
+    """They give the same predictions and features, in float32."""
+    check_like(change(wrn.get_model(DIGITS, True)), demo)
+
+
+@pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16])
+def test_autocast(demo, dtype):
+    with torch.autocast('cpu', dtype):
+        check_like(wrn.get_model(DIGITS, True), demo)
+
+
+def check_like(model, demo):
+    paths = sorted(demo.glob('digit_*.png'))
+    expected = wrn.inference_model(DIGITS, paths)
+    results = wrn.inference_model(model, paths, batch_size=2, workers=1)
+    for ours, theirs in zip(results, expected, strict=True):
+        assert ours['pred_class'] == theirs['pred_class']
+        assert ours['pred_scores'].dtype == np.float32
+        np.testing.assert_allclose(ours['pred_scores'], theirs['pred_scores'], atol=0.03)
+    features = wrn.extract_features(model, paths, pool=True)
+    for name, values in wrn.extract_features(DIGITS, paths, pool=True).items():
+        assert features[name].dtype == np.float32
+        np.testing.assert_allclose(features[name], values, rtol=0.05, atol=0.05)
+
+
+def test_a_backend_for_a_compiled_model(demo):
+    model = torch.compile(wrn.get_model(DIGITS, True), backend='eager')
+    result = wrn.inference_model(model, demo / 'digit_7.png', backend='fused')
+    assert result['pred_class'] == '7'

@@ -2,8 +2,10 @@
 
 import pytest
 import torch
+from mmengine.config import Config
 from mmpretrain.models import ResNet
 from mmpretrain.registry import MODELS
+from torchvision.models import wide_resnet50_2
 
 from wrn import WideResNet
 
@@ -98,6 +100,12 @@ def test_invalid_arguments(depth, widen_factor, message):
         WideResNet(depth, widen_factor)
 
 
+def test_a_wrong_depth_is_a_key_error_as_in_mmpretrain():
+    for network in (WideResNet, ResNet):
+        with pytest.raises(KeyError):
+            network(20)
+
+
 @pytest.mark.parametrize(
     'kwargs',
     [
@@ -118,6 +126,25 @@ def test_arguments_of_resnet(kwargs):
     inputs = torch.randn(2, kwargs.get('in_channels', 3), 64, 64)
     with torch.no_grad():
         torch.testing.assert_close(ours(inputs), reference(inputs), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize('type', ['GELU', 'SiLU'])
+def test_every_activation_is_replaced(type, randomize):
+    """As if each ReLU in torchvision's network were replaced."""
+    reference = randomize(wide_resnet50_2())
+    for module in reference.modules():
+        if hasattr(module, 'relu'):
+            module.relu = getattr(torch.nn, type)()
+    config = dict(type='WideResNet', depth=50, act_cfg=dict(type=type))
+    ours = MODELS.build(Config(dict(model=config)).model).eval()
+    missing, unexpected = ours.load_state_dict(reference.state_dict(), strict=False)
+    assert (missing, unexpected) == ([], ['fc.weight', 'fc.bias'])
+    deep = WideResNet(18, 1, deep_stem=True, act_cfg=config['act_cfg'])
+    assert not [m for network in (ours, deep) for m in network.modules() if 'ReLU' in repr(m)[:5]]
+    inputs = torch.randn(2, 3, 64, 64)
+    with torch.no_grad():
+        expected = reference.fc(ours(inputs)[0].mean((2, 3)))
+        torch.testing.assert_close(reference(inputs), expected, rtol=1e-4, atol=1e-4)
 
 
 def test_drop_path_and_activation_checkpointing():
@@ -160,14 +187,4 @@ def test_layer_depths_are_those_of_resnet():
         name = f'backbone.{name}'
         assert ours.get_layer_depth(name, 'backbone.') == reference.get_layer_depth(
             name, 'backbone.'
-        )
-
-
-def test_init_weights_sets_the_last_norm_of_each_block_to_zero():
-    for network, norm in ((WideResNet(50), 'bn3'), (WideResNet(18), 'bn2')):
-        network.init_weights()
-        assert all(
-            getattr(block, norm).weight.abs().max() == 0
-            for stage in network.res_layers
-            for block in getattr(network, stage)
         )

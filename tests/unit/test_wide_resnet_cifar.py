@@ -1,7 +1,5 @@
 """The arguments and the structure of the backbone; tests/parity compares what it computes."""
 
-import math
-
 import pytest
 import torch
 from mmpretrain.registry import MODELS
@@ -123,6 +121,12 @@ def test_invalid_arguments(kwargs, message):
         WideResNetCIFAR(**{'depth': 16, 'widen_factor': 2, **kwargs})
 
 
+def test_a_wrong_depth_is_a_key_error_as_in_mmpretrain():
+    with pytest.raises(KeyError) as error:
+        WideResNetCIFAR(27, 2)
+    assert str(error.value) == 'depth must be 6n + 4 with n >= 1, such as 16, not 27'
+
+
 @pytest.mark.parametrize(
     ('frozen_stages', 'parts'),
     [(-1, set()), (0, {'conv1'}), (1, {'conv1', 'layer1'}),
@@ -151,21 +155,13 @@ def test_norm_eval():
     assert network.eval() is network
 
 
-def test_initialization_is_kaiming():
-    """With fan_out, as in the authors' Lua code. Norms are the identity."""
-    network = WideResNetCIFAR(16, 4)
-    for parameter in network.parameters():
-        torch.nn.init.constant_(parameter, 7)
-    network.init_weights()
-    for name, module in network.named_modules():
-        if isinstance(module, torch.nn.Conv2d):
-            assert module.bias is None
-            expected = math.sqrt(2 / (module.weight[:, 0].numel()))
-            error = 4 / math.sqrt(2 * module.weight.numel())  # 4 standard errors
-            assert module.weight.std().item() / expected == pytest.approx(1, abs=error), name
-        elif isinstance(module, torch.nn.BatchNorm2d):
-            assert (module.weight == 1).all()
-            assert (module.bias == 0).all()
+def test_features_before_the_last_norm():
+    """They come before the features that the head takes, which are the same."""
+    network = WideResNetCIFAR(10, 2, out_indices=(0, 2), out_before_norm=True).eval()
+    x = torch.randn(2, 3, 32, 32)
+    _, before, after = network(x)
+    assert before.min() < 0
+    torch.testing.assert_close(network.act(network.norm(before)), after, rtol=0, atol=0)
 
 
 def test_activation_checkpointing_keeps_no_features():

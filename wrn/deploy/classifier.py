@@ -9,6 +9,7 @@ from mmengine.model import BaseModel
 from mmpretrain.models import ClsHead
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
+from typing_extensions import TypeIs
 
 from wrn.data.images import ImageLike, Preprocessing, collate, preprocess_sample
 from wrn.deploy.engines import build_engine
@@ -104,6 +105,16 @@ class DeployedClassifier(BaseModel):
         return samples
 
 
+def original_model(model: Any) -> Any:
+    """Return the model that :func:`torch.compile` wrapped. Return anything else unchanged."""
+    return getattr(model, '_orig_mod', model)
+
+
+def is_model(model: object) -> TypeIs[BaseModel]:
+    """Return whether an object is a built model, or one that :func:`torch.compile` wrapped."""
+    return isinstance(original_model(model), BaseModel)
+
+
 def get_num_classes(network: BaseModel) -> int | None:
     """Return the number of classes of a model; None without a head."""
     if isinstance(network, DeployedClassifier):
@@ -173,6 +184,7 @@ def deploy(
         if precision != 'float32':
             raise WrnError(f'precision {precision}: not supported by backend eager; use another')
         return network
+    network = original_model(network)
     check_head(network)
     preprocessing = Preprocessing(get_own_config(network))
     data_preprocessor = network.data_preprocessor

@@ -13,7 +13,7 @@ from mmengine.device import get_device
 from mmengine.model import BaseModel
 
 from wrn.data.images import ImageLike, find_images, is_many
-from wrn.deploy.classifier import deploy
+from wrn.deploy.classifier import deploy, is_model
 from wrn.inference.features import STAGES, FeatureExtractor, check_same_size
 from wrn.inference.predictor import Predictor
 from wrn.results.record import Prediction
@@ -74,9 +74,9 @@ def inference_model(
     Args:
         model: What :func:`wrn.zoo.resolve.resolve` takes: the name of a model, a model, a config,
             the path of a config, a file of weights or an exported file. The last named models stay
-            in memory, so a name that is used again does not build the model again. A model of
-            another task is passed to :func:`mmpretrain.inference_model`, with the inputs and
-            ``kwargs``.
+            in memory, so a name that is used again does not build the model again. A model may be
+            compiled by :func:`torch.compile`, or in half precision. A model of another task is
+            passed to :func:`mmpretrain.inference_model`, with the inputs and ``kwargs``.
         inputs: A path, URL, array, PIL image, folder, glob pattern, ``.txt`` list, ``.tar``
             archive, or a sequence of these.
         pretrained: As for :func:`wrn.get_model`. Defaults to True. A built model takes none.
@@ -115,7 +115,7 @@ def inference_model(
     """
     engine: dict[str, Any] = dict(backend=backend, precision=precision, batch_size=batch_size)
     weights = _get_weights_options(model, pretrained, key, prefix, data_preprocessor)
-    if isinstance(model, BaseModel):
+    if is_model(model):
         network = model if device is None else model.to(device)
         network = deploy(network, calibration=calibration, **engine)
     elif (
@@ -156,7 +156,7 @@ def _get_weights_options(
     """Return the arguments of ``get_model`` that are not None. A built model takes none."""
     given = dict(key=key, prefix=prefix, data_preprocessor=data_preprocessor)
     options = {name: value for name, value in given.items() if value is not None}
-    if isinstance(model, BaseModel) and (options or not isinstance(pretrained, bool)):
+    if is_model(model) and (options or not isinstance(pretrained, bool)):
         name = min(options, default='pretrained')
         raise WrnError(f'{name}: has no effect on a built model; give it to get_model')
     return options
@@ -190,7 +190,8 @@ def extract_features(
     to a file, or :meth:`wrn.inference.FeatureExtractor.stream`.
 
     Args:
-        model: As for :func:`inference_model`, except that exported files have no stages.
+        model: As for :func:`inference_model`, except that exported files have no stages, and that
+            a compiled model runs as before :func:`torch.compile`.
         inputs: A path, URL, array, PIL image, folder, glob pattern, ``.txt`` list, ``.tar``
             archive, or a sequence of these.
         stages: The names of the stages, such as ``layer1``. Defaults to ``('layer2', 'layer3')``.
@@ -218,7 +219,7 @@ def extract_features(
         ImageReadError: If an image cannot be read.
     """
     weights = _get_weights_options(model, pretrained, key, prefix, data_preprocessor)
-    if isinstance(model, BaseModel):
+    if is_model(model):
         network = model if device is None else model.to(device)
     else:
         device = device or get_device()

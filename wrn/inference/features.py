@@ -10,7 +10,7 @@ from mmpretrain.models import GlobalAveragePooling, ImageClassifier, ResNet
 from torch import Tensor
 
 from wrn.data.images import ImageLike
-from wrn.deploy.classifier import deploy
+from wrn.deploy.classifier import deploy, original_model
 from wrn.inference.predictor import Predictor
 from wrn.utils.errors import ImageReadError, WrnError
 
@@ -62,7 +62,7 @@ class FeatureExtractor:
         channel_order: str | None = None,
     ) -> None:
         self.stages = [stages] if isinstance(stages, str) else list(stages)
-        network = _cut(model, self.stages, pool)
+        network = _cut(original_model(model), self.stages, pool)
         network = deploy(network, backend, precision, batch_size, calibration)
         self._predictor = Predictor(network, channel_order=channel_order)
 
@@ -95,7 +95,7 @@ class FeatureExtractor:
     def _compute(self, batch: Tensor) -> list[dict[str, np.ndarray]]:
         outputs = self._predictor.model.extract_feat(batch)
         names = sorted(self.stages)  # the order in which the network computes them
-        arrays = {name: o.cpu().numpy() for name, o in zip(names, outputs, strict=True)}
+        arrays = {name: o.float().cpu().numpy() for name, o in zip(names, outputs, strict=True)}
         return [{name: arrays[name][i] for name in self.stages} for i in range(len(batch))]
 
 
@@ -150,6 +150,8 @@ def _cut(model: BaseModel, stages: Sequence[str], pool: bool) -> BaseModel:
     backbone.out_indices = tuple(sorted(known.index(name) for name in stages))
     if isinstance(backbone, ResNet):  # not WideResNetCIFAR: its final norm follows the last stage
         backbone.res_layers = known[: backbone.out_indices[-1] + 1]
+    else:
+        backbone.out_before_norm = False
     neck = GlobalAveragePooling() if pool else None
     network = ImageClassifier(backbone, neck, data_preprocessor=model.data_preprocessor)
     for attribute in ('_config', '_metainfo', '_dataset_meta'):

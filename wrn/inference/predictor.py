@@ -24,7 +24,7 @@ from wrn.data.images import (
     prefetch,
     read_image,
 )
-from wrn.deploy.classifier import get_num_classes, get_own_config
+from wrn.deploy.classifier import get_num_classes, get_own_config, original_model
 from wrn.inference.input_checks import InputChecks
 from wrn.results.record import best_classes, describe_labels
 from wrn.utils.errors import ImageReadError, WrnError, count
@@ -40,7 +40,8 @@ class Predictor(ImageClassificationInferencer):
     config's test pipeline.
 
     Args:
-        model: A model with its config, such as one from :func:`wrn.get_model`.
+        model: A model with its config, such as one from :func:`wrn.get_model`. It may be compiled
+            by :func:`torch.compile`, or in half precision.
         classes: The names of the classes. Defaults to None: those that came with the weights.
         channel_order: The channel order of arrays, ``'BGR'`` or ``'RGB'``. Defaults to None:
             ``'BGR'``, as in mmpretrain, with a warning for arrays of at most 32x32 pixels if the
@@ -69,15 +70,17 @@ class Predictor(ImageClassificationInferencer):
                 f'classes: has {count(len(classes), "name")}, but the model has '
                 f'{count(number, "class")}; give one name for each class'
             )
-        head = getattr(model, 'head', None)
+        original = original_model(model)
+        head = getattr(original, 'head', None)
         if isinstance(head, MultiTaskHead):
             raise WrnError(
                 'MultiTaskHead: predicts several tasks, which a result has no place for; call the '
                 'model itself, or test it with `wrn test`'
             )
         self.multi_label = isinstance(head, MultiLabelClsHead)
-        super().__init__(model, classes=classes)
-        self._checks = InputChecks(model, self.pipeline, channel_order)
+        super().__init__(original, classes=classes)
+        self.model = model
+        self._checks = InputChecks(original, self.pipeline, channel_order)
 
     def _init_pipeline(self, cfg: Config) -> Preprocessing:
         return Preprocessing(cfg)
@@ -163,7 +166,7 @@ class Predictor(ImageClassificationInferencer):
                 continue
             for key, value in meta.items():
                 sample.set_field(value, key, field_type='metainfo')
-            yield sample
+            yield sample.set_pred_score(sample.pred_score.float())  # numpy has no bfloat16
 
     def run(
         self,
@@ -244,7 +247,9 @@ class Predictor(ImageClassificationInferencer):
         readable = [pixels for pixels, _ in items if pixels is not None]
         runs = (list(run) for _, run in groupby(readable, lambda pixels: pixels.shape))
         normalize = self.model.data_preprocessor
-        inputs = [normalize(dict(inputs=collate(run)))['inputs'] for run in runs]
+        weights = (p.dtype for p in self.model.parameters() if p.is_floating_point())
+        dtype = next(weights, torch.float32)  # an engine has none here
+        inputs = [normalize(dict(inputs=collate(run)))['inputs'].to(dtype) for run in runs]
         return inputs, [meta for _, meta in items]
 
     def _preprocess(self, image: ImageLike) -> tuple[np.ndarray | None, _Meta | ImageReadError]:

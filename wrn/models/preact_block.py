@@ -3,10 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
-from mmcv.cnn import build_activation_layer, build_conv_layer, build_norm_layer
+import torch
+from mmcv.cnn import build_conv_layer, build_norm_layer
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
+
+from wrn.models.activation import build_activation
 
 
 class PreActBlock(BaseModule):
@@ -49,7 +52,7 @@ class PreActBlock(BaseModule):
         conv_bias: bool,
         conv_cfg: dict[str, Any] | None,
         norm_cfg: dict[str, Any],
-        act_cfg: dict[str, Any],
+        act_cfg: dict[str, Any] | None,
     ) -> None:
         super().__init__()
         self.with_cp = with_cp
@@ -68,9 +71,10 @@ class PreActBlock(BaseModule):
                 bias=conv_bias,
             )
             self.add_module(f'norm{i + 1}', build_norm_layer(norm_cfg, channels)[1])
+            # One for each norm: attribution by hooks needs modules that run once.
+            self.add_module(f'act{i + 1}', build_activation(act_cfg))
             self.add_module(f'conv{i + 1}', conv)
             channels = out_channels
-        self.act = build_activation_layer(act_cfg)
         self.dropout = nn.Dropout(drop_rate)
         self.downsample: nn.Module | None = None
         if in_channels != out_channels or stride != 1:
@@ -82,18 +86,17 @@ class PreActBlock(BaseModule):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(N, in_channels, H, W)`` to ``(N, out_channels, H / stride, W / stride)``."""
-        if self.with_cp and x.requires_grad:
+        if self.with_cp and torch.is_grad_enabled():
             return checkpoint(self._forward, x, use_reentrant=False)
         return self._forward(x)
 
     def _forward(self, x: Tensor) -> Tensor:
-        out = self.act(self.norm1(x)) if self.activates_first else x
-        shortcut = (
-            x if self.downsample is None else self.downsample(out if self.activates_shortcut else x)
-        )
+        out = self.act1(self.norm1(x)) if self.activates_first else x
+        shortcut = x
+        if self.downsample is not None:
+            shortcut = self.downsample(out if self.activates_shortcut else x)
         out = self.conv1(out)
         for i in range(2, self.num_convs + 1):
-            out = self.act(getattr(self, f'norm{i}')(out))
+            out = getattr(self, f'act{i}')(getattr(self, f'norm{i}')(out))
             out = getattr(self, f'conv{i}')(self.dropout(out))
-        out += shortcut
-        return out
+        return out + shortcut

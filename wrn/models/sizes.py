@@ -5,6 +5,12 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 
+class DepthError(ValueError, KeyError):
+    """A depth that no network has. mmpretrain's networks raise a KeyError."""
+
+    __str__ = Exception.__str__  # KeyError's puts quotes around the message
+
+
 def read_widen_factor(widen_factor: float) -> Fraction:
     """Return a widen factor as an exact fraction: 11/10 for 1.1, which no binary float equals.
 
@@ -56,16 +62,17 @@ def count_blocks(depth: int, kernel_sizes: Sequence[int]) -> int:
         (d - 4) / 6.
 
     Raises:
-        ValueError: If that is not a whole number of 1 or more, or no convolution is 3x3.
+        DepthError: If that is not a whole number of 1 or more.
+        ValueError: If no convolution is 3x3.
     """
     if 3 not in kernel_sizes or not set(kernel_sizes) <= {1, 3}:
         raise ValueError(f'kernel_sizes must be 1 or 3, with at least one 3, not {kernel_sizes}')
     if not isinstance(depth, int):
-        raise ValueError(f'depth must be a whole number, not {depth!r}')
+        raise DepthError(f'depth must be a whole number, not {depth!r}')
     layers = _depth_per_block(kernel_sizes)
     blocks, rest = divmod(depth - 4, layers)
     if blocks < 1 or rest:
-        raise ValueError(
+        raise DepthError(
             f'depth must be {layers}n + 4 with n >= 1, such as {count_depth(2, kernel_sizes)}, not '
             f'{depth}'
         )

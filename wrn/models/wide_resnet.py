@@ -4,15 +4,52 @@ from fractions import Fraction
 from typing import Any, ClassVar
 
 import torch
+from mmengine.model import BaseModule, constant_init
 from mmpretrain.models.backbones.resnet import BasicBlock, Bottleneck, ResLayer, ResNet
 from mmpretrain.registry import MODELS
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
+from wrn.models.activation import build_activation
+from wrn.models.initialization import initialize
 from wrn.models.memory_format import ChannelsLastMixin
-from wrn.models.sizes import read_widen_factor, widen
+from wrn.models.sizes import DepthError, read_widen_factor, widen
 
 
-class WideBottleneck(Bottleneck):
+class _Block(BaseModule):
+    """What differs from mmpretrain's blocks: any activation, and no operation in place."""
+
+    num_convs: ClassVar[int]
+
+    def __init__(self, *args: Any, act_cfg: dict[str, Any] | None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.relu = build_activation(act_cfg)
+        # One for each norm: attribution by hooks needs modules that run once.
+        for i in range(1, self.num_convs):
+            self.add_module(f'relu{i}', build_activation(act_cfg))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(N, in_channels, H, W)`` to ``(N, out_channels, H / stride, W / stride)``."""
+        if self.with_cp and torch.is_grad_enabled():
+            return checkpoint(self._forward, x, use_reentrant=False)
+        return self._forward(x)
+
+    def _forward(self, x: Tensor) -> Tensor:
+        out = self.norm1(self.conv1(x))
+        for i in range(2, self.num_convs + 1):
+            out = getattr(self, f'relu{i - 1}')(out)
+            out = getattr(self, f'norm{i}')(getattr(self, f'conv{i}')(out))
+        shortcut = x if self.downsample is None else self.downsample(x)
+        return self.relu(self.drop_path(out) + shortcut)
+
+
+class WideBasicBlock(_Block, BasicBlock):
+    """Basic block of two 3x3 convolutions, with the arguments of :class:`BasicBlock`."""
+
+    num_convs = 2
+
+
+class WideBottleneck(_Block, Bottleneck):
     """Bottleneck block with an inner 3x3 convolution that is ``widen_factor`` times as wide.
 
     The input and output widths are those of :class:`Bottleneck`, as in WRN-50-2-bottleneck
@@ -25,6 +62,8 @@ class WideBottleneck(Bottleneck):
         widen_factor: Ratio of the inner width to that of :class:`Bottleneck`.
         **kwargs: The other arguments of :class:`Bottleneck`.
     """
+
+    num_convs = 3
 
     def __init__(
         self,
@@ -57,6 +96,8 @@ class WideResNet(ChannelsLastMixin, ResNet):
         base_channels: Inner width of the first stage at ``widen_factor=1``. Defaults to 64.
         channels_last: Whether to use the channels-last memory format, in which most convolutions
             are faster. Defaults to False.
+        act_cfg: Config of the activations, in the stem and in the blocks. None is no activation.
+            Its ``inplace`` has no effect. Defaults to ``dict(type='ReLU')``.
         **kwargs: The other arguments of :class:`~mmpretrain.models.ResNet`: ``in_channels``,
             ``stem_channels``, ``expansion``, ``num_stages``, ``strides``, ``dilations``,
             ``out_indices``, ``style``, ``deep_stem``, ``avg_down``, ``frozen_stages``,
@@ -64,8 +105,9 @@ class WideResNet(ChannelsLastMixin, ResNet):
             ``drop_path_rate``, ``init_cfg``.
 
     Raises:
-        ValueError: If ``depth`` is not one of those above, or ``widen_factor`` is not positive or
-            gives a width that is not a whole number.
+        DepthError: If ``depth`` is not one of those above; a ValueError, and a KeyError as in
+            mmpretrain.
+        ValueError: If ``widen_factor`` is not positive, or gives a width that is not whole.
 
     Example:
         >>> import torch
@@ -80,7 +122,7 @@ class WideResNet(ChannelsLastMixin, ResNet):
     """
 
     arch_settings: ClassVar = {
-        depth: (WideBottleneck if block is Bottleneck else block, stage_blocks)
+        depth: (WideBottleneck if block is Bottleneck else WideBasicBlock, stage_blocks)
         for depth, (block, stage_blocks) in ResNet.arch_settings.items()
     }
 
@@ -90,19 +132,30 @@ class WideResNet(ChannelsLastMixin, ResNet):
         widen_factor: float = 2,
         base_channels: int = 64,
         channels_last: bool = False,
+        act_cfg: dict[str, Any] | None = dict(type='ReLU'),  # noqa: B006 - OpenMMLab's convention
         **kwargs: Any,
     ) -> None:
         if depth not in self.arch_settings:
             known = ', '.join(map(str, self.arch_settings))
-            raise ValueError(f'depth must be one of {known}, not {depth}')
+            raise DepthError(f'depth must be one of {known}, not {depth}')
         width = widen(base_channels, widen_factor)
         self.widen_factor = widen_factor
-        self._block_kwargs: dict[str, Any] = {}
+        self._block_kwargs: dict[str, Any] = dict(act_cfg=act_cfg)
         if issubclass(self.arch_settings[depth][0], BasicBlock):
             base_channels = width
         else:
             self._block_kwargs['widen_factor'] = read_widen_factor(widen_factor)
         super().__init__(depth, base_channels=base_channels, **kwargs)
+        if self.deep_stem:
+            for layer in self.stem:
+                layer.activate = build_activation(act_cfg)
+        else:
+            self.relu = build_activation(act_cfg)
+        initialize(self)
+        if self.zero_init_residual:
+            for block in self.modules():
+                if isinstance(block, _Block):
+                    constant_init(getattr(block, f'norm{block.num_convs}'), 0)
         self.use_channels_last(channels_last)
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
@@ -114,9 +167,7 @@ class WideResNet(ChannelsLastMixin, ResNet):
         Returns:
             The output of each stage i, ``(N, C_i, H_i, W_i)``.
         """
-        if self.channels_last:
-            x = x.contiguous(memory_format=torch.channels_last)
-        return super().forward(x)
+        return super().forward(self._arrange(x))
 
     def make_res_layer(self, **kwargs: Any) -> nn.Sequential:
         """Build one stage. :class:`~mmpretrain.models.ResNet` calls this.

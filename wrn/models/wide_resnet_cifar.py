@@ -3,19 +3,17 @@
 from collections.abc import Sequence
 from typing import Any, Literal
 
-import torch
-from mmcv.cnn import build_activation_layer, build_conv_layer, build_norm_layer
+from mmcv.cnn import build_conv_layer, build_norm_layer
 from mmengine.utils.dl_utils.parrots_wrapper import _BatchNorm
 from mmpretrain.models.backbones.base_backbone import BaseBackbone
 from mmpretrain.registry import MODELS
 from torch import Tensor, nn
 
+from wrn.models.activation import build_activation
+from wrn.models.initialization import initialize
 from wrn.models.memory_format import ChannelsLastMixin
 from wrn.models.preact_block import PreActBlock
 from wrn.models.sizes import count_blocks, widen
-
-# In place, because nothing else needs the output of a norm.
-_RELU: dict[str, Any] = dict(type='ReLU', inplace=True)
 
 
 @MODELS.register_module()
@@ -66,13 +64,18 @@ class WideResNetCIFAR(ChannelsLastMixin, BaseBackbone):
             TensorFlow does, which DeepMind's networks need. Defaults to None.
         norm_cfg: Config of the norms. Defaults to ``dict(type='BN')``.
         last_norm_cfg: Config of the norm after the last stage. Defaults to None, ``norm_cfg``.
-        act_cfg: Config of the activations. Defaults to ``dict(type='ReLU', inplace=True)``.
-        init_cfg: Config of the initialization. Defaults to Kaiming's with ``mode='fan_out'``, as
-            in the authors' code for the paper.
+        act_cfg: Config of the activations. None is no activation. Its ``inplace`` has no effect.
+            Defaults to ``dict(type='ReLU')``.
+        out_before_norm: Whether to also return the last stage's output before the last norm and
+            activation. It comes before the features of the last stage. Defaults to False.
+        init_cfg: Config of the initialization, which is applied when the network is built, too.
+            Defaults to Kaiming's with ``mode='fan_in'``, as in the authors' code since 2016-09-08.
 
     Raises:
-        ValueError: If ``depth`` or ``widen_factor`` gives a number of blocks or channels that is
-            not whole, no convolution of a block is 3x3, or another argument is out of range.
+        DepthError: If ``depth`` gives a number of blocks that is not whole; a ValueError, and a
+            KeyError as in mmpretrain.
+        ValueError: If ``widen_factor`` gives a number of channels that is not whole, no convolution
+            of a block is 3x3, or another argument is out of range.
 
     Example:
         >>> import torch
@@ -84,6 +87,8 @@ class WideResNetCIFAR(ChannelsLastMixin, BaseBackbone):
         (1, 320, 16, 16)
         (1, 640, 8, 8)
     """
+
+    fast_inference = True
 
     def __init__(
         self,
@@ -107,12 +112,13 @@ class WideResNetCIFAR(ChannelsLastMixin, BaseBackbone):
         conv_cfg: dict[str, Any] | None = None,
         norm_cfg: dict[str, Any] = dict(type='BN'),  # noqa: B006 - OpenMMLab's convention
         last_norm_cfg: dict[str, Any] | None = None,
-        act_cfg: dict[str, Any] = _RELU,
+        act_cfg: dict[str, Any] | None = dict(type='ReLU'),  # noqa: B006
+        out_before_norm: bool = False,
         init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None,
     ) -> None:
         if init_cfg is None:
             init_cfg = [
-                dict(type='Kaiming', layer='Conv2d', mode='fan_out', nonlinearity='relu'),
+                dict(type='Kaiming', layer='Conv2d', mode='fan_in', nonlinearity='relu'),
                 dict(type='Constant', val=1, layer=['_BatchNorm', 'GroupNorm']),
             ]
         super().__init__(init_cfg)
@@ -134,6 +140,7 @@ class WideResNetCIFAR(ChannelsLastMixin, BaseBackbone):
         self.depth = depth
         self.widen_factor = widen_factor
         self.out_indices = tuple(out_indices)
+        self.out_before_norm = out_before_norm
         self.frozen_stages = frozen_stages
         self.norm_eval = norm_eval
         self.conv1 = build_conv_layer(
@@ -167,8 +174,9 @@ class WideResNetCIFAR(ChannelsLastMixin, BaseBackbone):
             self.res_layers.append(f'layer{i + 1}')
             self.add_module(self.res_layers[-1], stage)
         self.norm = build_norm_layer(last_norm_cfg or norm_cfg, channels)[1]
-        self.act = build_activation_layer(act_cfg)
+        self.act = build_activation(act_cfg)
         self.feat_dim = channels
+        initialize(self)
         self.use_channels_last(channels_last)
         self._freeze_stages()
 
@@ -180,18 +188,16 @@ class WideResNetCIFAR(ChannelsLastMixin, BaseBackbone):
 
         Returns:
             The output of each stage i, ``(N, C_i, H_i, W_i)``; that of the last stage after the
-            last norm and activation. Always in the contiguous memory format.
+            last norm and activation, and with ``out_before_norm`` before them, too. Always in the
+            contiguous memory format.
         """
-        if self.channels_last or (x.device.type == 'cpu' and not torch.is_grad_enabled()):
-            # All layers keep this memory format, in which oneDNN's convolutions do not copy their
-            # inputs. In training, contiguous weights would need a copy of their gradients
-            # (benchmarks/cifar.py).
-            x = x.contiguous(memory_format=torch.channels_last)
-        x = self.conv1(x)
+        x = self.conv1(self._arrange(x))
         features = []
         for i, name in enumerate(self.res_layers):
             x = getattr(self, name)(x)
             if i == len(self.res_layers) - 1:
+                if self.out_before_norm:
+                    features.append(x.contiguous())
                 x = self.act(self.norm(x))
             if i in self.out_indices:
                 features.append(x.contiguous())  # callers use view()

@@ -8,7 +8,7 @@ from typing import Any
 import mmpretrain
 import torch
 from mmengine.config import Config
-from mmengine.model import BaseModel
+from mmengine.model import BaseModel, BaseModule
 from mmengine.registry import DefaultScope
 from mmpretrain.registry import MODELS
 
@@ -25,6 +25,7 @@ from wrn.config.config_errors import config_errors
 from wrn.config.config_parts import get_dataset_meta
 from wrn.data.images import ImageLike
 from wrn.deploy.classifier import deploy, get_num_classes
+from wrn.models.initialization import initialize
 from wrn.models.meta_init import MetaInit
 from wrn.utils.errors import RandomWeightsWarning, WrnError
 from wrn.zoo.resolve import resolve
@@ -167,7 +168,10 @@ def _read_options(
 
 def _build(config: Config) -> BaseModel:
     with DefaultScope.overwrite_default_scope('mmpretrain'), config_errors(config.filename):
-        return MODELS.build(config.model)
+        network = MODELS.build(config.model)
+    if isinstance(head := getattr(network, 'head', None), BaseModule):
+        initialize(head)
+    return network
 
 
 def _build_pretrained(

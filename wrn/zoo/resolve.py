@@ -18,6 +18,7 @@ from wrn.checkpoints.checkpoint_file import CheckpointFile, open_checkpoint
 from wrn.checkpoints.network_config import read_model_config
 from wrn.config import model_index
 from wrn.config.config_file import CONFIG_SUFFIXES, read_config
+from wrn.deploy.classifier import is_model
 from wrn.deploy.export import is_exported, load_exported
 from wrn.utils.errors import WrnError, did_you_mean
 
@@ -130,7 +131,7 @@ def resolve(
         WrnError: If the name is unknown, if it has several sets of weights, or if a file cannot be
             read.
     """
-    if isinstance(model, BaseModel):
+    if is_model(model):
         config, entry = (getattr(model, name, None) for name in ('_config', '_metainfo'))
         return ResolvedModel('model', type(model).__name__, config, entry, network=model)
     if isinstance(model, Config):
