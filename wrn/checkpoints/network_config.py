@@ -12,7 +12,7 @@ from wrn.checkpoints.network_options import check_options, read_options
 from wrn.config.config_errors import config_errors
 from wrn.config.config_file import read_config, read_own_config
 from wrn.config.config_parts import choose_topk, get_dataset_type
-from wrn.data.images.allowed_steps import check_steps
+from wrn.data.images.allowed_steps import check_normalization, check_steps
 from wrn.utils.errors import CheckpointError
 
 _PREPROCESSING = ('mean', 'std', 'to_rgb')
@@ -60,6 +60,7 @@ def describe_network(
             full.data_preprocessor.update(
                 {key: preprocessor[key] for key in _PREPROCESSING if key in preprocessor}
             )
+            _check_preprocessor(full.data_preprocessor, architecture, name)
     elif not entry:
         implied = weights.implied.backbone or {}
         options = {k: v for k, v in implied.items() if k not in full.model.backbone}
@@ -123,6 +124,17 @@ def read_model_config(weights: Weights, path: str) -> Config | None:
     parts = {key: config[key] for key in keys}
     parts.update(test_dataloader=dict(dataset=dataset), load_from=path)
     return Config(parts, cfg_text=f'# of {path}', filename=path)
+
+
+def _check_preprocessor(
+    preprocessor: Mapping[str, Any], architecture: Architecture, name: str
+) -> None:
+    """Check the values that a file states for the data preprocessor."""
+    mean, std = preprocessor.get('mean'), preprocessor.get('std')
+    if mean is not None or std is not None:  # images may be left as they are
+        check_normalization(mean, std, architecture.backbone.get('in_channels', 3), name)
+    if not isinstance(preprocessor.get('to_rgb', False), bool):
+        raise CheckpointError(f'{name}: to_rgb in its config is not True or False; correct it')
 
 
 def _find_template(architecture: Architecture) -> str:

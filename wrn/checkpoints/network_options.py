@@ -1,7 +1,7 @@
 """Options of a network that change what it computes, but not the keys or shapes of its weights."""
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from mmpretrain.models.backbones import ResNet
@@ -34,6 +34,7 @@ _TYPES |= {'Swish', 'GELU', 'ELU', 'Mish', 'HSwish', 'BN2d', 'MMSyncBN'}
 # Types that compute the same, and the arguments that a config need not state.
 _SYNONYMS = {'SyncBN': 'BN', 'MMSyncBN': 'BN', 'BN2d': 'BN', 'Swish': 'SiLU'}
 _ARGUMENTS = {'BN': dict(eps=1e-5), 'LeakyReLU': dict(negative_slope=0.01)}
+_MAX_STRIDE = _MAX_STAGES = 9
 # Arguments that affect only training or memory.
 _HARMLESS = ('requires_grad', 'inplace', 'momentum')
 
@@ -94,19 +95,40 @@ def read_options(backbone: Any, name: str) -> dict[str, Any]:
         Options that are safe to build: mmengine would import whatever a type names.
 
     Raises:
-        CheckpointError: If a type is unknown.
+        CheckpointError: If a type is unknown, or a value is out of its range.
     """
     if not isinstance(backbone, Mapping) or _kind(backbone) != 'WideResNetCIFAR':
         return {}
     options = {option: backbone[option] for option in _CIFAR if option in backbone}
     for option, value in options.items():
-        is_config = option.endswith('_cfg') and isinstance(value, Mapping)
-        if is_config and value.get('type') not in _TYPES:
+        problem = _find_problem(option, value)
+        if problem:
             raise CheckpointError(
-                f'{name}: the config in it has {option}={dict(value)}, an unknown type; give the '
+                f'{name}: the config in it has {option}={str(value)[:100]}, {problem}; give the '
                 'config that the weights were trained with'
             )
     return options
+
+
+def _find_problem(option: str, value: Any) -> str | None:
+    """Return what is wrong with the value of an option that a file states."""
+    if option.endswith('_cfg'):
+        if isinstance(value, Mapping):
+            if not isinstance(value.get('type'), str) or value['type'] not in _TYPES:
+                return 'an unknown type'
+            arguments = [item for key, item in value.items() if key != 'type']
+            plain = all(isinstance(x, int | float) and abs(x) < 2**31 for x in arguments)
+            return None if plain else 'with an argument that is not a usable number'
+        return None if value is None else 'not a dict'
+    if option == 'activate_before_residual':
+        return None if _is_few(value, lambda item: isinstance(item, bool | str)) else 'not a bool'
+    valid = _is_few(value, lambda item: type(item) is int and 0 < item <= _MAX_STRIDE)
+    return None if valid else f'not a few numbers from 1 to {_MAX_STRIDE}'
+
+
+def _is_few(value: Any, valid: Callable[[Any], bool]) -> bool:
+    items = value if isinstance(value, list | tuple) else [value]
+    return len(items) <= _MAX_STAGES and all(map(valid, items))
 
 
 def _kind(backbone: Mapping[str, Any]) -> str:

@@ -83,13 +83,16 @@ def read_own_config(meta: Mapping[str, Any]) -> Config | None:
 
     Returns:
         The config. None if there is no config, if it does not define a model and its
-        preprocessing, or if it contains more than plain values.
+        preprocessing, or if it contains more than plain values of the right kinds.
     """
     if not isinstance(text := meta.get('cfg'), str):
         return None
     try:
         config = parse_config(text)
-        get_test_dataset(config)
-    except (SyntaxError, ValueError, TypeError, AttributeError, RecursionError, MemoryError):
+        dataset = get_test_dataset(config)
+        valid = isinstance(config.model, dict) and isinstance(dataset.get('type', ''), str)
+        valid &= isinstance(dataset.pipeline, list | tuple)
+        valid &= all(isinstance(step, dict) for step in dataset.pipeline)
+    except Exception:  # whatever mmengine makes of the values
         return None
-    return config if isinstance(config.get('model'), dict) else None
+    return config if valid else None
