@@ -126,3 +126,49 @@ def test_a_yaml_config(tmp_path):
     path = tmp_path / 'plain.yaml'
     path.write_text(f'_base_: {BASE}\nmodel: {{backbone: {{widen_factor: 1}}}}\n')
     assert read_config(path).model.backbone.widen_factor == 1
+
+
+PLAIN = (
+    'model: {type: ImageClassifier, backbone: {type: WideResNetCIFAR, depth: 10, widen_factor: 1}}'
+)
+
+
+@pytest.mark.parametrize(
+    ('text', 'reason'),
+    [
+        ('custom_imports: {imports: [trap]}', 'custom_imports runs code'),
+        ('custom_imports: trap', 'custom_imports runs code'),
+        ('_base_: trap.py', r'_base_ trap\.py runs code'),
+        ('_base_: [trap.py]', r'_base_ trap\.py runs code'),
+        ('_base_: "mmpretrain::trap.py"', r'_base_ mmpretrain::trap\.py runs code'),
+        ('_base_: other.json', r'other\.json: _base_ trap\.py runs code'),
+        ('_base_: evil.yaml', 'is based on this file'),
+        ('_base_: "{{$NO_SUCH_VARIABLE:trap.py}}"', 'runs code'),
+        ('model: {type: trap.Door}', r"type 'trap\.Door' is not registered"),
+        ('model: {type: trap}', "type 'trap' is not registered"),
+        ('model: {type: mmengine.load, file: x.pkl}', r"type 'mmengine\.load' is not registered"),
+        ('optim_wrapper: {constructor: trap.Door}', "constructor 'trap.Door' is not registered"),
+        ('a: [[{dtype: "os.system(\'touch ran\')"}]]', 'dtype .* is not the name of a type'),
+        ('a: &a [1, 2]\nb: &b [*a, *a]\nc: &c [*c]', 'more than 100000 values'),
+        ('[' * 3000 + ']' * 3000, 'nesting depth|recursion'),
+        ('5', 'not a mapping of config keys'),
+    ],
+)
+def test_a_data_config_names_no_code(tmp_path, monkeypatch, text, reason):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / 'trap.py').write_text("open('ran', 'w')\nDoor = dict\n")
+    (tmp_path / 'other.json').write_text('{"_base_": ["trap.py"]}')
+    path = tmp_path / 'evil.yaml'
+    path.write_text(text)
+    with pytest.raises(WrnError, match=reason) as error:
+        read_config(path)
+    assert '\n' not in str(error.value)
+    assert not (tmp_path / 'ran').exists()
+
+
+def test_a_data_config_builds(tmp_path):
+    (tmp_path / 'base.yaml').write_text(PLAIN)
+    path = tmp_path / 'plain.json'
+    path.write_text('{"_base_": "base.yaml", "custom_imports": {"imports": ["wrn"]}}')
+    assert wrn.get_model(path).backbone.depth == 10

@@ -113,6 +113,24 @@ def test_wrong_metadata(format, copy):
     assert 'the network does not match the metadata' in refusal(path)
 
 
+@pytest.mark.parametrize('format', MODULES)
+@pytest.mark.parametrize(
+    ('change', 'reason'),
+    [
+        (dict(softmax=True), 'softmax is True there'),
+        (dict(std=[0.0, 1.0, 1.0]), 'invalid at std'),
+        (dict(mean=[float('nan')] * 3), 'invalid at mean'),
+        (dict(mean=[127.5] * 5), 'invalid at mean'),
+        (dict(pipeline=[dict(type='ResizeEdge', scale=12000)]), 'ResizeEdge has scale=12000'),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else '',
+)
+def test_values_in_the_metadata_are_bounded(format, change, reason, copy):
+    path = copy(format)
+    rewrite_metadata(path, lambda values: values.update(change))
+    assert reason in refusal(path)
+
+
 @pytest.mark.parametrize('format', ['torchscript', 'torch-export'])
 def test_torch_formats_are_not_loaded(format, copy):
     """torch's loaders run code from such a file, so it is refused unread."""

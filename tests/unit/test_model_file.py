@@ -71,3 +71,89 @@ def test_a_file_cannot_import_code(
         assert type(network.backbone) is wrn.WideResNetCIFAR
         assert wrn.inference_model(network, np.zeros((8, 8, 3), np.uint8))
     assert 'trap' not in sys.modules
+
+
+PIPELINE = "[dict(type='Resize', scale=(16, 16)), dict(type='PackInputs')]"
+
+
+def added(line):
+    return lambda meta: meta.update(cfg=f'{meta["cfg"]}\n{line}\n')
+
+
+def pipeline(steps):
+    return added(f'test_dataloader = dict(dataset=dict(pipeline={steps}))')
+
+
+def replaced(old, new):
+    return lambda meta: meta.update(cfg=meta['cfg'].replace(old, new))
+
+
+def backbone(options):
+    return replaced("type='WideResNetCIFAR'", f"type='WideResNetCIFAR', {options}")
+
+
+def normalization(mean, std):
+    return lambda meta: meta.update(normalization=dict(mean=mean, std=std))
+
+
+@pytest.mark.parametrize(
+    ('change', 'reason'),
+    [
+        (added('text = 1'), 'contains no config'),
+        (added('model = dict(backbone=5, head=7)\nitems = [1]'), None),
+        (pipeline('5'), 'contains no config'),
+        (pipeline("'pipeline'"), 'contains no config'),
+        (added("test_dataloader = dict(dataset='a dataset')"), 'contains no config'),
+        (added(f'test_dataloader = dict(dataset=dict(type=5, pipeline={PIPELINE}))'), 'no config'),
+        (pipeline("[dict(type='Resize', scale=(12000, 12000))]"), r'Resize has scale=\(12000'),
+        (pipeline("[dict(type='Resize', scale=1e9)]"), 'Resize has scale=1000000000.0'),
+        (pipeline("[dict(type='ResizeEdge', scale=-1)]"), 'ResizeEdge has scale=-1'),
+        (pipeline("[dict(type='CenterCrop', crop_size=(8, 99999))]"), 'CenterCrop has crop_size'),
+        (pipeline(f'{PIPELINE} * 50'), 'contains no config'),  # more than plain values
+        (pipeline('[' + "dict(type='Resize', scale=(16, 16)), " * 99 + ']'), '99 steps, more than'),
+        (pipeline("[dict(type='Pad', size=(99999, 99999))]"), 'Pad.* is not allowed'),
+        (backbone('strides=(1, 10**9, 2)'), 'contains no config'),
+        (backbone('strides=(1, 1000000000, 2)'), 'strides=.*, not a few numbers'),
+        (backbone('strides=(1, 0, 2)'), 'strides=.*, not a few numbers'),
+        (backbone('num_stages=100000'), 'num_stages=100000, not a few numbers'),
+        (backbone(f'kernel_sizes={[3] * 999}'), 'kernel_sizes=.*, not a few numbers'),
+        (backbone("norm_cfg=dict(type=['BN'])"), 'norm_cfg=.*, an unknown type'),
+        (backbone("norm_cfg=dict(type='BN', eps='x')"), 'not a usable number'),
+        (backbone('act_cfg=5'), 'act_cfg=5, not a dict'),
+        (replaced('to_rgb=False', "to_rgb='no'"), 'to_rgb in its config'),
+        (replaced('to_rgb=False', 'to_rgb=False, mean=[float]'), 'contains no config'),
+        (normalization([127.5] * 5, [127.5] * 5), 'mean=.*, not 3 usable numbers'),
+        (normalization([float('nan')] * 3, [1.0] * 3), 'mean=.*, not 3 usable numbers'),
+        (normalization([0.0] * 3, [0.0] * 3), 'std=.*, not 3 usable numbers'),
+        (normalization([0.0] * 3, [float('inf')] * 3), 'std=.*, not 3 usable numbers'),
+    ],
+)
+def test_values_that_a_file_states_are_bounded(tmp_path, digits_weights, change, reason):
+    checkpoint = read_checkpoint(digits_weights)
+    change(checkpoint['meta'])
+    path = tmp_path / 'crafted.pth'
+    torch.save(checkpoint, path)
+    with pytest.raises(WrnError, match=reason) if reason else contextlib.nullcontext() as error:
+        network = wrn.get_model(path, True)
+        assert wrn.inference_model(network, np.zeros((8, 8, 3), np.uint8))
+    if error:
+        assert 'crafted.pth: ' in str(error.value)
+        assert '\n' not in str(error.value)
+
+
+@pytest.mark.parametrize('kind', [torch.float32, torch.float16, torch.float8_e5m2])
+def test_weights_that_are_not_numbers(tmp_path, digits_weights, kind):
+    checkpoint = read_checkpoint(digits_weights)
+    weights = checkpoint['state_dict']
+    weights['head.fc.bias'] = torch.tensor([0.0, float('nan'), *[0.0] * 8]).to(kind)
+    torch.save(checkpoint, tmp_path / 'w.pth')
+    with pytest.raises(WrnError, match=r'w\.pth: NaN or infinity in head\.fc\.bias; give'):
+        wrn.get_model(tmp_path / 'w.pth', True)
+
+
+def test_scores_that_are_not_numbers():
+    """Weights can be finite and the scores not: a negative variance, for one."""
+    network = wrn.get_model(DIGITS, True)
+    network.backbone.norm.running_var.fill_(-1)
+    with pytest.raises(WrnError, match='computes NaN instead of probabilities'):
+        wrn.inference_model(network, np.zeros((8, 8, 3), np.uint8), topk=3)

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmengine.config import Config
+from mmengine.infer import BaseInferencer
 from mmengine.runner import CheckpointLoader
 
 import wrn
@@ -121,3 +123,20 @@ def test_an_object_store(monkeypatch, digits_weights):
 def test_an_object_store_without_its_client():
     with pytest.raises(CheckpointError, match=r's3://bucket/w\.pth: cannot be downloaded'):
         CheckpointLoader.load_checkpoint('s3://bucket/w.pth')
+
+
+def test_mmengine_gets_no_text_that_it_would_run(tmp_path, monkeypatch):
+    """Its inferencer runs the config of a checkpoint that it is given without a config."""
+    monkeypatch.chdir(tmp_path)
+    text = "open('ran', 'w')"
+    checkpoint = dict(
+        state_dict={'w': torch.ones(1)},
+        meta=dict(cfg=text, config=text, epoch=1),
+        message_hub=dict(runtime_info=dict(cfg=text, epoch=1)),
+    )
+    torch.save(checkpoint, 'w.pth')
+    with pytest.raises(ValueError, match='Cannot find the config in the checkpoint'):
+        BaseInferencer._init_model(None, Config(), 'w.pth')
+    loaded = CheckpointLoader.load_checkpoint('w.pth', logger='silent')
+    assert loaded['meta'] == loaded['message_hub']['runtime_info'] == dict(epoch=1)
+    assert not (tmp_path / 'ran').exists()

@@ -45,6 +45,11 @@ def check_state_dict(
             f'{name}: not dense floating-point tensors: {some(unusable)} ({kind}, {layout}); give '
             'the weights from before quantization or pruning'
         )
+    if infinite := [key for key in shared if not _is_finite(state_dict[key])]:
+        raise CheckpointError(
+            f'{name}: NaN or infinity in {some(infinite)}; give weights from before the training '
+            'diverged, or download or copy the file again'
+        )
     # torch fills in the counter, which weights older than torch 0.4.1 do not have.
     missing = [
         key for key in expected.keys() - state_dict.keys() if 'num_batches_tracked' not in key
@@ -77,6 +82,14 @@ def check_state_dict(
         f'{name}: the weights do not fit the model: {"; ".join(reasons)}; give the config that '
         'they were trained with'
     )
+
+
+def _is_finite(tensor: Tensor) -> bool:
+    """Return whether all values are finite. A sum shows it in one pass, unless it overflows."""
+    if tensor.is_meta or not tensor.is_floating_point():
+        return True
+    values = tensor.float()  # torch cannot add all types
+    return bool(values.sum().isfinite() or values.isfinite().all())
 
 
 def assign_state_dict(model: nn.Module, state_dict: Mapping[str, Tensor]) -> None:

@@ -1,6 +1,6 @@
 """The config of the network that weights belong to."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mmengine.config import Config
@@ -12,9 +12,10 @@ from wrn.checkpoints.network_options import describe_options, find_difference, r
 from wrn.config.config_errors import config_errors
 from wrn.config.config_file import read_config, read_own_config
 from wrn.config.config_parts import choose_topk, get_dataset_type
-from wrn.data.images.allowed_steps import check_steps
+from wrn.data.images.allowed_steps import check_normalization, check_steps
 from wrn.utils.errors import CheckpointError
 
+_SHOWN, _LONGEST = 4, 100  # channels, and characters of a file's own values in messages
 _PREPROCESSING = ('mean', 'std', 'to_rgb')
 # The dataset types that a file may name. All are part of mmpretrain or this package.
 _DATASETS = ('CIFAR10', 'CIFAR100', 'Digits', 'ImageNet', 'SVHN')
@@ -54,6 +55,7 @@ def describe_network(
         _check_same(own, options, name)
         full.test_dataloader = own.test_dataloader
         full.data_preprocessor.update(_get_preprocessing(own))
+        _check_preprocessor(full.data_preprocessor, architecture, name)
     elif not entry:
         implied = weights.implied.backbone or {}
         options = {k: v for k, v in implied.items() if k not in full.model.backbone}
@@ -142,6 +144,17 @@ def read_model_config(weights: Weights, path: str) -> Config | None:
     return Config(parts, cfg_text=f'# of {path}', filename=path)
 
 
+def _check_preprocessor(
+    preprocessor: Mapping[str, Any], architecture: Architecture, name: str
+) -> None:
+    """Check the values that a file states for the data preprocessor."""
+    mean, std = preprocessor.get('mean'), preprocessor.get('std')
+    if mean is not None or std is not None:  # images may be left as they are
+        check_normalization(mean, std, architecture.backbone.get('in_channels', 3), name)
+    if not isinstance(preprocessor.get('to_rgb', False), bool):
+        raise CheckpointError(f'{name}: to_rgb in its config is not True or False; correct it')
+
+
 def _find_template(architecture: Architecture) -> str:
     """Return the config with the preprocessing of the first published weights of a network."""
     if architecture.backbone['type'] == 'WideResNet':
@@ -201,10 +214,15 @@ def _get_preprocessing(config: Config) -> dict[str, Any]:
 
 def _describe_normalization(config: Config) -> str:
     values = _get_preprocessing(config)
-    if values.get('mean') is None or values.get('std') is None:
+    mean, std = (values.get(key) for key in ('mean', 'std'))
+    if not isinstance(mean, Sequence) or not isinstance(std, Sequence):
         return 'no normalization'
-    mean, std = (', '.join(f'{value:g}' for value in values[key]) for key in ('mean', 'std'))
-    return f'the mean {mean} and the std {std}'
+    return f'the mean {_format_numbers(mean)} and the std {_format_numbers(std)}'
+
+
+def _format_numbers(values: Sequence[Any]) -> str:
+    numbers = (f'{v:g}' if isinstance(v, int | float) else repr(v) for v in values[:_SHOWN])
+    return ', '.join(numbers)[:_LONGEST]
 
 
 def _set_architecture(

@@ -1,12 +1,12 @@
 """Options of a network that change what it computes, but not the keys or shapes of its weights."""
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from mmpretrain.models.backbones import ResNet
 
-from wrn.models import WideResNetCIFAR
+from wrn.models import WideResNet, WideResNetCIFAR
 from wrn.utils.errors import CheckpointError
 
 
@@ -16,6 +16,7 @@ def _defaults(network: type, *options: str) -> dict[str, Any]:
 
 
 _RESNET = _defaults(ResNet, 'style', 'strides', 'dilations', 'conv_cfg', 'norm_cfg')
+_RESNET |= _defaults(WideResNet, 'act_cfg')
 _CIFAR = _defaults(
     WideResNetCIFAR,
     'num_stages',
@@ -36,6 +37,13 @@ _TYPES |= {'Swish', 'GELU', 'ELU', 'Mish', 'HSwish', 'BN2d', 'MMSyncBN'}
 # Types that compute the same, and the arguments that a config need not state.
 _SYNONYMS = {'SyncBN': 'BN', 'MMSyncBN': 'BN', 'BN2d': 'BN', 'Swish': 'SiLU'}
 _ARGUMENTS = {'BN': dict(eps=1e-5), 'LeakyReLU': dict(negative_slope=0.01)}
+_MAX_STRIDE = _MAX_STAGES = 9
+_CHOICES: dict[str, tuple[Any, ...]] = {
+    'style': ('pytorch', 'caffe'),
+    'strided_conv': ('first', 'last'),
+    'activate_before_residual': (True, False),
+    'activate_shortcut': (True, False),
+}
 # Arguments that affect only training or memory.
 _HARMLESS = ('requires_grad', 'inplace', 'momentum')
 
@@ -71,13 +79,16 @@ def describe_options(backbone: Mapping[str, Any]) -> str:
     kind = _kind(backbone)
     values = {
         option: _normalize(backbone, option, default)
-        for option, default in _OPTIONS.get(kind, {}).items()
+        for option, default in _OPTIONS.get(kind, _RESNET).items()
     }
-    parts = [f'the activation {_format_layer(values.get("act_cfg") or dict(type="ReLU"))}']
-    norm, last = (values.get(option) or {} for option in ('norm_cfg', 'last_norm_cfg'))
-    parts.append(f'the norm {_format_layer(norm)}')
+    norm, last = (values.get(option) for option in ('norm_cfg', 'last_norm_cfg'))
+    parts = [
+        f'the activation {_format_layer(values["act_cfg"])}',
+        f'the norm {_format_layer(norm)}',
+    ]
     if kind != 'WideResNetCIFAR':
-        parts.append('the stride in the 3x3 convolutions')
+        where = '3x3' if values['style'] == 'pytorch' else 'first'
+        parts.append(f'the stride in the {where} convolutions')
         return ', '.join(parts)
     if last != norm:
         parts.append(f'the last norm {_format_layer(last)}')
@@ -90,35 +101,60 @@ def describe_options(backbone: Mapping[str, Any]) -> str:
     return ', '.join(parts)
 
 
-def _format_layer(config: Mapping[str, Any]) -> str:
+def _format_layer(config: Mapping[str, Any] | None) -> str:
+    if config is None:
+        return 'none'
     arguments = ', '.join(f'{key}={value}' for key, value in config.items() if key != 'type')
     return f'{config.get("type")}({arguments})' if arguments else str(config.get('type'))
 
 
 def read_options(backbone: Any, name: str) -> dict[str, Any]:
-    """Return the options of a :class:`WideResNetCIFAR` from a config that came with weights.
+    """Return the options of a network from a config that came with weights.
 
     Args:
-        backbone: The config of the backbone. Other backbones have no options to read.
+        backbone: The config of the backbone. Other backbones than those of this package have no
+            options to read.
         name: The path or name of the file, for messages.
 
     Returns:
         Options that are safe to build: mmengine would import whatever a type names.
 
     Raises:
-        CheckpointError: If a type is unknown.
+        CheckpointError: If a type is unknown, or a value is out of its range.
     """
-    if not isinstance(backbone, Mapping) or _kind(backbone) != 'WideResNetCIFAR':
+    if not isinstance(backbone, Mapping):
         return {}
-    options = {option: backbone[option] for option in _CIFAR if option in backbone}
+    known = _OPTIONS.get(_kind(backbone), {})
+    options = {option: backbone[option] for option in known if option in backbone}
     for option, value in options.items():
-        is_config = option.endswith('_cfg') and isinstance(value, Mapping)
-        if is_config and value.get('type') not in _TYPES:
+        problem = _find_problem(option, value)
+        if problem:
             raise CheckpointError(
-                f'{name}: the config in it has {option}={dict(value)}, an unknown type; give the '
+                f'{name}: the config in it has {option}={str(value)[:100]}, {problem}; give the '
                 'config that the weights were trained with'
             )
     return options
+
+
+def _find_problem(option: str, value: Any) -> str | None:
+    """Return what is wrong with the value of an option that a file states."""
+    if option.endswith('_cfg'):
+        if isinstance(value, Mapping):
+            if not isinstance(value.get('type'), str) or value['type'] not in _TYPES:
+                return 'an unknown type'
+            arguments = [item for key, item in value.items() if key != 'type']
+            plain = all(isinstance(x, int | float) and abs(x) < 2**31 for x in arguments)
+            return None if plain else 'with an argument that is not a usable number'
+        return None if value is None else 'not a dict'
+    if option in _CHOICES:
+        return None if _is_few(value, lambda item: item in _CHOICES[option]) else 'an unknown value'
+    valid = _is_few(value, lambda item: type(item) is int and 0 < item <= _MAX_STRIDE)
+    return None if valid else f'not a few numbers from 1 to {_MAX_STRIDE}'
+
+
+def _is_few(value: Any, valid: Callable[[Any], bool]) -> bool:
+    items = value if isinstance(value, list | tuple) else [value]
+    return len(items) <= _MAX_STAGES and all(map(valid, items))
 
 
 def _kind(backbone: Mapping[str, Any]) -> str:

@@ -1,19 +1,30 @@
 """Read a checkpoint file without running code from it."""
 
 import contextlib
+import io
 import json
 import re
 import threading
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 
+from wrn.checkpoints.limits import (
+    MAX_DEPTH,
+    MAX_HEADER,
+    MAX_TENSORS,
+    LimitError,
+    check_archive,
+    check_content,
+    check_pickle,
+)
 from wrn.checkpoints.safe_globals import SAFE_GLOBALS, unbox
 from wrn.checkpoints.tensor_hash import check_tensors
-from wrn.utils.errors import CheckpointError
+from wrn.utils.errors import CheckpointError, one_line
 
 _LOCK = threading.RLock()
 _ZIP, _PICKLE = b'PK\x03\x04', b'\x80'
@@ -21,6 +32,8 @@ _ZIP, _PICKLE = b'PK\x03\x04', b'\x80'
 _ASKED_FOR = re.compile(r'GLOBAL ([\w.]+(?: with .+?(?= is not allowed))?)')
 _REFUSED = re.compile(r'WeightsUnpickler error: (.*?)(?:\. | Check the documentation|$)')
 _DAMAGED = ('PytorchStreamReader', 'EOF', 'invalid load key', 'Ran out of input')
+_LEGACY_PICKLES = 5  # magic number, version, system, content, keys of the storages
+_MAPPED = 64 << 20  # bytes of a .safetensors file that are mapped at once
 _DOWNLOAD_AGAIN = 'download or copy it again'
 _TRUSTED = 'get the weights as a plain state dict or .safetensors from a publisher that you trust'
 
@@ -59,7 +72,7 @@ def read_checkpoint(path: str | Path, map_location: Any = None) -> dict[str, Any
     if head[8:9] == b'{' and not head.startswith(_ZIP):
         checkpoint = _read_safetensors(path, map_location)
     elif head.startswith((_ZIP, _PICKLE)):
-        checkpoint = _read_pickled(path, map_location)
+        checkpoint = _read_pickled(path, map_location, head.startswith(_ZIP))
     else:
         raise CheckpointError(f'{path}: {_not_a_checkpoint(head)}')
     # mmengine runs this text as Python when it resumes a run, to read gpu_ids from it. Only mmcv
@@ -73,35 +86,54 @@ def read_checkpoint(path: str | Path, map_location: Any = None) -> dict[str, Any
 def _read_safetensors(path: Path, map_location: Any) -> dict[str, Any]:
     # A function or a dict would map devices in the file, but safetensors files have none.
     device = str(map_location) if isinstance(map_location, str | torch.device) else 'cpu'
+    state_dict: dict[str, Any] = {}
     try:
+        with path.open('rb') as raw:
+            header = int.from_bytes(raw.read(8), 'little')
+        if header > MAX_HEADER:
+            raise LimitError(f'a header of {header} bytes, more than {MAX_HEADER}')
         with safe_open(path, 'pt') as file:
             keys, metadata = list(file.keys()), file.metadata() or {}
-        state_dict = {}
-        for key in keys:
+        if len(keys) > MAX_TENSORS:
+            raise LimitError(f'{len(keys)} tensors, more than {MAX_TENSORS}')
+        while len(state_dict) < len(keys):
             # safetensors maps the file. Each tensor is copied, because writing to the file would
-            # change it or crash the process. The map is closed after each, because its pages count
-            # as memory of the process.
+            # change it or crash the process. The map is closed now and then, because its pages
+            # count as memory of the process.
+            mapped = 0
             with safe_open(path, 'pt', device=device) as file:
-                tensor = file.get_tensor(key)
-                state_dict[key] = tensor.clone() if tensor.device.type == 'cpu' else tensor
-    except (SafetensorError, OSError) as error:
+                while mapped < _MAPPED and len(state_dict) < len(keys):
+                    tensor = file.get_tensor(key := keys[len(state_dict)])
+                    state_dict[key] = tensor.clone() if tensor.device.type == 'cpu' else tensor
+                    mapped += tensor.nbytes
+        meta = _decode(metadata.get('meta', ''))
+    except LimitError as error:
+        raise CheckpointError(f'{path}: {_refusal(error)}') from error
+    except Exception as error:  # a crafted header can ask for types that torch does not have
         raise CheckpointError(
-            f'{path}: the safetensors file is truncated or damaged ({error}); {_DOWNLOAD_AGAIN}'
+            f'{path}: the safetensors file is truncated or damaged ({one_line(error)}); '
+            f'{_DOWNLOAD_AGAIN}'
         ) from error
-    return dict(state_dict=state_dict, meta=_decode(metadata.get('meta', '')))
+    return dict(state_dict=state_dict, meta=meta)
 
 
 def _decode(text: str) -> dict[str, Any]:
-    with contextlib.suppress(ValueError):  # an entry of this name from another tool
-        if isinstance(meta := json.loads(text), dict):
-            return meta
-    return {}
-
-
-def _read_pickled(path: Path, map_location: Any) -> dict[str, Any]:
     try:
+        meta = json.loads(text)
+    except RecursionError as error:
+        raise LimitError(f'metadata nested in more than {MAX_DEPTH} levels') from error
+    except ValueError:  # an entry of this name from another tool
+        return {}
+    check_content(meta, MAX_HEADER)
+    return meta if isinstance(meta, dict) else {}
+
+
+def _read_pickled(path: Path, map_location: Any, zipped: bool) -> dict[str, Any]:
+    try:
+        _check_file(path, zipped)
         with _only_our_safe_globals():
             checkpoint = torch.load(path, map_location=map_location, weights_only=True)
+        check_content(checkpoint, path.stat().st_size, str(map_location) == 'meta')
         checkpoint = unbox(checkpoint)
     except Exception as error:
         # A damaged or hostile file can make the unpickler raise any exception.
@@ -112,6 +144,20 @@ def _read_pickled(path: Path, map_location: Any) -> dict[str, Any]:
             'model.state_dict() instead'
         )
     return checkpoint
+
+
+def _check_file(path: Path, zipped: bool) -> None:
+    """Check a file before torch reads it."""
+    if zipped:
+        check_archive(path)
+        # As torch reads it: other readers could find another record of this name.
+        record = torch._C.PyTorchFileReader(str(path)).get_record('data.pkl')
+        pickles: IO[bytes] = io.BytesIO(record)
+    else:
+        pickles = path.open('rb')
+    with pickles, contextlib.suppress(ValueError, LookupError):  # torch reports a damaged pickle
+        for _ in range(1 if zipped else _LEGACY_PICKLES):
+            check_pickle(pickles)
 
 
 @contextlib.contextmanager
@@ -131,6 +177,8 @@ def _only_our_safe_globals() -> Iterator[None]:
 def _refusal(error: Exception) -> str:
     message = ' '.join(str(error).split())
     reason = message.partition('. ')[0] or type(error).__name__
+    if isinstance(error, LimitError):
+        return f'refused: {message}; no weights need that; {_TRUSTED}'
     if 'dill' in message:
         return (
             f"refused: pickled with dill, as by MadryLab's robustness, which runs code; {_TRUSTED}"
@@ -141,7 +189,9 @@ def _refusal(error: Exception) -> str:
         return f'refused: {refused[1]}, which no weights need; {_TRUSTED}'
     if 'TorchScript' in message:
         return 'a TorchScript program, not weights; save its state_dict() instead'
-    if isinstance(error, EOFError) or any(sign in message for sign in _DAMAGED):
+    if isinstance(error, EOFError | zipfile.BadZipFile) or any(
+        sign in message for sign in _DAMAGED
+    ):
         return f'the file is truncated or damaged ({reason}); {_DOWNLOAD_AGAIN}'
     if 'inline_container' in message:
         return 'a zip archive, but not a torch checkpoint; expected a .pth or .safetensors file'

@@ -3,6 +3,7 @@
 mmengine logs the name of a loader, without ``load_from_``, as the name of a backend.
 """
 
+import functools
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -144,4 +145,20 @@ def register() -> None:
         ([r'(\S+\:)?s3://', r'(\S+\:)?petrel://', 'pavi://'], load_from_storage),
         ([f'{scheme}://' for scheme in _TABLES], load_from_name),
     ):
-        CheckpointLoader.register_scheme(prefixes, loader, force=True)
+        CheckpointLoader.register_scheme(prefixes, _without_code(loader), force=True)
+
+
+def _without_code(loader: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+    """Wrap a loader, so that mmengine gets no text that its inferencer would run as Python."""
+
+    @functools.wraps(loader)
+    def load(*args: Any, **kwargs: Any) -> dict[str, Any]:
+        checkpoint = loader(*args, **kwargs)
+        messages = checkpoint.get('message_hub')
+        runtime = messages.get('runtime_info') if isinstance(messages, dict) else None
+        for part in (checkpoint.get('meta'), runtime):
+            if isinstance(part, dict):
+                part.pop('cfg', None)
+        return checkpoint
+
+    return load

@@ -11,6 +11,7 @@ from wrn.checkpoints.formats import recognize
 from wrn.checkpoints.formats.checkpoint_format import CheckpointFormat, Implied
 from wrn.checkpoints.formats.refused import rejection_reason
 from wrn.checkpoints.wrappers import unwrap
+from wrn.data.images.allowed_steps import check_normalization
 from wrn.utils.errors import AssumptionWarning, CheckpointError, one_line, some
 
 # Where libraries put the weights that are meant for use. Other sets of weights, such as an average,
@@ -144,6 +145,10 @@ def to_openmmlab(
                 f'{name}: a tensor has a wrong shape ({one_line(error)}; the keys are in '
                 f'{form.title} format); copy or download the file again'
             ) from error
+    if 'normalization' in meta:
+        stem = weights.state_dict.get('backbone.conv1.weight')
+        channels = stem.shape[1] if stem is not None and stem.ndim == 4 else 3
+        check_normalization(**meta['normalization'], channels=channels, path=name)
     return weights
 
 

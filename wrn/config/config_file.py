@@ -11,9 +11,10 @@ from mmengine.config import Config
 from wrn.config import model_index
 from wrn.config.config_errors import config_errors
 from wrn.config.config_parts import get_test_dataset
+from wrn.config.data_config import DATA_SUFFIXES, check_data_config
 from wrn.utils.errors import WrnError, did_you_mean
 
-CONFIG_SUFFIXES = ('.py', '.yaml', '.yml', '.json')
+CONFIG_SUFFIXES = ('.py', *DATA_SUFFIXES)
 
 
 def read_config(path: str | PathLike[str]) -> Config:
@@ -27,7 +28,8 @@ def read_config(path: str | PathLike[str]) -> Config:
         The config with its ``_base_`` files merged in.
 
     Raises:
-        WrnError: If the file does not exist, or is not a valid config.
+        WrnError: If the file does not exist, is not a valid config, or is a JSON or YAML file that
+            names code to run.
     """
     found = path if Path(path).is_file() else model_index.find_config(str(path))
     if found is None:
@@ -36,7 +38,14 @@ def read_config(path: str | PathLike[str]) -> Config:
         hint = did_you_mean(str(path), known, '; give the path of a .py config')
         raise WrnError(f'{path}: no such config file{hint}')
     with config_errors(found):
-        return Config.fromfile(found)
+        if is_data := Path(found).suffix in DATA_SUFFIXES:
+            check_data_config(Path(found))
+        # Variables could make other values of a file than those that were checked.
+        return Config.fromfile(
+            found,
+            use_predefined_variables=not is_data,
+            use_environment_variables=not is_data,
+        )
 
 
 def parse_config(text: str) -> Config:
@@ -83,13 +92,16 @@ def read_own_config(meta: Mapping[str, Any]) -> Config | None:
 
     Returns:
         The config. None if there is no config, if it does not define a model and its
-        preprocessing, or if it contains more than plain values.
+        preprocessing, or if it contains more than plain values of the right kinds.
     """
     if not isinstance(text := meta.get('cfg'), str):
         return None
     try:
         config = parse_config(text)
-        get_test_dataset(config)
-    except (SyntaxError, ValueError, TypeError, AttributeError, RecursionError, MemoryError):
+        dataset = get_test_dataset(config)
+        valid = isinstance(config.model, dict) and isinstance(dataset.get('type', ''), str)
+        valid &= isinstance(dataset.pipeline, list | tuple)
+        valid &= all(isinstance(step, dict) for step in dataset.pipeline)
+    except Exception:  # whatever mmengine makes of the values
         return None
-    return config if isinstance(config.get('model'), dict) else None
+    return config if valid else None

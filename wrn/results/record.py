@@ -6,6 +6,8 @@ from typing import TypedDict
 import numpy as np
 from torch import Tensor
 
+from wrn.utils.errors import WrnError
+
 
 class Prediction(TypedDict, total=False):
     """A class that the network predicts, and its probability."""
@@ -49,7 +51,15 @@ def best_classes(scores: Tensor, classes: Sequence[str] | None, topk: int) -> li
         scores: The probability of each class, ``(num_classes,)``.
         classes: The names of the classes. None if they are unknown.
         topk: The largest number of classes to return.
+
+    Raises:
+        WrnError: If a probability is not a number.
     """
+    if not scores.isfinite().all():
+        raise WrnError(
+            'the network computes NaN instead of probabilities; give weights that are not damaged, '
+            'or the config that they were trained with'
+        )
     best = scores.topk(min(topk, len(scores)))
     predictions = []
     for score, label in zip(best.values.tolist(), best.indices.tolist(), strict=True):

@@ -1,4 +1,4 @@
-"""Check a preprocessing pipeline that comes from a file."""
+"""Check preprocessing that comes from a file: its steps, its sizes and its normalization."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,10 +11,11 @@ from mmpretrain.registry import TRANSFORMS
 from wrn.config.config_errors import config_errors
 from wrn.data.images.decoding import COLOR, from_array
 from wrn.data.images.reading_step import split_reading
-from wrn.utils.errors import WrnError
+from wrn.utils.errors import WrnError, count
 
 # The type of a step can name any importable object. A file may name these, with these arguments.
 _READING = {'to_float32', 'color_type', 'imdecode_backend'}
+_SIZES = {'scale', 'crop_size'}
 _RESIZE = {'scale', 'backend', 'interpolation'}
 _STEPS = {
     'LoadImage': {'value_range', *_READING},
@@ -24,6 +25,9 @@ _STEPS = {
     'CenterCrop': {'crop_size'},
     'PackInputs': set(),
 }
+MAX_SIDE = 1024  # pixels; the features of a larger image take gigabytes
+_MAX_STEPS = 16
+_MAX_LEVEL = 1e6  # of a mean or std: pixels of 16 bits are below 65536
 
 
 def check_steps(pipeline: Sequence[Any], path: str, hint: str) -> None:
@@ -37,12 +41,60 @@ def check_steps(pipeline: Sequence[Any], path: str, hint: str) -> None:
     Raises:
         WrnError: If a step is not allowed, or cannot be built or run.
     """
+    if len(pipeline) > _MAX_STEPS:
+        raise WrnError(
+            f'{path}: test_dataloader.dataset.pipeline has {len(pipeline)} steps, more than '
+            f'{_MAX_STEPS}; {hint}'
+        )
     for step in pipeline:
         kind = str(step.get('type')) if isinstance(step, dict) else ''
         if kind not in _STEPS or step.keys() - {'type'} - _STEPS[kind]:
             raise WrnError(f'{path}: the preprocessing step {step} is not allowed; {hint}')
+        for key in _SIZES & step.keys():
+            if not _is_size(step[key]):
+                raise WrnError(
+                    f'{path}: the preprocessing step {kind} has {key}={step[key]!r}, not pixels '
+                    f'from 1 to {MAX_SIDE}; {hint}'
+                )
     with config_errors(path), DefaultScope.overwrite_default_scope('mmpretrain'):
         reading, steps = split_reading(pipeline)
         pixels = from_array(np.zeros((8, 8, 3), np.uint8), reading or COLOR)
         trial = dict(img=pixels, img_shape=(8, 8), ori_shape=(8, 8))
         Compose([TRANSFORMS.build(step) for step in steps])(trial)
+
+
+def _is_size(value: Any) -> bool:
+    """Return whether a value is a side, or the two sides of an image; -1 is the other's ratio."""
+    sides = value if isinstance(value, list | tuple) else [value]
+    return (
+        len(sides) in (1, 2)
+        and all(type(side) is int and (0 < side <= MAX_SIDE or side == -1) for side in sides)
+        and max(sides) > 0
+    )
+
+
+def check_normalization(mean: Any, std: Any, channels: int, path: str) -> None:
+    """Check the normalization in a file.
+
+    Args:
+        mean: The mean of each channel, for pixels from 0 to 255.
+        std: The standard deviation of each channel.
+        channels: The number of channels of the network's input.
+        path: The file, for messages.
+
+    Raises:
+        WrnError: If it is not a finite number for each channel, or a standard deviation is not
+            positive.
+    """
+    for key, values, above in (('mean', mean, -_MAX_LEVEL), ('std', std, 0)):
+        is_list = isinstance(values, list | tuple) and len(values) in (1, channels)
+        if not is_list or not all(_is_number(value, above) for value in values):
+            raise WrnError(
+                f'{path}: the normalization in it has {key}={str(values)[:100]}, not '
+                f'{count(channels, "usable number")}; correct it, or give a file of plain weights '
+                'and the config that they were trained with'
+            )
+
+
+def _is_number(value: Any, above: float) -> bool:
+    return isinstance(value, int | float) and above < value < _MAX_LEVEL  # NaN is not

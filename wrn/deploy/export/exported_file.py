@@ -112,6 +112,8 @@ def load_network(path: Path, device: torch.device) -> tuple[Forward, Metadata]:
         (output,) = forward(torch.zeros(shape, dtype=getattr(torch, metadata.dtype), device=device))
         matches = output.shape == (1, metadata.num_classes)
         reason = f'its output is {tuple(output.shape)}'
+        if matches and _is_softmax(output) != metadata.softmax:
+            matches, reason = False, f'softmax is {metadata.softmax} there'
     except Exception as error:  # the runtimes' errors have no common base class
         matches, reason = False, one_line(error)
     if not matches:
@@ -119,3 +121,7 @@ def load_network(path: Path, device: torch.device) -> tuple[Forward, Metadata]:
             f'{path}: the network does not match the metadata ({reason}); export the model again'
         )
     return forward, metadata
+
+
+def _is_softmax(output: Tensor) -> bool:
+    return bool((output >= 0).all() and abs(output.sum() - 1) < 1e-3)

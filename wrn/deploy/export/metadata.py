@@ -11,14 +11,13 @@ from torch import Tensor
 
 from wrn.config.config_parts import get_test_dataset
 from wrn.data.images import Preprocessing, is_red_first
-from wrn.data.images.allowed_steps import check_steps
+from wrn.data.images.allowed_steps import MAX_SIDE, check_steps
 from wrn.deploy.classifier import check_head, get_num_classes, get_own_config
 from wrn.utils.errors import WrnError, count
 
 KEY = 'wrn'  # the key of the metadata in formats that have key-value pairs
 METADATA_FILE = f'{KEY}.json'  # the name of the metadata in formats that have extra files
 FORMAT = 1  # increase it if readers of the current one would misunderstand the next
-_MAX_SIZE = 4096
 
 
 class ExportError(WrnError):
@@ -228,7 +227,7 @@ def _is_triple(value: Any) -> bool:
 
 
 def _is_size(value: Any) -> bool:
-    return _is_list(value, lambda item: type(item) is int and 0 < item <= _MAX_SIZE, 2)
+    return _is_list(value, lambda item: type(item) is int and 0 < item <= MAX_SIDE, 2)
 
 
 _FIELDS: dict[str, Callable[[Any], bool]] = {
@@ -240,7 +239,7 @@ _FIELDS: dict[str, Callable[[Any], bool]] = {
     'channel_order': lambda value: value in ('RGB', 'BGR'),
     'size': _is_size,
     'mean': _is_triple,
-    'std': lambda value: _is_triple(value) and 0 not in value,
+    'std': lambda value: _is_triple(value) and min(value) > 0,
     'softmax': lambda value: isinstance(value, bool),
     'precision': _is_string,
     'pipeline': lambda value: _is_list(value, lambda step: isinstance(step, dict)),

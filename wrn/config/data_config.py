@@ -1,0 +1,83 @@
+"""Check a JSON or YAML config: such a file is data, so nothing that it names may run.
+
+mmengine imports ``custom_imports``, runs ``.py`` files in ``_base_``, imports any module that a
+``type`` names, and mmpretrain evaluates ``dtype``.
+"""
+
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import mmengine
+from mmengine.registry import Registry
+from mmpretrain import registry
+
+from wrn.config.model_index import root
+from wrn.utils.errors import WrnError
+
+DATA_SUFFIXES = ('.json', '.yaml', '.yml')
+_MAX_VALUES = 100_000  # counted as often as an anchor is referred to
+_TYPES = ('type', 'constructor', 'runner_type')
+_SCOPES = ('', 'mmpretrain', 'mmengine')
+_CURE = 'use a .py config, which is code, if you trust its author'
+
+
+def check_data_config(path: Path, seen: frozenset[Path] = frozenset()) -> None:
+    """Check a JSON or YAML config and the files that it is based on.
+
+    Args:
+        path: The file.
+        seen: The files that are based on it. Defaults to none.
+
+    Raises:
+        WrnError: If it imports modules, is based on a ``.py`` file that this package does not ship
+            or on itself, names a type that is not registered, or has too many values.
+    """
+    path = path.resolve()
+    config = mmengine.load(str(path))
+    if not isinstance(config, dict):
+        raise WrnError(f'{path}: not a mapping of config keys; write KEY: VALUE')
+    for key, value in _entries(config, path):
+        scope, _, name = value.rpartition('.')
+        if key in _TYPES and not (scope in _SCOPES and name in _names()):
+            raise WrnError(f'{path}: {key} {value!r} is not registered; {_CURE}')
+        if key == 'dtype' and not value.isidentifier():
+            raise WrnError(f'{path}: dtype {value!r} is not the name of a type; correct it')
+    imports = config.get('custom_imports') or {}
+    if not isinstance(imports, dict) or imports.get('imports') not in (None, 'wrn', ['wrn']):
+        raise WrnError(f'{path}: custom_imports runs code; {_CURE}')
+    bases = config.get('_base_') or []
+    for base in bases if isinstance(bases, list) else [bases]:
+        file = Path(path.parent, str(base)).resolve()
+        if file in seen | {path}:
+            raise WrnError(f'{path}: _base_ {base} is based on this file; remove it')
+        if file.suffix in DATA_SUFFIXES:
+            check_data_config(file, seen | {path})
+        elif '::' in str(base) or not file.is_relative_to(root() / 'configs'):
+            raise WrnError(f'{path}: _base_ {base} runs code; {_CURE}')
+
+
+def _entries(value: Any, path: Path) -> Iterator[tuple[str, str]]:
+    """Yield all keys that have a text as their value, at any depth."""
+    waiting, number = [value], 0
+    while waiting:
+        part = waiting.pop()
+        number += 1
+        if number > _MAX_VALUES:
+            raise WrnError(f'{path}: has more than {_MAX_VALUES} values; shorten it')
+        if isinstance(part, Mapping):
+            yield from ((str(key), item) for key, item in part.items() if isinstance(item, str))
+            waiting.extend(part.values())
+        elif isinstance(part, list | tuple):
+            waiting.extend(part)
+
+
+@cache
+def _names() -> set[str]:
+    """Return the names of all registered types."""
+    registries = [value for value in vars(registry).values() if isinstance(value, Registry)]
+    registries += [value.parent for value in registries if value.parent]
+    for value in registries:
+        value.import_from_location()
+    return {name for value in registries for name in value.module_dict}
