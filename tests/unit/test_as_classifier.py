@@ -19,7 +19,7 @@ def test_same_scores_as_inference_model(name, rng):
     model = wrn.get_model(name, name == DIGITS)
     size = 16 if name == DIGITS else 256  # the crop of 224 pixels is taken here
     bgr = rng.integers(0, 256, (size, size, 3), np.uint8)
-    expected = wrn.inference_model(model, bgr)['pred_scores']
+    expected = wrn.inference_model(model, bgr, channel_order='BGR')['pred_scores']
     crop = bgr if name == DIGITS else bgr[16:240, 16:240]
     images = torch.from_numpy(crop[..., ::-1].copy()).permute(2, 0, 1)[None] / 255
     found = wrn.as_classifier(model)(images).softmax(1)[0].detach().numpy()

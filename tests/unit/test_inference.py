@@ -57,7 +57,7 @@ def test_a_url(demo, server):
     result = wrn.inference_model(DIGITS, server.url('x.png'))
     assert result['pred_class'] == '7'
     assert result['img_path'] == server.url('x.png')
-    with pytest.raises(ImageReadError, match=r'none\.png: cannot be read .*404'):
+    with pytest.raises(ImageReadError, match=r'none\.png: cannot be downloaded .*404'):
         wrn.inference_model(DIGITS, server.url('none.png'))
 
 
