@@ -10,7 +10,7 @@ from mmengine.config import Config
 
 from wrn.config import model_index
 from wrn.config.config_errors import config_errors
-from wrn.config.config_parts import get_test_dataset
+from wrn.config.config_parts import check_parts, get_test_dataset
 from wrn.utils.errors import WrnError, did_you_mean
 
 CONFIG_SUFFIXES = ('.py', '.yaml', '.yml', '.json')
@@ -36,7 +36,9 @@ def read_config(path: str | PathLike[str]) -> Config:
         hint = did_you_mean(str(path), known, '; give the path of a .py config')
         raise WrnError(f'{path}: no such config file{hint}')
     with config_errors(found):
-        return Config.fromfile(found)
+        config = Config.fromfile(found)
+        check_parts(config)
+    return config
 
 
 def parse_config(text: str) -> Config:
@@ -89,6 +91,7 @@ def read_own_config(meta: Mapping[str, Any]) -> Config | None:
         return None
     try:
         config = parse_config(text)
+        check_parts(config)
         get_test_dataset(config)
     except (SyntaxError, ValueError, TypeError, AttributeError, RecursionError, MemoryError):
         return None

@@ -13,6 +13,7 @@ from mmpretrain import ImageClassificationInferencer
 from mmpretrain.structures import DataSample
 from torch import Tensor
 
+from wrn.config.config_errors import config_errors
 from wrn.data.images import (
     EncodedImage,
     ImageLike,
@@ -42,7 +43,8 @@ class Predictor(ImageClassificationInferencer):
         classes: The names of the classes. Defaults to None: those that came with the weights.
 
     Raises:
-        WrnError: If the model has no config, or has another number of classes.
+        WrnError: If the model has no config, a config whose preprocessing does not work, or another
+            number of classes.
     """
 
     def __init__(self, model: BaseModel, classes: Sequence[str] | None = None) -> None:
@@ -56,7 +58,10 @@ class Predictor(ImageClassificationInferencer):
         super().__init__(model, classes=classes)
 
     def _init_pipeline(self, cfg: Config) -> Preprocessing:
-        return Preprocessing(cfg)
+        pipeline = Preprocessing(cfg)
+        with config_errors(cfg.filename):  # a wrong mean would stop the run at the first image
+            self.model.data_preprocessor(dict(inputs=pipeline.example(1)))
+        return pipeline
 
     def __call__(
         self,

@@ -15,6 +15,7 @@ from mmpretrain.datasets import remove_transform
 from mmpretrain.registry import TRANSFORMS
 from torch import Tensor
 
+from wrn.config.config_errors import config_errors
 from wrn.config.config_parts import get_test_dataset
 from wrn.data.images.find import find_images
 from wrn.data.images.read import ImageLike, read_image
@@ -35,17 +36,18 @@ class Preprocessing:
         red_first: Whether the pipeline works on RGB, not BGR.
 
     Raises:
-        WrnError: If the config has no test pipeline.
+        WrnError: If the config has no test pipeline, or a step of it cannot be built.
     """
 
     def __init__(self, config: Config) -> None:
         steps = list(get_test_dataset(config).pipeline)
-        transforms = remove_transform(steps, 'LoadImageFromFile')
         self.red_first = is_red_first(steps)
-        # PackInputs makes a tensor and a data sample for each image, which takes longer than a
-        # network takes for a small image. collate makes one tensor for the whole batch instead.
-        self._packs = bool(transforms) and 'PackInputs' in str(transforms[-1].get('type'))
-        with DefaultScope.overwrite_default_scope('mmpretrain'):
+        scope = DefaultScope.overwrite_default_scope('mmpretrain')
+        with config_errors(config.filename), scope:
+            transforms = remove_transform(steps, 'LoadImageFromFile')
+            # PackInputs makes a tensor and a data sample for each image, which takes longer than a
+            # network takes for a small image. collate makes one tensor for the whole batch instead.
+            self._packs = bool(transforms) and 'PackInputs' in str(transforms[-1].get('type'))
             built = [TRANSFORMS.build(step) for step in transforms[: -1 if self._packs else None]]
         self._transform = Compose(built)
 
