@@ -63,6 +63,8 @@ def fuzz(
 ) -> list[Outcome]:
     """Try inputs of a target. Copy those with a fault to a folder, if one is given."""
     memory = _virtual_memory() + MEMORY
+    # Other processes may slow this one down.
+    seconds *= max(1, os.getloadavg()[0] / (os.cpu_count() or 1))
     outcomes, running = [], {}
     todo = iter(indices)
     while True:

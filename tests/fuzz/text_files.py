@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
+import sklearn.datasets  # noqa: F401 - too slow to import in each child
 import yaml
 from harness import Target, WrongResultError
 from mmengine.config import Config
@@ -59,7 +60,7 @@ def config() -> Target:
                 ['info', name],
                 ['predict', IMAGE, '--model', name, '--checkpoint', str(embedded())],
                 ['convert', str(embedded()), 'out.pth', '--config', name],
-                ['test', name, str(embedded()), '--cfg-options', 'x=1'],
+                ['test', name, str(embedded()), '--cfg-options', 'test_dataloader.num_workers=0'],
             )[: 4 if rng.random() < 0.2 else 3]
         )
         return lambda: main(arguments)
