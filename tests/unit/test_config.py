@@ -1,15 +1,19 @@
 """Configs are found and read, and a mistake in one is reported in one line with its path."""
 
+import contextlib
+
 import pytest
 from mmengine.config import Config
 
 import wrn
 from wrn.config import model_index
 from wrn.config.config_file import parse_config, read_config, read_own_config
-from wrn.config.config_parts import check_keys
+from wrn.config.config_parts import check_keys, get_dataset_meta, get_dataset_type
+from wrn.inference.predictor import Predictor
 from wrn.utils.errors import WrnError
 
 BASE = model_index.root() / 'configs' / 'wrn' / 'wide-resnet16-2_1xb64_digits.py'
+PIPELINE = "test_dataloader = dict(dataset=dict(pipeline=[{}, dict(type='PackInputs')]))"
 
 
 @pytest.fixture
@@ -47,6 +51,58 @@ def test_not_found(name, hint):
 def test_a_config_based_on_a_shipped_one(config):
     model = wrn.get_model(config('model = dict(backbone=dict(widen_factor=1.5))'))
     assert model.backbone.layer1[0].conv1.out_channels == 24
+
+
+@pytest.mark.parametrize(
+    ('text', 'message'),
+    [
+        ('test_dataloader = 1.5', r'mine.py: test_dataloader is of type float, not a dict'),
+        ('model = 3', r'mine.py: model is of type int, not a dict'),
+        ('model = dict(backbone=1)', r'mine.py: model.backbone is of type int, not a dict'),
+        ('data_preprocessor = [1]', r'mine.py: data_preprocessor is of type list, not a dict'),
+        ("train_dataloader = dict(dataset='x')", r'train_dataloader.dataset is of type str'),
+    ],
+)
+def test_a_part_of_a_wrong_type(tmp_path, text, message):
+    (tmp_path / 'mine.py').write_text(text)
+    with pytest.raises(WrnError, match=message):
+        read_config(tmp_path / 'mine.py')
+
+
+def test_a_part_of_a_wrong_type_in_a_checkpoint():
+    text = f'model = dict()\n{PIPELINE.format("dict()")}\n'
+    assert read_own_config(dict(cfg=text)) is not None
+    assert read_own_config(dict(cfg=text + 'data_preprocessor = [1]')) is None
+
+
+def test_a_wrapped_dataset_of_a_wrong_type():
+    loader = dict(dataset=dict(type='ConcatDataset', datasets=[dict(type='CIFAR10'), 7]))
+    with pytest.raises(WrnError, match=r'dataset\.datasets\.1: is of type int, not a dict'):
+        get_dataset_meta(Config(dict(test_dataloader=loader)))
+
+
+def test_a_type_that_is_no_name():
+    loader = dict(dataset=dict(type=dict(a=1)))
+    assert get_dataset_type(Config(dict(test_dataloader=loader))) == ''
+
+
+@pytest.mark.parametrize(
+    ('text', 'message'),
+    [
+        ('data_preprocessor = dict(mean=[1, 2], std=[3, 4])', 'mine.py: .*size of tensor'),
+        ('data_preprocessor = dict(mean=[1] * 3, std=[0] * 3)', None),
+        (PIPELINE.format("dict(type='Resize')"), 'mine.py: .*`scale` and`scale_factor`'),
+        (PIPELINE.format('dict(type=[])'), 'mine.py: type must be a str'),
+        (PIPELINE.format('dict()'), 'mine.py: KeyError: type'),
+        (PIPELINE.format('True'), 'mine.py: the pipeline .* not a list of dicts'),
+        ('test_dataloader = dict(dataset=dict(pipeline=1.5))', 'mine.py: the pipeline .* not a'),
+        (PIPELINE.format("dict(type='Resiz', scale=8)"), "unknown transform type 'Resiz'"),
+    ],
+)
+def test_wrong_preprocessing_ends_before_the_first_image(config, text, message):
+    network = wrn.get_model(config(text), False)
+    with pytest.raises(WrnError, match=message) if message else contextlib.nullcontext():
+        Predictor(network)
 
 
 def test_only_keys_close_to_known_ones_are_errors():

@@ -52,6 +52,7 @@ def test_a_file_without_a_config(tmp_path, digits_weights):
         ("type='LinearClsHead'", "type='trap.Door'", False),
         ('to_rgb=False', "to_rgb=False, type='trap.Door'", False),
         ("'wrn'", "'trap'", False),
+        ("type='Digits'", 'type=dict(a=1)', False),
     ],
 )
 def test_a_file_cannot_import_code(

@@ -10,7 +10,7 @@ from mmengine.config import Config
 
 from wrn.config import model_index
 from wrn.config.config_errors import config_errors
-from wrn.config.config_parts import get_test_dataset
+from wrn.config.config_parts import check_parts, get_test_dataset
 from wrn.config.data_config import DATA_SUFFIXES, check_data_config
 from wrn.utils.errors import WrnError, did_you_mean
 
@@ -41,11 +41,13 @@ def read_config(path: str | PathLike[str]) -> Config:
         if is_data := Path(found).suffix in DATA_SUFFIXES:
             check_data_config(Path(found))
         # Variables could make other values of a file than those that were checked.
-        return Config.fromfile(
+        config = Config.fromfile(
             found,
             use_predefined_variables=not is_data,
             use_environment_variables=not is_data,
         )
+        check_parts(config)
+    return config
 
 
 def parse_config(text: str) -> Config:
@@ -98,6 +100,7 @@ def read_own_config(meta: Mapping[str, Any]) -> Config | None:
         return None
     try:
         config = parse_config(text)
+        check_parts(config)
         dataset = get_test_dataset(config)
         valid = isinstance(config.model, dict) and isinstance(dataset.get('type', ''), str)
         valid &= isinstance(dataset.pipeline, list | tuple)

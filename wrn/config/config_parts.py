@@ -12,6 +12,9 @@ from mmpretrain.registry import DATASETS
 
 from wrn.utils.errors import WrnError
 
+_LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+_PARTS = (('model', 'backbone'), ('data_preprocessor',), *((key, 'dataset') for key in _LOADERS))
+
 
 def get_dataset_meta(cfg: Config) -> dict[str, Any]:
     """Return the ``METAINFO`` of a config's test dataset.
@@ -36,7 +39,8 @@ def get_test_dataset(cfg: Config) -> ConfigDict:
         A dataset config with a ``pipeline``.
 
     Raises:
-        WrnError: If there is no test dataset, or it has no pipeline.
+        WrnError: If there is no test dataset, or it has no pipeline, or one that is not a list of
+            dicts.
     """
     dataset = get_inner_dataset(cfg, 'test_dataloader')
     if 'pipeline' not in dataset:
@@ -44,13 +48,19 @@ def get_test_dataset(cfg: Config) -> ConfigDict:
             f'{cfg.filename or "config"}: has no test_dataloader.dataset.pipeline, which defines '
             'the preprocessing; add it'
         )
+    pipeline = dataset['pipeline']
+    if not isinstance(pipeline, list | tuple) or not all(isinstance(s, dict) for s in pipeline):
+        raise WrnError(
+            f'{cfg.filename or "config"}: the pipeline of test_dataloader.dataset is not a list of '
+            'dicts; correct it'
+        )
     return dataset
 
 
 def get_dataset_type(cfg: Config) -> str:
     """Return the class name of a config's test dataset; empty if there is no test dataset."""
     kind = get_inner_dataset(cfg, 'test_dataloader').get('type') or ''
-    return kind.rpartition('.')[2] if isinstance(kind, str) else kind.__name__
+    return kind.rpartition('.')[2] if isinstance(kind, str) else getattr(kind, '__name__', '')
 
 
 def get_inner_dataset(cfg: Config, loader: str) -> Any:
@@ -77,7 +87,12 @@ def unwrap_datasets(dataset: Any, key: str = 'dataset') -> Iterator[tuple[str, C
 
     Yields:
         The key and the config of each dataset that wraps no other.
+
+    Raises:
+        WrnError: If a dataset is not a dict.
     """
+    if not isinstance(dataset, dict):
+        raise WrnError(f'{key}: is of type {type(dataset).__name__}, not a dict; correct it')
     if 'dataset' in dataset:
         yield from unwrap_datasets(dataset['dataset'], f'{key}.dataset')
     elif 'datasets' in dataset:
@@ -85,6 +100,28 @@ def unwrap_datasets(dataset: Any, key: str = 'dataset') -> Iterator[tuple[str, C
             yield from unwrap_datasets(inner, f'{key}.datasets.{i}')
     else:
         yield key, dataset
+
+
+def check_parts(cfg: Config) -> None:
+    """Check that the parts of a config that all commands read are dicts, if they are there.
+
+    Args:
+        cfg: The config.
+
+    Raises:
+        WrnError: If a part has another type. The message names its key.
+    """
+    for keys in _PARTS:
+        part: Any = cfg
+        for i, key in enumerate(keys):
+            part = part.get(key)
+            if part is None:
+                break
+            if not isinstance(part, dict):
+                raise WrnError(
+                    f'{cfg.filename or "config"}: {".".join(keys[: i + 1])} is of type '
+                    f'{type(part).__name__}, not a dict; correct it'
+                )
 
 
 def find_class(types: Registry, kind: Any) -> Any:

@@ -14,6 +14,7 @@ from mmpretrain.models import MultiLabelClsHead, MultiTaskHead
 from mmpretrain.structures import DataSample
 from torch import Tensor
 
+from wrn.config.config_errors import config_errors
 from wrn.data.images import (
     EncodedImage,
     ImageLike,
@@ -52,9 +53,9 @@ class Predictor(ImageClassificationInferencer):
         multi_label: Whether the head predicts any number of classes per image.
 
     Raises:
-        WrnError: If the model has no config, has another number of classes or several tasks, or
-            takes images of another number of channels than its config reads, or if
-            ``channel_order`` is unknown.
+        WrnError: If the model has no config, a config whose preprocessing does not work, another
+            number of classes or several tasks, or takes images of another number of channels than
+            its config reads, or if ``channel_order`` is unknown.
     """
 
     def __init__(
@@ -83,7 +84,10 @@ class Predictor(ImageClassificationInferencer):
         self._checks = InputChecks(original, self.pipeline, channel_order)
 
     def _init_pipeline(self, cfg: Config) -> Preprocessing:
-        return Preprocessing(cfg)
+        pipeline = Preprocessing(cfg)
+        with config_errors(cfg.filename):  # a wrong mean would stop the run at the first image
+            self.model.data_preprocessor(dict(inputs=pipeline.example(1)))
+        return pipeline
 
     def __call__(
         self,

@@ -9,7 +9,7 @@ from torch import Tensor
 from wrn.deploy.engines.engine import Engine, EngineError
 from wrn.deploy.engines.graph import INPUT, NetworkGraph
 
-_ERRORS_ONLY = 3
+_FATAL_ONLY = 4  # it prints errors in color, and raises them, too
 
 
 class OnnxRuntimeEngine(Engine):
@@ -46,7 +46,7 @@ class OnnxRuntimeEngine(Engine):
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
-        options.log_severity_level = _ERRORS_ONLY
+        options.log_severity_level = _FATAL_ONLY
         # Do not guess the format from the content.
         options.add_session_config_entry('session.load_model_format', 'ONNX')
         options.intra_op_num_threads = torch.get_num_threads()
