@@ -11,7 +11,7 @@ from predictions import DIGITS, check, read
 
 import wrn
 from wrn.cli import backend_options, main, progress
-from wrn.data.images import Preprocessing, count_images, find, find_images
+from wrn.data.images import Preprocessing, count_images, find_images, walk
 
 
 @pytest.fixture(autouse=True)
@@ -124,7 +124,7 @@ def test_a_large_folder_is_sorted_on_the_disk(digits, monkeypatch, tmp_path):
     for folder in (digits, tmp_path / 'odd'):
         whole = list(find_images(folder))
         assert whole == sorted(str(path) for path in folder.rglob('*.png'))
-        monkeypatch.setattr(find, '_IN_MEMORY', 3)
+        monkeypatch.setattr(walk, '_IN_MEMORY', 3)
         assert list(find_images(folder)) == whole
         monkeypatch.undo()
 

@@ -224,3 +224,9 @@ def test_mmengine_reads_through_this_package(tmp_path, training_checkpoint, call
     torch.save(dict(evil=calls(os.system, 'true')), path)
     with pytest.raises(CheckpointError, match='refused'):
         CheckpointLoader.load_checkpoint(str(path))
+
+
+def test_a_pipe_is_not_opened(tmp_path):
+    os.mkfifo(tmp_path / 'x.pth')
+    with pytest.raises(CheckpointError, match='not a file, but a pipe'):
+        read_checkpoint(tmp_path / 'x.pth')

@@ -25,6 +25,7 @@ from wrn.checkpoints.limits import (
 from wrn.checkpoints.safe_globals import SAFE_GLOBALS, unbox
 from wrn.checkpoints.tensor_hash import check_tensors
 from wrn.utils.errors import CheckpointError, one_line
+from wrn.utils.files import check_regular
 
 _LOCK = threading.RLock()
 _ZIP, _PICKLE = b'PK\x03\x04', b'\x80'
@@ -59,6 +60,7 @@ def read_checkpoint(path: str | Path, map_location: Any = None) -> dict[str, Any
     path = Path(path).expanduser()
     map_location = 'cpu' if map_location is None else map_location
     try:
+        check_regular(path)
         with path.open('rb') as file:
             head = file.read(256)
     except OSError as error:
