@@ -36,7 +36,7 @@ def get_test_dataset(cfg: Config) -> ConfigDict:
         A dataset config with a ``pipeline``.
 
     Raises:
-        WrnError: If there is no test dataset, or it has no pipeline.
+        WrnError: If there is no test dataset, it has no pipeline, or a step has no type.
     """
     dataset = get_inner_dataset(cfg, 'test_dataloader')
     if 'pipeline' not in dataset:
@@ -44,6 +44,12 @@ def get_test_dataset(cfg: Config) -> ConfigDict:
             f'{cfg.filename or "config"}: has no test_dataloader.dataset.pipeline, which defines '
             'the preprocessing; add it'
         )
+    for step in dataset.pipeline:
+        if not isinstance(step, dict) or 'type' not in step:
+            raise WrnError(
+                f'{cfg.filename or "config"}: test_dataloader.dataset.pipeline has a step without '
+                f"a type: {str(step)[:200]}; give dict(type='...')"
+            )
     return dataset
 
 
@@ -100,7 +106,7 @@ def find_class(types: Registry, kind: Any) -> Any:
     return types.get(kind) if isinstance(kind, str) else kind
 
 
-def set_default(cfg: Config, key: str, default: dict[str, Any]) -> ConfigDict:
+def set_default(cfg: Config, key: str, default: Any) -> Any:
     """Set a top-level key of a config if it is missing or None.
 
     mmengine's ``setdefault`` returns its argument instead of the value in the config.
@@ -137,3 +143,40 @@ def check_keys(cfg: Config) -> None:
         near = difflib.get_close_matches(key, known, cutoff=0.85)
         if near and not any(name in key for name in near):  # allow train_dataloader_1, for one
             raise WrnError(f"{cfg.filename}: unknown key '{key}'; rename it to {near[0]}")
+
+
+def check_parts(cfg: Config) -> None:
+    """Check the values of a config that fail late, or in a message that does not name them.
+
+    Args:
+        cfg: The config of a model.
+
+    Raises:
+        WrnError: If there is no model, the mean or the std does not fit the channels of its images,
+            or a batch size is not a positive number.
+    """
+    name, model = cfg.filename or 'config', cfg.get('model')
+    if not isinstance(model, dict) or 'type' not in model:
+        what = 'no model' if model is None else f'a model without a type ({str(model)[:80]})'
+        raise WrnError(f"{name}: has {what}; give model=dict(type='ImageClassifier', ...)")
+    channels = (model.get('backbone') or {}).get('in_channels', 3)
+    for key, owner in (('', cfg), ('model.', model)):
+        for statistic in ('mean', 'std'):
+            values = (owner.get('data_preprocessor') or {}).get(statistic)
+            if values is not None and not _is_statistic(values, channels):
+                raise WrnError(
+                    f'{name}: {key}data_preprocessor.{statistic}={values!r}: must be a list of '
+                    f'{channels} numbers, one for each channel'
+                )
+    for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        size = (cfg.get(loader) or {}).get('batch_size', 1)
+        if not isinstance(size, int) or size < 1:
+            raise WrnError(f'{name}: {loader}.batch_size={size!r}: must be a number of at least 1')
+
+
+def _is_statistic(values: Any, channels: int) -> bool:
+    return (
+        isinstance(values, list | tuple)
+        and len(values) in (1, channels)
+        and all(isinstance(value, int | float) for value in values)
+    )
