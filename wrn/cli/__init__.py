@@ -11,6 +11,7 @@ import atexit
 import gc
 import logging
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -18,6 +19,7 @@ from importlib import import_module
 from wrn.cli.arguments import add_arguments
 from wrn.training import leave_distributed
 from wrn.utils.errors import RunStoppedError, WrnError
+from wrn.utils.interrupt import raise_at_interrupt
 from wrn.version import __version__
 
 _COMMANDS = {
@@ -69,7 +71,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line.
 
     The exit status is 0; 1 after an error, which is one line on standard error; 2 for wrong usage;
-    or 75 (``EX_TEMPFAIL``) after a signal stopped a training run, for schedulers to queue it again.
+    130 after Ctrl-C, also with one line; or 75 (``EX_TEMPFAIL``) after a signal stopped a training
+    run, for schedulers to queue it again.
 
     Args:
         argv: The arguments. Defaults to those of the process.
@@ -79,6 +82,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     _show_log()
     code = 0
     try:
+        raise_at_interrupt()
         args.run(args)
         sys.stdout.flush()
     except RunStoppedError as stopped:
@@ -88,7 +92,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         if os.environ.get('WRN_DEBUG'):
             raise
         sys.exit(f'wrn: error: {error}')
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stopped:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # another one would end in a traceback
+        print(f'wrn: {stopped or "stopped; run the same command again"}', file=sys.stderr)
         sys.exit(130)
     except BrokenPipeError:  # such as `wrn list | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

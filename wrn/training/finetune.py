@@ -48,6 +48,14 @@ def finetune(cfg: Config, provenance: str) -> Finetuned | None:
         WrnError: If the run fails.
         RunStoppedError: If the run was asked to stop.
     """
+    try:
+        return _finetune(cfg, provenance)
+    except KeyboardInterrupt as stopped:
+        message = str(stopped) or 'stopped after training; run again with --resume'
+        raise KeyboardInterrupt(message) from None
+
+
+def _finetune(cfg: Config, provenance: str) -> Finetuned | None:
     run, name = Path(cfg.work_dir), Path(cfg.filename).stem
     with run_errors('train'), stop_on_sigterm():
         train(deepcopy(cfg))
