@@ -5,6 +5,9 @@ registries, its models in mmpretrain's hub, and safe checkpoint loaders in mmeng
 """
 
 from wrn.utils.compat.quick_imports import quick_imports
+from wrn.utils.interrupt import exit_at_interrupt
+
+exit_at_interrupt()
 
 with quick_imports():
     from mmpretrain import list_models

@@ -118,7 +118,7 @@ def test_only_keys_close_to_known_ones_are_errors():
     ('text', 'message'),
     [
         ('model = dict(', r"syntax error in line 2: '\(' was never closed"),
-        ("_base_ = ['./none.py']", 'does not exist|No such file'),
+        ("_base_ = ['./none.py']", 'no such file: .*none.py; check _base_'),
         (
             "model = dict(backbone=dict(type='WideResNt'))",
             "unknown model type 'WideResNt'; did you mean WideResNet",

@@ -23,6 +23,7 @@ from wrn.checkpoints.publish import Published, make_meta
 from wrn.checkpoints.writer import SUFFIXES
 from wrn.config.config_errors import config_errors
 from wrn.config.config_parts import get_dataset_meta
+from wrn.data.images import Preprocessing
 from wrn.download import stem_without_hash
 from wrn.models.meta_init import MetaInit
 from wrn.utils.errors import CheckpointError, WrnError, some
@@ -86,8 +87,16 @@ def convert(
         )
     architecture = find_architecture(weights.state_dict, str(path))
     full = describe_network(weights, architecture, str(path), entry, config)
-    with DefaultScope.overwrite_default_scope('mmpretrain'), config_errors(path), MetaInit():
-        network = MODELS.build(full.model)
+    with (
+        DefaultScope.overwrite_default_scope('mmpretrain'),
+        config_errors(config.filename if config else path),
+        MetaInit(),
+    ):
+        parts = dict(full.model)
+        parts.setdefault('data_preprocessor', full.get('data_preprocessor'))
+        network = MODELS.build(parts)
+        if config:
+            Preprocessing(config).example(1)
     check_state_dict(network, weights.state_dict, str(path))
 
     form, suffix, _ = TARGETS[to]

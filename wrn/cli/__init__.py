@@ -11,6 +11,7 @@ import atexit
 import gc
 import logging
 import os
+import signal
 import sys
 import warnings
 from collections.abc import Sequence
@@ -22,6 +23,7 @@ from wrn.cli.inputs import find_shard
 from wrn.download.trust import INSECURE
 from wrn.training import leave_distributed
 from wrn.utils.errors import AssumptionWarning, RunStoppedError, WrnError
+from wrn.utils.interrupt import raise_at_interrupt
 from wrn.utils.terminal import printable, say
 from wrn.version import __version__
 
@@ -80,7 +82,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line.
 
     The exit status is 0; 1 after an error, which is one line on standard error; 2 for wrong usage;
-    or 75 (``EX_TEMPFAIL``) after a signal stopped a training run, for schedulers to queue it again.
+    130 after Ctrl-C, also with one line; or 75 (``EX_TEMPFAIL``) after a signal stopped a training
+    run, for schedulers to queue it again.
 
     Args:
         argv: The arguments. Defaults to those of the process.
@@ -92,6 +95,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         os.environ[INSECURE] = '1'  # data workers and other ranks inherit it
     code = 0
     try:
+        raise_at_interrupt()
         args.run(args)
         sys.stdout.flush()
     except RunStoppedError as stopped:
@@ -101,7 +105,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         if os.environ.get('WRN_DEBUG'):
             raise
         sys.exit(f'wrn: error: {printable(str(error))}')
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stopped:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # another one would end in a traceback
+        say(str(stopped) or 'stopped; run the same command again')
         sys.exit(130)
     except BrokenPipeError:  # such as `wrn list | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -122,5 +122,6 @@ class ImageJob:
                     results.add(batch)
         except KeyboardInterrupt:
             number = count(results.done, 'image')
-            print(f'wrn: stopped after {number}; run the same command to resume', file=sys.stderr)
-            raise
+            raise KeyboardInterrupt(
+                f'stopped after {number}; run the same command to resume'
+            ) from None

@@ -145,6 +145,7 @@ def _describe_network(config: Config) -> _Rows:
     yield 'network', ', '.join([str(backbone.get('type')), *parts])
     if 'num_classes' in head:
         yield 'classes', str(head['num_classes'])
+    config.model.setdefault('data_preprocessor', config.get('data_preprocessor'))
     scope = DefaultScope.overwrite_default_scope('mmpretrain')
     with scope, MetaInit(), quiet():
         network = MODELS.build(config.model)

@@ -15,7 +15,7 @@ from wrn.cli.inputs import InputImages, find_shard
 from wrn.cli.tables import print_table
 from wrn.inference.predictor import Predictor
 from wrn.results.partial_file import PartialFile
-from wrn.results.record import Record, best_classes, describe_labels
+from wrn.results.record import Record
 from wrn.results.writers import SUFFIXES, write_predictions, write_records
 from wrn.utils.errors import WrnError, count
 
@@ -61,13 +61,7 @@ def run(args: argparse.Namespace) -> None:
     predictor = Predictor(load_in_backend(args, shard))
 
     def describe(name: str, sample: DataSample) -> Record:
-        if predictor.multi_label:
-            found = describe_labels(
-                sample.pred_score, sample.pred_label, predictor.classes, args.topk
-            )
-            return Record(img_path=name, **found)
-        best = best_classes(sample.pred_score, predictor.classes, args.topk)
-        return Record(img_path=name, predictions=best)
+        return Record(img_path=name, **predictor.describe(sample, args.topk))
 
     job = ImageJob('Predicting', predictor.stream, describe, images, args)
     try:

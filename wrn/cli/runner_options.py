@@ -12,7 +12,7 @@ from mmpretrain.models import MultiLabelClsHead
 from wrn.checkpoints.checkpoint_file import localize
 from wrn.cli.arguments import argument, check_out, choice, flag, make_folder
 from wrn.config.config_errors import config_errors
-from wrn.config.config_parts import check_keys, get_test_dataset, set_default
+from wrn.config.config_parts import check_keys, check_values, get_test_dataset, set_default
 from wrn.data import skip_unreadable
 from wrn.training import LOG_BACKENDS, add_log_backend, has_accelerator, use_mixed_precision
 from wrn.training.checks import check_single_task, get_head
@@ -198,6 +198,8 @@ def apply_settings(cfg: Config, args: Namespace) -> None:
     """
     cfg.merge_from_dict(args.cfg_options or {})
     check_keys(cfg)
+    check_values(cfg)
+    set_default(cfg, 'default_scope', 'mmpretrain')
 
 
 def _apply_common_options(cfg: Config, args: Namespace) -> None:

@@ -11,6 +11,10 @@ from mmpretrain import registry
 
 from wrn.utils.errors import WrnError, did_you_mean
 
+_UNTYPED = re.compile(
+    r"""must contain the key "type", but got (.+?)(?: None)?$|^type$|attribute 'type'$"""
+)
+_HEAD = re.compile(r'shapes cannot be multiplied \(\d+x(\d+) and')
 _UNREGISTERED = re.compile(r'(\S+) is not in the (?:\S+::)?([\w ]+) registry')
 
 
@@ -54,6 +58,13 @@ def _message(error: Exception) -> str:
     if unregistered := _UNREGISTERED.search(message):
         name, registry_name = unregistered.groups()
         return f"unknown {registry_name} type '{name}'{_suggest_types(name, registry_name)}"
+    if isinstance(error, FileNotFoundError) and error.filename:
+        return f'no such file: {error.filename}; check _base_ and the other paths in the config'
+    if untyped := _UNTYPED.search(message):
+        part = f': {untyped[1][:200]}' if untyped[1] else ''
+        return f"a part has no type{part}; check its keys, and add type='...'"
+    if shapes := _HEAD.search(message):
+        return f'{message}; set model.head.in_channels={shapes[1]} if it is the head'
     if 'pkg_resources' in message:
         return (
             "_base_: 'package::path' needs pkg_resources, which setuptools no longer includes; "

@@ -10,7 +10,7 @@ from mmengine.config import Config
 
 from wrn.config import model_index
 from wrn.config.config_errors import config_errors
-from wrn.config.config_parts import check_parts, get_test_dataset
+from wrn.config.config_parts import check_types, get_test_dataset
 from wrn.config.data_config import DATA_SUFFIXES, check_data_config
 from wrn.utils.errors import WrnError, did_you_mean
 
@@ -46,7 +46,7 @@ def read_config(path: str | PathLike[str]) -> Config:
             use_predefined_variables=not is_data,
             use_environment_variables=not is_data,
         )
-        check_parts(config)
+        check_types(config)
     return config
 
 
@@ -100,7 +100,7 @@ def read_own_config(meta: Mapping[str, Any]) -> Config | None:
         return None
     try:
         config = parse_config(text)
-        check_parts(config)
+        check_types(config)
         dataset = get_test_dataset(config)
         valid = isinstance(config.model, dict) and isinstance(dataset.get('type', ''), str)
         valid &= isinstance(dataset.pipeline, list | tuple)

@@ -39,8 +39,8 @@ def get_test_dataset(cfg: Config) -> ConfigDict:
         A dataset config with a ``pipeline``.
 
     Raises:
-        WrnError: If there is no test dataset, or it has no pipeline, or one that is not a list of
-            dicts.
+        WrnError: If there is no test dataset, it has no pipeline, or one that is not a list of
+            steps with a type.
     """
     dataset = get_inner_dataset(cfg, 'test_dataloader')
     if 'pipeline' not in dataset:
@@ -49,11 +49,13 @@ def get_test_dataset(cfg: Config) -> ConfigDict:
             'the preprocessing; add it'
         )
     pipeline = dataset['pipeline']
-    if not isinstance(pipeline, list | tuple) or not all(isinstance(s, dict) for s in pipeline):
-        raise WrnError(
-            f'{cfg.filename or "config"}: the pipeline of test_dataloader.dataset is not a list of '
-            'dicts; correct it'
-        )
+    steps = pipeline if isinstance(pipeline, list | tuple) else [pipeline]
+    for step in steps:
+        if not isinstance(step, dict) or 'type' not in step:
+            raise WrnError(
+                f'{cfg.filename or "config"}: test_dataloader.dataset.pipeline has a step without '
+                f"a type: {str(step)[:200]}; give dict(type='...')"
+            )
     return dataset
 
 
@@ -102,7 +104,7 @@ def unwrap_datasets(dataset: Any, key: str = 'dataset') -> Iterator[tuple[str, C
         yield key, dataset
 
 
-def check_parts(cfg: Config) -> None:
+def check_types(cfg: Config) -> None:
     """Check that the parts of a config that all commands read are dicts, if they are there.
 
     Args:
@@ -137,7 +139,7 @@ def find_class(types: Registry, kind: Any) -> Any:
     return types.get(kind) if isinstance(kind, str) else kind
 
 
-def set_default(cfg: Config, key: str, default: dict[str, Any]) -> ConfigDict:
+def set_default(cfg: Config, key: str, default: Any) -> Any:
     """Set a top-level key of a config if it is missing or None.
 
     mmengine's ``setdefault`` returns its argument instead of the value in the config.
@@ -174,3 +176,40 @@ def check_keys(cfg: Config) -> None:
         near = difflib.get_close_matches(key, known, cutoff=0.85)
         if near and not any(name in key for name in near):  # allow train_dataloader_1, for one
             raise WrnError(f"{cfg.filename}: unknown key '{key}'; rename it to {near[0]}")
+
+
+def check_values(cfg: Config) -> None:
+    """Check the values of a config that fail late, or in a message that does not name them.
+
+    Args:
+        cfg: The config of a model.
+
+    Raises:
+        WrnError: If there is no model, the mean or the std does not fit the channels of its images,
+            or a batch size is not a positive number.
+    """
+    name, model = cfg.filename or 'config', cfg.get('model')
+    if not isinstance(model, dict) or 'type' not in model:
+        what = 'no model' if model is None else f'a model without a type ({str(model)[:80]})'
+        raise WrnError(f"{name}: has {what}; give model=dict(type='ImageClassifier', ...)")
+    channels = (model.get('backbone') or {}).get('in_channels', 3)
+    for key, owner in (('', cfg), ('model.', model)):
+        for statistic in ('mean', 'std'):
+            values = (owner.get('data_preprocessor') or {}).get(statistic)
+            if values is not None and not _is_statistic(values, channels):
+                raise WrnError(
+                    f'{name}: {key}data_preprocessor.{statistic}={values!r}: must be a list of '
+                    f'{channels} numbers, one for each channel'
+                )
+    for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        size = (cfg.get(loader) or {}).get('batch_size', 1)
+        if not isinstance(size, int) or size < 1:
+            raise WrnError(f'{name}: {loader}.batch_size={size!r}: must be a number of at least 1')
+
+
+def _is_statistic(values: Any, channels: int) -> bool:
+    return (
+        isinstance(values, list | tuple)
+        and len(values) in (1, channels)
+        and all(isinstance(value, int | float) for value in values)
+    )

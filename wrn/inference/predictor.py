@@ -27,7 +27,7 @@ from wrn.data.images import (
 )
 from wrn.deploy.classifier import get_num_classes, get_own_config, original_model
 from wrn.inference.input_checks import InputChecks
-from wrn.results.record import best_classes, describe_labels
+from wrn.results.record import Record, describe
 from wrn.utils.errors import ImageReadError, WrnError, count
 
 _Meta: TypeAlias = dict[str, Any]
@@ -74,14 +74,13 @@ class Predictor(ImageClassificationInferencer):
         original = original_model(model)
         head = getattr(original, 'head', None)
         if isinstance(head, MultiTaskHead):
-            raise WrnError(
-                'MultiTaskHead: predicts several tasks, which a result has no place for; call the '
-                'model itself, or test it with `wrn test`'
-            )
+            raise WrnError('MultiTaskHead: predicts several tasks; test it with `wrn test`')
         self.multi_label = isinstance(head, MultiLabelClsHead)
         super().__init__(original, classes=classes)
         self.model = model
         self._checks = InputChecks(original, self.pipeline, channel_order)
+
+    _computed = False  # whether a batch has shown that the config fits the network
 
     def _init_pipeline(self, cfg: Config) -> Preprocessing:
         pipeline = Preprocessing(cfg)
@@ -107,7 +106,7 @@ class Predictor(ImageClassificationInferencer):
             batch_size: The number of images to run at a time. Defaults to 1.
             workers: The number of threads that preprocess images ahead. Defaults to 0.
             topk: The number of classes to list under ``predictions``. Defaults to None: no such
-                list.
+                list, or only the classes that pass.
             **kwargs: ``show_dir`` and the other arguments of mmpretrain's ``visualize``.
 
         Returns:
@@ -137,14 +136,14 @@ class Predictor(ImageClassificationInferencer):
         for result, sample in zip(results, samples, strict=True):
             if 'img_path' in sample:
                 result['img_path'] = sample.img_path
-            if self.multi_label:
-                found = describe_labels(
-                    sample.pred_score, sample.pred_label, self.classes, topk or 1
-                )
-                result |= found if topk else {k: v for k, v in found.items() if k != 'predictions'}
-            elif topk:
-                result['predictions'] = best_classes(sample.pred_score, self.classes, topk)
+            if topk or self.multi_label:
+                result |= self.describe(sample, topk or 1)
         return results
+
+    def describe(self, sample: DataSample, topk: int) -> Record:
+        """Return the best classes, and all that pass if the head is multi-label."""
+        labels = sample.pred_label if self.multi_label else None
+        return describe(sample.pred_score, labels, self.classes, topk)
 
     def stream(
         self, images: Iterable[ImageLike], batch_size: int = 1, workers: int = 0
@@ -220,10 +219,8 @@ class Predictor(ImageClassificationInferencer):
             shapes, or the error if it cannot be read.
         """
         if batch_size < 1 or workers < 0:
-            raise WrnError(
-                f'batch_size must be at least 1, not {batch_size}, and workers at least 0, not '
-                f'{workers}'
-            )
+            given = f'not {batch_size}, and workers at least 0, not {workers}'
+            raise WrnError(f'batch_size must be at least 1, {given}')
         images = map(self._checks.check_order, images)
         preprocessed = prefetch(self._preprocess, images, workers, 2 * max(batch_size, workers))
         parts = iter(lambda: list(islice(preprocessed, batch_size)), [])
@@ -234,15 +231,17 @@ class Predictor(ImageClassificationInferencer):
         self, compute: Callable[[Tensor], list[Any]], inputs: Iterable[Tensor]
     ) -> list[Any]:
         results: list[Any] = []
+        name = get_own_config(self.model).filename
         for batch in inputs:
-            try:
-                with torch.no_grad():
+            with torch.no_grad(), config_errors(name, unless=lambda: self._computed):
+                try:
                     results += compute(batch)
-            except torch.OutOfMemoryError as error:
-                raise WrnError(
-                    f'a batch of {count(len(batch), "image")} does not fit into device memory; '
-                    'lower the batch size'
-                ) from error
+                except torch.OutOfMemoryError as error:
+                    raise WrnError(
+                        f'a batch of {count(len(batch), "image")} does not fit into device '
+                        'memory; lower the batch size'
+                    ) from error
+            self._computed = True
         return results
 
     def _collate(

@@ -70,17 +70,19 @@ def best_classes(scores: Tensor, classes: Sequence[str] | None, topk: int) -> li
     return predictions
 
 
-def describe_labels(
-    scores: Tensor, labels: Tensor, classes: Sequence[str] | None, topk: int
+def describe(
+    scores: Tensor, labels: Tensor | None, classes: Sequence[str] | None, topk: int
 ) -> Record:
-    """Return the classes that pass the threshold of a multi-label head.
+    """Return the most probable classes, and those that pass a multi-label head's threshold.
 
     Args:
         scores: The probability of each class, ``(num_classes,)``.
-        labels: The indices of the classes that pass.
+        labels: The indices of the classes that pass; None if the head predicts a single class.
         classes: The names of the classes. None if they are unknown.
-        topk: The number of classes to list under ``predictions``, if fewer pass.
+        topk: The number of classes to list under ``predictions``, if not more pass.
     """
+    if labels is None:
+        return Record(predictions=best_classes(scores, classes, topk))
     passing = sorted(labels.tolist(), key=lambda label: -scores[label].item())
     record = Record(predictions=best_classes(scores, classes, max(topk, len(passing))))
     record['pred_labels'] = passing

@@ -57,6 +57,16 @@ def finetune(
         WrnError: If the run fails.
         RunStoppedError: If the run was asked to stop.
     """
+    try:
+        return _finetune(cfg, provenance, options, template)
+    except KeyboardInterrupt as stopped:
+        message = str(stopped) or 'stopped after training; run again with --resume'
+        raise KeyboardInterrupt(message) from None
+
+
+def _finetune(
+    cfg: Config, provenance: str, options: ReadOptions, template: str | None
+) -> Finetuned | None:
     run, name = Path(cfg.work_dir), Path(cfg.filename).stem
     with run_errors('train'), stop_on_sigterm():
         train(deepcopy(cfg), options, template)

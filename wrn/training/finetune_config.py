@@ -6,13 +6,17 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
+import torch
 from mmcv.transforms import LoadImageFromFile
 from mmengine.config import Config, ConfigDict
+from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 from mmpretrain.models import LinearClsHead
 from mmpretrain.registry import MODELS, TRANSFORMS
+from torch import Tensor
 
 from wrn.checkpoints.checkpoint_file import localize
+from wrn.config.config_errors import config_errors
 from wrn.config.config_file import read_config
 from wrn.config.config_parts import (
     choose_topk,
@@ -21,7 +25,7 @@ from wrn.config.config_parts import (
     get_test_dataset,
 )
 from wrn.data import LoadRandomResizedCrop
-from wrn.data.images import LoadImage, is_reading, is_red_first
+from wrn.data.images import LoadImage, Preprocessing, is_reading, is_red_first
 from wrn.data.splitting import Splits
 from wrn.models import WideResNetCIFAR
 from wrn.utils.errors import WrnError
@@ -69,12 +73,14 @@ def make_finetune_config(
     cfg.load_from = localize(checkpoint) if checkpoint else model.checkpoint
     if not cfg.load_from:
         raise WrnError(f'{model.name}: has no weights to start from; give them with --checkpoint')
-    cfg.model = _adapt_model(origin, len(splits.classes), frozen_stages)
-    own = origin.model.get('data_preprocessor') or origin.get('data_preprocessor')
-    cfg.data_preprocessor = deepcopy(own or {})
-    cfg.data_preprocessor.pop('num_classes', None)  # only used by mixup and CutMix
-    cfg.data_preprocessor.pop('batch_augments', None)
-    _set_data(cfg, origin, splits, bit_depth)
+    with config_errors(origin.filename):
+        cfg.model = _adapt_model(origin, len(splits.classes), frozen_stages)
+        own = origin.model.get('data_preprocessor') or origin.get('data_preprocessor')
+        cfg.data_preprocessor = deepcopy(own or {})
+        cfg.data_preprocessor.pop('num_classes', None)  # only used by mixup and CutMix
+        cfg.data_preprocessor.pop('batch_augments', None)
+        _set_data(cfg, origin, splits, bit_depth)
+        _try_network(cfg, Preprocessing(origin).example(1))
     if epochs:
         _set_epochs(cfg, epochs)
     cfg.randomness.seed = seed
@@ -98,6 +104,14 @@ def write_annotations(cfg: Config, splits: Splits, folder: str | Path) -> None:
     for split in splits.images:
         if loader := cfg.get(f'{split}_dataloader'):
             loader.dataset.ann_file = str(Path(folder, f'{split}.txt').resolve())
+
+
+def _try_network(cfg: Config, images: Tensor) -> None:
+    """Build the network and run it, so that an error names the config that it comes from."""
+    with DefaultScope.overwrite_default_scope('mmpretrain'), torch.no_grad():
+        parts = dict(cfg.model, data_preprocessor=cfg.data_preprocessor)
+        network = MODELS.build(parts).eval()
+        network(network.data_preprocessor(dict(inputs=images))['inputs'], mode='tensor')
 
 
 def _adapt_model(origin: Config, num_classes: int, frozen_stages: int) -> ConfigDict:

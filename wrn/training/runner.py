@@ -32,7 +32,12 @@ from wrn.training.hooks.performance import OptimizerLayoutHook
 from wrn.training.hooks.progress_log import HistoryHook
 from wrn.training.hooks.safe_checkpoints import use_safe_checkpoints
 from wrn.training.hooks.schedule import ScheduleHook
-from wrn.training.hooks.termination import ProtectWorkersHook, TerminationHook, unblock_sigterm
+from wrn.training.hooks.termination import (
+    ProtectWorkersHook,
+    TerminationHook,
+    describe_position,
+    unblock_sigterm,
+)
 from wrn.training.hooks.unreadable_images import UnreadableHook
 from wrn.training.launch import init_distributed
 from wrn.training.loop import use_exact_loop
@@ -79,7 +84,10 @@ def train(
             use_safe_checkpoints(cfg)
             use_resumable_early_stopping(cfg)
             runner = build_runner(cfg, ['train_dataloader', 'val_dataloader'], hooks)
-            runner.train()
+            try:
+                runner.train()
+            except KeyboardInterrupt:
+                raise KeyboardInterrupt(describe_position(runner)) from None
         _stop_workers(runner.train_loop, runner.val_loop)
 
 

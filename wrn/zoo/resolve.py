@@ -18,6 +18,7 @@ from wrn.checkpoints.checkpoint_file import CheckpointFile, open_checkpoint
 from wrn.checkpoints.network_config import read_model_config
 from wrn.config import model_index
 from wrn.config.config_file import CONFIG_SUFFIXES, read_config
+from wrn.config.config_parts import check_values
 from wrn.deploy.classifier import is_model
 from wrn.deploy.export import is_exported, load_exported
 from wrn.utils.errors import WrnError, did_you_mean
@@ -136,6 +137,7 @@ def resolve(
         return ResolvedModel('model', type(model).__name__, config, entry, network=model)
     if isinstance(model, Config):
         name = str(model.filename or 'config')
+        check_values(model)
         return ResolvedModel('config', name, model, checkpoint=model.get('load_from'))
     name = str(model)
     if is_name(name):
@@ -164,6 +166,7 @@ def is_name(model: str) -> bool:
 
 def _resolve_config(path: str | PathLike[str]) -> ResolvedModel:
     config = read_config(path)
+    check_values(config)
     return ResolvedModel('config', str(path), config, checkpoint=config.get('load_from'))
 
 

@@ -10,7 +10,7 @@ from mmengine.evaluator import BaseMetric
 from mmpretrain.registry import METRICS
 
 from wrn.results import writers
-from wrn.results.record import Record, best_classes, describe_labels
+from wrn.results.record import Record, describe
 from wrn.utils.files import write_atomically
 
 _LABELS = ('gt_label', 'pred_label')
@@ -88,16 +88,14 @@ class PredictionWriter(BaseMetric):
             record['sample_idx'] = sample['sample_idx']
         if 'img_path' in sample:
             record['img_path'] = sample['img_path']
-        if multi_label:
-            if 'gt_label' in sample:
-                record['gt_labels'] = sample['gt_label'].tolist()
-                if classes:
-                    record['gt_classes'] = [classes[label] for label in record['gt_labels']]
-            described = describe_labels(sample['pred_score'], sample['pred_label'], classes, 1)
-            return Record(**record, **described)
         if 'gt_label' in sample:
-            record['gt_label'] = int(sample['gt_label'])
-            if classes:
-                record['gt_class'] = classes[record['gt_label']]
-        record['predictions'] = best_classes(sample['pred_score'], classes, topk=1)
-        return record
+            if multi_label:
+                record['gt_labels'] = labels = sample['gt_label'].tolist()
+                if classes:
+                    record['gt_classes'] = [classes[label] for label in labels]
+            else:
+                record['gt_label'] = int(sample['gt_label'])
+                if classes:
+                    record['gt_class'] = classes[record['gt_label']]
+        passing = sample['pred_label'] if multi_label else None
+        return record | describe(sample['pred_score'], passing, classes, topk=1)

@@ -34,6 +34,16 @@ def unblock_sigterm() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 
 
+def describe_position(runner: Runner) -> str:
+    """Return where a run stands, and how to resume it, for the message of an interrupted run."""
+    mark = Path(runner.work_dir, 'last_checkpoint')
+    saved = 'no checkpoint is written yet: run the same command again'
+    if mark.is_file():
+        saved = f'{mark.read_text().strip()} is intact: run again with --resume'
+    where = f'in epoch {runner.epoch + 1}, after iteration {runner.iter} in total'
+    return f'stopped {where}; {saved}'
+
+
 class ProtectWorkersHook(Hook):
     """Keep data workers alive while they are needed, when all processes get SIGTERM."""
 

@@ -20,6 +20,8 @@ class UnreadableHook(Hook):
         self._reading = list(check_reading(runner.train_dataloader.dataset))
         if runner.val_loop is not None:
             _forbid_skipping('val_dataloader', runner.val_dataloader)
+            # A mistake in this pipeline would otherwise end the run after an epoch.
+            runner.val_dataloader.dataset[0]
 
     def before_test(self, runner: Runner) -> None:
         """Check reading in the test dataset."""

@@ -1,0 +1,67 @@
+"""Ctrl-C ends a command with one line, which says where it stands, and exit status 130."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from commands import start_wrn, wait_for
+from small_run import write_classes, write_config
+
+import wrn.utils.interrupt
+from wrn.checkpoints import read_checkpoint
+
+
+@pytest.mark.parametrize('library', ['libtorch_cpu', 'cv2'])
+def test_while_starting(library):
+    command = [sys.executable, '-W', 'ignore', '-m', 'wrn', 'list']
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    maps = Path('/proc', str(process.pid), 'maps')
+    wait_for(lambda: library in maps.read_text(), lambda: process.poll() is None)
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert error == 'wrn: stopped while starting; run the same command again\n'
+
+
+def test_other_programs_are_left_alone():
+    wrn.utils.interrupt.exit_at_interrupt()  # pytest is the program
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def interrupt(process, tmp_path):
+    os.kill(process.pid, signal.SIGINT)
+    process.join(60)
+    assert process.exitcode == 130
+    *_, line = (tmp_path / 'stderr').read_text().splitlines()
+    assert 'Traceback' not in (tmp_path / 'stderr').read_text()
+    return line
+
+
+def test_training(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_classes('data/train', ['ape', 'bee', 'cat'], 8)
+    write_classes('data/val', ['ape', 'bee', 'cat'], 2)
+    write_config('small.py', 'train_cfg["max_epochs"] = 1000\n')
+    words = ['train', 'small.py', '--work-dir', 'run']
+    process = start_wrn(words, (tmp_path / 'stdout', tmp_path / 'stderr'), tmp_path)
+    wait_for((tmp_path / 'run' / 'epoch_2.pth').exists, process.is_alive)
+    line = interrupt(process, tmp_path)
+    assert line.startswith('wrn: stopped in epoch ')
+    assert line.endswith('.pth is intact: run again with --resume')
+    path = line.partition('; ')[2].partition(' is intact')[0]
+    assert read_checkpoint(path)['meta']['epoch'] >= 1
+
+
+def test_predicting(tmp_path, checkout, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path('list.txt').write_text(f'{checkout}/demo/digit_3.png\n' * 50_000)
+    words = ['predict', 'list.txt', '--out', 'out.csv', '--batch-size', '1', '--workers', '0']
+    process = start_wrn(words, (tmp_path / 'stdout', tmp_path / 'stderr'), tmp_path)
+    partial = Path('out.csv.partial')
+    wait_for(lambda: partial.exists() and len(partial.read_bytes().splitlines()) > 2)
+    line = interrupt(process, tmp_path)
+    assert re.fullmatch(r'wrn: stopped after \d+ images; run the same command to resume', line)
