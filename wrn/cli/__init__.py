@@ -16,7 +16,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
 from wrn.cli.arguments import add_arguments, flag
 from wrn.cli.inputs import find_shard
@@ -53,6 +53,13 @@ _INSECURE = {'--insecure': flag('download weights by plain HTTP, and from any ho
 _QUICK_TO_EXIT = ('list', 'info', 'predict', 'features')
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line, whatever the arguments are."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(printable(message))
+
+
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Parse the command line.
 
@@ -62,7 +69,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     Returns:
         The arguments of a command. ``run`` is the function of the command, which takes them.
     """
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         'wrn',
         description='Wide Residual Networks for mmpretrain.',
         epilog='WRN_DEBUG=1 in the environment shows the traceback of an error.',

@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
@@ -12,6 +11,7 @@ from wrn.cli.tables import print_table
 from wrn.data.check_folder import KINDS, Report, check_folder
 from wrn.data.class_folders import count_left_out
 from wrn.utils.errors import WrnError, count
+from wrn.utils.terminal import say, show
 
 HELP = 'find damaged, misplaced and duplicate images in a data folder'
 ARGUMENTS = {
@@ -32,15 +32,15 @@ def run(args: argparse.Namespace) -> None:
         report.write(args.out)
     for split in report.splits:
         classes = '' if split.classes is None else f' in {count(len(split.classes), "class")}'
-        print(f'{split.name}: {count(len(split.files), "image")}{classes}')
+        show(f'{split.name}: {count(len(split.files), "image")}{classes}')
     if left_out := count_left_out(report.splits):
-        print(f'wrn: {args.folder}: {left_out}', file=sys.stderr)
+        say(f'{args.folder}: {left_out}')
     if report.problems:
         print_table(_summarize(report), ('kind', 'number', 'what', 'first'), right=('number',))
         more = f'see {args.out}' if args.out else 'write the list with --out FILE.csv'
         number = count(len(report.problems), 'problem')
         raise WrnError(f'{args.folder}: {number} found; {more}')
-    print('no problems found')
+    show('no problems found')
 
 
 def _track(steps: Iterable[int], total: int) -> Iterator[int]:

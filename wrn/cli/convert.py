@@ -7,6 +7,7 @@ from wrn.checkpoints.formats import TARGETS
 from wrn.cli.arguments import WEIGHTS_ARGUMENTS, argument, choice, get_read_options
 from wrn.cli.publish import DESCRIPTION_ARGUMENTS, print_left_out, print_written
 from wrn.utils.errors import count
+from wrn.utils.terminal import show
 from wrn.zoo.resolve import resolve
 
 HELP = 'convert weights between the checkpoint formats of Wide-ResNets'
@@ -38,20 +39,20 @@ def run(args: argparse.Namespace) -> None:
     state_dict = done.weights.state_dict
     floats = {str(v.dtype) for v in state_dict.values() if v.is_floating_point()}
     dtypes = ', '.join(sorted(floats)).replace('torch.', '')
-    print(f'read {file.name}: {done.format.title} format, {done.architecture}, {dtypes}')
+    show(f'read {file.name}: {done.format.title} format, {done.architecture}, {dtypes}')
     if done.entry:
-        print(f'recognized as the weights of {done.entry.name}')
+        show(f'recognized as the weights of {done.entry.name}')
     print_left_out(done.weights)
     if done.weights.meta.get('normalization') and done.meta is None:
-        print('left out: mean and std of the input (the format has no place for them)')
+        show('left out: mean and std of the input (the format has no place for them)')
     for ending in TARGETS[args.to].format.drops:
         if any(key.endswith(ending) for key in state_dict):
-            print(f'left out: {ending} (the format has no place for it)')
+            show(f'left out: {ending} (the format has no place for it)')
     for what in done.weights.assumptions:
-        print(f'assumed: {what}')
-    print(f'checked: {count(len(state_dict), "tensor")}, no missing or unexpected keys')
+        show(f'assumed: {what}')
+    show(f'checked: {count(len(state_dict), "tensor")}, no missing or unexpected keys')
     if done.loss:
-        print(f'lossy: {done.loss}')
+        show(f'lossy: {done.loss}')
     else:
-        print('checked: converting back gives the same weights, bit for bit')
+        show('checked: converting back gives the same weights, bit for bit')
     print_written(done, done.tensors)

@@ -10,6 +10,7 @@ from wrn.deploy.classifier import get_own_config
 from wrn.deploy.export import FORMATS, export
 from wrn.deploy.export.formats.export_format import ReadableFormat
 from wrn.download import stem_without_hash
+from wrn.utils.terminal import show
 
 HELP = 'export a model to a file that other runtimes load without this package'
 _SUFFIXES = ', '.join(kind.suffix for kind in FORMATS.values())
@@ -49,12 +50,12 @@ def run(args: argparse.Namespace) -> None:
     options = (args.preprocess, args.softmax, args.precision, args.calibration)
     done = export(network, name, args.format, out, *options)
     size = sum(path.stat().st_size for path in done.paths) / 1e6
-    print(f'wrote {" and ".join(str(path) for path in reversed(done.paths))}: {size:.2f} MB')
-    print(f'the reloaded file {done.difference}')
+    show(f'wrote {" and ".join(str(path) for path in reversed(done.paths))}: {size:.2f} MB')
+    show(f'the reloaded file {done.difference}')
     metadata = done.metadata
     shape = ', '.join(map(str, (*metadata.size, 3) if metadata.preprocess else (3, *metadata.size)))
     output = 'probabilities' if metadata.softmax else 'logits'
-    print(f'input: {metadata.dtype}, (N, {shape}), {metadata.channel_order}; output: {output}')
+    show(f'input: {metadata.dtype}, (N, {shape}), {metadata.channel_order}; output: {output}')
     here = isinstance(FORMATS[args.format], ReadableFormat)
     use = f'wrn predict IMAGE --model {out}; without wrn, ' if here else "torch's loader: "
-    print(f'use it with {use}see docs/export.md')
+    show(f'use it with {use}see docs/export.md')

@@ -16,6 +16,7 @@ from wrn.results.feature_files import SUFFIXES, check_format, list_path, write_f
 from wrn.results.partial_file import PartialFile
 from wrn.results.record import Record
 from wrn.utils.errors import WrnError, count
+from wrn.utils.terminal import show
 
 HELP = 'write the features that the stages of a network compute for images'
 ARGUMENTS = {
@@ -62,7 +63,7 @@ def run(args: argparse.Namespace) -> None:
         raise WrnError(f'{args.out}: not written, since no image could be read; replace them')
     shapes = ', '.join(f'{name} {format_shape(shape)}' for name, shape in results.shapes.items())
     names = list_path(args.out)
-    print(
+    show(
         f'{args.out}: {count(number, "image")}, {shapes}, backend {extractor.backend}'
         + (f'; {names} lists the images' if names else '')
     )

@@ -2,7 +2,6 @@
 
 import argparse
 import shlex
-import sys
 from pathlib import Path
 
 from mmengine.dist import is_main_process
@@ -19,6 +18,7 @@ from wrn.data.splitting import Splits, find_splits
 from wrn.training.finetune import finetune
 from wrn.utils.credentials import mask_credentials
 from wrn.utils.errors import WrnError, count, some
+from wrn.utils.terminal import say, show
 from wrn.zoo.resolve import resolve
 
 HELP = 'fine-tune a pretrained model on a folder of images'
@@ -61,27 +61,27 @@ def run(args: argparse.Namespace) -> None:
     done, dropped = training.claim_folder(cfg, splits, args.skip_unreadable)
     if done:
         if is_main_process():
-            print(f'nothing left to do: {done} exists')
+            show(f'nothing left to do: {done} exists')
         return
     training.write_annotations(cfg, splits, folder)
     if is_main_process():
         if splits.left_out:
-            print(f'wrn: {args.data}: {splits.left_out}', file=sys.stderr)
+            say(f'{args.data}: {splits.left_out}')
         if splits.only_trained:
             names = some(splits.only_trained)
-            print(f'wrn: {args.data}: has 1 image of {names}, to train with only', file=sys.stderr)
+            say(f'{args.data}: has 1 image of {names}, to train with only')
         paths = [str(splits.folder / path) for path, _ in splits.images['train']]
         if advice := advise_depth(paths, args.bit_depth):
-            print(f'wrn: {args.data}: {advice}', file=sys.stderr)
+            say(f'{args.data}: {advice}')
         _print_splits(splits, validated=not args.no_validate)
         if dropped:
-            print(f'left out of validation and test, since unreadable: {some(dropped)}')
+            show(f'left out of validation and test, since unreadable: {some(dropped)}')
     provenance = f'{mask_credentials(args.model)} fine-tuned on {Path(cfg.filename).stem}'
     result = finetune(cfg, provenance, options, model.template)
     if result:
         print_report(result.report)
-        print(f'wrote {result.folder} and {result.weights}')
-        print(f'use it with: wrn predict IMAGE --model {shlex.quote(str(result.weights))}')
+        show(f'wrote {result.folder} and {result.weights}')
+        show(f'use it with: wrn predict IMAGE --model {shlex.quote(str(result.weights))}')
 
 
 def _print_splits(splits: Splits, validated: bool) -> None:
@@ -93,5 +93,5 @@ def _print_splits(splits: Splits, validated: bool) -> None:
             what = 'none (--no-validate)'
         elif name == 'test' and validated and not splits.tests_apart:
             what = 'the same images as val, which also select the best epoch'
-        print(f'{name}: {what}')
-    print(f'{count(len(splits.classes), "class")}: {", ".join(splits.classes)}')
+        show(f'{name}: {what}')
+    show(f'{count(len(splits.classes), "class")}: {", ".join(splits.classes)}')

@@ -16,6 +16,7 @@ from wrn.results.partial_file import PartialFile
 from wrn.results.record import Record
 from wrn.utils.credentials import mask_credentials
 from wrn.utils.errors import ImageReadError, count
+from wrn.utils.terminal import say
 
 
 def describe_run(command: str, args: argparse.Namespace, *options: str) -> dict[str, Any]:
@@ -97,7 +98,7 @@ class ImageJob:
                 self.done += 1
                 if isinstance(result, ImageReadError):
                     if self.failed < self.named:
-                        print(f'wrn: {result}', file=sys.stderr)
+                        say(f'{result}')
                     self.failed += 1
                     yield Record(img_path=name, error=str(result))
                 else:
@@ -116,7 +117,7 @@ class ImageJob:
         try:
             with results.resumed(self.images) as rest:
                 if results.done:
-                    print(f'wrn: resuming after {count(results.done, "image")}', file=sys.stderr)
+                    say(f'resuming after {count(results.done, "image")}')
                 records = self.records(rest, results.done)
                 while batch := list(islice(records, self.args.batch_size)):
                     results.add(batch)

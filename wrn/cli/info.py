@@ -18,7 +18,7 @@ from wrn.checkpoints.checkpoint_file import CheckpointFile
 from wrn.checkpoints.network_config import describe_network
 from wrn.checkpoints.tensor_hash import KEY
 from wrn.cli.arguments import CHOICE_ARGUMENTS, argument
-from wrn.cli.tables import print_table
+from wrn.cli.tables import Cell, print_table
 from wrn.config import model_index
 from wrn.config.config_errors import config_errors
 from wrn.config.config_file import read_own_config
@@ -33,7 +33,7 @@ from wrn.zoo.resolve import ResolvedModel, resolve
 HELP = 'show the card of a model: network, metrics, license, provenance of its weights'
 _CLASSES = 10  # class names to show
 
-_Rows = Iterator[tuple[str, str]]
+_Rows = Iterator[tuple[str, Cell]]
 ARGUMENTS = {
     'model': argument(
         'MODEL',
@@ -71,7 +71,7 @@ def _describe_entry(entry: Model, config: Config) -> _Rows:
     metadata = entry.metadata.data
     yield 'model', entry.name
     if names := model_index.aliases(entry):
-        yield 'also published as', '\n'.join(names)
+        yield 'also published as', names
     yield 'params', f'{metadata["Parameters"]:,}'
     yield 'FLOPs', f'{metadata["FLOPs"] / 1e9:.3g} G multiply-adds'
     yield 'images', _describe_preprocessing(config)
@@ -80,12 +80,12 @@ def _describe_entry(entry: Model, config: Config) -> _Rows:
             name = metric.removesuffix(' Accuracy').lower().replace(' ', '-')
             yield name, f'{value:.2f} % on {result.dataset}'
     if results := model_index.paper_results(entry):
-        yield 'error in the paper, %', '\n'.join(results)
+        yield 'error in the paper, %', results
     if origin := entry.data.get('Converted From'):
-        yield 'origin', f'{origin["Weights"]}\n{origin["Code"]}'
+        yield 'origin', [origin['Weights'], origin['Code']]
     if license := entry.data.get('License'):
         yield 'license', license
-    yield 'weights', '\n'.join(model_index.urls(entry)) or entry.weights or 'none: config only'
+    yield 'weights', model_index.urls(entry) or entry.weights or 'none: config only'
     yield 'config', os.path.relpath(str(config.filename), model_index.root())
 
 
@@ -116,13 +116,13 @@ def _describe_weights(resolved: ResolvedModel, file: CheckpointFile) -> _Rows:
     else:
         yield 'images', _describe_preprocessing(config)
     if weights.assumptions and not file.entry:
-        yield 'assumed', '\n'.join(weights.assumptions)
+        yield 'assumed', weights.assumptions
     yield 'provenance', meta.get('source') or 'unknown'
     yield 'license', meta.get('license') or 'unknown'
     if file.path:
         yield 'SHA-256', hash_file(file.path)
     if KEY in meta:
-        yield 'SHA-256 of tensors', f'{meta[KEY]}\n(in the metadata, and correct)'
+        yield 'SHA-256 of tensors', [meta[KEY], '(in the metadata, and correct)']
 
 
 def _describe_exported(resolved: ResolvedModel) -> _Rows:
@@ -158,11 +158,11 @@ def _describe_network(config: Config) -> _Rows:
     yield 'FLOPs', f'{analysis["flops"]:,} multiply-adds'
 
 
-def _describe_preprocessing(config: Config) -> str:
+def _describe_preprocessing(config: Config) -> list[str]:
     steps = filter(None, map(_describe_step, get_test_dataset(config).pipeline))
     preprocessor = config.get('data_preprocessor') or config.model.get('data_preprocessor') or {}
     values = [f'{key} {list(preprocessor[key])}' for key in ('mean', 'std') if key in preprocessor]
-    return ', '.join(steps) + ''.join(f'\n{value}' for value in values)
+    return [', '.join(steps), *values]
 
 
 def _describe_step(transform: ConfigDict) -> str | None:

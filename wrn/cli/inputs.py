@@ -1,15 +1,14 @@
 """The images that a command is given, sharded by rank under torchrun."""
 
 import os
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
 from wrn.data.images import ImageLike, LeftOut, count_images, find_images
-from wrn.utils.credentials import mask_credentials
 from wrn.utils.errors import some
+from wrn.utils.terminal import say
 
 
 @dataclass(frozen=True)
@@ -74,4 +73,4 @@ class InputImages:
         # The count from before the run, if there is one: output files may lie among the inputs.
         left_out = self._read if self.total is None else self._counted
         if left_out and self.shard.index == 0:
-            print(f'wrn: {mask_credentials(some(self._inputs))}: {left_out}', file=sys.stderr)
+            say(f'{some(self._inputs)}: {left_out}')

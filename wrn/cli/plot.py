@@ -7,6 +7,7 @@ from wrn.cli.arguments import argument, check_out
 from wrn.training.evaluation.curves import draw_curves, read_log
 from wrn.training.evaluation.fonts import fonts_for
 from wrn.utils.files import write_atomically
+from wrn.utils.terminal import show
 
 HELP = 'plot loss, accuracy and learning rate of training runs'
 ARGUMENTS = {
@@ -21,4 +22,4 @@ def run(args: argparse.Namespace) -> None:
     runs = {str(Path(name)): read_log(name) for name in args.runs}
     with fonts_for(runs, args.out), write_atomically(args.out) as file:
         draw_curves(runs).savefig(file, format=Path(args.out).suffix.lstrip('.'))
-    print(f'wrote {args.out}')
+    show(f'wrote {args.out}')

@@ -18,6 +18,7 @@ from wrn.results.partial_file import PartialFile
 from wrn.results.record import Record
 from wrn.results.writers import SUFFIXES, write_predictions, write_records
 from wrn.utils.errors import WrnError, count
+from wrn.utils.terminal import say
 
 HELP = 'classify images'
 DEFAULT_MODEL = 'wide-resnet16-2_1xb64_digits'
@@ -48,7 +49,7 @@ def run(args: argparse.Namespace) -> None:
         args.model = DEFAULT_MODEL
         if shard.index == 0:
             knows = '' if args.checkpoint else ', which knows handwritten digits 0 to 9'
-            print(f'wrn: model {args.model}{knows}; name another with --model', file=sys.stderr)
+            say(f'model {args.model}{knows}; name another with --model')
     to_file = args.out not in (None, '-')
     if to_file:
         paths = shard.paths(args.out)
@@ -94,7 +95,7 @@ def _predict_to_file(job: ImageJob, results: PartialFile) -> None:
     rate = job.done / (time.perf_counter() - start)
     number = count(results.done, 'image')
     failures = f'; {results.failed} could not be read, see the file' if results.failed else ''
-    print(f'wrn: {results.path}: {number}, {rate:.1f} images/s{failures}', file=sys.stderr)
+    say(f'{results.path}: {number}, {rate:.1f} images/s{failures}')
     # torchrun would stop the other processes of a job if this one failed.
     if results.failed == results.done and job.images.shard.count == 1:
         raise WrnError(f'{results.failed} of {number} could not be read; {_CURE}')

@@ -23,4 +23,4 @@ def run(args: argparse.Namespace) -> None:
     """Create the folders, or resume an interrupted run."""
     show = partial(track, console=Console(stderr=True))
     prepare_imagenet(args.folder, args.out, args.verify, show)
-    print(f'{args.out}: is ready; `wrn check-data {args.out}` checks each image')
+    show(f'{args.out}: is ready; `wrn check-data {args.out}` checks each image')

@@ -8,6 +8,7 @@ from wrn.checkpoints.tensor_hash import KEY
 from wrn.cli.arguments import CHOICE_ARGUMENTS, argument
 from wrn.utils.errors import count
 from wrn.utils.files import hash_file
+from wrn.utils.terminal import show
 
 HELP = 'reduce a training checkpoint to its weights, class names and config'
 DESCRIPTION_ARGUMENTS = {
@@ -32,20 +33,20 @@ def run(args: argparse.Namespace) -> None:
     print_left_out(done.weights)
     left = sorted(done.weights.meta.keys() - (done.meta or {}).keys() - {KEY})
     if left:
-        print('left out of the metadata:', ', '.join(left))
+        show(f'left out of the metadata: {", ".join(left)}')
     print_written(done, len(done.weights.state_dict))
 
 
 def print_left_out(weights: Weights) -> None:
     """Print which parts of a checkpoint were left out."""
     if weights.key:
-        print(f'key of the weights: {weights.key}')
+        show(f'key of the weights: {weights.key}')
     if weights.prefix:
-        print(f'prefix of the keys: {weights.prefix}')
+        show(f'prefix of the keys: {weights.prefix}')
     if weights.pruned:
-        print(f'applied the masks of {count(weights.pruned, "pruned weight")}')
+        show(f'applied the masks of {count(weights.pruned, "pruned weight")}')
     if weights.left_out:
-        print('left out:', ', '.join(weights.left_out))
+        show(f'left out: {", ".join(weights.left_out)}')
 
 
 def print_written(done: Published, tensors: int) -> None:
@@ -54,8 +55,8 @@ def print_written(done: Published, tensors: int) -> None:
     keys = 'none, since the format has no place for it'
     if done.meta is not None:
         keys = ', '.join(done.meta) or 'none, since nothing is known'
-    print(f'wrote {done.path}: {count(tensors, "tensor")}, {size:.2f} MB')
-    print(f'SHA-256 of the file: {hash_file(done.path)}')
-    print(f'metadata in the file: {keys}')
+    show(f'wrote {done.path}: {count(tensors, "tensor")}, {size:.2f} MB')
+    show(f'SHA-256 of the file: {hash_file(done.path)}')
+    show(f'metadata in the file: {keys}')
     if done.meta and 'license' not in done.meta:
-        print('the license is unknown; set it with --license')
+        show('the license is unknown; set it with --license')

@@ -1,24 +1,26 @@
 """Print tables."""
 
 from collections.abc import Collection, Iterable, Sequence
+from typing import TypeAlias
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from wrn.training.evaluation import Report
-from wrn.utils.credentials import mask_credentials
+from wrn.utils.terminal import printable, show
 
+Cell: TypeAlias = str | Sequence[str]
 _MOST_CLASSES = 20
 
 
 def print_table(
-    rows: Iterable[Sequence[str]], columns: Sequence[str] = (), right: Collection[str] = ()
+    rows: Iterable[Sequence[Cell]], columns: Sequence[str] = (), right: Collection[str] = ()
 ) -> None:
     """Print a table. In a narrow terminal its lines wrap, so that no cell is cut.
 
     Args:
-        rows: The cells of each row.
+        rows: The cells of each row, each a text or a list of lines.
         columns: The names of the columns. Defaults to no header: each row starts with its name.
         right: The names of the columns to align on the right. Defaults to none.
     """
@@ -28,9 +30,13 @@ def print_table(
     if not columns:
         table.add_column(style='bold')
     for row in rows:
-        table.add_row(*(Text(mask_credentials(cell)) for cell in row))
+        table.add_row(*(Text(_format(cell)) for cell in row))
     width = Console(width=1000).measure(table).maximum
     Console(width=max(width, Console().width)).print(table)
+
+
+def _format(cell: Cell) -> str:
+    return '\n'.join(map(printable, [cell] if isinstance(cell, str) else cell))
 
 
 def print_report(report: Report) -> None:
@@ -42,7 +48,8 @@ def print_report(report: Report) -> None:
     print_table((name, f'{value:.4f}') for name, value in report.metrics.items())
     worst = report.worst(_MOST_CLASSES)
     if len(worst) < len(report.classes):
-        print(f'\nthe {len(worst)} of {len(report.classes)} classes with the lowest F1:')
+        show('')
+        show(f'the {len(worst)} of {len(report.classes)} classes with the lowest F1:')
     numbers = ('precision', 'recall', 'F1', 'images')
     rows = [
         (c.name, *(f'{value:.2f}' for value in (c.precision, c.recall, c.f1)), str(c.support))

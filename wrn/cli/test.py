@@ -21,6 +21,7 @@ from wrn.cli.speed_options import SPEED_ARGUMENTS, apply_speed_options
 from wrn.cli.tables import print_report
 from wrn.training.evaluation import Report, has_report
 from wrn.utils.errors import WrnError
+from wrn.utils.terminal import show
 
 HELP = "measure a model's accuracy"
 ARGUMENTS = {
@@ -75,4 +76,4 @@ def run(args: argparse.Namespace) -> None:
         print_report(report)
         if args.report is not None:
             report.write(args.report)
-            print(f'wrote {args.report}')
+            show(f'wrote {args.report}')

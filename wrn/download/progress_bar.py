@@ -12,6 +12,8 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
+from wrn.utils.terminal import say
+
 
 @contextlib.contextmanager
 def show_progress(name: str) -> Iterator[Callable[[int, int | None], None]]:
@@ -26,7 +28,7 @@ def show_progress(name: str) -> Iterator[Callable[[int, int | None], None]]:
     columns = BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()
     console = Console(stderr=True)
     # A long name on the line of the bar would leave no room for it.
-    console.print(f'Downloading {name}', markup=False, highlight=False, soft_wrap=True)
+    say(f'downloading {name}')
     with Progress(*columns, console=console) as progress:
         task = progress.add_task('', total=None)
         yield lambda received, total: progress.update(task, completed=received, total=total)

@@ -7,6 +7,8 @@ from typing import Any
 from mmengine.logging import MMLogger
 from mmengine.runner import Runner
 
+from wrn.utils.terminal import printable
+
 _HIDDEN = (
     'paramwise_options',  # one line per weight
     'Exp name: ',  # every epoch
@@ -37,5 +39,8 @@ def _is_shown(record: logging.LogRecord) -> bool:
     message = record.getMessage()
     # Messages of several lines are listings if the runner logs them, and results if hooks do.
     by_runner = record.module.endswith('runner') and record.levelno <= logging.INFO
-    listing = by_runner and '\n' in message
-    return not listing and not message.startswith(_HIDDEN)
+    if (by_runner and '\n' in message) or message.startswith(_HIDDEN):
+        return False
+    # The last handler to format a record: results of several lines stay so.
+    record.msg, record.args = '\n'.join(map(printable, message.split('\n'))), ()
+    return True

@@ -3,21 +3,24 @@
 import sys
 import unicodedata
 
+from wrn.utils.credentials import mask_credentials
+
 _JOINERS = '\u200c\u200d'  # of Persian, Hindi and emoji
 
 
 def printable(text: str) -> str:
-    """Escape what a terminal would obey or hide: control characters, line breaks, surrogates.
+    """Mask credentials, and escape what a terminal would obey or hide.
+
+    That is control characters, line breaks, marks that change the direction, and lone surrogates.
 
     Args:
-        text: Any text, such as a file name.
+        text: Any text, such as a file name or a URL.
 
     Returns:
         The text in one line.
     """
-    if text.isprintable():
-        return text
-    return ''.join(map(_escape, text))
+    text = mask_credentials(text)
+    return text if text.isprintable() else ''.join(map(_escape, text))
 
 
 def say(text: str) -> None:

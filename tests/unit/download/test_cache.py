@@ -127,7 +127,7 @@ def test_the_progress_bar(server, capsys, digits_weights):
     server.content = Path(digits_weights).read_bytes()
     get(server, Path(digits_weights).name)
     captured = capsys.readouterr()
-    assert f'Downloading {Path(digits_weights).name}' in captured.err
+    assert f'downloading {Path(digits_weights).name}' in captured.err
     assert captured.out == ''
 
 
