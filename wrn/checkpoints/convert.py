@@ -15,7 +15,7 @@ from torch import Tensor
 from wrn.checkpoints import check_state_dict, write_weights
 from wrn.checkpoints.architecture import Architecture, find_architecture
 from wrn.checkpoints.checkpoint_file import CheckpointFile
-from wrn.checkpoints.formats import FORMATS, TARGETS, recognize
+from wrn.checkpoints.formats import TARGETS, recognize
 from wrn.checkpoints.formats.checkpoint_format import CheckpointFormat
 from wrn.checkpoints.network_config import describe_network
 from wrn.checkpoints.network_options import find_difference
@@ -80,11 +80,7 @@ def convert(
             or cannot be written.
     """
     path, entry, weights = Path(file.path or file.name), file.entry, file.weights
-    if weights.format is None:
-        raise CheckpointError(
-            f'{path}: the format of the keys is unknown ({some(weights.state_dict)}); give weights '
-            f'in one of these formats: {", ".join(form.title for form in FORMATS)}'
-        )
+    source_format = weights.require_format(str(path))
     architecture = find_architecture(weights.state_dict, str(path))
     full = describe_network(weights, architecture, str(path), entry, config)
     with (
@@ -122,7 +118,7 @@ def convert(
     meta = form.describe(make_meta(weights.meta, full, source, license), to, name)
     written = write_weights(folder, name, converted, meta)
     return Converted(
-        written, weights, meta, weights.format, architecture, entry, loss, len(converted)
+        written, weights, meta, source_format, architecture, entry, loss, len(converted)
     )
 
 

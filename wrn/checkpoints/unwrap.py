@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from wrn.checkpoints.formats import recognize
+from wrn.checkpoints.formats import FORMATS, recognize
 from wrn.checkpoints.formats.checkpoint_format import CheckpointFormat, Implied
 from wrn.checkpoints.formats.refused import rejection_reason
 from wrn.checkpoints.wrappers import unwrap
@@ -68,6 +68,23 @@ class Weights:
     pruned: int = 0
     implied: Implied = field(default_factory=Implied)
     assumptions: list[str] = field(default_factory=list)
+
+    def require_format(self, name: str) -> CheckpointFormat:
+        """Return the format.
+
+        Args:
+            name: The path or name of the file, for the message.
+
+        Raises:
+            CheckpointError: If it is unknown.
+        """
+        if self.format is None:
+            titles = ', '.join(form.title for form in FORMATS)
+            raise CheckpointError(
+                f'{name}: the format of the keys is unknown ({some(self.state_dict)}); give weights '
+                f'in one of these formats: {titles}'
+            )
+        return self.format
 
     def warn(self, name: str) -> None:
         """Warn of the assumptions.

@@ -94,8 +94,7 @@ def _describe_weights(resolved: ResolvedModel, file: CheckpointFile) -> _Rows:
     yield 'file', str(file.path or file.name)
     if file.entry:
         yield 'model', file.entry.name
-    if weights.format:
-        yield 'format', weights.format.title
+    yield 'format', weights.require_format(resolved.name).title
     if weights.key or weights.prefix:
         yield 'keys below', f'{weights.key or "the file"}, prefix {weights.prefix or "none"}'
     architecture = find_architecture(weights.state_dict, resolved.name)
