@@ -2,16 +2,20 @@
 
 import contextlib
 import csv
+import fcntl
 import hashlib
 import io
 import os
-import secrets
+import shutil
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any
 
 from wrn.utils.errors import WrnError, one_line
+
+_SCRATCH = '.wrn-'  # the beginning of the names of scratch folders
 
 
 @contextlib.contextmanager
@@ -54,16 +58,81 @@ def write_atomically(path: str | Path) -> Iterator[IO[bytes]]:
                 yield file
             return
         path = path.resolve()
-        temporary = path.with_name(f'.{path.name}.{secrets.token_hex(4)}')
-        try:
+        with scratch_folder(path.parent) as folder:
+            temporary = folder / path.name
             with temporary.open('xb') as file:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(path)
             sync_folder(path.parent)
-        finally:
-            temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def scratch_folder(parent: Path) -> Iterator[Path]:
+    """Make a folder for files that are moved out of it when they are complete.
+
+    A process locks its folder, so the next one can remove what a killed process has left.
+
+    Args:
+        parent: Where to make it. It must exist.
+
+    Yields:
+        The folder, which is removed at the end with all that is in it.
+    """
+    remove_scratch(parent)
+    with contextlib.ExitStack() as stack:
+        folder = Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=parent))
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        with contextlib.suppress(FileNotFoundError):
+            stack.enter_context(_locked(folder))
+        folder.mkdir(0o700, exist_ok=True)  # another process may have removed it before the lock
+        yield folder
+
+
+def remove_scratch(parent: Path) -> None:
+    """Remove the scratch folders that killed processes have left.
+
+    Args:
+        parent: The folder that they are in. It need not exist.
+    """
+    for stale in parent.glob(f'{_SCRATCH}*'):
+        with contextlib.suppress(OSError), _locked(stale, fcntl.LOCK_NB):
+            shutil.rmtree(stale)
+
+
+@contextlib.contextmanager
+def _locked(folder: Path, flags: int = 0) -> Iterator[None]:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | flags)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def replace_together(written: list[Path], places: list[Path]) -> None:
+    """Replace files that belong together: all of them, or none if one cannot be replaced.
+
+    Args:
+        written: The new files, in a scratch folder.
+        places: The path for each of them.
+
+    Raises:
+        OSError: If one cannot be replaced.
+    """
+    kept: list[tuple[Path, Path]] = []
+    try:
+        for file, place in zip(written, places, strict=True):
+            if place != places[-1] and place.exists():  # the last one completes the set
+                copy = file.with_name(f'{file.name}.kept')
+                shutil.copy2(place, copy)
+                kept.append((copy, place))
+            file.replace(place)
+    except BaseException:
+        for copy, place in kept:
+            copy.replace(place)
+        raise
 
 
 def sync_folder(folder: Path) -> None:
@@ -97,10 +166,11 @@ def write_with_hash(
     Raises:
         WrnError: If the file cannot be written. No part of it is left.
     """
-    temporary = Path(folder, f'.{name}.{secrets.token_hex(4)}{suffix}')
+    folder = Path(folder)
     with report_write_errors(folder):
-        temporary.parent.mkdir(parents=True, exist_ok=True)
-        try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with scratch_folder(folder) as scratch:
+            temporary = scratch / f'{name}{suffix}'
             temporary.touch(exist_ok=False)
             mode = temporary.stat().st_mode
             write(temporary)
@@ -109,11 +179,9 @@ def write_with_hash(
                 synced = executor.submit(os.fsync, file.fileno())
                 digest = hash_file(temporary)  # while the file is flushed
                 synced.result()
-            path = temporary.with_name(f'{name}-{digest[:8]}{suffix}')
+            path = folder / f'{name}-{digest[:8]}{suffix}'
             temporary.replace(path)
-            sync_folder(path.parent)
-        finally:
-            temporary.unlink(missing_ok=True)
+            sync_folder(folder)
     return path
 
 
