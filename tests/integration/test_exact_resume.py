@@ -117,7 +117,7 @@ def test_killed_at_twenty_moments(config, start, undisturbed, tmp_path):
             before = time.time_ns()
 
             def writing(before=before):
-                return any(p.stat().st_ctime_ns > before for p in tmp_path.glob('.*.pth.*'))
+                return any(p.stat().st_ctime_ns > before for p in tmp_path.glob('.wrn-*/*.pth'))
 
             with contextlib.suppress(FileNotFoundError):  # the file was renamed meanwhile
                 wait_for(writing, process.is_alive)
@@ -132,11 +132,11 @@ def test_killed_at_twenty_moments(config, start, undisturbed, tmp_path):
             continue
         assert process.exitcode == -signal.SIGKILL
         kills += 1
-        written |= {path.name for path in tmp_path.glob('.*.pth.*')}
+        written |= {path.name for path in tmp_path.glob('.wrn-*/*.pth')}
     assert written  # some writes were interrupted
     ended(start(config, tmp_path, '--resume'), 0)
     assert_equal(contents(tmp_path), contents(undisturbed))
-    assert not list(tmp_path.glob('.*.pth.*'))
+    assert not list(tmp_path.glob('.wrn-*/*.pth'))
     names = [{path.name for path in folder.glob('*.pth')} for folder in (undisturbed, tmp_path)]
     assert names[0] <= names[1]
     (best,) = undisturbed.glob('best_*.pth')
@@ -254,7 +254,7 @@ def test_a_full_disk(config, start, undisturbed, tmp_path):
         'another path',
         line,
     )
-    assert not list(tmp_path.glob('.*.pth.*'))
+    assert not list(tmp_path.glob('.wrn-*/*.pth'))
     assert len(list(tmp_path.glob('iter_*.pth'))) == 2
     ended(start(config, tmp_path, '--resume'), 0)
     assert_equal(contents(tmp_path), contents(undisturbed))

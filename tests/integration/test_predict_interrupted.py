@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import sys
+import zlib
 from pathlib import Path
 
 import pytest
@@ -56,7 +57,8 @@ def test_a_partial_file_of_another_run_is_left_alone(digits, fails, tmp_path):
         run |= dict(precision='float32', calibration=None, shard='0-of-1', topk=5)
         run |= dict(files=[None, None])
         records = [dict(img_path=name, predictions=[]) for name in names]
-        content = ''.join(f'{json.dumps(line)}\n' for line in ({**run, **changes}, records))
+        header, batch = (f'{json.dumps(line)}\n' for line in ({**run, **changes}, records))
+        content = f'{header}0 {zlib.crc32(batch.encode()):08x} {batch}'
         partial.write_text(content)
         return content
 

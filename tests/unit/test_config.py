@@ -1,11 +1,13 @@
 """Configs are found and read, and a mistake in one is reported in one line with its path."""
 
 import contextlib
+from argparse import Namespace
 
 import pytest
 from mmengine.config import Config
 
 import wrn
+from wrn.cli.runner_options import apply_settings
 from wrn.config import model_index
 from wrn.config.config_file import parse_config, read_config, read_own_config
 from wrn.config.config_parts import check_keys, get_dataset_meta, get_dataset_type
@@ -228,3 +230,17 @@ def test_a_data_config_builds(tmp_path):
     path = tmp_path / 'plain.json'
     path.write_text('{"_base_": "base.yaml", "custom_imports": {"imports": ["wrn"]}}')
     assert wrn.get_model(path).backbone.depth == 10
+
+
+def test_settings_that_nothing_reads_are_reported(caplog):
+    settings = {'trainer.max_epochs': 1, 'foo.bar': 2, 'train_cfg.max_epochs': 3, 'mine': 4}
+    cfg = Config(dict(mine=0))
+    with caplog.at_level('WARNING', 'wrn'):
+        apply_settings(cfg, Namespace(cfg_options=settings))
+    assert cfg.to_dict()['train_cfg'] == dict(max_epochs=3)
+    messages = sorted(record.getMessage() for record in caplog.records)
+    assert messages == [
+        '--cfg-options foo: nothing here reads this key; it has no effect unless your code does',
+        '--cfg-options trainer: nothing here reads this key; did you mean train_cfg or '
+        'train_dataloader or mine?',
+    ]

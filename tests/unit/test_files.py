@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from wrn.utils.errors import WrnError
-from wrn.utils.files import write_atomically, write_with_hash
+from wrn.utils.files import replace_together, write_atomically
 
 
 def test_no_other_file_is_left(tmp_path):
@@ -36,20 +36,43 @@ def test_an_error_keeps_the_old_file(tmp_path):
     assert os.listdir(tmp_path) == ['x']
 
 
-def test_an_incomplete_file_of_a_process_with_the_same_id(tmp_path):
-    """A killed process leaves one, and in a container its id is the same at each start."""
-    killed = write_atomically(tmp_path / 'x')
-    killed.__enter__().write(b'half')
-    with write_atomically(tmp_path / 'x') as file:
+def test_the_next_writer_removes_what_a_killed_one_has_left(tmp_path):
+    code = (
+        'import os, sys\nfrom wrn.utils.files import replace_together, write_atomically as w\n'
+        'with w(sys.argv[1]) as f:\n    f.write(b"half")\n    f.flush()\n    os._exit(9)'
+    )
+    (tmp_path / 'x').write_bytes(b'old')
+    killed = subprocess.run([sys.executable, '-c', code, str(tmp_path / 'x')], check=False)
+    assert killed.returncode == 9
+    assert (tmp_path / 'x').read_bytes() == b'old'
+    assert len(os.listdir(tmp_path)) == 2
+    with write_atomically(tmp_path / 'y') as file:
         file.write(b'new')
-    assert (tmp_path / 'x').read_bytes() == b'new'
+    assert sorted(os.listdir(tmp_path)) == ['x', 'y']
 
-    def write_meanwhile(path):
-        path.write_bytes(b'half')
-        done = write_with_hash(tmp_path, 'y', '.pth', lambda path: path.write_bytes(b'new'))
-        assert done.read_bytes() == b'new'
 
-    write_with_hash(tmp_path, 'y', '.pth', write_meanwhile)
+def test_two_writers_of_one_file(tmp_path):
+    with write_atomically(tmp_path / 'x') as first:
+        first.write(b'first')
+        with write_atomically(tmp_path / 'x') as second:
+            second.write(b'second')
+        assert (tmp_path / 'x').read_bytes() == b'second'
+    assert (tmp_path / 'x').read_bytes() == b'first'
+    assert os.listdir(tmp_path) == ['x']
+
+
+def test_files_are_replaced_together(tmp_path):
+    new, old = [[tmp_path / f'{age}.{part}' for part in ('bin', 'xml')] for age in ('new', 'old')]
+    for file in (*new, old[0]):
+        file.write_text(file.stem)
+    old[1].mkdir()  # it cannot be replaced
+    with pytest.raises(OSError, match='Is a directory'):
+        replace_together(new, old)
+    assert old[0].read_text() == 'old'
+    old[1].rmdir()
+    new[0].write_text('new')
+    replace_together(new, old)
+    assert [file.read_text() for file in old] == ['new', 'new']
 
 
 def test_a_symbolic_link_is_followed(tmp_path):
@@ -68,7 +91,7 @@ def test_a_device():
 
 
 def test_a_redirected_output_keeps_its_content(tmp_path):
-    code = 'from wrn.utils.files import write_atomically as w\nwith w("/dev/stdout") as f: f.write(b"new")'
+    code = 'from wrn.utils.files import replace_together, write_atomically as w\nwith w("/dev/stdout") as f: f.write(b"new")'
     with (tmp_path / 'x').open('ab') as file:
         file.write(b'old ')
         file.flush()

@@ -1,5 +1,7 @@
 """A run that was interrupted anywhere ends with the same file as one that was not."""
 
+import zlib
+
 import numpy as np
 import pytest
 
@@ -68,6 +70,53 @@ def test_truncated_anywhere(name, describe, write, tmp_path):
         assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == whole
     assert set(seen) == {0, 2, 4, 6}
     assert seen == sorted(seen)
+
+
+@pytest.mark.parametrize(('name', 'describe', 'write'), CASES[:2], ids=['csv', 'safetensors'])
+def test_damaged_anywhere(name, describe, write, tmp_path):
+    """A batch with a flipped bit is computed again, with all that follow it."""
+    out, partial = tmp_path / name, tmp_path / f'{name}.partial'
+    resume(out, describe, write)
+    whole = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(KeyboardInterrupt):
+        resume(out, describe, write, stop=6)
+    content = partial.read_bytes()
+    seen = set()
+    for place in range(content.index(b'\n') + 1, len(content), 7):
+        damaged = bytearray(content)
+        damaged[place] ^= 1 << place % 8
+        partial.write_bytes(damaged)
+        seen.add(resume(out, describe, write))
+        assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == whole
+    assert seen == {0, 2, 4}
+
+
+@pytest.mark.parametrize(
+    'line',
+    [
+        b'1000000000000 00000000 []\n',
+        b'9' * 5000 + b' 00000000 []\n',
+        b'[' * 100_000 + b'\n',
+        b'\xff\0' * 50,
+        *(
+            b'0 %08x ' % zlib.crc32(text) + text
+            for text in (
+                b'[{"img_path": "0.png", "stages": {"a": [1000000000000]}}]\n',
+                b'[{"img_path": "0.png", "stages": {"a": [-1]}}]\n',
+                b'[{"img_path": "0.png", "stages": 5}]\n',
+                b'[{"predictions": 5}]\n',
+                b'{"a": 5}\n',
+                b'[' * 100_000 + b'\n',
+            )
+        ),
+    ],
+)
+def test_lines_of_another_program(line, tmp_path):
+    out, partial = tmp_path / 'x.csv', tmp_path / 'x.csv.partial'
+    with pytest.raises(KeyboardInterrupt):
+        resume(out, *CASES[0][1:], stop=0)
+    partial.write_bytes(partial.read_bytes() + line)
+    assert resume(out, *CASES[0][1:]) == 0
 
 
 def test_the_partial_file_stays_if_the_file_cannot_be_written(tmp_path):

@@ -81,8 +81,8 @@ class Weights:
         if self.format is None:
             titles = ', '.join(form.title for form in FORMATS)
             raise CheckpointError(
-                f'{name}: the format of the keys is unknown ({some(self.state_dict)}); give weights '
-                f'in one of these formats: {titles}'
+                f'{name}: the format of the keys is unknown ({some(self.state_dict)}); give '
+                f'weights in one of these formats: {titles}'
             )
         return self.format
 

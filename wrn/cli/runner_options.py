@@ -1,6 +1,7 @@
 """The options of ``wrn train``, ``finetune`` and ``test`` that mmpretrain's tools have too."""
 
 import argparse
+import logging
 from argparse import Namespace
 from copy import deepcopy
 from pathlib import Path
@@ -12,15 +13,23 @@ from mmpretrain.models import MultiLabelClsHead
 from wrn.checkpoints.checkpoint_file import localize
 from wrn.cli.arguments import argument, check_out, choice, flag, make_folder
 from wrn.config.config_errors import config_errors
-from wrn.config.config_parts import check_keys, check_values, get_test_dataset, set_default
+from wrn.config.config_parts import (
+    RUN_KEYS,
+    check_keys,
+    check_values,
+    get_test_dataset,
+    set_default,
+)
 from wrn.data import skip_unreadable
 from wrn.training import LOG_BACKENDS, add_log_backend, has_accelerator, use_mixed_precision
 from wrn.training.checks import check_single_task, get_head
 from wrn.training.evaluation import add_metrics, get_report_metrics
 from wrn.training.evaluation.predictions import SUFFIXES
 from wrn.training.testing_config import make_test_config
-from wrn.utils.errors import WrnError
+from wrn.utils.errors import WrnError, did_you_mean
 from wrn.zoo.resolve import resolve
+
+_logger = logging.getLogger('wrn')
 
 _RESULTS = {
     'pred': ('predictions are', SUFFIXES),
@@ -194,9 +203,15 @@ def apply_settings(cfg: Config, args: Namespace) -> None:
         args: The arguments, with :data:`SETTINGS_ARGUMENT`.
 
     Raises:
-        WrnError: If a key is misspelled.
+        WrnError: If a key is misspelled. One that nothing reads is a warning.
     """
-    cfg.merge_from_dict(args.cfg_options or {})
+    settings = args.cfg_options or {}
+    for key in {key.partition('.')[0] for key in settings} - cfg.keys() - {*RUN_KEYS}:
+        hint = did_you_mean(
+            key, (*cfg.keys(), *RUN_KEYS), '; it has no effect unless your code does'
+        )
+        _logger.warning('--cfg-options %s: nothing here reads this key%s', key, hint)
+    cfg.merge_from_dict(settings)
     check_keys(cfg)
     check_values(cfg)
     set_default(cfg, 'default_scope', 'mmpretrain')

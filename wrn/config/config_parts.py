@@ -14,6 +14,11 @@ from wrn.utils.errors import WrnError
 
 _LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 _PARTS = (('model', 'backbone'), ('data_preprocessor',), *((key, 'dataset') for key in _LOADERS))
+# The top-level keys that mmengine's runner, mmengine's Config or this package reads.
+RUN_KEYS = (
+    *inspect.signature(Runner).parameters,
+    *('custom_imports', 'runner_type', 'tta_model', 'tta_pipeline'),
+)
 
 
 def get_dataset_meta(cfg: Config) -> dict[str, Any]:
@@ -171,9 +176,8 @@ def check_keys(cfg: Config) -> None:
     Raises:
         WrnError: If an unknown key is close to a key of mmengine's runner.
     """
-    known = inspect.signature(Runner).parameters
-    for key in cfg.keys() - known:
-        near = difflib.get_close_matches(key, known, cutoff=0.85)
+    for key in cfg.keys() - {*RUN_KEYS}:
+        near = difflib.get_close_matches(key, RUN_KEYS, cutoff=0.85)
         if near and not any(name in key for name in near):  # allow train_dataloader_1, for one
             raise WrnError(f"{cfg.filename}: unknown key '{key}'; rename it to {near[0]}")
 

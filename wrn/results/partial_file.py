@@ -3,6 +3,7 @@
 import contextlib
 import json
 import math
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -15,14 +16,17 @@ from wrn.results.record import Record
 from wrn.utils.errors import WrnError
 from wrn.utils.files import report_write_errors
 
+_DIGITS = 15  # of a number of bytes
+
 
 class PartialFile:
     """The records of a run in ``FILE.partial``, from which ``FILE`` is written at the end.
 
-    The first line is a JSON object that identifies the run. Each batch has a line, a JSON list of
+    The first line is a JSON object that identifies the run. Each batch has a line: the number of
+    bytes of its arrays, a checksum of the rest of the line and of these bytes, and a JSON list of
     its records in which shapes replace arrays. The values of the arrays follow as float32. A batch
-    that a kill cut off is dropped, so a resumed run computes the same batches as one that was never
-    interrupted.
+    that a kill cut off, or that is damaged, is dropped with all that follow. So a resumed run
+    computes the same batches as one that was never interrupted.
 
     In a job of several processes, a process renames its records to ``FILE.done`` when its file is
     written. The records are deleted when the files of all processes are written. Until then, the
@@ -102,10 +106,14 @@ class PartialFile:
 
     def add(self, batch: Sequence[Record]) -> None:
         """Append the records of a batch."""
-        self._file.write(_format(batch))
-        for record in batch:
-            for values in record.get('stages', {}).values():
-                self._file.write(values.astype('<f4', copy=False).tobytes())
+        line = _format(batch)
+        arrays = [
+            values.astype('<f4', copy=False).tobytes()
+            for record in batch
+            for values in record.get('stages', {}).values()
+        ]
+        self._file.write(b'%d %08x ' % (sum(map(len, arrays)), _checksum(line, *arrays)))
+        self._file.writelines([line, *arrays])
         self._file.flush()
         self._count(batch)
 
@@ -157,15 +165,42 @@ class PartialFile:
         self._file.truncate(end)
 
     def _read_batch(self) -> list[Record] | None:
-        """Read the next batch. Return None at the end, and for a batch that a kill cut off."""
-        batch: list[Record] | None = _parse(self._file.readline())
-        for record in batch or ():
-            for name, shape in record.get('stages', {}).items():
-                size = 4 * math.prod(shape)
-                if len(values := self._file.read(size)) < size:
-                    return None
-                record['stages'][name] = np.frombuffer(values, '<f4').reshape(shape)
-        return batch
+        """Read the next batch. Return None at the end, and for a batch that is damaged."""
+        size, _, rest = self._file.readline().partition(b' ')
+        checksum, _, line = rest.partition(b' ')
+        remaining = self.partial.stat().st_size - self._file.tell()
+        if not size.isdigit() or len(size) > _DIGITS or int(size) > remaining:
+            return None
+        values = self._file.read(int(size))
+        if checksum != b'%08x' % _checksum(line, values):
+            return None
+        try:
+            return _parse_batch(line, values)
+        except (ValueError, TypeError, AttributeError, RecursionError):  # another program's line
+            return None
+
+
+def _parse_batch(line: bytes, values: bytes) -> list[Record]:
+    batch: list[Record] = json.loads(line)
+    position = 0
+    for record in batch:
+        if not record.keys() <= Record.__annotations__.keys() or 'img_path' not in record:
+            raise ValueError
+        for name, shape in record.get('stages', {}).items():
+            if min(shape, default=0) < 0:
+                raise ValueError
+            array = np.frombuffer(values, '<f4', math.prod(shape), position).reshape(shape)
+            record['stages'][name] = array
+            position += array.nbytes
+    return batch
+
+
+def _checksum(*parts: bytes) -> int:
+    """Return the CRC-32 of bytes in several parts."""
+    checksum = 0
+    for part in parts:
+        checksum = zlib.crc32(part, checksum)
+    return checksum
 
 
 def _format(value: object) -> bytes:
@@ -176,5 +211,5 @@ def _parse(line: bytes) -> Any:
     """Parse a line. Return None if it is not JSON, or is cut off."""
     try:
         return json.loads(line) if line.endswith(b'\n') else None
-    except ValueError:
+    except (ValueError, RecursionError):
         return None

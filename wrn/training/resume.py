@@ -13,6 +13,7 @@ from mmengine.logging import print_log
 from wrn.checkpoints import read_checkpoint
 from wrn.training.launch import ask_first
 from wrn.utils.errors import CheckpointError, WrnError, some
+from wrn.utils.files import remove_scratch
 
 _WRITTEN = ('epoch_*.pth', 'iter_*.pth', 'best_*.pth', 'stopped.pth')  # by a run
 START_MARK = '.started'  # in the work folder; its mtime is when the run last started from scratch
@@ -102,8 +103,8 @@ def _find_resumable(folders: list[Path], after: Path | None) -> tuple[str, int |
     Raises:
         CheckpointError: If all checkpoints are damaged.
     """
-    for unfinished in (path for folder in folders for path in folder.glob('.*.pth.*')):
-        unfinished.unlink(missing_ok=True)
+    for folder in folders:
+        remove_scratch(folder)
     if after and not after.exists():
         return None
     since = after.stat().st_mtime_ns if after else 0

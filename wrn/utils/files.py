@@ -7,16 +7,20 @@ import errno
 import hashlib
 import io
 import os
-import secrets
+import shutil
 import stat
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any
 
+from filelock import FileLock, Timeout
+
 from wrn.utils.errors import WrnError, one_line
 
 _MAX_LINE = 1 << 16  # characters; a path has at most 4096 bytes
+_SCRATCH, _LOCK = '.wrn-', '.lock'  # the beginning of the names of scratch folders, and a file
 
 
 @contextlib.contextmanager
@@ -59,16 +63,70 @@ def write_atomically(path: str | Path) -> Iterator[IO[bytes]]:
                 yield file
             return
         path = path.resolve()
-        temporary = path.with_name(f'.{path.name}.{secrets.token_hex(4)}')
-        try:
+        with scratch_folder(path.parent) as folder:
+            temporary = folder / path.name
             with temporary.open('xb') as file:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(path)
             sync_folder(path.parent)
-        finally:
-            temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def scratch_folder(parent: Path) -> Iterator[Path]:
+    """Make a folder for files that are moved out of it when they are complete.
+
+    A process locks its folder, so the next one can remove what a killed process has left.
+
+    Args:
+        parent: Where to make it. It must exist.
+
+    Yields:
+        The folder, which is removed at the end with all that is in it.
+    """
+    remove_scratch(parent)
+    folder = Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=parent))
+    try:
+        with FileLock(folder / _LOCK):  # makes the folder again if another process removed it
+            yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_scratch(parent: Path) -> None:
+    """Remove the scratch folders that killed processes have left.
+
+    Args:
+        parent: The folder that they are in. It need not exist.
+    """
+    for stale in parent.glob(f'{_SCRATCH}*'):
+        with contextlib.suppress(OSError, Timeout), FileLock(stale / _LOCK, timeout=0):
+            shutil.rmtree(stale)
+
+
+def replace_together(written: list[Path], places: list[Path]) -> None:
+    """Replace files that belong together: all of them, or none if one cannot be replaced.
+
+    Args:
+        written: The new files, in a scratch folder.
+        places: The path for each of them.
+
+    Raises:
+        OSError: If one cannot be replaced.
+    """
+    kept: list[tuple[Path, Path]] = []
+    try:
+        for file, place in zip(written, places, strict=True):
+            if place != places[-1] and place.exists():  # the last one completes the set
+                copy = file.with_name(f'{file.name}.kept')
+                shutil.copy2(place, copy)
+                kept.append((copy, place))
+            file.replace(place)
+    except BaseException:
+        for copy, place in kept:
+            copy.replace(place)
+        raise
 
 
 def sync_folder(folder: Path) -> None:
@@ -102,10 +160,11 @@ def write_with_hash(
     Raises:
         WrnError: If the file cannot be written. No part of it is left.
     """
-    temporary = Path(folder, f'.{name}.{secrets.token_hex(4)}{suffix}')
+    folder = Path(folder)
     with report_write_errors(folder):
-        temporary.parent.mkdir(parents=True, exist_ok=True)
-        try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with scratch_folder(folder) as scratch:
+            temporary = scratch / f'{name}{suffix}'
             temporary.touch(exist_ok=False)
             mode = temporary.stat().st_mode
             write(temporary)
@@ -114,11 +173,9 @@ def write_with_hash(
                 synced = executor.submit(os.fsync, file.fileno())
                 digest = hash_file(temporary)  # while the file is flushed
                 synced.result()
-            path = temporary.with_name(f'{name}-{digest[:8]}{suffix}')
+            path = folder / f'{name}-{digest[:8]}{suffix}'
             temporary.replace(path)
-            sync_folder(path.parent)
-        finally:
-            temporary.unlink(missing_ok=True)
+            sync_folder(folder)
     return path
 
 

@@ -1,7 +1,6 @@
 """Export a classifier to a file, and verify the file before it replaces an old one."""
 
 import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ from wrn.deploy.export.formats import FORMATS
 from wrn.deploy.export.formats.export_format import Content
 from wrn.deploy.export.metadata import ExportError, Metadata, describe_model
 from wrn.utils.errors import WrnError, one_line
-from wrn.utils.files import sync_folder
+from wrn.utils.files import replace_together, scratch_folder, sync_folder
 from wrn.utils.packages import missing_packages
 
 
@@ -97,8 +96,8 @@ def export(
             f'{others[0]}: would be overwritten by the weights of {target.name}; give another --out'
         )
     try:
-        with tempfile.TemporaryDirectory(prefix='.wrn-', dir=target.parent) as folder:
-            path = Path(folder, target.name)
+        with scratch_folder(target.parent) as folder:
+            path = folder / target.name
             kind.write(content, path)
             difference = compare(reference.run_file(kind.load_written(path)), reference, pixels)
             tolerance = find_tolerance(precision, torch.device('cpu'))
@@ -106,11 +105,12 @@ def export(
             for written in kind.files(path):
                 with written.open('rb+') as file:
                     os.fsync(file.fileno())
-            for written, place in zip(kind.files(path), kind.files(target), strict=True):
-                written.replace(place)
+            replace_together(kind.files(path), kind.files(target))
             sync_folder(target.parent)
     except WrnError:
         raise
     except Exception as error:  # exporters raise various types, also for a full disk
-        raise ExportError(f'{out}: cannot be written ({one_line(error)})') from error
+        raise ExportError(
+            f'{out}: cannot be written ({one_line(error)}); free space, or choose another path'
+        ) from error
     return Exported(kind.files(Path(out)), metadata, difference)

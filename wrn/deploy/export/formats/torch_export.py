@@ -1,5 +1,6 @@
 """``torch.export`` archives, ``.pt2``."""
 
+import io
 from pathlib import Path
 
 import torch
@@ -26,8 +27,10 @@ class TorchExportFormat(Format):
         program = export_program(content.network, content.example)
         for node in program.graph.nodes:
             node.meta.pop('stack_trace', None)  # contains paths of the machine that exports
+        written = io.BytesIO()  # torch aborts the process if a disk is full
         with quiet():
-            torch.export.save(program, path, extra_files={METADATA_FILE: content.metadata})
+            torch.export.save(program, written, extra_files={METADATA_FILE: content.metadata})
+        path.write_bytes(written.getbuffer())
 
     def load_written(self, path: Path) -> Forward:
         """Load a file that this process has written."""
