@@ -67,23 +67,27 @@ def fuzz(
     seconds *= max(1, os.getloadavg()[0] / (os.cpu_count() or 1))
     outcomes, running = [], {}
     todo = iter(indices)
-    while True:
-        while len(running) < (jobs or os.cpu_count() or 1) and (i := next(todo, None)) is not None:
-            folder = Path(tempfile.mkdtemp(prefix=f'wrn-fuzz-{name}-{i}-'))
-            sys.stdout.flush()
-            pid = os.fork()
-            if pid == 0:
-                _child(target, Random(f'{seed} {name} {i}'), folder, seconds, memory)
-            running[pid] = i, folder
-        if not running:
-            return sorted(outcomes, key=lambda outcome: outcome.index)
-        pid, status = os.wait()
-        index, folder = running.pop(pid)
-        outcome = _judge(index, folder, status)
-        if outcome.kind not in FINE and keep:
-            shutil.copytree(folder, Path(keep, f'{name}-{seed}-{index}'), dirs_exist_ok=True)
-        outcomes.append(outcome)
-        shutil.rmtree(folder)
+    with tempfile.TemporaryDirectory(prefix='wrn-fuzz-') as root:
+        while True:
+            while (
+                len(running) < (jobs or os.cpu_count() or 1) and (i := next(todo, None)) is not None
+            ):
+                folder = Path(root, str(i))
+                folder.mkdir()
+                sys.stdout.flush()
+                pid = os.fork()
+                if pid == 0:
+                    _child(target, Random(f'{seed} {name} {i}'), folder, seconds, memory)
+                running[pid] = i, folder
+            if not running:
+                return sorted(outcomes, key=lambda outcome: outcome.index)
+            pid, status = os.wait()
+            index, folder = running.pop(pid)
+            outcome = _judge(index, folder, status)
+            if outcome.kind not in FINE and keep:
+                shutil.copytree(folder, Path(keep, f'{name}-{seed}-{index}'), dirs_exist_ok=True)
+            outcomes.append(outcome)
+            shutil.rmtree(folder)
 
 
 def count_kinds(outcomes: Iterable[Outcome]) -> Counter[str]:

@@ -218,7 +218,7 @@ def _mutate_objects(rng: Random, checkpoint: dict[str, Any]) -> Any:
             lambda: value.bool(),
             lambda: value.flatten(),
             lambda: value[None],
-            lambda: value[:0],
+            lambda: value.flatten()[:0],
             lambda: value.reshape(-1)[0],
             lambda: value.to('meta'),
             lambda: value.flatten()[:1].expand(10**12),

@@ -37,7 +37,7 @@ INPUTS = [
 
 def target(rng, folder):
     folder.joinpath('x.pth').write_text(str(rng.random()))
-    return INPUTS[int(folder.name.split('-')[3])]
+    return INPUTS[int(folder.name)]
 
 print(json.dumps([o.kind for o in fuzz('x', target, range(len(INPUTS)), keep=sys.argv[2], seconds=2)]))
 """
