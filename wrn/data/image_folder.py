@@ -70,7 +70,11 @@ class ImageFolder(CustomDataset):
         ]
 
     def _label_folders(self, folders: list[str]) -> list[int]:
-        """Return the label of each class folder: by name if ``metainfo`` has all of their names."""
+        """Return the label of each class folder.
+
+        It is found by name if ``metainfo`` has the names of all folders, and by position if it has
+        none of them, as in ImageNet.
+        """
         names = list(self.CLASSES)
         if {*folders} <= {*names} and len({*names}) == len(names):
             return [names.index(folder) for folder in folders]
@@ -80,9 +84,10 @@ class ImageFolder(CustomDataset):
                 f'has {count(len(names), "class")}; set metainfo.classes to the class folders'
             )
         if {*folders} & {*names}:
-            MMLogger.get_current_instance().warning(
-                f'{self.img_prefix}: metainfo.classes names the class folders by position, since '
-                f'it does not have {some({*folders} - {*names})}'
+            raise WrnError(
+                f'{self.img_prefix}: has class folders that metainfo.classes does not have: '
+                f'{some({*folders} - {*names})}; that has {some(names)}; give all folders these '
+                'names, or none to name them by position'
             )
         return list(range(len(folders)))
 
