@@ -22,6 +22,7 @@ from wrn.cli.arguments import add_arguments, flag
 from wrn.cli.inputs import find_shard
 from wrn.download.trust import INSECURE
 from wrn.training import leave_distributed
+from wrn.utils.csv_text import SAFE
 from wrn.utils.errors import AssumptionWarning, RunStoppedError, WrnError
 from wrn.utils.interrupt import raise_at_interrupt
 from wrn.utils.terminal import printable, say
@@ -100,6 +101,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     _show_messages()
     if getattr(args, 'insecure', False):
         os.environ[INSECURE] = '1'  # data workers and other ranks inherit it
+    if getattr(args, 'csv_safe', False):
+        os.environ[SAFE] = '1'
     code = 0
     try:
         raise_at_interrupt()

@@ -48,6 +48,7 @@ def flag(help: str) -> Argument:
 
 
 CHECKPOINT = argument('FILE', "path or URL of the weights (default: the model's own)")
+CSV_SAFE = flag('escape the cells of .csv files that a spreadsheet would run as formulas')
 CHOICE_ARGUMENTS = {
     '--key': argument('KEY', 'key of the weights if a file has several sets, such as model_ema'),
     '--prefix': argument(

@@ -5,7 +5,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from wrn.cli.arguments import argument, check_at_least, check_out, number
+from wrn.cli.arguments import CSV_SAFE, argument, check_at_least, check_out, number
 from wrn.cli.progress import ImageProgress
 from wrn.cli.tables import print_table
 from wrn.data.check_folder import KINDS, Report, check_folder
@@ -18,6 +18,7 @@ ARGUMENTS = {
     'folder': argument('FOLDER', 'folder of class folders, directly or below train, val and test'),
     '--ann-file': argument('FILE', 'list of image paths below the folder, and labels'),
     '--out': argument('FILE', 'file to write the list of problems to (.json, .csv)'),
+    '--csv-safe': CSV_SAFE,
     '--workers': number('threads (default: one per core)'),
 }
 

@@ -7,7 +7,14 @@ from pathlib import Path
 from mmengine.dist import is_main_process
 
 from wrn import training
-from wrn.cli.arguments import CHECKPOINT, argument, check_at_least, get_read_options, number
+from wrn.cli.arguments import (
+    CHECKPOINT,
+    CSV_SAFE,
+    argument,
+    check_at_least,
+    get_read_options,
+    number,
+)
 from wrn.cli.runner_options import apply_train_options
 from wrn.cli.speed_options import apply_speed_options
 from wrn.cli.tables import print_report
@@ -33,6 +40,7 @@ ARGUMENTS = {
     '--freeze': number('freeze the stem and the first N stages; 0: only the stem, -1: nothing', -1),
     '--bit-depth': number('bits of the values in 16-bit images, such as 12 (default: 16)'),
     '--seed': number('seed of the split, the order of the images and the new head', 0),
+    '--csv-safe': CSV_SAFE,
     **TRAIN_ARGUMENTS,
 }
 

@@ -8,7 +8,7 @@ from functools import partial
 
 from mmpretrain.structures import DataSample
 
-from wrn.cli.arguments import argument, check_at_least, check_out, number
+from wrn.cli.arguments import CSV_SAFE, argument, check_at_least, check_out, number
 from wrn.cli.backend_options import INFERENCE_ARGUMENTS, check_inference, load_in_backend
 from wrn.cli.image_job import ImageJob, describe_run
 from wrn.cli.inputs import InputImages, find_shard
@@ -36,6 +36,7 @@ ARGUMENTS = {
         f"file to write ({', '.join(SUFFIXES)}), or '-' for JSON on standard output; resumes an "
         'interrupted run (default: print a table)',
     ),
+    '--csv-safe': CSV_SAFE,
     **INFERENCE_ARGUMENTS,
 }
 

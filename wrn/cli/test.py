@@ -8,6 +8,7 @@ from wrn import training
 from wrn.checkpoints import ReadOptions
 from wrn.cli.arguments import (
     CHECKPOINT,
+    CSV_SAFE,
     WEIGHTS_ARGUMENTS,
     argument,
     choice,
@@ -36,6 +37,7 @@ ARGUMENTS = {
     '--report': argument(
         'FOLDER', 'folder for a report: metrics of each class, calibration and a confusion matrix'
     ),
+    '--csv-safe': CSV_SAFE,
     '--amp': flag('test in mixed precision'),
     '--tta': flag(
         'average over the views of tta_pipeline in the config (default: the image and its mirror '

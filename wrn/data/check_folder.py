@@ -15,8 +15,9 @@ from wrn.data.damage import Damage, find_damage
 from wrn.data.depth import find_largest, needed_bits
 from wrn.data.images import get_content, prefetch
 from wrn.data.listing import list_splits
+from wrn.utils.csv_text import format_csv
 from wrn.utils.errors import one_line
-from wrn.utils.files import format_csv, write_atomically
+from wrn.utils.files import write_atomically
 
 KINDS = {
     'unreadable': 'files that cannot be decoded',

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from wrn.results.record import Record
+from wrn.utils.csv_text import format_cell
 from wrn.utils.errors import WrnError
 from wrn.utils.files import write_atomically
 from wrn.utils.packages import missing_packages
@@ -129,7 +130,7 @@ def _write_csv(records: Iterable[Record], file: IO[bytes], columns: list[str]) -
             key: json.dumps(value, ensure_ascii=False) if isinstance(value, list) else value
             for key, value in row.items()
         }
-        writer.writerow(cells)
+        writer.writerow({key: format_cell(value) for key, value in cells.items()})
     text.detach()
 
 

@@ -2,18 +2,16 @@
 
 import codecs
 import contextlib
-import csv
 import errno
 import hashlib
-import io
 import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from filelock import FileLock, Timeout
 
@@ -234,17 +232,3 @@ def hash_file(path: str | Path, algorithm: str = 'sha256') -> str:
         while chunk := file.read(1 << 20):
             digest.update(chunk)
     return digest.hexdigest()
-
-
-def format_csv(rows: Iterable[Iterable[Any]]) -> bytes:
-    """Format rows as CSV.
-
-    Args:
-        rows: The values of each row, the header first.
-
-    Returns:
-        The content of the file, UTF-8 except for the bytes of file names that are not UTF-8.
-    """
-    text = io.StringIO(newline='')
-    csv.writer(text, lineterminator='\n').writerows(rows)
-    return text.getvalue().encode(errors='surrogateescape')

@@ -12,7 +12,8 @@ from mmpretrain.registry import METRICS
 from wrn.config.config_parts import find_class
 from wrn.training.evaluation.figures import draw_confusion
 from wrn.training.evaluation.fonts import fonts_for
-from wrn.utils.files import format_csv, write_atomically
+from wrn.utils.csv_text import format_csv
+from wrn.utils.files import write_atomically
 
 #: The configs of the metrics that a report needs.
 REPORT_METRICS = (dict(type='ConfusionMatrix'), dict(type='Calibration'))
