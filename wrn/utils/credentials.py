@@ -3,7 +3,7 @@
 import logging
 import re
 
-_URL = re.compile(r'://((?:(?!://)\S)+)')
+_URL = re.compile(r'(?<!\bhf)(?<!\bwrn)://((?:(?!://)\S)+)')  # those two have no account
 _ACCOUNT = re.compile(r'^[^/?#]*@')
 _PARAMETER = re.compile(r'([?&;#])([^=&;#]*)=([^&;#]*)')
 _PUNCTUATION = ')]:,.\'"'  # of the sentence, behind the URL
