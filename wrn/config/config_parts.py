@@ -138,7 +138,8 @@ def check_keys(cfg: Config) -> None:
     Raises:
         WrnError: If an unknown key is close to a key of mmengine's runner.
     """
-    for key in cfg.keys() - {*RUN_KEYS}:
-        near = difflib.get_close_matches(key, RUN_KEYS, cutoff=0.85)
+    known = inspect.signature(Runner).parameters
+    for key in cfg.keys() - known:
+        near = difflib.get_close_matches(key, known, cutoff=0.85)
         if near and not any(name in key for name in near):  # allow train_dataloader_1, for one
             raise WrnError(f"{cfg.filename}: unknown key '{key}'; rename it to {near[0]}")
