@@ -1,6 +1,7 @@
 """Convert the weights of Wide-ResNets between their published formats."""
 
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -88,8 +89,8 @@ def convert(
         config_errors(config.filename if config else path),
         MetaInit(),
     ):
-        parts = dict(full.model)
-        parts.setdefault('data_preprocessor', full.get('data_preprocessor'))
+        parts = deepcopy(full.model)  # mmpretrain adds a type to its data_preprocessor
+        parts.setdefault('data_preprocessor', deepcopy(full.get('data_preprocessor')))
         network = MODELS.build(parts)
         if config:
             Preprocessing(config).example(1)

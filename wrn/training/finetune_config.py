@@ -110,7 +110,7 @@ def _try_network(cfg: Config, images: Tensor) -> None:
     """Build the network and run it, so that an error names the config that it comes from."""
     with DefaultScope.overwrite_default_scope('mmpretrain'), torch.no_grad():
         parts = dict(cfg.model, data_preprocessor=cfg.data_preprocessor)
-        network = MODELS.build(parts).eval()
+        network = MODELS.build(deepcopy(parts)).eval()  # building adds keys
         network(network.data_preprocessor(dict(inputs=images))['inputs'], mode='tensor')
 
 
