@@ -13,4 +13,5 @@ default_hooks = dict(
     logger=dict(interval=10),
     checkpoint=dict(interval=5, max_keep_ckpts=2),
 )
-randomness = dict(seed=0, deterministic=True)
+# Of the seeds 0 to 4 the first with the median accuracy (docs/cifar.md).
+randomness = dict(seed=1, deterministic=True)
