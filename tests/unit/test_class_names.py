@@ -66,7 +66,9 @@ def test_folders_may_have_the_names_that_the_network_knows(folder):
 def test_metainfo_names_folders_by_name_or_else_by_position(folder, tmp_path):
     dataset = folder('ape', 'bee', metainfo=dict(classes=['bee', 'cow', 'ape']))
     assert labels(dataset) == dict(ape=2, bee=0)
-    with pytest.raises(WrnError, match=r'that metainfo\.classes does not have: bee; that has ape, x'):
+    with pytest.raises(
+        WrnError, match=r'that metainfo\.classes does not have: bee; that has ape, x'
+    ):
         ImageFolder(data_root=str(tmp_path), metainfo=dict(classes=['ape', 'x']))
     other = ImageFolder(data_root=str(tmp_path), metainfo=dict(classes=['x', 'y']))
     assert [other[i]['gt_label'] for i in range(2)] == [0, 1] == [

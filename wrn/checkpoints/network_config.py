@@ -199,7 +199,16 @@ def read_normalization(meta: Mapping[str, Any]) -> dict[str, Any] | None:
         meta: The ``meta`` of the checkpoint.
     """
     own = read_own_config(meta)
-    values = _get_preprocessing(own) if own else {}
+    return get_normalization(own) if own else None
+
+
+def get_normalization(config: Config) -> dict[str, Any] | None:
+    """Return the ``mean`` and ``std`` in a config; None if it has none.
+
+    Args:
+        config: The config of a model.
+    """
+    values = _get_preprocessing(config)
     found = {key: values.get(key) for key in ('mean', 'std')}
     return None if None in found.values() else found
 

@@ -16,7 +16,11 @@ from wrn.checkpoints import (
     unwrap_model,
 )
 from wrn.checkpoints.checkpoint_file import find_entry
-from wrn.checkpoints.network_config import assume_network, read_normalization
+from wrn.checkpoints.network_config import (
+    assume_network,
+    get_normalization,
+    read_normalization,
+)
 from wrn.data.class_names import get_classes, match_classes, same_classes
 from wrn.training.checks import get_num_classes
 from wrn.utils.errors import CheckpointError, WrnError, count, some
@@ -144,6 +148,12 @@ class CheckpointCheckHook(Hook):
         normalization = weights.meta.get('normalization')
         if self.resume:
             normalization = read_normalization(weights.meta)
+            if normalization and normalization != get_normalization(runner.cfg):
+                runner.logger.warning(
+                    f'{path}: resumed with its mean {normalization["mean"]} and std '
+                    f'{normalization["std"]}, not those of the config; to change them, start a new '
+                    'run'
+                )
         elif find_entry(path) is None:
             assume_network(weights, runner.cfg, path, self.template)
             weights.warn(path)
