@@ -108,6 +108,17 @@ def test_too_many_pixels_are_refused_by_all_before_they_are_decoded(
     tracemalloc.stop()
 
 
+@pytest.mark.parametrize(('size', 'valid'), [((1, 501), False), ((2000, 4), True)])
+def test_a_sliver_is_refused(tmp_path, size, valid):
+    """ResizeEdge would scale 1x65000 pixels to 256x16640000."""
+    Image.new('RGB', size).save(path := tmp_path / 'x.png')
+    if valid:
+        assert read_image(path).shape == (size[1], size[0], 3)
+        return
+    with pytest.raises(ImageReadError, match='1x501 pixels: one side is over 500 times the other'):
+        read_image(path)
+
+
 def test_a_jpeg_of_many_scans():
     content = encode('JPEG', progressive=True)
     last = content.rindex(b'\xff\xda')

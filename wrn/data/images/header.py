@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, TypeAlias
 
 MAX_PIXELS = 1 << 27  # 134 million; with four bytes each, decoding needs half a gigabyte
+MAX_ASPECT = 500  # one side to the other: pipelines scale the short side up to a fixed length
 MAX_SCANS = 200  # of a JPEG; each costs the time of all pixels, whatever its own length
 _SAMPLES = 4  # per pixel; more of them count as more pixels
 
@@ -35,7 +36,8 @@ def read_header(content: bytes) -> Header | None:
         The header. None if the format is unknown.
 
     Raises:
-        ValueError: If the header is damaged, or the image has more than :data:`MAX_PIXELS`.
+        ValueError: If the header is damaged, or the image has more than :data:`MAX_PIXELS`, or one
+            side is more than :data:`MAX_ASPECT` times the other.
     """
     for signature, name, read in _FORMATS:
         if re.match(signature, content, re.DOTALL):
@@ -52,6 +54,8 @@ def read_header(content: bytes) -> Header | None:
     width, height = max(header.sizes, key=lambda size: size[0] * size[1])
     if width * height > MAX_PIXELS:
         raise ValueError(f'{width}x{height} pixels are more than {MAX_PIXELS}')
+    if max(width, height) > MAX_ASPECT * min(width, height):
+        raise ValueError(f'{width}x{height} pixels: one side is over {MAX_ASPECT} times the other')
     return header
 
 
