@@ -3,6 +3,7 @@
 import json
 import pickle
 import struct
+import tracemalloc
 import zipfile
 
 import pytest
@@ -145,3 +146,13 @@ def refused(path, reason):
         read_checkpoint(path)
     assert str(error.value).startswith(f'{path}: ')
     assert '\n' not in str(error.value)
+
+
+def test_a_text_that_claims_two_gigabytes(tmp_path):
+    """Python allocates what a read asks for, before it knows what the file has."""
+    (path := tmp_path / 'w.pth').write_bytes(b'\x80\x02X' + struct.pack('<i', 2**31 - 1) + b'abc')
+    tracemalloc.start()
+    with pytest.raises(CheckpointError, match=r'^.*w\.pth: '):
+        read_checkpoint(path)
+    assert tracemalloc.get_traced_memory()[1] < 1 << 24
+    tracemalloc.stop()

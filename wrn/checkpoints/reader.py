@@ -130,11 +130,26 @@ def _decode(text: str) -> dict[str, Any]:
     return meta if isinstance(meta, dict) else {}
 
 
+class _ClippedFile(io.BufferedReader):
+    """A file of which no more than is left can be read: Python allocates what is asked for."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(io.FileIO(path))
+        self._size = path.stat().st_size
+
+    def read(self, size: int | None = -1) -> bytes:
+        """Read up to ``size`` bytes."""
+        rest = max(0, self._size - self.tell())
+        return super().read(rest if size is None or size < 0 else min(size, rest))
+
+
 def _read_pickled(path: Path, map_location: Any, zipped: bool) -> dict[str, Any]:
     try:
         _check_file(path, zipped)
-        with _only_our_safe_globals():
-            checkpoint = torch.load(path, map_location=map_location, weights_only=True)
+        with _only_our_safe_globals(), _ClippedFile(path) as file:
+            checkpoint = torch.load(
+                path if zipped else file, map_location=map_location, weights_only=True
+            )
         check_content(checkpoint, path.stat().st_size, str(map_location) == 'meta')
         checkpoint = unbox(checkpoint)
     except Exception as error:
@@ -156,7 +171,7 @@ def _check_file(path: Path, zipped: bool) -> None:
         record = torch._C.PyTorchFileReader(str(path)).get_record('data.pkl')
         pickles: IO[bytes] = io.BytesIO(record)
     else:
-        pickles = path.open('rb')
+        pickles = _ClippedFile(path)
     with pickles, contextlib.suppress(ValueError, LookupError):  # torch reports a damaged pickle
         for _ in range(1 if zipped else _LEGACY_PICKLES):
             check_pickle(pickles)
