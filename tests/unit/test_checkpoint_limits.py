@@ -150,7 +150,9 @@ def refused(path, reason):
 
 def test_a_text_that_claims_two_gigabytes(tmp_path):
     """Python allocates what a read asks for, before it knows what the file has."""
-    (path := tmp_path / 'w.pth').write_bytes(b'\x80\x02X' + struct.pack('<i', 2**31 - 1) + b'abc')
+    (path := tmp_path / 'w.pth').write_bytes(
+        b'\x80\x02X' + struct.pack('<i', 2**31 - 1) + bytes(20)
+    )
     tracemalloc.start()
     with pytest.raises(CheckpointError, match=r'^.*w\.pth: '):
         read_checkpoint(path)
