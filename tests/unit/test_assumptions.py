@@ -1,5 +1,6 @@
 """What is assumed about weights is said by every function and command that takes them."""
 
+import ast
 import re
 import warnings
 from itertools import product
@@ -168,3 +169,24 @@ def test_built_model_takes_no_weights(option):
     for call in (wrn.inference_model, wrn.extract_features):
         with pytest.raises(WrnError, match=f'^{option}: has no effect on a built model'):
             call(model, PIXELS, **{option: 'x'})
+
+
+# Each warning of the package, and the test that asserts it. What a command chooses, it prints.
+WARNINGS = {
+    ('checkpoints/unwrap.py', 'AssumptionWarning'): 'unit/test_assumptions.py',
+    ('inference/input_checks.py', 'ChannelOrderWarning'): 'unit/test_reading_options.py',
+    ('zoo/factory.py', 'RandomWeightsWarning'): 'unit/test_get_model.py',
+}
+
+
+def test_all_warnings_are_known(checkout):
+    found = {
+        (str(path.relative_to(checkout / 'wrn')), ast.unparse(argument))
+        for path in sorted((checkout / 'wrn').rglob('*.py'))
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == 'warnings.warn'
+        for argument in node.args[1:2]
+    }
+    assert found == {*WARNINGS}
+    for (_, category), test in WARNINGS.items():
+        assert f'pytest.warns({category}' in (checkout / 'tests' / test).read_text()
