@@ -95,11 +95,11 @@ def _describe_weights(resolved: ResolvedModel, file: CheckpointFile) -> _Rows:
     if file.entry:
         yield 'model', file.entry.name
     yield 'format', weights.require_format(resolved.name).title
-    if weights.key or weights.prefix:
-        yield 'keys below', f'{weights.key or "the file"}, prefix {weights.prefix or "none"}'
     architecture = find_architecture(weights.state_dict, resolved.name)
     yield 'network', str(architecture)
-    yield 'tensors', str(len(weights.state_dict))
+    below = f', under {weights.key}' if weights.key else ''
+    prefix = f', with the prefix {weights.prefix}' if weights.prefix else ''
+    yield 'keys', f'{len(weights.state_dict)}{below}{prefix}'
     buffers = ('running_mean', 'running_var', 'num_batches_tracked')
     learned = [v.numel() for k, v in weights.state_dict.items() if not k.endswith(buffers)]
     yield 'params', f'{sum(learned):,}'

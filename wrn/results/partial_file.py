@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import logging
 import math
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,6 +18,8 @@ from wrn.utils.errors import WrnError
 from wrn.utils.files import report_write_errors
 
 _DIGITS = 15  # of a number of bytes
+
+_logger = logging.getLogger('wrn')
 
 
 class PartialFile:
@@ -162,6 +165,8 @@ class PartialFile:
                     )
             self._count(batch)
             end = self._file.tell()
+        if end < self.partial.stat().st_size:
+            _logger.info('%s: its end is cut off or damaged; that part is done again', self.partial)
         self._file.truncate(end)
 
     def _read_batch(self) -> list[Record] | None:
