@@ -48,7 +48,36 @@ def test_a_step_of_pgd_raises_the_loss():
     assert not model.training
 
 
+@pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16, torch.float64])
+@torch.no_grad()
+def test_other_precisions(dtype):
+    images = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    expected = wrn.as_classifier(wrn.get_model(DIGITS, True))(images)
+    model = wrn.as_classifier(wrn.get_model(DIGITS, True)).to(dtype)
+    found = model(images.to(dtype))
+    assert found.dtype == dtype
+    tolerance = 1e-4 if dtype == torch.float64 else 0.1 * expected.abs().max()
+    torch.testing.assert_close(found.float(), expected, rtol=1e-4, atol=float(tolerance))
+
+
+def test_gradients_in_double_precision():
+    model = wrn.as_classifier(wrn.get_model(DIGITS, True)).double()
+    images = torch.rand(1, 3, 16, 16, dtype=torch.float64, requires_grad=True)
+    torch.autograd.gradcheck(lambda x: model(x)[:, :1], images, fast_mode=True)
+
+
+@pytest.mark.parametrize(
+    'images', [torch.ones(1, 3, 16, 16, dtype=torch.uint8), torch.ones(1, 1, 16, 16)]
+)
+def test_other_images_are_refused(images):
+    with pytest.raises(WrnError, match=r'give floating-point images from 0 to 1, \(N, 3, H, W\)'):
+        wrn.as_classifier(wrn.get_model(DIGITS))(images)
+
+
 def test_models_without_gradients_or_head():
+    for model in ('name', torch.nn.Linear(2, 2)):
+        with pytest.raises(WrnError, match='not a model; give one from'):
+            wrn.as_classifier(model)
     with pytest.raises(WrnError, match='runs in a backend, which has no gradients'):
         wrn.as_classifier(wrn.get_model(DIGITS, True, backend='fused'))
     with pytest.raises(WrnError, match='has no head'):

@@ -11,6 +11,7 @@ from mmengine.runner import CheckpointLoader
 
 import wrn
 from wrn.checkpoints import schemes
+from wrn.config.config_file import HIDDEN_CONFIG
 from wrn.utils.errors import CheckpointError
 
 DIGITS = 'wide-resnet16-2_1xb64_digits'
@@ -138,5 +139,6 @@ def test_mmengine_gets_no_text_that_it_would_run(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match='Cannot find the config in the checkpoint'):
         BaseInferencer._init_model(None, Config(), 'w.pth')
     loaded = CheckpointLoader.load_checkpoint('w.pth', logger='silent')
-    assert loaded['meta'] == loaded['message_hub']['runtime_info'] == dict(epoch=1)
+    assert loaded['meta'] == {'epoch': 1, HIDDEN_CONFIG: text}
+    assert loaded['message_hub']['runtime_info'] == dict(epoch=1)
     assert not (tmp_path / 'ran').exists()

@@ -23,6 +23,7 @@ from mmengine.runner.checkpoint import (
 from wrn.checkpoints.checkpoint_file import ADDRESSES, locate
 from wrn.checkpoints.reader import read_checkpoint
 from wrn.checkpoints.unwrap import to_openmmlab
+from wrn.config.config_file import HIDDEN_CONFIG
 from wrn.utils.errors import CheckpointError, did_you_mean
 
 
@@ -149,16 +150,18 @@ def register() -> None:
 
 
 def _without_code(loader: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
-    """Wrap a loader, so that mmengine gets no text that its inferencer would run as Python."""
+    """Wrap a loader, so that mmengine finds no text that its inferencer would run as Python."""
 
     @functools.wraps(loader)
     def load(*args: Any, **kwargs: Any) -> dict[str, Any]:
         checkpoint = loader(*args, **kwargs)
         messages = checkpoint.get('message_hub')
         runtime = messages.get('runtime_info') if isinstance(messages, dict) else None
-        for part in (checkpoint.get('meta'), runtime):
-            if isinstance(part, dict):
-                part.pop('cfg', None)
+        if isinstance(runtime, dict):
+            runtime.pop('cfg', None)
+        meta = checkpoint.get('meta')
+        if isinstance(meta, dict) and 'cfg' in meta:
+            meta[HIDDEN_CONFIG] = meta.pop('cfg')
         return checkpoint
 
     return load

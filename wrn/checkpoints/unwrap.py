@@ -162,10 +162,12 @@ def to_openmmlab(
                 f'{name}: a tensor has a wrong shape ({one_line(error)}; the keys are in '
                 f'{form.title} format); copy or download the file again'
             ) from error
-    if 'normalization' in meta:
+    if normalization := meta.get('normalization'):
         stem = weights.state_dict.get('backbone.conv1.weight')
         channels = stem.shape[1] if stem is not None and stem.ndim == 4 else 3
-        check_normalization(**meta['normalization'], channels=channels, path=name)
+        check_normalization(**normalization, channels=channels, path=name)
+        for statistic, values in normalization.items():  # one value is that of each channel
+            normalization[statistic] = [*values] * (channels if len(values) == 1 else 1)
     return weights
 
 

@@ -11,6 +11,7 @@ from wrn.checkpoints.formats.refused import rejection_reason
 from wrn.utils.errors import CheckpointError, some
 
 _MEANS, _STDS = ('mean', 'mu', 'new_mean'), ('std', 'sigma', 'new_std')
+_CHANNELS = 3
 _COUNTERS = ('n_averaged', 'steps')  # of averaged models in torch and mmengine
 # Parts that inference does not use: an extra stage in RobustBench's networks, and the head for
 # rotations in TorchSSL's ReMixMatch.
@@ -52,14 +53,17 @@ def unwrap(state_dict: Mapping[Any, Any], name: str, prefix: str | None = None) 
         CheckpointError: If no key has the prefix, or several prefixes have known keys behind them.
     """
     weights = {str(key): value for key, value in state_dict.items() if isinstance(value, Tensor)}
-    normalization = _pop_normalization(weights)
+    networks = _find_networks(weights)
     if prefix is None:
-        prefix = _find_prefix(weights, name)
-    elif not any(key.startswith(prefix) for key in weights):
-        raise CheckpointError(
-            f'{name}: no key begins with {prefix!r}, but with {some(_first_parts(weights, ""))}; '
-            'give one of these as the prefix'
-        )
+        if len(networks) > 1:
+            raise CheckpointError(
+                f'{name}: holds several networks, under the prefixes {some(networks)}; choose one '
+                f'with --prefix (in Python, prefix={networks[0]!r})'
+            )
+        prefix = networks[0] if networks else ''
+    else:
+        prefix = _complete(prefix, weights, name)
+    normalization = _pop_normalization(weights, prefix, networks)
     inner = _below(weights, prefix)
     unused = [
         key for key in inner if key.rpartition('.')[2] in _COUNTERS or key.startswith(_UNUSED)
@@ -70,20 +74,31 @@ def unwrap(state_dict: Mapping[Any, Any], name: str, prefix: str | None = None) 
     return Unwrapped(inner, prefix, left_out + unused, normalization, pruned)
 
 
-def _find_prefix(weights: Mapping[str, Tensor], name: str) -> str:
-    """Return the shortest prefix with known keys behind it; empty if there is none."""
+def _find_networks(weights: Mapping[str, Tensor]) -> list[str]:
+    """Return each prefix with known keys behind it, but none that is below another."""
+    found: list[str] = []
     level = ['']
     for _ in range(_MOST_NESTED):
-        if found := [prefix for prefix in level if _is_known(_below(weights, prefix))]:
-            if len(found) > 1:
-                raise CheckpointError(
-                    f'{name}: holds several networks, under the prefixes {some(found)}; choose one '
-                    f'with --prefix (in Python, prefix={found[0]!r})'
-                )
-            return found[0]
-        level = [part for prefix in level for part in _first_parts(weights, prefix)]
+        here = [prefix for prefix in level if _is_known(_below(weights, prefix))]
+        found += here
+        others = (prefix for prefix in level if prefix not in here)
+        level = [part for prefix in others for part in _first_parts(weights, prefix)]
         level = level[:_MOST_PREFIXES]
-    return ''
+    return found
+
+
+def _complete(prefix: str, weights: Mapping[str, Tensor], name: str) -> str:
+    """Return a prefix that the caller gave, up to the keys of its network."""
+    if not prefix.endswith('.') and any(key.startswith(f'{prefix}.') for key in weights):
+        prefix += '.'
+    below = _below(weights, prefix)
+    if not below:
+        raise CheckpointError(
+            f'{name}: no key begins with {prefix!r}, but with {some(_first_parts(weights, ""))}; '
+            'give one of these as the prefix'
+        )
+    networks = _find_networks(below)
+    return prefix + networks[0] if len(networks) == 1 else prefix
 
 
 def _is_known(weights: Mapping[str, Tensor]) -> bool:
@@ -104,21 +119,35 @@ def _first_parts(keys: Collection[str], prefix: str) -> list[str]:
     )
 
 
-def _pop_normalization(weights: dict[str, Tensor]) -> dict[str, list[float]]:
-    means, stds = (_statistics(weights, names) for names in (_MEANS, _STDS))
-    if not len(means) == len(stds) == 1:
-        return {}
-    mean, std = (weights.pop(key).flatten().double() for key in (*means, *stds))
-    scale = 255 if max(mean.max(), std.max()) <= 1 else 1
-    return dict(mean=(mean * scale).tolist(), std=(std * scale).tolist())
+def _pop_normalization(
+    weights: dict[str, Tensor], prefix: str, networks: Sequence[str]
+) -> dict[str, list[float]]:
+    """Take out the mean and the std of a network: those in the smallest part that has both."""
+    parts = prefix.split('.')
+    for length in range(len(parts), -1, -1):
+        part = ''.join(f'{name}.' for name in parts[:length] if name)
+        keys = [key for key in weights if key.startswith(part)]
+        others = [other for other in networks if other != prefix and other.startswith(part)]
+        branches = {f'{part}{other.removeprefix(part).partition(".")[0]}.' for other in others}
+        own = [key for key in keys if not key.startswith(tuple(branches))]
+        means, stds = (_statistics(weights, own, names) for names in (_MEANS, _STDS))
+        if len(means) == len(stds) == 1:
+            mean, std = (weights.pop(key).flatten().double() for key in (*means, *stds))
+            scale = 255 if max(mean.max(), std.max()) <= 1 else 1
+            return dict(mean=(mean * scale).tolist(), std=(std * scale).tolist())
+    return {}
 
 
-def _statistics(weights: Mapping[str, Tensor], names: Sequence[str]) -> list[str]:
-    """Return the keys of three floats, one per channel, that have one of these names."""
+def _statistics(
+    weights: Mapping[str, Tensor], keys: Sequence[str], names: Sequence[str]
+) -> list[str]:
+    """Return the keys of one float, or of one per channel, that have one of these names."""
     return [
         key
-        for key, value in weights.items()
-        if key.rpartition('.')[2] in names and torch.is_floating_point(value) and value.numel() == 3
+        for key in keys
+        if key.rpartition('.')[2] in names
+        and torch.is_floating_point(weights[key])
+        and weights[key].numel() in (1, _CHANNELS)
     ]
 
 

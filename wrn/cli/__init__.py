@@ -23,7 +23,7 @@ from wrn.cli.inputs import find_shard
 from wrn.download.trust import INSECURE
 from wrn.training import leave_distributed
 from wrn.utils.csv_text import SAFE
-from wrn.utils.errors import AssumptionWarning, RunStoppedError, WrnError
+from wrn.utils.errors import AssumptionWarning, RunStoppedError, WrnError, one_line
 from wrn.utils.interrupt import raise_at_interrupt
 from wrn.utils.terminal import printable, say
 from wrn.version import __version__
@@ -120,11 +120,22 @@ def main(argv: Sequence[str] | None = None) -> None:
         say(str(stopped) or 'stopped; run the same command again')
         sys.exit(130)
     except BrokenPipeError:  # such as `wrn list | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         sys.exit(141)
+    except OSError as error:  # such as a full disk behind standard output
+        if os.environ.get('WRN_DEBUG'):
+            raise
+        _drop_output()
+        name = error.filename or 'output'
+        sys.exit(f'wrn: error: {printable(f"{name}: {one_line(error)}")}; free space, or check it')
     leave_distributed()
     if code:
         sys.exit(code)
+
+
+def _drop_output() -> None:
+    """Let nothing be written at exit to an output that has failed."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class _Formatter(logging.Formatter):

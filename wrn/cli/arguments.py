@@ -109,7 +109,7 @@ def get_read_options(args: argparse.Namespace) -> ReadOptions:
             raise WrnError(f'{name}: has {len(given)} values; give 1, or {_CHANNELS} for RGB')
         if given and not all(math.isfinite(value) for value in given):
             raise WrnError(f'{name}: has a value that is not finite; give finite numbers')
-        values.append(given * _CHANNELS if given and len(given) == 1 else given)
+        values.append(given)
     if args.std and min(args.std) <= 0:
         raise WrnError(f'--std {min(args.std):g}: must be greater than 0')
     return ReadOptions(args.key, args.prefix, *values)

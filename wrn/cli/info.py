@@ -113,6 +113,8 @@ def _describe_weights(resolved: ResolvedModel, file: CheckpointFile) -> _Rows:
     except WrnError as error:
         yield 'images', f'unknown: {error}'
     else:
+        if normalization := meta.get('normalization'):
+            config.data_preprocessor.update(normalization)
         yield 'images', _describe_preprocessing(config)
     if weights.assumptions and not file.entry:
         yield 'assumed', weights.assumptions
@@ -171,7 +173,9 @@ def _describe_step(transform: ConfigDict) -> str | None:
         case 'ResizeEdge':
             return f'{transform.edge} edge to {transform.scale} ({how})'
         case 'Resize':
-            return f'to {"x".join(map(str, transform.scale))} ({how})'
+            scale = transform.get('scale') or transform.get('scale_factor')
+            sides = scale if isinstance(scale, Sequence) else [scale]
+            return f'to {"x".join(map(str, sides))} ({how})'
         case 'CenterCrop':
             size = transform.crop_size
             height, width = (size, size) if isinstance(size, int) else size

@@ -12,6 +12,7 @@ from wrn.cli.arguments import argument, check_at_least, number
 from wrn.cli.runner_options import SETTINGS_ARGUMENT, apply_settings, read_runnable
 from wrn.config.config_errors import config_errors
 from wrn.utils.errors import WrnError, count
+from wrn.utils.terminal import show
 
 HELP = 'overfit one small batch, to find out whether a setup can learn'
 ARGUMENTS = {
@@ -29,9 +30,11 @@ def run(args: argparse.Namespace) -> None:
     with config_errors(cfg.filename):
         apply_settings(cfg, args)
     cfg.launcher, cfg.log_level = 'none', 'WARNING'
-    show = partial(track, description='Overfitting', console=Console(stderr=True), transient=True)
+    progress = partial(
+        track, description='Overfitting', console=Console(stderr=True), transient=True
+    )
     with tempfile.TemporaryDirectory() as cfg.work_dir:
-        done = training.overfit_batch(cfg, args.batch_size, args.steps, show)
+        done = training.overfit_batch(cfg, args.batch_size, args.steps, progress)
     steps, images = count(len(done.losses), 'step'), count(done.total, 'image')
     losses = f'{done.losses[0]:.3g} to {done.losses[-1]:.3g}'
     right = f'correct predictions: {done.right} of {done.total}'

@@ -8,6 +8,7 @@ from rich.progress import track
 
 from wrn.cli.arguments import argument, flag
 from wrn.data.imagenet import prepare_imagenet
+from wrn.utils.terminal import show
 
 HELP = "create ImageNet's train and val folders from the official archives or Kaggle's download"
 ARGUMENTS = {
@@ -21,6 +22,6 @@ ARGUMENTS = {
 
 def run(args: argparse.Namespace) -> None:
     """Create the folders, or resume an interrupted run."""
-    show = partial(track, console=Console(stderr=True))
-    prepare_imagenet(args.folder, args.out, args.verify, show)
+    progress = partial(track, console=Console(stderr=True))
+    prepare_imagenet(args.folder, args.out, args.verify, progress)
     show(f'{args.out}: is ready; `wrn check-data {args.out}` checks each image')

@@ -51,6 +51,8 @@ def _message(error: Exception) -> str:
     message = ' '.join(message.split())
     if isinstance(error, SyntaxError) and error.lineno:
         return f'syntax error in line {error.lineno}: {error.msg}'
+    if isinstance(error, RecursionError):
+        return 'nested too deeply to be a config; simplify it'
     kind = type(error).__name__
     if not message:
         frame = traceback.extract_tb(error.__traceback__)[-1]

@@ -14,6 +14,8 @@ from wrn.config.config_parts import check_types, get_test_dataset
 from wrn.config.data_config import DATA_SUFFIXES, check_data_config
 from wrn.utils.errors import WrnError, did_you_mean
 
+# The key that our loaders of checkpoints give to ``meta['cfg']``, which mmengine could run.
+HIDDEN_CONFIG = 'config_text'
 CONFIG_SUFFIXES = ('.py', *DATA_SUFFIXES)
 
 
@@ -86,6 +88,16 @@ def parse_config(text: str) -> Config:
     return Config(values)
 
 
+def get_config_text(meta: Mapping[str, Any]) -> str | None:
+    """Return the text of the config that a checkpoint contains; None if there is none.
+
+    Args:
+        meta: The ``meta`` of the checkpoint.
+    """
+    text = meta.get('cfg', meta.get(HIDDEN_CONFIG))
+    return text if isinstance(text, str) else None
+
+
 def read_own_config(meta: Mapping[str, Any]) -> Config | None:
     """Read the config that a checkpoint contains.
 
@@ -96,7 +108,7 @@ def read_own_config(meta: Mapping[str, Any]) -> Config | None:
         The config. None if there is no config, if it does not define a model and its
         preprocessing, or if it contains more than plain values of the right kinds.
     """
-    if not isinstance(text := meta.get('cfg'), str):
+    if (text := get_config_text(meta)) is None:
         return None
     try:
         config = parse_config(text)

@@ -18,10 +18,13 @@ def get_classes(dataset: Any) -> list[str] | None:
 def same_classes(first: Sequence[str], second: Sequence[str]) -> bool:
     """Return whether two lists name the same classes in the same order.
 
-    Case, underscores and synonyms after a comma make no difference: ``tench`` is
-    ``tench, Tinca tinca``.
+    Case, underscores and synonyms after a comma make no difference, as long as the names of a list
+    stay different: ``tench`` is ``tench, Tinca tinca``.
     """
-    return [*map(_fold, first)] == [*map(_fold, second)]
+    folded = [[*map(_fold, names)] for names in (first, second)]
+    if any(len({*names}) < len(names) for names in folded):
+        return [*first] == [*second]
+    return folded[0] == folded[1]
 
 
 def _fold(name: str) -> str:

@@ -33,7 +33,7 @@ def check_source(url: str, mapped: str, expected_hash: str | None, typed: bool) 
     Raises:
         DownloadError: If nothing vouches for the file.
     """
-    host = urlsplit(mapped).hostname or ''
+    host = (urlsplit(mapped).hostname or '').rstrip('.')
     digits = len(expected_hash or '')
     if digits >= _STRONG or is_insecure() or _is_loopback(host):
         return

@@ -1,5 +1,7 @@
 """A classifier of images from 0 to 1, for libraries of adversarial attacks."""
 
+from typing import Any
+
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 
@@ -24,7 +26,7 @@ def as_classifier(model: BaseModel) -> nn.Module:
 
     Raises:
         WrnError: If the model has no config or no head, or runs in a backend, which has no
-            gradients.
+            gradients; and by the module, if images have another type or number of channels.
 
     Example:
         >>> import torch, wrn
@@ -32,22 +34,35 @@ def as_classifier(model: BaseModel) -> nn.Module:
         >>> model(torch.rand(2, 3, 16, 16)).shape
         torch.Size([2, 10])
     """
+    if not isinstance(model, BaseModel):
+        raise WrnError(f'{str(model)[:80]!r}: not a model; give one from wrn.get_model')
     if isinstance(model, DeployedClassifier):
         raise WrnError('the model runs in a backend, which has no gradients; use backend eager')
     if not model.with_head:
         raise WrnError('the model has no head, so it has no logits; build it with its head')
-    return _Classifier(model, is_red_first(get_test_dataset(get_own_config(model)).pipeline))
+    red_first = is_red_first(get_test_dataset(get_own_config(model)).pipeline)
+    return _Classifier(model, flip=red_first == model.data_preprocessor.to_rgb)
 
 
 class _Classifier(nn.Module):
-    """See :func:`as_classifier`. ``red_first`` is whether the data preprocessor takes RGB."""
+    """See :func:`as_classifier`. ``flip`` is whether the network takes BGR."""
 
-    def __init__(self, model: BaseModel, red_first: bool) -> None:
+    def __init__(self, model: BaseModel, flip: bool) -> None:
         super().__init__()
         self.model = model
-        self.red_first = red_first
+        self.flip = flip
+        convolutions = (m for m in model.modules() if isinstance(m, nn.Conv2d))
+        self.channels = next(convolutions).in_channels
         self.training = model.training
 
     def forward(self, images: Tensor) -> Tensor:
-        pixels = 255 * (images if self.red_first else images.flip(1))
-        return self.model(self.model.data_preprocessor(dict(inputs=pixels))['inputs'])
+        if not images.is_floating_point() or images.shape[1:2] != (self.channels,):
+            raise WrnError(
+                f'images: are {tuple(images.shape)}, {images.dtype}; give floating-point images '
+                f'from 0 to 1, (N, {self.channels}, H, W)'
+            )
+        inputs = 255 * (images.flip(1) if self.flip else images)
+        preprocessor: Any = self.model.data_preprocessor
+        if preprocessor._enable_normalize:  # in the precision of the images, unlike mmpretrain
+            inputs = (inputs - preprocessor.mean.to(inputs)) / preprocessor.std.to(inputs)
+        return self.model(inputs.to(next(self.model.parameters()).dtype))

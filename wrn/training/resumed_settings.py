@@ -5,7 +5,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from wrn.config.config_file import parse_config
+from wrn.config.config_file import get_config_text, parse_config
 
 # Settings that mmengine would restore from the checkpoint, so that a change had no effect.
 _SECTIONS = ('optim_wrapper', 'param_scheduler', 'auto_scale_lr')
@@ -25,9 +25,11 @@ def find_changes(meta: Mapping[str, Any], cfg: Config) -> dict[str, tuple[Any, A
         The old and the new value of each setting by its key, None for a missing one. None if a
         config is missing or contains more than plain values.
     """
+    if (text := get_config_text(meta)) is None:
+        return None
     try:
-        before, after = (dict(_list_settings(text)) for text in (meta['cfg'], cfg.pretty_text))
-    except (KeyError, SyntaxError, ValueError, TypeError, AttributeError, RecursionError):
+        before, after = (dict(_list_settings(part)) for part in (text, cfg.pretty_text))
+    except (SyntaxError, ValueError, TypeError, AttributeError, RecursionError):
         return None
     keys = [*before, *(key for key in after if key not in before)]
     values = {key: (before.get(key), after.get(key)) for key in keys}

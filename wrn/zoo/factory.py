@@ -97,6 +97,9 @@ def get_model(
         RandomWeightsWarning: If some or all weights are random, though weights were requested.
     """
     options = _read_options(key, prefix, kwargs.get('data_preprocessor') or {})
+    if options.mean is not None and options.std is not None:
+        given = dict(mean=[*options.mean], std=[*options.std])
+        kwargs['data_preprocessor'] = {**kwargs['data_preprocessor'], **given}
     resolved = resolve(model, device, options, url_mapping)
     if resolved.kind == 'model':
         raise WrnError('model: already built; give a name, a config or a file')
@@ -160,7 +163,10 @@ def _warn_of_random_weights() -> None:
 def _read_options(
     key: str | None, prefix: str | None, preprocessor: Mapping[str, Any]
 ) -> ReadOptions:
-    mean, std = (preprocessor.get(name) for name in ('mean', 'std'))
+    mean, std = (
+        [value] if isinstance(value, int | float) else value
+        for value in (preprocessor.get('mean'), preprocessor.get('std'))
+    )
     if (mean is None) != (std is None):
         raise WrnError('data_preprocessor: has one of mean and std; give both')
     return ReadOptions(key, prefix, mean, std)

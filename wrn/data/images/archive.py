@@ -4,6 +4,7 @@ import io
 import os
 import tarfile
 from collections.abc import Iterator
+from typing import Any, NoReturn
 
 from wrn.data.images.read import MAX_BYTES, EncodedImage
 from wrn.data.images.selection import LeftOut, is_image
@@ -11,6 +12,8 @@ from wrn.utils.errors import one_line
 
 MAX_NAME = 1 << 20  # bytes of the headers that hold long names and other attributes
 MAX_RATIO = 200  # of decompressed to compressed bytes, after the first MAX_BYTES
+_SPARSE = 'a sparse file; recreate the archive without `tar --sparse`'
+_EXTENDED = 482  # the byte of a header that says whether its sparse map goes on
 _SUFFIXES = ('.tar', '.tar.gz', '.tgz', '.tar.bz2', '.tar.xz')
 _LONG_HEADERS = (
     tarfile.GNUTYPE_LONGNAME,
@@ -106,4 +109,10 @@ class _Header(tarfile.TarInfo):
             raise  # the end
         if header.size < 0 or (header.type in _LONG_HEADERS and header.size > MAX_NAME):
             raise tarfile.ReadError(f'a header of {header.size} bytes')
+        if header.type == tarfile.GNUTYPE_SPARSE and buf[_EXTENDED]:
+            raise tarfile.ReadError(_SPARSE)
         return header
+
+    def _proc_gnusparse_10(self, *_: Any) -> NoReturn:
+        """Refuse a sparse file, whose map may be of any length. :mod:`tarfile` calls this."""
+        raise tarfile.ReadError(_SPARSE)

@@ -5,9 +5,10 @@ import struct
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, TypeAlias
 
-MAX_PIXELS = 1 << 27  # 134 million; with four bytes each, decoding needs half a gigabyte
+MAX_PIXELS = 1 << 27  # 134 million of 8 bits; with four bytes each, they take half a gigabyte
 MAX_ASPECT = 500  # one side to the other: pipelines scale the short side up to a fixed length
-MAX_SCANS = 200  # of a JPEG; each costs the time of all pixels, whatever its own length
+# Scans of a JPEG, and their pixels together: each costs the time of all pixels.
+MAX_SCANS, MAX_SCANNED = 200, 1 << 31
 _SAMPLES = 4  # per pixel; more of them count as more pixels
 
 _Size: TypeAlias = tuple[int, int]
@@ -52,7 +53,7 @@ def read_header(content: bytes) -> Header | None:
     if not header.sizes or min(map(min, header.sizes)) < 1:
         raise ValueError(f'its header is cut off or not that of a {header.format}')
     width, height = max(header.sizes, key=lambda size: size[0] * size[1])
-    if width * height > MAX_PIXELS:
+    if width * height * (header.bits / 8) > MAX_PIXELS:
         raise ValueError(f'{width}x{height} pixels are more than {MAX_PIXELS}')
     if max(width, height) > MAX_ASPECT * min(width, height):
         raise ValueError(f'{width}x{height} pixels: one side is over {MAX_ASPECT} times the other')
@@ -97,7 +98,7 @@ def _pnm(content: bytes) -> Header:
 
 def _jpeg(content: bytes) -> Iterator[_Size]:
     """Yield the size of each frame, up to the end of the image."""
-    place, scans = 2, 0
+    place, scans, pixels = 2, 0, 0
     marker = re.compile(rb'\xff+([^\x00\xff\xd0-\xd8\x01])', re.DOTALL)
     while found := marker.search(content, place):
         kind, place = found[1][0], found.end()
@@ -105,9 +106,11 @@ def _jpeg(content: bytes) -> Iterator[_Size]:
             return
         if 0xC0 <= kind <= 0xCF and kind not in (0xC4, 0xC8, 0xCC):
             height, width = struct.unpack_from('>HH', content, place + 3)
+            pixels = max(pixels, width * height)
             yield width, height
-        if kind == 0xDA and (scans := scans + 1) > MAX_SCANS:
-            raise ValueError(f'it has more than {MAX_SCANS} scans')
+        scans += kind == 0xDA
+        if scans > MAX_SCANS or (pixels <= MAX_PIXELS and scans * pixels > MAX_SCANNED):
+            raise ValueError(f'it has more than {scans - 1} scans, too many for its size')
         length = content[place : place + 2]
         place += max(2, int.from_bytes(length, 'big'))
 
