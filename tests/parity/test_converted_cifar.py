@@ -189,7 +189,7 @@ def test_config_wins_over_the_usual_network(name, theirs, tmp_path):
             f'model = dict(backbone={backbone}, head={head})\n'
         )
         option = next(key for key in {**usual, **backbone} if usual.get(key) != backbone.get(key))
-        with pytest.warns(AssumptionWarning, match=rf'{option}=.* of the config, not '):
+        with pytest.warns(AssumptionWarning, match=rf'{option}=.*, not '):
             model = wrn.get_model(config, pretrained=path)
         built = model._config.model.backbone
         assert all(built[key] == value for key, value in backbone.items())

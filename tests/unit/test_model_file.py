@@ -48,11 +48,11 @@ def test_a_file_without_a_config(tmp_path, digits_weights):
         ("type='Digits'", "type='trap.Door'", False),
         ("type='WideResNetCIFAR'", "type='trap.Door'", False),
         ("type='ImageClassifier'", "type='trap.Door'", False),
-        ("type='GlobalAveragePooling'", "type='trap.Door'", False),
-        ("type='LinearClsHead'", "type='trap.Door'", False),
+        ("type='GlobalAveragePooling'", "type='trap.Door'", True),
+        ("type='LinearClsHead'", "type='trap.Door'", True),
         ('to_rgb=False', "to_rgb=False, type='trap.Door'", False),
         ("'wrn'", "'trap'", False),
-        ("type='Digits'", 'type=dict(a=1)', False),
+        ("type='Digits'", 'type=dict(a=1)', True),
     ],
 )
 def test_a_file_cannot_import_code(
@@ -101,7 +101,7 @@ def normalization(mean, std):
     ('change', 'reason'),
     [
         (added('text = 1'), 'contains no config'),
-        (added('model = dict(backbone=5, head=7)\nitems = [1]'), None),
+        (added('model = dict(backbone=5, head=7)\nitems = [1]'), 'contains no config'),
         (pipeline('5'), 'contains no config'),
         (pipeline("'pipeline'"), 'contains no config'),
         (added("test_dataloader = dict(dataset='a dataset')"), 'contains no config'),
@@ -134,12 +134,11 @@ def test_values_that_a_file_states_are_bounded(tmp_path, digits_weights, change,
     change(checkpoint['meta'])
     path = tmp_path / 'crafted.pth'
     torch.save(checkpoint, path)
-    with pytest.raises(WrnError, match=reason) if reason else contextlib.nullcontext() as error:
+    with pytest.raises(WrnError, match=reason) as error:
         network = wrn.get_model(path, True)
         assert wrn.inference_model(network, np.zeros((8, 8, 3), np.uint8))
-    if error:
-        assert 'crafted.pth: ' in str(error.value)
-        assert '\n' not in str(error.value)
+    assert 'crafted.pth: ' in str(error.value)
+    assert '\n' not in str(error.value)
 
 
 @pytest.mark.parametrize('kind', [torch.float32, torch.float16, torch.float8_e5m2])

@@ -19,7 +19,7 @@ from wrn.checkpoints.checkpoint_file import CheckpointFile
 from wrn.checkpoints.formats import TARGETS, recognize
 from wrn.checkpoints.formats.checkpoint_format import CheckpointFormat
 from wrn.checkpoints.network_config import describe_network
-from wrn.checkpoints.network_options import find_difference
+from wrn.checkpoints.network_options import find_differences
 from wrn.checkpoints.publish import Published, make_meta
 from wrn.checkpoints.writer import SUFFIXES
 from wrn.config.config_errors import config_errors
@@ -145,8 +145,9 @@ def _write_format(
             f'one of {", ".join(others)}'
         )
     converted = form.from_openmmlab(state_dict)
-    if difference := find_difference(form.implies(converted).backbone, backbone):
-        option, theirs, ours = difference
+    for option, (theirs, ours) in find_differences(
+        form.implies(converted).backbone, backbone
+    ).items():
         raise WrnError(
             f'--to {to}: implies {option}={theirs!r}, but the network has {ours!r}; --to openmmlab '
             'can hold every network'

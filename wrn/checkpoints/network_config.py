@@ -1,6 +1,6 @@
 """The config of the network that weights belong to."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from mmengine.config import Config
@@ -8,15 +8,15 @@ from modelindex.models.Model import Model
 
 from wrn.checkpoints import Weights
 from wrn.checkpoints.architecture import Architecture, find_architecture
-from wrn.checkpoints.network_options import describe_options, find_difference, read_options
+from wrn.checkpoints.assumptions import assume_network, check_same, get_preprocessing
+from wrn.checkpoints.network_options import read_options
 from wrn.config.config_errors import config_errors
 from wrn.config.config_file import read_config, read_own_config
 from wrn.config.config_parts import choose_topk, get_dataset_type
 from wrn.data.images.allowed_steps import check_normalization, check_steps
 from wrn.utils.errors import CheckpointError
 
-_SHOWN, _LONGEST = 4, 100  # channels, and characters of a file's own values in messages
-_PREPROCESSING = ('mean', 'std', 'to_rgb')
+_HEADS = ('LinearClsHead', 'MultiLabelLinearClsHead')  # that a file may name
 # The dataset types that a file may name. All are part of mmpretrain or this package.
 _DATASETS = ('CIFAR10', 'CIFAR100', 'Digits', 'ImageNet', 'SVHN')
 
@@ -52,9 +52,10 @@ def describe_network(
     if own:
         # The backbone is not built from this config: mmengine would import whatever a type names.
         options = read_options(own.model.get('backbone'), name)
-        _check_same(own, options, name)
+        check_same(own, options, name)
+        _set_head(full, own, name)
         full.test_dataloader = own.test_dataloader
-        full.data_preprocessor.update(_get_preprocessing(own))
+        full.data_preprocessor.update(get_preprocessing(own))
         _check_preprocessor(full.data_preprocessor, architecture, name)
     elif not entry:
         implied = weights.implied.backbone or {}
@@ -76,41 +77,6 @@ def describe_network(
         assume_network(weights, full, name, template)
         weights.assumptions.append(f'the image size and the dataset of {template} (--config)')
     return full
-
-
-def assume_network(
-    weights: Weights, config: Config, name: str, template: str | None = None
-) -> None:
-    """Add to the assumptions of weights what a config says of them and their file does not.
-
-    Args:
-        weights: The weights. Their keys and shapes fit.
-        config: The config of the network to load them into.
-        name: The path or name of their file, for messages.
-        template: The name of a shipped config, which nobody wrote for these weights. Defaults to
-            None: the caller's own config, of which only contradictions are reported.
-
-    Raises:
-        CheckpointError: If the config in the file has other options.
-    """
-    model = config.model.get('module', config.model)  # test-time augmentation wraps the model
-    backbone = model.get('backbone') or {}
-    own = read_own_config(weights.meta)
-    if own:
-        _check_same(own, backbone, name)
-    reason = weights.implied.reason and f' ({weights.implied.reason})'
-    if own is None and (difference := find_difference(weights.implied.backbone, backbone)):
-        option, was, now = difference
-        weights.assumptions.append(f'{option}={now!r} of the config, not {was!r}{reason}')
-    elif own is None and template:
-        weights.assumptions.append(f'{describe_options(backbone)}{reason}')
-    if 'normalization' in weights.meta:
-        return
-    used, stated = _describe_normalization(config), own and _describe_normalization(own)
-    if stated and stated != used:
-        weights.assumptions.append(f'{used} of the config, not {stated} of the file')
-    elif own is None and template:
-        weights.assumptions.append(f'{used} for pixels from 0 to 255 (--mean, --std)')
 
 
 def read_model_config(weights: Weights, path: str) -> Config | None:
@@ -182,56 +148,29 @@ def _check_known(weights: Weights, architecture: Architecture, name: str) -> Non
         )
 
 
-def _check_same(own: Config, backbone: Mapping[str, Any], name: str) -> None:
-    """Check that the config in a file has the options of the network to load the weights into."""
-    if difference := find_difference(own.model.get('backbone'), backbone):
-        option, was, now = difference
-        raise CheckpointError(
-            f'{name}: the weights were trained with {option}={was!r}, but the model has {now!r}; '
-            'give the config that they were trained with'
-        )
+def _set_head(config: Config, own: Config, name: str) -> None:
+    """Give a config the kind of head that the config in a file has.
 
-
-def read_normalization(meta: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the ``mean`` and ``std`` in the config of a checkpoint; None if it has none.
-
-    Args:
-        meta: The ``meta`` of the checkpoint.
+    Raises:
+        CheckpointError: If its head or neck is one that a file cannot state.
     """
-    own = read_own_config(meta)
-    return get_normalization(own) if own else None
-
-
-def get_normalization(config: Config) -> dict[str, Any] | None:
-    """Return the ``mean`` and ``std`` in a config; None if it has none.
-
-    Args:
-        config: The config of a model.
-    """
-    values = _get_preprocessing(config)
-    found = {key: values.get(key) for key in ('mean', 'std')}
-    return None if None in found.values() else found
-
-
-def _get_preprocessing(config: Config) -> dict[str, Any]:
-    model = config.model.get('module', config.model)  # test-time augmentation wraps the model
-    preprocessor = model.get('data_preprocessor') or config.get('data_preprocessor')
-    if not isinstance(preprocessor, Mapping):
-        return {}
-    return {key: preprocessor[key] for key in _PREPROCESSING if key in preprocessor}
-
-
-def _describe_normalization(config: Config) -> str:
-    values = _get_preprocessing(config)
-    mean, std = (values.get(key) for key in ('mean', 'std'))
-    if not isinstance(mean, Sequence) or not isinstance(std, Sequence):
-        return 'no normalization'
-    return f'the mean {_format_numbers(mean)} and the std {_format_numbers(std)}'
-
-
-def _format_numbers(values: Sequence[Any]) -> str:
-    numbers = (f'{v:g}' if isinstance(v, int | float) else repr(v) for v in values[:_SHOWN])
-    return ', '.join(numbers)[:_LONGEST]
+    head, neck = (
+        part if isinstance(part := own.model.get(key), Mapping) else {} for key in ('head', 'neck')
+    )
+    for part, known in ((head, _HEADS), (neck, ('GlobalAveragePooling',))):
+        kind = str(part.get('type', known[0])).rpartition('.')[2]
+        if kind not in known:
+            raise CheckpointError(
+                f'{name}: the config in it has a {kind[:80]}, which only a config file can build; '
+                'give the config that the weights were trained with as the model, and this file as '
+                'the checkpoint'
+            )
+    if str(head.get('type')).endswith(_HEADS[1]):
+        loss = dict(type='CrossEntropyLoss', use_sigmoid=True)
+        values = {key: head[key] for key in ('thr', 'topk') if key in head}
+        if any(not isinstance(value, int | float | None) for value in values.values()):
+            raise CheckpointError(f'{name}: the config in it has thr or topk that is no number')
+        config.model.head = dict(type=_HEADS[1], loss=loss, **values)
 
 
 def _set_architecture(
@@ -243,9 +182,9 @@ def _set_architecture(
         config.model.head = None
         return
     config.model.head.update(
-        num_classes=architecture.num_classes,
-        in_channels=architecture.in_channels,
-        topk=choose_topk(architecture.num_classes),
+        num_classes=architecture.num_classes, in_channels=architecture.in_channels
     )
+    if config.model.head.type != _HEADS[1]:
+        config.model.head.topk = choose_topk(architecture.num_classes)
     if 'data_preprocessor' in config:
         config.data_preprocessor.num_classes = architecture.num_classes

@@ -48,23 +48,20 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
 _HARMLESS = ('requires_grad', 'inplace', 'momentum')
 
 
-def find_difference(theirs: Any, ours: Mapping[str, Any]) -> tuple[str, Any, Any] | None:
-    """Return the first option that differs between two backbones, and its two values.
+def find_differences(theirs: Any, ours: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Return the two values of each option that differs between two backbones.
 
     Args:
         theirs: The config of a backbone. Backbones that are not of this package are not compared.
         ours: The config of the other backbone.
-
-    Returns:
-        None if there is no difference.
     """
-    if not isinstance(theirs, Mapping) or _kind(theirs) not in _OPTIONS:
-        return None
-    for option, default in _OPTIONS[_kind(theirs)].items():
-        was, now = (_normalize(config, option, default) for config in (theirs, ours))
-        if was != now:
-            return option, was, now
-    return None
+    if not isinstance(theirs, Mapping):
+        return {}
+    values = {
+        option: tuple(_normalize(config, option, default) for config in (theirs, ours))
+        for option, default in _OPTIONS.get(_kind(theirs), {}).items()
+    }
+    return {option: (was, now) for option, (was, now) in values.items() if was != now}
 
 
 def describe_options(backbone: Mapping[str, Any]) -> str:

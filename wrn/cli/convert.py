@@ -48,6 +48,9 @@ def run(args: argparse.Namespace) -> None:
     for ending in TARGETS[args.to].format.drops:
         if any(key.endswith(ending) for key in state_dict):
             show(f'left out: {ending} (the format has no place for it)')
+    if normalization := done.weights.meta.get('normalization'):
+        values = [', '.join(f'{v:g}' for v in normalization[key]) for key in ('mean', 'std')]
+        show(f'normalization: mean {values[0]}, std {values[1]}, for pixels from 0 to 255')
     for what in done.weights.assumptions:
         show(f'assumed: {what}')
     show(f'checked: {count(len(state_dict), "tensor")}, no missing or unexpected keys')

@@ -8,7 +8,7 @@ from wrn.checkpoints.tensor_hash import KEY
 from wrn.cli.arguments import CHOICE_ARGUMENTS, argument
 from wrn.utils.errors import count
 from wrn.utils.files import hash_file
-from wrn.utils.terminal import show
+from wrn.utils.terminal import say, show
 
 HELP = 'reduce a training checkpoint to its weights, class names and config'
 DESCRIPTION_ARGUMENTS = {
@@ -31,6 +31,11 @@ def run(args: argparse.Namespace) -> None:
     options = ReadOptions(args.key, args.prefix)
     done = publish(args.checkpoint, args.name, args.folder, options, args.source, args.license)
     print_left_out(done.weights)
+    if 'cfg' not in (done.meta or {}):
+        say(
+            f'{args.checkpoint}: contains no config of its network, so the new file has none; '
+            '`wrn convert` writes one'
+        )
     left = sorted(done.weights.meta.keys() - (done.meta or {}).keys() - {KEY})
     if left:
         show(f'left out of the metadata: {", ".join(left)}')

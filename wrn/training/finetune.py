@@ -8,7 +8,7 @@ from mmengine.config import Config
 from mmengine.dist import barrier, is_main_process
 
 from wrn.checkpoints import ReadOptions, read_checkpoint
-from wrn.checkpoints.network_config import read_normalization
+from wrn.checkpoints.assumptions import read_normalization
 from wrn.checkpoints.publish import publish
 from wrn.training.evaluation import REPORT_METRICS, Report, add_metrics
 from wrn.training.evaluation.curves import draw_curves, read_log

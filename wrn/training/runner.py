@@ -62,7 +62,7 @@ def train(
             newest intact checkpoint in ``work_dir``. A process that ``torchrun`` restarts after a
             failure always does so.
         options: What to take from the file of its ``load_from``. Defaults to the usual.
-        template: As for :func:`wrn.checkpoints.network_config.assume_network`. Defaults to None:
+        template: As for :func:`wrn.checkpoints.assumptions.assume_network`. Defaults to None:
             the config, if it is a shipped one.
 
     Raises:

@@ -10,17 +10,20 @@ from torch.utils.data import DataLoader
 
 from wrn.checkpoints import (
     ReadOptions,
+    Weights,
     check_state_dict,
     set_normalization,
     to_openmmlab,
     unwrap_model,
 )
-from wrn.checkpoints.checkpoint_file import find_entry
-from wrn.checkpoints.network_config import (
+from wrn.checkpoints.assumptions import (
     assume_network,
+    check_same,
     get_normalization,
     read_normalization,
 )
+from wrn.checkpoints.checkpoint_file import find_entry
+from wrn.config.config_file import read_own_config
 from wrn.data.class_names import get_classes, match_classes, same_classes
 from wrn.training.checks import get_num_classes
 from wrn.utils.errors import CheckpointError, WrnError, count, some
@@ -94,7 +97,7 @@ class CheckpointCheckHook(Hook):
         new_head: Whether the checkpoint may have other classes, as in fine-tuning. The head is then
             newly initialized, even if the number of classes is the same. Defaults to False.
         options: What to take from the file. Defaults to the usual.
-        template: As for :func:`wrn.checkpoints.network_config.assume_network`. Defaults to None.
+        template: As for :func:`wrn.checkpoints.assumptions.assume_network`. Defaults to None.
     """
 
     def __init__(
@@ -145,7 +148,14 @@ class CheckpointCheckHook(Hook):
                 f'{path}: the head does not match and is newly initialized; {before} are replaced '
                 f'by {after}'
             )
+        self._set_normalization(runner, weights, path)
+
+    def _set_normalization(self, runner: Runner, weights: Weights, path: str) -> None:
+        """Use the normalization of the file or the caller; say what else is assumed."""
+        model = runner.cfg.model.get('module', runner.cfg.model)
         normalization = weights.meta.get('normalization')
+        if normalization and self.options.mean is not None:
+            _set_in_config(runner, normalization)
         if self.resume:
             normalization = read_normalization(weights.meta)
             if normalization and normalization != get_normalization(runner.cfg):
@@ -154,12 +164,18 @@ class CheckpointCheckHook(Hook):
                     f'{normalization["std"]}, not those of the config; to change them, start a new '
                     'run'
                 )
+            if own := read_own_config(weights.meta):
+                check_same(own, model.get('backbone') or {}, path)
         elif find_entry(path) is None:
             assume_network(weights, runner.cfg, path, self.template)
             weights.warn(path)
         if normalization:
             set_normalization(runner.model, **normalization)
-            # The config is written into the checkpoints of the run.
-            for owner in (runner.cfg, runner.cfg.model.get('module', runner.cfg.model)):
-                if owner.get('data_preprocessor'):
-                    owner.data_preprocessor.update(normalization)
+            _set_in_config(runner, normalization)
+
+
+def _set_in_config(runner: Runner, normalization: dict[str, Any]) -> None:
+    """Set the normalization in the config, which is written into the checkpoints of the run."""
+    for owner in (runner.cfg, runner.cfg.model.get('module', runner.cfg.model)):
+        if owner.get('data_preprocessor'):
+            owner.data_preprocessor.update(normalization)

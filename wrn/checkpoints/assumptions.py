@@ -1,0 +1,118 @@
+"""What is assumed about weights, because their file does not state it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mmengine.config import Config
+
+from wrn.checkpoints import Weights
+from wrn.checkpoints.network_options import describe_options, find_differences
+from wrn.config.config_file import read_own_config
+from wrn.utils.errors import CheckpointError
+
+_SHOWN, _LONGEST = 4, 100  # channels, and characters of a file's own values in messages
+_PREPROCESSING = ('mean', 'std', 'to_rgb')
+
+
+def assume_network(
+    weights: Weights, config: Config, name: str, template: str | None = None
+) -> None:
+    """Add to the assumptions of weights what a config says of them and their file does not.
+
+    Args:
+        weights: The weights. Their keys and shapes fit.
+        config: The config of the network to load them into.
+        name: The path or name of their file, for messages.
+        template: The name of a shipped config, which nobody wrote for these weights. Defaults to
+            None: the caller's own config, of which only contradictions are reported.
+
+    Raises:
+        CheckpointError: If the config in the file has other options.
+    """
+    model = config.model.get('module', config.model)  # test-time augmentation wraps the model
+    backbone = model.get('backbone') or {}
+    own = read_own_config(weights.meta)
+    if own:
+        check_same(own, backbone, name)
+    reason = weights.implied.reason and f' ({weights.implied.reason})'
+    differences = {} if own else find_differences(weights.implied.backbone, backbone)
+    if differences:
+        listed = (f'{key}={now!r}, not {was!r}' for key, (was, now) in differences.items())
+        weights.assumptions.append(f'{", ".join(listed)}{reason}')
+    elif own is None and template:
+        weights.assumptions.append(f'{describe_options(backbone)}{reason}')
+    used = _describe_normalization(get_preprocessing(config))
+    if normalization := weights.meta.get('normalization'):
+        stated = _describe_normalization(normalization)
+        if stated != used and not template:
+            weights.assumptions.append(f'{stated} of the file, not {used} of the config')
+    elif own:
+        stated = _describe_normalization(get_preprocessing(own))
+        if stated != used:
+            weights.assumptions.append(f'{used} of the config, not {stated} of the file')
+    elif template:
+        weights.assumptions.append(f'{used} for pixels from 0 to 255 (--mean, --std)')
+
+
+def check_same(own: Config, backbone: Mapping[str, Any], name: str) -> None:
+    """Check that the config in a file has the options of the network to load the weights into.
+
+    Args:
+        own: The config in the file.
+        backbone: The config of the network's backbone.
+        name: The path or name of the file, for messages.
+
+    Raises:
+        CheckpointError: If an option differs.
+    """
+    for option, (was, now) in find_differences(own.model.get('backbone'), backbone).items():
+        raise CheckpointError(
+            f'{name}: the weights were trained with {option}={was!r}, but the model has {now!r}; '
+            'give the config that they were trained with'
+        )
+
+
+def read_normalization(meta: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the ``mean`` and ``std`` in the config of a checkpoint; None if it has none.
+
+    Args:
+        meta: The ``meta`` of the checkpoint.
+    """
+    own = read_own_config(meta)
+    return get_normalization(own) if own else None
+
+
+def get_normalization(config: Config) -> dict[str, Any] | None:
+    """Return the ``mean`` and ``std`` in a config; None if it has none.
+
+    Args:
+        config: The config of a model.
+    """
+    values = get_preprocessing(config)
+    found = {key: values.get(key) for key in ('mean', 'std')}
+    return None if None in found.values() else found
+
+
+def get_preprocessing(config: Config) -> dict[str, Any]:
+    """Return the ``mean``, ``std`` and ``to_rgb`` in a config, as far as it has them.
+
+    Args:
+        config: The config of a model.
+    """
+    model = config.model.get('module', config.model)  # test-time augmentation wraps the model
+    preprocessor = model.get('data_preprocessor') or config.get('data_preprocessor')
+    if not isinstance(preprocessor, Mapping):
+        return {}
+    return {key: preprocessor[key] for key in _PREPROCESSING if key in preprocessor}
+
+
+def _describe_normalization(values: Mapping[str, Any]) -> str:
+    mean, std = (values.get(key) for key in ('mean', 'std'))
+    if not isinstance(mean, Sequence) or not isinstance(std, Sequence):
+        return 'no normalization'
+    return f'the mean {_format_numbers(mean)} and the std {_format_numbers(std)}'
+
+
+def _format_numbers(values: Sequence[Any]) -> str:
+    numbers = (f'{v:g}' if isinstance(v, int | float) else repr(v) for v in values[:_SHOWN])
+    return ', '.join(numbers)[:_LONGEST]
