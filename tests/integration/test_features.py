@@ -9,6 +9,8 @@ import signal
 import subprocess
 import sys
 import tarfile
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -197,32 +199,48 @@ test_dataloader = dict(dataset=dict(pipeline=[load, dict(type='PackInputs')]))
     assert np.load('x.npy').shape == (7, 192)
 
 
-def test_a_killed_run_is_resumed(folder, fails, images):
-    """A pipe without a writer, in place of an image, blocks the run."""
+class Waiting(BaseHTTPRequestHandler):
+    """Answer with an image, but not before the event of the server."""
+
+    def do_GET(self):
+        self.server.asked.set()
+        self.server.answers.wait()
+        with contextlib.suppress(OSError):  # the client was killed
+            self.send_response(200)
+            self.send_header('Content-Length', str(len(self.server.content)))
+            self.end_headers()
+            self.wfile.write(self.server.content)
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def waiting(serving, images):
+    server = ThreadingHTTPServer(('127.0.0.1', 0), Waiting)
+    server.asked, server.answers = threading.Event(), threading.Event()
+    server.content = Path(images[5]).read_bytes()
+    with serving(server):
+        yield server
+        server.answers.set()
+
+
+def test_a_killed_run_is_resumed(folder, fails, images, waiting):
+    """A server that does not answer blocks the run."""
+    url = f'http://127.0.0.1:{waiting.server_port}/x.png'
     (folder / 'bad.png').write_bytes(b'damaged')
-    (folder / 'list.txt').write_text('\n'.join([*images[:3], 'bad.png', *images[3:]]))
+    names = [*images[:3], 'bad.png', *images[3:5], url, *images[6:]]
+    (folder / 'list.txt').write_text('\n'.join(names))
     arguments = ['features', 'list.txt', '--model', DIGITS, '--batch-size', '2', '--workers', '0']
     whole = ['whole.safetensors', 'whole.safetensors.txt']
-    assert '1 of 8 images could not be read' in fails(*arguments, '--out', whole[0])
     arguments += ['--out', 'x.safetensors']
-    image, partial = Path(images[5]), Path('x.safetensors.partial')
-    content = image.read_bytes()
-    image.unlink()
-    os.mkfifo(image)
+    partial = Path('x.safetensors.partial')
     process = start_wrn(arguments, (folder / 'stdout', folder / 'stderr'))
-    held = []
-
-    def is_being_read():
-        with contextlib.suppress(OSError):  # it is not open for reading yet
-            held.append(os.open(image, os.O_WRONLY | os.O_NONBLOCK))
-        return held
-
-    wait_for(is_being_read)
+    wait_for(waiting.asked.is_set)
     os.kill(process.pid, signal.SIGKILL)
-    os.close(held[0])
     process.join()
-    image.unlink()
-    image.write_bytes(content)
+    waiting.answers.set()
+    assert '1 of 8 images could not be read' in fails(*arguments[:-1], whole[0])
     error = fails(*arguments, '--stages', 'layer1')
     assert 'x.safetensors.partial: from an interrupted run with different stages' in error
     process = start_wrn(arguments, (folder / 'stdout', folder / 'stderr'))

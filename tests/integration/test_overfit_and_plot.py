@@ -25,7 +25,7 @@ def test_a_set_up_that_learns(capsys):
         out,
     )
     assert int(found[1]) < 100
-    assert float(found[2]) > 3 * float(found[3])
+    assert float(found[2]) > 1.5 * float(found[3])  # it ends when all predictions are correct
     assert out.endswith('the setup can learn: it overfits the batch\n')
 
 

@@ -104,7 +104,7 @@ def test_networks_of_other_channels(path, channels, step):
         (3, load(ignore_orientation=True), None, "unexpected keyword argument 'ignore_orient"),
         (3, dict(type='LoadRandomResizedCrop', scale=8), None, 'prediction cannot read images by'),
         (3, dict(type='LoadImage', value_range=(1, 0)), None, 'must be two numbers, the smaller'),
-        (3, load(), [1.0, 2.0], 'read with 3 channels'),
+        (3, load(), [1.0, 2.0], 'mean=.*must be a list of 3 numbers'),
     ],
 )
 def test_what_cannot_be_read_is_one_line_before_the_first_image(channels, step, mean, message):

@@ -66,5 +66,6 @@ def check_tensors(checkpoint: Mapping[str, Any], path: str | Path) -> None:
     if not isinstance(state_dict, Mapping) or hash_tensors(state_dict) != meta[KEY]:
         raise CheckpointError(
             f'{path}: its tensors were changed or damaged after it was published (their SHA-256 is '
-            f'not the one in the metadata, {KEY}); download or copy it again'
+            f'not that in its metadata); download or copy it again, or remove {KEY} from the '
+            'metadata if you changed them'
         )
