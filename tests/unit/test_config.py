@@ -7,7 +7,7 @@ import pytest
 from mmengine.config import Config
 
 import wrn
-from wrn.cli.runner_options import apply_settings
+from wrn.cli.settings import apply_settings
 from wrn.config import model_index
 from wrn.config.config_file import parse_config, read_config, read_own_config
 from wrn.config.config_parts import check_keys, get_dataset_meta, get_dataset_type

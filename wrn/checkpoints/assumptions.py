@@ -8,7 +8,7 @@ from mmengine.config import Config
 from wrn.checkpoints import Weights
 from wrn.checkpoints.network_options import describe_options, find_differences
 from wrn.config.config_file import read_own_config
-from wrn.utils.errors import CheckpointError
+from wrn.utils.errors import CheckpointError, WrnError
 
 _SHOWN, _LONGEST = 4, 100  # channels, and characters of a file's own values in messages
 _PREPROCESSING = ('mean', 'std', 'to_rgb')
@@ -116,3 +116,20 @@ def _describe_normalization(values: Mapping[str, Any]) -> str:
 def _format_numbers(values: Sequence[Any]) -> str:
     numbers = (f'{v:g}' if isinstance(v, int | float) else repr(v) for v in values[:_SHOWN])
     return ', '.join(numbers)[:_LONGEST]
+
+
+def check_scale(std: Sequence[float] | None, option: str) -> None:
+    """Check that a std is for pixels from 0 to 255.
+
+    Args:
+        std: The std that a caller gives. None if there is none.
+        option: The name of the option, for the message.
+
+    Raises:
+        WrnError: If it is at most 1, as for images from 0 to 1.
+    """
+    if std is not None and 0 < max(std) <= 1:
+        raise WrnError(
+            f'{option}={[*std]}: is for images from 0 to 1; multiply mean and std by 255, as they '
+            'are for pixels from 0 to 255'
+        )

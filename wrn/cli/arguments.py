@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from wrn.checkpoints import ReadOptions
+from wrn.checkpoints.assumptions import check_scale
 from wrn.results.writers import check_parquet
 from wrn.utils.errors import WrnError
 
@@ -112,6 +113,7 @@ def get_read_options(args: argparse.Namespace) -> ReadOptions:
         values.append(given)
     if args.std and min(args.std) <= 0:
         raise WrnError(f'--std {min(args.std):g}: must be greater than 0')
+    check_scale(args.std, '--std')
     return ReadOptions(args.key, args.prefix, *values)
 
 

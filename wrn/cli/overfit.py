@@ -9,7 +9,8 @@ from rich.progress import track
 
 from wrn import training
 from wrn.cli.arguments import argument, check_at_least, number
-from wrn.cli.runner_options import SETTINGS_ARGUMENT, apply_settings, read_runnable
+from wrn.cli.runner_options import read_runnable
+from wrn.cli.settings import SETTINGS_ARGUMENT, apply_settings
 from wrn.config.config_errors import config_errors
 from wrn.utils.errors import WrnError, count
 from wrn.utils.terminal import show

@@ -1,35 +1,26 @@
 """The options of ``wrn train``, ``finetune`` and ``test`` that mmpretrain's tools have too."""
 
 import argparse
-import logging
 from argparse import Namespace
 from copy import deepcopy
 from pathlib import Path
-from typing import Any
 
-from mmengine.config import Config, ConfigDict, DictAction
+from mmengine.config import Config, ConfigDict
 from mmpretrain.models import MultiLabelClsHead
 
 from wrn.checkpoints.checkpoint_file import localize
 from wrn.cli.arguments import argument, check_out, choice, flag, make_folder
+from wrn.cli.settings import SETTINGS_ARGUMENT, apply_settings
 from wrn.config.config_errors import config_errors
-from wrn.config.config_parts import (
-    RUN_KEYS,
-    check_keys,
-    check_values,
-    get_test_dataset,
-    set_default,
-)
+from wrn.config.config_parts import get_test_dataset, set_default
 from wrn.data import skip_unreadable
 from wrn.training import LOG_BACKENDS, add_log_backend, has_accelerator, use_mixed_precision
 from wrn.training.checks import check_single_task, get_head
 from wrn.training.evaluation import add_metrics, get_report_metrics
 from wrn.training.evaluation.predictions import SUFFIXES
 from wrn.training.testing_config import make_test_config
-from wrn.utils.errors import WrnError, did_you_mean
+from wrn.utils.errors import WrnError
 from wrn.zoo.resolve import resolve
-
-_logger = logging.getLogger('wrn')
 
 _RESULTS = {
     'pred': ('predictions are', SUFFIXES),
@@ -37,28 +28,6 @@ _RESULTS = {
 }
 
 
-class _SettingsAction(DictAction):
-    """mmengine's ``DictAction``, without its traceback if there is no ``=``."""
-
-    def __call__(
-        self, parser: argparse.ArgumentParser, namespace: Namespace, values: Any, *args: Any
-    ) -> None:
-        """Parse ``KEY=VALUE`` words."""
-        try:
-            super().__call__(parser, namespace, values, *args)
-        except (ValueError, AssertionError, RecursionError) as error:  # the last, for dict(...)
-            reason = f'expected KEY=VALUE of plain values, got {" ".join(values)}'
-            raise argparse.ArgumentError(self, reason) from error
-
-
-SETTINGS_ARGUMENT = {
-    '--cfg-options': argument(
-        'KEY=VALUE',
-        'settings to override in the config, such as train_cfg.max_epochs=5; lists as key="[a,b]"',
-        nargs='+',
-        action=_SettingsAction,
-    )
-}
 # Old versions of torch.distributed.launch pass it; torchrun sets LOCAL_RANK instead.
 _LOCAL_RANK = argument('N', argparse.SUPPRESS, type=int)
 COMMON_ARGUMENTS = {
@@ -193,28 +162,6 @@ def read_runnable(model: str) -> Config:
             '`wrn finetune FOLDER --model FILE`'
         )
     return resolved.get_config()
-
-
-def apply_settings(cfg: Config, args: Namespace) -> None:
-    """Apply ``--cfg-options`` to a config.
-
-    Args:
-        cfg: The config, which is changed.
-        args: The arguments, with :data:`SETTINGS_ARGUMENT`.
-
-    Raises:
-        WrnError: If a key is misspelled. One that nothing reads is a warning.
-    """
-    settings = args.cfg_options or {}
-    for key in {key.partition('.')[0] for key in settings} - cfg.keys() - {*RUN_KEYS}:
-        hint = did_you_mean(
-            key, (*cfg.keys(), *RUN_KEYS), '; it has no effect unless your code does'
-        )
-        _logger.warning('--cfg-options %s: nothing here reads this key%s', key, hint)
-    cfg.merge_from_dict(settings)
-    check_keys(cfg)
-    check_values(cfg)
-    set_default(cfg, 'default_scope', 'mmpretrain')
 
 
 def _apply_common_options(cfg: Config, args: Namespace) -> None:

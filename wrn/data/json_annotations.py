@@ -1,11 +1,14 @@
 """Check annotation files in OpenMMLab's JSON format."""
 
+import codecs
 import json
 from pathlib import Path
 from typing import Any
 
 from wrn.data.class_names import same_classes
 from wrn.utils.errors import WrnError, count, one_line, some
+
+_MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def check_json(ann_file: Path, num_classes: int | None, classes: Any = None) -> None:
@@ -24,13 +27,16 @@ def check_json(ann_file: Path, num_classes: int | None, classes: Any = None) -> 
             label that the head does not have.
     """
     try:
-        content = json.loads(ann_file.read_bytes())
+        data = ann_file.read_bytes()
+        if data.startswith(_MARKS):
+            raise ValueError('it has a byte order mark, which mmpretrain does not read')
+        content = json.loads(data)
         own = (content.get('metainfo') or {}).get('classes')
         labels = [(item.get('img_path'), item.get('gt_label')) for item in content['data_list']]
     except (OSError, ValueError, LookupError, AttributeError, TypeError, RecursionError) as error:
         raise WrnError(
-            f'{ann_file}: cannot be read as annotations ({one_line(error)}); give JSON with '
-            'metainfo and data_list'
+            f'{ann_file}: cannot be read as annotations ({one_line(error)}); give JSON in '
+            'UTF-8 with metainfo and data_list'
         ) from error
     if own and isinstance(classes, list | tuple) and not same_classes(own, classes):
         raise WrnError(

@@ -1,14 +1,16 @@
-"""Check that images suit a network: their channels, and the order of those of arrays."""
+"""Check that images and class names suit a network."""
 
 import warnings
+from collections.abc import Sequence
 
 import numpy as np
 from mmengine.model import BaseModel
+from mmpretrain.models import MultiLabelClsHead, MultiTaskHead
 from torch import nn
 
 from wrn.config.config_errors import config_errors
 from wrn.data.images import ImageLike, Preprocessing
-from wrn.deploy.classifier import get_own_config
+from wrn.deploy.classifier import get_num_classes, get_own_config
 from wrn.utils.errors import ChannelOrderWarning, ImageReadError, WrnError, count
 
 _SIDE = 32  # pixels, of the arrays of CIFAR-10 and SVHN
@@ -78,6 +80,30 @@ class InputChecks:
                 f'{name}: images are read with {count(found, "channel")}, but the network takes '
                 f"{takes}; change color_type in the config's test pipeline"
             )
+
+
+def check_head(model: BaseModel, classes: Sequence[str] | None) -> bool:
+    """Check that results can be made from the head of a model.
+
+    Args:
+        model: The model.
+        classes: The names of its classes; None if the caller gives none.
+
+    Returns:
+        Whether the head predicts any number of classes per image.
+
+    Raises:
+        WrnError: If it has several tasks, or the number of names is wrong.
+    """
+    number, head = get_num_classes(model), getattr(model, 'head', None)
+    if classes is not None and number is not None and number != len(classes):
+        raise WrnError(
+            f'classes: has {count(len(classes), "name")}, but the model has '
+            f'{count(number, "class")}; give one name for each class'
+        )
+    if isinstance(head, MultiTaskHead):
+        raise WrnError('MultiTaskHead: predicts several tasks; test it with `wrn test`')
+    return isinstance(head, MultiLabelClsHead)
 
 
 def _is_small_color(image: np.ndarray) -> bool:

@@ -10,7 +10,6 @@ import torch
 from mmengine.config import Config
 from mmengine.model import BaseModel
 from mmpretrain import ImageClassificationInferencer
-from mmpretrain.models import MultiLabelClsHead, MultiTaskHead
 from mmpretrain.structures import DataSample
 from torch import Tensor
 
@@ -25,8 +24,8 @@ from wrn.data.images import (
     prefetch,
     read_image,
 )
-from wrn.deploy.classifier import get_num_classes, get_own_config, original_model
-from wrn.inference.input_checks import InputChecks
+from wrn.deploy.classifier import get_own_config, original_model
+from wrn.inference.input_checks import InputChecks, check_head
 from wrn.results.record import Record, describe
 from wrn.utils.errors import ImageReadError, WrnError, count
 
@@ -65,17 +64,8 @@ class Predictor(ImageClassificationInferencer):
         channel_order: str | None = None,
     ) -> None:
         get_own_config(model)
-        number = get_num_classes(model)
-        if classes is not None and number is not None and number != len(classes):
-            raise WrnError(
-                f'classes: has {count(len(classes), "name")}, but the model has '
-                f'{count(number, "class")}; give one name for each class'
-            )
         original = original_model(model)
-        head = getattr(original, 'head', None)
-        if isinstance(head, MultiTaskHead):
-            raise WrnError('MultiTaskHead: predicts several tasks; test it with `wrn test`')
-        self.multi_label = isinstance(head, MultiLabelClsHead)
+        self.multi_label = check_head(original, classes)
         super().__init__(original, classes=classes)
         self.model = model
         self._checks = InputChecks(original, self.pipeline, channel_order)

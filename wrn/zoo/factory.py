@@ -1,5 +1,6 @@
 """Build a model from a name, a config or a file."""
 
+import logging
 import warnings
 from collections.abc import Mapping, Sequence
 from os import PathLike
@@ -19,7 +20,7 @@ from wrn.checkpoints import (
     check_state_dict,
     set_normalization,
 )
-from wrn.checkpoints.assumptions import assume_network
+from wrn.checkpoints.assumptions import assume_network, check_scale
 from wrn.checkpoints.checkpoint_file import CheckpointFile, open_checkpoint
 from wrn.config.config_errors import config_errors
 from wrn.config.config_file import read_own_config
@@ -28,8 +29,10 @@ from wrn.data.images import ImageLike
 from wrn.deploy.classifier import deploy, get_num_classes
 from wrn.models.initialization import initialize
 from wrn.models.meta_init import MetaInit
-from wrn.utils.errors import RandomWeightsWarning, WrnError
+from wrn.utils.errors import RandomWeightsWarning, WrnError, count
 from wrn.zoo.resolve import resolve
+
+_logger = logging.getLogger('wrn')
 
 
 def get_model(
@@ -134,6 +137,8 @@ def get_model(
         file = resolved.read_weights(url_mapping, options)
     elif pretrained:
         _warn_of_random_weights()
+    if file is None and (key or prefix):
+        raise WrnError('key and prefix: choose weights, but none are loaded; give pretrained')
     with config_errors(config.filename):
         preprocessor = config.model.get('data_preprocessor') or config.get('data_preprocessor')
         config.model.data_preprocessor = preprocessor or {}
@@ -151,6 +156,12 @@ def get_model(
     elif device is not None:
         network.to(device)
     network._dataset_meta = _drop_other_classes(network, meta or get_dataset_meta(config))
+    if meta.get('classes') and 'classes' not in network._dataset_meta:
+        _logger.warning(
+            '%s: names %s, but its head has another number; predictions have no names',
+            resolved.name,
+            count(len(meta['classes']), 'class'),
+        )
     network._config = config
     network._metainfo = resolved.entry if resolved.kind == 'name' else None
     return deploy(network.eval(), backend, precision, batch_size, calibration)
@@ -170,6 +181,7 @@ def _read_options(
     )
     if (mean is None) != (std is None):
         raise WrnError('data_preprocessor: has one of mean and std; give both')
+    check_scale(std, 'data_preprocessor.std')
     return ReadOptions(key, prefix, mean, std)
 
 
