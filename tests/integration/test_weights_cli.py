@@ -1,5 +1,6 @@
 """`wrn info`, `wrn convert` and `wrn publish`: what they print and write."""
 
+import contextlib
 import re
 import resource
 from pathlib import Path
@@ -210,7 +211,8 @@ def test_code_in_a_config_is_not_run(folder):
     ):
         torch.save(dict(meta=dict(cfg=text), state_dict=weights), 'evil.pth')
         main(['publish', 'evil.pth', 'x'])
-        main(['convert', 'evil.pth', 'x'])
+        with contextlib.suppress(SystemExit):  # a neck or head that no file may name is refused
+            main(['convert', 'evil.pth', 'x'])
         wrn.get_model(
             'wide-resnet50',
             'evil.pth',
@@ -306,4 +308,4 @@ def test_test_warns_of_weights_with_another_activation(capsys):
     assert f'accuracy/top1: {top1:.2f}' in capsys.readouterr().out
     option = "model.backbone.act_cfg.type='SiLU'"
     main(['test', digits.config, str(converted), '--cfg-options', option])
-    assert "assumed: act_cfg={'type': 'SiLU'} of the config, not" in capsys.readouterr().err
+    assert "assumed: act_cfg={'type': 'SiLU'}, not {'type': 'ReLU'}" in capsys.readouterr().err
