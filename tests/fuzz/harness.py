@@ -23,6 +23,7 @@ from pathlib import Path
 from random import Random
 
 from wrn.utils.errors import WrnError
+from wrn.utils.terminal import printable
 
 Target = Callable[[Random, Path], Callable[[], object]]
 
@@ -168,7 +169,9 @@ def _judge(index: int, folder: Path, status: int) -> Outcome:
         return Outcome(index, 'broken', f'exit {status}: {outputs[1][-1000:]}', 0)
     kind, text, seconds = json.loads(folder.joinpath(_OUTCOME).read_text())
     if kind in FINE:
-        lines = [text, *outputs[0].splitlines(), *outputs[1].splitlines()]
+        # The command line escapes the names in an error, but an error must be one line by itself.
+        error = text if '\n' in text else printable(text)
+        lines = [error, *outputs[0].splitlines(), *outputs[1].splitlines()]
         if any('Traceback' in line for line in lines):
             kind = 'traceback'
         elif _OUT_OF_MEMORY.search(text):

@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 
 from wrn.checkpoints import read_checkpoint, write_weights
 from wrn.checkpoints.tensor_hash import KEY, hash_tensors
-from wrn.utils.errors import CheckpointError
+from wrn.utils.errors import CheckpointError, WrnError
 
 STATE_DICT = {'head.fc.weight': torch.arange(6.0).reshape(2, 3), 'head.fc.bias': torch.ones(2)}
 
@@ -230,3 +230,16 @@ def test_a_pipe_is_not_opened(tmp_path):
     os.mkfifo(tmp_path / 'x.pth')
     with pytest.raises(CheckpointError, match='not a file, but a pipe'):
         read_checkpoint(tmp_path / 'x.pth')
+
+
+def test_a_sparse_tensor_is_not_written(tmp_path):
+    with pytest.raises(WrnError, match=r'^x: not written, .* no dense tensors: a\.b; give'):
+        write_weights(tmp_path, 'x', {'a.b': torch.eye(3).to_sparse()}, {})
+
+
+def test_a_key_that_is_no_text_has_no_hash(tmp_path):
+    meta = {KEY: '0' * 64}
+    state_dict = {None: torch.ones(1), 'a.b': torch.ones(1)}
+    torch.save(dict(state_dict=state_dict, meta=meta), tmp_path / 'w')
+    with pytest.raises(CheckpointError, match='its tensors were changed or damaged'):
+        read_checkpoint(tmp_path / 'w')

@@ -22,9 +22,11 @@ def hash_tensors(state_dict: Mapping[str, Any]) -> str | None:
         state_dict: The weights.
 
     Returns:
-        The hash in hexadecimal digits. None if a value is not a dense, contiguous tensor.
+        The hash in hexadecimal digits. None if a key is not a text, or a value is not a dense,
+        contiguous tensor.
     """
-    if not all(map(_is_plain, state_dict.values())):
+    named = all(isinstance(key, str) for key in state_dict)
+    if not named or not all(map(_is_plain, state_dict.values())):
         return None
     keys = sorted(state_dict)
     with ThreadPoolExecutor() as executor:

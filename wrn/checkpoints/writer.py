@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from wrn.checkpoints.tensor_hash import KEY, hash_tensors
-from wrn.utils.errors import WrnError
+from wrn.utils.errors import WrnError, some
 from wrn.utils.files import write_with_hash
 
 SUFFIXES = ('.safetensors', '.pth')
@@ -41,10 +41,16 @@ def write_weights(
         The path of the file.
 
     Raises:
-        WrnError: If the name contains a folder, or the folder cannot be written to.
+        WrnError: If the name contains a folder, a tensor is sparse or quantized, or the folder
+            cannot be written to.
     """
     if Path(name).name != name or not name.removesuffix('.pth').removesuffix('.safetensors'):
         raise WrnError(f'{name!r}: not a file name; give the folder with --folder')
+    if unusual := [key for key, value in state_dict.items() if not _is_dense(value)]:
+        raise WrnError(
+            f'{name}: not written, since these are no dense tensors: {some(unusual)}; give the '
+            'weights from before quantization or pruning'
+        )
     suffix = next((suffix for suffix in SUFFIXES if name.endswith(suffix)), SUFFIXES[0])
     storages: set[int] = set()
     weights = {key: _unshare(value.detach(), storages) for key, value in state_dict.items()}
@@ -67,6 +73,10 @@ def write_weights(
             raise OSError(str(error)) from error
 
     return write_with_hash(folder, name.removesuffix(suffix), suffix, write)
+
+
+def _is_dense(value: Tensor) -> bool:
+    return value.layout == torch.strided and not value.is_quantized
 
 
 def _unshare(value: Tensor, storages: set[int]) -> Tensor:
