@@ -138,16 +138,16 @@ def encode(name: str, mode: str, **options: Any) -> bytes:
     pixels = np.random.default_rng(0).integers(0, 255, (20, 30, 3), dtype=np.uint8)
     if mode in ('I;16', 'I', 'F'):
         wide = pixels[..., 0].astype({'I;16': np.uint16, 'I': np.int32, 'F': np.float32}[mode])
-        picture = Image.fromarray(wide)
+        image = Image.fromarray(wide)
     else:
-        picture = Image.fromarray(pixels).convert(mode)
+        image = Image.fromarray(pixels).convert(mode)
     if options.pop('exif', False):
-        options['exif'] = picture.getexif()
+        options['exif'] = image.getexif()
         options['exif'][_ORIENTATION] = 6
     if options.get('save_all'):
-        options['append_images'] = [picture.rotate(180)]
+        options['append_images'] = [image.rotate(180)]
     file = io.BytesIO()
-    picture.save(file, name, **options)
+    image.save(file, name, **options)
     return file.getvalue()
 
 

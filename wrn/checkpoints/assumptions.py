@@ -8,6 +8,7 @@ from mmengine.config import Config
 from wrn.checkpoints import Weights
 from wrn.checkpoints.network_options import describe_options, find_differences
 from wrn.config.config_file import read_own_config
+from wrn.config.config_parts import get_data_preprocessor, get_inner_model
 from wrn.utils.errors import CheckpointError, WrnError
 
 _SHOWN, _LONGEST = 4, 100  # channels, and characters of a file's own values in messages
@@ -29,8 +30,7 @@ def assume_network(
     Raises:
         CheckpointError: If the config in the file has other options.
     """
-    model = config.model.get('module', config.model)  # test-time augmentation wraps the model
-    backbone = model.get('backbone') or {}
+    backbone = get_inner_model(config.model).get('backbone') or {}
     own = read_own_config(weights.meta)
     if own:
         check_same(own, backbone, name)
@@ -99,8 +99,7 @@ def get_preprocessing(config: Config) -> dict[str, Any]:
     Args:
         config: The config of a model.
     """
-    model = config.model.get('module', config.model)  # test-time augmentation wraps the model
-    preprocessor = model.get('data_preprocessor') or config.get('data_preprocessor')
+    preprocessor = get_data_preprocessor(config)
     if not isinstance(preprocessor, Mapping):
         return {}
     return {key: preprocessor[key] for key in _PREPROCESSING if key in preprocessor}

@@ -36,7 +36,7 @@ class CheckpointFile:
 
 def open_checkpoint(
     name: str,
-    options: ReadOptions = ReadOptions(),  # noqa: B008 - immutable
+    options: ReadOptions = ReadOptions(),
     url_mapping: tuple[str, str] | None = None,
     typed: bool = True,
 ) -> CheckpointFile:

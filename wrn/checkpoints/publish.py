@@ -35,7 +35,7 @@ def publish(
     checkpoint: str,
     name: str,
     folder: str | Path = '.',
-    options: ReadOptions = ReadOptions(),  # noqa: B008 - immutable
+    options: ReadOptions = ReadOptions(),
     source: str | None = None,
     license: str | None = None,
 ) -> Published:

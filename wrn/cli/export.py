@@ -4,9 +4,6 @@ import argparse
 
 from wrn.cli.arguments import CHECKPOINT, WEIGHTS_ARGUMENTS, argument, check_out, choice, flag
 from wrn.cli.backend_options import check_calibration, load_model
-from wrn.config.config_errors import config_errors
-from wrn.data.images import Preprocessing
-from wrn.deploy.classifier import get_own_config
 from wrn.deploy.export import FORMATS, export
 from wrn.deploy.export.formats.export_format import ReadableFormat
 from wrn.download import stem_without_hash
@@ -40,9 +37,6 @@ def run(args: argparse.Namespace) -> None:
     if args.out:
         check_out(args.out, f'{args.format} is', (suffix,))
     network = load_model(args, 'cpu')
-    config = get_own_config(network)
-    with config_errors(config.filename):
-        Preprocessing(config).example(1)
     entry = getattr(network, '_metainfo', None)
     name = entry.name if entry else stem_without_hash(args.model)
     out = args.out or f'{name}{suffix}'

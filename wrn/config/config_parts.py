@@ -85,6 +85,16 @@ def get_inner_dataset(cfg: Config, loader: str) -> Any:
     return inner[0] if len(inner) == 1 else dataset
 
 
+def get_inner_model(model: ConfigDict) -> ConfigDict:
+    """Return the config of a model without the one for test-time augmentation that wraps it."""
+    return model.get('module', model)
+
+
+def get_data_preprocessor(cfg: Config) -> Any:
+    """Return the data preprocessor of a config's model, which may stand beside the model."""
+    return get_inner_model(cfg.model).get('data_preprocessor') or cfg.get('data_preprocessor')
+
+
 def unwrap_datasets(dataset: Any, key: str = 'dataset') -> Iterator[tuple[str, ConfigDict]]:
     """Find the datasets that a dataset wraps, at any depth.
 
@@ -201,7 +211,7 @@ def check_values(cfg: Config) -> None:
     for key, owner in (('', cfg), ('model.', model)):
         for statistic in ('mean', 'std'):
             values = (owner.get('data_preprocessor') or {}).get(statistic)
-            if values is not None and not _is_statistic(values, channels):
+            if values is not None and not is_statistic(values, channels):
                 raise WrnError(
                     f'{name}: {key}data_preprocessor.{statistic}={values!r}: must be a list of '
                     f'{channels} numbers, one for each channel'
@@ -212,7 +222,8 @@ def check_values(cfg: Config) -> None:
             raise WrnError(f'{name}: {loader}.batch_size={size!r}: must be a number of at least 1')
 
 
-def _is_statistic(values: Any, channels: int) -> bool:
+def is_statistic(values: Any, channels: int) -> bool:
+    """Return whether a value is a list of numbers, one or one for each channel."""
     return (
         isinstance(values, list | tuple)
         and len(values) in (1, channels)

@@ -45,10 +45,11 @@ class InputChecks:
         # Several means, or one, are subtracted from one channel, or from each of several.
         mean = getattr(model.data_preprocessor, 'mean', None)
         self._means = 1 if mean is None else mean.numel()
-        if preprocessing.reading.color_type != 'unchanged':  # else the channels are those of a file
-            name = get_own_config(model).filename or 'config'
-            with config_errors(name):
-                self.check_channels(preprocessing.example(1)[0].permute(1, 2, 0).numpy(), name)
+        name, example = get_own_config(model).filename or 'config', preprocessing.example(1)
+        with config_errors(name):
+            model.data_preprocessor(dict(inputs=example))  # it raises if the mean is a wrong one
+            if preprocessing.reading.color_type != 'unchanged':  # else a file has its own channels
+                self.check_channels(example[0].permute(1, 2, 0).numpy(), name)
 
     def check_order(self, image: ImageLike) -> ImageLike:
         """Warn once of an array whose channel order is assumed, and return it."""
@@ -82,7 +83,7 @@ class InputChecks:
             )
 
 
-def check_head(model: BaseModel, classes: Sequence[str] | None) -> bool:
+def check_outputs(model: BaseModel, classes: Sequence[str] | None) -> bool:
     """Check that results can be made from the head of a model.
 
     Args:

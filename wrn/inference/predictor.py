@@ -25,7 +25,7 @@ from wrn.data.images import (
     read_image,
 )
 from wrn.deploy.classifier import get_own_config, original_model
-from wrn.inference.input_checks import InputChecks, check_head
+from wrn.inference.input_checks import InputChecks, check_outputs
 from wrn.results.record import Record, describe
 from wrn.utils.errors import ImageReadError, WrnError, count
 
@@ -65,7 +65,7 @@ class Predictor(ImageClassificationInferencer):
     ) -> None:
         get_own_config(model)
         original = original_model(model)
-        self.multi_label = check_head(original, classes)
+        self.multi_label = check_outputs(original, classes)
         super().__init__(original, classes=classes)
         self.model = model
         self._checks = InputChecks(original, self.pipeline, channel_order)
@@ -73,10 +73,7 @@ class Predictor(ImageClassificationInferencer):
     _computed = False  # whether a batch has shown that the config fits the network
 
     def _init_pipeline(self, cfg: Config) -> Preprocessing:
-        pipeline = Preprocessing(cfg)
-        with config_errors(cfg.filename):  # a wrong mean would stop the run at the first image
-            self.model.data_preprocessor(dict(inputs=pipeline.example(1)))
-        return pipeline
+        return Preprocessing(cfg)
 
     def __call__(
         self,

@@ -9,7 +9,7 @@ from mmpretrain.evaluation import Accuracy
 from mmpretrain.models import MultiTaskHead
 from mmpretrain.registry import DATASETS, METRICS, MODELS, OPTIMIZERS
 
-from wrn.config.config_parts import find_class, unwrap_datasets
+from wrn.config.config_parts import find_class, get_inner_model, unwrap_datasets
 from wrn.data.class_folders import list_classes
 from wrn.data.json_annotations import check_json
 from wrn.data.listing import read_labels
@@ -131,7 +131,7 @@ def check_optimizer(cfg: Config) -> None:
 
 def get_head(model: ConfigDict) -> tuple[ConfigDict, type]:
     """Return the config of a model's head and its class; ``object`` if it has none."""
-    head = model.get('module', model).get('head') or ConfigDict()
+    head = get_inner_model(model).get('head') or ConfigDict()
     return head, find_class(MODELS, head.get('type')) or object
 
 
@@ -154,5 +154,5 @@ def check_single_task(option: str, model: ConfigDict) -> None:
 
 def get_num_classes(model: ConfigDict) -> int | None:
     """Return the number of classes of a model's head, from its config; None if it is unknown."""
-    model = model.get('module', model)  # test-time augmentation wraps the model
+    model = get_inner_model(model)
     return (model.get('head') or {}).get('num_classes')

@@ -38,7 +38,7 @@ class Finetuned:
 def finetune(
     cfg: Config,
     provenance: str,
-    options: ReadOptions = ReadOptions(),  # noqa: B008 - immutable
+    options: ReadOptions = ReadOptions(),
     template: str | None = None,
 ) -> Finetuned | None:
     """Train, test the best epoch, and write its weights and a report.

@@ -21,6 +21,7 @@ from wrn.config.config_file import read_config
 from wrn.config.config_parts import (
     choose_topk,
     find_class,
+    get_data_preprocessor,
     get_inner_dataset,
     get_test_dataset,
 )
@@ -75,8 +76,7 @@ def make_finetune_config(
         raise WrnError(f'{model.name}: has no weights to start from; give them with --checkpoint')
     with config_errors(origin.filename):
         cfg.model = _adapt_model(origin, len(splits.classes), frozen_stages)
-        own = origin.model.get('data_preprocessor') or origin.get('data_preprocessor')
-        cfg.data_preprocessor = deepcopy(own or {})
+        cfg.data_preprocessor = deepcopy(get_data_preprocessor(origin) or {})
         cfg.data_preprocessor.pop('num_classes', None)  # only used by mixup and CutMix
         cfg.data_preprocessor.pop('batch_augments', None)
         _set_data(cfg, origin, splits, bit_depth)

@@ -49,7 +49,7 @@ from wrn.zoo.resolve import is_shipped
 
 def train(
     cfg: Config,
-    options: ReadOptions = ReadOptions(),  # noqa: B008 - immutable
+    options: ReadOptions = ReadOptions(),
     template: str | None = None,
 ) -> None:
     """Train a model.
@@ -109,7 +109,7 @@ def test(
     out: str | None = None,
     out_item: str | None = None,
     engine: EngineHook | None = None,
-    options: ReadOptions = ReadOptions(),  # noqa: B008 - immutable
+    options: ReadOptions = ReadOptions(),
 ) -> Results:
     """Test a model.
 

@@ -8,7 +8,7 @@ from mmengine.device import get_device
 from mmengine.registry import Registry
 from mmpretrain.registry import MODELS, OPTIMIZERS
 
-from wrn.config.config_parts import find_class, set_default
+from wrn.config.config_parts import find_class, get_inner_model, set_default
 from wrn.utils.errors import WrnError
 
 
@@ -24,7 +24,7 @@ def set_channels_last(cfg: Config, wanted: bool | None) -> None:
     Raises:
         WrnError: If ``wanted`` is True and the network does not support it.
     """
-    model = cfg.model.get('module', cfg.model)  # test-time augmentation wraps it
+    model = get_inner_model(cfg.model)
     backbone: Any = model.get('backbone') or {}
     kind = backbone.get('type')
     if not _takes(MODELS, kind, 'channels_last'):

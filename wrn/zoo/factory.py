@@ -24,7 +24,7 @@ from wrn.checkpoints.assumptions import assume_network, check_scale
 from wrn.checkpoints.checkpoint_file import CheckpointFile, open_checkpoint
 from wrn.config.config_errors import config_errors
 from wrn.config.config_file import read_own_config
-from wrn.config.config_parts import get_dataset_meta
+from wrn.config.config_parts import get_data_preprocessor, get_dataset_meta
 from wrn.data.images import ImageLike
 from wrn.deploy.classifier import deploy, get_num_classes
 from wrn.models.initialization import initialize
@@ -140,8 +140,7 @@ def get_model(
     if file is None and (key or prefix):
         raise WrnError('key and prefix: choose weights, but none are loaded; give pretrained')
     with config_errors(config.filename):
-        preprocessor = config.model.get('data_preprocessor') or config.get('data_preprocessor')
-        config.model.data_preprocessor = preprocessor or {}
+        config.model.data_preprocessor = get_data_preprocessor(config) or {}
         config.merge_from_dict({'model': kwargs})
 
     if file:

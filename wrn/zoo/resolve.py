@@ -87,7 +87,7 @@ class ResolvedModel:
     def read_weights(
         self,
         url_mapping: tuple[str, str] | None = None,
-        options: ReadOptions = ReadOptions(),  # noqa: B008 - immutable
+        options: ReadOptions = ReadOptions(),
     ) -> CheckpointFile:
         """Read the model's own weights. A file of weights is not read again.
 
@@ -109,7 +109,7 @@ class ResolvedModel:
 def resolve(
     model: ModelLike,
     device: str | torch.device | None = None,
-    options: ReadOptions = ReadOptions(),  # noqa: B008 - immutable
+    options: ReadOptions = ReadOptions(),
     url_mapping: tuple[str, str] | None = None,
 ) -> ResolvedModel:
     """Resolve a model argument.

@@ -9,6 +9,7 @@ from mmengine.registry import DefaultScope
 from mmpretrain.registry import TRANSFORMS
 
 from wrn.config.config_errors import config_errors
+from wrn.config.config_parts import is_statistic
 from wrn.data.images.decoding import COLOR, from_array
 from wrn.data.images.reading_step import split_reading
 from wrn.utils.errors import WrnError, count
@@ -87,14 +88,10 @@ def check_normalization(mean: Any, std: Any, channels: int, path: str) -> None:
             positive.
     """
     for key, values, above in (('mean', mean, -_MAX_LEVEL), ('std', std, 0)):
-        is_list = isinstance(values, list | tuple) and len(values) in (1, channels)
-        if not is_list or not all(_is_number(value, above) for value in values):
+        # NaN is in no range.
+        if not is_statistic(values, channels) or not all(above < v < _MAX_LEVEL for v in values):
             raise WrnError(
                 f'{path}: the normalization in it has {key}={str(values)[:100]}, not '
                 f'{count(channels, "usable number")}; correct it, or give a file of plain weights '
                 'and the config that they were trained with'
             )
-
-
-def _is_number(value: Any, above: float) -> bool:
-    return isinstance(value, int | float) and above < value < _MAX_LEVEL  # NaN is not

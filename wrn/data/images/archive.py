@@ -13,7 +13,7 @@ from wrn.utils.errors import one_line
 MAX_NAME = 1 << 20  # bytes of the headers that hold long names and other attributes
 MAX_RATIO = 200  # of decompressed to compressed bytes, after the first MAX_BYTES
 _SPARSE = 'a sparse file; recreate the archive without `tar --sparse`'
-_EXTENDED = 482  # the byte of a header that says whether its sparse map goes on
+_EXTENDED = 482  # the byte of a header that says whether its sparse map continues
 _SUFFIXES = ('.tar', '.tar.gz', '.tgz', '.tar.bz2', '.tar.xz')
 _LONG_HEADERS = (
     tarfile.GNUTYPE_LONGNAME,

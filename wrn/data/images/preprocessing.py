@@ -58,6 +58,7 @@ class Preprocessing:
         with config_errors(config.filename), DefaultScope.overwrite_default_scope('mmpretrain'):
             built = [TRANSFORMS.build(step) for step in transforms[: -1 if self._packs else None]]
         self._transform = Compose(built)
+        self._name = config.filename
 
     def __call__(self, pixels: np.ndarray) -> np.ndarray:
         """Preprocess an image.
@@ -86,11 +87,15 @@ class Preprocessing:
 
         Returns:
             The batch, ``(batch_size, C, height, width)``, as :func:`collate` returns it.
+
+        Raises:
+            WrnError: If a step of the pipeline fails.
         """
         noise = np.random.default_rng(0).integers(0, 256, (256, 256, self.channels), np.uint8)
         noise = noise[..., 0] if self.channels == 1 else noise
         noise = noise.astype(np.float32) if self.reading.to_float32 else noise
-        return collate([self(noise)] * batch_size)
+        with config_errors(self._name):
+            return collate([self(noise)] * batch_size)
 
 
 def is_red_first(pipeline: Sequence[Mapping[str, Any]]) -> bool:

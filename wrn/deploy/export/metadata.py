@@ -112,9 +112,9 @@ def describe_model(
     if num_classes is None:
         raise ExportError(f'{name}: has no head; export the model with its head')
     config = get_own_config(network)
+    channels, *size = Preprocessing(config).example(1).shape[1:]  # first: it names a misspelling
     pipeline = [step.to_dict() for step in get_test_dataset(config).pipeline]
     check_steps(pipeline, name, 'remove the step from the test pipeline of the config')
-    channels, *size = Preprocessing(config).example(1).shape[1:]
     if channels != 3:
         raise ExportError(
             f'{name}: takes images with {count(channels, "channel")}; only 3 can be exported'

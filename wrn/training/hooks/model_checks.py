@@ -24,6 +24,7 @@ from wrn.checkpoints.assumptions import (
 )
 from wrn.checkpoints.checkpoint_file import find_entry
 from wrn.config.config_file import read_own_config
+from wrn.config.config_parts import get_inner_model
 from wrn.data.class_names import get_classes, match_classes, same_classes
 from wrn.training.checks import get_num_classes
 from wrn.utils.errors import CheckpointError, WrnError, count, some
@@ -104,7 +105,7 @@ class CheckpointCheckHook(Hook):
         self,
         resume: bool = False,
         new_head: bool = False,
-        options: ReadOptions = ReadOptions(),  # noqa: B008 - immutable
+        options: ReadOptions = ReadOptions(),
         template: str | None = None,
     ) -> None:
         self.resume = resume
@@ -152,7 +153,7 @@ class CheckpointCheckHook(Hook):
 
     def _set_normalization(self, runner: Runner, weights: Weights, path: str) -> None:
         """Use the normalization of the file or the caller; say what else is assumed."""
-        model = runner.cfg.model.get('module', runner.cfg.model)
+        model = get_inner_model(runner.cfg.model)
         normalization = weights.meta.get('normalization')
         if normalization and self.options.mean is not None:
             _set_in_config(runner, normalization)
@@ -176,6 +177,6 @@ class CheckpointCheckHook(Hook):
 
 def _set_in_config(runner: Runner, normalization: dict[str, Any]) -> None:
     """Set the normalization in the config, which is written into the checkpoints of the run."""
-    for owner in (runner.cfg, runner.cfg.model.get('module', runner.cfg.model)):
+    for owner in (runner.cfg, get_inner_model(runner.cfg.model)):
         if owner.get('data_preprocessor'):
             owner.data_preprocessor.update(normalization)
