@@ -30,6 +30,10 @@ from wrn.cli import main
 from wrn.deploy.export import FORMATS
 from wrn.deploy.export import export as write_file
 
+# A shell lets the commands in its background ignore Ctrl-C, which the processes of tests inherit.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 CHECKOUT = Path(__file__).resolve().parents[1]
 
 
