@@ -121,7 +121,7 @@ def test_values_that_opencv_wraps_or_clips_are_refused_by_all(tmp_path, name, co
         lambda: decode_image(path.read_bytes(), str(path)),
         lambda: CheckedReading(load)(dict(img_path=str(path))),
     ):
-        with pytest.raises(ImageReadError, match='give their range to LoadImage'):
+        with pytest.raises(ImageReadError, match='give it to LoadImage'):
             read()
     # A range that the user states makes each of them readable.
     values = REFUSED[name]

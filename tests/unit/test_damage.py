@@ -117,9 +117,8 @@ def test_other_formats_and_a_jpeg_of_two_images(tmp_path, photograph):
     assert kind_of(content.getvalue(), 'jpg') == 'unreadable'
     Image.fromarray(np.full((4, 4), 0.5, np.float32)).save(tmp_path / 'float.tif')
     assert find_damage((tmp_path / 'float.tif').read_bytes(), 'float.tif') == (
-        'unreadable',
-        'its values, 0.5 to 0.5, have neither 8 nor 16 bits; give their range to LoadImage '
-        '(docs/data.md)',
+        'range',
+        'the range of its values, 0.5 to 0.5, is unknown; give it to LoadImage (docs/data.md)',
     )
     image.save(tmp_path / 'a.png', 'GIF')
     image.save(tmp_path / 'b.jpg', 'MPO', save_all=True, append_images=[image])

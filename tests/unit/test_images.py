@@ -209,9 +209,8 @@ def test_addresses_that_cannot_be_read(address):
         read_image(address)
 
 
-@pytest.mark.parametrize('factor', [1, 256])
-def test_pil_images_of_integers(factor):
-    image = Image.fromarray(np.arange(256, dtype=np.int32).reshape(16, 16) * factor)
+def test_pil_images_of_integers():
+    image = Image.fromarray(np.arange(256, dtype=np.int32).reshape(16, 16) * 256)
     assert image.mode == 'I'
     assert read_image(image)[..., 0].ravel().tolist() == list(range(256))
 
@@ -228,13 +227,13 @@ def test_a_name_too_long():
     assert not is_many('a' * 300)
 
 
-@pytest.mark.parametrize('values', [[0.0, 1.0], [-1, 5], [0, 70_000]])
+@pytest.mark.parametrize('values', [[0.0, 1.0], [-1, 500], [0, 255], [0, 70_000]])
 def test_images_of_other_values_are_refused(tmp_path, values):
     pixels = np.array(values, np.float32 if isinstance(values[0], float) else np.int32)
     image = Image.fromarray(np.tile(pixels, (4, 1)))
     path = save(image, tmp_path / 'x.tif')
     for input_ in (image, path):
-        with pytest.raises(ImageReadError, match='neither 8 nor 16 bits'):
+        with pytest.raises(ImageReadError, match=f'{values[0]:g} to {values[1]:g}, is unknown'):
             read_image(input_)
 
 

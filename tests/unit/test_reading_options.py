@@ -14,7 +14,7 @@ from wrn.checkpoints.unwrap import Weights
 from wrn.cli import main
 from wrn.data import CheckedReading
 from wrn.data.check_folder import check_folder
-from wrn.data.depth import advise_depth
+from wrn.data.depth import advise_depth, find_largest
 from wrn.data.images import Preprocessing, read_image
 from wrn.data.images.allowed_steps import check_steps
 from wrn.data.splitting import find_splits
@@ -196,8 +196,8 @@ def test_small_ranges_are_reported(xrays, capsys, fails, rng):
     paths = sorted(map(str, xrays.rglob('*.png')))
     advice = advise_depth(paths, None)
     assert advice == (
-        'of 6 images, 6 have 16 bits, but their values end at 4095, so only 16 levels of 256 are '
-        'left; add --bit-depth 12 to read them as 12-bit images'
+        'of 6 images, 6 have more than 8 bits, but their values end at 4095, which leaves 16 levels '
+        'of 256; add --bit-depth 12 to read them as 12-bit images'
     )
     assert advise_depth(paths, 12) is None
     assert advise_depth(paths, 10).endswith('with values up to 4095; --bit-depth 10 clips them')
@@ -205,6 +205,11 @@ def test_small_ranges_are_reported(xrays, capsys, fails, rng):
     cv2.imwrite(str(xrays / 'a' / 'z.png'), deep)  # the others may be dark
     assert check_folder(xrays).problems == []
     assert advise_depth([*paths, str(xrays / 'a' / 'z.png')], None) is None
+    # Signed and 32-bit files keep their values, too; those of floats are not bits.
+    dark = rng.integers(0, 200, (64, 64))
+    for kind, expected in ((np.int16, 199), (np.int32, 199), (np.float32, None)):
+        content = cv2.imencode('.tif', dark.astype(kind))[1].tobytes()
+        assert find_largest(content, 'x.tif') == expected
     Image.fromarray(np.zeros((4, 4), np.uint8)).save(xrays / '8.png')
     assert '--bit-depth 12 changes nothing' in advise_depth([str(xrays / '8.png')], 12)
 
@@ -295,5 +300,5 @@ def test_float_arrays_and_tiffs_of_a_range(tmp_path):
     for image in (tmp_path / 'x.tif', values, Image.fromarray(values)):
         pixels = read_image(image, Preprocessing(config).reading)
         assert pixels[..., 1].ravel().tolist() == [*range(256)]
-    with pytest.raises(ImageReadError, match=r'values, 0 to 1, .*give their range to LoadImage'):
+    with pytest.raises(ImageReadError, match=r'values, 0 to 1, .*give it to LoadImage'):
         read_image(tmp_path / 'x.tif')

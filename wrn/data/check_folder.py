@@ -21,6 +21,7 @@ from wrn.utils.files import write_atomically
 
 KINDS = {
     'unreadable': 'files that cannot be decoded',
+    'range': 'images whose range of values is unknown',
     'truncated': 'truncated images',
     'changed': 'images with a wrong checksum, which are read nevertheless',
     'depth': 'images with values in a small part of their 16 bits',
@@ -150,7 +151,7 @@ def _check_file(path: str) -> tuple[bytes, Damage | None, int | None]:
     except (OSError, ValueError) as error:
         return b'', Damage('unreadable', f'cannot be read ({one_line(error)})'), None
     damage = find_damage(content, path)
-    if damage and damage.kind in ('unreadable', 'truncated'):
+    if damage and damage.kind in ('unreadable', 'range', 'truncated'):
         return b'', damage, None
     return hashlib.sha256(content).digest()[:_DIGEST], damage, find_largest(content, path)
 

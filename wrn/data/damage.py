@@ -9,6 +9,7 @@ from typing import NamedTuple
 from PIL import Image
 
 from wrn.data.images import decode_image
+from wrn.data.images.decoding import ValueRangeError
 from wrn.data.images.header import read_header
 from wrn.utils.errors import ImageReadError, one_line
 
@@ -20,7 +21,7 @@ class Damage(NamedTuple):
     """The damage of a file."""
 
     kind: str
-    """``'unreadable'``, ``'truncated'``, ``'changed'`` or ``'misnamed'``."""
+    """``'unreadable'``, ``'range'``, ``'truncated'``, ``'changed'`` or ``'misnamed'``."""
     reason: str
     """The text after the name of the file in a message."""
 
@@ -42,6 +43,8 @@ def find_damage(content: bytes, name: str) -> Damage | None:
         decode_image(content, name, reduction=_SMALLEST)
     except ImageReadError as error:
         reason = one_line(error.__cause__ or error)
+        if isinstance(error.__cause__, ValueRangeError):
+            return Damage('range', reason)
         return Damage('truncated' if _TRUNCATED.search(reason) else 'unreadable', reason)
     header = read_header(content)
     kind = header.format if header else ''

@@ -21,9 +21,10 @@ def find_largest(content: bytes, name: str) -> int | None:
         name: The name of the file, for messages.
     """
     header = read_header(content)
-    if header is None or header.bits <= 8 or not header.plain:
+    if header is None or header.bits <= 8:
         return None
-    return int(decode_image(content, name, _UNCHANGED).max())
+    pixels = decode_image(content, name, _UNCHANGED)
+    return int(pixels.max()) if pixels.dtype.kind in 'iu' else None
 
 
 def needed_bits(largest: int | None) -> int | None:
@@ -53,7 +54,7 @@ def advise_depth(paths: Sequence[str], bit_depth: int | None) -> str | None:
         except (ImageReadError, OSError, ValueError):
             continue  # training names or skips it
     deep = [value for value in values if value is not None]
-    looked = f'of {count(len(values), "image")}, {len(deep)} have 16 bits'
+    looked = f'of {count(len(values), "image")}, {len(deep)} have more than 8 bits'
     largest = max(deep, default=None)
     if bit_depth is not None:
         if largest is None:
@@ -63,7 +64,7 @@ def advise_depth(paths: Sequence[str], bit_depth: int | None) -> str | None:
     elif bits := needed_bits(largest):
         levels = count((largest or 0) // 256 + 1, 'level')
         return (
-            f'{looked}, but their values end at {largest}, so only {levels} of 256 are left; add '
+            f'{looked}, but their values end at {largest}, which leaves {levels} of 256; add '
             f'--bit-depth {bits} to read them as {bits}-bit images'
         )
     return None

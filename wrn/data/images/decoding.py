@@ -14,7 +14,6 @@ from wrn.data.images.header import read_header
 
 _PNG = b'\x89PNG'
 _UNCHANGED = {mode: mode for mode in ('L', 'LA', 'RGB', 'RGBA')} | {'1': 'L'}
-_CURE = 'give their range to LoadImage (docs/data.md)'
 _REDUCED = {
     1: 0,
     2: cv2.IMREAD_REDUCED_GRAYSCALE_2,
@@ -43,6 +42,15 @@ COLOR = Reading()
 
 class EmptyFileError(ValueError):
     """A file without content."""
+
+
+class ValueRangeError(ValueError):
+    """Values whose black and white are unknown."""
+
+    def __init__(self, values: str) -> None:
+        super().__init__(
+            f'the range of its values, {values}, is unknown; give it to LoadImage (docs/data.md)'
+        )
 
 
 def decode(content: bytes, reading: Reading, reduction: int = 1) -> np.ndarray:
@@ -91,7 +99,7 @@ def decode(content: bytes, reading: Reading, reduction: int = 1) -> np.ndarray:
             raise
         image = None
     if image is None or not (header.plain or image.mode in ('I', 'F')):
-        raise ValueError(f'its values are signed, float or 32-bit; {_CURE}')
+        raise ValueRangeError('which are signed, float or 32-bit')
     return from_pil(image, reading)
 
 
@@ -103,19 +111,17 @@ def from_pil(image: Image.Image, reading: Reading) -> np.ndarray:
         reading: The options.
 
     Raises:
-        ValueError: If its values have neither 8 nor 16 bits, and the reading has no range.
+        ValueRangeError: If the range of its values is unknown, and the reading has none.
     """
     if not reading.color_type.endswith(('ignore_orientation', 'unchanged')):
         image = ImageOps.exif_transpose(image)
     if image.mode.startswith(('I', 'F')):
         values = np.asarray(image)
         if image.mode in ('I', 'F') and not reading.value_range:
-            if image.mode == 'F' or values.min() < 0 or values.max() >= 1 << 16:
-                raise ValueError(
-                    f'its values, {values.min():g} to {values.max():g}, have neither 8 nor 16 '
-                    f'bits; {_CURE}'
-                )
-            values = values.astype(np.uint16 if values.max() > 255 else np.uint8)
+            low, high = values.min(), values.max()
+            if image.mode == 'F' or low < 0 or not 255 < high < 1 << 16:
+                raise ValueRangeError(f'{low:g} to {high:g}')
+            values = values.astype(np.uint16)
         return from_array(values, reading)
     if reading.color_type == 'unchanged':
         image = image.convert(_UNCHANGED.get(image.mode, 'RGB'))

@@ -9,7 +9,15 @@ import numpy as np
 from mmengine import fileio
 from PIL import Image, UnidentifiedImageError
 
-from wrn.data.images.decoding import COLOR, EmptyFileError, Reading, decode, from_array, from_pil
+from wrn.data.images.decoding import (
+    COLOR,
+    EmptyFileError,
+    Reading,
+    ValueRangeError,
+    decode,
+    from_array,
+    from_pil,
+)
 from wrn.data.images.selection import EXTENSIONS
 from wrn.download import http_client
 from wrn.utils.errors import DownloadError, ImageReadError, one_line
@@ -134,6 +142,8 @@ def _report_damage(image: str | Image.Image) -> Iterator[None]:
         raise ImageReadError(f'{image}: not an image; the known formats are {kinds}') from error
     except EmptyFileError as error:
         raise ImageReadError(f'{image}: {error}; remove or replace it') from error
+    except ValueRangeError as error:
+        raise ImageReadError(f'{image}: {error}') from error
     except Exception as error:  # decoders of damaged files raise many types
         raise ImageReadError(
             f'{image}: the image is damaged or too large ({one_line(error)}); remove or replace it'
