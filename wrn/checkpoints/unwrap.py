@@ -94,7 +94,8 @@ class Weights:
         """
         if self.assumptions:
             warnings.warn(
-                f'{name}: assumed: {"; ".join(self.assumptions)}; give a config to override it',
+                f'{name}: assumed: {"; ".join(self.assumptions)}; give your own config to override '
+                'it',
                 AssumptionWarning,
                 stacklevel=3,
             )

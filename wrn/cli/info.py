@@ -2,7 +2,7 @@
 
 import argparse
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from wrn.cli.tables import Cell, print_table
 from wrn.config import model_index
 from wrn.config.config_errors import config_errors
 from wrn.config.config_file import read_own_config
-from wrn.config.config_parts import get_test_dataset
+from wrn.config.config_parts import get_data_preprocessor, get_test_dataset
 from wrn.data.images import Preprocessing
 from wrn.models.meta_init import MetaInit
 from wrn.utils.errors import WrnError
@@ -113,9 +113,7 @@ def _describe_weights(resolved: ResolvedModel, file: CheckpointFile) -> _Rows:
     except WrnError as error:
         yield 'images', f'unknown: {error}'
     else:
-        if normalization := meta.get('normalization'):
-            config.data_preprocessor.update(normalization)
-        yield 'images', _describe_preprocessing(config)
+        yield 'images', _describe_preprocessing(config, meta.get('normalization'))
     if weights.assumptions and not file.entry:
         yield 'assumed', weights.assumptions
     yield 'provenance', meta.get('source') or 'unknown'
@@ -146,7 +144,7 @@ def _describe_network(config: Config) -> _Rows:
     yield 'network', ', '.join([str(backbone.get('type')), *parts])
     if 'num_classes' in head:
         yield 'classes', str(head['num_classes'])
-    config.model.setdefault('data_preprocessor', config.get('data_preprocessor'))
+    config.model.data_preprocessor = get_data_preprocessor(config)
     scope = DefaultScope.overwrite_default_scope('mmpretrain')
     with scope, MetaInit(), quiet():
         network = MODELS.build(config.model)
@@ -159,9 +157,11 @@ def _describe_network(config: Config) -> _Rows:
     yield 'FLOPs', f'{analysis["flops"]:,} multiply-adds'
 
 
-def _describe_preprocessing(config: Config) -> list[str]:
+def _describe_preprocessing(
+    config: Config, normalization: Mapping[str, Any] | None = None
+) -> list[str]:
     steps = filter(None, map(_describe_step, get_test_dataset(config).pipeline))
-    preprocessor = config.get('data_preprocessor') or config.model.get('data_preprocessor') or {}
+    preprocessor = {**(get_data_preprocessor(config) or {}), **(normalization or {})}
     values = [f'{key} {list(preprocessor[key])}' for key in ('mean', 'std') if key in preprocessor]
     return [', '.join(steps), *values]
 

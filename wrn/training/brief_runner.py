@@ -1,5 +1,7 @@
 """Keep the long messages at the start of a run off the console; the log file has them."""
 
+import contextlib
+import io
 import itertools
 import logging
 from typing import Any
@@ -12,7 +14,6 @@ from wrn.utils.terminal import printable
 _HIDDEN = (
     'paramwise_options',  # one line per weight
     'Exp name: ',  # every epoch
-    'The model and loaded state dict do not match exactly',  # explained by CheckpointCheckHook
     '"FileClient" will be deprecated',  # due to mmengine's own code
     '"HardDiskBackend" is the alias',
 )
@@ -33,6 +34,12 @@ class BriefRunner(Runner):
                 handler.addFilter(_is_shown)
         logger.info(f'environment, config and hooks are in {logger.log_file}')
         return logger
+
+    def load_checkpoint(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Load a checkpoint; the arguments are those of mmengine's runner."""
+        # mmengine prints the name unescaped, and the keys that CheckpointCheckHook reports.
+        with contextlib.redirect_stdout(io.StringIO()):
+            return super().load_checkpoint(*args, **kwargs)
 
 
 def _is_shown(record: logging.LogRecord) -> bool:
