@@ -6,6 +6,7 @@ generator, and returns the function to try. That one may return, or raise a ``Wr
 ``SystemExit`` with one line. Anything else is a fault.
 """
 
+import contextlib
 import faulthandler
 import json
 import os
@@ -17,7 +18,7 @@ import sys
 import tempfile
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -89,6 +90,23 @@ def fuzz(
                 shutil.copytree(folder, Path(keep, f'{name}-{seed}-{index}'), dirs_exist_ok=True)
             outcomes.append(outcome)
             shutil.rmtree(folder)
+
+
+@contextlib.contextmanager
+def silent_in_new_folder() -> Iterator[None]:
+    """Run the block in an empty folder, without output."""
+    before = Path.cwd()
+    with (
+        tempfile.TemporaryDirectory(prefix='wrn-fuzz-') as folder,
+        open(os.devnull, 'w') as nowhere,
+        contextlib.redirect_stdout(nowhere),
+        contextlib.redirect_stderr(nowhere),
+    ):
+        os.chdir(folder)
+        try:
+            yield
+        finally:
+            os.chdir(before)
 
 
 def count_kinds(outcomes: Iterable[Outcome]) -> Counter[str]:

@@ -27,7 +27,10 @@ import images
 import text_files
 import torch
 import weights
-from harness import FINE, count_kinds, fuzz
+from harness import FINE, count_kinds, fuzz, silent_in_new_folder
+
+import wrn.training  # noqa: F401 - as for _warm_up
+from wrn.cli import main as run_command
 
 TARGETS = {
     'safetensors': weights.safetensors,
@@ -45,6 +48,21 @@ TARGETS = {
 }
 
 
+def _warm_up() -> None:
+    """Run each command once, since each child would import what it needs again."""
+    file, image, model = str(weights.embedded()), weights.IMAGE, ['--model', weights.DIGITS]
+    with silent_in_new_folder():
+        for arguments in (
+            ['info', file],
+            ['predict', image, *model],
+            ['features', image, *model, '--out', 'x.npy', '--stages', 'layer3'],
+            ['convert', file, 'x.pth'],
+            ['convert', file, 'x.safetensors', '--to', 'authors-cifar'],
+            ['publish', file, 'y.safetensors'],
+        ):
+            run_command(arguments)
+
+
 def main() -> None:
     """Try all inputs and print a report."""
     parser = argparse.ArgumentParser(
@@ -60,6 +78,7 @@ def main() -> None:
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     warnings.simplefilter('ignore')  # of libraries, as the command line shows none
+    _warm_up()
     gc.freeze()
     faults = tried = 0
     for name in args.target:

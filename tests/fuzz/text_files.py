@@ -1,25 +1,26 @@
 """Configs as data, and the partial files of runs and downloads."""
 
+import contextlib
 import hashlib
 import http.server
 import json
-import subprocess
-import sys
-import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
+from typing import NoReturn
+from unittest import mock
 
 import sklearn.datasets  # noqa: F401 - too slow to import in each child
 import yaml
-from harness import Target, WrongResultError
+from harness import Target, WrongResultError, silent_in_new_folder
 from mmengine.config import Config
 from mutate import mutate_bytes, mutate_text, spell
 from weights import CHECKOUT, DIGITS, IMAGE, embedded, mutate_config, write_python
 
 from wrn.cli import main
 from wrn.download.http import download
+from wrn.results.partial_file import PartialFile
 
 _TOKENS = (
     '!!python/object/apply:os.system [x]',
@@ -97,23 +98,20 @@ def partial(command: str, out: str, *options: str) -> Target:
 
 
 def _interrupt(images: list[str], arguments: list[str], out: str) -> tuple[bytes, bytes]:
-    """Return the file of a run, and its partial file after most of the images."""
-    script = (
-        'import sys; from wrn.cli import main; from wrn.results import partial_file as p\n'
-        'def stop(self, *_):\n'
-        '    sys.stdout.buffer.write(self.partial.read_bytes()); raise KeyboardInterrupt\n'
-        'p.PartialFile.__iter__ = stop\n'
-        'main(sys.argv[1:])'
-    )
-    with tempfile.TemporaryDirectory() as folder:
+    """Return the file of a run, and its partial file after all images."""
+
+    def stop(results: PartialFile) -> NoReturn:
+        raise KeyboardInterrupt
+
+    with silent_in_new_folder():
         for name in images:
-            Path(folder, name).symlink_to(IMAGE)
-        run = [sys.executable, '-c', script, *arguments]
-        content = subprocess.run(run, cwd=folder, capture_output=True).stdout
-        Path(folder, f'{out}.partial').unlink()
-        run = [sys.executable, '-m', 'wrn', *arguments]
-        subprocess.run(run, cwd=folder, check=True, capture_output=True)
-        return Path(folder, out).read_bytes(), content
+            Path(name).symlink_to(IMAGE)
+        main(arguments)
+        whole = Path(out).read_bytes()
+        Path(out).unlink()
+        with mock.patch.object(PartialFile, '__iter__', stop), contextlib.suppress(SystemExit):
+            main(arguments)
+        return whole, Path(f'{out}.partial').read_bytes()
 
 
 def partial_download() -> Target:
