@@ -95,17 +95,18 @@ def fuzz(
 @contextlib.contextmanager
 def silent_in_new_folder() -> Iterator[None]:
     """Run the block in an empty folder, without output."""
-    before = Path.cwd()
-    with (
-        tempfile.TemporaryDirectory(prefix='wrn-fuzz-') as folder,
-        open(os.devnull, 'w') as nowhere,
-        contextlib.redirect_stdout(nowhere),
-        contextlib.redirect_stderr(nowhere),
-    ):
-        os.chdir(folder)
+    before, outputs = Path.cwd(), (os.dup(1), os.dup(2))
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    with tempfile.TemporaryDirectory(prefix='wrn-fuzz-') as folder:
         try:
+            os.chdir(folder)
+            os.dup2(nowhere, 1)
+            os.dup2(nowhere, 2)
             yield
         finally:
+            sys.stdout.flush()
+            for descriptor, output in zip((1, 2), outputs, strict=True):
+                os.dup2(output, descriptor)
             os.chdir(before)
 
 
