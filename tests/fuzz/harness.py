@@ -107,6 +107,8 @@ def silent_in_new_folder() -> Iterator[None]:
             sys.stdout.flush()
             for descriptor, output in zip((1, 2), outputs, strict=True):
                 os.dup2(output, descriptor)
+                os.close(output)
+            os.close(nowhere)
             os.chdir(before)
 
 
