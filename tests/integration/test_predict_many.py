@@ -210,9 +210,9 @@ def test_memory_does_not_grow_with_the_number(digits, run, tmp_path):
         folder.mkdir()
         for i in range(number):
             os.link(image, folder / f'{i}.png')
-        run('python', '-c', code, 'predict', folder, '--out', 'a.csv')  # warms up
         runs = [
-            run('python', '-c', code, 'predict', folder, '--out', f'{number}.csv') for _ in '12'
+            run('python', '-c', code, 'predict', folder, '--out', f'{number}-{i}.csv')
+            for i in range(2)  # the first warms up
         ]
         peaks.append(min(int(result.stdout.splitlines()[-1]) for result in runs))
     assert peaks[1] - peaks[0] < 8 << 10  # KiB; each result kept as dicts would take at least 1 KiB
