@@ -26,7 +26,6 @@ class FollowedLinks:
     """
 
     def __init__(self, start: str | PurePath) -> None:
-        self._start = str(start)
         self._real_start = os.path.realpath(start)
         self._entered: set[tuple[int, int]] = set()
         self._links: list[str] = []
