@@ -56,6 +56,17 @@ def find_architecture(state_dict: Mapping[str, Tensor], name: str) -> Architectu
     return Architecture(backbone, None if head is None else len(head), in_channels)
 
 
+def find_conv_bias(state_dict: Mapping[str, Tensor]) -> bool | str:
+    """Return the ``conv_bias`` of :class:`wrn.models.WideResNetCIFAR`.
+
+    Args:
+        state_dict: The weights, with OpenMMLab's keys.
+    """
+    if 'backbone.layer1.0.conv1.bias' in state_dict:
+        return True
+    return 'stem' if 'backbone.conv1.bias' in state_dict else False
+
+
 def _refused(name: str, reason: str) -> CheckpointError:
     return CheckpointError(f'{name}: {reason}; give the weights of a Wide-ResNet')
 
@@ -113,9 +124,6 @@ def _find_cifar(state_dict: Mapping[str, Tensor], name: str) -> tuple[dict[str, 
             f'the weights have {size}x{size} kernels; a Wide-ResNet for 32x32 pixels has only 1x1 '
             'and 3x3',
         )
-    conv_bias: bool | str = 'backbone.layer1.0.conv1.bias' in state_dict
-    if not conv_bias and 'backbone.conv1.bias' in state_dict:
-        conv_bias = 'stem'
     factor = Fraction(len(convs[0]), len(stem))
     backbone = dict(
         type='WideResNetCIFAR',
@@ -128,7 +136,7 @@ def _find_cifar(state_dict: Mapping[str, Tensor], name: str) -> tuple[dict[str, 
         base_channels=(len(stem), 16),
         num_stages=(len(stages), 3),
         strides=([1] + [2] * (len(stages) - 1), [1, 2, 2]),
-        conv_bias=(conv_bias, False),
+        conv_bias=(find_conv_bias(state_dict), False),
     )
     backbone |= {option: value for option, (value, default) in others.items() if value != default}
     return backbone, int(len(stem) * factor * 2 ** (len(stages) - 1))

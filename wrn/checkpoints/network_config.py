@@ -7,12 +7,18 @@ from mmengine.config import Config
 from modelindex.models.Model import Model
 
 from wrn.checkpoints import Weights
-from wrn.checkpoints.architecture import Architecture, find_architecture
+from wrn.checkpoints.architecture import Architecture, find_architecture, find_conv_bias
 from wrn.checkpoints.assumptions import assume_network, check_same, get_preprocessing
-from wrn.checkpoints.network_options import read_options
+from wrn.checkpoints.network_options import get_kind, read_options
+from wrn.config import model_index
 from wrn.config.config_errors import config_errors
 from wrn.config.config_file import read_config, read_own_config
-from wrn.config.config_parts import choose_topk, get_dataset_type
+from wrn.config.config_parts import (
+    choose_topk,
+    get_data_preprocessor,
+    get_dataset_type,
+    get_inner_model,
+)
 from wrn.data.images.allowed_steps import check_normalization, check_steps
 from wrn.utils.errors import CheckpointError
 
@@ -110,6 +116,42 @@ def read_model_config(weights: Weights, path: str) -> Config | None:
     return Config(parts, cfg_text=f'# of {path}', filename=path)
 
 
+def adapt_config(config: Config, weights: Weights, name: str, template: str) -> None:
+    """Give a shipped config what it leaves open and these weights need.
+
+    These are the options and the normalization of the config in the file, or else the usual ones of
+    its format. What differs from the shipped config was set by the caller, and stays.
+
+    Args:
+        config: The config, which is changed.
+        weights: The weights.
+        name: The path or name of their file, for messages.
+        template: The path of the shipped config, or the name of its model.
+
+    Raises:
+        CheckpointError: If the config in the file has unknown types, or the weights have norms that
+            a shipped config does not have.
+    """
+    own = read_own_config(weights.meta)
+    theirs = (own.model.get('backbone') if own else weights.implied.backbone) or {}
+    backbone = get_inner_model(config.model).get('backbone') or {}
+    if get_kind(theirs) == get_kind(backbone):
+        options = read_options(theirs, name) if own else dict(theirs)
+        if get_kind(backbone) == 'WideResNetCIFAR':
+            options['conv_bias'] = find_conv_bias(weights.state_dict)
+        for option, value in options.items():
+            backbone.setdefault(option, value)
+        if 'norm_cfg' not in backbone:
+            _check_norms(weights, name)
+    preprocessor = get_data_preprocessor(config)
+    if not isinstance(preprocessor, dict) or 'normalization' in weights.meta:
+        return
+    stated = get_preprocessing(own) if own else weights.implied.normalization or {}
+    entry = model_index.find(template)
+    shipped = get_preprocessing(read_config(entry.config if entry else template))
+    preprocessor.update({k: v for k, v in stated.items() if preprocessor.get(k) == shipped.get(k)})
+
+
 def _check_preprocessor(
     preprocessor: Mapping[str, Any], architecture: Architecture, name: str
 ) -> None:
@@ -141,6 +183,11 @@ def _check_known(weights: Weights, architecture: Architecture, name: str) -> Non
             f'{name}: the weights have {backbone["num_stages"]} stages of unknown strides; '
             'give a config with the strides (--config)'
         )
+    _check_norms(weights, name)
+
+
+def _check_norms(weights: Weights, name: str) -> None:
+    """Check that the norms of weights are batch norms."""
     if not any(key.endswith('running_var') for key in weights.state_dict):
         raise CheckpointError(
             f'{name}: the norms are not batch norms, since they have no running statistics; give a '

@@ -48,6 +48,15 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
 _HARMLESS = ('requires_grad', 'inplace', 'momentum')
 
 
+def get_kind(backbone: Mapping[str, Any]) -> str:
+    """Return the name of the class of a backbone, without its module.
+
+    Args:
+        backbone: The config of the backbone.
+    """
+    return str(backbone.get('type')).rpartition('.')[2]
+
+
 def find_differences(theirs: Any, ours: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
     """Return the two values of each option that differs between two backbones.
 
@@ -59,7 +68,7 @@ def find_differences(theirs: Any, ours: Mapping[str, Any]) -> dict[str, tuple[An
         return {}
     values = {
         option: tuple(_normalize(config, option, default) for config in (theirs, ours))
-        for option, default in _OPTIONS.get(_kind(theirs), {}).items()
+        for option, default in _OPTIONS.get(get_kind(theirs), {}).items()
     }
     return {option: (was, now) for option, (was, now) in values.items() if was != now}
 
@@ -73,7 +82,7 @@ def describe_options(backbone: Mapping[str, Any]) -> str:
     Returns:
         A list such as ``'the activation ReLU, batch norm with epsilon 1e-05'``.
     """
-    kind = _kind(backbone)
+    kind = get_kind(backbone)
     values = {
         option: _normalize(backbone, option, default)
         for option, default in _OPTIONS.get(kind, _RESNET).items()
@@ -121,7 +130,7 @@ def read_options(backbone: Any, name: str) -> dict[str, Any]:
     """
     if not isinstance(backbone, Mapping):
         return {}
-    known = _OPTIONS.get(_kind(backbone), {})
+    known = _OPTIONS.get(get_kind(backbone), {})
     options = {option: backbone[option] for option in known if option in backbone}
     for option, value in options.items():
         problem = _find_problem(option, value)
@@ -152,10 +161,6 @@ def _find_problem(option: str, value: Any) -> str | None:
 def _is_few(value: Any, valid: Callable[[Any], bool]) -> bool:
     items = value if isinstance(value, list | tuple) else [value]
     return len(items) <= _MAX_STAGES and all(map(valid, items))
-
-
-def _kind(backbone: Mapping[str, Any]) -> str:
-    return str(backbone.get('type')).rpartition('.')[2]
 
 
 def _normalize(backbone: Mapping[str, Any], option: str, default: Any) -> Any:

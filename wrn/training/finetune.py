@@ -76,7 +76,7 @@ def _finetune(
         cfg.test_evaluator = add_metrics(cfg.test_evaluator, *REPORT_METRICS)
         # The first weights may have come with a normalization of their own.
         stated = read_normalization(read_checkpoint(best).get('meta') or {})
-        results = test(cfg, options=ReadOptions(**stated or {}))
+        results = test(cfg, options=ReadOptions(**stated or {}), template=template)
         if not is_main_process():
             return None
         report = Report(results.metrics, results.classes)

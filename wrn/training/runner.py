@@ -14,7 +14,10 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import BaseLoop, Runner
 
 from wrn.checkpoints import ReadOptions
+from wrn.checkpoints.checkpoint_file import find_entry, open_checkpoint
+from wrn.checkpoints.network_config import adapt_config
 from wrn.config.config_errors import config_errors
+from wrn.config.config_parts import get_data_preprocessor
 from wrn.data import fetch_cifar
 from wrn.data.class_names import get_classes
 from wrn.data.image_folder import use_image_folders
@@ -77,6 +80,7 @@ def train(
             set_resume(cfg)
             resume = bool(cfg.get('resume'))
             template = template or _find_template(cfg)
+            _adapt(cfg, options, template)
             check = CheckpointCheckHook(resume, not resume, options, template)
             hooks = [progress, termination, check, FiniteLossHook(), HistoryHook()]
             hooks += [BroadcastBuffersHook(), OptimizerLayoutHook(), *use_exact_loop(cfg)]
@@ -110,6 +114,7 @@ def test(
     out_item: str | None = None,
     engine: EngineHook | None = None,
     options: ReadOptions = ReadOptions(),
+    template: str | None = None,
 ) -> Results:
     """Test a model.
 
@@ -120,6 +125,7 @@ def test(
             Defaults to None, the predictions.
         engine: The hook that replaces the network by a backend. Defaults to None, eager PyTorch.
         options: What to take from the checkpoint. Defaults to the usual.
+        template: As for :func:`train`. Defaults to None.
 
     Returns:
         The metrics and the class names.
@@ -132,9 +138,11 @@ def test(
         if out and out_item != 'metrics':
             writer = dict(type='PredictionWriter', out=out)
             cfg.test_evaluator = add_metrics(cfg.get('test_evaluator'), writer)
+        template = template or _find_template(cfg)
+        _adapt(cfg, options, template)
         hooks = [
             progress,
-            CheckpointCheckHook(options=options, template=_find_template(cfg)),
+            CheckpointCheckHook(options=options, template=template),
             ProtectWorkersHook(),
             *([engine] if engine else []),
         ]
@@ -187,6 +195,16 @@ def build_runner(cfg: Config, loaders: list[str], hooks: list[Hook]) -> Runner:
 
 def _find_template(cfg: Config) -> str | None:
     return str(cfg.filename) if cfg.filename and is_shipped(cfg.filename) else None
+
+
+def _adapt(cfg: Config, options: ReadOptions, template: str | None) -> None:
+    """Set what the caller states of the weights, and what a shipped config leaves open."""
+    preprocessor = get_data_preprocessor(cfg)
+    if options.mean is not None and options.std is not None and isinstance(preprocessor, dict):
+        preprocessor.update(mean=[*options.mean], std=[*options.std])
+    path = cfg.get('load_from')
+    if template and isinstance(path, str) and find_entry(path) is None:
+        adapt_config(cfg, open_checkpoint(path, options).weights, path, template)
 
 
 def _stop_workers(*loops: BaseLoop | None) -> None:

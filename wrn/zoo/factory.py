@@ -22,8 +22,8 @@ from wrn.checkpoints import (
 )
 from wrn.checkpoints.assumptions import assume_network, check_scale
 from wrn.checkpoints.checkpoint_file import CheckpointFile, open_checkpoint
+from wrn.checkpoints.network_config import adapt_config
 from wrn.config.config_errors import config_errors
-from wrn.config.config_file import read_own_config
 from wrn.config.config_parts import get_data_preprocessor, get_dataset_meta
 from wrn.data.images import ImageLike
 from wrn.deploy.classifier import deploy, get_num_classes
@@ -197,10 +197,8 @@ def _build_pretrained(
 ) -> tuple[BaseModel, dict[str, Any]]:
     """Build a model with the weights of a file. Return it and the file's ``dataset_meta``."""
     weights, name = file.weights, file.name
-    if template and file.entry is None and read_own_config(weights.meta) is None:
-        # A shipped config states the sizes; the other options are those of the file's format.
-        for option, value in (weights.implied.backbone or {}).items():
-            config.model.backbone.setdefault(option, value)
+    if template and file.entry is None:
+        adapt_config(config, weights, name, template)
     network = _build_on_meta(config) or _build(config)
     fits = check_state_dict(network, weights.state_dict, name, new_head=True)
     if file.entry is None:

@@ -155,8 +155,6 @@ class CheckpointCheckHook(Hook):
         """Use the normalization of the file or the caller; say what else is assumed."""
         model = get_inner_model(runner.cfg.model)
         normalization = weights.meta.get('normalization')
-        if normalization and self.options.mean is not None:
-            _set_in_config(runner, normalization)
         if self.resume:
             normalization = read_normalization(weights.meta)
             if normalization and normalization != get_normalization(runner.cfg):
