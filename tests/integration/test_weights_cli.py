@@ -84,20 +84,19 @@ def test_convert_reports_what_it_does(theirs, capsys, folder):
         'float32',
         'key of the weights: model',
         'left out: optimizer, epoch, model_ema',
-        'assumed: the weights under model, not those under model_ema (--key)',
+        'assumed: the weights under model, not those under model_ema',
         'assumed: the activation ReLU, the norm BN(eps=1e-05), the stride in the 3x3 convolutions '
         '(as in torchvision and timm)',
         'assumed: the mean 123.675, 116.28, 103.53 and the std 58.395, 57.12, 57.375 for pixels '
-        'from 0 to 255 (--mean, --std)',
-        'assumed: the image size and the dataset of configs/wrn/wide-resnet50_8xb32_in1k.py '
-        '(--config)',
+        'from 0 to 255',
+        'assumed: the image size and the dataset of configs/wrn/wide-resnet50_8xb32_in1k.py',
         'checked: 122 tensors, no missing or unexpected keys',
         'checked: converting back gives the same weights, bit for bit',
     ]
     (written,) = folder.glob('mine-*.safetensors')
     assert lines[9].startswith(f'wrote {written.name}: 122 tensors, ')
     assert lines[10].removeprefix('SHA-256 of the file: ') == hash_file(written)
-    assert lines[11] == 'metadata in the file: source, license, cfg'
+    assert lines[11] == 'metadata in the file: source, license, assumed, cfg'
     meta = read_checkpoint(written)['meta']
     assert (meta['source'], meta['license']) == ('https://x.org', 'MIT')
 
@@ -117,7 +116,7 @@ def test_convert_and_predict(theirs, capsys, photograph, folder):
 
 
 def test_errors_of_convert(fails, theirs, folder):
-    torch.save({'normalizer.new_mean': torch.ones(1), 'attacker.a': torch.ones(1)}, 'madry.pth')
+    torch.save({**theirs, 'conv1.weight_g': torch.ones(1)}, 'factors.pth')
     torch.save({'encoder.weight': torch.ones(1)}, 'other.pth')
     torch.save({k: v for k, v in theirs.items() if k != 'layer2.0.bn1.bias'}, 'less.pth')
     torch.save({**theirs, 'layer2.0.se.weight': torch.ones(1)}, 'more.pth')
@@ -125,8 +124,8 @@ def test_errors_of_convert(fails, theirs, folder):
     for arguments, message in (
         (['none.pth'], 'none.pth: the checkpoint does not exist'),
         (
-            ['madry.pth'],
-            "madry.pth: unsupported network: the wrapper of MadryLab's robustness package",
+            ['factors.pth'],
+            'factors.pth: unsupported network: its weights are stored as the factors of weight',
         ),
         (['other.pth'], 'other.pth: the format of the keys is unknown (encoder.weight)'),
         (['less.pth'], 'missing backbone.layer2.0.bn1.bias'),
@@ -232,7 +231,7 @@ def test_code_in_a_config_is_not_run(folder):
     ],
 )
 def test_options_that_do_not_affect_the_keys(option, folder):
-    """A converted file has the option too. A config without it is refused."""
+    """A converted file has the option too. An own config without it is refused."""
     own = Config.fromfile(model_index.models()['wide-resnet50'].config)
     own.merge_from_dict(dict(model=dict(backbone=dict(depth=18, widen_factor=1, **option))))
     own.model.head.in_channels = 512
@@ -244,8 +243,12 @@ def test_options_that_do_not_affect_the_keys(option, folder):
     assert wrn.get_model(converted, True)._config.model.backbone[name] == option[name]
     wrn.get_model(own, 'w.pth')
     own.model.backbone.pop(name)
+    # Nobody wrote the shipped config for these weights.
+    built = wrn.get_model(own, 'w.pth')
+    assert built._config.model.backbone[name] == option[name]
+    own.dump('mine.py')
     with pytest.raises(CheckpointError, match=f'trained with {name}='):
-        wrn.get_model(own, 'w.pth')
+        wrn.get_model('mine.py', 'w.pth')
 
 
 @pytest.mark.parametrize(
@@ -267,7 +270,7 @@ def test_invalid_meta_is_ignored(meta, capsys, folder):
     torch.save(dict(meta=meta, state_dict=model.state_dict()), 'w.pth')
     main(['convert', 'w.pth', 'x'])
     (path,) = folder.glob('x-*')
-    assert read_checkpoint(path)['meta'].keys() == {'source', 'cfg', KEY}
+    assert read_checkpoint(path)['meta'].keys() == {'source', 'assumed', 'cfg', KEY}
     assert read_checkpoint(path)['meta']['source'] == 'w.pth'
 
 

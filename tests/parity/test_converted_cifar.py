@@ -518,7 +518,7 @@ def test_format_that_implies_another_network_is_not_written(theirs, to, message,
 
 @pytest.mark.parametrize('name', ['deepmind'])
 def test_options_in_a_converted_file_are_compared(theirs, fails, tmp_path):
-    """By get_model and `wrn test`, since its config has the options."""
+    """By get_model and `wrn test`. What was assumed in conversion is warned of, not refused."""
     torch.save(theirs, tmp_path / 'theirs.pth')
     there = convert_file(tmp_path / 'theirs.pth', folder=tmp_path)
     path = tmp_path / 'relu.py'
@@ -528,9 +528,18 @@ def test_options_in_a_converted_file_are_compared(theirs, fails, tmp_path):
         'val_dataloader = dict(dataset=dict(metainfo=dict(classes=list("0123456"))))\n'
         'test_dataloader = val_dataloader\n'
     )
-    with pytest.raises(CheckpointError, match='trained with conv_cfg'):
+    with pytest.warns(
+        AssumptionWarning, match=r'conv_cfg=None, not .*act_cfg=.*ReLU.*, not .*SiLU'
+    ):
         wrn.get_model(path, there.path)
-    assert 'trained with conv_cfg' in fails('test', path, there.path, '--work-dir', tmp_path)
+    stated = {**there.meta}
+    assert len(stated.pop('assumed')) == 3
+    checkpoint = read_checkpoint(there.path)
+    torch.save({**checkpoint, 'meta': stated}, tmp_path / 'stated.pth')
+    with pytest.raises(CheckpointError, match='trained with conv_cfg'):
+        wrn.get_model(path, tmp_path / 'stated.pth')
+    error = fails('test', path, tmp_path / 'stated.pth', '--work-dir', tmp_path)
+    assert 'trained with conv_cfg' in error
 
 
 @pytest.mark.parametrize('name', ['xternalz'])

@@ -121,7 +121,7 @@ def test_commands_with_a_normalization(command, folder, run, tmp_path):
 def test_explicit_normalization(weights):
     with pytest.warns(AssumptionWarning, match=NETWORK) as caught:
         model = wrn.get_model(NAME, weights, data_preprocessor=RAW)
-    assert 'mean' not in str(caught[0].message)
+    assert 'the mean' not in str(caught[0].message)
     assert model.data_preprocessor.std.flatten().tolist() == RAW['std']
     with pytest.raises(WrnError, match='has one of mean and std; give both'):
         wrn.get_model(NAME, weights, data_preprocessor=dict(mean=[0, 0, 0]))
@@ -161,8 +161,13 @@ def test_file_with_another_normalization_than_the_config(weights, folder):
     stated = torch.load(convert(raw, 'raw.pth', folder=folder).path)
     del stated['meta']['normalization']  # only the config in the file states it
     torch.save(stated, folder / 'cfg.pth')
+    shipped = f"_base_ = ['{wrn.config.model_index.root()}/configs/wrn/{NAME}.py']"
+    (folder / 'mine.py').write_text(shipped)
     with pytest.warns(AssumptionWarning, match=f'{NORMALIZATION} of the config, not the mean 0, 0'):
-        wrn.get_model(NAME, folder / 'cfg.pth')
+        wrn.get_model(folder / 'mine.py', folder / 'cfg.pth')
+    # Nobody wrote the shipped config for these weights.
+    found = wrn.get_model(NAME, folder / 'cfg.pth').data_preprocessor.mean
+    assert found.flatten().tolist() == RAW['mean']
 
 
 def test_choice_between_several_sets(weights, tmp_path):

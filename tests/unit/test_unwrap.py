@@ -239,15 +239,94 @@ def test_several_sets_of_weights_under_unusual_keys(keys):
 
 
 def test_several_networks_under_prefixes(keys):
-    both = {f'{part}.{key}': torch.ones(1) for part in ('student', 'teacher') for key in keys}
+    both = {f'student.{key}': torch.ones(1) for key in keys}
+    both |= {f'teacher.{key}': torch.zeros(1) for key in keys}
     both |= {'projector.weight': torch.ones(1)}
-    with pytest.raises(CheckpointError, match=r'under the prefixes student\., teacher\.; choose'):
+    with pytest.raises(CheckpointError, match=r"the prefixes 'student\.', 'teacher\.'; choose"):
         to_openmmlab(both, 'w.pth')
     found = to_openmmlab(both, 'w.pth', ReadOptions(prefix='teacher.'))
     assert found.state_dict['backbone.conv1.weight'] is both['teacher.conv1.weight']
     assert len(found.left_out) == len(keys) + 1
-    with pytest.raises(CheckpointError, match=r"begins with 'ema\.', but with projector\., stud"):
+    with pytest.raises(CheckpointError, match=r"prefix 'ema\.'; give 'student\.', 'teacher\.'$"):
         to_openmmlab(both, 'w.pth', ReadOptions(prefix='ema.'))
+
+
+def test_network_held_twice(keys):
+    """As in MadryLab's wrapper, with the normalization of the network and of its attacker."""
+    network = {key: torch.rand(3) for key in keys}
+    wrapped = {
+        **{f'module.model.{key}': value for key, value in network.items()},
+        **{f'module.attacker.model.{key}': value.clone() for key, value in network.items()},
+    }
+    for part in ('normalizer', 'attacker.normalize'):
+        wrapped |= {
+            f'module.{part}.new_{k}': torch.tensor(v) for k, v in (('mean', MEAN), ('std', STD))
+        }
+    found = to_openmmlab(dict(model=wrapped), 'w.pth')
+    assert found.prefix == 'module.model.'
+    assert torch.equal(found.state_dict['backbone.conv1.weight'], network['conv1.weight'])
+    assert found.meta['normalization']['mean'] == pytest.approx([255 * value for value in MEAN])
+    assert found.assumptions == ["the network behind the prefix 'module.model.'"]
+
+
+def test_raw_weights_beside_averaged_ones_without_a_prefix(keys):
+    raw = {key: torch.rand(3) for key in keys}
+    both = {**raw, **{f'ema.{key}': torch.rand(3) for key in keys}}
+    with pytest.raises(
+        CheckpointError, match=r"the prefixes '', 'ema\.'; choose one with --prefix"
+    ):
+        to_openmmlab(both, 'w.pth')
+    for prefix, key in (('', 'conv1.weight'), ('ema.', 'ema.conv1.weight')):
+        found = to_openmmlab(both, 'w.pth', ReadOptions(prefix=prefix))
+        assert found.state_dict['backbone.conv1.weight'] is both[key]
+        assert len(found.left_out) == len(keys)
+
+
+@pytest.mark.parametrize('extra', ['log_alpha', 'criterion.weight', 'proj.0.weight', 'std'])
+def test_tensors_that_are_no_part_of_the_network(extra):
+    network = wrn.get_model('wide-resnet16-2_1xb64_digits')
+    theirs = TARGETS['xternalz'].format.from_openmmlab(network.state_dict())
+    found = to_openmmlab({**theirs, extra: torch.ones(3)}, 'w.pth')
+    assert check_state_dict(network, found.state_dict, 'w.pth', new_head=True)
+    assert found.left_out == [extra]
+    assert found.assumptions == [f'a network without {extra}']
+
+
+@pytest.mark.parametrize('prefix', ['', 'net.'])
+def test_backbone_alone(prefix):
+    backbone = wrn.WideResNetCIFAR(10, 1)
+    weights = {prefix + key: value for key, value in backbone.state_dict().items()}
+    found = to_openmmlab(dict(state_dict=weights), 'w.ckpt')
+    assert {key.removeprefix('backbone.') for key in found.state_dict} == {*backbone.state_dict()}
+
+
+@pytest.mark.parametrize('head', ['fc', 'linear', 'classifier'])
+def test_head_of_another_name(head):
+    network = wrn.get_model('wide-resnet16-2_1xb64_digits')
+    module = {
+        key.replace('head.fc.', f'{head}.'): value for key, value in network.state_dict().items()
+    }
+    found = to_openmmlab(dict(state_dict=module), 'w.ckpt')
+    assert found.state_dict['head.fc.bias'] is module[f'{head}.bias']
+    assert check_state_dict(network, found.state_dict, 'w.ckpt')
+    assert found.assumptions == [
+        f'{head}.{part} as that of the head' for part in ('weight', 'bias')
+    ]
+
+
+@pytest.mark.parametrize('target', ['openmmlab', 'authors-cifar', 'xternalz', 'deepmind', 'sam'])
+def test_unused_norms_of_any_format(target, randomize):
+    """The order of the first blocks is that which leaves these norms unused."""
+    backbone = wrn.WideResNetCIFAR(16, 2)
+    weights = {f'backbone.{key}': value for key, value in randomize(backbone).state_dict().items()}
+    for stage in (1, 3):
+        for part, value in (('weight', 0.9), ('bias', 0.0)):
+            weights[f'backbone.layer{stage}.0.norm1.{part}'].fill_(value)
+    weights |= {'head.fc.weight': torch.ones(10, 128), 'head.fc.bias': torch.ones(10)}
+    theirs = TARGETS[target].format.from_openmmlab(weights)
+    implied = to_openmmlab(theirs, 'w.pth').implied
+    assert implied.backbone['activate_before_residual'] == [False, True, False]
+    assert implied.reason.endswith('because some norms are untrained')
 
 
 def test_network_beside_other_parts(keys):
@@ -261,12 +340,15 @@ def test_network_beside_other_parts(keys):
 def test_averaged_model_of_mmengine(keys):
     """EMAHook saves the average under state_dict, and the other weights under ema_state_dict."""
     checkpoint = dict(
-        meta=dict(epoch=3),
+        meta=dict(epoch=3, mmengine_version='0.10.7'),
         state_dict=small(map(ours, keys)),
         ema_state_dict={'steps': torch.tensor(3), **prefixed(small(map(ours, keys)))},
     )
     found = to_openmmlab(checkpoint, 'w.pth')
     assert (found.key, found.left_out) == ('state_dict', ['ema_state_dict'])
+    assert found.assumptions == [
+        'the averaged weights under state_dict, not the raw ones under ema_state_dict'
+    ]
 
 
 @pytest.mark.parametrize('checkpoint', [{}, {'epoch': 3}, {'state_dict': {}}, {'state_dict': None}])
@@ -293,7 +375,8 @@ def test_normalization_of_8_bit_pixels(keys):
 REFUSED = {
     'kuangliu': ['conv1.weight', 'layer1.0.bn1.weight', 'layer2.0.shortcut.1.weight'],
     'PreActResNet': ['conv1.weight', 'layer1.0.bn1.weight', 'layer4.0.shortcut.0.weight'],
-    'MadryLab': ['normalizer.new_mean', 'model.conv1.weight', 'attacker.model.conv1.weight'],
+    'weight or spectral norm': ['conv1.weight_g', 'conv1.weight_v', 'bn1.weight'],
+    'parametrizations': ['conv1.parametrizations.weight.original0', 'bn1.weight'],
     'TensorFlow': ['conv2d/kernel:0', 'batch_normalization/gamma:0', 'a.b'],
     'stem of three convolutions': ['conv1.0.weight', 'bn1.weight', 'layer1.0.conv1.weight'],
 }

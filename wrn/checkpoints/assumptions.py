@@ -32,10 +32,12 @@ def assume_network(
     """
     backbone = get_inner_model(config.model).get('backbone') or {}
     own = read_own_config(weights.meta)
-    if own:
+    if not weights.meta.get('assumed'):  # by the conversion that wrote its config
         check_same(own, backbone, name)
     reason = weights.implied.reason and f' ({weights.implied.reason})'
-    differences = {} if own else find_differences(weights.implied.backbone, backbone)
+    differences = find_differences(
+        own.model.get('backbone') if own else weights.implied.backbone, backbone
+    )
     if differences:
         listed = (f'{key}={now!r}, not {was!r}' for key, (was, now) in differences.items())
         weights.assumptions.append(f'{", ".join(listed)}{reason}')
@@ -46,26 +48,25 @@ def assume_network(
         stated = _describe_normalization(normalization)
         if stated != used and not template:
             weights.assumptions.append(f'{stated} of the file, not {used} of the config')
-    elif own:
-        stated = _describe_normalization(get_preprocessing(own))
-        if stated != used:
-            weights.assumptions.append(f'{used} of the config, not {stated} of the file')
-    elif template:
-        weights.assumptions.append(f'{used} for pixels from 0 to 255 (--mean, --std)')
+    elif own and (stated := _describe_normalization(get_preprocessing(own))) != used:
+        weights.assumptions.append(f'{used} of the config, not {stated} of the file')
+    elif own is None and template:
+        weights.assumptions.append(f'{used} for pixels from 0 to 255')
 
 
-def check_same(own: Config, backbone: Mapping[str, Any], name: str) -> None:
+def check_same(own: Config | None, backbone: Mapping[str, Any], name: str) -> None:
     """Check that the config in a file has the options of the network to load the weights into.
 
     Args:
-        own: The config in the file.
+        own: The config in the file; None if it has none.
         backbone: The config of the network's backbone.
         name: The path or name of the file, for messages.
 
     Raises:
         CheckpointError: If an option differs.
     """
-    for option, (was, now) in find_differences(own.model.get('backbone'), backbone).items():
+    theirs = own and own.model.get('backbone')
+    for option, (was, now) in find_differences(theirs, backbone).items():
         raise CheckpointError(
             f'{name}: the weights were trained with {option}={was!r}, but the model has {now!r}; '
             'give the config that they were trained with'

@@ -73,15 +73,17 @@ def describe_network(
     if architecture.backbone.get('in_channels', 3) != 3 and not (config or own):
         raise CheckpointError(
             f'{name}: the network takes {architecture.backbone["in_channels"]}-channel images, not '
-            'RGB; give a config with their preprocessing (--config)'
+            'RGB; give a config with their preprocessing'
         )
     with config_errors(full.filename):
         _set_architecture(full, architecture, options)
     if config:
         assume_network(weights, full, name)
+        weights.meta.pop('assumed', None)
     elif not (own or entry):
         assume_network(weights, full, name, template)
-        weights.assumptions.append(f'the image size and the dataset of {template} (--config)')
+        weights.assumptions.append(f'the image size and the dataset of {template}')
+        weights.meta['assumed'] = weights.assumptions
     return full
 
 
@@ -181,7 +183,7 @@ def _check_known(weights: Weights, architecture: Architecture, name: str) -> Non
     if 'num_stages' in backbone and weights.implied.backbone is None:
         raise CheckpointError(
             f'{name}: the weights have {backbone["num_stages"]} stages of unknown strides; '
-            'give a config with the strides (--config)'
+            'give a config with the strides'
         )
     _check_norms(weights, name)
 
@@ -191,7 +193,7 @@ def _check_norms(weights: Weights, name: str) -> None:
     if not any(key.endswith('running_var') for key in weights.state_dict):
         raise CheckpointError(
             f'{name}: the norms are not batch norms, since they have no running statistics; give a '
-            "config with the norms, such as norm_cfg=dict(type='GN', num_groups=16) (--config)"
+            "config with the norms, such as norm_cfg=dict(type='GN', num_groups=16)"
         )
 
 

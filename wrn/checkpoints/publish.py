@@ -73,14 +73,15 @@ def make_meta(
         license: Their license; None for the one in ``meta``.
 
     Returns:
-        ``source``, ``license``, ``dataset_meta`` with the class names, ``normalization`` and
-        ``cfg``, as far as they are known.
+        ``source``, ``license``, ``dataset_meta`` with the class names, ``normalization``,
+        ``assumed`` and ``cfg``, as far as they are known.
     """
     known = {
         'source': mask_credentials(source) if source else None,
         'license': license or meta.get('license'),
         'dataset_meta': meta.get('dataset_meta'),
         'normalization': meta.get('normalization'),
+        'assumed': meta.get('assumed'),
         'cfg': _shorten(config, meta.get('normalization') or {}).pretty_text if config else None,
     }
     return {key: value for key, value in known.items() if value}

@@ -10,6 +10,7 @@ from torch import Tensor
 from wrn.checkpoints.formats import FORMATS, recognize
 from wrn.checkpoints.formats.checkpoint_format import CheckpointFormat, Implied
 from wrn.checkpoints.formats.refused import rejection_reason
+from wrn.checkpoints.formats.unused_norms import UNUSED, find_used_norms
 from wrn.checkpoints.wrappers import unwrap
 from wrn.data.images.allowed_steps import check_normalization
 from wrn.utils.errors import AssumptionWarning, CheckpointError, one_line, some
@@ -17,6 +18,9 @@ from wrn.utils.errors import AssumptionWarning, CheckpointError, one_line, some
 # Where libraries put the weights that are meant for use. Other sets of weights, such as an average,
 # are taken only if the caller asks for them, or if there are no others.
 _USUAL_KEYS = ('', 'state_dict', 'model_state_dict', 'model', 'net', 'params')
+_RAW = 'ema_state_dict'  # of mmengine's EMAHook, which swaps the two when it saves
+_PARTS = ('backbone.', 'neck.', 'head.', 'data_preprocessor.')  # of mmpretrain's classifiers
+_HEADS = ('fc', 'linear', 'classifier', 'head', 'logits')  # other names of head.fc
 # The authors' older script saved the running statistics of the batch norms apart.
 _PARAMS, _STATS = 'params', 'stats'
 
@@ -94,8 +98,8 @@ class Weights:
         """
         if self.assumptions:
             warnings.warn(
-                f'{name}: assumed: {"; ".join(self.assumptions)}; give your own config to override '
-                'it',
+                f'{name}: assumed: {"; ".join(self.assumptions)}; override it by your own config, '
+                '--key, --prefix, --mean and --std (in Python key, prefix, data_preprocessor)',
                 AssumptionWarning,
                 stacklevel=3,
             )
@@ -129,8 +133,13 @@ def to_openmmlab(
     key, assumptions = options.key, []
     if key is None:
         key = _choose(found, name)
-        if others := [other for other in found if other != key]:
-            assumptions.append(f'the weights under {key}, not those under {some(others)} (--key)')
+        others = [other or 'the top level' for other in found if other != key]
+        by_mmengine = 'mmengine_version' in _read_meta(checkpoint.get('meta'))
+        if by_mmengine and key == 'state_dict' and _RAW in others:
+            assumptions.append(f'the averaged weights under {key}, not the raw ones under {_RAW}')
+        elif others:
+            taken = key or 'the top level'
+            assumptions.append(f'the weights under {taken}, not those under {some(others)}')
     elif key not in found:
         known = some(filter(None, found))
         cure = f'give one of these keys: {known}' if known else 'give no key'
@@ -140,6 +149,8 @@ def to_openmmlab(
     state_dict = unwrapped.state_dict
     if reason := rejection_reason(state_dict):
         raise CheckpointError(f'{name}: unsupported network: {reason}')
+    if unwrapped.prefix and options.prefix is None:
+        assumptions.append(f'the network behind the prefix {unwrapped.prefix!r}')
     meta = _read_meta(checkpoint.get('meta'))
     if unwrapped.normalization:
         meta['normalization'] = unwrapped.normalization
@@ -163,6 +174,8 @@ def to_openmmlab(
                 f'{name}: a tensor has a wrong shape ({one_line(error)}; the keys are in '
                 f'{form.title} format); copy or download the file again'
             ) from error
+        _separate(weights)
+        _look_for_unused_norms(weights)
     if normalization := meta.get('normalization'):
         stem = weights.state_dict.get('backbone.conv1.weight')
         channels = stem.shape[1] if stem is not None and stem.ndim == 4 else 3
@@ -170,6 +183,40 @@ def to_openmmlab(
         for statistic, values in normalization.items():  # one value is that of each channel
             normalization[statistic] = [*values] * (channels if len(values) == 1 else 1)
     return weights
+
+
+def _separate(weights: Weights) -> None:
+    """Move tensors that are no part of a classifier to those left out, except for its head."""
+    others = [key for key in weights.state_dict if not key.startswith(_PARTS)]
+    if 'head.fc.weight' not in weights.state_dict:
+        heads = [
+            h for h in _HEADS if getattr(weights.state_dict.get(f'{h}.weight'), 'ndim', 0) == 2
+        ]
+        for part in ('weight', 'bias') if len(heads) == 1 else ():
+            key = f'{heads[0]}.{part}'
+            if key in others:
+                others.remove(key)
+                weights.state_dict[f'head.fc.{part}'] = weights.state_dict.pop(key)
+                weights.assumptions.append(f'{key} as that of the head')
+    for key in others:
+        del weights.state_dict[key]
+    weights.left_out += others
+    if others:
+        weights.assumptions.append(f'a network without {some(others)}')
+
+
+def _look_for_unused_norms(weights: Weights) -> None:
+    """Infer the stages that activate the input of their first block, if the file shows it."""
+    if 'activate_before_residual' in (weights.implied.backbone or {}):
+        return
+    if (used := find_used_norms(weights.state_dict)) and not all(used):
+        backbone = {
+            'type': 'WideResNetCIFAR',
+            **(weights.implied.backbone or {}),
+            'activate_before_residual': used,
+        }
+        reason = ', and because '.join(filter(None, (weights.implied.reason, UNUSED)))
+        weights.implied = weights.implied._replace(backbone=backbone, reason=reason)
 
 
 def _state_dicts(
@@ -235,6 +282,8 @@ def _read_meta(value: Any) -> dict[str, Any]:
         _is_list_of(float, normalization.get(key)) for key in ('mean', 'std')
     ):
         meta['normalization'] = {key: normalization[key] for key in ('mean', 'std')}
+    if not _is_list_of(str, meta.get('assumed', [])):
+        del meta['assumed']
     for key in ('source', 'license', 'cfg'):
         if not isinstance(meta.get(key, ''), str):
             del meta[key]

@@ -55,10 +55,10 @@ def unwrap(state_dict: Mapping[Any, Any], name: str, prefix: str | None = None) 
     weights = {str(key): value for key, value in state_dict.items() if isinstance(value, Tensor)}
     networks = _find_networks(weights)
     if prefix is None:
-        if len(networks) > 1:
+        if any(not _same(weights, networks[0], other) for other in networks[1:]):
             raise CheckpointError(
-                f'{name}: holds several networks, under the prefixes {some(networks)}; choose one '
-                f'with --prefix (in Python, prefix={networks[0]!r})'
+                f'{name}: holds several networks, under the prefixes {some(map(repr, networks))}; '
+                f'choose one with --prefix (in Python, prefix={networks[0]!r})'
             )
         prefix = networks[0] if networks else ''
     else:
@@ -74,13 +74,27 @@ def unwrap(state_dict: Mapping[Any, Any], name: str, prefix: str | None = None) 
     return Unwrapped(inner, prefix, left_out + unused, normalization, pruned)
 
 
+def _same(weights: Mapping[str, Tensor], one: str, other: str) -> bool:
+    """Return whether two networks are copies, as in wrappers that hold a network twice."""
+    first, second = _below(weights, one), _below(weights, other)
+    return first.keys() == second.keys() and all(
+        first[key].shape == second[key].shape and torch.equal(first[key], second[key])
+        for key in first
+    )
+
+
 def _find_networks(weights: Mapping[str, Tensor]) -> list[str]:
-    """Return each prefix with known keys behind it, but none that is below another."""
+    """Return each prefix with known keys behind it, and those one name below a network."""
     found: list[str] = []
     level = ['']
     for _ in range(_MOST_NESTED):
         here = [prefix for prefix in level if _is_known(_below(weights, prefix))]
-        found += here
+        for prefix in here:
+            found.append(prefix)
+            if recognize(_below(weights, prefix)):
+                parts = _first_parts(weights, prefix)[:_MOST_PREFIXES]
+                others = (part for part in parts if part != f'{prefix}backbone.')
+                found += [part for part in others if recognize(_below(weights, part))]
         others = (prefix for prefix in level if prefix not in here)
         level = [part for prefix in others for part in _first_parts(weights, prefix)]
         level = level[:_MOST_PREFIXES]
@@ -93,10 +107,9 @@ def _complete(prefix: str, weights: Mapping[str, Tensor], name: str) -> str:
         prefix += '.'
     below = _below(weights, prefix)
     if not below:
-        raise CheckpointError(
-            f'{name}: no key begins with {prefix!r}, but with {some(_first_parts(weights, ""))}; '
-            'give one of these as the prefix'
-        )
+        networks = [repr(network) for network in _find_networks(weights)]
+        cure = f'give {some(networks)}' if networks else 'check the file with `wrn info`'
+        raise CheckpointError(f'{name}: no key begins with the prefix {prefix!r}; {cure}')
     networks = _find_networks(below)
     return prefix + networks[0] if len(networks) == 1 else prefix
 

@@ -116,6 +116,8 @@ def _describe_weights(resolved: ResolvedModel, file: CheckpointFile) -> _Rows:
         yield 'images', _describe_preprocessing(config, meta.get('normalization'))
     if weights.assumptions and not file.entry:
         yield 'assumed', weights.assumptions
+    elif assumed := meta.get('assumed'):
+        yield 'assumed', [*assumed, '(when it was converted; a config of your own overrides it)']
     yield 'provenance', meta.get('source') or 'unknown'
     yield 'license', meta.get('license') or 'unknown'
     if file.path:

@@ -8,6 +8,9 @@ from torch import Tensor
 from wrn.checkpoints.formats.checkpoint_format import CheckpointFormat, Target
 from wrn.utils.errors import WrnError
 
+# The keys of WideResNetCIFAR alone. Those of WideResNet are torchvision's.
+_BARE, _PARTS = 'layer1.0.norm1.weight', ('conv1.', 'layer', 'norm.')
+
 
 class OpenMMLab(CheckpointFormat):
     """The format of mmpretrain. ``openmmlab-0.x`` is the same with the metadata of mmcls 0.x."""
@@ -17,14 +20,21 @@ class OpenMMLab(CheckpointFormat):
     network = None
 
     def recognize(self, state_dict: Mapping[str, Tensor]) -> bool:
-        """Return whether any key is that of a backbone in an ``ImageClassifier``."""
-        return any(key.startswith('backbone.') for key in state_dict)
+        """Return whether a key is that of a backbone, in an ``ImageClassifier`` or alone."""
+        return _BARE in state_dict or any(key.startswith('backbone.') for key in state_dict)
 
     def to_openmmlab(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return a copy. The keys of a backbone alone get their prefix."""
+        if _BARE not in state_dict:
+            return dict(state_dict)
+        return {
+            f'backbone.{key}' if key.startswith(_PARTS) else key: value
+            for key, value in state_dict.items()
+        }
+
+    def from_openmmlab(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return a copy."""
         return dict(state_dict)
-
-    from_openmmlab = to_openmmlab
 
     def targets(self) -> dict[str, Target]:
         """Return both versions; mmcls 0.x has no networks for 32x32 pixels."""

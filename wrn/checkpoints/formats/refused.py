@@ -8,9 +8,10 @@ from torch import Tensor
 # Each network, by patterns. Each pattern must match the beginning of some key.
 _NETWORKS: list[tuple[tuple[str, ...], str]] = [
     (
-        (r'(attacker|normalizer)\.',),
-        "the wrapper of MadryLab's robustness package, which holds the network twice and an "
-        'attacker; save only the state dict of its `model.model`',
+        (r'.*\.(weight_[guv]|parametrizations\..*)$',),
+        'its weights are stored as the factors of weight or spectral normalization; call '
+        "torch's remove_weight_norm, remove_spectral_norm or remove_parametrizations, and save it "
+        'again',
     ),
     (
         (r'.*/(kernel|gamma|moving_mean)(:0)?$',),

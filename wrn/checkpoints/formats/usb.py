@@ -16,7 +16,8 @@ from torch import Tensor
 
 from wrn.checkpoints.formats.checkpoint_format import Implied
 from wrn.checkpoints.formats.renaming import RenamedFormat, rename
-from wrn.checkpoints.formats.xternalz import TABLE, has_unused_norms
+from wrn.checkpoints.formats.unused_norms import UNUSED, find_used_norms
+from wrn.checkpoints.formats.xternalz import NORM, TABLE
 
 _EPS = 1e-3
 
@@ -48,7 +49,7 @@ class USB(RenamedFormat):
         Norms with their initial values are assumed to be unused, as in TorchSSL.
         """
         early = 'block1.layer.0.conv1.bias' not in state_dict
-        untrained = has_unused_norms(state_dict)
+        untrained = find_used_norms(state_dict, NORM)[:3] == [True, False, False]
         stages = 4 if 'block4.layer.0.conv1.weight' in state_dict else 3
         first_only = [True, False, False, False][:stages]
         backbone = dict(
@@ -64,5 +65,5 @@ class USB(RenamedFormat):
         if not early:
             reason = 'as in current USB, not TorchSSL, because all norms are trained'
             if untrained:
-                reason = 'as in TorchSSL, because some norms are untrained'
+                reason = f'as in TorchSSL, {UNUSED}'
         return Implied(backbone, reason)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from wrn.checkpoints.formats.checkpoint_format import Implied
 from wrn.checkpoints.formats.renaming import RenamedFormat
+from wrn.checkpoints.formats.unused_norms import UNUSED, find_used_norms
 
 TABLE = {
     'backbone.conv1': 'conv1',
@@ -20,6 +21,7 @@ TABLE = {
     'backbone.norm': 'bn1',
     'head.fc': 'fc',
 }
+NORM = 'block{}.layer.0.bn1'  # of a stage, as find_used_norms takes it
 
 
 class Xternalz(RenamedFormat):
@@ -36,27 +38,11 @@ class Xternalz(RenamedFormat):
 
     def implies(self, state_dict: Mapping[str, Tensor]) -> Implied:
         """Return the paper's network, or FixMatch's and MixMatch's if it has untrained norms."""
-        if not has_unused_norms(state_dict):
+        if find_used_norms(state_dict, NORM) != [True, False, False]:
             return Implied(dict(type='WideResNetCIFAR'), 'as in most files with such keys')
         backbone = dict(
             type='WideResNetCIFAR',
             activate_before_residual=[True, False, False],
             act_cfg=dict(type='LeakyReLU', negative_slope=0.1, inplace=True),
         )
-        return Implied(backbone, 'as in FixMatch and MixMatch, because some norms are untrained')
-
-
-def has_unused_norms(state_dict: Mapping[str, Tensor]) -> bool:
-    """Return whether only the first norms of stages 2 and 3 were never trained.
-
-    A trained network of this kind activates the input of its first block in stage 1 only. Weights
-    of a norm start equal. Averaging and weight decay change all of them alike.
-    """
-    trained = [
-        any(
-            key in state_dict and bool((state_dict[key] != state_dict[key].flatten()[:1]).any())
-            for key in (f'block{stage}.layer.0.bn1.{name}' for name in ('weight', 'bias'))
-        )
-        for stage in (1, 2, 3)
-    ]
-    return trained == [True, False, False]
+        return Implied(backbone, f'as in FixMatch and MixMatch, {UNUSED}')
