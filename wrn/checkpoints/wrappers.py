@@ -65,8 +65,11 @@ def unwrap(state_dict: Mapping[Any, Any], name: str, prefix: str | None = None) 
         prefix = _complete(prefix, weights, name)
     normalization = _pop_normalization(weights, prefix, networks)
     inner = _below(weights, prefix)
+    others = (*(n.removeprefix(prefix) for n in networks if n.startswith(prefix) and n != prefix),)
     unused = [
-        key for key in inner if key.rpartition('.')[2] in _COUNTERS or key.startswith(_UNUSED)
+        key
+        for key in inner
+        if key.rpartition('.')[2] in _COUNTERS or key.startswith((*_UNUSED, *others))
     ]
     left_out = [key for key in weights if not key.startswith(prefix)]
     inner = {key: value for key, value in inner.items() if key not in unused}

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from wrn.checkpoints.formats.checkpoint_format import CheckpointFormat, Implied, Target
 
+_OURS = re.compile(r'^(?:(?:conv|bn|gn)1|layer\d|fc)\.')
 _BLOCK = re.compile(r'layer\d\.\d+\.(?:conv\d|bn\d|downsample\.[01])\.')
 
 
@@ -29,8 +30,10 @@ class Torchvision(CheckpointFormat):
         norms = any(key.endswith('.running_mean') for key in state_dict)
         renamed = state_dict if norms else _rename_norms(state_dict, 'bn', 'gn')
         return {
-            ('head.' if key.startswith('fc.') else 'backbone.') + key: value
-            for key, value in renamed.items()
+            _OURS.sub(
+                lambda part: f'{"head" if part[0] == "fc." else "backbone"}.{part[0]}', key
+            ): v
+            for key, v in renamed.items()
         }
 
     def from_openmmlab(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
