@@ -33,6 +33,8 @@ MISTAKES = [
     ("dict(type='LoadImageFromFile')", "dict(typ='LoadImageFromFile')", f'{TYPE}.*LoadImage'),
     ('mean=[127.5] * 3', 'mean=[127.5] * 2', r'data_preprocessor.mean=\[127.5, 127.5\]: must be a list of 3'),
     ('std=[127.5] * 3', "std='wide'", "data_preprocessor.std='wide': must be a list of 3 numbers"),
+    ('std=[127.5] * 3', 'std=[0] * 3', r'data_preprocessor.std=\[0, 0, 0\]: must be above 0'),
+    ('mean=[127.5] * 3', "mean=[float('nan')] * 3", 'data_preprocessor.mean=.*nan.*: must be a list of 3'),
     ('data_preprocessor = dict(', 'data_preprocessor = dict(meen=1, ', "unexpected keyword argument 'meen'"),
     ("type='WideResNetCIFAR'", "type='WideResNetCIFR'", 'did you mean WideResNetCIFAR'),
     ('in_channels=64', 'in_channels=63', r'in_channels=64|\(3, 64\), but the model has \(3, 63\)|weights of the head do not match'),

@@ -1,21 +1,19 @@
 """Convert the weights of Wide-ResNets between their published formats."""
 
 from collections.abc import Mapping
-from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from mmengine.config import Config
-from mmengine.registry import DefaultScope
-from mmpretrain.registry import MODELS
 from modelindex.models.Model import Model
 from torch import Tensor
 
-from wrn.checkpoints import check_state_dict, write_weights
+from wrn.checkpoints import write_weights
 from wrn.checkpoints.architecture import Architecture, find_architecture
 from wrn.checkpoints.checkpoint_file import CheckpointFile
+from wrn.checkpoints.fit import check_fit
 from wrn.checkpoints.formats import TARGETS, recognize
 from wrn.checkpoints.formats.checkpoint_format import CheckpointFormat
 from wrn.checkpoints.network_config import describe_network
@@ -26,7 +24,6 @@ from wrn.config.config_errors import config_errors
 from wrn.config.config_parts import get_dataset_meta
 from wrn.data.images import Preprocessing
 from wrn.download import stem_without_hash
-from wrn.models.meta_init import MetaInit
 from wrn.utils.errors import CheckpointError, WrnError, some
 
 
@@ -84,17 +81,10 @@ def convert(
     source_format = weights.require_format(str(path))
     architecture = find_architecture(weights.state_dict, str(path))
     full = describe_network(weights, architecture, str(path), entry, config)
-    with (
-        DefaultScope.overwrite_default_scope('mmpretrain'),
-        config_errors(config.filename if config else path),
-        MetaInit(),
-    ):
-        parts = deepcopy(full.model)  # mmpretrain adds a type to its data_preprocessor
-        parts.setdefault('data_preprocessor', deepcopy(full.get('data_preprocessor')))
-        network = MODELS.build(parts)
-        if config:
+    check_fit(weights, full, str(path))
+    if config:
+        with config_errors(config.filename):
             Preprocessing(config).example(1)
-    check_state_dict(network, weights.state_dict, str(path))
 
     form, suffix, _ = TARGETS[to]
     converted = _write_format(to, weights.state_dict, full.model.backbone)

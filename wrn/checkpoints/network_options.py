@@ -33,7 +33,7 @@ _CIFAR = _defaults(
 _OPTIONS = dict(ResNet=_RESNET, WideResNet=_RESNET, WideResNetCIFAR=_CIFAR)
 # The types of convolutions, norms and activations that the config in a file may name.
 _TYPES = {'Conv2d', 'Conv2dAdaptivePadding', 'BN', 'SyncBN', 'GN', 'ReLU', 'LeakyReLU', 'SiLU'}
-_TYPES |= {'Swish', 'GELU', 'ELU', 'Mish', 'HSwish', 'BN2d', 'MMSyncBN'}
+_TYPES |= {'Swish', 'GELU', 'ELU', 'HSwish', 'BN2d', 'MMSyncBN'}
 # Types that compute the same, and the arguments that a config need not state.
 _SYNONYMS = {'SyncBN': 'BN', 'MMSyncBN': 'BN', 'BN2d': 'BN', 'Swish': 'SiLU'}
 _ARGUMENTS = {'BN': dict(eps=1e-5), 'LeakyReLU': dict(negative_slope=0.01)}

@@ -179,7 +179,8 @@ def to_openmmlab(
     if normalization := meta.get('normalization'):
         stem = weights.state_dict.get('backbone.conv1.weight')
         channels = stem.shape[1] if stem is not None and stem.ndim == 4 else 3
-        check_normalization(**normalization, channels=channels, path=name)
+        path = name if options.mean is None else None
+        check_normalization(**normalization, channels=channels, path=path)
         for statistic, values in normalization.items():  # one value is that of each channel
             normalization[statistic] = [*values] * (channels if len(values) == 1 else 1)
     return weights

@@ -96,6 +96,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     Args:
         argv: The arguments. Defaults to those of the process.
     """
+    for name in ('stdout', 'stderr'):  # None if the shell closed it
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, 'w'))  # noqa: SIM115
     args = parse_args(argv)
     gc.freeze()  # do not scan imported objects, and do not copy their pages after a fork
     _show_messages()

@@ -15,6 +15,7 @@ from modelindex.models.Model import Model
 from wrn.checkpoints import ReadOptions
 from wrn.checkpoints.architecture import find_architecture
 from wrn.checkpoints.checkpoint_file import CheckpointFile
+from wrn.checkpoints.fit import check_fit
 from wrn.checkpoints.network_config import describe_network
 from wrn.checkpoints.tensor_hash import KEY
 from wrn.cli.arguments import CHOICE_ARGUMENTS, argument
@@ -110,8 +111,9 @@ def _describe_weights(resolved: ResolvedModel, file: CheckpointFile) -> _Rows:
             config = resolved.get_config()
         else:
             config = describe_network(weights, architecture, resolved.name)
+        check_fit(weights, config, resolved.name)
     except WrnError as error:
-        yield 'images', f'unknown: {error}'
+        yield 'problem', str(error)
     else:
         yield 'images', _describe_preprocessing(config, meta.get('normalization'))
     if weights.assumptions and not file.entry:

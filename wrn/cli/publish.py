@@ -6,10 +6,11 @@ from wrn.checkpoints import ReadOptions, Weights
 from wrn.checkpoints.publish import Published, publish
 from wrn.checkpoints.tensor_hash import KEY
 from wrn.cli.arguments import CHOICE_ARGUMENTS, argument
-from wrn.utils.errors import count
+from wrn.utils.errors import count, some
 from wrn.utils.files import hash_file
 from wrn.utils.terminal import say, show
 
+_SHOWN = 10  # keys that were left out
 HELP = 'reduce a training checkpoint to its weights, class names and config'
 DESCRIPTION_ARGUMENTS = {
     '--folder': argument('FOLDER', 'folder to write to', '.'),
@@ -51,7 +52,7 @@ def print_left_out(weights: Weights) -> None:
     if weights.pruned:
         show(f'applied the masks of {count(weights.pruned, "pruned weight")}')
     if weights.left_out:
-        show(f'left out: {", ".join(weights.left_out)}')
+        show(f'left out: {some(weights.left_out, _SHOWN)}')
 
 
 def print_written(done: Published, tensors: int) -> None:

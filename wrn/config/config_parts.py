@@ -2,6 +2,7 @@
 
 import difflib
 import inspect
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -216,6 +217,11 @@ def check_values(cfg: Config) -> None:
                     f'{name}: {key}data_preprocessor.{statistic}={values!r}: must be a list of '
                     f'{channels} numbers, one for each channel'
                 )
+            if values is not None and statistic == 'std' and min(values) <= 0:
+                raise WrnError(
+                    f'{name}: {key}data_preprocessor.std={values!r}: must be above 0, since images '
+                    'are divided by it'
+                )
     for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         size = (cfg.get(loader) or {}).get('batch_size', 1)
         if not isinstance(size, int) or size < 1:
@@ -223,9 +229,9 @@ def check_values(cfg: Config) -> None:
 
 
 def is_statistic(values: Any, channels: int) -> bool:
-    """Return whether a value is a list of numbers, one or one for each channel."""
+    """Return whether a value is a list of finite numbers, one or one for each channel."""
     return (
         isinstance(values, list | tuple)
         and len(values) in (1, channels)
-        and all(isinstance(value, int | float) for value in values)
+        and all(isinstance(value, int | float) and math.isfinite(value) for value in values)
     )

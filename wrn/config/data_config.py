@@ -1,7 +1,7 @@
 """Check a JSON or YAML config: such a file is data, so nothing that it names may run.
 
 mmengine imports ``custom_imports``, runs ``.py`` files in ``_base_``, imports any module that a
-``type`` names, and mmpretrain evaluates ``dtype``.
+``type`` or a scope names, and unpickles annotation files; mmpretrain evaluates ``dtype``.
 """
 
 from collections.abc import Iterator, Mapping
@@ -17,9 +17,11 @@ from wrn.config.model_index import root
 from wrn.utils.errors import WrnError
 
 DATA_SUFFIXES = ('.json', '.yaml', '.yml')
+_UNPICKLING = 'mmpretrain.models.multimodal'  # some of them unpickle a file that a config names
 _MAX_VALUES = 100_000  # counted as often as an anchor is referred to
 _TYPES = ('type', 'constructor', 'runner_type')
-_SCOPES = ('', 'mmpretrain', 'mmengine')
+_SCOPES = ('mmpretrain', 'mmengine')
+_PICKLES, _OUTPUTS = ('.pkl', '.pickle'), ('out_file_path', 'out')
 _CURE = 'use a .py config, which is code, if you trust its author'
 
 
@@ -40,8 +42,12 @@ def check_data_config(path: Path, seen: frozenset[Path] = frozenset()) -> None:
         raise WrnError(f'{path}: not a mapping of config keys; write KEY: VALUE')
     for key, value in _entries(config, path):
         scope, _, name = value.rpartition('.')
-        if key in _TYPES and not (scope in _SCOPES and name in _names()):
+        if key in _TYPES and not (scope in ('', *_SCOPES) and name in _names()):
             raise WrnError(f'{path}: {key} {value!r} is not registered; {_CURE}')
+        if key in ('default_scope', '_scope_') and value not in _SCOPES:
+            raise WrnError(f'{path}: {key} {value!r} imports a module of this name; {_CURE}')
+        if value.endswith(_PICKLES) and key not in _OUTPUTS:
+            raise WrnError(f'{path}: {key} {value!r} is a pickle, which runs code; {_CURE}')
         if key == 'dtype' and not value.isidentifier():
             raise WrnError(f'{path}: dtype {value!r} is not the name of a type; correct it')
     imports = config.get('custom_imports') or {}
@@ -58,26 +64,32 @@ def check_data_config(path: Path, seen: frozenset[Path] = frozenset()) -> None:
             raise WrnError(f'{path}: _base_ {base} runs code; {_CURE}')
 
 
-def _entries(value: Any, path: Path) -> Iterator[tuple[str, str]]:
-    """Yield all keys that have a text as their value, at any depth."""
-    waiting, number = [value], 0
+def _entries(config: Any, path: Path) -> Iterator[tuple[str, str]]:
+    """Yield each text at any depth, and the key that it or its list is the value of."""
+    waiting, number = [('', config)], 0
     while waiting:
-        part = waiting.pop()
+        key, value = waiting.pop()
         number += 1
         if number > _MAX_VALUES:
             raise WrnError(f'{path}: has more than {_MAX_VALUES} values; shorten it')
-        if isinstance(part, Mapping):
-            yield from ((str(key), item) for key, item in part.items() if isinstance(item, str))
-            waiting.extend(part.values())
-        elif isinstance(part, list | tuple):
-            waiting.extend(part)
+        if isinstance(value, str):
+            yield key, value
+        elif isinstance(value, Mapping):
+            waiting.extend((str(name), item) for name, item in value.items())
+        elif isinstance(value, list | tuple):
+            waiting.extend((key, item) for item in value)
 
 
 @cache
 def _names() -> set[str]:
-    """Return the names of all registered types."""
+    """Return the names of the types that a config may have."""
     registries = [value for value in vars(registry).values() if isinstance(value, Registry)]
     registries += [value.parent for value in registries if value.parent]
     for value in registries:
         value.import_from_location()
-    return {name for value in registries for name in value.module_dict}
+    return {
+        name
+        for value in registries
+        for name, kind in value.module_dict.items()
+        if not kind.__module__.startswith(_UNPICKLING)
+    }

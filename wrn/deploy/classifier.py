@@ -4,6 +4,7 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from mmengine.config import Config
 from mmengine.model import BaseModel
 from mmpretrain.models import ClsHead
@@ -186,6 +187,12 @@ def deploy(
         return network
     network = original_model(network)
     check_head(network)
+    dtype = next(network.parameters()).dtype
+    if dtype != torch.float32:
+        raise WrnError(
+            f'the model is in {dtype}, and backend {backend} takes one in float32; give it before '
+            'it is converted, with precision'
+        )
     preprocessing = Preprocessing(get_own_config(network))
     data_preprocessor = network.data_preprocessor
 

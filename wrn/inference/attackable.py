@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from wrn.config.config_parts import get_test_dataset
 from wrn.data.images.preprocessing import is_red_first
-from wrn.deploy.classifier import DeployedClassifier, get_own_config
+from wrn.deploy.classifier import DeployedClassifier, get_own_config, original_model
 from wrn.utils.errors import WrnError
 
 
@@ -18,7 +18,8 @@ def as_classifier(model: BaseModel) -> nn.Module:
     module is differentiable with respect to the images. It resizes nothing.
 
     Args:
-        model: A classifier with its config, such as one from :func:`wrn.get_model`.
+        model: A classifier with its config, such as one from :func:`wrn.get_model`. It may be
+            compiled by :func:`torch.compile`.
 
     Returns:
         A module in the mode of the model, which it contains as ``model``. It maps RGB images
@@ -34,14 +35,15 @@ def as_classifier(model: BaseModel) -> nn.Module:
         >>> model(torch.rand(2, 3, 16, 16)).shape
         torch.Size([2, 10])
     """
-    if not isinstance(model, BaseModel):
-        raise WrnError(f'{str(model)[:80]!r}: not a model; give one from wrn.get_model')
-    if isinstance(model, DeployedClassifier):
+    original: Any = original_model(model)
+    if not isinstance(original, BaseModel):
+        raise WrnError(f'{type(model).__name__}: not a model; give one from wrn.get_model')
+    if isinstance(original, DeployedClassifier):
         raise WrnError('the model runs in a backend, which has no gradients; use backend eager')
-    if not model.with_head:
+    if not original.with_head:
         raise WrnError('the model has no head, so it has no logits; build it with its head')
-    red_first = is_red_first(get_test_dataset(get_own_config(model)).pipeline)
-    return _Classifier(model, flip=red_first == model.data_preprocessor.to_rgb)
+    red_first = is_red_first(get_test_dataset(get_own_config(original)).pipeline)
+    return _Classifier(model, flip=red_first == original.data_preprocessor.to_rgb)
 
 
 class _Classifier(nn.Module):

@@ -74,14 +74,14 @@ def _is_size(value: Any) -> bool:
     )
 
 
-def check_normalization(mean: Any, std: Any, channels: int, path: str) -> None:
-    """Check the normalization in a file.
+def check_normalization(mean: Any, std: Any, channels: int, path: str | None) -> None:
+    """Check the normalization in a file, or that a caller gives.
 
     Args:
         mean: The mean of each channel, for pixels from 0 to 255.
         std: The standard deviation of each channel.
         channels: The number of channels of the network's input.
-        path: The file, for messages.
+        path: The file, for messages; None for a caller's.
 
     Raises:
         WrnError: If it is not a finite number for each channel, or a standard deviation is not
@@ -90,8 +90,10 @@ def check_normalization(mean: Any, std: Any, channels: int, path: str) -> None:
     for key, values, above in (('mean', mean, -_MAX_LEVEL), ('std', std, 0)):
         # NaN is in no range.
         if not is_statistic(values, channels) or not all(above < v < _MAX_LEVEL for v in values):
+            wrong = f'{key}={str(values)[:100]}, not {count(channels, "usable number")}'
+            if path is None:
+                raise WrnError(f'mean and std: {wrong}; give one for each channel, std above 0')
             raise WrnError(
-                f'{path}: the normalization in it has {key}={str(values)[:100]}, not '
-                f'{count(channels, "usable number")}; correct it, or give a file of plain weights '
-                'and the config that they were trained with'
+                f'{path}: the normalization in it has {wrong}; correct it, or give a file of plain '
+                'weights and the config that they were trained with'
             )

@@ -9,7 +9,9 @@ import torch
 from mmengine.model import BaseModel
 from torch import Tensor
 
+from wrn.config.config_errors import config_errors
 from wrn.data.images import ImageLike
+from wrn.deploy.classifier import get_own_config
 from wrn.deploy.engines import Difference
 from wrn.deploy.engines.verify import check, compare, find_tolerance
 from wrn.deploy.export.exportable import Exportable, Reference
@@ -89,6 +91,8 @@ def export(
         precision,
         [reference.make_inputs(batch) for batch in batches],
     )
+    with torch.no_grad(), config_errors(get_own_config(network).filename):
+        content.network(content.example)  # an exporter would print a traceback
     target = Path(out).resolve()
     *others, _ = kind.files(target)
     if others and others[0].exists() and not target.exists():
