@@ -160,6 +160,13 @@ def test_a_full_disk(fails, theirs, folder, suffix):
     assert sorted(folder.iterdir()) == before
 
 
+def test_info_of_a_network_with_other_parts(theirs, capsys, folder):
+    torch.save({**theirs, 'layer2.0.se.weight': torch.ones(1)}, 'more.pth')
+    main(['info', 'more.pth'])
+    printed = capsys.readouterr().out
+    assert re.search(r'problem +more.pth: .*unexpected backbone\.layer2\.0\.se\.weight', printed)
+
+
 def test_publish(capsys, folder):
     config = Config.fromfile(model_index.models()[DIGITS].config)
     config.work_dir, config.load_from = '/home/somebody/run', '/home/somebody/w.pth'

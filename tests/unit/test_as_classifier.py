@@ -27,6 +27,16 @@ def test_same_scores_as_inference_model(name, rng):
 
 
 @torch.no_grad()
+def test_a_compiled_model(rng):
+    model = wrn.get_model(DIGITS, True)
+    images = torch.rand(2, 3, 16, 16)
+    compiled = wrn.as_classifier(torch.compile(model, backend='eager'))
+    assert torch.equal(compiled(images), wrn.as_classifier(model)(images))
+    with pytest.raises(WrnError, match=r'^Linear: not a model'):
+        wrn.as_classifier(torch.nn.Linear(1, 1))
+
+
+@torch.no_grad()
 def test_normalization_of_torchvision(rng):
     model = wrn.get_model('wide-resnet18-1_8xb32_in1k')
     images = torch.rand(2, 3, 64, 64)

@@ -135,6 +135,13 @@ def test_normalization_of_images_from_0_to_1_is_refused(weights, fails):
     assert '--std=[0.25]: is for images from 0 to 1; multiply' in message
 
 
+@pytest.mark.parametrize('std', [[1, 255], [255, 255, -255], [255, 255, float('nan')]])
+def test_normalization_that_the_caller_gives_wrong(weights, std):
+    wrong = dict(mean=[0] * len(std), std=std)
+    with pytest.raises(WrnError, match=r'^mean and std: (mean|std)=.*; give one for each channel'):
+        wrn.get_model(NAME, weights, data_preprocessor=wrong)
+
+
 def test_key_without_weights():
     with pytest.raises(WrnError, match='none are loaded; give pretrained'):
         wrn.get_model(NAME, key='model_ema')

@@ -1,6 +1,5 @@
 """Configs are found and read, and a mistake in one is reported in one line with its path."""
 
-import contextlib
 from argparse import Namespace
 
 import pytest
@@ -95,7 +94,10 @@ def test_a_type_that_is_no_name():
             'data_preprocessor = dict(mean=[1, 2], std=[3, 4])',
             'mine.py: data_preprocessor.mean=.* must be a list of 3',
         ),
-        ('data_preprocessor = dict(mean=[1] * 3, std=[0] * 3)', None),
+        (
+            'data_preprocessor = dict(mean=[1] * 3, std=[0] * 3)',
+            r'mine.py: data_preprocessor.std=\[0, 0, 0\]: must be above 0',
+        ),
         (PIPELINE.format("dict(type='Resize')"), 'mine.py: .*`scale` and`scale_factor`'),
         (PIPELINE.format('dict(type=[])'), 'mine.py: type must be a str'),
         (PIPELINE.format('dict()'), 'mine.py: .*a step without a type'),
@@ -105,7 +107,7 @@ def test_a_type_that_is_no_name():
     ],
 )
 def test_wrong_preprocessing_ends_before_the_first_image(config, text, message):
-    with pytest.raises(WrnError, match=message) if message else contextlib.nullcontext():
+    with pytest.raises(WrnError, match=message):
         Predictor(wrn.get_model(config(text), False))
 
 

@@ -6,7 +6,7 @@ from wrn.checkpoints import ReadOptions, Weights
 from wrn.checkpoints.publish import Published, publish
 from wrn.checkpoints.tensor_hash import KEY
 from wrn.cli.arguments import CHOICE_ARGUMENTS, argument
-from wrn.utils.errors import count, some
+from wrn.utils.errors import count
 from wrn.utils.files import hash_file
 from wrn.utils.terminal import say, show
 
@@ -52,7 +52,9 @@ def print_left_out(weights: Weights) -> None:
     if weights.pruned:
         show(f'applied the masks of {count(weights.pruned, "pruned weight")}')
     if weights.left_out:
-        show(f'left out: {some(weights.left_out, _SHOWN)}')
+        more = len(weights.left_out) - _SHOWN
+        listed = ', '.join(weights.left_out[:_SHOWN])
+        show(f'left out: {listed}' + (f' and {more} more' if more > 0 else ''))
 
 
 def print_written(done: Published, tensors: int) -> None:

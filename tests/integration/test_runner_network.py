@@ -1,0 +1,70 @@
+"""`wrn test`, `train` and `finetune` build the network that get_model builds for a file."""
+
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.dataset import pseudo_collate
+from mmengine.registry import DefaultScope
+from mmpretrain.registry import DATASETS
+
+import wrn
+from wrn.checkpoints.formats import TARGETS
+from wrn.cli import main
+
+DIGITS = 'wide-resnet16-2_1xb64_digits'
+QUICK = ('--cfg-options', 'train_dataloader.num_workers=0', 'val_dataloader.num_workers=0')
+
+
+@pytest.fixture
+def write(randomize, tmp_path, monkeypatch):
+    """Return a function that writes a file in a format, with random weights."""
+    monkeypatch.chdir(tmp_path)
+
+    def write(target, **backbone):
+        network = randomize(wrn.get_model(DIGITS, backbone=backbone))
+        network.head.fc.weight.data.mul_(50)  # or the scores would be almost equal
+        weights = TARGETS[target].format.from_openmmlab(network.state_dict())
+        torch.save(weights, tmp_path / 'theirs.pth')
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ('target', 'bias'),
+    [('deepmind', False), ('meliketoy', False), ('meliketoy', True), ('usb', True)],
+)
+def test_scores_of_test_are_those_of_get_model(write, target, bias):
+    """Another activation, padding, order, stride, epsilon or normalization, and biases."""
+    write(target, conv_bias=bias)
+    options = ('--work-dir', 'run', '--cfg-options', 'test_dataloader.num_workers=0')
+    main(['test', DIGITS, 'theirs.pth', '--out', 'x.pkl', *options])
+    records = pickle.loads(Path('x.pkl').read_bytes())[:20]
+    found = torch.stack([record['pred_score'] for record in records])
+    model = wrn.get_model(DIGITS, 'theirs.pth')
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        dataset = DATASETS.build(model._config.test_dataloader.dataset)
+    samples = model.test_step(pseudo_collate([dataset[i] for i in range(20)]))
+    expected = torch.stack([sample.pred_score for sample in samples])
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
+    assert expected.std(0).max() > 1e-3  # or other networks would agree
+
+
+def test_a_run_is_resumed_with_the_network_that_it_began_with(write):
+    write('deepmind')
+    main(
+        [
+            'train',
+            DIGITS,
+            '--work-dir',
+            'run',
+            *QUICK,
+            'load_from=theirs.pth',
+            'train_cfg.max_epochs=1',
+        ]
+    )
+    main(['train', DIGITS, '--work-dir', 'run', '--resume', *QUICK, 'train_cfg.max_epochs=2'])
+    trained = wrn.get_model('run/epoch_2.pth', pretrained=True)
+    assert trained._config.model.backbone.act_cfg.type == 'SiLU'
+    assert trained._config.data_preprocessor.mean == pytest.approx([125.307, 122.961, 113.8575])
