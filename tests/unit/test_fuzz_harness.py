@@ -29,7 +29,7 @@ INPUTS = [
     lambda: time.sleep(60),
     lambda: bytearray(2 << 30),
     exhaust,
-    lambda: raises(WrnError('two\\nlines')),
+    lambda: sys.exit('two\\nlines'),
     lambda: print('\\x1b[2J'),
     lambda: raises(WrongResultError('x')),
     lambda: bytearray(500 << 20),

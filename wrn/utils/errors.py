@@ -7,13 +7,19 @@ import difflib
 from collections.abc import Iterable
 
 from wrn.utils.credentials import mask_credentials
+from wrn.utils.terminal import printable
 
 
 class WrnError(ValueError):
-    """An error in the user's input. The message names the file or key, the cause and the fix."""
+    """An error in the user's input.
+
+    The message names the file or key, the cause and the fix, in one printable line.
+    """
 
     def __init__(self, message: str) -> None:
-        super().__init__(mask_credentials(message))
+        # torch raises an error of a worker process again with its traceback, which others shorten.
+        of_worker = message.startswith('Caught ')
+        super().__init__(mask_credentials(message) if of_worker else printable(message))
 
 
 class CheckpointError(WrnError):
