@@ -148,10 +148,15 @@ def test_key_without_weights():
 
 
 def test_nothing_is_assumed_of_files_that_state_it(weights, folder):
-    done = convert(open_checkpoint(str(weights)), 'stated', folder=folder)
+    done = convert(open_checkpoint(str(weights)), 'stated.pth', folder=folder)
+    stated = torch.load(done.path)
+    wrapped = {f'module.{key}': value for key, value in stated['state_dict'].items()}
+    meta = dict(cfg=stated['meta']['cfg'], mmengine_version='0.10.7')
+    averaged = dict(meta=meta, state_dict=wrapped, ema_state_dict=wrapped)
+    torch.save(averaged, folder / 'averaged.pth')
     with warnings.catch_warnings():
         warnings.simplefilter('error')
-        for model in (NAME, done.path):
+        for model in (NAME, done.path, folder / 'averaged.pth'):
             wrn.get_model(model, pretrained=True)
 
 
@@ -198,7 +203,7 @@ def test_built_model_takes_no_weights(option):
 
 # Each warning of the package, and the test that asserts it. What a command chooses, it prints.
 WARNINGS = {
-    ('checkpoints/unwrap.py', 'AssumptionWarning'): 'unit/test_assumptions.py',
+    ('checkpoints/weights.py', 'AssumptionWarning'): 'unit/test_assumptions.py',
     ('inference/input_checks.py', 'ChannelOrderWarning'): 'unit/test_reading_options.py',
     ('zoo/factory.py', 'RandomWeightsWarning'): 'unit/test_get_model.py',
 }

@@ -10,7 +10,7 @@ from PIL import Image, PngImagePlugin
 
 import wrn
 from wrn.checkpoints.network_config import read_model_config
-from wrn.checkpoints.unwrap import Weights
+from wrn.checkpoints.weights import Weights
 from wrn.cli import main
 from wrn.data import CheckedReading
 from wrn.data.check_folder import check_folder

@@ -17,7 +17,8 @@ from wrn.checkpoints.load_state_dict import (
     unwrap_model,
 )
 from wrn.checkpoints.reader import read_checkpoint
-from wrn.checkpoints.unwrap import ReadOptions, Weights, to_openmmlab
+from wrn.checkpoints.unwrap import to_openmmlab
+from wrn.checkpoints.weights import ReadOptions, Weights
 from wrn.checkpoints.writer import write_weights
 
 __all__ = [

@@ -7,7 +7,8 @@ from mmengine.runner import CheckpointLoader
 from modelindex.models.Model import Model
 
 from wrn.checkpoints.reader import read_checkpoint
-from wrn.checkpoints.unwrap import ReadOptions, Weights, to_openmmlab
+from wrn.checkpoints.unwrap import to_openmmlab
+from wrn.checkpoints.weights import ReadOptions, Weights
 from wrn.config import model_index
 from wrn.download import fetch, hash_in_name, map_url
 from wrn.utils.credentials import mask_credentials

@@ -7,7 +7,7 @@ from mmengine.registry import DefaultScope
 from mmpretrain.registry import MODELS
 
 from wrn.checkpoints.load_state_dict import check_state_dict
-from wrn.checkpoints.unwrap import Weights
+from wrn.checkpoints.weights import Weights
 from wrn.config.config_errors import config_errors
 from wrn.config.config_parts import get_data_preprocessor
 from wrn.models.meta_init import MetaInit

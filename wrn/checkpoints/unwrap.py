@@ -1,19 +1,17 @@
 """Take the weights out of a checkpoint of any known format."""
 
-import warnings
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from torch import Tensor
 
-from wrn.checkpoints.formats import FORMATS, recognize
-from wrn.checkpoints.formats.checkpoint_format import CheckpointFormat, Implied
+from wrn.checkpoints.formats import recognize
 from wrn.checkpoints.formats.refused import rejection_reason
 from wrn.checkpoints.formats.unused_norms import UNUSED, find_used_norms
+from wrn.checkpoints.weights import ReadOptions, Weights
 from wrn.checkpoints.wrappers import unwrap
 from wrn.data.images.allowed_steps import check_normalization
-from wrn.utils.errors import AssumptionWarning, CheckpointError, one_line, some
+from wrn.utils.errors import CheckpointError, one_line, some
 
 # Where libraries put the weights that are meant for use. Other sets of weights, such as an average,
 # are taken only if the caller asks for them, or if there are no others.
@@ -23,86 +21,6 @@ _PARTS = ('backbone.', 'neck.', 'head.', 'data_preprocessor.')  # of mmpretrain'
 _HEADS = ('fc', 'linear', 'classifier', 'head', 'logits')  # other names of head.fc
 # The authors' older script saved the running statistics of the batch norms apart.
 _PARAMS, _STATS = 'params', 'stats'
-
-
-@dataclass(frozen=True)
-class ReadOptions:
-    """What to take from a file of weights, where the file leaves a choice.
-
-    Attributes:
-        key: The key of the weights, such as ``'model_ema'`` or ``'ema.state_dict'``. Defaults to
-            None: the usual keys of libraries.
-        prefix: The beginning of the keys of the network, such as ``'student.'``. Defaults to None:
-            the only one with known keys behind it.
-        mean: The mean of each channel of the input in RGB order, for pixels from 0 to 255. Defaults
-            to None: what the file or the config states.
-        std: The standard deviation of each channel. Defaults to None, as for ``mean``.
-    """
-
-    key: str | None = None
-    prefix: str | None = None
-    mean: Sequence[float] | None = None
-    std: Sequence[float] | None = None
-
-
-@dataclass
-class Weights:
-    """Weights under OpenMMLab's keys, and what is known about them.
-
-    Attributes:
-        state_dict: The weights.
-        meta: The ``meta`` of the checkpoint: ``dataset_meta`` with the class names,
-            ``normalization``, ``cfg`` and so on, as far as it has them.
-        format: The format of the checkpoint, one of :data:`wrn.checkpoints.formats.FORMATS`; None
-            if it is unknown. The keys are then those of the checkpoint.
-        key: The key of the weights in the checkpoint.
-        prefix: What was before the key of each tensor, such as ``'module.'``.
-        left_out: The keys of everything else in it.
-        pruned: The number of weights that pruning masks were applied to.
-        implied: What is usual for the network of such a file.
-        assumptions: What is assumed about the weights, because the file does not state it.
-    """
-
-    state_dict: dict[str, Tensor]
-    meta: dict[str, Any] = field(default_factory=dict)
-    format: CheckpointFormat | None = None
-    key: str = ''
-    prefix: str = ''
-    left_out: list[str] = field(default_factory=list)
-    pruned: int = 0
-    implied: Implied = field(default_factory=Implied)
-    assumptions: list[str] = field(default_factory=list)
-
-    def require_format(self, name: str) -> CheckpointFormat:
-        """Return the format.
-
-        Args:
-            name: The path or name of the file, for the message.
-
-        Raises:
-            CheckpointError: If it is unknown.
-        """
-        if self.format is None:
-            titles = ', '.join(form.title for form in FORMATS)
-            raise CheckpointError(
-                f'{name}: the format of the keys is unknown ({some(self.state_dict)}); give '
-                f'weights in one of these formats: {titles}'
-            )
-        return self.format
-
-    def warn(self, name: str) -> None:
-        """Warn of the assumptions.
-
-        Args:
-            name: The path or name of the file.
-        """
-        if self.assumptions:
-            warnings.warn(
-                f'{name}: assumed: {"; ".join(self.assumptions)}; override it by your own config, '
-                '--key, --prefix, --mean and --std (in Python key, prefix, data_preprocessor)',
-                AssumptionWarning,
-                stacklevel=3,
-            )
 
 
 def to_openmmlab(
@@ -130,14 +48,15 @@ def to_openmmlab(
             f'{name}: holds no weights ({some(map(str, checkpoint)) or "it is empty"}); give a '
             "file with a state dict, or with one under the key 'state_dict'"
         )
+    meta = _read_meta(checkpoint.get('meta'))
     key, assumptions = options.key, []
     if key is None:
         key = _choose(found, name)
         others = [other or 'the top level' for other in found if other != key]
-        by_mmengine = 'mmengine_version' in _read_meta(checkpoint.get('meta'))
-        if by_mmengine and key == 'state_dict' and _RAW in others:
+        swapped = 'mmengine_version' in meta and key == 'state_dict' and _RAW in others
+        if swapped and 'cfg' not in meta:
             assumptions.append(f'the averaged weights under {key}, not the raw ones under {_RAW}')
-        elif others:
+        elif others and not swapped:
             taken = key or 'the top level'
             assumptions.append(f'the weights under {taken}, not those under {some(others)}')
     elif key not in found:
@@ -149,9 +68,8 @@ def to_openmmlab(
     state_dict = unwrapped.state_dict
     if reason := rejection_reason(state_dict):
         raise CheckpointError(f'{name}: unsupported network: {reason}')
-    if unwrapped.prefix and options.prefix is None:
+    if unwrapped.prefix and options.prefix is None and 'cfg' not in meta:
         assumptions.append(f'the network behind the prefix {unwrapped.prefix!r}')
-    meta = _read_meta(checkpoint.get('meta'))
     if unwrapped.normalization:
         meta['normalization'] = unwrapped.normalization
     if options.mean is not None and options.std is not None:

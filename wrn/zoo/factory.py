@@ -145,7 +145,8 @@ def get_model(
 
     if file:
         network, meta = _build_pretrained(config, file, resolved.template)
-        file.weights.warn(file.name)
+        if file.entry is None:
+            file.weights.warn(file.name)
     else:
         network, meta = _build(config), {}
     if device_map is not None:
