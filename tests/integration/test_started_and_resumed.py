@@ -84,13 +84,43 @@ def test_a_resumed_run_has_the_rates_of_its_own_settings(run, copied, tmp_path):
     assert read_checkpoint('run/epoch_4.pth')['meta']['epoch'] == 4
 
 
+def test_resumed_rates_of_groups_are_those_of_a_new_run(run, fails, copied, tmp_path):
+    """A recipe for fine-tuning gives the backbone a lower rate, and a group to each weight."""
+    cfg = "optim_wrapper['paramwise_cfg'] = dict(custom_keys=dict(backbone=dict(lr_mult=0.1)))\n"
+    write_config('small.py', cfg)
+    words = ['wrn', 'train', 'small.py', '--work-dir']
+    run(*words, 'tuned', '--cfg-options', 'train_cfg.max_epochs=1', cwd=tmp_path / 'copied')
+    others = ['lr=0.02', 'momentum=0.8', 'weight_decay=0.001']
+    others = [f'optim_wrapper.optimizer.{setting}' for setting in others]
+    others += ['optim_wrapper.accumulative_counts=3', 'train_cfg.max_epochs=2']
+    for options in (['tuned', '--resume'], ['fresh']):
+        run(*words, *options, '--cfg-options', *others, cwd=tmp_path / 'copied')
+    resumed, fresh = (
+        read_checkpoint(f'{folder}/epoch_2.pth')['optimizer'] for folder in ('tuned', 'fresh')
+    )
+    assert len({group['lr'] for group in resumed['param_groups']}) == 2
+    assert resumed['param_groups'] == fresh['param_groups']
+    assert resumed['base_param_settings']['lr'] == fresh['base_param_settings']['lr']
+
+    words = ('train', 'small.py', '--work-dir', 'tuned', '--resume', '--cfg-options')
+    error = fails(*words, 'model.backbone.frozen_stages=1', 'optim_wrapper.optimizer.lr=0.1')
+    assert 'model.backbone.frozen_stages=1: tuned/epoch_2.pth was trained with -1' in error
+    error = fails(*words, 'optim_wrapper.paramwise_cfg=None', 'optim_wrapper.optimizer.lr=0.1')
+    key = 'optim_wrapper.paramwise_cfg.custom_keys.backbone.lr_mult'
+    assert f'{key}=None: tuned/epoch_2.pth was trained with 0.1' in error
+
+
 @pytest.mark.parametrize(
     ('option', 'message'),
     [
         ('randomness.seed=0', 'optim_wrapper.optimizer.type=Adam: '),
         ('randomness.seed=5', 'randomness.seed=5: '),
         ('train_cfg.max_epochs=2', 'train_cfg.max_epochs=2: '),
-        ('optim_wrapper.paramwise_cfg.bias_lr_mult=2', 'optim_wrapper.paramwise_cfg'),
+        (
+            'optim_wrapper.paramwise_cfg.bias_lr_mult=2',
+            'optim_wrapper.paramwise_cfg.bias_lr_mult=2: ',
+        ),
+        ('model.backbone.frozen_stages=2', 'model.backbone.frozen_stages=2: '),
     ],
 )
 def test_settings_that_cannot_be_resumed_are_refused(fails, copied, option, message):
