@@ -10,6 +10,8 @@ from commands import run_wrn
 from small_run import write_classes, write_config
 
 from wrn.checkpoints import read_checkpoint
+from wrn.checkpoints.assumptions import get_normalization
+from wrn.config.config_file import read_own_config
 
 
 @pytest.fixture(scope='module')
@@ -121,6 +123,8 @@ def test_resumed_rates_of_groups_are_those_of_a_new_run(run, fails, copied, tmp_
             'optim_wrapper.paramwise_cfg.bias_lr_mult=2: ',
         ),
         ('model.backbone.frozen_stages=2', 'model.backbone.frozen_stages=2: '),
+        ('data_preprocessor.mean=[1,2,3]', 'data_preprocessor.mean=[1, 2, 3]: '),
+        ('data_preprocessor.std=[9,9,9]', 'data_preprocessor.std=[9, 9, 9]: '),
     ],
 )
 def test_settings_that_cannot_be_resumed_are_refused(fails, copied, option, message):
@@ -128,6 +132,32 @@ def test_settings_that_cannot_be_resumed_are_refused(fails, copied, option, mess
         write_config('small.py', "optim_wrapper = dict(optimizer=dict(type='Adam', lr=0.1))\n")
     error = fails('train', 'small.py', '--work-dir', 'run', '--resume', '--cfg-options', option)
     assert message in error
+
+
+@pytest.mark.parametrize(
+    ('first', 'expected'),
+    [
+        (['--cfg-options', 'load_from=w.pth'], ([1.0, 2.0, 3.0], [40.0, 50.0, 60.0])),
+        (['--mean', '9', '--std', '99', '--cfg-options'], ([9.0], [99.0])),
+    ],
+)
+def test_a_run_keeps_the_normalization_of_its_weights_or_options(
+    run, fails, copied, first, expected
+):
+    """A resumed run again has the config's, which differs."""
+    expected = dict(zip(('mean', 'std'), expected, strict=True))
+    weights = read_checkpoint('run/epoch_3.pth')['state_dict']
+    torch.save(dict(meta=dict(normalization=expected), state_dict=weights), 'w.pth')
+    words = ['train', 'small.py', '--work-dir', 'new', '--resume']
+    for epochs in (1, 2, 3):
+        options = first if epochs < 3 else ['--cfg-options']
+        result = run('wrn', *words, *options, f'train_cfg.max_epochs={epochs}')
+        assert epochs == 1 or 'mean' not in result.stdout + result.stderr
+        config = read_own_config(read_checkpoint(f'new/epoch_{epochs}.pth')['meta'])
+        assert get_normalization(config) == expected
+    error = fails(*words, '--mean', 0, '--std', 255)
+    mean = expected['mean']
+    assert f'--mean=[0.0]: new/epoch_3.pth was trained with {mean}, and cannot' in error
 
 
 def test_resuming_on_other_classes_is_refused(fails, copied):

@@ -31,6 +31,7 @@ from wrn.training.hooks.engine_hook import EngineHook
 from wrn.training.hooks.finite_loss import FiniteLossHook
 from wrn.training.hooks.last_batch import LastBatchHook
 from wrn.training.hooks.model_checks import CheckpointCheckHook, ClassCheckHook
+from wrn.training.hooks.normalization import NormalizationHook
 from wrn.training.hooks.performance import OptimizerLayoutHook
 from wrn.training.hooks.progress_log import HistoryHook
 from wrn.training.hooks.safe_checkpoints import use_safe_checkpoints
@@ -80,11 +81,12 @@ def train(
             set_resume(cfg)
             resume = bool(cfg.get('resume'))
             template = template or _find_template(cfg)
+            normalization = NormalizationHook(cfg, resume, options)
             _adapt(cfg, options, template)
             check = CheckpointCheckHook(resume, not resume, options, template)
             hooks = [progress, termination, check, FiniteLossHook(), HistoryHook()]
             hooks += [BroadcastBuffersHook(), OptimizerLayoutHook(), *use_exact_loop(cfg)]
-            hooks += [ScheduleHook(), LastBatchHook()]
+            hooks += [normalization, ScheduleHook(), LastBatchHook()]
             use_safe_checkpoints(cfg)
             use_resumable_early_stopping(cfg)
             runner = build_runner(cfg, ['train_dataloader', 'val_dataloader'], hooks)

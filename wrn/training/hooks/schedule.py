@@ -66,7 +66,7 @@ def _check_changes(
 ) -> None:
     # Not runner.optim_wrapper.param_groups, to which mmengine adds a group for the base rate.
     states = (checkpoint['optimizer'], runner.optim_wrapper.state_dict())
-    before, after = ([len(group['params']) for group in s['param_groups']] for s in states)
+    before, after = ([len(group['params']) for group in s.get('param_groups', ())] for s in states)
     regrouped = before != after and not hasattr(runner, 'strategy')  # which may flatten weights
     refused = [*_FIXED]
     if regrouped:
