@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
+import mmengine
 import pytest
 import torch
 from commands import run_wrn
@@ -65,6 +66,24 @@ def test_a_test_maps_to_the_classes_of_the_network(run, copied, tmp_path):
     }  # fmt: skip
     names = ['ape', 'bee', 'cat']
     assert all(names[p['pred_label']] == p['pred_class'] for r in rows for p in r['predictions'])
+
+
+@pytest.mark.parametrize('suffix', ['txt', 'json'])
+def test_labels_that_may_count_from_1_are_said(run, copied, suffix):
+    """Only two of three classes have images, so that no label is too large."""
+    paths = sorted(map(str, Path().glob('data/val/*/*.png')))
+    labels = {path: 1 + ('cat' in path) for path in paths}
+    images = [dict(img_path=path, gt_label=label) for path, label in labels.items()]
+    mmengine.dump(dict(metainfo=dict(classes=['ape', 'bee', 'cat']), data_list=images), 'l.json')
+    Path('l.txt').write_text(''.join(f'{path} {label}\n' for path, label in labels.items()))
+    dataset = f"dict(type='{'CustomDataset' if suffix == 'txt' else 'BaseDataset'}'"
+    dataset += f", data_root='', ann_file='l.{suffix}', pipeline=pipeline)"
+    write_config('listed.py', f'test_dataloader = dict(**loader, dataset={dataset})\n')
+    result = run('wrn', 'test', 'listed.py', 'run/epoch_3.pth', '--work-dir', 'new')
+    note = (
+        'test_dataloader: no image has label 0, that of the first class; if the labels count from 1'
+    )
+    assert result.stdout.count(note) == 1
 
 
 def test_a_used_work_folder_is_refused(fails, copied):

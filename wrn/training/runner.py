@@ -174,10 +174,10 @@ def build_runner(cfg: Config, loaders: list[str], hooks: list[Hook]) -> Runner:
     Raises:
         WrnError: If the config or the data is wrong.
     """
-    num_classes = get_num_classes(cfg.model)
+    num_classes, notes = get_num_classes(cfg.model), []
     for name in loaders:
         if cfg.get(name):
-            check_data_folders(name, cfg[name].dataset, num_classes)
+            notes.append(check_data_folders(name, cfg[name].dataset, num_classes))
             fetch_cifar(cfg[name].dataset)
             evaluator = name.replace('dataloader', 'evaluator')
             check_topk(evaluator, cfg.get(evaluator), num_classes)
@@ -186,6 +186,8 @@ def build_runner(cfg: Config, loaders: list[str], hooks: list[Hook]) -> Runner:
     # mmengine writes the config's text at the start and into each checkpoint. Formatting is slow.
     cfg = Config(cfg.to_dict(), cfg.text, cfg.filename, format_python_code=False)
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else BriefRunner.from_cfg(cfg)
+    for note in filter(None, notes):
+        runner.logger.warning(note)
     # The runner's cfg is left alone: it goes into checkpoints, which are read without this package.
     for name in loaders:
         if loader := getattr(runner, f'_{name}'):
