@@ -179,6 +179,27 @@ def test_a_run_keeps_the_normalization_of_its_weights_or_options(
     assert f'--mean=[0.0]: new/epoch_3.pth was trained with {mean}, and cannot' in error
 
 
+def test_the_key_of_the_first_weights_is_no_key_of_the_checkpoint(run, copied):
+    """The same command resumes, also in a process that torchrun restarts."""
+    weights = read_checkpoint('run/epoch_3.pth')['state_dict']
+    torch.save(dict(ema={f'student.{key}': value for key, value in weights.items()}), 'w.pth')
+    words = [
+        'wrn',
+        'train',
+        'small.py',
+        '--work-dir',
+        'new',
+        '--key',
+        'ema',
+        '--prefix',
+        'student.',
+    ]
+    for epochs in (1, 2):
+        settings = ('load_from=w.pth', f'train_cfg.max_epochs={epochs}')
+        result = run(*words, '--resume', '--cfg-options', *settings)
+    assert 'resumed epoch: 1' in result.stdout
+
+
 def test_resuming_on_other_classes_is_refused(fails, copied):
     shutil.move('data/train/ape', 'data/train/dog')
     error = fails('train', 'small.py', '--work-dir', 'run', '--resume')

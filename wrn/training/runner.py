@@ -1,7 +1,7 @@
 """Train and test with mmengine's runner."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +80,8 @@ def train(
         with termination.listening():
             set_resume(cfg)
             resume = bool(cfg.get('resume'))
+            if resume:  # the key and the prefix are those of the first weights
+                options = replace(options, key=None, prefix=None)
             template = template or _find_template(cfg)
             normalization = NormalizationHook(cfg, resume, options)
             _adapt(cfg, options, template)
