@@ -21,7 +21,7 @@ with quick_imports():
     from wrn.training.hooks.performance import CompileHook, TF32Hook
     from wrn.training.hooks.progress_log import ProgressLogProcessor, ThroughputHook
     from wrn.training.precision import BFloat16OptimWrapper
-    from wrn.utils.compat import safe_yaml  # noqa: F401 - registers its handler
+    from wrn.utils.compat import marked_json, safe_yaml  # noqa: F401 - register their handlers
     from wrn.utils.compat.model_hub import override_models
     from wrn.version import __version__
     from wrn.zoo.factory import get_model

@@ -48,6 +48,14 @@ def test_numbers_agree_with_nouns():
     assert [count(n, 'image') for n in (0, 1, 2)] == ['0 images', '1 image', '2 images']
 
 
+def test_more_data_workers_than_cores_are_no_warning(capsys, monkeypatch):
+    """torch would print two lines for each data loader of a config for larger machines."""
+    monkeypatch.setattr(os, 'sched_getaffinity', lambda pid: {0})
+    settings = ['test_dataloader.num_workers=2', 'test_dataloader.dataset.indices=4']
+    main(['test', 'wide-resnet16-2_1xb64_digits', '--cfg-options', *settings])
+    assert 'worker' not in capsys.readouterr().err
+
+
 def test_list(capsys):
     main(['list'])
     lines = capsys.readouterr().out.splitlines()

@@ -161,7 +161,7 @@ def blocks_sigterm(pid):
 
 
 def stopped(process, work_dir):
-    """Signal all processes as a scheduler does; return the epoch and the iteration reported."""
+    """Signal all processes as a scheduler does; return the position that is reported."""
 
     def signal_all():
         for pid in (*workers(process), process.pid):
@@ -173,29 +173,30 @@ def stopped(process, work_dir):
     line = ended(process, os.EX_TEMPFAIL)
     assert (work_dir / 'last_checkpoint').read_text() == str(work_dir / 'stopped.pth')
     where = re.fullmatch(
-        r'wrn: stopped by SIGTERM in epoch (\d), after iteration (\d+) in total; '
+        r'wrn: stopped by SIGTERM (\w+) epoch (\d), after iteration (\d+) in total; '
         'saved .*/stopped.pth: run again with --resume',
         line,
     )
-    return [int(number) for number in where.groups()]
+    place, *numbers = where.groups()
+    return [place, *map(int, numbers)]
 
 
 def test_stopped_by_a_scheduler(config, start, undisturbed, tmp_path):
     """Before training; in a validation, which needs its worker; within an update."""
     process = start(config, tmp_path)
     wait_for((tmp_path / '.started').exists, process.is_alive)
-    assert stopped(process, tmp_path) == [1, 2]
+    assert stopped(process, tmp_path) == ['in', 1, 2]
 
     long = ['batch_size=1', 'num_workers=1', 'persistent_workers=True', 'dataset.indices=360']
     long = [f'val_dataloader.{setting}' for setting in long]
     process = start(config, tmp_path, '--resume', '--cfg-options', *long)
     wait_for(lambda: sum(map(blocks_sigterm, workers(process))) == 2, process.is_alive)
-    assert stopped(process, tmp_path) == [2, 12]
+    assert stopped(process, tmp_path) == ['after', 1, 12]
     assert 'val  epoch 1/4' in (process.outputs / 'stdout').read_text()
 
     process = start(config, tmp_path, '--resume')
     wait_for((tmp_path / 'iter_20.pth').exists, process.is_alive)
-    assert stopped(process, tmp_path) > [2, 19]
+    assert stopped(process, tmp_path)[1:] > [2, 19]
     process = start(config, tmp_path, '--resume')
     ended(process, 0)
     output = (process.outputs / 'stdout').read_text()

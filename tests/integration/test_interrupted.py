@@ -6,13 +6,19 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 from commands import start_wrn, wait_for
+from mmengine.config import Config
+from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop
 from small_run import write_classes, write_config
 
+import wrn.training.finetune
 import wrn.utils.interrupt
 from wrn.checkpoints import read_checkpoint
+from wrn.training.hooks.termination import describe_position
 
 
 @pytest.mark.parametrize('library', ['libtorch_cpu', 'cv2'])
@@ -50,10 +56,46 @@ def test_training(tmp_path, monkeypatch):
     process = start_wrn(words, (tmp_path / 'stdout', tmp_path / 'stderr'), tmp_path)
     wait_for((tmp_path / 'run' / 'epoch_2.pth').exists, process.is_alive)
     line = interrupt(process, tmp_path)
-    assert line.startswith('wrn: stopped in epoch ')
+    assert re.match('wrn: stopped (in|after) epoch ', line)
     assert line.endswith('.pth is intact: run again with --resume')
     path = line.partition('; ')[2].partition(' is intact')[0]
     assert read_checkpoint(path)['meta']['epoch'] >= 1
+
+
+@pytest.mark.parametrize(
+    ('loop', 'epoch', 'iteration', 'expected'),
+    [
+        (EpochBasedTrainLoop, 0, 0, 'before the first iteration'),
+        (EpochBasedTrainLoop, 1, 7, 'in epoch 2, after iteration 7 in total'),
+        (EpochBasedTrainLoop, 3, 12, 'after epoch 3, after iteration 12 in total'),
+        (IterBasedTrainLoop, 0, 7, 'after iteration 7 in total'),
+        (dict, 0, 0, 'before the first iteration'),  # its images are still being listed
+    ],
+)
+def test_the_position_is_true(tmp_path, loop, epoch, iteration, expected):
+    loop = loop() if loop is dict else Mock(spec=loop, epoch=epoch, iter=iteration)
+    runner = SimpleNamespace(_train_loop=loop, train_loop=loop, train_dataloader=range(4))
+    runner.work_dir = str(tmp_path)
+    saved = 'no checkpoint is written yet: run the same command again'
+    assert describe_position(runner) == f'stopped {expected}; {saved}'
+    for content, saved in (('', ''), ('epoch_1.pth', 'epoch_1.pth is intact: ')):
+        (tmp_path / 'last_checkpoint').write_text(content)
+        assert describe_position(runner) == f'stopped {expected}; {saved}run again with --resume'
+
+
+@pytest.mark.parametrize(
+    ('part', 'message'),
+    [('train', ''), ('barrier', 'stopped after training; run again with --resume')],
+)
+def test_fine_tuning_says_whether_it_has_trained(tmp_path, monkeypatch, part, message):
+    """Without a message of the run, the command says to run it again."""
+    for name in ('train', 'barrier'):
+        effect = KeyboardInterrupt if name == part else None
+        monkeypatch.setattr(wrn.training.finetune, name, Mock(side_effect=effect))
+    cfg = Config(dict(work_dir='x'), cfg_text='x', filename='x.py')
+    with pytest.raises(KeyboardInterrupt) as stopped:
+        wrn.training.finetune.finetune(cfg, 'x')
+    assert str(stopped.value) == message
 
 
 def test_predicting(tmp_path, checkout, monkeypatch):

@@ -4,12 +4,15 @@ import json
 import shutil
 from pathlib import Path
 
+import mmengine
 import pytest
 import torch
 from commands import run_wrn
 from small_run import write_classes, write_config
 
 from wrn.checkpoints import read_checkpoint
+from wrn.checkpoints.assumptions import get_normalization
+from wrn.config.config_file import read_own_config
 
 
 @pytest.fixture(scope='module')
@@ -65,6 +68,24 @@ def test_a_test_maps_to_the_classes_of_the_network(run, copied, tmp_path):
     assert all(names[p['pred_label']] == p['pred_class'] for r in rows for p in r['predictions'])
 
 
+@pytest.mark.parametrize('suffix', ['txt', 'json'])
+def test_labels_that_may_count_from_1_are_said(run, copied, suffix):
+    """Only two of three classes have images, so that no label is too large."""
+    paths = sorted(map(str, Path().glob('data/val/*/*.png')))
+    labels = {path: 1 + ('cat' in path) for path in paths}
+    images = [dict(img_path=path, gt_label=label) for path, label in labels.items()]
+    mmengine.dump(dict(metainfo=dict(classes=['ape', 'bee', 'cat']), data_list=images), 'l.json')
+    Path('l.txt').write_text(''.join(f'{path} {label}\n' for path, label in labels.items()))
+    dataset = f"dict(type='{'CustomDataset' if suffix == 'txt' else 'BaseDataset'}'"
+    dataset += f", data_root='', ann_file='l.{suffix}', pipeline=pipeline)"
+    write_config('listed.py', f'test_dataloader = dict(**loader, dataset={dataset})\n')
+    result = run('wrn', 'test', 'listed.py', 'run/epoch_3.pth', '--work-dir', 'new')
+    note = (
+        'test_dataloader: no image has label 0, that of the first class; if the labels count from 1'
+    )
+    assert result.stdout.count(note) == 1
+
+
 def test_a_used_work_folder_is_refused(fails, copied):
     before = torch.load('run/epoch_1.pth', weights_only=False)['meta']['time']
     error = fails('train', 'small.py', '--work-dir', 'run')
@@ -84,13 +105,45 @@ def test_a_resumed_run_has_the_rates_of_its_own_settings(run, copied, tmp_path):
     assert read_checkpoint('run/epoch_4.pth')['meta']['epoch'] == 4
 
 
+def test_resumed_rates_of_groups_are_those_of_a_new_run(run, fails, copied, tmp_path):
+    """A recipe for fine-tuning gives the backbone a lower rate, and a group to each weight."""
+    cfg = "optim_wrapper['paramwise_cfg'] = dict(custom_keys=dict(backbone=dict(lr_mult=0.1)))\n"
+    write_config('small.py', cfg)
+    words = ['wrn', 'train', 'small.py', '--work-dir']
+    run(*words, 'tuned', '--cfg-options', 'train_cfg.max_epochs=1', cwd=tmp_path / 'copied')
+    others = ['lr=0.02', 'momentum=0.8', 'weight_decay=0.001']
+    others = [f'optim_wrapper.optimizer.{setting}' for setting in others]
+    others += ['optim_wrapper.accumulative_counts=3', 'train_cfg.max_epochs=2']
+    for options in (['tuned', '--resume'], ['fresh']):
+        run(*words, *options, '--cfg-options', *others, cwd=tmp_path / 'copied')
+    resumed, fresh = (
+        read_checkpoint(f'{folder}/epoch_2.pth')['optimizer'] for folder in ('tuned', 'fresh')
+    )
+    assert len({group['lr'] for group in resumed['param_groups']}) == 2
+    assert resumed['param_groups'] == fresh['param_groups']
+    assert resumed['base_param_settings']['lr'] == fresh['base_param_settings']['lr']
+
+    words = ('train', 'small.py', '--work-dir', 'tuned', '--resume', '--cfg-options')
+    error = fails(*words, 'model.backbone.frozen_stages=1', 'optim_wrapper.optimizer.lr=0.1')
+    assert 'model.backbone.frozen_stages=1: tuned/epoch_2.pth was trained with -1' in error
+    error = fails(*words, 'optim_wrapper.paramwise_cfg=None', 'optim_wrapper.optimizer.lr=0.1')
+    key = 'optim_wrapper.paramwise_cfg.custom_keys.backbone.lr_mult'
+    assert f'{key}=None: tuned/epoch_2.pth was trained with 0.1' in error
+
+
 @pytest.mark.parametrize(
     ('option', 'message'),
     [
         ('randomness.seed=0', 'optim_wrapper.optimizer.type=Adam: '),
         ('randomness.seed=5', 'randomness.seed=5: '),
         ('train_cfg.max_epochs=2', 'train_cfg.max_epochs=2: '),
-        ('optim_wrapper.paramwise_cfg.bias_lr_mult=2', 'optim_wrapper.paramwise_cfg'),
+        (
+            'optim_wrapper.paramwise_cfg.bias_lr_mult=2',
+            'optim_wrapper.paramwise_cfg.bias_lr_mult=2: ',
+        ),
+        ('model.backbone.frozen_stages=2', 'model.backbone.frozen_stages=2: '),
+        ('data_preprocessor.mean=[1,2,3]', 'data_preprocessor.mean=[1, 2, 3]: '),
+        ('data_preprocessor.std=[9,9,9]', 'data_preprocessor.std=[9, 9, 9]: '),
     ],
 )
 def test_settings_that_cannot_be_resumed_are_refused(fails, copied, option, message):
@@ -98,6 +151,53 @@ def test_settings_that_cannot_be_resumed_are_refused(fails, copied, option, mess
         write_config('small.py', "optim_wrapper = dict(optimizer=dict(type='Adam', lr=0.1))\n")
     error = fails('train', 'small.py', '--work-dir', 'run', '--resume', '--cfg-options', option)
     assert message in error
+
+
+@pytest.mark.parametrize(
+    ('first', 'expected'),
+    [
+        (['--cfg-options', 'load_from=w.pth'], ([1.0, 2.0, 3.0], [40.0, 50.0, 60.0])),
+        (['--mean', '9', '--std', '99', '--cfg-options'], ([9.0], [99.0])),
+    ],
+)
+def test_a_run_keeps_the_normalization_of_its_weights_or_options(
+    run, fails, copied, first, expected
+):
+    """A resumed run again has the config's, which differs."""
+    expected = dict(zip(('mean', 'std'), expected, strict=True))
+    weights = read_checkpoint('run/epoch_3.pth')['state_dict']
+    torch.save(dict(meta=dict(normalization=expected), state_dict=weights), 'w.pth')
+    words = ['train', 'small.py', '--work-dir', 'new', '--resume']
+    for epochs in (1, 2, 3):
+        options = first if epochs < 3 else ['--cfg-options']
+        result = run('wrn', *words, *options, f'train_cfg.max_epochs={epochs}')
+        assert epochs == 1 or 'mean' not in result.stdout + result.stderr
+        config = read_own_config(read_checkpoint(f'new/epoch_{epochs}.pth')['meta'])
+        assert get_normalization(config) == expected
+    error = fails(*words, '--mean', 0, '--std', 255)
+    mean = expected['mean']
+    assert f'--mean=[0.0]: new/epoch_3.pth was trained with {mean}, and cannot' in error
+
+
+def test_the_key_of_the_first_weights_is_no_key_of_the_checkpoint(run, copied):
+    """The same command resumes, also in a process that torchrun restarts."""
+    weights = read_checkpoint('run/epoch_3.pth')['state_dict']
+    torch.save(dict(ema={f'student.{key}': value for key, value in weights.items()}), 'w.pth')
+    words = [
+        'wrn',
+        'train',
+        'small.py',
+        '--work-dir',
+        'new',
+        '--key',
+        'ema',
+        '--prefix',
+        'student.',
+    ]
+    for epochs in (1, 2):
+        settings = ('load_from=w.pth', f'train_cfg.max_epochs={epochs}')
+        result = run(*words, '--resume', '--cfg-options', *settings)
+    assert 'resumed epoch: 1' in result.stdout
 
 
 def test_resuming_on_other_classes_is_refused(fails, copied):

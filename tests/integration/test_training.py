@@ -218,12 +218,16 @@ def test_auto_scale_lr_amp_and_no_validate(run, tmp_path):
         'train_cfg.max_epochs=1',
         'train_dataloader.dataset.indices=256',
         'default_hooks.logger.interval=1',
+        'optim_wrapper.paramwise_cfg.custom_keys.backbone.lr_mult=0.1',
     ]
     result = run(
         'wrn', 'train', DIGITS, '--work-dir', tmp_path, '--auto-scale-lr', '--amp', '--no-validate',
         '--cfg-options', *options,
     )  # fmt: skip
-    assert 'lr 0.1 ' in result.stdout  # twice 0.05
+    assert 'lr 0.1 ' in result.stdout  # twice 0.05, as in the head
+    (checkpoint,) = tmp_path.glob('epoch_*.pth')
+    groups = read_checkpoint(checkpoint)['optimizer']['param_groups']
+    assert {group['initial_lr'] for group in groups} == {0.1 * 0.1, 0.1}
     assert '  accuracy/top1' not in result.stdout
     (log,) = tmp_path.glob('*/*.log')
     assert "type='BFloat16OptimWrapper'" in log.read_text()

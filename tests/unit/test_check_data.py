@@ -118,6 +118,14 @@ def test_annotation_files(make_image_folder, tmp_path, fails):
     )
 
 
+def test_labels_that_count_from_1(make_image_folder, tmp_path, fails):
+    root = make_image_folder(train=1, val=1)
+    lines = tmp_path / 'lines.txt'
+    lines.write_text('class_0/0.jpg 1\nclass_1/0.jpg 2\nclass_2/0.jpg 3\n')
+    assert found(root / 'train', lines) == {('labels', str(lines)): 1}
+    assert '1 problem found' in fails('check-data', root / 'train', '--ann-file', lines)
+
+
 def test_a_test_split_without_labels(make_image_folder):
     root = make_image_folder(train=1, val=1)
     (root / 'test').mkdir()

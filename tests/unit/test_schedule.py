@@ -28,6 +28,12 @@ def settings(lr=1.0, kind='SGD', epochs=4, milestones=(1, 2), batch_size=8, **ot
     )
 
 
+def frozen(stages):
+    cfg = settings()
+    cfg.model = dict(backbone=dict(frozen_stages=stages))
+    return cfg
+
+
 def make_runner(schedule, cfg, loop=EpochBasedTrainLoop, lr=1.0, groups=1):
     weights = [dict(params=[torch.nn.Parameter(torch.ones(1))]) for _ in range(groups)]
     optimizer = torch.optim.SGD(weights, lr)
@@ -49,8 +55,9 @@ def by_steps(optimizer):
     return MultiStepLR(optimizer, milestones=[1, 2], gamma=0.1, by_epoch=True)
 
 
-def saved(before, length=4, epoch=2, iteration=8):
-    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], 1.0)
+def saved(before, length=4, epoch=2, iteration=8, groups=1):
+    weights = [dict(params=[torch.nn.Parameter(torch.ones(1))]) for _ in range(groups)]
+    optimizer = torch.optim.SGD(weights, 1.0)
     meta = dict(epoch=epoch, iter=iteration, iterations_of_epoch=length)
     if before:
         meta['cfg'] = before.pretty_text
@@ -80,6 +87,22 @@ def test_another_learning_rate_is_not_ignored(caplog):
     ScheduleHook().after_load_checkpoint(runner, checkpoint)
     assert checkpoint['optimizer']['param_groups'][0]['lr'] == pytest.approx(5 * 0.01)
     assert 'optim_wrapper.optimizer.lr 1.0 -> 5.0' in caplog.text
+
+
+def test_each_group_has_its_own_learning_rate():
+    """mmengine appends a group for the base rate to those of the optimizer."""
+    runner, checkpoint = (
+        make_runner(by_steps, settings(lr=5.0), groups=2),
+        saved(settings(), groups=2),
+    )
+    groups = runner.optim_wrapper.param_groups
+    for group, lr in zip(groups, (0.5, 5.0, 5.0), strict=True):
+        group.update(lr=lr, initial_lr=lr)
+    runner.param_schedulers = [by_steps(runner.optim_wrapper)]
+    ScheduleHook().after_load_checkpoint(runner, checkpoint)
+    state = checkpoint['optimizer']
+    rates = [group['lr'] for group in (*state['param_groups'], state['base_param_settings'])]
+    assert rates == pytest.approx([0.005, 0.05, 0.05])
 
 
 @pytest.mark.parametrize('loop', [EpochBasedTrainLoop, IterBasedTrainLoop])
@@ -114,7 +137,9 @@ def test_unknown_settings_are_said(caplog):
     [
         (settings(kind='Adam'), {}, r'optim_wrapper.optimizer.type=Adam: epoch.pth was trained with SGD'),
         (settings(epochs=1), {}, r'train_cfg.max_epochs=1: epoch.pth already has 2 epochs'),
-        (settings(lr=2.0), dict(groups=2), r'optim_wrapper.optimizer.lr=2.0'),
+        (settings(lr=2.0), dict(groups=2), r'epoch.pth: its optimizer has 1 weight in 1 group, but'),
+        (settings(), dict(groups=3), r'that of the config has 3 in 3; give the config'),
+        (frozen(2), {}, r'model.backbone.frozen_stages=2: epoch.pth was trained with -1'),
         (settings(lr=2.0), dict(schedule=lambda o: ReduceOnPlateauLR(o, monitor='x')), r'lr=2.0'),
     ],
 )  # fmt: skip

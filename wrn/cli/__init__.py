@@ -154,6 +154,8 @@ def _show_messages() -> None:
     logger.handlers = [handler]
     logger.setLevel(logging.INFO)
     warnings.filterwarnings('default', category=AssumptionWarning)  # despite python -W ignore
+    # Configs have data workers for larger machines. They work with fewer cores, too.
+    warnings.filterwarnings('ignore', 'This DataLoader will create')
     others: Any = warnings.showwarning
 
     def show_warning(message: Warning | str, category: type[Warning], *args: Any) -> None:

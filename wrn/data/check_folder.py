@@ -29,6 +29,7 @@ KINDS = {
     'ignored': 'files, folders and links that are left out',
     'missing': 'files in an annotation file that are not found',
     'annotation': 'invalid lines of an annotation file',
+    'labels': 'annotation files without the label 0',
     'duplicate': 'files with the same content as another of the same class',
     'conflict': 'files with the same content as another of a different class',
     'leak': 'files with the same content as another of a different split',

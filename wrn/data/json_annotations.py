@@ -1,17 +1,15 @@
 """Check annotation files in OpenMMLab's JSON format."""
 
-import codecs
 import json
+import math
 from pathlib import Path
 from typing import Any
 
 from wrn.data.class_names import same_classes
-from wrn.utils.errors import WrnError, count, one_line, some
-
-_MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+from wrn.utils.errors import WrnError, one_line, some
 
 
-def check_json(ann_file: Path, num_classes: int | None, classes: Any = None) -> None:
+def check_json(ann_file: Path, num_classes: int | None, classes: Any = None) -> set[int]:
     """Check the labels and the class names of an annotation file.
 
     mmpretrain takes class names from the config before those of the file, whose labels are
@@ -22,17 +20,17 @@ def check_json(ann_file: Path, num_classes: int | None, classes: Any = None) -> 
         num_classes: The number of classes of the model's head; None if it is unknown.
         classes: The class names in the config. Defaults to None: those of the file are used.
 
+    Returns:
+        The labels of all images.
+
     Raises:
-        WrnError: If the file is missing or not JSON, names other classes than the config, or has a
-            label that the head does not have.
+        WrnError: If the file is missing or not JSON, names other classes than the config, or has an
+            entry without a path or a label, or with a label that the head does not have.
     """
     try:
-        data = ann_file.read_bytes()
-        if data.startswith(_MARKS):
-            raise ValueError('it has a byte order mark, which mmpretrain does not read')
-        content = json.loads(data)
-        own = (content.get('metainfo') or {}).get('classes')
-        labels = [(item.get('img_path'), item.get('gt_label')) for item in content['data_list']]
+        content = json.loads(ann_file.read_bytes().decode('utf-8-sig'))
+        own = content['metainfo'].get('classes')
+        entries = [(item.get('img_path'), item.get('gt_label')) for item in content['data_list']]
     except (OSError, ValueError, LookupError, AttributeError, TypeError, RecursionError) as error:
         raise WrnError(
             f'{ann_file}: cannot be read as annotations ({one_line(error)}); give JSON in '
@@ -43,11 +41,18 @@ def check_json(ann_file: Path, num_classes: int | None, classes: Any = None) -> 
             f'{ann_file}: names the classes {some(own)} in another way than metainfo.classes in '
             f'the config, {some(classes)}; leave out metainfo.classes, or give the same names'
         )
-    for path, label in labels:
+    labels: set[int] = set()
+    for number, (path, label) in enumerate(entries, 1):
+        if not isinstance(path, str):
+            raise WrnError(f'{ann_file}: entry {number} of data_list has no img_path; add it')
+        if label is None:
+            raise WrnError(f'{ann_file}: {path} has no gt_label; add it')
         for value in label if isinstance(label, list) else [label]:
-            wrong = not isinstance(value, int) or (num_classes and not 0 <= value < num_classes)
-            if value is not None and wrong:
+            is_number = isinstance(value, int) and not isinstance(value, bool)
+            if not (is_number and 0 <= value < (num_classes or math.inf)):
+                last = f' to {num_classes - 1}, the last class' if num_classes else ''
                 raise WrnError(
-                    f'{ann_file}: {path} has the label {value!r}, but the head of the model has '
-                    f'{count(num_classes or 0, "class")}; labels count from 0'
+                    f'{ann_file}: {path} has the label {value!r}; give an integer from 0{last}'
                 )
+            labels.add(value)
+    return labels

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from wrn.data.class_folders import OUTSIDE, Problem, Split, list_folder
@@ -126,6 +126,16 @@ def read_labels(ann_file: Path, num_classes: int | None = None) -> list[tuple[st
     return images
 
 
+def find_offset(labels: Collection[int | None]) -> str | None:
+    """Return what suggests that labels count from 1, because none is 0; None if one is."""
+    if 0 in labels or all(label is None for label in labels):
+        return None
+    return (
+        'no image has label 0, that of the first class; if the labels count from 1, subtract 1 '
+        'from each'
+    )
+
+
 def _list_annotated(ann_file: Path, name: str, prefix: str) -> Split:
     split = Split(name)
     for number, path, label in read_annotations(ann_file):
@@ -135,6 +145,8 @@ def _list_annotated(ann_file: Path, name: str, prefix: str) -> Split:
         else:
             split.files.append(os.path.join(prefix, path))
             split.labels.append(label)
+    if offset := find_offset(split.labels):
+        split.problems.append(Problem('labels', str(ann_file), offset))
     return split
 
 

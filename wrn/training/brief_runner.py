@@ -1,4 +1,4 @@
-"""Keep the long messages at the start of a run off the console; the log file has them."""
+"""A runner whose console shows what a user needs, and no long messages; the log file has them."""
 
 import contextlib
 import io
@@ -7,6 +7,7 @@ import logging
 from typing import Any
 
 from mmengine.logging import MMLogger
+from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
 
 from wrn.utils.terminal import printable
@@ -21,7 +22,10 @@ _RUNS = itertools.count(2)
 
 
 class BriefRunner(Runner):
-    """mmengine's runner, with environment, config and hooks in the log file only."""
+    """mmengine's runner, with environment, config and hooks in the log file only.
+
+    The log shows the base learning rate after scaling by the batch size.
+    """
 
     def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
         """Build the logger; the arguments are those of mmengine's runner."""
@@ -40,6 +44,17 @@ class BriefRunner(Runner):
         # mmengine prints the name unescaped, and the keys that CheckpointCheckHook reports.
         with contextlib.redirect_stdout(io.StringIO()):
             return super().load_checkpoint(*args, **kwargs)
+
+    def scale_lr(self, optim_wrapper: OptimWrapper, auto_scale_lr: Any = None) -> None:
+        """Scale the learning rates by the batch size; the arguments are those of mmengine's runner.
+
+        With ``paramwise_cfg``, mmengine leaves out the base rate, which is the one in the log.
+        """
+        base = getattr(optim_wrapper, 'base_param_settings', None)
+        groups = [] if base is None else optim_wrapper.optimizer.param_groups
+        groups.append(base)
+        super().scale_lr(optim_wrapper, auto_scale_lr)
+        groups.pop()
 
 
 def _is_shown(record: logging.LogRecord) -> bool:

@@ -12,39 +12,48 @@ from mmpretrain.registry import DATASETS, METRICS, MODELS, OPTIMIZERS
 from wrn.config.config_parts import find_class, get_inner_model, unwrap_datasets
 from wrn.data.class_folders import list_classes
 from wrn.data.json_annotations import check_json
-from wrn.data.listing import read_labels
+from wrn.data.listing import find_offset, read_labels
 from wrn.utils.errors import WrnError, count
 
 
-def check_data_folders(name: str, dataset: ConfigDict, num_classes: int | None) -> None:
+def check_data_folders(name: str, dataset: ConfigDict, num_classes: int | None) -> str | None:
     """Check that the folder of an ImageNet-style dataset exists and has the right classes.
 
-    Only local datasets of the types ``ImageNet`` and ``CustomDataset`` are checked.
+    Only local datasets of the types ``ImageNet`` and ``CustomDataset``, and annotation files in
+    JSON, are checked.
 
     Args:
         name: The config key of the data loader, such as ``'train_dataloader'``.
         dataset: The config of its dataset, which may wrap others.
         num_classes: The number of classes of the model's head; None if it is unknown.
 
+    Returns:
+        A warning that the labels of its annotation files may count from 1; None if there is none.
+
     Raises:
         WrnError: If the folder or the annotation file is missing or empty, the number of class
             folders differs from ``num_classes``, or a line of the annotation file has no valid
             label.
     """
+    labels: set[int] = set()
     for key, inner in unwrap_datasets(dataset, f'{name}.dataset'):
-        _check_data_folder(key, inner, num_classes)
+        labels |= _check_data_folder(key, inner, num_classes)
+    reason = find_offset(labels)
+    return reason and f'{name}: {reason}'
 
 
-def _check_data_folder(key: str, dataset: ConfigDict, num_classes: int | None) -> None:
+def _check_data_folder(key: str, dataset: ConfigDict, num_classes: int | None) -> set[int]:
+    """Check a dataset that wraps no other, and return the labels in its annotation file."""
+    labels: set[int] = set()
     kind = find_class(DATASETS, dataset.get('type'))
     root, annotations = (str(dataset.get(field) or '') for field in ('data_root', 'ann_file'))
     if '://' in root + annotations:
-        return
+        return labels
     if annotations.endswith('.json') and isinstance(kind, type) and issubclass(kind, BaseDataset):
         classes = (dataset.get('metainfo') or {}).get('classes') or dataset.get('classes')
-        check_json(Path(root, annotations), num_classes, classes)
+        labels = check_json(Path(root, annotations), num_classes, classes)
     if kind not in (ImageNet, CustomDataset):
-        return
+        return labels
     split = dataset.get('split') or ''
     prefix = dataset.get('data_prefix') or split
     if isinstance(prefix, dict):
@@ -61,7 +70,8 @@ def _check_data_folder(key: str, dataset: ConfigDict, num_classes: int | None) -
         )
     if dataset.get('with_label', True):
         if ann_file.is_file():
-            read_labels(ann_file, num_classes)  # a test counts one that is too large as an error
+            # A test would count a label that is too large as an error.
+            labels = {label for _, label in read_labels(ann_file, num_classes)}
         elif key.startswith('train_dataloader') or kind is ImageNet:  # others are matched by name
             _check_class_folders(key, folder, num_classes)
     named = dataset.get('metainfo') or dataset.get('classes')
@@ -70,6 +80,7 @@ def _check_data_folder(key: str, dataset: ConfigDict, num_classes: int | None) -
             f"{key}.type: 'ImageNet' has 1000 classes, but the head of the model has "
             f"{num_classes}; use 'CustomDataset' for other data (see docs/finetuning.md)"
         )
+    return labels
 
 
 def _check_class_folders(key: str, folder: Path, num_classes: int | None) -> None:

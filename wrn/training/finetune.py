@@ -57,34 +57,33 @@ def finetune(
         WrnError: If the run fails.
         RunStoppedError: If the run was asked to stop.
     """
-    try:
-        return _finetune(cfg, provenance, options, template)
-    except KeyboardInterrupt as stopped:
-        message = str(stopped) or 'stopped after training; run again with --resume'
-        raise KeyboardInterrupt(message) from None
-
-
-def _finetune(
-    cfg: Config, provenance: str, options: ReadOptions, template: str | None
-) -> Finetuned | None:
-    run, name = Path(cfg.work_dir), Path(cfg.filename).stem
     with run_errors('train'), stop_on_sigterm():
         train(deepcopy(cfg), options, template)
-        barrier()  # the main process writes the checkpoints
-        best = str(ask_first(lambda: find_best(cfg)))
-        cfg.update(load_from=best, resume=False, work_dir=str(run / 'test'))
-        cfg.test_evaluator = add_metrics(cfg.test_evaluator, *REPORT_METRICS)
-        # The first weights may have come with a normalization of their own.
-        stated = read_normalization(read_checkpoint(best).get('meta') or {})
-        results = test(cfg, options=ReadOptions(**stated or {}), template=template)
-        if not is_main_process():
-            return None
-        report = Report(results.metrics, results.classes)
-        folder = run.parent / REPORT
-        folder.mkdir(exist_ok=True)
-        report.write(folder)
-        with write_atomically(folder / 'curves.png') as file:
-            draw_curves({name: read_log(str(run))}).savefig(file, format='png')
-        weights = publish(best, f'{name}.pth', run.parent, source=provenance).path
-        remove_checkpoints(run)
-        return Finetuned(weights, report, folder)
+        try:
+            return _finish(cfg, provenance, template)
+        except KeyboardInterrupt:
+            message = 'stopped after training; run again with --resume'
+            raise KeyboardInterrupt(message) from None
+
+
+def _finish(cfg: Config, provenance: str, template: str | None) -> Finetuned | None:
+    """Test the best epoch, and write its weights and a report."""
+    run, name = Path(cfg.work_dir), Path(cfg.filename).stem
+    barrier()  # the main process writes the checkpoints
+    best = str(ask_first(lambda: find_best(cfg)))
+    cfg.update(load_from=best, resume=False, work_dir=str(run / 'test'))
+    cfg.test_evaluator = add_metrics(cfg.test_evaluator, *REPORT_METRICS)
+    # The first weights may have come with a normalization of their own.
+    stated = read_normalization(read_checkpoint(best).get('meta') or {})
+    results = test(cfg, options=ReadOptions(**stated or {}), template=template)
+    if not is_main_process():
+        return None
+    report = Report(results.metrics, results.classes)
+    folder = run.parent / REPORT
+    folder.mkdir(exist_ok=True)
+    report.write(folder)
+    with write_atomically(folder / 'curves.png') as file:
+        draw_curves({name: read_log(str(run))}).savefig(file, format='png')
+    weights = publish(best, f'{name}.pth', run.parent, source=provenance).path
+    remove_checkpoints(run)
+    return Finetuned(weights, report, folder)

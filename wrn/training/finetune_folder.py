@@ -79,6 +79,8 @@ def _check_same(cfg: Config, run: Path, splits: Splits) -> None:
     models = [deepcopy(config.model) for config in (cfg, before)]
     for model in models:
         model.backbone.pop('channels_last', None)  # may change when a run is resumed
+    for option, value in models[1].backbone.items():
+        models[0].backbone.setdefault(option, value)  # the file of the first weights may add some
     for what, same in (
         ('images, --seed or --skip-unreadable', splits.written_in(run.parent)),
         ('--epochs', cfg.train_cfg.max_epochs == before.train_cfg.max_epochs),

@@ -6,7 +6,9 @@ from typing import Any
 from mmengine.config import Config
 
 from wrn.config.config_file import get_config_text, parse_config
+from wrn.utils.errors import WrnError
 
+FROZEN = 'model.backbone.frozen_stages'
 # Settings that mmengine would restore from the checkpoint, so that a change had no effect.
 _SECTIONS = ('optim_wrapper', 'param_scheduler', 'auto_scale_lr')
 _NUMBERS = ('train_cfg.max_epochs', 'train_cfg.max_iters', 'train_dataloader.batch_size')
@@ -15,7 +17,7 @@ _KERNELS = ('.fused', '.foreach', 'wrapper.type', '.loss_scale', '.dtype', '.use
 
 
 def find_changes(meta: Mapping[str, Any], cfg: Config) -> dict[str, tuple[Any, Any]] | None:
-    """Find the settings of the optimizer and the schedule that a resumed run changes.
+    """Find the settings that a resumed run changes: optimizer, schedule and frozen stages.
 
     Args:
         meta: The ``meta`` of the checkpoint, with the config of its run as text.
@@ -36,6 +38,21 @@ def find_changes(meta: Mapping[str, Any], cfg: Config) -> dict[str, tuple[Any, A
     return {key: pair for key, pair in values.items() if pair[0] != pair[1]}
 
 
+def refuse_change(key: str, old: Any, new: Any, path: Any) -> WrnError:
+    """Return the error for a setting that cannot change when a run is resumed.
+
+    Args:
+        key: The key or option of the setting.
+        old: Its value in the checkpoint.
+        new: Its value in the resumed run.
+        path: The path of the checkpoint.
+    """
+    return WrnError(
+        f'{key}={new}: {path} was trained with {old}, and cannot be resumed with another value; '
+        'leave it, or start a new run in another --work-dir'
+    )
+
+
 def _list_settings(text: str) -> Iterator[tuple[str, Any]]:
     config = parse_config(text).to_dict()
     scheduler = config.get('param_scheduler')
@@ -50,6 +67,7 @@ def _list_settings(text: str) -> Iterator[tuple[str, Any]]:
         section, _, name = key.partition('.')
         if (value := (config.get(section) or {}).get(name)) is not None:
             yield key, value
+    yield FROZEN, ((config.get('model') or {}).get('backbone') or {}).get('frozen_stages', -1)
 
 
 def _flatten(value: Any, key: str) -> Iterator[tuple[str, Any]]:

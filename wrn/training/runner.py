@@ -1,7 +1,7 @@
 """Train and test with mmengine's runner."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ from wrn.training.hooks.engine_hook import EngineHook
 from wrn.training.hooks.finite_loss import FiniteLossHook
 from wrn.training.hooks.last_batch import LastBatchHook
 from wrn.training.hooks.model_checks import CheckpointCheckHook, ClassCheckHook
+from wrn.training.hooks.normalization import NormalizationHook
 from wrn.training.hooks.performance import OptimizerLayoutHook
 from wrn.training.hooks.progress_log import HistoryHook
 from wrn.training.hooks.safe_checkpoints import use_safe_checkpoints
@@ -79,12 +80,15 @@ def train(
         with termination.listening():
             set_resume(cfg)
             resume = bool(cfg.get('resume'))
+            if resume:  # the key and the prefix are those of the first weights
+                options = replace(options, key=None, prefix=None)
             template = template or _find_template(cfg)
+            normalization = NormalizationHook(cfg, resume, options)
             _adapt(cfg, options, template)
             check = CheckpointCheckHook(resume, not resume, options, template)
             hooks = [progress, termination, check, FiniteLossHook(), HistoryHook()]
             hooks += [BroadcastBuffersHook(), OptimizerLayoutHook(), *use_exact_loop(cfg)]
-            hooks += [ScheduleHook(), LastBatchHook()]
+            hooks += [normalization, ScheduleHook(), LastBatchHook()]
             use_safe_checkpoints(cfg)
             use_resumable_early_stopping(cfg)
             runner = build_runner(cfg, ['train_dataloader', 'val_dataloader'], hooks)
@@ -172,10 +176,10 @@ def build_runner(cfg: Config, loaders: list[str], hooks: list[Hook]) -> Runner:
     Raises:
         WrnError: If the config or the data is wrong.
     """
-    num_classes = get_num_classes(cfg.model)
+    num_classes, notes = get_num_classes(cfg.model), []
     for name in loaders:
         if cfg.get(name):
-            check_data_folders(name, cfg[name].dataset, num_classes)
+            notes.append(check_data_folders(name, cfg[name].dataset, num_classes))
             fetch_cifar(cfg[name].dataset)
             evaluator = name.replace('dataloader', 'evaluator')
             check_topk(evaluator, cfg.get(evaluator), num_classes)
@@ -184,6 +188,8 @@ def build_runner(cfg: Config, loaders: list[str], hooks: list[Hook]) -> Runner:
     # mmengine writes the config's text at the start and into each checkpoint. Formatting is slow.
     cfg = Config(cfg.to_dict(), cfg.text, cfg.filename, format_python_code=False)
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else BriefRunner.from_cfg(cfg)
+    for note in filter(None, notes):
+        runner.logger.warning(note)
     # The runner's cfg is left alone: it goes into checkpoints, which are read without this package.
     for name in loaders:
         if loader := getattr(runner, f'_{name}'):

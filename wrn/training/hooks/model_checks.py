@@ -10,23 +10,17 @@ from torch.utils.data import DataLoader
 
 from wrn.checkpoints import (
     ReadOptions,
-    Weights,
     check_state_dict,
-    set_normalization,
     to_openmmlab,
     unwrap_model,
 )
-from wrn.checkpoints.assumptions import (
-    assume_network,
-    check_same,
-    get_normalization,
-    read_normalization,
-)
+from wrn.checkpoints.assumptions import assume_network, check_same
 from wrn.checkpoints.checkpoint_file import find_entry
 from wrn.config.config_file import read_own_config
 from wrn.config.config_parts import get_inner_model
 from wrn.data.class_names import get_classes, match_classes, same_classes
 from wrn.training.checks import get_num_classes
+from wrn.training.hooks.normalization import use_normalization
 from wrn.utils.errors import CheckpointError, WrnError, count, some
 
 
@@ -114,7 +108,7 @@ class CheckpointCheckHook(Hook):
         self.template = template
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        """Check a checkpoint, and replace its weights by those to load.
+        """Check a checkpoint, and use its weights and, unless resumed, its normalization.
 
         Args:
             runner: The runner, which has not loaded the weights yet.
@@ -149,32 +143,13 @@ class CheckpointCheckHook(Hook):
                 f'{path}: the head does not match and is newly initialized; {before} are replaced '
                 f'by {after}'
             )
-        self._set_normalization(runner, weights, path)
-
-    def _set_normalization(self, runner: Runner, weights: Weights, path: str) -> None:
-        """Use the normalization of the file or the caller; say what else is assumed."""
-        model = get_inner_model(runner.cfg.model)
-        normalization = weights.meta.get('normalization')
         if self.resume:
-            normalization = read_normalization(weights.meta)
-            if normalization and normalization != get_normalization(runner.cfg):
-                runner.logger.warning(
-                    f'{path}: resumed with its mean {normalization["mean"]} and std '
-                    f'{normalization["std"]}, not those of the config; to change them, start a new '
-                    'run'
-                )
             if own := read_own_config(weights.meta):
-                check_same(own, model.get('backbone') or {}, path)
-        elif find_entry(path) is None:
+                backbone = get_inner_model(runner.cfg.model).get('backbone') or {}
+                check_same(own, backbone, path)
+            return
+        if find_entry(path) is None:
             assume_network(weights, runner.cfg, path, self.template)
             weights.warn(path)
-        if normalization:
-            set_normalization(runner.model, **normalization)
-            _set_in_config(runner, normalization)
-
-
-def _set_in_config(runner: Runner, normalization: dict[str, Any]) -> None:
-    """Set the normalization in the config, which is written into the checkpoints of the run."""
-    for owner in (runner.cfg, get_inner_model(runner.cfg.model)):
-        if owner.get('data_preprocessor'):
-            owner.data_preprocessor.update(normalization)
+        if normalization := weights.meta.get('normalization'):
+            use_normalization(runner, normalization)

@@ -6,10 +6,11 @@ from typing import Any
 from mmengine.hooks import Hook
 from mmengine.runner import EpochBasedTrainLoop, Runner
 
-from wrn.training.resumed_settings import find_changes
-from wrn.utils.errors import WrnError, some
+from wrn.training.resumed_settings import FROZEN, find_changes, refuse_change
+from wrn.utils.errors import WrnError, count, some
 
-_BUFFERS = ('optim_wrapper.optimizer.type', 'optim_wrapper.optimizer.amsgrad')
+_FIXED = (FROZEN, 'optim_wrapper.optimizer.type', 'optim_wrapper.optimizer.amsgrad')
+_GROUPING = ('optim_wrapper.paramwise_cfg', 'optim_wrapper.constructor')
 
 
 class ScheduleHook(Hook):
@@ -20,8 +21,8 @@ class ScheduleHook(Hook):
     per epoch changes, for example with the number of processes.
 
     Changed settings are logged. Those that cannot be recomputed are refused: schedules that depend
-    on validation results, and another optimizer. Without changed settings, such schedules are
-    restored from the checkpoint.
+    on validation results, frozen stages, other groups of weights, and another optimizer. Without
+    changed settings, such schedules are restored from the checkpoint.
     """
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
@@ -43,12 +44,11 @@ class ScheduleHook(Hook):
                 f'{path}: its settings are unknown; the learning rates and the schedule are those '
                 'in the file'
             )
+        _check_changes(changes or {}, runner, checkpoint, path)
         by_epoch = isinstance(runner.train_loop, EpochBasedTrainLoop)
         other_length = by_epoch and meta.get('iterations_of_epoch') != len(runner.train_dataloader)
         if not (changes or other_length):
             return
-        if changes:
-            _check_changes(changes, runner, checkpoint, path)
         schedulers = runner.param_schedulers or []
         if any(getattr(scheduler, 'need_val_args', False) for scheduler in schedulers):
             return
@@ -64,22 +64,28 @@ class ScheduleHook(Hook):
 def _check_changes(
     changes: dict[str, tuple[Any, Any]], runner: Runner, checkpoint: dict[str, Any], path: Any
 ) -> None:
-    epoch, last = checkpoint['meta']['epoch'], runner.train_loop.max_epochs
-    refused = [key for key in changes if key in _BUFFERS]
-    if [len(group['params']) for group in checkpoint['optimizer']['param_groups']] != [
-        len(group['params']) for group in runner.optim_wrapper.param_groups
-    ]:
-        refused += [key for key in changes if key.startswith('optim_wrapper.')]
+    # Not runner.optim_wrapper.param_groups, to which mmengine adds a group for the base rate.
+    states = (checkpoint['optimizer'], runner.optim_wrapper.state_dict())
+    before, after = ([len(group['params']) for group in s.get('param_groups', ())] for s in states)
+    regrouped = before != after and not hasattr(runner, 'strategy')  # which may flatten weights
+    refused = [*_FIXED]
+    if regrouped:
+        refused += _GROUPING
     if any(
         getattr(scheduler, 'need_val_args', False) for scheduler in runner.param_schedulers or ()
     ):
-        refused += [key for key in changes if key.startswith(('optim_wrapper.o', 'param_'))]
-    if refused:
-        key = refused[0]
+        refused += [*_GROUPING, 'optim_wrapper.optimizer', 'param_scheduler', 'auto_scale_lr']
+    for prefix in refused:
+        for key, (old, new) in changes.items():
+            if key.startswith(prefix):
+                raise refuse_change(key, old, new, path)
+    if regrouped:
         raise WrnError(
-            f'{key}={changes[key][1]}: {path} was trained with {changes[key][0]}, and cannot be '
-            'resumed with another value; leave it, or start a new run in another --work-dir'
+            f'{path}: its optimizer has {count(sum(before), "weight")} in '
+            f'{count(len(before), "group")}, but that of the config has {sum(after)} in '
+            f'{len(after)}; give the config that it was trained with'
         )
+    epoch, last = checkpoint['meta']['epoch'], runner.train_loop.max_epochs
     if 'train_cfg.max_epochs' in changes and epoch > last:
         raise WrnError(
             f'train_cfg.max_epochs={last}: {path} already has {epoch} epochs; raise it, or start a '

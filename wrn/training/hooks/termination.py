@@ -14,7 +14,7 @@ import torch
 from mmengine.device import get_device
 from mmengine.dist import all_reduce, barrier, is_distributed, is_main_process
 from mmengine.hooks import Hook
-from mmengine.runner import Runner
+from mmengine.runner import BaseLoop, EpochBasedTrainLoop, Runner
 from torch.distributed import is_torchelastic_launched
 from torch.utils.data import DataLoader
 
@@ -39,9 +39,22 @@ def describe_position(runner: Runner) -> str:
     mark = Path(runner.work_dir, 'last_checkpoint')
     saved = 'no checkpoint is written yet: run the same command again'
     if mark.is_file():
-        saved = f'{mark.read_text().strip()} is intact: run again with --resume'
-    where = f'in epoch {runner.epoch + 1}, after iteration {runner.iter} in total'
-    return f'stopped {where}; {saved}'
+        name = mark.read_text().strip()  # empty while mmengine writes it
+        saved = f'{name} is intact: run again with --resume' if name else 'run again with --resume'
+    loop = runner._train_loop  # not runner.train_loop, which would build it
+    done = (loop.epoch, loop.iter) if isinstance(loop, BaseLoop) else (0, 0)
+    return f'stopped {_describe_progress(runner, *done)}; {saved}'
+
+
+def _describe_progress(runner: Runner, epoch: int, iteration: int) -> str:
+    if not iteration:
+        return 'before the first iteration'
+    where = f'after iteration {iteration} in total'
+    if not isinstance(runner.train_loop, EpochBasedTrainLoop):
+        return where
+    if iteration == epoch * len(runner.train_dataloader):
+        return f'after epoch {epoch}, {where}'
+    return f'in epoch {epoch + 1}, {where}'
 
 
 class ProtectWorkersHook(Hook):
@@ -132,8 +145,8 @@ class TerminationHook(ProtectWorkersHook):
             _stop_torchrun()
         barrier()  # srun and torchrun kill the other processes when one exits
         raise RunStoppedError(
-            f'stopped by SIGTERM in epoch {epoch + 1}, after iteration {iteration} in total; '
-            f'saved {path}: run again with --resume'
+            f'stopped by SIGTERM {_describe_progress(runner, epoch, iteration)}; saved {path}: run '
+            'again with --resume'
         )
 
 
