@@ -7,6 +7,7 @@ from typing import Any
 
 from wrn.data.class_names import same_classes
 from wrn.utils.errors import WrnError, count, one_line, some
+from wrn.utils.files import check_regular
 
 _MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
@@ -27,6 +28,7 @@ def check_json(ann_file: Path, num_classes: int | None, classes: Any = None) -> 
             label that the head does not have.
     """
     try:
+        check_regular(ann_file)
         data = ann_file.read_bytes()
         if data.startswith(_MARKS):
             raise ValueError('it has a byte order mark, which mmpretrain does not read')
