@@ -10,7 +10,8 @@ import numpy as np
 from mmcv.image.io import imread_flags
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from wrn.data.images.header import read_header
+from wrn.data.images.bounds import check_size
+from wrn.data.images.header import Header, read_header
 
 _PNG = b'\x89PNG'
 _UNCHANGED = {mode: mode for mode in ('L', 'LA', 'RGB', 'RGBA')} | {'1': 'L'}
@@ -74,6 +75,8 @@ def decode(content: bytes, reading: Reading, reduction: int = 1) -> np.ndarray:
     if header is None:
         raise UnidentifiedImageError('not an image')
     if reading.imdecode_backend != 'cv2':
+        if reading.imdecode_backend == 'pillow':
+            _open_by_pillow(content, header)
         return _finish(
             mmcv.imfrombytes(content, reading.color_type, backend=reading.imdecode_backend), reading
         )
@@ -83,17 +86,17 @@ def decode(content: bytes, reading: Reading, reduction: int = 1) -> np.ndarray:
             flag |= cv2.IMREAD_ANYDEPTH
         if header.format == 'JPEG':
             flag |= _REDUCED[reduction]
-        pixels = _decode_by_opencv(content, flag)
+        pixels = _decode_by_opencv(content, header, flag)
         if pixels is not None:
             return _finish(pixels, reading)
     elif reading.value_range:
-        pixels = _decode_by_opencv(content, cv2.IMREAD_UNCHANGED)
+        pixels = _decode_by_opencv(content, header, cv2.IMREAD_UNCHANGED)
         if pixels is not None:
             return from_array(pixels, reading)
     # Pillow reads AVIF and GIF, which OpenCV before version 5 may not, and its error messages are
     # better. OpenCV wraps signed values, and clips float and 32-bit ones.
     try:
-        image = Image.open(io.BytesIO(content), formats=[header.format])
+        image = _open_by_pillow(content, header)
     except UnidentifiedImageError:
         if header.plain:
             raise
@@ -101,6 +104,13 @@ def decode(content: bytes, reading: Reading, reduction: int = 1) -> np.ndarray:
     if image is None or not (header.plain or image.mode in ('I', 'F')):
         raise ValueRangeError('which are signed, float or 32-bit')
     return from_pil(image, reading)
+
+
+def _open_by_pillow(content: bytes, header: Header) -> Image.Image:
+    """Open an image, whose size may be stated in a second place, without decoding it."""
+    image = Image.open(io.BytesIO(content), formats=[header.format])
+    check_size(*image.size)
+    return image
 
 
 def from_pil(image: Image.Image, reading: Reading) -> np.ndarray:
@@ -175,8 +185,10 @@ def _to_8_bits(pixels: np.ndarray, value_range: tuple[float, float] | None) -> n
     return scaled.clip(0, 255).round().astype(np.uint8)
 
 
-def _decode_by_opencv(content: bytes, flag: int) -> np.ndarray | None:
+def _decode_by_opencv(content: bytes, header: Header, flag: int) -> np.ndarray | None:
     """Decode as mmpretrain does. Return None if OpenCV cannot."""
+    if header.format == 'AVIF':
+        return None  # OpenCV allocates more for a frame, which may be larger than the header states
     if content.startswith(_PNG) and b'IEND' not in content:
         return None  # truncated; libpng would print a line about it
     with _silent:
