@@ -171,3 +171,47 @@ def test_a_jpeg_with_profile_exif_and_comments():
     comment = b'\xff\xfe' + (60_000).to_bytes(2, 'big') + bytes(59_998)
     read = decode_image(content[:2] + comment * 200 + content[2:], 'x.jpg')
     np.testing.assert_array_equal(read, decode_image(content, 'x.jpg'))
+
+
+def style(content, blocks, precincts, of_a_channel):
+    """Change the size of the code blocks, and add precincts, in a codestream of JPEG 2000."""
+    start = content.index(b'\xff\x52')
+    (length,) = struct.unpack_from('>H', content, start + 2)
+    style = bytearray(content[start + 2 : start + 2 + length])
+    style[8] = style[9] = blocks
+    if precincts is not None:
+        style[2] |= 1
+        style += bytes([precincts] * (style[7] + 1))
+    style[:2] = len(style).to_bytes(2, 'big')
+    new = b'\xff\x52' + bytes(style)
+    if of_a_channel:
+        own = b'\1' + bytes([style[2] & 1]) + style[7:]
+        new = content[start : start + 2 + length]
+        new += b'\xff\x53' + (len(own) + 2).to_bytes(2, 'big') + own
+    return content[:start] + new + content[start + 2 + length :]
+
+
+LARGE = encode('JPEG2000', (4096, 4096), no_jp2=True)
+
+
+@pytest.mark.parametrize('of_a_channel', [False, True])
+@pytest.mark.parametrize('options', [(4, 0x11), (4, 0x22), (0, None)])
+def test_a_jpeg2000_of_many_code_blocks(options, of_a_channel):
+    with pytest.raises(ImageReadError, match=r'its \d+ code blocks are more than 524288'):
+        decode_image(style(LARGE, *options, of_a_channel), 'x.jp2')
+
+
+def test_a_jpeg2000_of_many_tiles():
+    size, tiles = (struct.pack('>4I', side, side, 0, 0) for side in (255, 1))
+    content = LARGE.replace(struct.pack('>4I', 4096, 4096, 0, 0) * 2, size + tiles)
+    with pytest.raises(
+        ImageReadError, match='its 195075 tiles of all channels are more than 65536'
+    ):
+        decode_image(content, 'x.jp2')
+
+
+def test_a_jpeg2000_of_usual_tiles_and_precincts():
+    options = dict(tile_size=(128, 128), precinct_size=(64, 64), codeblock_size=(32, 32))
+    content = encode('JPEG2000', (1000, 700), **options)
+    assert decode_image(content, 'x.jp2').shape == (700, 1000, 3)
+    assert decode_image(LARGE, 'x.jp2').shape == (4096, 4096, 3)

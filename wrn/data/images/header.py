@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, TypeAlias
 
 from wrn.data.images.bounds import MAX_PIXELS, SAMPLES, bounded, check_size
+from wrn.data.images.jpeg2000 import read_jpeg2000
 
 # Scans of a JPEG, and their pixels together: each costs the time of all pixels.
 MAX_SCANS, MAX_SCANNED = 200, 1 << 31
@@ -122,13 +123,7 @@ def _jpeg(content: bytes) -> Iterator[_Size]:
 
 
 def _jpeg2000(content: bytes) -> Header:
-    sizes, bits = [], 8
-    for found in bounded(re.finditer(rb'\xff\x4f\xff\x51', content)):
-        right, bottom, left, top = struct.unpack_from('>4I', content, found.end() + 4)
-        samples, precision = struct.unpack_from('>HB', content, found.end() + 36)
-        sizes.append(((right - left) * -(-samples // SAMPLES), bottom - top))
-        bits = max(bits, (precision & 0x7F) + 1)
-    return Header('JPEG2000', sizes, bits)
+    return Header('JPEG2000', *read_jpeg2000(content))
 
 
 def _avif(content: bytes) -> Iterator[_Size]:
