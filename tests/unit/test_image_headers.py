@@ -104,6 +104,8 @@ def test_a_size_that_is_stated_in_another_place(name):
     [
         png((b'tEXt', ihdr(8, 8)), (b'IHDR', ihdr(12000, 12000)), *PIXELS),
         b'P5 1#\n2000 1#\n2000 255\n' + bytes(64),  # 1 for OpenCV, 12000 for Pillow
+        b'P5 8 8 0\n' + bytes(64),
+        b'P5 8 8 65536\n' + bytes(128),
         b'P5' + b' ' * (1 << 20) + b'8 8 255\n' + bytes(64),
         b'P5 ' + b'#\n' * (1 << 20) + b'8 8 255\n' + bytes(64),
     ],

@@ -57,7 +57,7 @@ ENCODINGS = {
 def test_the_size_in_each_header(name):
     format = name.split()[-1]
     found = header.read_header(encode(format, **ENCODINGS[name]))
-    assert found == (format, [(230, 150)], 8, True)
+    assert found == header.Header(format, [(230, 150)])
 
 
 ORDERS = {'JPEG': '>HH', 'PNG': '>II', 'GIF': '<HH', 'BMP': '<ii', 'JPEG2000': '>II', 'AVIF': '>II'}

@@ -35,7 +35,10 @@ class Reading(NamedTuple):
     imdecode_backend: str = 'cv2'
     to_float32: bool = False
     value_range: tuple[float, float] | None = None
-    """The values to read as black and white in images of more than 8 bits. None: 0 and 65535."""
+    """The values to read as black and white in images of more than 8 bits.
+
+    None: 0 and what the file states, or else 65535.
+    """
 
 
 COLOR = Reading()
@@ -74,13 +77,18 @@ def decode(content: bytes, reading: Reading, reduction: int = 1) -> np.ndarray:
     header = read_header(content)
     if header is None:
         raise UnidentifiedImageError('not an image')
-    if reading.imdecode_backend != 'cv2':
-        if reading.imdecode_backend == 'pillow':
-            _open_by_pillow(content, header)
+    if not _is_read_by_us(content, header, reading):
         return _finish(
             mmcv.imfrombytes(content, reading.color_type, backend=reading.imdecode_backend), reading
         )
-    if header.plain or reading.color_type == 'unchanged':
+    unchanged = reading.color_type == 'unchanged'
+    if header.white and not unchanged and not (reading.value_range and header.bits > 8):
+        # OpenCV scales values of 8 bits in text to 255, and rounds them down.
+        binary = header.bits > 8 or content.startswith((b'P5', b'P6'))
+        pixels = _decode_by_opencv(content, header, cv2.IMREAD_UNCHANGED) if binary else None
+        if pixels is not None:
+            return from_array(_scale_as_pillow(pixels, header.white), reading)
+    elif header.plain or unchanged:
         flag = imread_flags[reading.color_type]
         if reading.value_range:
             flag |= cv2.IMREAD_ANYDEPTH
@@ -104,6 +112,17 @@ def decode(content: bytes, reading: Reading, reduction: int = 1) -> np.ndarray:
     if image is None or not (header.plain or image.mode in ('I', 'F')):
         raise ValueRangeError('which are signed, float or 32-bit')
     return from_pil(image, reading)
+
+
+def _is_read_by_us(content: bytes, header: Header, reading: Reading) -> bool:
+    """Return whether this module reads an image, and not another backend of mmcv.
+
+    mmcv's ``'pillow'`` turns gray values of more than 8 bits that are above 255 into white.
+    """
+    if reading.imdecode_backend != 'pillow':
+        return reading.imdecode_backend == 'cv2'
+    is_wide = _open_by_pillow(content, header).mode.startswith(('I', 'F'))
+    return is_wide and reading.color_type != 'unchanged'
 
 
 def _open_by_pillow(content: bytes, header: Header) -> Image.Image:
@@ -183,6 +202,14 @@ def _to_8_bits(pixels: np.ndarray, value_range: tuple[float, float] | None) -> n
     low, high = value_range
     scaled = (np.nan_to_num(pixels.astype(np.float64)) - low) * (255 / (high - low))
     return scaled.clip(0, 255).round().astype(np.uint8)
+
+
+def _scale_as_pillow(pixels: np.ndarray, white: int) -> np.ndarray:
+    """Scale values so that white is the largest one of the type that Pillow uses."""
+    kind = np.uint16 if pixels.ndim == 2 and white > 255 else np.uint8
+    largest = np.iinfo(kind).max
+    values = np.arange(np.iinfo(pixels.dtype).max + 1) / white * largest
+    return values.round().clip(0, largest).astype(kind)[pixels]
 
 
 def _decode_by_opencv(content: bytes, header: Header, flag: int) -> np.ndarray | None:

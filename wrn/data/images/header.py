@@ -30,6 +30,8 @@ class Header(NamedTuple):
     """The bits of each value, if they are known; at least 8."""
     plain: bool = True
     """Whether the values are unsigned integers of at most 16 bits."""
+    white: int = 0
+    """The value of white that the header states. 0 if it is the usual one of the bits."""
 
 
 def read_header(content: bytes) -> Header | None:
@@ -94,8 +96,14 @@ def _pnm(content: bytes) -> Header:
     head = content[:_PNM_BYTES]
     found = re.match(rb'P.' + 2 * _NUMBER, head)
     size = [(int(found[1]), int(found[2]))] if found else []
-    deepest = re.match(rb'P[2356]' + 3 * _NUMBER, head)
-    return Header('PPM', size, 16 if deepest and int(deepest[3]) > 255 else 8)
+    if head[1:2] in b'14':  # black and white
+        return Header('PPM', size)
+    found = re.match(rb'P.' + 3 * _NUMBER, head)
+    white = int(found[3]) if found else 0
+    if not 0 < white < 1 << 16:
+        return Header('PPM', [])
+    usual = white in (255, 65535)
+    return Header('PPM', size, 8 if white < 256 else 16, white=0 if usual else white)
 
 
 def _markers(content: bytes) -> Iterator[tuple[int, int]]:

@@ -52,7 +52,8 @@ def read_image(
     """Read an image. A file gives the same pixels in prediction, training and testing with ``wrn``.
 
     mmpretrain's ``LoadImageFromFile`` returns the same pixels, except for TIFF files of signed,
-    float or 32-bit values, and formats that OpenCV does not read.
+    float or 32-bit values, PGM and PPM files whose white is neither 255 nor 65535, gray values of
+    16 bits with ``imdecode_backend='pillow'``, and formats that OpenCV does not read.
 
     Args:
         image: A path, URL, array, PIL image, or image in an archive. An array is ``(H, W, 3)``.
