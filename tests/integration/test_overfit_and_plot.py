@@ -1,6 +1,7 @@
 """`wrn overfit` detects a set-up that cannot learn; `wrn plot` draws the log of a run."""
 
 import json
+import os
 import re
 
 import numpy as np
@@ -198,6 +199,8 @@ def test_plot_writes_a_figure(run_folder, tmp_path, suffix, capsys):
 def test_mistakes_in_plot(fails, run_folder, tmp_path):
     assert 'has no training log' in fails('plot', tmp_path)
     assert 'none: cannot be read as a training log' in fails('plot', tmp_path / 'none')
+    os.mkfifo(tmp_path / 'pipe.json')
+    assert 'training log (not a file, but a pipe' in fails('plot', tmp_path / 'pipe.json')
     (tmp_path / 'bad.json').write_text('{"loss": 1')
     assert 'bad.json: cannot be read as a training log' in fails('plot', tmp_path / 'bad.json')
     for line in (

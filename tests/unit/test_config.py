@@ -1,5 +1,6 @@
 """Configs are found and read, and a mistake in one is reported in one line with its path."""
 
+import os
 from argparse import Namespace
 
 import pytest
@@ -47,6 +48,29 @@ def test_not_found(name, hint):
     with pytest.raises(WrnError, match='no such config file') as error:
         read_config(name)
     assert hint in str(error.value)
+
+
+@pytest.mark.parametrize('name', ['f.yaml', 'f.json', 'f.py'])
+def test_a_pipe_is_not_opened(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo(name)
+    (tmp_path / 'based.yaml').write_text(f'_base_: {name}')
+    for config in (name, 'based.yaml'):
+        if (config, name) == ('based.yaml', 'f.py'):
+            continue  # code is refused before it is looked up
+        with pytest.raises(
+            WrnError, match=rf'{name}: the config cannot be read \(not a file, but a'
+        ):
+            read_config(config)
+
+
+def test_a_folder_of_the_name_of_a_shipped_config(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    os.mkdir('wide-resnet16-2_1xb64_digits')
+    os.mkdir('own.py')
+    assert read_config('wide-resnet16-2_1xb64_digits').model.backbone.depth == 16
+    with pytest.raises(WrnError, match=r'own\.py: the config is a folder; give the path of a file'):
+        read_config('own.py')
 
 
 def test_a_config_based_on_a_shipped_one(config):

@@ -1,6 +1,7 @@
 """Damaged, crafted and foreign files end in an error of one line, and run nothing."""
 
 import json
+import os
 import shutil
 
 import numpy as np
@@ -71,6 +72,13 @@ def test_damaged_files(format, copy):
         refusal(path)
     path.unlink()
     assert 'the file does not exist' in refusal(path)
+
+
+@pytest.mark.parametrize('suffix', ['.onnx', '.xml'])
+def test_pipes_are_not_opened(tmp_path, suffix):
+    path = tmp_path / f'f{suffix}'
+    os.mkfifo(path)
+    assert 'the file cannot be read (not a file, but a pipe, socket' in refusal(path)
 
 
 @pytest.mark.parametrize('format', MODULES)
@@ -185,7 +193,7 @@ def test_openvino_with_wrong_weights(copy):
     weights.write_bytes(content[:-10])
     refusal(path)
     weights.unlink()
-    assert 'digits.bin, are not in the same folder' in refusal(path)
+    assert 'digits.bin, does not exist; copy both files into the same folder' in refusal(path)
 
 
 def test_openvino_of_another_version(copy):

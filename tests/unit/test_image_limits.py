@@ -57,7 +57,7 @@ ENCODINGS = {
 def test_the_size_in_each_header(name):
     format = name.split()[-1]
     found = header.read_header(encode(format, **ENCODINGS[name]))
-    assert found == (format, [(230, 150)], 8, True)
+    assert found == header.Header(format, [(230, 150)])
 
 
 ORDERS = {'JPEG': '>HH', 'PNG': '>II', 'GIF': '<HH', 'BMP': '<ii', 'JPEG2000': '>II', 'AVIF': '>II'}
@@ -255,6 +255,41 @@ def test_a_sparse_member_of_a_terabyte(tmp_path):
     assert len(others) == 2
     with pytest.raises(ImageReadError, match=f'has {1 << 40} bytes, more than'):
         read_image(first)
+
+
+@pytest.mark.parametrize('suffix', ['.tar', '.tar.gz'])
+@pytest.mark.parametrize('form', ['gnu', 'posix'])
+def test_a_sparse_member_is_named_in_one_line(tmp_path, monkeypatch, suffix, form):
+    """tarfile would name each format that the archive does not have, and then the reason."""
+    monkeypatch.chdir(tmp_path)
+    with open('s.png', 'wb') as file:
+        for i in range(60):
+            file.seek(100_000 * i)
+            file.write(b'x' * 5000)
+    (tmp_path / 'a.png').write_bytes(PNG)
+    advice = 'a sparse file; recreate the archive without `tar --sparse`'
+    options = ('--sparse', f'--format={form}', '--auto-compress')
+    subprocess.run(['tar', *options, '-cf', f'x{suffix}', 's.png'], check=True)
+    with pytest.raises(ImageReadError) as error:
+        list(find_images(f'x{suffix}'))
+    assert str(error.value) == f'x{suffix}: cannot be read ({advice}); check the path and the file'
+    subprocess.run(['tar', *options, '-cf', f'y{suffix}', 'a.png', 's.png'], check=True)
+    _, last = find_images(f'y{suffix}')
+    with pytest.raises(ImageReadError) as error:
+        read_image(last)
+    assert str(error.value) == (
+        f'y{suffix}: the archive is read up to 1 of its images; the next member is {advice}'
+    )
+
+
+@pytest.mark.parametrize(
+    ('content', 'reason'),
+    [(b'', 'the file is empty'), (b'text', 'not a tar archive, or damaged: truncated header')],
+)
+def test_a_file_that_is_no_archive(tmp_path, content, reason):
+    (tmp_path / 'x.tar').write_bytes(content)
+    with pytest.raises(ImageReadError, match=rf'x\.tar: cannot be read \({reason}\)'):
+        list(find_images(tmp_path / 'x.tar'))
 
 
 def test_links_among_folders_give_each_folder_once(tmp_path):

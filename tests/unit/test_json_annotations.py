@@ -1,6 +1,7 @@
 """Annotation files in JSON are checked before a run."""
 
 import json
+import os
 
 import mmengine
 import pytest
@@ -74,4 +75,12 @@ def test_other_names_in_the_config(tmp_path):
 def test_what_is_not_an_annotation_file(tmp_path, text):
     (tmp_path / 'x.json').write_text(text)
     with pytest.raises(WrnError, match=r'x.json: cannot be read as annotations \('):
+        check_json(tmp_path / 'x.json', 2)
+
+
+def test_a_pipe_is_not_opened(tmp_path):
+    os.mkfifo(tmp_path / 'x.json')
+    with pytest.raises(
+        WrnError, match=r'x.json: cannot be read as annotations \(not a file, but a'
+    ):
         check_json(tmp_path / 'x.json', 2)

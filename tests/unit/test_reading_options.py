@@ -210,6 +210,8 @@ def test_small_ranges_are_reported(xrays, capsys, fails, rng):
     for kind, expected in ((np.int16, 199), (np.int32, 199), (np.float32, None)):
         content = cv2.imencode('.tif', dark.astype(kind))[1].tobytes()
         assert find_largest(content, 'x.tif') == expected
+    stated = b'P5 64 64 4095\n' + TWELVE.astype('>u2').tobytes()
+    assert find_largest(stated, 'x.pgm') is None
     Image.fromarray(np.zeros((4, 4), np.uint8)).save(xrays / '8.png')
     assert '--bit-depth 12 changes nothing' in advise_depth([str(xrays / '8.png')], 12)
 

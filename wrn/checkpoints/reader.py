@@ -25,7 +25,7 @@ from wrn.checkpoints.limits import (
 from wrn.checkpoints.safe_globals import SAFE_GLOBALS, unbox
 from wrn.checkpoints.tensor_hash import check_tensors
 from wrn.utils.errors import CheckpointError, one_line
-from wrn.utils.files import check_regular
+from wrn.utils.files import check_regular, explain
 
 _LOCK = threading.RLock()
 _ZIP, _PICKLE = b'PK\x03\x04', b'\x80'
@@ -64,10 +64,8 @@ def read_checkpoint(path: str | Path, map_location: Any = None) -> dict[str, Any
         with path.open('rb') as file:
             head = file.read(256)
     except OSError as error:
-        known = {FileNotFoundError: 'does not exist', IsADirectoryError: 'is a folder'}
-        what = known.get(type(error), f'cannot be read ({error.strerror})')
         raise CheckpointError(
-            f'{path}: the checkpoint {what}; give the path of a checkpoint file'
+            f'{path}: the checkpoint {explain(error)}; give the path of a checkpoint file'
         ) from error
     if len(head) < 16:
         raise CheckpointError(f'{path}: the file is empty or truncated; {_DOWNLOAD_AGAIN}')

@@ -11,7 +11,7 @@ from mmengine.config import Config
 from wrn.config import model_index
 from wrn.config.config_errors import config_errors
 from wrn.config.config_parts import check_types, get_test_dataset
-from wrn.config.data_config import DATA_SUFFIXES, check_data_config
+from wrn.config.data_config import DATA_SUFFIXES, check_data_config, reject_irregular
 from wrn.utils.errors import WrnError, did_you_mean
 
 # The key that our loaders of checkpoints give to ``meta['cfg']``, which mmengine could run.
@@ -35,6 +35,7 @@ def read_config(path: str | PathLike[str]) -> Config:
     """
     found = path if Path(path).is_file() else model_index.find_config(str(path))
     if found is None:
+        reject_irregular(path)
         paths = model_index.root().glob('configs/wrn/*.py')
         known = [str(file.relative_to(model_index.root())) for file in paths]
         hint = did_you_mean(str(path), known, '; give the path of a .py config')

@@ -6,6 +6,7 @@ mmengine imports ``custom_imports``, runs ``.py`` files in ``_base_``, imports a
 
 from collections.abc import Iterator, Mapping
 from functools import cache
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from mmpretrain import registry
 
 from wrn.config.model_index import root
 from wrn.utils.errors import WrnError
+from wrn.utils.files import check_regular, explain
 
 DATA_SUFFIXES = ('.json', '.yaml', '.yml')
 _UNPICKLING = 'mmpretrain.models.multimodal'  # some of them unpickle a file that a config names
@@ -37,6 +39,7 @@ def check_data_config(path: Path, seen: frozenset[Path] = frozenset()) -> None:
             or on itself, names a type that is not registered, or has too many values.
     """
     path = path.resolve()
+    reject_irregular(path)
     config = mmengine.load(str(path))
     if not isinstance(config, dict):
         raise WrnError(f'{path}: not a mapping of config keys; write KEY: VALUE')
@@ -62,6 +65,23 @@ def check_data_config(path: Path, seen: frozenset[Path] = frozenset()) -> None:
             check_data_config(file, seen | {path})
         elif '::' in str(base) or not file.is_relative_to(root() / 'configs'):
             raise WrnError(f'{path}: _base_ {base} runs code; {_CURE}')
+
+
+def reject_irregular(path: str | PathLike[str]) -> None:
+    """Raise an error if a path is that of a folder, pipe or device. A missing file passes.
+
+    Args:
+        path: The path of a config.
+
+    Raises:
+        WrnError: If it is, or cannot be looked up.
+    """
+    try:
+        check_regular(Path(path))
+    except (FileNotFoundError, ValueError):  # a ValueError is for a path that no file can have
+        return
+    except OSError as error:
+        raise WrnError(f'{path}: the config {explain(error)}; give the path of a file') from error
 
 
 def _entries(config: Any, path: Path) -> Iterator[tuple[str, str]]:

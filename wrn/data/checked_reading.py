@@ -12,7 +12,7 @@ from mmpretrain.registry import TRANSFORMS
 from wrn.config.config_parts import unwrap_datasets
 from wrn.data.damage import find_damage
 from wrn.data.images import get_content, with_our_pixels
-from wrn.utils.errors import ImageReadError, WrnError, one_line
+from wrn.utils.errors import DownloadError, ImageReadError, WrnError, one_line
 
 NAMED = 3  # how many skipped images are named
 
@@ -80,6 +80,8 @@ class CheckedReading(BaseTransform):
     def _find_reason(self, path: str, error: Exception) -> str | None:
         if isinstance(error, ImageReadError):
             return one_line(error.__cause__ or error)
+        if isinstance(error, DownloadError):
+            return one_line(error)
         try:
             content = get_content(path, getattr(self.inner, 'backend_args', None))
         except Exception as missing:

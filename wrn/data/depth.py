@@ -14,14 +14,17 @@ _UNCHANGED = Reading(color_type='unchanged')
 
 
 def find_largest(content: bytes, name: str) -> int | None:
-    """Return the largest value of an image of more than 8 bits, or None for another one.
+    """Return the largest value of an image of more than 8 bits.
 
     Args:
         content: The content of an image file that can be read.
         name: The name of the file, for messages.
+
+    Returns:
+        The value. None for 8 bits, for floats, and if the header states the value of white.
     """
     header = read_header(content)
-    if header is None or header.bits <= 8:
+    if header is None or header.bits <= 8 or header.white:
         return None
     pixels = decode_image(content, name, _UNCHANGED)
     return int(pixels.max()) if pixels.dtype.kind in 'iu' else None

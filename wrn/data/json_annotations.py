@@ -7,6 +7,7 @@ from typing import Any
 
 from wrn.data.class_names import same_classes
 from wrn.utils.errors import WrnError, one_line, some
+from wrn.utils.files import check_regular
 
 
 def check_json(ann_file: Path, num_classes: int | None, classes: Any = None) -> set[int]:
@@ -28,6 +29,7 @@ def check_json(ann_file: Path, num_classes: int | None, classes: Any = None) -> 
             entry without a path or a label, or with a label that the head does not have.
     """
     try:
+        check_regular(ann_file)
         content = json.loads(ann_file.read_bytes().decode('utf-8-sig'))
         own = content['metainfo'].get('classes')
         entries = [(item.get('img_path'), item.get('gt_label')) for item in content['data_list']]

@@ -12,6 +12,7 @@ from PIL import ExifTags, Image
 from torch.nn import functional
 
 from wrn.data.images import LoadImage, decode_image, get_content
+from wrn.data.images.header import read_header
 from wrn.utils.errors import WrnError
 
 _REDUCTIONS = (1, 2, 4, 8)
@@ -99,11 +100,14 @@ class LoadRandomResizedCrop(RandomResizedCrop):
 def _jpeg_shape(content: bytes) -> tuple[int, int] | None:
     """Return the height and width of a JPEG after rotation. None for another file."""
     try:
+        header = read_header(content)  # before Pillow looks at each of its markers
+        if header is None or header.format != 'JPEG':
+            return None
         with Image.open(io.BytesIO(content), formats=['JPEG']) as image:
             exif = Image.Exif()
             exif.load(image.info.get('exif', b''))
             width, height = image.size
-    except (OSError, SyntaxError, Image.DecompressionBombError):
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         return None
     transposed = exif.get(ExifTags.Base.Orientation) in (5, 6, 7, 8)
     return (width, height) if transposed else (height, width)

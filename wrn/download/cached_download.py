@@ -91,7 +91,7 @@ def _fetch(
         try:
             return _download(url, mapped, check, typed)
         except DownloadError as error:
-            failures.append(f'{mapped}: {error}')
+            failures.append(str(error) if mapped == name else f'{mapped}: {error}')
             if len(failures) < len(urls):
                 _logger.warning('%s: %s; trying the next URL', mapped, error)
     raise CheckpointError(

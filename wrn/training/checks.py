@@ -14,6 +14,7 @@ from wrn.data.class_folders import list_classes
 from wrn.data.json_annotations import check_json
 from wrn.data.listing import find_offset, read_labels
 from wrn.utils.errors import WrnError, count
+from wrn.utils.files import check_regular, explain
 
 
 def check_data_folders(name: str, dataset: ConfigDict, num_classes: int | None) -> str | None:
@@ -64,10 +65,13 @@ def _check_data_folder(key: str, dataset: ConfigDict, num_classes: int | None) -
     folder, ann_file = Path(root, prefix), Path(root, annotations or f'meta/{split}.txt')
     if not folder.is_dir():
         raise WrnError(f'{folder}: the data folder does not exist; set {option}.data_root=FOLDER')
-    if annotations and not ann_file.is_file():
-        raise WrnError(
-            f'{ann_file}: the annotation file does not exist; set {option}.ann_file=FILE'
-        )
+    if annotations:
+        try:
+            check_regular(ann_file)
+        except OSError as error:
+            raise WrnError(
+                f'{ann_file}: the annotation file {explain(error)}; set {option}.ann_file=FILE'
+            ) from error
     if dataset.get('with_label', True):
         if ann_file.is_file():
             # A test would count a label that is too large as an error.

@@ -196,6 +196,16 @@ def check_regular(path: str | Path, max_bytes: int | None = None) -> None:
         raise OSError(errno.EFBIG, f'has {found.st_size} bytes, more than {max_bytes}', str(path))
 
 
+def explain(error: OSError) -> str:
+    """Return why a file cannot be read, such as ``'does not exist'``, for the end of a clause.
+
+    Args:
+        error: What :func:`check_regular` or opening the file raises.
+    """
+    known = {FileNotFoundError: 'does not exist', IsADirectoryError: 'is a folder'}
+    return known.get(type(error), f'cannot be read ({one_line(error)})')
+
+
 def read_lines(path: str | Path) -> Iterator[str]:
     """Yield the lines of a text file without space at both ends, in bounded memory.
 

@@ -7,9 +7,11 @@ import time
 
 import pytest
 from http_server import CONTENT, HASHLESS, HOSTILE, NAME, cut, hostile, once, whole
+from PIL import Image
 
 from wrn.checkpoints import read_checkpoint
-from wrn.data.images import read, read_image
+from wrn.data import CheckedReading
+from wrn.data.images import get_content, read, read_image
 from wrn.download import connection, fetch, http, http_client
 from wrn.utils.errors import CheckpointError, DownloadError, ImageReadError
 
@@ -48,6 +50,39 @@ def test_an_image(server, answer, reason):
     with pytest.raises(ImageReadError, match=f'^{url}: .*{reason}') as error:
         read_image(url)
     assert str(error.value).isprintable()
+
+
+@CASES
+@pytest.mark.parametrize(
+    'step',
+    [dict(type='LoadImageFromFile'), dict(type='LoadRandomResizedCrop', scale=8)],
+    ids=['load', 'crop'],
+)
+def test_an_image_of_an_annotation_file(server, answer, reason, step):
+    server.answers = [answer]
+    url = server.url('x.png')
+    with pytest.raises(ImageReadError, match=f'^{url}: .*{reason}') as error:
+        CheckedReading(step)(dict(img_path=url))
+    assert str(error.value).isprintable()
+    assert str(error.value).count(url) == 1
+    assert server.paths.count('/x.png') == 1  # not a second time for the reason
+
+
+@pytest.mark.filterwarnings('ignore:"file_client_args" will be deprecated:DeprecationWarning')
+def test_an_image_by_the_older_arguments(server):
+    server.answers = [HOSTILE['endless-body'][0]]
+    step = dict(type='LoadImageFromFile', file_client_args=dict(backend='http'))
+    with pytest.raises(ImageReadError, match='the server sends more bytes than allowed'):
+        CheckedReading(step)(dict(img_path=server.url('x.png')))
+
+
+def test_training_reads_images_by_url(server):
+    content = io.BytesIO()
+    Image.new('RGB', (5, 4), (10, 20, 30)).save(content, 'PNG')
+    server.answers = [lambda request: request.send(content=content.getvalue())]
+    pixels = CheckedReading(dict(type='LoadImageFromFile'))(dict(img_path=server.url('x.png')))
+    assert pixels['img'].shape == (4, 5, 3)
+    assert get_content(server.url('x.png').replace('http', 'HTTP')) == content.getvalue()
 
 
 def test_an_image_that_is_cut_off(server):

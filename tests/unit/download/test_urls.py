@@ -73,6 +73,13 @@ def test_all_urls_fail(server, dead, cache):
     assert '\n' not in message
 
 
+def test_a_url_that_is_its_own_name_is_reported_once(dead):
+    with pytest.raises(CheckpointError) as error:
+        fetch([dead], dead)
+    assert str(error.value).startswith(f'{dead}: cannot be downloaded (cannot be reached (')
+    assert str(error.value).count(dead) == 1
+
+
 @once
 @pytest.mark.parametrize('position', [0, 1])
 def test_a_cached_file_of_any_url_is_used(server, dead, position):

@@ -12,7 +12,6 @@ from wrn.utils.errors import one_line
 
 MAX_NAME = 1 << 20  # bytes of the headers that hold long names and other attributes
 MAX_RATIO = 200  # of decompressed to compressed bytes, after the first MAX_BYTES
-_SPARSE = 'a sparse file; recreate the archive without `tar --sparse`'
 _EXTENDED = 482  # the byte of a header that says whether its sparse map continues
 _SUFFIXES = ('.tar', '.tar.gz', '.tgz', '.tar.bz2', '.tar.xz')
 _LONG_HEADERS = (
@@ -47,6 +46,8 @@ def read_archive(path: str, left_out: LeftOut, names_only: bool = False) -> Iter
         Exception: If the archive is damaged before its first image. :mod:`tarfile` and the
             decompressors raise many types.
     """
+    if not os.path.getsize(path):
+        raise tarfile.ReadError('the file is empty')
     number = 0
     try:
         with tarfile.open(path, tarinfo=_Header) as archive:
@@ -56,11 +57,10 @@ def read_archive(path: str, left_out: LeftOut, names_only: bool = False) -> Iter
     except Exception as error:  # the readers of damaged archives raise many types
         if number == 0:
             raise
-        yield EncodedImage(
-            path,
-            problem=f'the archive is damaged after {number} of its images ({one_line(error)}); '
-            'copy it again',
-        )
+        problem = f'damaged after {number} of its images ({one_line(error)}); copy it again'
+        if isinstance(error, _SparseError):
+            problem = f'read up to {number} of its images; the next member is {error}'
+        yield EncodedImage(path, problem=f'the archive is {problem}')
 
 
 def _read(archive: tarfile.TarFile, member: tarfile.TarInfo, names_only: bool) -> tuple[bytes, str]:
@@ -95,6 +95,17 @@ def _find_members(
         vars(archive)['members'] = []  # or TarFile would keep each member that was read
 
 
+class _RefusedError(tarfile.TarError):
+    """A header that is refused. For a :class:`tarfile.ReadError`, tarfile tries other formats."""
+
+
+class _SparseError(_RefusedError):
+    """A sparse file, whose map may be of any length."""
+
+    def __init__(self) -> None:
+        super().__init__('a sparse file; recreate the archive without `tar --sparse`')
+
+
 class _Header(tarfile.TarInfo):
     """A header, which is checked before what follows it is read."""
 
@@ -105,14 +116,14 @@ class _Header(tarfile.TarInfo):
             header = super().frombuf(buf, encoding, errors)
         except tarfile.HeaderError as error:
             if buf.strip(b'\0'):
-                raise tarfile.ReadError(str(error)) from error
+                raise _RefusedError(f'not a tar archive, or damaged: {error}') from error
             raise  # the end
         if header.size < 0 or (header.type in _LONG_HEADERS and header.size > MAX_NAME):
-            raise tarfile.ReadError(f'a header of {header.size} bytes')
+            raise _RefusedError(f'a header of {header.size} bytes')
         if header.type == tarfile.GNUTYPE_SPARSE and buf[_EXTENDED]:
-            raise tarfile.ReadError(_SPARSE)
+            raise _SparseError
         return header
 
     def _proc_gnusparse_10(self, *_: Any) -> NoReturn:
-        """Refuse a sparse file, whose map may be of any length. :mod:`tarfile` calls this."""
-        raise tarfile.ReadError(_SPARSE)
+        """Refuse a sparse file. :mod:`tarfile` calls this."""
+        raise _SparseError

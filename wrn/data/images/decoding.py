@@ -10,7 +10,8 @@ import numpy as np
 from mmcv.image.io import imread_flags
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from wrn.data.images.header import read_header
+from wrn.data.images.bounds import check_size
+from wrn.data.images.header import Header, read_header
 
 _PNG = b'\x89PNG'
 _UNCHANGED = {mode: mode for mode in ('L', 'LA', 'RGB', 'RGBA')} | {'1': 'L'}
@@ -34,7 +35,10 @@ class Reading(NamedTuple):
     imdecode_backend: str = 'cv2'
     to_float32: bool = False
     value_range: tuple[float, float] | None = None
-    """The values to read as black and white in images of more than 8 bits. None: 0 and 65535."""
+    """The values to read as black and white in images of more than 8 bits.
+
+    None: 0 and what the file states, or else 65535.
+    """
 
 
 COLOR = Reading()
@@ -73,27 +77,34 @@ def decode(content: bytes, reading: Reading, reduction: int = 1) -> np.ndarray:
     header = read_header(content)
     if header is None:
         raise UnidentifiedImageError('not an image')
-    if reading.imdecode_backend != 'cv2':
+    if not _is_read_by_us(content, header, reading):
         return _finish(
             mmcv.imfrombytes(content, reading.color_type, backend=reading.imdecode_backend), reading
         )
-    if header.plain or reading.color_type == 'unchanged':
+    unchanged = reading.color_type == 'unchanged'
+    if header.white and not unchanged and not (reading.value_range and header.bits > 8):
+        # OpenCV scales values of 8 bits in text to 255, and rounds them down.
+        binary = header.bits > 8 or content.startswith((b'P5', b'P6'))
+        pixels = _decode_by_opencv(content, header, cv2.IMREAD_UNCHANGED) if binary else None
+        if pixels is not None:
+            return from_array(_scale_as_pillow(pixels, header.white), reading)
+    elif header.plain or unchanged:
         flag = imread_flags[reading.color_type]
         if reading.value_range:
             flag |= cv2.IMREAD_ANYDEPTH
         if header.format == 'JPEG':
             flag |= _REDUCED[reduction]
-        pixels = _decode_by_opencv(content, flag)
+        pixels = _decode_by_opencv(content, header, flag)
         if pixels is not None:
             return _finish(pixels, reading)
     elif reading.value_range:
-        pixels = _decode_by_opencv(content, cv2.IMREAD_UNCHANGED)
+        pixels = _decode_by_opencv(content, header, cv2.IMREAD_UNCHANGED)
         if pixels is not None:
             return from_array(pixels, reading)
     # Pillow reads AVIF and GIF, which OpenCV before version 5 may not, and its error messages are
     # better. OpenCV wraps signed values, and clips float and 32-bit ones.
     try:
-        image = Image.open(io.BytesIO(content), formats=[header.format])
+        image = _open_by_pillow(content, header)
     except UnidentifiedImageError:
         if header.plain:
             raise
@@ -101,6 +112,24 @@ def decode(content: bytes, reading: Reading, reduction: int = 1) -> np.ndarray:
     if image is None or not (header.plain or image.mode in ('I', 'F')):
         raise ValueRangeError('which are signed, float or 32-bit')
     return from_pil(image, reading)
+
+
+def _is_read_by_us(content: bytes, header: Header, reading: Reading) -> bool:
+    """Return whether this module reads an image, and not another backend of mmcv.
+
+    mmcv's ``'pillow'`` turns gray values of more than 8 bits that are above 255 into white.
+    """
+    if reading.imdecode_backend != 'pillow':
+        return reading.imdecode_backend == 'cv2'
+    is_wide = _open_by_pillow(content, header).mode.startswith(('I', 'F'))
+    return is_wide and reading.color_type != 'unchanged'
+
+
+def _open_by_pillow(content: bytes, header: Header) -> Image.Image:
+    """Open an image, whose size may be stated in a second place, without decoding it."""
+    image = Image.open(io.BytesIO(content), formats=[header.format])
+    check_size(*image.size)
+    return image
 
 
 def from_pil(image: Image.Image, reading: Reading) -> np.ndarray:
@@ -175,8 +204,18 @@ def _to_8_bits(pixels: np.ndarray, value_range: tuple[float, float] | None) -> n
     return scaled.clip(0, 255).round().astype(np.uint8)
 
 
-def _decode_by_opencv(content: bytes, flag: int) -> np.ndarray | None:
+def _scale_as_pillow(pixels: np.ndarray, white: int) -> np.ndarray:
+    """Scale values so that white is the largest one of the type that Pillow uses."""
+    kind = np.uint16 if pixels.ndim == 2 and white > 255 else np.uint8
+    largest = np.iinfo(kind).max
+    values = np.arange(np.iinfo(pixels.dtype).max + 1) / white * largest
+    return values.round().clip(0, largest).astype(kind)[pixels]
+
+
+def _decode_by_opencv(content: bytes, header: Header, flag: int) -> np.ndarray | None:
     """Decode as mmpretrain does. Return None if OpenCV cannot."""
+    if header.format == 'AVIF':
+        return None  # OpenCV allocates more for a frame, which may be larger than the header states
     if content.startswith(_PNG) and b'IEND' not in content:
         return None  # truncated; libpng would print a line about it
     with _silent:

@@ -5,11 +5,16 @@ import struct
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, TypeAlias
 
-MAX_PIXELS = 1 << 27  # 134 million of 8 bits; with four bytes each, they take half a gigabyte
-MAX_ASPECT = 500  # one side to the other: pipelines scale the short side up to a fixed length
+from wrn.data.images.bounds import MAX_PIXELS, SAMPLES, bounded, check_size
+from wrn.data.images.jpeg2000 import read_jpeg2000
+
 # Scans of a JPEG, and their pixels together: each costs the time of all pixels.
 MAX_SCANS, MAX_SCANNED = 200, 1 << 31
-_SAMPLES = 4  # per pixel; more of them count as more pixels
+_MARKER = re.compile(rb'\xff([^\x00\xff\xd0-\xd8\x01])', re.DOTALL)  # of a JPEG
+_PNM_BYTES = 1 << 14  # of the header of a PNM, with its comments
+_NUMBER = rb'(?:\s|#[^\r\n]*[\r\n])+(\d{1,9})(?=\s)'  # decoders end a comment at either
+_TAGS = frozenset((256, 257, 258, 277, 322, 323, 339))  # of a TIFF: sizes, bits, samples
+_INTEGERS = {1: 'B', 3: 'H', 4: 'I', 6: 'b', 8: 'h', 9: 'i', 16: 'Q', 17: 'q'}  # types of a tag
 
 _Size: TypeAlias = tuple[int, int]
 
@@ -25,6 +30,8 @@ class Header(NamedTuple):
     """The bits of each value, if they are known; at least 8."""
     plain: bool = True
     """Whether the values are unsigned integers of at most 16 bits."""
+    white: int = 0
+    """The value of white that the header states. 0 if it is the usual one of the bits."""
 
 
 def read_header(content: bytes) -> Header | None:
@@ -37,8 +44,7 @@ def read_header(content: bytes) -> Header | None:
         The header. None if the format is unknown.
 
     Raises:
-        ValueError: If the header is damaged, or the image has more than :data:`MAX_PIXELS`, or one
-            side is more than :data:`MAX_ASPECT` times the other.
+        ValueError: If the header is damaged, or the image is too large: ``bounds`` has the limits.
     """
     for signature, name, read in _FORMATS:
         if re.match(signature, content, re.DOTALL):
@@ -52,15 +58,13 @@ def read_header(content: bytes) -> Header | None:
         return None
     if not header.sizes or min(map(min, header.sizes)) < 1:
         raise ValueError(f'its header is cut off or not that of a {header.format}')
-    width, height = max(header.sizes, key=lambda size: size[0] * size[1])
-    if width * height * (header.bits / 8) > MAX_PIXELS:
-        raise ValueError(f'{width}x{height} pixels are more than {MAX_PIXELS}')
-    if max(width, height) > MAX_ASPECT * min(width, height):
-        raise ValueError(f'{width}x{height} pixels: one side is over {MAX_ASPECT} times the other')
+    check_size(*max(header.sizes, key=lambda size: size[0] * size[1]), header.bits)
     return header
 
 
 def _png(content: bytes) -> Header:
+    if content[12:16] != b'IHDR':
+        return Header('PNG', [])
     size = struct.unpack_from('>II', content, 16)
     return Header('PNG', [size], max(8, content[24]))
 
@@ -89,19 +93,32 @@ def _webp(content: bytes) -> list[_Size]:
 
 
 def _pnm(content: bytes) -> Header:
-    number = rb'(?:\s|#[^\n]*\n)+(\d{1,9})'
-    found = re.match(rb'P.' + 2 * number, content)
-    deepest = re.match(rb'P[2356]' + 3 * number, content)
+    head = content[:_PNM_BYTES]
+    found = re.match(rb'P.' + 2 * _NUMBER, head)
     size = [(int(found[1]), int(found[2]))] if found else []
-    return Header('PPM', size, 16 if deepest and int(deepest[3]) > 255 else 8)
+    if head[1:2] in b'14':  # black and white
+        return Header('PPM', size)
+    found = re.match(rb'P.' + 3 * _NUMBER, head)
+    white = int(found[3]) if found else 0
+    if not 0 < white < 1 << 16:
+        return Header('PPM', [])
+    usual = white in (255, 65535)
+    return Header('PPM', size, 8 if white < 256 else 16, white=0 if usual else white)
+
+
+def _markers(content: bytes) -> Iterator[tuple[int, int]]:
+    """Yield the markers of a JPEG that begin a segment, and the place of the segment."""
+    place = 2
+    while found := _MARKER.search(content, place):
+        place = found.end()
+        yield found[1][0], place
+        place += max(2, int.from_bytes(content[place : place + 2], 'big'))
 
 
 def _jpeg(content: bytes) -> Iterator[_Size]:
     """Yield the size of each frame, up to the end of the image."""
-    place, scans, pixels = 2, 0, 0
-    marker = re.compile(rb'\xff+([^\x00\xff\xd0-\xd8\x01])', re.DOTALL)
-    while found := marker.search(content, place):
-        kind, place = found[1][0], found.end()
+    scans = pixels = 0
+    for kind, place in bounded(_markers(content)):
         if kind == 0xD9:
             return
         if 0xC0 <= kind <= 0xCF and kind not in (0xC4, 0xC8, 0xCC):
@@ -111,44 +128,41 @@ def _jpeg(content: bytes) -> Iterator[_Size]:
         scans += kind == 0xDA
         if scans > MAX_SCANS or (pixels <= MAX_PIXELS and scans * pixels > MAX_SCANNED):
             raise ValueError(f'it has more than {scans - 1} scans, too many for its size')
-        length = content[place : place + 2]
-        place += max(2, int.from_bytes(length, 'big'))
 
 
 def _jpeg2000(content: bytes) -> Header:
-    sizes, bits = [], 8
-    for found in re.finditer(rb'\xff\x4f\xff\x51', content):
-        right, bottom, left, top = struct.unpack_from('>4I', content, found.end() + 4)
-        samples, precision = struct.unpack_from('>HB', content, found.end() + 36)
-        sizes.append(((right - left) * -(-samples // _SAMPLES), bottom - top))
-        bits = max(bits, (precision & 0x7F) + 1)
-    return Header('JPEG2000', sizes, bits)
+    return Header('JPEG2000', *read_jpeg2000(content))
 
 
 def _avif(content: bytes) -> Iterator[_Size]:
-    for found in re.finditer(rb'ispe\0\0\0\0', content):
-        yield struct.unpack_from('>II', content, found.end())
+    for found in bounded(re.finditer(rb'ispe\0', content)):  # whatever the flags that follow are
+        yield struct.unpack_from('>II', content, found.end() + 3)
 
 
 def _tiff(content: bytes) -> Header:
-    """Read the tags of the first image. A decoder allocates memory for a tile at a time."""
+    """Read the tags of the first image. A decoder allocates memory for a tile at a time.
+
+    Of a tag that is there twice, libtiff takes the first and Pillow the last. This takes the
+    largest.
+    """
     order = '<' if content.startswith(b'I') else '>'
     big = content[2:4] in (b'+\0', b'\0+')
     (place,) = struct.unpack_from(f'{order}{"Q" if big else "I"}', content, 8 if big else 4)
     (number,) = struct.unpack_from(f'{order}{"Q" if big else "H"}', content, place)
-    tags = {}
+    tags: dict[int, int] = {}
     step, first, inline = (20, place + 8, 8) if big else (12, place + 2, 4)
     for i in range(min(number, 1 << 16)):
         entry = first + i * step
         tag, kind = struct.unpack_from(f'{order}HH', content, entry)
         (count,) = struct.unpack_from(f'{order}{"Q" if big else "I"}', content, entry + 4)
-        code = {3: 'H', 4: 'I', 16: 'Q'}.get(kind)
-        if code and count and tag in (256, 257, 258, 277, 322, 323, 339):
+        code = _INTEGERS.get(kind)
+        if code and count and tag in _TAGS:
             at = entry + (12 if big else 8)
             if count * struct.calcsize(code) > inline:
                 (at,) = struct.unpack_from(f'{order}{"Q" if big else "I"}', content, at)
-            (tags[tag],) = struct.unpack_from(f'{order}{code}', content, at)
-    factor = -(-tags.get(277, 1) // _SAMPLES)
+            (value,) = struct.unpack_from(f'{order}{code}', content, at)
+            tags[tag] = max(value, tags.get(tag, 0))
+    factor = max(1, -(-tags.get(277, 1) // SAMPLES))
     sizes = [(tags[256] * factor, tags[257])]
     if 322 in tags and 323 in tags:
         sizes.append((tags[322] * factor, tags[323]))

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from mmengine import fileio
+from mmengine.fileio import FileClient
 from PIL import Image, UnidentifiedImageError
 
 from wrn.data.images.decoding import (
@@ -51,7 +52,8 @@ def read_image(
     """Read an image. A file gives the same pixels in prediction, training and testing with ``wrn``.
 
     mmpretrain's ``LoadImageFromFile`` returns the same pixels, except for TIFF files of signed,
-    float or 32-bit values, and formats that OpenCV does not read.
+    float or 32-bit values, PGM and PPM files whose white is neither 255 nor 65535, gray values of
+    16 bits with ``imdecode_backend='pillow'``, and formats that OpenCV does not read.
 
     Args:
         image: A path, URL, array, PIL image, or image in an archive. An array is ``(H, W, 3)``.
@@ -103,26 +105,34 @@ def decode_image(
         return decode(content, reading, reduction)
 
 
-def get_content(path: str, backend_args: dict[str, Any] | None = None) -> bytes:
+def get_content(
+    path: str,
+    backend_args: dict[str, Any] | None = None,
+    file_client_args: dict[str, Any] | None = None,
+) -> bytes:
     """Return the content of an image file.
 
     Args:
-        path: The path, or a URL that mmengine reads.
+        path: The path, or a URL that mmengine reads. Whatever the other arguments are, web servers
+            are asked within limits of time and size, which mmengine has none of.
         backend_args: The arguments of mmengine's file backend. Defaults to None.
+        file_client_args: mmengine's older name of ``backend_args``. Defaults to None.
 
     Raises:
+        DownloadError: If the content of an HTTP URL is unavailable, too large or too slow.
         OSError: If a local path is not a regular file, or too large, or cannot be read.
     """
+    if path.lower().startswith(('http://', 'https://')):
+        return http_client.get(path, _URL_BYTES, _URL_SECONDS)
     if '://' not in path:
         check_regular(path, MAX_BYTES)
+    if file_client_args is not None:
+        return FileClient.infer_client(file_client_args, path).get(path)
     return fileio.get(path, backend_args=backend_args)
 
 
 def _get(path: str) -> bytes:
     try:
-        if path.lower().startswith(('http://', 'https://')):
-            # mmengine's backend for these has no limit of time or size.
-            return http_client.get(path, _URL_BYTES, _URL_SECONDS)
         return get_content(path)
     except DownloadError as error:
         raise ImageReadError(f'{path}: cannot be downloaded ({error}); check the URL') from error

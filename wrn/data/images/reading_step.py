@@ -7,7 +7,6 @@ import mmcv
 import numpy as np
 from mmcv.image import io as mmcv_io
 from mmcv.transforms import LoadImageFromFile
-from mmengine.fileio import FileClient
 from mmengine.registry import DefaultScope
 from mmpretrain.registry import TRANSFORMS
 
@@ -55,10 +54,7 @@ class LoadImage(LoadImageFromFile):
         """
         path = results['img_path']
         try:
-            if self.file_client_args is None:
-                content = get_content(path, self.backend_args)
-            else:  # mmengine's older name of backend_args
-                content = FileClient.infer_client(self.file_client_args, path).get(path)
+            content = get_content(path, self.backend_args, self.file_client_args)
             pixels = decode_image(content, path, self.reading)
         except Exception:
             if self.ignore_empty:

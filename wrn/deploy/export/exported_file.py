@@ -14,6 +14,7 @@ from wrn.deploy.export.formats import FORMATS
 from wrn.deploy.export.formats.export_format import ReadableFormat
 from wrn.deploy.export.metadata import ExportError, Metadata, read_metadata
 from wrn.utils.errors import WrnError, one_line
+from wrn.utils.files import check_regular, explain
 
 _FORMATS = {kind.suffix: kind for kind in FORMATS.values()}
 
@@ -91,8 +92,12 @@ def load_network(path: Path, device: torch.device) -> tuple[Forward, Metadata]:
     Raises:
         WrnError: As for :func:`load_exported`.
     """
-    if not path.is_file():
-        raise ExportError(f'{path}: the file does not exist; give the path of an exported file')
+    try:
+        check_regular(path)
+    except OSError as error:
+        raise ExportError(
+            f'{path}: the file {explain(error)}; give the path of an exported file'
+        ) from error
     kind = _FORMATS[path.suffix]
     if not isinstance(kind, ReadableFormat):
         readable = [suffix for suffix, k in _FORMATS.items() if isinstance(k, ReadableFormat)]

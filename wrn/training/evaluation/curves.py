@@ -5,7 +5,8 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wrn.utils.errors import WrnError
+from wrn.utils.errors import WrnError, one_line
+from wrn.utils.files import check_regular
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -33,11 +34,12 @@ def read_log(run: str) -> list[dict[str, Any]]:
     lines: list[dict[str, Any]] = []
     for log in logs:
         try:
+            check_regular(log)
             new = [json.loads(line) for line in log.read_text().splitlines() if line]
         except (OSError, ValueError) as error:
             raise WrnError(
-                f'{log}: cannot be read as a training log ({error}); give the work folder of a '
-                'training run, or its scalars.json'
+                f'{log}: cannot be read as a training log ({one_line(error)}); give the work '
+                'folder of a training run, or its scalars.json'
             ) from error
         new = [line for line in new if isinstance(line, dict)]
         training = [line for line in new if 'loss' in line]

@@ -11,7 +11,7 @@ from wrn.deploy.engines.openvino import OpenVINOEngine, convert, get_core
 from wrn.deploy.engines.quantization import quantize
 from wrn.deploy.export.formats.export_format import Content, ReadableFormat
 from wrn.deploy.export.metadata import KEY, ExportError
-from wrn.utils.files import hash_file
+from wrn.utils.files import check_regular, explain, hash_file
 
 _HASH = 'wrn_weights_sha256'
 _PLACEHOLDER = 64 * '0'
@@ -52,10 +52,13 @@ class OpenVINOFormat(ReadableFormat):
         if missing := OpenVINOEngine.missing(device):
             raise ExportError(f'{path}: {missing}')
         weights = path.with_suffix('.bin')
-        if not weights.is_file():
+        try:
+            check_regular(weights)
+        except OSError as error:
             raise ExportError(
-                f'{path}: its weights, {weights.name}, are not in the same folder; copy both files'
-            )
+                f'{path}: the file of its weights, {weights.name}, {explain(error)}; copy both '
+                'files into the same folder'
+            ) from error
         try:
             model = get_core().read_model(str(path), str(weights))
         except RuntimeError as error:

@@ -1,0 +1,44 @@
+"""Bound what an image asks for: memory for its pixels, and time for the parts of its file."""
+
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+MAX_PIXELS = 1 << 27  # 134 million of 8 bits; with four bytes each, they take half a gigabyte
+MAX_ASPECT = 500  # one side to the other: pipelines scale the short side up to a fixed length
+SAMPLES = 4  # per pixel; more of them count as more pixels
+MAX_PARTS = 10_000  # a JPEG with profile, depth map and progressive scans has a few hundred
+
+_Part = TypeVar('_Part')
+
+
+def check_size(width: int, height: int, bits: int = 8) -> None:
+    """Check the size of an image before memory is allocated for it.
+
+    Args:
+        width: The width in pixels.
+        height: The height in pixels.
+        bits: The bits of each value. Defaults to 8.
+
+    Raises:
+        ValueError: If it has more than :data:`MAX_PIXELS`, or one side is more than
+            :data:`MAX_ASPECT` times the other.
+    """
+    if width * height * (bits / 8) > MAX_PIXELS:
+        raise ValueError(f'{width}x{height} pixels are more than {MAX_PIXELS}')
+    if max(width, height) > MAX_ASPECT * min(width, height):
+        raise ValueError(f'{width}x{height} pixels: one side is over {MAX_ASPECT} times the other')
+
+
+def bounded(parts: Iterable[_Part]) -> Iterator[_Part]:
+    """Yield the markers, boxes or other parts of a file.
+
+    Args:
+        parts: The parts.
+
+    Raises:
+        ValueError: If there are more than :data:`MAX_PARTS`.
+    """
+    for number, part in enumerate(parts):
+        if number == MAX_PARTS:
+            raise ValueError(f'it has more than {MAX_PARTS} markers or boxes')
+        yield part
