@@ -15,6 +15,7 @@ _UNTYPED = re.compile(
     r"""must contain the key "type", but got (.+?)(?: None)?$|^type$|attribute 'type'$"""
 )
 _HEAD = re.compile(r'shapes cannot be multiplied \(\d+x(\d+) and')
+_LONGEST = 1000  # characters of a message, which may contain a value of the config
 _UNREGISTERED = re.compile(r'(\S+) is not in the (?:\S+::)?([\w ]+) registry')
 
 
@@ -48,7 +49,7 @@ def _message(error: Exception) -> str:
     message = str(error.args[0] if len(error.args) == 1 else error).strip()
     if 'Traceback' in message:  # from a worker process of a data loader
         message = message.splitlines()[-1]
-    message = ' '.join(message.split())
+    message = ' '.join(message.split())[:_LONGEST]
     if isinstance(error, SyntaxError) and error.lineno:
         return f'syntax error in line {error.lineno}: {error.msg}'
     if isinstance(error, RecursionError):

@@ -5,6 +5,9 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 
+MAX_DEPTH = 2000  # twice that of any published network
+
+
 class DepthError(ValueError, KeyError):
     """A depth that no network has. mmpretrain's networks raise a KeyError."""
 
@@ -62,13 +65,16 @@ def count_blocks(depth: int, kernel_sizes: Sequence[int]) -> int:
         (d - 4) / 6.
 
     Raises:
-        DepthError: If that is not a whole number of 1 or more.
+        DepthError: If that is not a whole number of 1 or more, or the depth is above
+            :data:`MAX_DEPTH`.
         ValueError: If no convolution is 3x3.
     """
     if 3 not in kernel_sizes or not set(kernel_sizes) <= {1, 3}:
         raise ValueError(f'kernel_sizes must be 1 or 3, with at least one 3, not {kernel_sizes}')
     if not isinstance(depth, int):
         raise DepthError(f'depth must be a whole number, not {depth!r}')
+    if depth > MAX_DEPTH:
+        raise DepthError(f'depth must be at most {MAX_DEPTH}, not {depth}')
     layers = _depth_per_block(kernel_sizes)
     blocks, rest = divmod(depth - 4, layers)
     if blocks < 1 or rest:

@@ -188,8 +188,8 @@ def _read_options(
 def _build(config: Config) -> BaseModel:
     with DefaultScope.overwrite_default_scope('mmpretrain'), config_errors(config.filename):
         network = MODELS.build(config.model)
-    if isinstance(head := getattr(network, 'head', None), BaseModule):
-        initialize(head)
+        if isinstance(head := getattr(network, 'head', None), BaseModule):
+            initialize(head)
     return network
 
 
