@@ -4,7 +4,6 @@ import math
 from collections.abc import Sequence
 from fractions import Fraction
 
-
 MAX_DEPTH = 2000  # twice that of any published network
 
 
