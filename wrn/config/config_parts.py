@@ -93,7 +93,9 @@ def get_inner_model(model: ConfigDict) -> ConfigDict:
 
 def get_data_preprocessor(cfg: Config) -> Any:
     """Return the data preprocessor of a config's model, which may stand beside the model."""
-    return get_inner_model(cfg.model).get('data_preprocessor') or cfg.get('data_preprocessor')
+    model = cfg.get('model')  # an exported file has none
+    own = get_inner_model(model).get('data_preprocessor') if model else None
+    return own or cfg.get('data_preprocessor')
 
 
 def unwrap_datasets(dataset: Any, key: str = 'dataset') -> Iterator[tuple[str, ConfigDict]]:

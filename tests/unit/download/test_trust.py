@@ -102,7 +102,8 @@ def test_the_option(monkeypatch, capsys):
 
 def test_a_refusal_on_the_command_line(fails, photograph):
     message = fails('predict', photograph, '--model', DIGITS, '--checkpoint', EXPIRED)
-    assert f'{EXPIRED}: refused, since the domain openmmlab.com has expired' in message
+    reason = 'refused, since the domain openmmlab.com has expired'
+    assert f'{EXPIRED}: cannot be downloaded ({reason}' in message
 
 
 @once
