@@ -29,6 +29,7 @@ def test_the_tasks_are_those_of_the_document(checkout):
 
 
 @pytest.mark.slow
+@pytest.mark.ci
 @pytest.mark.parametrize('task', TASKS)
 def test_two_files_do_it(task, copy):
     text = (copy / 'CONTRIBUTING.md').read_text()

@@ -110,6 +110,7 @@ def test_the_list_in_scaling_equals_that_of_the_folders(checkout, tmp_path, monk
 
 
 @pytest.mark.slow
+@pytest.mark.ci
 def test_commands_of_features_run(run, checkout, tmp_path):
     """All commands in docs/features.md run in their order, and the AUROC is as stated."""
     document = (checkout / 'docs/features.md').read_text()

@@ -6,6 +6,7 @@ import os
 import pytest
 from PIL import Image
 
+pytestmark = [pytest.mark.slow, pytest.mark.ci]
 EAGER = ('--backend', 'eager')  # starts at once; auto would try all backends
 
 
@@ -22,7 +23,6 @@ def benchmark(run, checkout, monkeypatch, tmp_path):
     return benchmark
 
 
-@pytest.mark.slow
 def test_engines(benchmark, tmp_path):
     names = ['ours, fused', 'plain torch, eager', 'plain torch, ONNX*']
     figure = tmp_path / 'engines.png'
@@ -43,7 +43,6 @@ def test_engines(benchmark, tmp_path):
         assert min(drawn.size) > 300
 
 
-@pytest.mark.slow
 def test_engine_start(benchmark):
     options = ('--model', 'digits', '--runs', 1, '--only', 'ours, fused')
     printed, figures = benchmark('engine_start.py', *options)
@@ -55,7 +54,6 @@ def test_engine_start(benchmark):
     assert 'left out' not in printed
 
 
-@pytest.mark.slow
 def test_folder(benchmark):
     printed, figures = benchmark('folder.py', 'digits', '--images', 4, '--runs', 1, *EAGER)
     assert figures['results'].keys() == {'ours, float32', 'mmpretrain'}
@@ -65,7 +63,6 @@ def test_folder(benchmark):
     assert 'left out: ours, int8' in printed  # for which there is no eager
 
 
-@pytest.mark.slow
 def test_memory_of_a_folder(benchmark):
     _, figures = benchmark('folder.py', 'memory', '--files', 3, *EAGER)
     rows = figures['results']

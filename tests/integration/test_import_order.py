@@ -5,6 +5,7 @@ Each order runs in a process of its own.
 
 import pytest
 
+pytestmark = pytest.mark.ci
 CHECK = """
 import mmpretrain, wrn
 from mmpretrain.apis.model import ModelHub

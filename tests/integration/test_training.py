@@ -233,6 +233,8 @@ def test_auto_scale_lr_amp_and_no_validate(run, tmp_path):
     assert "type='BFloat16OptimWrapper'" in log.read_text()
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 def test_mmpretrains_own_tools(run, tmp_path, mmpretrain_root):
     """Its tools run our configs, and read their own checkpoints with our loader."""
     tools = mmpretrain_root / '.mim' / 'tools'

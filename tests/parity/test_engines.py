@@ -82,7 +82,8 @@ def check(engine, model, size, batch_sizes=(1, 3)):
 
 
 @pytest.mark.parametrize(
-    'name', [*NETWORKS, *(pytest.param(name, marks=pytest.mark.slow) for name in LARGE)]
+    'name',
+    [*NETWORKS, *(pytest.param(name, marks=(pytest.mark.slow, pytest.mark.ci)) for name in LARGE)],
 )
 def test_outputs(name, network):
     model, size = network(name), (37, 51) if 'in1k' in name else (19, 32)
