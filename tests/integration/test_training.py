@@ -165,6 +165,8 @@ def test_a_folder_of_jpegs_with_a_derived_config(run, tmp_path, child_config):
     )
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 def test_the_documented_config_for_a_folder_of_images(run, tmp_path, checkout, make_image_folder):
     """Five lines on top of configs/_base_/finetune.py, with weights that are already local."""
     make_image_folder(name='pets', train=4, val=2)
