@@ -269,6 +269,21 @@ def test_network_held_twice(keys):
     assert found.assumptions == ["the network behind the prefix 'module.model.'"]
 
 
+def test_tensors_that_torch_does_not_compare():
+    network = wrn.get_model('wide-resnet16-2_1xb64_digits').state_dict()
+    key = 'backbone.layer1.0.norm1.weight'
+    sparse = {**network, key: network[key].to_sparse()}
+    assert to_openmmlab(sparse, 'w.pth').state_dict[key] is sparse[key]
+    for one, other in (
+        (network, sparse),
+        (sparse, sparse),
+        (network, {**network, key: network[key].to(torch.float8_e4m3fn)}),
+    ):
+        both = {**{f'a.{k}': v for k, v in one.items()}, **{f'b.{k}': v for k, v in other.items()}}
+        with pytest.raises(CheckpointError, match=r"the prefixes 'a\.', 'b\.'; choose"):
+            to_openmmlab(both, 'w.pth')
+
+
 def test_raw_weights_beside_averaged_ones_without_a_prefix(keys):
     raw = {key: torch.rand(3) for key in keys}
     both = {**raw, **{f'ema.{key}': torch.rand(3) for key in keys}}

@@ -80,10 +80,13 @@ def unwrap(state_dict: Mapping[Any, Any], name: str, prefix: str | None = None) 
 def _same(weights: Mapping[str, Tensor], one: str, other: str) -> bool:
     """Return whether two networks are copies, as in wrappers that hold a network twice."""
     first, second = _below(weights, one), _below(weights, other)
-    return first.keys() == second.keys() and all(
-        first[key].shape == second[key].shape and torch.equal(first[key], second[key])
-        for key in first
-    )
+    try:
+        return first.keys() == second.keys() and all(
+            first[key].shape == second[key].shape and torch.equal(first[key], second[key])
+            for key in first
+        )
+    except RuntimeError:  # sparse tensors, or tensors of types that torch does not compare
+        return False
 
 
 def _find_networks(weights: Mapping[str, Tensor]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor
 
 UNUSED = 'because some norms are untrained'
@@ -35,4 +36,6 @@ def find_used_norms(
 
 def _is_trained(state_dict: Mapping[str, Tensor], norm: str) -> bool:
     values = (state_dict.get(f'{norm}.{name}') for name in ('weight', 'bias'))
-    return any(bool((v != v.flatten()[:1]).any()) for v in values if v is not None)
+    # Others are refused where the weights are compared with the network.
+    dense = (v for v in values if v is not None and v.layout == torch.strided and not v.is_meta)
+    return any(bool((value != value.flatten()[:1]).any()) for value in dense)
