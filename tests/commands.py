@@ -51,7 +51,7 @@ def find_rank(run: Callable[..., subprocess.CompletedProcess[str]], rank: int, c
     mark = f'LOCAL_RANK={rank}'.encode()
     pids = []
     for pid in found:
-        with contextlib.suppress(FileNotFoundError):  # the process has ended
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has ended
             if mark in Path('/proc', pid, 'environ').read_bytes():
                 pids.append(int(pid))
     return min(pids)  # data workers have higher ids

@@ -146,7 +146,7 @@ def test_killed_at_twenty_moments(config, start, undisturbed, tmp_path):
 
 
 def workers(process):
-    with contextlib.suppress(FileNotFoundError):  # the process has ended
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has ended
         path = Path(f'/proc/{process.pid}/task/{process.pid}/children')
         return [int(pid) for pid in path.read_text().split()]
     return []
