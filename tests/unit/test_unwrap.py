@@ -266,7 +266,11 @@ def test_network_held_twice(keys):
     assert found.prefix == 'module.model.'
     assert torch.equal(found.state_dict['backbone.conv1.weight'], network['conv1.weight'])
     assert found.meta['normalization']['mean'] == pytest.approx([255 * value for value in MEAN])
-    assert found.assumptions == ["the network behind the prefix 'module.model.'"]
+    assert found.assumptions == [
+        "the network behind the prefix 'module.model.'",
+        'module.normalizer.new_mean and module.normalizer.new_std as mean and std of images from 0 '
+        'to 1',
+    ]
 
 
 def test_tensors_that_torch_does_not_compare():
@@ -305,6 +309,39 @@ def test_tensors_that_are_no_part_of_the_network(extra):
     assert check_state_dict(network, found.state_dict, 'w.pth', new_head=True)
     assert found.left_out == [extra]
     assert found.assumptions == [f'a network without {extra}']
+
+
+@pytest.mark.parametrize('extra', ['block1.layer.0.se.weight', 'act.weight', 'relu1.weight'])
+def test_learned_parts_that_no_network_here_has(extra):
+    network = wrn.get_model('wide-resnet16-2_1xb64_digits')
+    theirs = TARGETS['xternalz'].format.from_openmmlab(network.state_dict())
+    with pytest.raises(CheckpointError, match=f'unsupported network: it has {extra}, which no'):
+        to_openmmlab({f'module.{k}': v for k, v in (theirs | {extra: torch.ones(3)}).items()}, 'w')
+
+
+@pytest.mark.parametrize('form', ['xternalz', 'torchvision'])
+@pytest.mark.parametrize('prefix', ['backbone.', 'model.backbone.', 'net.backbone.module.'])
+def test_other_formats_behind_a_part_named_backbone(form, prefix):
+    name = dict(xternalz='wide-resnet16-2_1xb64_digits', torchvision='wide-resnet50_8xb32_in1k')
+    network = wrn.get_model(name[form], backbone=dict(depth=16 if form == 'xternalz' else 18))
+    theirs = TARGETS[form].format.from_openmmlab(network.state_dict())
+    found = to_openmmlab({prefix + key: value for key, value in theirs.items()}, 'w.pth')
+    assert found.prefix == prefix
+    assert check_state_dict(network, found.state_dict, 'w.pth')
+
+
+@pytest.mark.parametrize('prefix', ['backbone.', 'model.backbone.'])
+def test_a_head_beside_a_part_named_backbone(prefix):
+    network = wrn.get_model('wide-resnet16-2_1xb64_digits')
+    theirs = TARGETS['xternalz'].format.from_openmmlab(network.state_dict())
+    outer = prefix.removesuffix('backbone.')
+    parts = {
+        (outer if key.startswith('fc.') else prefix) + key: value for key, value in theirs.items()
+    }
+    found = to_openmmlab(parts, 'w.pth')
+    assert check_state_dict(network, found.state_dict, 'w.pth')
+    assert found.left_out == []
+    assert 'fc.weight as that of the head' in found.assumptions
 
 
 @pytest.mark.parametrize('prefix', ['', 'net.'])

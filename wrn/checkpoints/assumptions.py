@@ -6,8 +6,8 @@ from typing import Any
 from mmengine.config import Config
 
 from wrn.checkpoints import Weights
-from wrn.checkpoints.network_options import describe_options, find_differences
-from wrn.config.config_file import read_own_config
+from wrn.checkpoints.network_options import describe_options, find_differences, get_kind
+from wrn.config.config_file import read_config, read_own_config
 from wrn.config.config_parts import get_data_preprocessor, get_inner_model
 from wrn.utils.errors import CheckpointError, WrnError
 
@@ -38,19 +38,28 @@ def assume_network(
     differences = find_differences(
         own.model.get('backbone') if own else weights.implied.backbone, backbone
     )
-    if differences:
-        listed = (f'{key}={now!r}, not {was!r}' for key, (was, now) in differences.items())
+    shown = ['num_stages']  # by the keys, which fit
+    if not any(key.endswith('running_var') for key in weights.state_dict):
+        shown += ['norm_cfg', 'last_norm_cfg']
+    listed = [
+        f'{option}={now!r}{"" if template else " of the config"}, not {was!r}'
+        for option, (was, now) in differences.items()
+        if own or option not in shown
+    ]
+    if listed:
         weights.assumptions.append(f'{", ".join(listed)}{reason}')
     elif own is None and template:
         weights.assumptions.append(f'{describe_options(backbone)}{reason}')
-    used = _describe_normalization(get_preprocessing(config))
-    if normalization := weights.meta.get('normalization'):
-        stated = _describe_normalization(normalization)
-        if stated != used and not template:
-            weights.assumptions.append(f'{stated} of the file, not {used} of the config')
-    elif own and (stated := _describe_normalization(get_preprocessing(own))) != used:
-        weights.assumptions.append(f'{used} of the config, not {stated} of the file')
-    elif own is None and template:
+    values = get_preprocessing(config)
+    used = _describe_normalization(values)
+    if stated := weights.meta.get('normalization'):
+        if not (_is_same(stated, values) or template):
+            file = _describe_normalization(stated)
+            weights.assumptions.append(f'{file} of the file, not {used} of the config')
+    elif own and not _is_same(stated := get_preprocessing(own), values):
+        file = _describe_normalization(stated)
+        weights.assumptions.append(f'{used} of the config, not {file} of the file')
+    elif own is None and (template or _is_shipped(config)):
         weights.assumptions.append(f'{used} for pixels from 0 to 255')
 
 
@@ -111,6 +120,24 @@ def _describe_normalization(values: Mapping[str, Any]) -> str:
     if not isinstance(mean, Sequence) or not isinstance(std, Sequence):
         return 'no normalization'
     return f'the mean {_format_numbers(mean)} and the std {_format_numbers(std)}'
+
+
+def _is_same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Return whether two normalizations are equal. One value is that of each channel."""
+    pairs = [[values.get(key) or () for values in (one, other)] for key in ('mean', 'std')]
+    return all([*a] == [*b] or len({*a, *b}) == 1 for a, b in pairs)
+
+
+def _is_shipped(config: Config) -> bool:
+    """Return whether a config has the normalization of CIFAR that the shipped ones have.
+
+    A config that inherits from them has it, although many train on images from 0 to 1.
+    """
+    if get_kind(get_inner_model(config.model).get('backbone') or {}) != 'WideResNetCIFAR':
+        return False
+    names = (f'configs/wrn/wide-resnet28-10_8xb16_cifar{n}.py' for n in (10, 100))
+    values = get_preprocessing(config)
+    return any(_is_same(get_preprocessing(read_config(name)), values) for name in names)
 
 
 def _format_numbers(values: Sequence[Any]) -> str:

@@ -32,6 +32,11 @@ def check_state_dict(
     network = unwrap_model(model)
     expected = network.state_dict()
     shared = expected.keys() & state_dict.keys()
+    if not shared:
+        raise CheckpointError(
+            f'{name}: the format of the keys is unknown ({some(state_dict)}), and the model has no '
+            'such keys; give weights of this model, or in a format that `wrn convert` reads'
+        )
     # Integers are quantized weights. The model has no place for their scales.
     unusable = [
         key
@@ -116,7 +121,7 @@ def set_normalization(model: nn.Module, mean: Sequence[float], std: Sequence[flo
 
     Args:
         model: The model, with a data preprocessor. It may be wrapped.
-        mean: The mean of each channel in RGB order, for pixels from 0 to 255.
+        mean: The mean of each channel in the network's order, for pixels from 0 to 255.
         std: The standard deviation of each channel.
     """
     preprocessor: Any = unwrap_model(model).data_preprocessor

@@ -18,8 +18,10 @@ from wrn.config.config_parts import (
     get_data_preprocessor,
     get_dataset_type,
     get_inner_model,
+    get_test_dataset,
 )
 from wrn.data.images.allowed_steps import check_normalization, check_steps
+from wrn.data.images.preprocessing import is_red_first
 from wrn.utils.errors import CheckpointError
 
 _HEADS = ('LinearClsHead', 'MultiLabelLinearClsHead')  # that a file may name
@@ -148,7 +150,10 @@ def adapt_config(config: Config, weights: Weights, name: str, template: str) -> 
     preprocessor = get_data_preprocessor(config)
     if not isinstance(preprocessor, dict) or 'normalization' in weights.meta:
         return
-    stated = get_preprocessing(own) if own else weights.implied.normalization or {}
+    stated = {**(get_preprocessing(own) if own else weights.implied.normalization or {})}
+    if own:
+        orders = (is_red_first(get_test_dataset(part).pipeline) for part in (own, config))
+        stated['to_rgb'] = stated.get('to_rgb', False) == (next(orders) == next(orders))
     entry = model_index.find(template)
     shipped = get_preprocessing(read_config(entry.config if entry else template))
     preprocessor.update({k: v for k, v in stated.items() if preprocessor.get(k) == shipped.get(k)})

@@ -5,6 +5,7 @@ import io
 import json
 import re
 import threading
+import warnings
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -144,7 +145,12 @@ class _ClippedFile(io.BufferedReader):
 def _read_pickled(path: Path, map_location: Any, zipped: bool) -> dict[str, Any]:
     try:
         _check_file(path, zipped)
-        with _only_our_safe_globals(), _ClippedFile(path) as file:
+        with (
+            _only_our_safe_globals(),
+            _ClippedFile(path) as file,
+            warnings.catch_warnings(),  # of tensors and files that are refused below
+        ):
+            warnings.simplefilter('ignore')
             checkpoint = torch.load(
                 path if zipped else file, map_location=map_location, weights_only=True
             )

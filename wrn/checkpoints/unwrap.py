@@ -1,5 +1,6 @@
 """Take the weights out of a checkpoint of any known format."""
 
+import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
@@ -18,6 +19,7 @@ from wrn.utils.errors import CheckpointError, one_line, some
 _USUAL_KEYS = ('', 'state_dict', 'model_state_dict', 'model', 'net', 'params')
 _RAW = 'ema_state_dict'  # of mmengine's EMAHook, which swaps the two when it saves
 _PARTS = ('backbone.', 'neck.', 'head.', 'data_preprocessor.')  # of mmpretrain's classifiers
+_ACTIVATION = re.compile(r'p?relu|act(ivation)?\d*\.')
 _HEADS = ('fc', 'linear', 'classifier', 'head', 'logits')  # other names of head.fc
 # The authors' older script saved the running statistics of the batch norms apart.
 _PARAMS, _STATS = 'params', 'stats'
@@ -48,7 +50,7 @@ def to_openmmlab(
             f'{name}: holds no weights ({some(map(str, checkpoint)) or "it is empty"}); give a '
             "file with a state dict, or with one under the key 'state_dict'"
         )
-    meta = _read_meta(checkpoint.get('meta'))
+    meta = _read_meta(checkpoint.get('meta'), name)
     key, assumptions = options.key, []
     if key is None:
         key = _choose(found, name)
@@ -70,10 +72,14 @@ def to_openmmlab(
         raise CheckpointError(f'{name}: unsupported network: {reason}')
     if unwrapped.prefix and options.prefix is None and 'cfg' not in meta:
         assumptions.append(f'the network behind the prefix {unwrapped.prefix!r}')
-    if unwrapped.normalization:
-        meta['normalization'] = unwrapped.normalization
     if options.mean is not None and options.std is not None:
         meta['normalization'] = dict(mean=[*options.mean], std=[*options.std])
+    elif unwrapped.statistics:
+        meta['normalization'], origin = unwrapped.statistics.normalization(name)
+        if 'cfg' not in meta:
+            assumptions.append(origin)
+    elif unwrapped.unused_statistics and 'cfg' not in meta:
+        assumptions.append(f'no normalization by {unwrapped.unused_statistics}')
     weights = Weights(
         state_dict,
         meta,
@@ -92,7 +98,9 @@ def to_openmmlab(
                 f'{name}: a tensor has a wrong shape ({one_line(error)}; the keys are in '
                 f'{form.title} format); copy or download the file again'
             ) from error
-        _separate(weights)
+        renamed = state_dict.keys() - weights.state_dict.keys()
+        _check_modules(weights, renamed, name)
+        _separate(weights, wrapped)
         _look_for_unused_norms(weights)
     if normalization := meta.get('normalization'):
         stem = weights.state_dict.get('backbone.conv1.weight')
@@ -104,24 +112,68 @@ def to_openmmlab(
     return weights
 
 
-def _separate(weights: Weights) -> None:
-    """Move tensors that are no part of a classifier to those left out, except for its head."""
-    others = [key for key in weights.state_dict if not key.startswith(_PARTS)]
-    if 'head.fc.weight' not in weights.state_dict:
-        heads = [
-            h for h in _HEADS if getattr(weights.state_dict.get(f'{h}.weight'), 'ndim', 0) == 2
-        ]
+def _check_modules(weights: Weights, renamed: Collection[str], name: str) -> None:
+    """Check that no tensor is left in the modules of the network, and no activation has one.
+
+    Args:
+        weights: The weights.
+        renamed: The keys that belong to the network, as they were in the file.
+        name: The path or name of the file, for messages.
+
+    Raises:
+        CheckpointError: If one is left. The network then computes something else.
+    """
+    modules = {key.partition('.')[0] for key in renamed} - {*_HEADS}
+    learned = [
+        key
+        for key in weights.state_dict
+        if not key.startswith(_PARTS)
+        and (key.partition('.')[0] in modules or _ACTIVATION.match(key))
+    ]
+    if learned:
+        raise CheckpointError(
+            f'{name}: unsupported network: it has {some(learned)}, which no network here has; run '
+            'it with the code that it was trained with'
+        )
+
+
+def _separate(weights: Weights, wrapped: Mapping[Any, Any]) -> None:
+    """Move tensors that are no part of a classifier to those left out, except for its head.
+
+    Args:
+        weights: The weights, which are changed.
+        wrapped: The tensors of the file. A head may stand beside a part named ``backbone``.
+    """
+    state_dict = weights.state_dict
+    others = {key: value for key, value in state_dict.items() if not key.startswith(_PARTS)}
+    for key in others:
+        del state_dict[key]
+    if 'head.fc.weight' not in state_dict:
+        found = {**_beside_backbone(weights.prefix, wrapped), **others}
+        heads = [h for h in _HEADS if getattr(found.get(f'{h}.weight'), 'ndim', 0) == 2]
         for part in ('weight', 'bias') if len(heads) == 1 else ():
             key = f'{heads[0]}.{part}'
-            if key in others:
-                others.remove(key)
-                weights.state_dict[f'head.fc.{part}'] = weights.state_dict.pop(key)
+            if key in found:
+                state_dict[f'head.fc.{part}'] = found[key]
+                others.pop(key, None)
+                full = weights.prefix.removesuffix('backbone.') + key
+                weights.left_out = [left for left in weights.left_out if left != full]
                 weights.assumptions.append(f'{key} as that of the head')
-    for key in others:
-        del weights.state_dict[key]
     weights.left_out += others
     if others:
         weights.assumptions.append(f'a network without {some(others)}')
+
+
+def _beside_backbone(prefix: str, wrapped: Mapping[Any, Any]) -> dict[str, Tensor]:
+    """Return the tensors beside a network that is the part ``backbone`` of a larger one."""
+    outer = prefix.removesuffix('backbone.')
+    if outer == prefix:
+        return {}
+    return {
+        str(key).removeprefix(outer): value
+        for key, value in wrapped.items()
+        if str(key).startswith(outer) and isinstance(value, Tensor)
+    }
 
 
 def _look_for_unused_norms(weights: Weights) -> None:
@@ -134,7 +186,7 @@ def _look_for_unused_norms(weights: Weights) -> None:
             **(weights.implied.backbone or {}),
             'activate_before_residual': used,
         }
-        reason = ', and because '.join(filter(None, (weights.implied.reason, UNUSED)))
+        reason = ', and '.join(filter(None, (weights.implied.reason, UNUSED)))
         weights.implied = weights.implied._replace(backbone=backbone, reason=reason)
 
 
@@ -188,7 +240,7 @@ def _join_statistics(checkpoint: Mapping[str, Any]) -> Mapping[str, Any]:
     return checkpoint
 
 
-def _read_meta(value: Any) -> dict[str, Any]:
+def _read_meta(value: Any, name: str) -> dict[str, Any]:
     """Return the ``meta`` of a checkpoint without entries of a wrong type; anybody can write it."""
     meta = dict(value) if isinstance(value, Mapping) else {}
     if 'CLASSES' in meta:  # mmcls 0.x
@@ -196,11 +248,8 @@ def _read_meta(value: Any) -> dict[str, Any]:
     dataset_meta = meta.pop('dataset_meta', None)
     if isinstance(dataset_meta, Mapping) and _is_list_of(str, dataset_meta.get('classes', [])):
         meta['dataset_meta'] = dict(dataset_meta)
-    normalization = meta.pop('normalization', None)
-    if isinstance(normalization, Mapping) and all(
-        _is_list_of(float, normalization.get(key)) for key in ('mean', 'std')
-    ):
-        meta['normalization'] = {key: normalization[key] for key in ('mean', 'std')}
+    if 'normalization' in meta:
+        meta['normalization'] = _read_normalization(meta['normalization'], name)
     if not _is_list_of(str, meta.get('assumed', [])):
         del meta['assumed']
     for key in ('source', 'license', 'cfg'):
@@ -209,5 +258,19 @@ def _read_meta(value: Any) -> dict[str, Any]:
     return meta
 
 
-def _is_list_of(kind: type, values: Any) -> bool:
+def _read_normalization(value: Any, name: str) -> dict[str, list[float]]:
+    found = {}
+    for statistic in ('mean', 'std'):
+        values = value.get(statistic) if isinstance(value, Mapping) else None
+        values = [values] if isinstance(values, int | float) else values
+        if not values or not _is_list_of(int | float, values):
+            raise CheckpointError(
+                f'{name}: the normalization in its metadata is not a mean and a std of numbers; '
+                'correct it, or leave it out and give --mean and --std'
+            )
+        found[statistic] = [float(item) for item in values]
+    return found
+
+
+def _is_list_of(kind: Any, values: Any) -> bool:
     return isinstance(values, list | tuple) and all(isinstance(value, kind) for value in values)

@@ -21,8 +21,9 @@ class ReadOptions:
             None: the usual keys of libraries.
         prefix: The beginning of the keys of the network, such as ``'student.'``. Defaults to None:
             the only one with known keys behind it.
-        mean: The mean of each channel of the input in RGB order, for pixels from 0 to 255. Defaults
-            to None: what the file or the config states.
+        mean: The mean of each channel, in the order in which the network takes them (RGB, unless a
+            config says otherwise), for pixels from 0 to 255. Defaults to None: what the file or the
+            config states.
         std: The standard deviation of each channel. Defaults to None, as for ``mean``.
     """
 

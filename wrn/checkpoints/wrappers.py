@@ -1,17 +1,21 @@
-"""Take the parts of wrappers off a state dict: prefixes, normalization, counters, pruning masks."""
+"""Take the parts of wrappers off a state dict: prefixes, counters, pruning masks."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from wrn.checkpoints.formats import recognize
+from wrn.checkpoints.formats.checkpoint_format import CheckpointFormat
 from wrn.checkpoints.formats.refused import rejection_reason
+from wrn.checkpoints.wrapper_normalization import (
+    Statistics,
+    describe_others,
+    find_statistics,
+)
 from wrn.utils.errors import CheckpointError, some
 
-_MEANS, _STDS = ('mean', 'mu', 'new_mean'), ('std', 'sigma', 'new_std')
-_CHANNELS = 3
 _COUNTERS = ('n_averaged', 'steps')  # of averaged models in torch and mmengine
 # Parts that inference does not use: an extra stage in RobustBench's networks, and the head for
 # rotations in TorchSSL's ReMixMatch.
@@ -28,15 +32,17 @@ class Unwrapped(NamedTuple):
         state_dict: The weights.
         prefix: What was before each key, such as ``'module.'``.
         left_out: The keys that are not weights of the network.
-        normalization: The ``mean`` and ``std`` of the wrapper, for pixels from 0 to 255; empty if
-            it has none.
+        statistics: The mean and the std of the wrapper's normalization; None if it has none.
+        unused_statistics: A description of others, which may not be those of images; empty if
+            there are none.
         pruned: The number of weights that masks were applied to.
     """
 
     state_dict: dict[str, Tensor]
     prefix: str
     left_out: list[str]
-    normalization: dict[str, list[float]]
+    statistics: Statistics | None
+    unused_statistics: str
     pruned: int
 
 
@@ -52,7 +58,8 @@ def unwrap(state_dict: Mapping[Any, Any], name: str, prefix: str | None = None) 
     Raises:
         CheckpointError: If no key has the prefix, or several prefixes have known keys behind them.
     """
-    weights = {str(key): value for key, value in state_dict.items() if isinstance(value, Tensor)}
+    tensors = {str(key): value for key, value in state_dict.items() if isinstance(value, Tensor)}
+    weights, pruned = _apply_masks(tensors)
     networks = _find_networks(weights)
     if prefix is None:
         if any(not _same(weights, networks[0], other) for other in networks[1:]):
@@ -63,7 +70,9 @@ def unwrap(state_dict: Mapping[Any, Any], name: str, prefix: str | None = None) 
         prefix = networks[0] if networks else ''
     else:
         prefix = _complete(prefix, weights, name)
-    normalization = _pop_normalization(weights, prefix, networks)
+    statistics = find_statistics(weights, prefix, networks)
+    for key in statistics.keys if statistics else ():
+        del weights[key]
     inner = _below(weights, prefix)
     others = (*(n.removeprefix(prefix) for n in networks if n.startswith(prefix) and n != prefix),)
     unused = [
@@ -73,8 +82,14 @@ def unwrap(state_dict: Mapping[Any, Any], name: str, prefix: str | None = None) 
     ]
     left_out = [key for key in weights if not key.startswith(prefix)]
     inner = {key: value for key, value in inner.items() if key not in unused}
-    inner, pruned = _apply_masks(inner)
-    return Unwrapped(inner, prefix, left_out + unused, normalization, pruned)
+    return Unwrapped(
+        inner,
+        prefix,
+        left_out + unused,
+        statistics,
+        '' if statistics else describe_others(left_out),
+        sum(f'{prefix}{key}' in pruned for key in inner),
+    )
 
 
 def _same(weights: Mapping[str, Tensor], one: str, other: str) -> bool:
@@ -113,15 +128,29 @@ def _complete(prefix: str, weights: Mapping[str, Tensor], name: str) -> str:
         prefix += '.'
     below = _below(weights, prefix)
     if not below:
-        networks = [repr(network) for network in _find_networks(weights)]
-        cure = f'give {some(networks)}' if networks else 'check the file with `wrn info`'
+        networks = _find_networks(weights)
+        cure = f'give {some(map(repr, networks))}' if any(networks) else 'give no prefix'
         raise CheckpointError(f'{name}: no key begins with the prefix {prefix!r}; {cure}')
     networks = _find_networks(below)
     return prefix + networks[0] if len(networks) == 1 else prefix
 
 
 def _is_known(weights: Mapping[str, Tensor]) -> bool:
-    return bool(weights) and bool(recognize(weights) or rejection_reason(weights))
+    return bool(weights) and bool(_recognize(weights) or rejection_reason(weights))
+
+
+def _recognize(weights: Mapping[str, Tensor]) -> CheckpointFormat | None:
+    """Return the format; None also for keys of other formats in a part named ``backbone``."""
+    form, inner = recognize(weights), _below(weights, 'backbone.')
+    if form is None or not inner:
+        return form
+    other = recognize(inner)
+    if other is None:
+        parts = _first_parts(inner, '')[:_MOST_PREFIXES]
+        return None if any(recognize(_below(inner, part)) for part in parts) else form
+    # The keys of torchvision's backbone are OpenMMLab's, but OpenMMLab's has no head inside.
+    same = other.name == 'torchvision' and not any(key.startswith('fc.') for key in inner)
+    return form if same or other.name == form.name else None
 
 
 def _below(weights: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
@@ -138,47 +167,18 @@ def _first_parts(keys: Collection[str], prefix: str) -> list[str]:
     )
 
 
-def _pop_normalization(
-    weights: dict[str, Tensor], prefix: str, networks: Sequence[str]
-) -> dict[str, list[float]]:
-    """Take out the mean and the std of a network: those in the smallest part that has both."""
-    parts = prefix.split('.')
-    for length in range(len(parts), -1, -1):
-        part = ''.join(f'{name}.' for name in parts[:length] if name)
-        keys = [key for key in weights if key.startswith(part)]
-        others = [other for other in networks if other != prefix and other.startswith(part)]
-        branches = {f'{part}{other.removeprefix(part).partition(".")[0]}.' for other in others}
-        own = [key for key in keys if not key.startswith(tuple(branches))]
-        means, stds = (_statistics(weights, own, names) for names in (_MEANS, _STDS))
-        if len(means) == len(stds) == 1:
-            mean, std = (weights.pop(key).flatten().double() for key in (*means, *stds))
-            scale = 255 if max(mean.max(), std.max()) <= 1 else 1
-            return dict(mean=(mean * scale).tolist(), std=(std * scale).tolist())
-    return {}
-
-
-def _statistics(
-    weights: Mapping[str, Tensor], keys: Sequence[str], names: Sequence[str]
-) -> list[str]:
-    """Return the keys of one float, or of one per channel, that have one of these names."""
-    return [
-        key
-        for key in keys
-        if key.rpartition('.')[2] in names
-        and torch.is_floating_point(weights[key])
-        and weights[key].numel() in (1, _CHANNELS)
-    ]
-
-
-def _apply_masks(weights: dict[str, Tensor]) -> tuple[dict[str, Tensor], int]:
-    """Multiply pruned weights by their masks. Return how many there were."""
+def _apply_masks(weights: dict[str, Tensor]) -> tuple[dict[str, Tensor], set[str]]:
+    """Multiply pruned weights by their masks. Return all weights, and the keys of the pruned."""
     masks = {
         key: f'{key.removesuffix(_PARAMETER)}{_MASK}' for key in weights if key.endswith(_PARAMETER)
     }
     masks = {
         key: mask
         for key, mask in masks.items()
-        if mask in weights and weights[mask].shape == weights[key].shape
+        if mask in weights
+        and weights[mask].shape == weights[key].shape
+        and weights[key].is_floating_point()
+        and weights[key].layout == weights[mask].layout == torch.strided
     }
     applied = {
         key.removesuffix(_PARAMETER) if key in masks else key: (
@@ -187,4 +187,4 @@ def _apply_masks(weights: dict[str, Tensor]) -> tuple[dict[str, Tensor], int]:
         for key, value in weights.items()
         if key not in masks.values()
     }
-    return applied, len(masks)
+    return applied, {key.removesuffix(_PARAMETER) for key in masks}

@@ -84,7 +84,8 @@ def run(args: argparse.Namespace) -> None:
         _print_splits(splits, validated=not args.no_validate)
         if dropped:
             show(f'left out of validation and test, since unreadable: {some(dropped)}')
-    provenance = f'{mask_credentials(args.model)} fine-tuned on {Path(cfg.filename).stem}'
+    start = mask_credentials(args.checkpoint or args.model)
+    provenance = f'{start} fine-tuned on {Path(cfg.filename).stem}'
     result = finetune(cfg, provenance, options, model.template)
     if result:
         print_report(result.report)

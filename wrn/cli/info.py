@@ -48,6 +48,8 @@ ARGUMENTS = {
 def run(args: argparse.Namespace) -> None:
     """Print the card of a model."""
     resolved = resolve(args.model, options=ReadOptions(args.key, args.prefix))
+    if (args.key or args.prefix) and not resolved.file:
+        raise WrnError(f'{args.model}: is no file of weights; leave out --key and --prefix')
     with config_errors(resolved.name):
         rows = list(_card(resolved))
     print_table(rows)

@@ -13,6 +13,7 @@ from wrn.data.images import ImageLike, Preprocessing
 from wrn.deploy.classifier import get_num_classes, get_own_config
 from wrn.utils.errors import ChannelOrderWarning, ImageReadError, WrnError, count
 
+_RGB = 3
 _SIDE = 32  # pixels, of the arrays of CIFAR-10 and SVHN
 
 
@@ -75,7 +76,8 @@ class InputChecks:
         """
         found = pixels.shape[2]
         result = max(found, self._means)
-        if min(found, self._means) not in (1, result) or self._channels not in (None, result):
+        gray = min(found, self._means) == 1 and result in (1, _RGB)  # for all channels, or of one
+        if not (gray or found == self._means) or self._channels not in (None, result):
             takes = self._channels or self._means
             raise ImageReadError(
                 f'{name}: images are read with {count(found, "channel")}, but the network takes '

@@ -137,7 +137,7 @@ class WideResNet(ChannelsLastMixin, ResNet):
     ) -> None:
         if depth not in self.arch_settings:
             known = ', '.join(map(str, self.arch_settings))
-            raise DepthError(f'depth must be one of {known}, not {depth}')
+            raise DepthError(f'depth must be one of {known}, not {depth!r}')
         width = widen(base_channels, widen_factor)
         self.widen_factor = widen_factor
         self._block_kwargs: dict[str, Any] = dict(act_cfg=act_cfg)

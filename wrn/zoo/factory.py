@@ -24,7 +24,7 @@ from wrn.checkpoints.assumptions import assume_network, check_scale
 from wrn.checkpoints.checkpoint_file import CheckpointFile, open_checkpoint
 from wrn.checkpoints.network_config import adapt_config
 from wrn.config.config_errors import config_errors
-from wrn.config.config_parts import get_data_preprocessor, get_dataset_meta
+from wrn.config.config_parts import check_values, get_data_preprocessor, get_dataset_meta
 from wrn.data.images import ImageLike
 from wrn.deploy.classifier import deploy, get_num_classes
 from wrn.models.initialization import initialize
@@ -142,6 +142,7 @@ def get_model(
     with config_errors(config.filename):
         config.model.data_preprocessor = get_data_preprocessor(config) or {}
         config.merge_from_dict({'model': kwargs})
+        check_values(config)
 
     if file:
         network, meta = _build_pretrained(config, file, resolved.template)
@@ -175,14 +176,22 @@ def _warn_of_random_weights() -> None:
 def _read_options(
     key: str | None, prefix: str | None, preprocessor: Mapping[str, Any]
 ) -> ReadOptions:
-    mean, std = (
-        [value] if isinstance(value, int | float) else value
-        for value in (preprocessor.get('mean'), preprocessor.get('std'))
-    )
+    mean, std = (_read_statistic(key, preprocessor.get(key)) for key in ('mean', 'std'))
     if (mean is None) != (std is None):
         raise WrnError('data_preprocessor: has one of mean and std; give both')
     check_scale(std, 'data_preprocessor.std')
     return ReadOptions(key, prefix, mean, std)
+
+
+def _read_statistic(key: str, value: Any) -> list[float] | None:
+    """Return the values of a mean or a std: a number, or a list, array or tensor of some."""
+    if value is None:
+        return None
+    values = value.tolist() if hasattr(value, 'tolist') else value
+    values = [values] if isinstance(values, int | float) else values
+    if not isinstance(values, Sequence) or not all(isinstance(v, int | float) for v in values):
+        raise WrnError(f'data_preprocessor.{key}={value!r}: give a list of numbers')
+    return [*values]
 
 
 def _build(config: Config) -> BaseModel:

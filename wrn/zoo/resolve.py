@@ -12,6 +12,7 @@ from mmengine.config import Config
 from mmengine.model import BaseModel
 from mmpretrain.apis.model import ModelHub
 from modelindex.models.Model import Model
+from torch import nn
 
 from wrn.checkpoints import ReadOptions
 from wrn.checkpoints.checkpoint_file import CheckpointFile, open_checkpoint
@@ -135,6 +136,11 @@ def resolve(
     if is_model(model):
         config, entry = (getattr(model, name, None) for name in ('_config', '_metainfo'))
         return ResolvedModel('model', type(model).__name__, config, entry, network=model)
+    if isinstance(model, nn.Module):
+        raise WrnError(
+            f'{type(model).__name__}: not a model with its config; give one from wrn.get_model, '
+            'without wrappers'
+        )
     if isinstance(model, Config):
         name = str(model.filename or 'config')
         check_values(model)

@@ -25,8 +25,7 @@ _NETWORKS: list[tuple[tuple[str, ...], str]] = [
     ),
     (
         (r'layer4\.0\.shortcut\.0\.', r'layer1\.0\.bn1\.'),
-        "kuangliu's PreActResNet, which has four stages and no last norm; no network here computes "
-        'that',
+        "kuangliu's PreActResNet, which has four stages; no network here computes that",
     ),
     (
         (r'conv1\.[03]\.weight$', r'layer1\.0\.conv1'),
