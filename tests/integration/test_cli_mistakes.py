@@ -62,6 +62,7 @@ def test_mistakes_in_predict(fails, arguments, message):
         (['train', DIGITS, '--cfg-options', 'model.head.in_channels=97'], 'cannot be multiplied'),
         (['train', DIGITS, '--cfg-options', 'val_evaluator.topk=11'], 'top-11 accuracy needs at least 11 classes'),
         (['train', DIGITS, '--work-dir', '/dev/null/x'], '--work-dir /dev/null/x: cannot be created'),
+        (['info', DIGITS, '--key', 'ema'], 'is no file of weights; leave out --key and --prefix'),
         (['publish', 'none.pth', 'name'], 'none.pth: the checkpoint does not exist'),
     ],
 )  # fmt: skip

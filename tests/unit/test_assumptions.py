@@ -168,6 +168,31 @@ def test_config_of_the_caller_is_no_assumption(weights, folder):
         wrn.get_model(config, pretrained=weights)
 
 
+@pytest.mark.parametrize('own', [False, True])
+def test_cifars_normalization_of_a_config_that_inherits_it(weights, folder, own):
+    """Many networks for CIFAR were trained on images from 0 to 1."""
+    shipped = f'{wrn.config.model_index.root()}/configs/wrn/wide-resnet16-8_8xb16_cifar10.py'
+    given = 'data_preprocessor = dict(mean=[0, 0, 0], std=[255, 255, 255])' if own else ''
+    (folder / 'cifar.py').write_text(
+        f"_base_ = ['{shipped}']\nmodel = dict(backbone=dict(widen_factor=2))\n{given}"
+    )
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter('always')
+        wrn.get_model(folder / 'cifar.py', pretrained=weights)
+    mean = 'the mean 125.3, 123, 113.9 and the std 63, 62.1, 66.7'
+    assert any(mean in str(warning.message) for warning in caught) != own
+
+
+def test_an_option_of_the_callers_config_is_said_to_be_its_own(weights, folder):
+    backbone = dict(act_cfg=dict(type='SiLU'))
+    (folder / 'silu.py').write_text(
+        f"_base_ = ['{wrn.config.model_index.root()}/configs/wrn/{NAME}.py']\n"
+        f'model = dict(backbone={backbone})'
+    )
+    with pytest.warns(AssumptionWarning, match=r"act_cfg={'type': 'SiLU'} of the config, not {'ty"):
+        wrn.get_model(folder / 'silu.py', pretrained=weights)
+
+
 def test_file_with_another_normalization_than_the_config(weights, folder):
     raw = open_checkpoint(str(weights), ReadOptions(mean=RAW['mean'], std=RAW['std']))
     stated = torch.load(convert(raw, 'raw.pth', folder=folder).path)

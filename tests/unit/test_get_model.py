@@ -3,6 +3,7 @@
 import re
 
 import mmpretrain
+import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
@@ -222,3 +223,35 @@ def test_list_models_includes_ours_and_mmpretrains():
         'wide-resnet50',
         'wide-resnet50_3rdparty_8xb32_in1k',
     ]
+
+
+@pytest.mark.parametrize('kind', [torch.tensor, np.array, tuple])
+def test_kinds_of_normalization(digits_weights, kind):
+    given = dict(mean=kind([1.0, 2.0, 3.0]), std=kind([40.0, 50.0, 60.0]))
+    model = wrn.get_model(DIGITS, digits_weights, data_preprocessor=given)
+    assert model.data_preprocessor.mean.flatten().tolist() == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ('changes', 'message'),
+    [
+        (dict(data_preprocessor=dict(mean='a', std='b')), "mean='a': give a list of numbers"),
+        (dict(data_preprocessor=dict(mean=[None], std=[1])), 'mean=.None.: give a list of numbers'),
+        (dict(backbone=dict(in_channels=1)), 'mean=.*: must be a list of 1 numbers'),
+    ],
+)
+def test_a_normalization_that_does_not_fit(changes, message):
+    with pytest.raises(WrnError, match=message):
+        wrn.get_model(DIGITS, **changes)
+
+
+def test_unknown_keys_are_named(tmp_path):
+    torch.save({'a.weight': torch.ones(3)}, tmp_path / 'a.pth')
+    with pytest.raises(WrnError, match=r'a\.pth: the format of the keys is unknown \(a\.weight\)'):
+        wrn.get_model(DIGITS, tmp_path / 'a.pth')
+
+
+@pytest.mark.parametrize('wrap', [torch.nn.DataParallel, lambda model: model.backbone])
+def test_a_module_without_its_config(wrap):
+    with pytest.raises(WrnError, match='not a model with its config; give'):
+        wrn.inference_model(wrap(wrn.get_model(DIGITS)), np.zeros((16, 16, 3), np.uint8))

@@ -213,3 +213,21 @@ def test_a_backend_for_a_compiled_model(demo):
     model = torch.compile(wrn.get_model(DIGITS, True), backend='eager')
     result = wrn.inference_model(model, demo / 'digit_7.png', backend='fused')
     assert result['pred_class'] == '7'
+
+
+@pytest.mark.parametrize(('channels', 'takes'), [(1, False), (3, False), (4, True)])
+def test_channels_of_images_read_unchanged(tmp_path, channels, takes):
+    """A gray image has no fourth channel. Its one channel is not taken for all four."""
+    config = Config.fromfile(model_index.models()[DIGITS].config)
+    config.model.backbone.in_channels = 4
+    config.data_preprocessor.update(mean=[127.5] * 4, std=[127.5] * 4)
+    reading = dict(type='LoadImageFromFile', color_type='unchanged')
+    config.test_dataloader.dataset.pipeline.insert(0, reading)
+    model = wrn.get_model(config)
+    pixels = np.zeros((16, 16, channels), np.uint8)
+    Image.fromarray(pixels[..., 0] if channels == 1 else pixels).save(tmp_path / 'a.png')
+    if takes:
+        assert 'pred_label' in wrn.inference_model(model, tmp_path / 'a.png')
+        return
+    with pytest.raises(ImageReadError, match=f'a.png: .* {channels} channels?, but .* takes 4'):
+        wrn.inference_model(model, tmp_path / 'a.png')

@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import wrn
 from wrn.checkpoints import read_checkpoint
@@ -24,6 +25,27 @@ def test_a_file_is_the_same_model_as_its_name(digits_weights, checkout):
     results = [wrn.inference_model(model, image) for model in (digits_weights, DIGITS)]
     assert results[0]['pred_class'] == results[1]['pred_class'] == '7'
     assert (results[0]['pred_scores'] == results[1]['pred_scores']).all()
+
+
+@pytest.mark.parametrize('to_rgb', [True, False])
+def test_channel_order_of_a_file_under_the_name_of_another_dataset(
+    tmp_path, digits_weights, to_rgb
+):
+    """Images of folders are read as BGR, those of CIFAR are RGB."""
+    checkpoint = read_checkpoint(digits_weights)
+    text = checkpoint['meta']['cfg'].replace("type='Digits'", "type='CustomDataset'")
+    text = text.replace('pipeline=[', "pipeline=[dict(type='LoadImageFromFile'),", 1)
+    checkpoint['meta']['cfg'] = text.replace('to_rgb=False', f'to_rgb={to_rgb}')
+    torch.save(checkpoint, path := tmp_path / 'folder.pth')
+    image = tmp_path / 'red.png'
+    pixels = np.zeros((16, 16, 3), np.uint8)
+    pixels[4:12, 4:12] = 250, 120, 0
+    Image.fromarray(pixels).save(image)
+    alone = wrn.inference_model(path, image)['pred_scores']
+    named = wrn.inference_model(DIGITS, image, pretrained=path)['pred_scores']
+    np.testing.assert_allclose(named, alone, atol=1e-6)
+    other = wrn.inference_model(digits_weights, image)['pred_scores']
+    assert (abs(other - alone).max() < 1e-6) == to_rgb  # the digits' network takes RGB
 
 
 def test_without_pretrained_it_is_random(digits_weights):
