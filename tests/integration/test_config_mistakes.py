@@ -23,7 +23,11 @@ COMMANDS = {
     'convert': ['w.pth', 'w.pth', '--config', 'bad.py'],
 }  # fmt: skip
 # Parts that a command does not need, or takes from the weights.
-UNUSED = {'features': ['in_channels=64'], 'convert': ['in_channels=64', "type='WideResNetCIFAR'"]}
+NECK = "    neck=dict(type='GlobalAveragePooling'),"
+UNUSED = {
+    'features': ['in_channels=64', NECK],
+    'convert': ['in_channels=64', NECK, "type='WideResNetCIFAR'"],
+}
 TYPE = "a (part has no|step without a) type: {'typ': "
 MISTAKES = [
     ("type='Resize'", "type='Reszie'", "unknown transform type 'Reszie'; did you mean Resize"),
@@ -38,6 +42,10 @@ MISTAKES = [
     ('data_preprocessor = dict(', 'data_preprocessor = dict(meen=1, ', "unexpected keyword argument 'meen'"),
     ("type='WideResNetCIFAR'", "type='WideResNetCIFR'", 'did you mean WideResNetCIFAR'),
     ('in_channels=64', 'in_channels=63', r'in_channels=64|\(3, 64\), but the model has \(3, 63\)|weights of the head do not match'),
+    ('num_classes=3, in', "num_classes='3', in", "model.head.num_classes='3': must be a number"),
+    (NECK, '', r'in_channels=\d+ if it is the head|weights of the head'),
+    ('widen_factor=1)', 'widen_factor=1, in_channels=4)', r'must be a list of 4 numbers|takes 4|check the channels'),
+    ("    dict(type='PackInputs'),", '', "end it with dict.type='PackInputs'|PackInputs"),
     ('batch_size=8', 'batch_size=0', 'train_dataloader.batch_size=0: must be a number of at least 1'),
     ('model = dict(', 'network = dict(', 'has no model; give model=dict'),
     ("type='ImageClassifier',", '', 'has a model without a type'),

@@ -56,8 +56,8 @@ def assume_network(
         if not (_is_same(stated, values) or template):
             file = _describe_normalization(stated)
             weights.assumptions.append(f'{file} of the file, not {used} of the config')
-    elif own and not _is_same(stated := get_preprocessing(own), values):
-        file = _describe_normalization(stated)
+    elif own and not _is_same(theirs := get_preprocessing(own), values):
+        file = _describe_normalization(theirs)
         weights.assumptions.append(f'{used} of the config, not {file} of the file')
     elif own is None and (template or _is_shipped(config)):
         weights.assumptions.append(f'{used} for pixels from 0 to 255')

@@ -6,6 +6,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from os import PathLike
 
+import cv2
 from mmengine.registry import Registry
 from mmpretrain import registry
 
@@ -15,6 +16,7 @@ _UNTYPED = re.compile(
     r"""must contain the key "type", but got (.+?)(?: None)?$|^type$|attribute 'type'$"""
 )
 _HEAD = re.compile(r'shapes cannot be multiplied \(\d+x(\d+) and')
+_CHANNELS = re.compile(r'size of tensor a .*must match|expected input.* to have \d+ channels')
 _LONGEST = 1000  # characters of a message, which may contain a value of the config
 _UNREGISTERED = re.compile(r'(\S+) is not in the (?:\S+::)?([\w ]+) registry')
 
@@ -68,6 +70,13 @@ def _message(error: Exception) -> str:
         return f"a part has no type{part}; check its keys, and add type='...'"
     if shapes := _HEAD.search(message):
         return f'{message}; set model.head.in_channels={shapes[1]} if it is the head'
+    if _CHANNELS.search(message):
+        cure = 'check the channels in data_preprocessor, model.backbone.in_channels and color_type'
+        return f'{message}; {cure}'
+    if isinstance(error, KeyError) and message in ('inputs', 'data_samples'):
+        return f"a pipeline gives no {message}; end it with dict(type='PackInputs')"
+    if isinstance(error, cv2.error):
+        return f'{message}; check the sizes in the pipeline'
     if 'pkg_resources' in message:
         return (
             "_base_: 'package::path' needs pkg_resources, which setuptools no longer includes; "

@@ -204,7 +204,7 @@ def check_values(cfg: Config) -> None:
 
     Raises:
         WrnError: If there is no model, the mean or the std does not fit the channels of its images,
-            or a batch size is not a positive number.
+            or the number of classes or a batch size is not a positive number.
     """
     name, model = cfg.filename or 'config', cfg.get('model')
     if not isinstance(model, dict) or 'type' not in model:
@@ -224,6 +224,9 @@ def check_values(cfg: Config) -> None:
                     f'{name}: {key}data_preprocessor.std={values!r}: must be above 0, since images '
                     'are divided by it'
                 )
+    number = (model.get('head') or {}).get('num_classes', 1)
+    if not isinstance(number, int) or number < 1:
+        raise WrnError(f'{name}: model.head.num_classes={number!r}: must be a number of at least 1')
     for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         size = (cfg.get(loader) or {}).get('batch_size', 1)
         if not isinstance(size, int) or size < 1:

@@ -45,6 +45,7 @@ from wrn.training.hooks.termination import (
 from wrn.training.hooks.unreadable_images import UnreadableHook
 from wrn.training.launch import init_distributed
 from wrn.training.loop import use_exact_loop
+from wrn.training.network_checks import check_forward, check_pretrained_init
 from wrn.training.resume import set_resume
 from wrn.utils.compat.quick_visualizer import use_quick_visualizer
 from wrn.utils.files import write_atomically
@@ -76,6 +77,7 @@ def train(
     progress, termination = _ProgressHook(), TerminationHook()
     with run_errors('train'), config_errors(cfg.filename, unless=lambda: progress.started):
         check_optimizer(cfg)
+        check_pretrained_init(cfg)
         init_distributed(cfg)
         with termination.listening():
             set_resume(cfg)
@@ -188,6 +190,7 @@ def build_runner(cfg: Config, loaders: list[str], hooks: list[Hook]) -> Runner:
     # mmengine writes the config's text at the start and into each checkpoint. Formatting is slow.
     cfg = Config(cfg.to_dict(), cfg.text, cfg.filename, format_python_code=False)
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else BriefRunner.from_cfg(cfg)
+    check_forward(runner.model, cfg)
     for note in filter(None, notes):
         runner.logger.warning(note)
     # The runner's cfg is left alone: it goes into checkpoints, which are read without this package.
