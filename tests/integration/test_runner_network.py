@@ -68,3 +68,30 @@ def test_a_run_is_resumed_with_the_network_that_it_began_with(write):
     trained = wrn.get_model('run/epoch_2.pth', pretrained=True)
     assert trained._config.model.backbone.act_cfg.type == 'SiLU'
     assert trained._config.data_preprocessor.mean == pytest.approx([125.307, 122.961, 113.8575])
+
+
+@pytest.mark.parametrize(
+    ('target', 'owner', 'prefix', 'loads'),
+    [
+        ('openmmlab', 'model', None, True),
+        ('openmmlab', 'model.backbone', 'backbone', True),
+        ('openmmlab', 'model.backbone', None, False),
+        ('xternalz', 'model', None, False),
+        ('xternalz', 'model.backbone', None, False),
+    ],
+)
+def test_first_weights_by_init_cfg(write, fails, target, owner, prefix, loads):
+    """mmengine skips keys that differ, and the network would stay random."""
+    write(target)
+    init = [f'{owner}.init_cfg.type=Pretrained', f'{owner}.init_cfg.checkpoint=theirs.pth']
+    init += [f'{owner}.init_cfg.prefix={prefix}'] if prefix else []
+    arguments = ('train', DIGITS, '--work-dir', 'run', *QUICK, *init, 'train_cfg.max_epochs=1')
+    if not loads:
+        error = fails(*arguments)
+        assert error.startswith(f'wrn: error: {owner}.init_cfg: theirs.pth holds the weights under')
+        assert error.endswith('give the file as load_from, which takes all formats')
+        return
+    main([*arguments, 'optim_wrapper.optimizer.lr=0.0', 'optim_wrapper.optimizer.weight_decay=0.0'])
+    found = torch.load('run/epoch_1.pth', weights_only=False)['state_dict']
+    key = 'backbone.layer1.0.conv1.weight'
+    assert torch.equal(found[key], torch.load('theirs.pth')[key])

@@ -217,3 +217,8 @@ def test_a_jpeg2000_of_usual_tiles_and_precincts():
     content = encode('JPEG2000', (1000, 700), **options)
     assert decode_image(content, 'x.jp2').shape == (700, 1000, 3)
     assert decode_image(LARGE, 'x.jp2').shape == (4096, 4096, 3)
+
+
+def test_a_tiff_in_cielab_is_not_read_in_wrong_colors():
+    with pytest.raises(ImageReadError, match='its colors are CIELab; save it as RGB'):
+        decode_image(encode('TIFF', mode='LAB'), 'a.tif')

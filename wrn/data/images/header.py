@@ -13,7 +13,8 @@ MAX_SCANS, MAX_SCANNED = 200, 1 << 31
 _MARKER = re.compile(rb'\xff([^\x00\xff\xd0-\xd8\x01])', re.DOTALL)  # of a JPEG
 _PNM_BYTES = 1 << 14  # of the header of a PNM, with its comments
 _NUMBER = rb'(?:\s|#[^\r\n]*[\r\n])+(\d{1,9})(?=\s)'  # decoders end a comment at either
-_TAGS = frozenset((256, 257, 258, 277, 322, 323, 339))  # of a TIFF: sizes, bits, samples
+_TAGS = frozenset((256, 257, 258, 262, 277, 322, 323, 339))  # of a TIFF: sizes, bits, colors
+_LAB = (8, 9, 10)  # of tag 262: kinds of CIELab, which OpenCV and Pillow convert differently
 _INTEGERS = {1: 'B', 3: 'H', 4: 'I', 6: 'b', 8: 'h', 9: 'i', 16: 'Q', 17: 'q'}  # types of a tag
 
 _Size: TypeAlias = tuple[int, int]
@@ -162,6 +163,8 @@ def _tiff(content: bytes) -> Header:
                 (at,) = struct.unpack_from(f'{order}{"Q" if big else "I"}', content, at)
             (value,) = struct.unpack_from(f'{order}{code}', content, at)
             tags[tag] = max(value, tags.get(tag, 0))
+    if tags.get(262) in _LAB:
+        raise ValueError('its colors are CIELab; save it as RGB')
     factor = max(1, -(-tags.get(277, 1) // SAMPLES))
     sizes = [(tags[256] * factor, tags[257])]
     if 322 in tags and 323 in tags:
