@@ -264,7 +264,6 @@ def test_options_that_do_not_affect_the_keys(option, folder):
         dict(dataset_meta={'classes': {'a', 'b'}}),
         dict(dataset_meta='abc'),
         dict(CLASSES=5),
-        dict(normalization={'mean': 1}),
         dict(source=3, license=['x'], cfg=4),
         dict(cfg='model = [1]\ntest_dataloader = 3'),
         dict(cfg='(' * 100_000),

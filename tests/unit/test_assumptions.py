@@ -189,7 +189,7 @@ def test_an_option_of_the_callers_config_is_said_to_be_its_own(weights, folder):
         f"_base_ = ['{wrn.config.model_index.root()}/configs/wrn/{NAME}.py']\n"
         f'model = dict(backbone={backbone})'
     )
-    with pytest.warns(AssumptionWarning, match=r"act_cfg={'type': 'SiLU'} of the config, not {'ty"):
+    with pytest.warns(AssumptionWarning, match=r"by the config act_cfg={'type': 'SiLU'}, not {'ty"):
         wrn.get_model(folder / 'silu.py', pretrained=weights)
 
 

@@ -67,6 +67,11 @@ def test_the_config_in_a_file_of_weights(tmp_path, digits_weights):
     assert plain.file.weights.state_dict.keys() == resolved.file.weights.state_dict.keys()
     with pytest.raises(WrnError, match=r'plain\.pth: contains no config of its network'):
         plain.get_config()
+    checkpoint = read_checkpoint(digits_weights)
+    checkpoint['meta']['cfg'] += 'x = open("y")\n'
+    torch.save(checkpoint, tmp_path / 'code.pth')
+    with pytest.raises(WrnError, match=r'code\.pth: contains a config that is not only plain'):
+        resolve(tmp_path / 'code.pth').get_config()
 
 
 def test_a_file_is_read_once(monkeypatch, digits_weights):

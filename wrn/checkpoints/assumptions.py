@@ -42,12 +42,13 @@ def assume_network(
     if not any(key.endswith('running_var') for key in weights.state_dict):
         shown += ['norm_cfg', 'last_norm_cfg']
     listed = [
-        f'{option}={now!r}{"" if template else " of the config"}, not {was!r}'
+        f'{option}={now!r}, not {was!r}'
         for option, (was, now) in differences.items()
         if own or option not in shown
     ]
     if listed:
-        weights.assumptions.append(f'{", ".join(listed)}{reason}')
+        by = '' if template else 'by the config '
+        weights.assumptions.append(f'{by}{", ".join(listed)}{reason}')
     elif own is None and template:
         weights.assumptions.append(f'{describe_options(backbone)}{reason}')
     values = get_preprocessing(config)

@@ -50,7 +50,7 @@ def to_openmmlab(
             f'{name}: holds no weights ({some(map(str, checkpoint)) or "it is empty"}); give a '
             "file with a state dict, or with one under the key 'state_dict'"
         )
-    meta = _read_meta(checkpoint.get('meta'), name)
+    meta = _read_meta(checkpoint.get('meta'))
     key, assumptions = options.key, []
     if key is None:
         key = _choose(found, name)
@@ -78,6 +78,8 @@ def to_openmmlab(
         meta['normalization'], origin = unwrapped.statistics.normalization(name)
         if 'cfg' not in meta:
             assumptions.append(origin)
+    elif 'normalization' in meta:
+        meta['normalization'] = _read_normalization(meta['normalization'], name)
     elif unwrapped.unused_statistics and 'cfg' not in meta:
         assumptions.append(f'no normalization by {unwrapped.unused_statistics}')
     weights = Weights(
@@ -240,7 +242,7 @@ def _join_statistics(checkpoint: Mapping[str, Any]) -> Mapping[str, Any]:
     return checkpoint
 
 
-def _read_meta(value: Any, name: str) -> dict[str, Any]:
+def _read_meta(value: Any) -> dict[str, Any]:
     """Return the ``meta`` of a checkpoint without entries of a wrong type; anybody can write it."""
     meta = dict(value) if isinstance(value, Mapping) else {}
     if 'CLASSES' in meta:  # mmcls 0.x
@@ -248,8 +250,6 @@ def _read_meta(value: Any, name: str) -> dict[str, Any]:
     dataset_meta = meta.pop('dataset_meta', None)
     if isinstance(dataset_meta, Mapping) and _is_list_of(str, dataset_meta.get('classes', [])):
         meta['dataset_meta'] = dict(dataset_meta)
-    if 'normalization' in meta:
-        meta['normalization'] = _read_normalization(meta['normalization'], name)
     if not _is_list_of(str, meta.get('assumed', [])):
         del meta['assumed']
     for key in ('source', 'license', 'cfg'):

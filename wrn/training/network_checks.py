@@ -75,9 +75,8 @@ def check_forward(network: nn.Module, cfg: Config) -> None:
     ours = isinstance(model, ImageClassifier) and type(model.backbone).__name__ in models.__all__
     if not ours or loader is None:
         return
-    part = Config(
-        dict(model=get_inner_model(cfg.model), test_dataloader=cfg[loader]), filename=cfg.filename
-    )
+    parts = dict(model=get_inner_model(cfg.model), test_dataloader=cfg[loader])
+    part = Config(parts, cfg_text=f'# the {loader} of a run', filename=cfg.filename)
     if 'pipeline' in get_inner_dataset(part, 'test_dataloader'):
         get_test_dataset(part)
     try:

@@ -18,7 +18,7 @@ from wrn.checkpoints import ReadOptions
 from wrn.checkpoints.checkpoint_file import CheckpointFile, open_checkpoint
 from wrn.checkpoints.network_config import read_model_config
 from wrn.config import model_index
-from wrn.config.config_file import CONFIG_SUFFIXES, read_config
+from wrn.config.config_file import CONFIG_SUFFIXES, get_config_text, read_config
 from wrn.config.config_parts import check_values
 from wrn.deploy.classifier import is_model
 from wrn.deploy.export import is_exported, load_exported
@@ -72,8 +72,10 @@ class ResolvedModel:
             if config is None and self.file.entry:
                 config = read_config(self.file.entry.config)
         if config is None:
+            text = get_config_text(self.file.weights.meta) if self.file else None
+            what = 'a config that is not only plain values' if text else 'no config of its network'
             raise WrnError(
-                f'{self.name}: contains no config of its network; give the config that the weights '
+                f'{self.name}: contains {what}; give the config that the weights '
                 'were trained with as the model, and this file as the checkpoint'
             )
         return copy.deepcopy(config)
