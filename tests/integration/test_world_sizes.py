@@ -35,6 +35,7 @@ def test_8xb32(world_size, accumulates, make_image_folder, tmp_path):
         'train_dataloader.dataset.metainfo.classes=[a,b]',
         'train_dataloader.num_workers=0',
         'model.backbone.depth=18',
+        'model.backbone.widen_factor=1',
         'model.head.in_channels=512',
         'model.head.num_classes=2',
         f'optim_wrapper.accumulative_counts={counts}',

@@ -151,12 +151,16 @@ def adapt_config(config: Config, weights: Weights, name: str, template: str) -> 
     if not isinstance(preprocessor, dict) or 'normalization' in weights.meta:
         return
     stated = {**(get_preprocessing(own) if own else weights.implied.normalization or {})}
-    if own:
-        orders = (is_red_first(get_test_dataset(part).pipeline) for part in (own, config))
-        stated['to_rgb'] = stated.get('to_rgb', False) == (next(orders) == next(orders))
+    if own and (theirs := _get_pipeline(own)) != (ours := _get_pipeline(config)):
+        same = is_red_first(theirs) == is_red_first(ours)
+        stated['to_rgb'] = stated.get('to_rgb', False) == same
     entry = model_index.find(template)
     shipped = get_preprocessing(read_config(entry.config if entry else template))
     preprocessor.update({k: v for k, v in stated.items() if preprocessor.get(k) == shipped.get(k)})
+
+
+def _get_pipeline(config: Config) -> list[Any]:
+    return [*get_test_dataset(config).pipeline]
 
 
 def _check_preprocessor(

@@ -76,8 +76,8 @@ class InputChecks:
         """
         found = pixels.shape[2]
         result = max(found, self._means)
-        gray = min(found, self._means) == 1 and result in (1, _RGB)  # for all channels, or of one
-        if not (gray or found == self._means) or self._channels not in (None, result):
+        fits = self._means in (1, found) or (found, self._means) == (1, _RGB)  # gray, as RGB
+        if not fits or self._channels not in (None, result):
             takes = self._channels or self._means
             raise ImageReadError(
                 f'{name}: images are read with {count(found, "channel")}, but the network takes '

@@ -73,7 +73,7 @@ class ResolvedModel:
                 config = read_config(self.file.entry.config)
         if config is None:
             text = get_config_text(self.file.weights.meta) if self.file else None
-            what = 'a config that is not only plain values' if text else 'no config of its network'
+            what = 'no config of plain values' if text else 'no config of its network'
             raise WrnError(
                 f'{self.name}: contains {what}; give the config that the weights '
                 'were trained with as the model, and this file as the checkpoint'
