@@ -1,6 +1,7 @@
 """Runs that start where others were, with other settings, and on data with other classes."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -91,6 +92,15 @@ def test_a_used_work_folder_is_refused(fails, copied):
     error = fails('train', 'small.py', '--work-dir', 'run')
     assert 'run: has checkpoints of another run (epoch_1.pth, epoch_2.pth, epoch_3.pth)' in error
     assert torch.load('run/epoch_1.pth', weights_only=False)['meta']['time'] == before
+
+
+@pytest.mark.parametrize('resume', [['run/pipe.pth'], ['/dev/zero'], []])
+def test_a_run_is_not_resumed_from_a_pipe_or_device(fails, copied, resume):
+    for path in Path('run').glob('*.pth'):
+        path.unlink()
+    os.mkfifo('run/pipe.pth')
+    error = fails('train', 'small.py', '--work-dir', 'run', '--resume', *resume)
+    assert 'the checkpoint cannot be read (not a file, but a pipe, socket or device)' in error
 
 
 def test_a_resumed_run_has_the_rates_of_its_own_settings(run, copied, tmp_path):
