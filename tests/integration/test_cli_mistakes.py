@@ -1,5 +1,8 @@
 """The message of each mistake on the command line."""
 
+import os
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -102,6 +105,31 @@ def test_mistakes_in_a_data_folder(fails, make_image_folder, tmp_path):
         error = train(root, 'train_dataloader.dataset.ann_file=list.txt')
         assert f'{root}/list.txt: ' in error
         assert message in error
+
+
+@pytest.mark.parametrize('setting', ['metainfo.classes', 'metainfo.task', 'classes', 'ann_file'])
+def test_a_pipe_or_device_of_a_dataset_is_not_opened(fails, make_image_folder, tmp_path, setting):
+    root = make_image_folder(classes=3)
+    os.mkfifo('pipe')
+    Path('binary').write_bytes(bytes(1 << 20))
+    for kind in ('CustomDataset', 'MultiLabelDataset'):
+        dataset = f'train_dataloader.dataset.type={kind}'
+        for path in (tmp_path / 'pipe', '/dev/zero', tmp_path / 'binary'):
+            if (setting, path) == ('ann_file', tmp_path / 'binary'):
+                continue  # it is a file, which a dataset reads in its own way
+            words = [f'train_dataloader.dataset.{name}' for name in (f'data_root={root}', setting)]
+            words[1] += f'={path}'
+            error = fails(
+                'train',
+                IN1K,
+                '--cfg-options',
+                dataset,
+                *words,
+                'model.head.num_classes=3',
+                'val_evaluator.topk=1',
+            )
+            assert error.startswith(f'wrn: error: {path}: ')
+            assert 'not a file, but a pipe' in error or 'not UTF-8 text of short lines' in error
 
 
 def test_weights_of_another_model_are_refused(fails, tmp_path):
