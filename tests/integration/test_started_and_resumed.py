@@ -69,6 +69,20 @@ def test_a_test_maps_to_the_classes_of_the_network(run, copied, tmp_path):
     assert all(names[p['pred_label']] == p['pred_class'] for r in rows for p in r['predictions'])
 
 
+@pytest.mark.parametrize('classes', [['Ape', 'Bee', 'Cat'], ['Bee', 'Cat']])
+def test_predictions_have_the_names_of_the_network(copied, classes):
+    shutil.rmtree('data/val')
+    write_classes('data/val', classes, 2)
+    words = ['test', 'small.py', 'run/epoch_3.pth', '--work-dir', 'new', '--out', 'x.jsonl']
+    assert run_wrn(words, 120).returncode == 0
+    rows = [json.loads(line) for line in Path('x.jsonl').read_text().splitlines()]
+    names = ['ape', 'bee', 'cat']
+    for row in rows:
+        folder = row['img_path'].split('/')[-2]
+        assert row['gt_class'] == names[row['gt_label']] == folder.lower()
+        assert all(names[p['pred_label']] == p['pred_class'] for p in row['predictions'])
+
+
 @pytest.mark.parametrize('suffix', ['txt', 'json'])
 def test_labels_that_may_count_from_1_are_said(run, copied, suffix):
     """Only two of three classes have images, so that no label is too large."""
