@@ -73,6 +73,27 @@ def test_mistakes_in_other_commands(fails, tmp_path, arguments, message):
     assert message in fails(*arguments)
 
 
+@pytest.mark.parametrize(
+    'arguments',
+    [
+        ['predict', 'none.png', '--out', 'x.csv'],
+        ['features', 'none.png', '--model', 'none.py', '--out', 'x.npy'],
+        ['features', 'none.png', '--model', 'none.py', '--out', 'list.npy'],
+        ['test', 'none.py', 'none.pth', '--out', 'x.pkl'],
+        ['test', 'none.py', 'none.pth', '--out', 'x.json', '--out-item', 'metrics'],
+        ['check-data', 'none', '--out', 'x.json'],
+        ['plot', 'none', '--out', 'x.png'],
+        ['export', 'none.py', '--format', 'onnx', '--out', 'x.onnx'],
+    ],
+)
+def test_a_pipe_without_a_reader_is_refused_before_the_work(fails, arguments):
+    names = ('x.csv', 'x.npy', 'list.npy.txt', 'x.pkl', 'x.json', 'x.png', 'x.onnx')
+    for name in names:
+        os.mkfifo(name)
+    assert 'cannot be written (a pipe without a reader, or a socket)' in fails(*arguments)
+    assert all(Path(name).is_fifo() for name in names)
+
+
 IN1K = 'configs/wrn/wide-resnet50_8xb32_in1k.py'
 
 
