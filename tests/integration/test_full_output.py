@@ -90,3 +90,13 @@ def test_other_errors_of_a_log_are_left_to_logging(capsys):
     wrn.cli._show_messages()
     logging.StreamHandler().emit(logging.makeLogRecord(dict(msg='%d', args=('x',))))
     assert 'Logging error' in capsys.readouterr().err
+
+
+@needs_full
+@pytest.mark.parametrize('words', [['--help'], ['--version'], ['export', '--help'], ['list']])
+def test_help_on_a_full_output(start, tmp_path, words):
+    process = start('/dev/full', *words)
+    process.join(60)
+    assert process.exitcode == 1
+    text = (tmp_path / 'stderr').read_text()
+    assert text == 'wrn: error: output: No space left on device; free space, or check it\n'

@@ -60,6 +60,13 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         super().error(printable(message))
 
+    def _print_message(self, message: str, file: Any = None) -> None:
+        if file is sys.stdout:  # argparse ignores that an output is full or closed
+            sys.stdout.write(message)
+            sys.stdout.flush()
+        else:
+            super()._print_message(message, file)
+
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Parse the command line.
@@ -99,9 +106,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     for name in ('stdout', 'stderr'):  # None if the shell closed it
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, 'w'))  # noqa: SIM115
-    args = parse_args(argv)
     code = 0
     try:
+        args = parse_args(argv)
         gc.freeze()  # do not scan imported objects, and do not copy their pages after a fork
         _show_messages()
         if getattr(args, 'insecure', False):
