@@ -3,6 +3,9 @@
 import logging
 import os
 import select
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -100,3 +103,27 @@ def test_help_on_a_full_output(start, tmp_path, words):
     assert process.exitcode == 1
     text = (tmp_path / 'stderr').read_text()
     assert text == 'wrn: error: output: No space left on device; free space, or check it\n'
+
+
+@pytest.mark.parametrize(('end', 'code'), [('None', 0), ('sys.exit(1)', 1)])
+def test_an_interrupt_at_the_very_end_changes_nothing(end, code):
+    script = (
+        'import atexit, os, signal, sys\nfrom wrn import cli\n'
+        f'cli.main = lambda: {end}\nsys.argv = ["wrn", "export"]\n'
+        'signal.signal(signal.SIGINT, signal.default_int_handler)\n'
+        'atexit.register(os.kill, os.getpid(), signal.SIGINT)\ncli.run_and_exit()'
+    )
+    ended = subprocess.run([sys.executable, '-W', 'ignore', '-c', script], capture_output=True)
+    assert ended.returncode == code
+    assert ended.stderr == b''
+
+
+def test_an_interrupt_after_the_work(monkeypatch):
+    monkeypatch.setattr(wrn.cli, 'leave_distributed', lambda: signal.raise_signal(signal.SIGINT))
+    monkeypatch.setattr(sys, 'argv', ['wrn', 'list'])
+    try:
+        with pytest.raises(SystemExit) as ended:
+            wrn.cli.run_and_exit()
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    assert ended.value.code == 130

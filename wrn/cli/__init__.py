@@ -202,7 +202,12 @@ def run_and_exit() -> None:
     Tearing down all imported modules takes as long as predicting an image. Commands that train are
     excluded, since writers of logs may rely on it.
     """
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:  # after the work
+        sys.exit(130)
+    finally:  # Python at exit would print a traceback, and exit with status 0
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
     if sys.argv[1] in _QUICK_TO_EXIT:
         atexit._run_exitfuncs()
         sys.stderr.flush()
