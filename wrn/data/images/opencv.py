@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 
 from wrn.data.images.header import Header
+from wrn.data.images.png import drop_unused_chunks
 
-_PNG = b'\x89PNG'
 _opencv_log: Any = getattr(cv2.utils, 'logging', cv2)  # OpenCV 4.14 moved it
 _OPENCV_SILENT = 0
 
@@ -26,8 +26,10 @@ def decode_by_opencv(content: bytes, header: Header, flag: int) -> np.ndarray | 
     """
     if header.format == 'AVIF':
         return None  # OpenCV allocates more for a frame, which may be larger than the header states
-    if content.startswith(_PNG) and b'IEND' not in content:
-        return None  # truncated; libpng would print a line about it
+    if header.format == 'PNG':
+        if b'IEND' not in content:
+            return None  # truncated; libpng would print a line about it
+        content = drop_unused_chunks(content, gray=not flag & cv2.IMREAD_COLOR)
     with _silent:
         try:
             return cv2.imdecode(np.frombuffer(content, np.uint8), flag)
