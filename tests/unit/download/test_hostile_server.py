@@ -102,6 +102,30 @@ def test_an_image_has_a_time_limit(server, monkeypatch):
     assert time.monotonic() - start < 5
 
 
+@pytest.mark.parametrize('last', ['redirect', 'headers', 'body'])
+def test_redirects_count_for_the_time_limit(server, monkeypatch, last):
+    monkeypatch.setattr(connection, 'TIMEOUT', 0.6)
+    monkeypatch.setattr(connection, 'MIN_BYTES', 1)
+    monkeypatch.setattr(read, '_URL_SECONDS', 0.8)
+
+    def answer(request):
+        number = int(request.path.strip('/'))
+        if number < 3 or last == 'redirect':
+            request.server.go.wait(0.2)
+            hostile('302 x', f'Location: /{number + 1}')(request)
+        elif last == 'headers':
+            request.server.stall()
+        else:
+            hostile('200 OK', body=b'a', endless=True, pause=0.02)(request)
+
+    server.answers = [answer]
+    start = time.monotonic()
+    with pytest.raises(ImageReadError, match=r'not received within 0\.8 s'):
+        read_image(server.url('0'))
+    assert time.monotonic() - start < 1.5
+    assert len(server.paths) > 2
+
+
 def test_repeated_progress_is_none(server, monkeypatch):
     """A server that sends the same part again and again, and forgets it in between."""
 
