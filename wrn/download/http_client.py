@@ -127,7 +127,9 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         if request.type == 'https' and scheme == 'http' and not self._allow_downgrade:
             raise DownloadError('the server redirects from HTTPS to plain HTTP')
         response.close()  # urllib would read its body, of any length
-        return super().redirect_request(request, response, code, reason, headers, url)
+        url, account = _split_account(url)
+        redirected = super().redirect_request(request, response, code, reason, headers, url)
+        return redirected and _authorize(redirected, account)
 
 
 def _opener(allow_downgrade: bool, deadline: Deadline) -> urllib.request.OpenerDirector:
@@ -146,12 +148,19 @@ def _opener(allow_downgrade: bool, deadline: Deadline) -> urllib.request.OpenerD
 
 
 def _request(url: str, headers: Mapping[str, str]) -> urllib.request.Request:
+    url, account = _split_account(url)
+    own = {'User-Agent': f'wrn/{__version__}', 'Accept-Encoding': 'identity'}
+    return _authorize(urllib.request.Request(url, headers={**own, **headers}), account)
+
+
+def _split_account(url: str) -> tuple[str, str]:
+    """Return a URL without ``USER:PASSWORD@``, and these."""
     parts = urlsplit(url)
     account, _, host = parts.netloc.rpartition('@')
-    request = urllib.request.Request(
-        urlunsplit(parts._replace(netloc=host)),
-        headers={'User-Agent': f'wrn/{__version__}', 'Accept-Encoding': 'identity', **headers},
-    )
+    return urlunsplit(parts._replace(netloc=host)), account
+
+
+def _authorize(request: urllib.request.Request, account: str) -> urllib.request.Request:
     if account:
         word = base64.b64encode(unquote_to_bytes(account)).decode()
         request.add_unredirected_header('Authorization', f'Basic {word}')

@@ -165,6 +165,23 @@ def test_a_password_in_a_url(server):
     assert server.requests[-1][1]['Authorization'] == 'Basic bWU6cEBzcw=='
 
 
+def test_a_password_in_a_redirect(server):
+    place = server.url('new').replace('//', '//me:p%40ss@')
+    server.answers = [hostile('302 x', f'Location: {place}'), hostile('302 x', 'Location: /newer')]
+    server.answers.append(whole)
+    assert http_client.get(server.url('old'), 1 << 20, 5) == CONTENT
+    sent = [headers['Authorization'] for _, headers in server.requests]
+    assert sent == [None, 'Basic bWU6cEBzcw==', None]
+
+
+def test_a_password_in_a_redirect_to_nowhere_is_not_shown(server, dead_host):
+    for host in (dead_host.partition('//')[2], 'host.invalid', '[::1', 'host:port'):
+        server.answers = [hostile('302 x', f'Location: http://me:secret@{host}/x')]
+        with pytest.raises(ImageReadError) as error:
+            read_image(server.url('x.png'))
+        assert 'secret' not in str(error.value)
+
+
 @pytest.mark.parametrize('allowed', [True, False])
 def test_a_redirect_to_plain_http(server, allowed):
     redirects = http_client._Redirects(allow_downgrade=allowed)
