@@ -14,6 +14,7 @@ with quick_imports():
 
     from wrn.checkpoints import schemes
     from wrn.config import model_index
+    from wrn.config.data_config import reject_irregular
     from wrn.data import SVHN, Digits
     from wrn.inference import as_classifier, extract_features, inference_model
     from wrn.models import WideResNet, WideResNetCIFAR
@@ -22,12 +23,14 @@ with quick_imports():
     from wrn.training.hooks.progress_log import ProgressLogProcessor, ThroughputHook
     from wrn.training.precision import BFloat16OptimWrapper
     from wrn.utils.compat import marked_json, safe_yaml  # noqa: F401 - register their handlers
+    from wrn.utils.compat.config_files import check_config_files
     from wrn.utils.compat.model_hub import override_models
     from wrn.version import __version__
     from wrn.zoo.factory import get_model
 
 schemes.register()
 override_models(model_index.models)
+check_config_files(reject_irregular)
 
 __all__ = [
     'SVHN',

@@ -1,5 +1,8 @@
 """The message of each mistake on the command line."""
 
+import os
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -71,6 +74,27 @@ def test_mistakes_in_other_commands(fails, tmp_path, arguments, message):
     assert message in fails(*arguments)
 
 
+@pytest.mark.parametrize(
+    'arguments',
+    [
+        ['predict', 'none.png', '--out', 'x.csv'],
+        ['features', 'none.png', '--model', 'none.py', '--out', 'x.npy'],
+        ['features', 'none.png', '--model', 'none.py', '--out', 'list.npy'],
+        ['test', 'none.py', 'none.pth', '--out', 'x.pkl'],
+        ['test', 'none.py', 'none.pth', '--out', 'x.json', '--out-item', 'metrics'],
+        ['check-data', 'none', '--out', 'x.json'],
+        ['plot', 'none', '--out', 'x.png'],
+        ['export', 'none.py', '--format', 'onnx', '--out', 'x.onnx'],
+    ],
+)
+def test_a_pipe_without_a_reader_is_refused_before_the_work(fails, arguments):
+    names = ('x.csv', 'x.npy', 'list.npy.txt', 'x.pkl', 'x.json', 'x.png', 'x.onnx')
+    for name in names:
+        os.mkfifo(name)
+    assert 'cannot be written (a pipe without a reader, or a socket)' in fails(*arguments)
+    assert all(Path(name).is_fifo() for name in names)
+
+
 IN1K = 'configs/wrn/wide-resnet50_8xb32_in1k.py'
 
 
@@ -103,6 +127,31 @@ def test_mistakes_in_a_data_folder(fails, make_image_folder, tmp_path):
         error = train(root, 'train_dataloader.dataset.ann_file=list.txt')
         assert f'{root}/list.txt: ' in error
         assert message in error
+
+
+@pytest.mark.parametrize('setting', ['metainfo.classes', 'metainfo.task', 'classes', 'ann_file'])
+def test_a_pipe_or_device_of_a_dataset_is_not_opened(fails, make_image_folder, tmp_path, setting):
+    root = make_image_folder(classes=3)
+    os.mkfifo('pipe')
+    Path('binary').write_bytes(bytes(1 << 20))
+    for kind in ('CustomDataset', 'MultiLabelDataset'):
+        dataset = f'train_dataloader.dataset.type={kind}'
+        for path in (tmp_path / 'pipe', '/dev/zero', tmp_path / 'binary'):
+            if (setting, path) == ('ann_file', tmp_path / 'binary'):
+                continue  # it is a file, which a dataset reads in its own way
+            words = [f'train_dataloader.dataset.{name}' for name in (f'data_root={root}', setting)]
+            words[1] += f'={path}'
+            error = fails(
+                'train',
+                IN1K,
+                '--cfg-options',
+                dataset,
+                *words,
+                'model.head.num_classes=3',
+                'val_evaluator.topk=1',
+            )
+            assert error.startswith(f'wrn: error: {path}: ')
+            assert 'not a file, but a pipe' in error or 'not UTF-8 text of short lines' in error
 
 
 def test_weights_of_another_model_are_refused(fails, tmp_path):

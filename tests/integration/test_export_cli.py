@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import os
 import re
 import subprocess
 import sys
@@ -145,6 +146,14 @@ def test_file_with_wrong_outputs_is_not_kept(format, tmp_path, monkeypatch):
     assert path.read_text() == 'good'
     assert path.with_suffix('.bin').read_text() == 'weights'
     assert len([*tmp_path.iterdir()]) == 2
+
+
+@pytest.mark.parametrize('name', ['x.xml', 'x.bin'])
+def test_a_device_is_not_replaced(fails, tmp_path, name):
+    (tmp_path / name).symlink_to(os.devnull)
+    command = ['export', DIGITS, '--format', 'openvino', '--out', tmp_path / 'x.xml']
+    assert 'cannot be replaced (not a file, but a pipe, socket or device)' in fails(*command)
+    assert (tmp_path / name).is_char_device()
 
 
 def test_full_disk_keeps_the_old_file(tmp_path, monkeypatch):

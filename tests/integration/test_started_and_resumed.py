@@ -1,6 +1,7 @@
 """Runs that start where others were, with other settings, and on data with other classes."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -68,6 +69,20 @@ def test_a_test_maps_to_the_classes_of_the_network(run, copied, tmp_path):
     assert all(names[p['pred_label']] == p['pred_class'] for r in rows for p in r['predictions'])
 
 
+@pytest.mark.parametrize('classes', [['Ape', 'Bee', 'Cat'], ['Bee', 'Cat']])
+def test_predictions_have_the_names_of_the_network(copied, classes):
+    shutil.rmtree('data/val')
+    write_classes('data/val', classes, 2)
+    words = ['test', 'small.py', 'run/epoch_3.pth', '--work-dir', 'new', '--out', 'x.jsonl']
+    assert run_wrn(words, 120).returncode == 0
+    rows = [json.loads(line) for line in Path('x.jsonl').read_text().splitlines()]
+    names = ['ape', 'bee', 'cat']
+    for row in rows:
+        folder = row['img_path'].split('/')[-2]
+        assert row['gt_class'] == names[row['gt_label']] == folder.lower()
+        assert all(names[p['pred_label']] == p['pred_class'] for p in row['predictions'])
+
+
 @pytest.mark.parametrize('suffix', ['txt', 'json'])
 def test_labels_that_may_count_from_1_are_said(run, copied, suffix):
     """Only two of three classes have images, so that no label is too large."""
@@ -91,6 +106,15 @@ def test_a_used_work_folder_is_refused(fails, copied):
     error = fails('train', 'small.py', '--work-dir', 'run')
     assert 'run: has checkpoints of another run (epoch_1.pth, epoch_2.pth, epoch_3.pth)' in error
     assert torch.load('run/epoch_1.pth', weights_only=False)['meta']['time'] == before
+
+
+@pytest.mark.parametrize('resume', [['run/pipe.pth'], ['/dev/zero'], []])
+def test_a_run_is_not_resumed_from_a_pipe_or_device(fails, copied, resume):
+    for path in Path('run').glob('*.pth'):
+        path.unlink()
+    os.mkfifo('run/pipe.pth')
+    error = fails('train', 'small.py', '--work-dir', 'run', '--resume', *resume)
+    assert 'the checkpoint cannot be read (not a file, but a pipe, socket or device)' in error
 
 
 def test_a_resumed_run_has_the_rates_of_its_own_settings(run, copied, tmp_path):

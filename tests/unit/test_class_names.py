@@ -38,6 +38,50 @@ def test_equal_names_are_left_alone(folder):
     assert not same_classes(['C++'], ['C#'])
 
 
+@pytest.mark.parametrize(
+    ('first', 'second', 'same'),
+    [
+        (['bolt, M4', 'nut'], ['bolt, M6', 'nut'], False),
+        (['bolt, M4', 'nut, M4'], ['bolt, M4', 'Nut, M4'], True),
+        (['bolt, M4', 'bolt, M6'], ['bolt, M4', 'bolt, M6'], True),
+        (['bolt, M4', 'bolt, M6'], ['bolt, M6', 'bolt, M4'], False),
+        (['bolt', 'bolt, M6'], ['bolt, M4', 'bolt, M6'], False),  # may be any bolt
+        (['bolt, M4', 'bolt, M6'], ['bolt', 'nut'], False),
+        (['bolt', 'nut'], ['bolt, M4', 'nut, M4'], True),
+        (['Bolt', 'bolt'], ['bolt', 'Bolt'], False),
+        (['crane', 'crane'], ['crane', 'crane'], True),
+        (['crane', 'crane'], ['crane', 'Crane'], False),
+        ([0, 1], ['0', '1'], True),
+    ],
+)
+def test_only_synonyms_that_one_name_has_make_no_difference(first, second, same):
+    assert same_classes(first, second) is same_classes(second, first) is same
+
+
+def test_equal_classes_get_the_names_of_the_network(folder):
+    dataset = RepeatDataset(folder('Ape', 'Polar_bear'), 2)
+    classes = ('ape', 'polar bear, Ursus maritimus')
+    assert match_classes(dataset, classes, 'test_dataloader', 'the network') is None
+    assert get_classes(dataset) == get_classes(dataset.dataset) == [*classes]
+    assert labels(dataset) == {'Ape': 0, 'Polar_bear': 1}
+
+
+def test_a_subset_is_mapped_by_the_rule_of_the_whole_set(folder):
+    dataset = folder('Cat', 'Polar_bear')
+    classes = ('ape', 'polar bear, Ursus maritimus', 'cat')
+    note = match_classes(dataset, classes, 'test_dataloader', 'the network')
+    assert 'its 2 classes are mapped by name to the 3 of the network (no images of ape)' in note
+    assert labels(dataset) == {'Cat': 2, 'Polar_bear': 1}
+    assert get_classes(dataset) == [*classes]
+
+
+@pytest.mark.parametrize('theirs', [('bolt', 'nut'), ('bolt, M4', 'bolt, M8', 'nut')])
+def test_an_ambiguous_name_is_refused(folder, theirs):
+    dataset = folder('bolt, M4', 'bolt, M6') if 'bolt' in theirs else folder('bolt', 'nut')
+    with pytest.raises(WrnError, match=r'has . class(es)? that the network does not have: bolt'):
+        match_classes(dataset, theirs, 'test_dataloader', 'the network')
+
+
 @pytest.mark.parametrize('wrap', [lambda d: d, lambda d: RepeatDataset(d, 2), lambda d: ConcatDataset([d])])  # fmt: skip
 def test_the_labels_of_a_subset_are_mapped(folder, wrap):
     dataset = wrap(folder('bee', 'dog'))

@@ -55,13 +55,22 @@ def test_a_pipe_is_not_opened(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     os.mkfifo(name)
     (tmp_path / 'based.yaml').write_text(f'_base_: {name}')
-    for config in (name, 'based.yaml'):
+    (tmp_path / 'based.py').write_text(f"_base_ = ['{name}']")
+    (tmp_path / 'twice.py').write_text("_base_ = '{{ fileDirname }}/based.py'")
+    for config in (name, 'based.yaml', 'based.py', 'twice.py'):
         if (config, name) == ('based.yaml', 'f.py'):
             continue  # code is refused before it is looked up
         with pytest.raises(
             WrnError, match=rf'{name}: the config cannot be read \(not a file, but a'
         ):
             read_config(config)
+
+
+def test_a_device_is_not_opened(tmp_path):
+    (tmp_path / 'x.py').write_text("_base_ = '/dev/zero'")
+    for read in (read_config, Config.fromfile):
+        with pytest.raises(WrnError, match=r'^/dev/zero: the config cannot be read'):
+            read(tmp_path / 'x.py')
 
 
 def test_a_folder_of_the_name_of_a_shipped_config(tmp_path, monkeypatch):

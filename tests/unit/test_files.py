@@ -1,6 +1,7 @@
 """Files are written completely or not at all."""
 
 import os
+import socket
 import stat
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import pytest
 
 from wrn.utils.errors import WrnError
 from wrn.utils.files import replace_together, write_atomically
+from wrn.utils.pipes import reserve
 
 
 def test_no_other_file_is_left(tmp_path):
@@ -99,6 +101,38 @@ def test_a_redirected_output_keeps_its_content(tmp_path):
     text = (tmp_path / 'x').read_bytes()  # mmpretrain's fork prints a line between
     assert text.startswith(b'old ')
     assert text.count(b'new') == 1
+
+
+def test_a_pipe_or_socket_without_a_reader_is_refused(tmp_path):
+    os.mkfifo(tmp_path / 'pipe')
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / 'socket'))
+        for name in ('pipe', 'socket'):
+            with pytest.raises(OSError, match='a pipe without a reader, or a socket'):
+                reserve(tmp_path / name)
+            with (
+                pytest.raises(WrnError, match=f'{name}: cannot be written .a pipe without a'),
+                write_atomically(tmp_path / name),
+            ):
+                pass
+    assert (tmp_path / 'pipe').is_fifo()
+
+
+@pytest.mark.parametrize('reserved', [False, True])
+def test_a_pipe_with_a_slow_reader_gets_everything(tmp_path, reserved):
+    os.mkfifo(tmp_path / 'pipe')
+    command = 'from time import sleep; import sys; sleep(1); print(len(sys.stdin.buffer.read()))'
+    pipe = os.open(tmp_path / 'pipe', os.O_RDONLY | os.O_NONBLOCK)
+    os.set_blocking(pipe, True)
+    with subprocess.Popen(
+        [sys.executable, '-c', command], stdin=pipe, stdout=subprocess.PIPE
+    ) as reader:
+        if reserved:
+            reserve(tmp_path / 'pipe')
+        with write_atomically(tmp_path / 'pipe') as file:
+            file.write(bytes(1 << 20))
+        assert reader.communicate(timeout=60)[0] == b'1048576\n'
+    os.close(pipe)
 
 
 @pytest.mark.parametrize('path', ['', 'none/x'])

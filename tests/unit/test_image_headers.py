@@ -92,7 +92,6 @@ OTHERWISE = {
 }  # fmt: skip
 
 
-@pytest.mark.filterwarnings('ignore::PIL.Image.DecompressionBombWarning')
 @pytest.mark.parametrize('name', OTHERWISE)
 def test_a_size_that_is_stated_in_another_place(name):
     with pytest.raises(ImageReadError, match=r'\d+x\d+ pixels are more than 134217728'):

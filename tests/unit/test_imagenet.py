@@ -1,6 +1,7 @@
 """ImageNet's archives become the folders that torchvision makes and mmpretrain reads."""
 
 import io
+import os
 import shutil
 import tarfile
 from collections import namedtuple
@@ -277,4 +278,6 @@ def test_the_layout_of_kaggle(kaggle, tmp_path, fails):
     solution.write_text('ImageId,PredictionString\nILSVRC2012_val_00000001,n09 1 2\n')
     assert "line 2: 'n09' is not in train" in fails('prepare-imagenet', kaggle, tmp_path / 'x')
     solution.unlink()
+    assert f'{solution}: cannot be read' in fails('prepare-imagenet', kaggle, tmp_path / 'x')
+    os.mkfifo(solution)
     assert f'{solution}: cannot be read' in fails('prepare-imagenet', kaggle, tmp_path / 'x')

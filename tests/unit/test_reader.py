@@ -17,6 +17,7 @@ from safetensors.torch import save_file
 
 from wrn.checkpoints import read_checkpoint, write_weights
 from wrn.checkpoints.tensor_hash import KEY, hash_tensors
+from wrn.training.resume import read_whole
 from wrn.utils.errors import CheckpointError, WrnError
 
 STATE_DICT = {'head.fc.weight': torch.arange(6.0).reshape(2, 3), 'head.fc.bias': torch.ones(2)}
@@ -226,10 +227,12 @@ def test_mmengine_reads_through_this_package(tmp_path, training_checkpoint, call
         CheckpointLoader.load_checkpoint(str(path))
 
 
-def test_a_pipe_is_not_opened(tmp_path):
+@pytest.mark.parametrize('read', [read_checkpoint, read_whole])
+def test_a_pipe_or_device_is_not_opened(tmp_path, read):
     os.mkfifo(tmp_path / 'x.pth')
-    with pytest.raises(CheckpointError, match='not a file, but a pipe'):
-        read_checkpoint(tmp_path / 'x.pth')
+    for path in (tmp_path / 'x.pth', '/dev/zero'):
+        with pytest.raises(CheckpointError, match='not a file, but a pipe'):
+            read(path)
 
 
 def test_a_sparse_tensor_is_not_written(tmp_path):

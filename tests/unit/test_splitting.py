@@ -125,6 +125,9 @@ def test_mmpretrain_reads_the_lists(fill, tmp_path):
         paths = [(os.path.normpath(path), label) for path, label in read]
         assert paths == [(f'{splits.folder}/{path}', label) for path, label in images]
     assert not find_splits(splits.folder, seed=1).written_in(tmp_path)
+    (tmp_path / 'train.txt').unlink()
+    os.mkfifo(tmp_path / 'train.txt')
+    assert not splits.written_in(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,13 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         super().error(printable(message))
 
+    def _print_message(self, message: str, file: Any = None) -> None:
+        if file is sys.stdout:  # argparse ignores that an output is full or closed
+            sys.stdout.write(message)
+            sys.stdout.flush()
+        else:
+            super()._print_message(message, file)
+
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Parse the command line.
@@ -99,15 +106,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     for name in ('stdout', 'stderr'):  # None if the shell closed it
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, 'w'))  # noqa: SIM115
-    args = parse_args(argv)
-    gc.freeze()  # do not scan imported objects, and do not copy their pages after a fork
-    _show_messages()
-    if getattr(args, 'insecure', False):
-        os.environ[INSECURE] = '1'  # data workers and other ranks inherit it
-    if getattr(args, 'csv_safe', False):
-        os.environ[SAFE] = '1'
     code = 0
     try:
+        args = parse_args(argv)
+        gc.freeze()  # do not scan imported objects, and do not copy their pages after a fork
+        _show_messages()
+        if getattr(args, 'insecure', False):
+            os.environ[INSECURE] = '1'  # data workers and other ranks inherit it
+        if getattr(args, 'csv_safe', False):
+            os.environ[SAFE] = '1'
         raise_at_interrupt()
         args.run(args)
         sys.stdout.flush()
@@ -117,6 +124,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     except WrnError as error:
         if os.environ.get('WRN_DEBUG'):
             raise
+        _flush_output()
         sys.exit(f'wrn: error: {printable(str(error))}')
     except KeyboardInterrupt as stopped:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # another one would end in a traceback
@@ -136,6 +144,14 @@ def main(argv: Sequence[str] | None = None) -> None:
         sys.exit(code)
 
 
+def _flush_output() -> None:
+    """Write what is left of the output, or drop it: Python at exit would print a traceback."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _drop_output()
+
+
 def _drop_output() -> None:
     """Let nothing be written at exit to an output that has failed."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -146,8 +162,21 @@ class _Formatter(logging.Formatter):
         return f'wrn: {printable(record.getMessage())}'
 
 
+def _raise_write_error(handler: logging.Handler, record: logging.LogRecord) -> None:
+    """Raise what prevents a line of a log from being written; logging would print a traceback."""
+    error = sys.exc_info()[1]
+    if not isinstance(error, OSError):
+        return _handle_error(handler, record)
+    error.filename = getattr(handler, 'baseFilename', 'standard output')
+    raise error
+
+
+_handle_error = logging.Handler.handleError
+
+
 def _show_messages() -> None:
     """Show the log and the warnings of this package on standard error."""
+    cast(Any, logging.Handler).handleError = _raise_write_error
     handler = logging.StreamHandler()
     handler.setFormatter(_Formatter())
     logger = logging.getLogger('wrn')
@@ -173,7 +202,12 @@ def run_and_exit() -> None:
     Tearing down all imported modules takes as long as predicting an image. Commands that train are
     excluded, since writers of logs may rely on it.
     """
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:  # after the work
+        sys.exit(130)
+    finally:  # Python at exit would print a traceback, and exit with status 0
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
     if sys.argv[1] in _QUICK_TO_EXIT:
         atexit._run_exitfuncs()
         sys.stderr.flush()

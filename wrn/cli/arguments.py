@@ -10,7 +10,8 @@ from typing import Any, TypeAlias
 from wrn.checkpoints import ReadOptions
 from wrn.checkpoints.assumptions import check_scale
 from wrn.results.writers import check_parquet
-from wrn.utils.errors import WrnError
+from wrn.utils.errors import WrnError, one_line
+from wrn.utils.pipes import reserve
 
 _CHANNELS = 3
 Argument: TypeAlias = dict[str, Any]
@@ -142,8 +143,8 @@ def check_out(out: str, what: str = 'it is', suffixes: Sequence[str] = ()) -> No
         suffixes: The suffixes that the file may have. Defaults to any.
 
     Raises:
-        WrnError: If the suffix is wrong, pyarrow is needed but missing, the file is a folder, or
-            its folder cannot be written to.
+        WrnError: If the suffix is wrong, pyarrow is needed but missing, the file is a folder or a
+            pipe without a reader, or its folder cannot be written to.
     """
     path = Path(out)
     if suffixes and path.suffix not in suffixes:
@@ -151,6 +152,12 @@ def check_out(out: str, what: str = 'it is', suffixes: Sequence[str] = ()) -> No
     check_parquet(out)
     if path.is_dir():
         raise WrnError(f'--out {out}: is a folder; give a file name')
+    try:
+        reserve(path)
+    except OSError as error:
+        raise WrnError(
+            f'--out {out}: cannot be written ({one_line(error)}); choose another path'
+        ) from error
     if path.parent != Path('/dev'):
         _check_writable(f'--out {out}', path.resolve().parent)
 

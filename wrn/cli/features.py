@@ -39,6 +39,8 @@ def run(args: argparse.Namespace) -> None:
     if shard.count > 1:
         raise WrnError('features: cannot run in several processes; start it without torchrun')
     check_out(args.out, 'features are', SUFFIXES)
+    if names := list_path(args.out):
+        check_out(str(names))
     check_format(args.out, args.stages, args.pool)
     images = InputImages(args.inputs, shard)
     args.batch_size = min(args.batch_size, images.total or args.batch_size)
@@ -62,7 +64,6 @@ def run(args: argparse.Namespace) -> None:
     if not number:
         raise WrnError(f'{args.out}: not written, since no image could be read; replace them')
     shapes = ', '.join(f'{name} {format_shape(shape)}' for name, shape in results.shapes.items())
-    names = list_path(args.out)
     show(
         f'{args.out}: {count(number, "image")}, {shapes}, backend {extractor.backend}'
         + (f'; {names} lists the images' if names else '')

@@ -10,7 +10,7 @@ import cv2
 from mmengine.registry import Registry
 from mmpretrain import registry
 
-from wrn.utils.errors import WrnError, did_you_mean
+from wrn.utils.errors import WrnError, did_you_mean, is_full_or_closed
 
 _UNTYPED = re.compile(
     r"""must contain the key "type", but got (.+?)(?: None)?$|^type$|attribute 'type'$"""
@@ -41,7 +41,7 @@ def config_errors(
         message = _message(error)
         if isinstance(error, WrnError) and 'Traceback' in str(error):  # from a worker process
             raise type(error)(message.partition(': ')[2]) from error  # without the class name
-        if isinstance(error, WrnError) or unless():
+        if isinstance(error, WrnError) or unless() or is_full_or_closed(error):
             raise
         raise WrnError(f'{path or "config"}: {message}') from error
 

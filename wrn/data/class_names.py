@@ -1,5 +1,6 @@
 """Compare the class names of data and networks, and map the labels of a dataset by name."""
 
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,23 +19,42 @@ def get_classes(dataset: Any) -> list[str] | None:
 def same_classes(first: Sequence[str], second: Sequence[str]) -> bool:
     """Return whether two lists name the same classes in the same order.
 
-    Case, underscores and synonyms after a comma make no difference, as long as the names of a list
-    stay different: ``tench`` is ``tench, Tinca tinca``.
+    Case and underscores make no difference, and neither do synonyms after a comma that only one of
+    two names has: ``tench`` is ``tench, Tinca tinca``, but ``bolt, M4`` is not ``bolt, M6``. A name
+    that could be several of the other list is none of them.
     """
-    folded = [[*map(_fold, names)] for names in (first, second)]
-    if any(len({*names}) < len(names) for names in folded):
-        return [*first] == [*second]
-    return folded[0] == folded[1]
+    return [*first] == [*second] or _find_positions(first, second) == [*range(len(second))]
+
+
+def _find_positions(names: Sequence[str], among: Sequence[str]) -> list[int | None]:
+    """Return the position of each name among others; None for a name that is not there."""
+    names, among = [*map(str, names)], [*map(str, among)]
+    found: dict[str, int] = {}
+    for key in (str, _fold, _cut_synonyms):
+        ours, theirs = Counter(map(key, {*names})), defaultdict[str, list[int]](list)
+        for position, other in enumerate(among):
+            theirs[key(other)].append(position)
+        for name in {*names} - found.keys():
+            places = theirs[key(name)]
+            if ours[key(name)] == len(places) == 1:
+                both = ',' in name and ',' in among[places[0]]
+                if key is not _cut_synonyms or not both:
+                    found[name] = places[0]
+    return [found.get(name) for name in names]
 
 
 def _fold(name: str) -> str:
-    return str(name).partition(',')[0].replace('_', ' ').casefold()
+    return name.replace('_', ' ').casefold()
+
+
+def _cut_synonyms(name: str) -> str:
+    return _fold(name).partition(',')[0]
 
 
 def match_classes(
     dataset: Any, classes: Sequence[str], key: str, owner: str, also: Sequence[str] = ()
 ) -> str | None:
-    """Give the labels of a dataset the positions that its classes have among others, by name.
+    """Give the classes of a dataset the names and positions that they have among others.
 
     Args:
         dataset: The dataset, which may wrap others. It is changed in place.
@@ -50,18 +70,25 @@ def match_classes(
         WrnError: If the dataset has a class that is not among ``classes``.
     """
     own = get_classes(dataset)
-    if own is None or same_classes(own, classes) or (also and same_classes(also, classes)):
+    if own is None or own == [*classes]:
         return None
-    unknown = {*own} - {*classes}
-    if unknown or len({*classes}) < len(classes):
+    if same_classes(own, classes):
+        _rename(dataset, tuple(classes))
+        return None
+    if also and same_classes(also, classes):
+        return None
+    found = _find_positions(own, classes)
+    labels = [label for label in found if label is not None]
+    unknown = {name for name, label in zip(own, found, strict=True) if label is None}
+    if unknown:
         raise WrnError(
             f'{key}: has {count(len(unknown), "class")} that {owner} does not have: '
             f'{some(unknown)}; that has {some(classes)}; give both the same class names, '
             f'or set {key}.dataset.metainfo.classes'
         )
-    labels = [list(classes).index(name) for name in own]
-    _map_labels(dataset, labels, tuple(classes), key)
-    missing = {*classes} - {*own}
+    _map_labels(dataset, labels, key)
+    _rename(dataset, tuple(classes))
+    missing = [name for label, name in enumerate(classes) if label not in labels]
     without = f' (no images of {some(missing)})' if missing else ' (their order differs)'
     return (
         f'{key}: its {count(len(own), "class")} are mapped by name to the {len(classes)} of '
@@ -69,13 +96,22 @@ def match_classes(
     )
 
 
-def _map_labels(dataset: Any, labels: list[int], classes: tuple[str, ...], key: str) -> None:
+def _get_wrapped(dataset: Any) -> list[Any]:
+    inner = getattr(dataset, 'datasets', None) or [getattr(dataset, 'dataset', None)]
+    return [] if inner[0] is None else inner
+
+
+def _rename(dataset: Any, classes: tuple[str, ...]) -> None:
     if '_metainfo' in vars(dataset):
         dataset._metainfo['classes'] = classes
-    inner = getattr(dataset, 'datasets', None) or [getattr(dataset, 'dataset', None)]
-    if inner[0] is not None:
-        for wrapped in inner:
-            _map_labels(wrapped, labels, classes, key)
+    for wrapped in _get_wrapped(dataset):
+        _rename(wrapped, classes)
+
+
+def _map_labels(dataset: Any, labels: list[int], key: str) -> None:
+    if wrapped := _get_wrapped(dataset):
+        for inner in wrapped:
+            _map_labels(inner, labels, key)
         return
     transforms = getattr(getattr(dataset, 'pipeline', None), 'transforms', None)
     if not transforms:

@@ -15,7 +15,7 @@ from torchvision.datasets.imagenet import ARCHIVE_META
 
 from wrn.data.images import is_hidden
 from wrn.utils.errors import WrnError, count, one_line, some
-from wrn.utils.files import write_atomically
+from wrn.utils.files import check_regular, write_atomically
 from wrn.utils.packages import missing_packages
 
 Track: TypeAlias = Callable[[Sequence[Any], str], Iterable[Any]]
@@ -211,6 +211,7 @@ def _link_kaggle(folder: Path, out: Path) -> None:
     labels = {name: label for label, name in enumerate(classes)}
     solution = folder / 'LOC_val_solution.csv'
     lines: list[str] = []
+    check_regular(solution)
     with solution.open(newline='') as file:
         for row in csv.DictReader(file):
             name = (row.get('PredictionString') or '').partition(' ')[0]

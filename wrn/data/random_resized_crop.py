@@ -12,7 +12,9 @@ from PIL import ExifTags, Image
 from torch.nn import functional
 
 from wrn.data.images import LoadImage, decode_image, get_content
+from wrn.data.images.bounds import MAX_PIXELS
 from wrn.data.images.header import read_header
+from wrn.utils.compat.pillow_bound import bound_pixels
 from wrn.utils.errors import WrnError
 
 _REDUCTIONS = (1, 2, 4, 8)
@@ -103,7 +105,10 @@ def _jpeg_shape(content: bytes) -> tuple[int, int] | None:
         header = read_header(content)  # before Pillow looks at each of its markers
         if header is None or header.format != 'JPEG':
             return None
-        with Image.open(io.BytesIO(content), formats=['JPEG']) as image:
+        with (
+            bound_pixels(MAX_PIXELS),
+            Image.open(io.BytesIO(content), formats=['JPEG']) as image,
+        ):
             exif = Image.Exif()
             exif.load(image.info.get('exif', b''))
             width, height = image.size

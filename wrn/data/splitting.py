@@ -66,7 +66,11 @@ class Splits:
     def written_in(self, folder: str | Path) -> bool:
         """Return whether the annotation files in a folder have these images, if there are any."""
         files = {Path(folder, f'{name}.txt'): images for name, images in self.images.items()}
-        return all(path.read_bytes() == _format(i) for path, i in files.items() if path.exists())
+        return all(
+            path.is_file() and path.read_bytes() == _format(i)  # reading a pipe may have no end
+            for path, i in files.items()
+            if path.exists()
+        )
 
     def drop_unreadable(self) -> list[str]:
         """Leave out the validation and test images that cannot be read.

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import unquote_to_bytes, urlsplit, urlunsplit
 
 from wrn.download import connection
-from wrn.download.connection import ConnectionHandler, TooLargeError
+from wrn.download.connection import ConnectionHandler, Deadline, TooLargeError
 from wrn.utils.errors import DownloadError, one_line
 from wrn.version import __version__
 
@@ -31,7 +31,7 @@ def get(url: str, max_bytes: int, seconds: float) -> bytes:
     Args:
         url: The URL.
         max_bytes: The maximum size of the content.
-        seconds: The maximum time to receive it.
+        seconds: The maximum time to receive it, with all redirects.
 
     Raises:
         DownloadError: If the content is unavailable, incomplete, too large or too slow.
@@ -60,7 +60,8 @@ def open_url(
         url: The URL, with ``USER:PASSWORD@`` before the host if the server asks for them.
         headers: Headers of the request. With ``Range``, the status may be 206 or 416.
         max_bytes: The maximum size of the body.
-        seconds: The maximum time to receive the body. Defaults to no limit besides the rate.
+        seconds: The maximum time to receive the body, with all redirects. Defaults to no limit
+            besides the rate.
         allow_downgrade: Whether HTTPS may redirect to plain HTTP. Defaults to True.
 
     Yields:
@@ -70,8 +71,9 @@ def open_url(
         DownloadError: If the server is unreachable, or answers anything else.
         RetryError: If another attempt may succeed.
     """
+    deadline = Deadline(seconds)
     try:
-        response = _opener(allow_downgrade).open(_request(url, headers), timeout=connection.TIMEOUT)
+        response = _opener(allow_downgrade, deadline).open(_request(url, headers))
     except DownloadError:
         raise
     except urllib.error.HTTPError as error:
@@ -81,7 +83,7 @@ def open_url(
                 return
         raise _refusal(error.code) from error
     except (OSError, http.client.HTTPException, ValueError) as error:
-        raise _failure(error) from error
+        raise _failure(error, deadline) from error
     with response:
         if response.status != 200 and not (response.status == 206 and 'Range' in headers):
             raise _refusal(response.status)
@@ -89,7 +91,7 @@ def open_url(
             raise DownloadError(f'the server sent a compressed answer ({encoding!r:.30})')
         if response.length and response.length > max_bytes:
             raise TooLargeError(f'the server sends more than the {max_bytes} bytes allowed')
-        response.reader.limit_body(max_bytes, seconds)
+        response.reader.limit_body(max_bytes)
         yield response
 
 
@@ -125,10 +127,12 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         if request.type == 'https' and scheme == 'http' and not self._allow_downgrade:
             raise DownloadError('the server redirects from HTTPS to plain HTTP')
         response.close()  # urllib would read its body, of any length
-        return super().redirect_request(request, response, code, reason, headers, url)
+        url, account = _split_account(url)
+        redirected = super().redirect_request(request, response, code, reason, headers, url)
+        return redirected and _authorize(redirected, account)
 
 
-def _opener(allow_downgrade: bool) -> urllib.request.OpenerDirector:
+def _opener(allow_downgrade: bool, deadline: Deadline) -> urllib.request.OpenerDirector:
     """Return an opener for HTTP alone. urllib's own one opens ``file:`` and ``ftp:``, too."""
     opener = urllib.request.OpenerDirector()
     for handler in (
@@ -137,19 +141,26 @@ def _opener(allow_downgrade: bool) -> urllib.request.OpenerDirector:
         urllib.request.HTTPDefaultErrorHandler(),
         urllib.request.HTTPErrorProcessor(),
         _Redirects(allow_downgrade),
-        ConnectionHandler(),
+        ConnectionHandler(deadline),
     ):
         opener.add_handler(handler)
     return opener
 
 
 def _request(url: str, headers: Mapping[str, str]) -> urllib.request.Request:
+    url, account = _split_account(url)
+    own = {'User-Agent': f'wrn/{__version__}', 'Accept-Encoding': 'identity'}
+    return _authorize(urllib.request.Request(url, headers={**own, **headers}), account)
+
+
+def _split_account(url: str) -> tuple[str, str]:
+    """Return a URL without ``USER:PASSWORD@``, and these."""
     parts = urlsplit(url)
     account, _, host = parts.netloc.rpartition('@')
-    request = urllib.request.Request(
-        urlunsplit(parts._replace(netloc=host)),
-        headers={'User-Agent': f'wrn/{__version__}', 'Accept-Encoding': 'identity', **headers},
-    )
+    return urlunsplit(parts._replace(netloc=host)), account
+
+
+def _authorize(request: urllib.request.Request, account: str) -> urllib.request.Request:
     if account:
         word = base64.b64encode(unquote_to_bytes(account)).decode()
         request.add_unredirected_header('Authorization', f'Basic {word}')
@@ -166,7 +177,7 @@ def _refusal(status: int) -> Exception:
     return (RetryError if status in _TEMPORARY else DownloadError)(answer)
 
 
-def _failure(error: Exception) -> Exception:
+def _failure(error: Exception, deadline: Deadline) -> Exception:
     """Return a retryable error for a lost connection, a final one for an unreachable server."""
     reason: Any = error.reason if isinstance(error, urllib.error.URLError) else error
     if isinstance(reason, ConnectionResetError | BrokenPipeError | http.client.IncompleteRead):
@@ -178,6 +189,10 @@ def _failure(error: Exception) -> Exception:
     if isinstance(reason, socket.gaierror):
         return DownloadError(f'cannot resolve the host name (DNS: {reason.strerror})')
     if isinstance(reason, TimeoutError):
+        try:
+            deadline.left()
+        except TimeoutError as late:
+            return DownloadError(str(late))
         return DownloadError(f'the server did not answer within {connection.TIMEOUT:g} s')
     if isinstance(reason, ssl.SSLError):
         return DownloadError(f'the TLS connection failed ({reason.reason or reason})')

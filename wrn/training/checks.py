@@ -13,8 +13,8 @@ from wrn.config.config_parts import find_class, get_inner_model, unwrap_datasets
 from wrn.data.class_folders import list_classes
 from wrn.data.json_annotations import check_json
 from wrn.data.listing import find_offset, read_labels
-from wrn.utils.errors import WrnError, count
-from wrn.utils.files import check_regular, explain
+from wrn.utils.errors import WrnError, count, one_line
+from wrn.utils.files import check_regular, explain, read_lines
 
 
 def check_data_folders(name: str, dataset: ConfigDict, num_classes: int | None) -> str | None:
@@ -46,6 +46,7 @@ def check_data_folders(name: str, dataset: ConfigDict, num_classes: int | None) 
 def _check_data_folder(key: str, dataset: ConfigDict, num_classes: int | None) -> set[int]:
     """Check a dataset that wraps no other, and return the labels in its annotation file."""
     labels: set[int] = set()
+    _check_metainfo(key, dataset)
     kind = find_class(DATASETS, dataset.get('type'))
     root, annotations = (str(dataset.get(field) or '') for field in ('data_root', 'ann_file'))
     if '://' in root + annotations:
@@ -53,25 +54,21 @@ def _check_data_folder(key: str, dataset: ConfigDict, num_classes: int | None) -
     if annotations.endswith('.json') and isinstance(kind, type) and issubclass(kind, BaseDataset):
         classes = (dataset.get('metainfo') or {}).get('classes') or dataset.get('classes')
         labels = check_json(Path(root, annotations), num_classes, classes)
+    option = f'--cfg-options {key}'
     if kind not in (ImageNet, CustomDataset):
+        _check_annotations(Path(root, annotations), option, required=False)
         return labels
     split = dataset.get('split') or ''
     prefix = dataset.get('data_prefix') or split
     if isinstance(prefix, dict):
         prefix = prefix.get('img_path', '')
-    option = f'--cfg-options {key}'
     if not (root or prefix or annotations):
         raise WrnError(f'{key}: has no data folder; set {option}.data_root=FOLDER')
     folder, ann_file = Path(root, prefix), Path(root, annotations or f'meta/{split}.txt')
     if not folder.is_dir():
         raise WrnError(f'{folder}: the data folder does not exist; set {option}.data_root=FOLDER')
     if annotations:
-        try:
-            check_regular(ann_file)
-        except OSError as error:
-            raise WrnError(
-                f'{ann_file}: the annotation file {explain(error)}; set {option}.ann_file=FILE'
-            ) from error
+        _check_annotations(ann_file, option)
     if dataset.get('with_label', True):
         if ann_file.is_file():
             # A test would count a label that is too large as an error.
@@ -85,6 +82,34 @@ def _check_data_folder(key: str, dataset: ConfigDict, num_classes: int | None) -
             f"{num_classes}; use 'CustomDataset' for other data (see docs/finetuning.md)"
         )
     return labels
+
+
+def _check_annotations(ann_file: Path, option: str, required: bool = True) -> None:
+    try:
+        check_regular(ann_file)
+    except OSError as error:
+        if required or not isinstance(error, FileNotFoundError | IsADirectoryError):
+            raise WrnError(
+                f'{ann_file}: the annotation file {explain(error)}; set {option}.ann_file=FILE'
+            ) from error
+
+
+def _check_metainfo(key: str, dataset: ConfigDict) -> None:
+    """Check the files that mmpretrain reads metadata from. It takes each text for a path first."""
+    texts = {f'metainfo.{name}': text for name, text in (dataset.get('metainfo') or {}).items()}
+    for name, text in {'classes': dataset.get('classes'), **texts}.items():
+        if not text or not isinstance(text, str) or '://' in text:
+            continue
+        try:
+            for _ in read_lines(Path(text).expanduser()):
+                pass
+        except FileNotFoundError:
+            continue  # not a path
+        except (OSError, UnicodeError) as error:
+            raise WrnError(
+                f'{text}: cannot be read as {key}.{name} ({one_line(error)}); give a text file '
+                'with a value on each line, or a list'
+            ) from error
 
 
 def _check_class_folders(key: str, folder: Path, num_classes: int | None) -> None:

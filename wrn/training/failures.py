@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import torch
 
-from wrn.utils.errors import WrnError, one_line
+from wrn.utils.errors import WrnError, is_full_or_closed, one_line
 
 _PEER_LOST = (
     'Connection closed by peer',
@@ -16,11 +16,12 @@ _PEER_LOST = (
 
 
 @contextlib.contextmanager
-def run_errors(mode: str) -> Iterator[None]:
+def run_errors(mode: str, folder: str | None = None) -> Iterator[None]:
     """Turn failures of the machine into one-line errors.
 
     Args:
         mode: ``'train'`` or ``'test'``.
+        folder: The work folder, for the message about a full disk. Defaults to None.
 
     Raises:
         WrnError: If the disk is full, the device is out of memory, or a data worker or another
@@ -38,8 +39,10 @@ def run_errors(mode: str) -> Iterator[None]:
     except (ConnectionError, EOFError) as error:  # the worker was sending a batch
         raise WrnError(worker_lost) from error
     except OSError as error:
-        name = f'{error.filename}: ' if error.filename else ''
-        raise WrnError(f'{name}{one_line(error)}{resume}') from error
+        place = error.filename or (folder if is_full_or_closed(error) else None)
+        name = f'{place}: ' if place else ''
+        cure = resume or '; free space, or check it'
+        raise WrnError(f'{name}{one_line(error)}{cure}') from error
     except torch.OutOfMemoryError as error:
         update = ' and raise optim_wrapper.accumulative_counts' if mode == 'train' else ''
         raise WrnError(

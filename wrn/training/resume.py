@@ -141,7 +141,7 @@ def read_whole(path: str | Path) -> dict[str, Any]:
     Raises:
         CheckpointError: If the file cannot be read, or a checksum is wrong.
     """
-    if zipfile.is_zipfile(path):
+    if Path(path).is_file() and zipfile.is_zipfile(path):  # read_checkpoint refuses other paths
         try:
             with zipfile.ZipFile(path) as archive:
                 broken = archive.testzip()

@@ -75,7 +75,8 @@ def train(
         RunStoppedError: If the run was asked to stop.
     """
     progress, termination = _ProgressHook(), TerminationHook()
-    with run_errors('train'), config_errors(cfg.filename, unless=lambda: progress.started):
+    errors = run_errors('train', cfg.get('work_dir'))
+    with errors, config_errors(cfg.filename, unless=lambda: progress.started):
         check_optimizer(cfg)
         check_pretrained_init(cfg)
         init_distributed(cfg)
@@ -140,7 +141,8 @@ def test(
         WrnError: If the config, the data or the checkpoint is wrong.
     """
     progress = _ProgressHook()
-    with run_errors('test'), config_errors(cfg.filename, unless=lambda: progress.started):
+    errors = run_errors('test', cfg.get('work_dir'))
+    with errors, config_errors(cfg.filename, unless=lambda: progress.started):
         if out and out_item != 'metrics':
             writer = dict(type='PredictionWriter', out=out)
             cfg.test_evaluator = add_metrics(cfg.get('test_evaluator'), writer)

@@ -4,10 +4,13 @@ A message reads ``THING: what is wrong; what to do``. The command line prints it
 """
 
 import difflib
+import errno
 from collections.abc import Iterable
 
 from wrn.utils.credentials import mask_credentials
 from wrn.utils.terminal import printable
+
+_FULL_OR_CLOSED = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EPIPE)
 
 
 class WrnError(ValueError):
@@ -61,6 +64,15 @@ def one_line(error: BaseException) -> str:
     """
     text = getattr(error, 'strerror', None) or str(error)
     return ' '.join(text.split())[:300] or type(error).__name__
+
+
+def is_full_or_closed(error: BaseException) -> bool:
+    """Return whether an error is due to a full disk, or to an output that nobody reads.
+
+    Args:
+        error: The error.
+    """
+    return isinstance(error, OSError) and error.errno in _FULL_OR_CLOSED
 
 
 def did_you_mean(name: str, known: Iterable[str], otherwise: str = '') -> str:

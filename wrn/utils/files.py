@@ -16,6 +16,7 @@ from typing import IO
 from filelock import FileLock, Timeout
 
 from wrn.utils.errors import WrnError, one_line
+from wrn.utils.pipes import open_special
 
 _MAX_LINE = 1 << 16  # characters; a path has at most 4096 bytes
 _SCRATCH, _LOCK = '.wrn-', '.lock'  # the beginning of the names of scratch folders, and a file
@@ -57,7 +58,7 @@ def write_atomically(path: str | Path) -> Iterator[IO[bytes]]:
     path = Path(path)
     with report_write_errors(path):
         if path.parent == Path('/dev') or (path.exists() and not path.is_file()):
-            with path.open('ab') as file:  # append: a redirected output may have content
+            with open(open_special(path), 'ab') as file:
                 yield file
             return
         path = path.resolve()

@@ -102,6 +102,30 @@ def test_an_image_has_a_time_limit(server, monkeypatch):
     assert time.monotonic() - start < 5
 
 
+@pytest.mark.parametrize('last', ['redirect', 'headers', 'body'])
+def test_redirects_count_for_the_time_limit(server, monkeypatch, last):
+    monkeypatch.setattr(connection, 'TIMEOUT', 0.6)
+    monkeypatch.setattr(connection, 'MIN_BYTES', 1)
+    monkeypatch.setattr(read, '_URL_SECONDS', 0.8)
+
+    def answer(request):
+        number = int(request.path.strip('/'))
+        if number < 3 or last == 'redirect':
+            request.server.go.wait(0.2)
+            hostile('302 x', f'Location: /{number + 1}')(request)
+        elif last == 'headers':
+            request.server.stall()
+        else:
+            hostile('200 OK', body=b'a', endless=True, pause=0.02)(request)
+
+    server.answers = [answer]
+    start = time.monotonic()
+    with pytest.raises(ImageReadError, match=r'not received within 0\.8 s'):
+        read_image(server.url('0'))
+    assert time.monotonic() - start < 1.5
+    assert len(server.paths) > 2
+
+
 def test_repeated_progress_is_none(server, monkeypatch):
     """A server that sends the same part again and again, and forgets it in between."""
 
@@ -139,6 +163,23 @@ def test_a_password_in_a_url(server):
     server.answers = [whole]
     assert http_client.get(server.url().replace('//', '//me:p%40ss@'), 1 << 20, 5) == CONTENT
     assert server.requests[-1][1]['Authorization'] == 'Basic bWU6cEBzcw=='
+
+
+def test_a_password_in_a_redirect(server):
+    place = server.url('new').replace('//', '//me:p%40ss@')
+    server.answers = [hostile('302 x', f'Location: {place}'), hostile('302 x', 'Location: /newer')]
+    server.answers.append(whole)
+    assert http_client.get(server.url('old'), 1 << 20, 5) == CONTENT
+    sent = [headers['Authorization'] for _, headers in server.requests]
+    assert sent == [None, 'Basic bWU6cEBzcw==', None]
+
+
+def test_a_password_in_a_redirect_to_nowhere_is_not_shown(server, dead_host):
+    for host in (dead_host.partition('//')[2], 'host.invalid', '[::1', 'host:port'):
+        server.answers = [hostile('302 x', f'Location: http://me:secret@{host}/x')]
+        with pytest.raises(ImageReadError) as error:
+            read_image(server.url('x.png'))
+        assert 'secret' not in str(error.value)
 
 
 @pytest.mark.parametrize('allowed', [True, False])

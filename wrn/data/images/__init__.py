@@ -4,9 +4,10 @@ In: a path, URL, array, PIL image, folder, glob pattern, ``.txt`` list, ``.tar``
 sequence of these. Out: pixels, ``(H, W, 3)``, BGR, uint8, and batches, ``(N, C, H, W)``. Open
 ``find`` first, then ``read``. ``selection`` decides which files are images. ``walk`` walks folders,
 and ``archive`` reads tar files. ``header`` and ``jpeg2000`` read sizes, which ``bounds`` limits.
-``decoding`` decodes. ``reading_step`` is the step of a pipeline that does so. ``preprocessing``
-runs a config's test pipeline, and ``allowed_steps`` checks a pipeline that comes from a file.
-``prefetch`` runs such work ahead in threads.
+``png`` leaves out chunks. ``decoding`` decodes, by ``opencv`` or Pillow. ``reading_step`` is the
+step of a pipeline that does so. ``preprocessing`` runs a config's test pipeline, and
+``allowed_steps`` checks a pipeline that comes from a file. ``prefetch`` runs such work ahead in
+threads.
 """
 
 from wrn.data.images.decoding import Reading

@@ -1,8 +1,7 @@
 """Decode images, by the options of mmpretrain's reading step."""
 
 import io
-import threading
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import cv2
 import mmcv
@@ -10,10 +9,11 @@ import numpy as np
 from mmcv.image.io import imread_flags
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from wrn.data.images.bounds import check_size
+from wrn.data.images.bounds import MAX_PIXELS, check_size
 from wrn.data.images.header import Header, read_header
+from wrn.data.images.opencv import decode_by_opencv
+from wrn.utils.compat.pillow_bound import bound_pixels
 
-_PNG = b'\x89PNG'
 _UNCHANGED = {mode: mode for mode in ('L', 'LA', 'RGB', 'RGBA')} | {'1': 'L'}
 _REDUCED = {
     1: 0,
@@ -21,8 +21,6 @@ _REDUCED = {
     4: cv2.IMREAD_REDUCED_GRAYSCALE_4,
     8: cv2.IMREAD_REDUCED_GRAYSCALE_8,
 }
-_opencv_log: Any = getattr(cv2.utils, 'logging', cv2)  # OpenCV 4.14 moved it
-_OPENCV_SILENT = 0
 
 
 class Reading(NamedTuple):
@@ -57,6 +55,7 @@ class ValueRangeError(ValueError):
         )
 
 
+@bound_pixels(MAX_PIXELS)
 def decode(content: bytes, reading: Reading, reduction: int = 1) -> np.ndarray:
     """Decode the content of an image file.
 
@@ -85,7 +84,7 @@ def decode(content: bytes, reading: Reading, reduction: int = 1) -> np.ndarray:
     if header.white and not unchanged and not (reading.value_range and header.bits > 8):
         # OpenCV scales values of 8 bits in text to 255, and rounds them down.
         binary = header.bits > 8 or content.startswith((b'P5', b'P6'))
-        pixels = _decode_by_opencv(content, header, cv2.IMREAD_UNCHANGED) if binary else None
+        pixels = decode_by_opencv(content, header, cv2.IMREAD_UNCHANGED) if binary else None
         if pixels is not None:
             return from_array(_scale_as_pillow(pixels, header.white), reading)
     elif header.plain or unchanged:
@@ -94,11 +93,11 @@ def decode(content: bytes, reading: Reading, reduction: int = 1) -> np.ndarray:
             flag |= cv2.IMREAD_ANYDEPTH
         if header.format == 'JPEG':
             flag |= _REDUCED[reduction]
-        pixels = _decode_by_opencv(content, header, flag)
+        pixels = decode_by_opencv(content, header, flag)
         if pixels is not None:
             return _finish(pixels, reading)
     elif reading.value_range:
-        pixels = _decode_by_opencv(content, header, cv2.IMREAD_UNCHANGED)
+        pixels = decode_by_opencv(content, header, cv2.IMREAD_UNCHANGED)
         if pixels is not None:
             return from_array(pixels, reading)
     # Pillow reads AVIF and GIF, which OpenCV before version 5 may not, and its error messages are
@@ -210,41 +209,3 @@ def _scale_as_pillow(pixels: np.ndarray, white: int) -> np.ndarray:
     largest = np.iinfo(kind).max
     values = np.arange(np.iinfo(pixels.dtype).max + 1) / white * largest
     return values.round().clip(0, largest).astype(kind)[pixels]
-
-
-def _decode_by_opencv(content: bytes, header: Header, flag: int) -> np.ndarray | None:
-    """Decode as mmpretrain does. Return None if OpenCV cannot."""
-    if header.format == 'AVIF':
-        return None  # OpenCV allocates more for a frame, which may be larger than the header states
-    if content.startswith(_PNG) and b'IEND' not in content:
-        return None  # truncated; libpng would print a line about it
-    with _silent:
-        try:
-            return cv2.imdecode(np.frombuffer(content, np.uint8), flag)
-        except cv2.error:
-            return None
-
-
-class _Silent:
-    """Silence OpenCV while any thread is in the block. All threads share its log level."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._threads = 0
-        self._level = 0
-
-    def __enter__(self) -> None:
-        with self._lock:
-            if self._threads == 0:
-                self._level = _opencv_log.getLogLevel()
-                _opencv_log.setLogLevel(_OPENCV_SILENT)
-            self._threads += 1
-
-    def __exit__(self, *exception: object) -> None:
-        with self._lock:
-            self._threads -= 1
-            if self._threads == 0:
-                _opencv_log.setLogLevel(self._level)
-
-
-_silent = _Silent()

@@ -19,7 +19,7 @@ from wrn.deploy.export.formats import FORMATS
 from wrn.deploy.export.formats.export_format import Content
 from wrn.deploy.export.metadata import ExportError, Metadata, describe_model
 from wrn.utils.errors import WrnError, one_line
-from wrn.utils.files import replace_together, scratch_folder, sync_folder
+from wrn.utils.files import check_regular, replace_together, scratch_folder, sync_folder
 from wrn.utils.packages import missing_packages
 
 
@@ -73,6 +73,8 @@ def export(
             file cannot be written, or its outputs differ from the network's.
     """
     kind = FORMATS[format]
+    target = Path(out).resolve()
+    _check_replaceable(kind.files(target))
     if precision not in kind.precisions:
         able = [name for name, other in FORMATS.items() if precision in other.precisions]
         raise ExportError(f'--precision {precision}: needs --format {" or ".join(able)}')
@@ -93,7 +95,6 @@ def export(
     )
     with torch.no_grad(), config_errors(get_own_config(network).filename):
         content.network(content.example)  # an exporter would print a traceback
-    target = Path(out).resolve()
     *others, _ = kind.files(target)
     if others and others[0].exists() and not target.exists():
         raise ExportError(
@@ -118,3 +119,15 @@ def export(
             f'{out}: cannot be written ({one_line(error)}); free space, or choose another path'
         ) from error
     return Exported(kind.files(Path(out)), metadata, difference)
+
+
+def _check_replaceable(files: Sequence[Path]) -> None:
+    for file in files:
+        try:
+            check_regular(file)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise ExportError(
+                f'{file}: cannot be replaced ({one_line(error)}); choose another path'
+            ) from error

@@ -69,13 +69,16 @@ class ClassCheckHook(Hook):
         self, runner: Runner, key: str, loop: BaseLoop, trained: Sequence[str] | None = None
     ) -> None:
         dataset = loop.dataloader.dataset
+        names = get_classes(dataset) or []
         own = (getattr(unwrap_model(runner.model), '_dataset_meta', None) or {}).get('classes')
         classes, owner = (trained, 'the training data') if trained else (own, 'the network')
-        if classes:
+        # Training gives the network the names of its data.
+        if classes and not (key == 'train_dataloader' and same_classes(names, classes)):
             by_folder: dict[str, int] = getattr(dataset, 'folder_to_idx', None) or {}
             folders = sorted(by_folder, key=by_folder.__getitem__)
             if note := match_classes(dataset, classes, key, owner, folders):
                 runner.logger.warning(note)
+            if get_classes(dataset) != names:
                 runner.visualizer.dataset_meta = dataset.metainfo
                 if hasattr(loop, 'evaluator'):
                     loop.evaluator.dataset_meta = dataset.metainfo

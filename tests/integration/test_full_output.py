@@ -1,0 +1,129 @@
+"""A full or closed output ends a command with one line or none, and not with success."""
+
+import logging
+import os
+import select
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from commands import start_wrn
+from small_run import write_classes, write_config
+
+import wrn.cli
+from wrn.config.config_errors import config_errors
+from wrn.training import run_errors
+from wrn.utils.errors import WrnError
+
+needs_full = pytest.mark.skipif(not Path('/dev/full').exists(), reason='needs /dev/full')
+
+
+@pytest.fixture
+def start(tmp_path, monkeypatch):
+    """Start a command with another standard output; return the process."""
+    monkeypatch.chdir(tmp_path)
+    write_classes('data/train', ['ape', 'bee', 'cat'], 2)
+    write_classes('data/val', ['ape', 'bee', 'cat'], 2)
+    write_config('small.py', 'train_cfg["max_epochs"] = 1\n')
+
+    def start(output, *words):
+        return start_wrn(list(words), (Path(output), tmp_path / 'stderr'))
+
+    return start
+
+
+def said(folder):
+    lines = (folder / 'stderr').read_text().splitlines()
+    # The processes of tests are started in another way, which mmengine warns of.
+    assert not [line for line in lines if 'rror' in line and not line.startswith('wrn: ')]
+    return [line for line in lines if line.startswith('wrn: ')]
+
+
+@needs_full
+def test_runs_with_a_full_output(start, tmp_path):
+    for words in (['train', 'small.py'], ['test', 'small.py', 'good/epoch_1.pth']):
+        process = start('/dev/full', *words, '--work-dir', 'full')
+        process.join(60)
+        assert process.exitcode == 1
+        (line,) = said(tmp_path)
+        assert line.startswith('wrn: error: standard output: No space left on device; ')
+        start(tmp_path / 'stdout', 'train', 'small.py', '--work-dir', 'good').join(60)
+
+
+def test_a_run_whose_output_nobody_reads(start, tmp_path):
+    os.mkfifo('pipe')
+    pipe = os.open('pipe', os.O_RDONLY | os.O_NONBLOCK)
+    process = start('pipe', 'train', 'small.py', '--work-dir', 'run')
+    assert select.select([pipe], [], [], 60)[0]
+    os.close(pipe)
+    process.join(60)
+    assert process.exitcode == 141
+    assert said(tmp_path) == []
+
+
+@needs_full
+def test_a_log_file_on_a_full_disk_is_named():
+    wrn.cli._show_messages()
+    handler = logging.FileHandler('/dev/full')
+    with (
+        pytest.raises(WrnError, match=r'^/dev/full: No space left on device; the checkpoints are'),
+        run_errors('train', 'work'),
+        config_errors('small.py'),
+    ):
+        handler.emit(logging.makeLogRecord(dict(msg='x')))
+    with pytest.raises(OSError, match='No space left'):
+        handler.close()
+
+
+@needs_full
+def test_another_file_on_a_full_disk_is_in_the_work_folder():
+    for mode in ('train', 'test'):
+        with (
+            pytest.raises(WrnError, match=r'^work: No space left on device; '),
+            run_errors(mode, 'work'),
+            config_errors('small.py'),
+            open('/dev/full', 'w', buffering=1) as file,
+        ):
+            file.write('x\n')
+
+
+def test_other_errors_of_a_log_are_left_to_logging(capsys):
+    wrn.cli._show_messages()
+    logging.StreamHandler().emit(logging.makeLogRecord(dict(msg='%d', args=('x',))))
+    assert 'Logging error' in capsys.readouterr().err
+
+
+@needs_full
+@pytest.mark.parametrize('words', [['--help'], ['--version'], ['export', '--help'], ['list']])
+def test_help_on_a_full_output(start, tmp_path, words):
+    process = start('/dev/full', *words)
+    process.join(60)
+    assert process.exitcode == 1
+    text = (tmp_path / 'stderr').read_text()
+    assert text == 'wrn: error: output: No space left on device; free space, or check it\n'
+
+
+@pytest.mark.parametrize(('end', 'code'), [('None', 0), ('sys.exit(1)', 1)])
+def test_an_interrupt_at_the_very_end_changes_nothing(end, code):
+    script = (
+        'import atexit, os, signal, sys\nfrom wrn import cli\n'
+        f'cli.main = lambda: {end}\nsys.argv = ["wrn", "export"]\n'
+        'signal.signal(signal.SIGINT, signal.default_int_handler)\n'
+        'atexit.register(os.kill, os.getpid(), signal.SIGINT)\ncli.run_and_exit()'
+    )
+    ended = subprocess.run([sys.executable, '-W', 'ignore', '-c', script], capture_output=True)
+    assert ended.returncode == code
+    assert ended.stderr == b''
+
+
+def test_an_interrupt_after_the_work(monkeypatch):
+    monkeypatch.setattr(wrn.cli, 'leave_distributed', lambda: signal.raise_signal(signal.SIGINT))
+    monkeypatch.setattr(sys, 'argv', ['wrn', 'list'])
+    try:
+        with pytest.raises(SystemExit) as ended:
+            wrn.cli.run_and_exit()
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    assert ended.value.code == 130
