@@ -151,8 +151,8 @@ def adapt_config(config: Config, weights: Weights, name: str, template: str) -> 
     if not isinstance(preprocessor, dict) or 'normalization' in weights.meta:
         return
     stated = {**(get_preprocessing(own) if own else weights.implied.normalization or {})}
-    if own and (theirs := _get_pipeline(own)) != (ours := _get_pipeline(config)):
-        same = is_red_first(theirs) == is_red_first(ours)
+    if own and (stored := _get_pipeline(own)) != (used := _get_pipeline(config)):
+        same = is_red_first(stored) == is_red_first(used)
         stated['to_rgb'] = stated.get('to_rgb', False) == same
     entry = model_index.find(template)
     shipped = get_preprocessing(read_config(entry.config if entry else template))
