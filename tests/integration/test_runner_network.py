@@ -95,3 +95,10 @@ def test_first_weights_by_init_cfg(write, fails, target, owner, prefix, loads):
     found = torch.load('run/epoch_1.pth', weights_only=False)['state_dict']
     key = 'backbone.layer1.0.conv1.weight'
     assert torch.equal(found[key], torch.load('theirs.pth')[key])
+
+
+def test_first_weights_of_an_unknown_format_by_init_cfg(fails, tmp_path):
+    torch.save({'a.weight': torch.ones(3)}, tmp_path / 'a.pth')
+    init = ['model.init_cfg.type=Pretrained', f'model.init_cfg.checkpoint={tmp_path}/a.pth']
+    error = fails('train', DIGITS, '--work-dir', tmp_path / 'run', *QUICK, *init)
+    assert 'a.pth: the format of the keys is unknown (a.weight)' in error

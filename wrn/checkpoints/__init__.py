@@ -4,7 +4,8 @@ In: the path or URL of a file of weights in any known format. Out: weights under
 or a file of them. Open ``checkpoint_file`` first.
 
 ``reader`` reads a file without running code from it. ``unwrap`` extracts the weights, ``wrappers``
-takes off what other libraries put around them, and ``formats`` renames their keys.
+takes off what other libraries put around them, ``formats`` renames their keys, and
+``extra_tensors`` finds what is left.
 ``network_config`` makes the config of their network. ``load_state_dict`` compares them with a
 network and loads them. ``convert`` and ``publish`` write files. ``schemes`` makes mmengine read all
 checkpoints this way.

@@ -50,8 +50,9 @@ def _check_keys(key: str, init: dict[str, Any], own: str) -> None:
     found = {name.removeprefix(start) for name in map(str, stored) if name.startswith(start)} | {
         str(name).removeprefix('module.') for name in stored if not start
     }
-    weights = to_openmmlab(checkpoint, path).state_dict
-    needed = {name.removeprefix(own) for name in weights if name.startswith(_PREFIX)}
+    weights = to_openmmlab(checkpoint, path)
+    weights.require_format(path)
+    needed = {name.removeprefix(own) for name in weights.state_dict if name.startswith(_PREFIX)}
     if missing := needed - found:
         raise WrnError(
             f'{key}: {path} holds the weights under other keys than {some(missing)}, so mmengine '
