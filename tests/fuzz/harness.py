@@ -35,7 +35,8 @@ _MUTATING = 120.0  # seconds, in which no child may hang unseen
 # A refusal for want of memory has asked for more than the limit.
 _OUT_OF_MEMORY = re.compile(
     r"can't allocate memory|Unable to allocate|MemoryError|bad_?alloc|out of memory|"
-    r'Insufficient memory|Cannot allocate memory|[Mm]emory allocation|allocate \d+ bytes',
+    r'Insufficient memory|Cannot allocate memory|[Mm]emory allocation|allocate \d+ bytes|'
+    'more memory than there is',
 )
 _OUTCOME, _STDOUT, _STDERR = '.outcome', '.stdout', '.stderr'
 

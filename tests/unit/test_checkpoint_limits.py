@@ -8,9 +8,12 @@ import zipfile
 
 import pytest
 import torch
+from mmengine.config import Config
 
 from wrn.checkpoints import limits, read_checkpoint
 from wrn.checkpoints.limits import MAX_DEPTH, MAX_HEADER, MAX_TENSORS
+from wrn.checkpoints.publish import make_meta
+from wrn.config.config_file import parse_config
 from wrn.utils.errors import CheckpointError
 
 TUPLE1 = b'\x85'
@@ -158,3 +161,13 @@ def test_a_text_that_claims_two_gigabytes(tmp_path):
         read_checkpoint(path)
     assert tracemalloc.get_traced_memory()[1] < 1 << 24
     tracemalloc.stop()
+
+
+def test_a_long_config_in_a_file_is_not_formatted(monkeypatch):
+    """yapf takes from seconds to minutes for it."""
+    steps = [dict(type='Resize', scale=(16, 16)), dict(type='PackInputs')]
+    loader = dict(dataset=dict(type='Digits', pipeline=steps * 2000))
+    config = Config(dict(model=dict(type='ImageClassifier'), test_dataloader=loader))
+    monkeypatch.setattr('mmengine.config.config.FormatCode', pytest.fail)
+    text = make_meta({}, config, None, None)['cfg']
+    assert len(parse_config(text).test_dataloader.dataset.pipeline) == 4000

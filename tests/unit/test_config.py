@@ -93,6 +93,7 @@ def test_a_config_based_on_a_shipped_one(config):
         ('test_dataloader = 1.5', r'mine.py: test_dataloader is of type float, not a dict'),
         ('model = 3', r'mine.py: model is of type int, not a dict'),
         ('model = dict(backbone=1)', r'mine.py: model.backbone is of type int, not a dict'),
+        ('model = dict(head=[[]])', r'mine.py: model.head is of type list, not a dict'),
         ('data_preprocessor = [1]', r'mine.py: data_preprocessor is of type list, not a dict'),
         ("train_dataloader = dict(dataset='x')", r'train_dataloader.dataset is of type str'),
     ],

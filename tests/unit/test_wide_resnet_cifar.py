@@ -110,6 +110,7 @@ def test_features_are_the_same_without_gradients():
         (dict(kernel_sizes=3), 'kernel_sizes must be a list, not 3'),
         (dict(activate_before_residual=1), 'activate_before_residual must be a list'),
         (dict(depth='16'), "depth must be a whole number, not '16'"),
+        (dict(depth=16, widen_factor=1 << 31), 'channels in the first stage .*; at most 2048 are'),
         (dict(depth=16_000), 'depth must be at most 2000, not 16000'),
         (dict(conv_bias='all'), "conv_bias must be True, False or 'stem', not 'all'"),
         (dict(frozen_stages=-5), 'frozen_stages must be from -1 to 3, not -5'),

@@ -15,6 +15,8 @@ from wrn.utils.credentials import mask_credentials
 
 _TIME = re.compile(r'_\d{8}_\d{6}(_\d+)?$')  # mmengine appends it to the name of a run
 
+_MAX_FORMATTED = 1 << 14  # letters of a config; longer text would take from seconds to minutes
+
 
 @dataclass
 class Published:
@@ -95,14 +97,13 @@ def _shorten(config: Config, normalization: Mapping[str, Any]) -> Config:
     for part in (model, model.get('backbone') or {}):
         if (part.get('init_cfg') or {}).get('type') == 'Pretrained':  # a path on another machine
             del part['init_cfg']
-    return Config(
-        dict(
-            custom_imports=dict(imports=['wrn'], allow_failed_imports=False),
-            default_scope='mmpretrain',
-            model=model,
-            data_preprocessor={**preprocessor, **normalization},
-            test_dataloader=dict(
-                dataset=dict(type=dataset.get('type', 'ImageNet'), pipeline=dataset.pipeline)
-            ),
-        )
+    parts = dict(
+        custom_imports=dict(imports=['wrn'], allow_failed_imports=False),
+        default_scope='mmpretrain',
+        model=model,
+        data_preprocessor={**preprocessor, **normalization},
+        test_dataloader=dict(
+            dataset=dict(type=dataset.get('type', 'ImageNet'), pipeline=dataset.pipeline)
+        ),
     )
+    return Config(parts, format_python_code=len(str(parts)) < _MAX_FORMATTED)

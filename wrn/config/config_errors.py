@@ -73,6 +73,8 @@ def _message(error: Exception) -> str:
     if _CHANNELS.search(message):
         cure = 'check the channels in data_preprocessor, model.backbone.in_channels and color_type'
         return f'{message}; {cure}'
+    if 'allocate memory' in message:
+        return 'asks for more memory than there is; lower the width, the classes or the image size'
     if isinstance(error, KeyError) and message in ('inputs', 'data_samples'):
         return f"a pipeline gives no {message}; end it with dict(type='PackInputs')"
     if isinstance(error, cv2.error):

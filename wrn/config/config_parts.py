@@ -14,7 +14,12 @@ from mmpretrain.registry import DATASETS
 from wrn.utils.errors import WrnError
 
 _LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
-_PARTS = (('model', 'backbone'), ('data_preprocessor',), *((key, 'dataset') for key in _LOADERS))
+_PARTS = (
+    ('model', 'backbone'),
+    ('model', 'head'),
+    ('data_preprocessor',),
+    *((key, 'dataset') for key in _LOADERS),
+)
 # The top-level keys that mmengine's runner, mmengine's Config or this package reads.
 RUN_KEYS = (
     *inspect.signature(Runner).parameters,
@@ -224,7 +229,7 @@ def check_values(cfg: Config) -> None:
                     f'{name}: {key}data_preprocessor.std={values!r}: must be above 0, since images '
                     'are divided by it'
                 )
-    number = (model.get('head') or {}).get('num_classes', 1)
+    number = head.get('num_classes', 1) if isinstance(head := model.get('head'), dict) else 1
     if not isinstance(number, int) or number < 1:
         raise WrnError(f'{name}: model.head.num_classes={number!r}: must be a number of at least 1')
     for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 MAX_DEPTH = 2000  # twice that of any published network
+MAX_WIDTH = 2048  # channels in the first stage, several times those of any published network
 
 
 class DepthError(ValueError, KeyError):
@@ -41,13 +42,19 @@ def widen(base_channels: int, widen_factor: float) -> int:
         widen_factor: The paper's k.
 
     Raises:
-        ValueError: If the factor is not positive, or the product is not a whole number.
+        ValueError: If the factor is not positive, or the product is not a whole number or above
+            :data:`MAX_WIDTH`.
     """
     width = base_channels * read_widen_factor(widen_factor)
     if width.denominator != 1:
         raise ValueError(
             f'widen_factor={widen_factor} gives {float(width):g} channels in the first stage '
             f'(base_channels={base_channels}); the product must be a whole number'
+        )
+    if width > MAX_WIDTH:
+        raise ValueError(
+            f'widen_factor={widen_factor} gives {width} channels in the first stage '
+            f'(base_channels={base_channels}); at most {MAX_WIDTH} are possible'
         )
     return int(width)
 
