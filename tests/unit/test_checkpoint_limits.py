@@ -163,11 +163,11 @@ def test_a_text_that_claims_two_gigabytes(tmp_path):
     tracemalloc.stop()
 
 
-def test_a_long_config_in_a_file_is_not_formatted(monkeypatch):
+def test_a_long_config_in_a_file_is_not_formatted():
     """yapf takes from seconds to minutes for it."""
     steps = [dict(type='Resize', scale=(16, 16)), dict(type='PackInputs')]
     loader = dict(dataset=dict(type='Digits', pipeline=steps * 2000))
     config = Config(dict(model=dict(type='ImageClassifier'), test_dataloader=loader))
-    monkeypatch.setattr('mmengine.config.config.FormatCode', pytest.fail)
     text = make_meta({}, config, None, None)['cfg']
     assert len(parse_config(text).test_dataloader.dataset.pipeline) == 4000
+    assert 'model=dict(' in text  # yapf would add spaces

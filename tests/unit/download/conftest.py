@@ -38,7 +38,7 @@ def dead(dead_host):
 
 @pytest.fixture
 def impatient(monkeypatch):
-    monkeypatch.setattr(connection, 'TIMEOUT', 0.2)
+    monkeypatch.setattr(connection, 'TIMEOUT', 0.5)
 
 
 @pytest.fixture

@@ -122,7 +122,7 @@ def test_redirects_count_for_the_time_limit(server, monkeypatch, last):
     start = time.monotonic()
     with pytest.raises(ImageReadError, match=r'not received within 0\.8 s'):
         read_image(server.url('0'))
-    assert time.monotonic() - start < 1.5
+    assert time.monotonic() - start < 5
     assert len(server.paths) > 2
 
 
