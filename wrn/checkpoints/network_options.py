@@ -150,8 +150,8 @@ def _find_problem(option: str, value: Any) -> str | None:
                 return 'an unknown type'
             arguments = [item for key, item in value.items() if key != 'type']
             plain = all(isinstance(x, int | float) and abs(x) < 2**31 for x in arguments)
-            plain &= value.get('num_groups', 1) >= 1 if plain else False
-            return None if plain else 'with an argument that is not a usable number'
+            usable = plain and value.get('num_groups', 1) >= 1
+            return None if usable else 'with an argument that is not a usable number'
         return None if value is None else 'not a dict'
     if option in _CHOICES:
         return None if _is_few(value, lambda item: item in _CHOICES[option]) else 'an unknown value'

@@ -47,9 +47,8 @@ def _check_keys(key: str, init: dict[str, Any], own: str) -> None:
     checkpoint = CheckpointLoader.load_checkpoint(path, 'cpu', logger='silent')
     stored = checkpoint.get('state_dict', checkpoint)
     start = prefix and f'{prefix.rstrip(".")}.'
-    found = {name.removeprefix(start) for name in map(str, stored) if name.startswith(start)} | {
-        str(name).removeprefix('module.') for name in stored if not start
-    }
+    names = (name for name in map(str, stored) if name.startswith(start))
+    found = {name.removeprefix(start or 'module.') for name in names}  # as mmengine takes off
     weights = to_openmmlab(checkpoint, path)
     weights.require_format(path)
     needed = {name.removeprefix(own) for name in weights.state_dict if name.startswith(_PREFIX)}
