@@ -35,8 +35,8 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-import wrn
 from wrn.checkpoints import read_checkpoint, to_openmmlab
+from wrn_base import model_index
 
 MMPRETRAIN = Path(mmpretrain.__file__).parent / '.mim'
 PLAIN = Path(__file__).with_name('plain_torch.py')
@@ -155,7 +155,7 @@ def testing(folder: Path, count: int) -> Job:
     torch.save(weights, folder / 'torchvision.pth')
     torch.save(to_openmmlab(weights, 'random').state_dict, folder / 'openmmlab.pth')
     outs = {name: folder / f'{name}.pkl' for name in ('wrn', 'mmpretrain', 'plain torch')}
-    ours = write_config(folder / 'ours.py', TESTING, wrn.config.model_index.root(), data)
+    ours = write_config(folder / 'ours.py', TESTING, model_index.root(), data)
     theirs = write_config(folder / 'theirs.py', TESTING, MMPRETRAIN, data)
     rest: list[str | Path] = [folder / 'openmmlab.pth', '--work-dir', folder / 'test', '--out']
     commands: list[list[str | Path]] = [

@@ -29,6 +29,7 @@ import wrn
 from wrn.cli import main
 from wrn.deploy.export import FORMATS
 from wrn.deploy.export import export as write_file
+from wrn_base import model_index
 
 # A shell lets the commands in its background ignore Ctrl-C, which the processes of tests inherit.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -69,7 +70,7 @@ def rng() -> np.random.Generator:
 @pytest.fixture
 def digits_weights() -> str:
     """The path of the embedded weights."""
-    return wrn.config.model_index.models()['wide-resnet16-2_1xb64_digits'].weights
+    return model_index.models()['wide-resnet16-2_1xb64_digits'].weights
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ registries, its models in mmpretrain's hub, and safe checkpoint loaders in mmeng
 """
 
 from wrn.utils.compat.quick_imports import quick_imports
-from wrn.utils.interrupt import exit_at_interrupt
+from wrn_base.interrupt import exit_at_interrupt
 
 exit_at_interrupt()
 
@@ -13,7 +13,6 @@ with quick_imports():
     from mmpretrain import list_models
 
     from wrn.checkpoints import schemes
-    from wrn.config import model_index
     from wrn.config.data_config import reject_irregular
     from wrn.data import SVHN, Digits
     from wrn.inference import as_classifier, extract_features, inference_model
@@ -25,8 +24,9 @@ with quick_imports():
     from wrn.utils.compat import marked_json, safe_yaml  # noqa: F401 - register their handlers
     from wrn.utils.compat.config_files import check_config_files
     from wrn.utils.compat.model_hub import override_models
-    from wrn.version import __version__
     from wrn.zoo.factory import get_model
+    from wrn_base import model_index
+    from wrn_base.version import __version__
 
 schemes.register()
 override_models(model_index.models)

@@ -73,13 +73,13 @@ def test_the_installed_package(run, python, tmp_path, checkout):
     script = """
 import json, mmpretrain, wrn
 from pathlib import Path
-root = wrn.config.model_index.root()
+root = wrn_base.model_index.root()
 assert root == Path(wrn.__file__).parent / '.mim', root
 name = 'wide-resnet50_3rdparty_8xb32_in1k'
 model = mmpretrain.get_model(name)
 assert type(model.backbone) is wrn.WideResNet
 assert model._config.filename.startswith(str(root))
-assert len(wrn.list_models('wide-resnet*')) == len(wrn.config.model_index.models())
+assert len(wrn.list_models('wide-resnet*')) == len(wrn_base.model_index.models())
 print(json.dumps([str(root), wrn.inference_model('wide-resnet16-2_1xb64_digits', IMAGE)['pred_class']]))
 """.replace('IMAGE', repr(str(checkout / 'demo' / 'digit_7.png')))
     output = run(python, '-c', script, cwd=tmp_path).stdout
@@ -103,7 +103,7 @@ def test_the_commands(run, python, tmp_path, checkout):
 
 def test_the_installed_tools(run, python, tmp_path):
     root = run(
-        python, '-c', 'import wrn; print(wrn.config.model_index.root())', cwd=tmp_path
+        python, '-c', 'import wrn; print(wrn_base.model_index.root())', cwd=tmp_path
     ).stdout.strip()
     weights = next(Path(root).parent.glob('assets/*.safetensors'))
     config = Path(root) / 'configs/wrn/wide-resnet16-2_1xb64_digits.py'

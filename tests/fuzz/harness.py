@@ -23,8 +23,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from wrn.utils.errors import WrnError
-from wrn.utils.terminal import printable
+from wrn_base.errors import WrnError
+from wrn_base.terminal import printable
 
 Target = Callable[[Random, Path], Callable[[], object]]
 

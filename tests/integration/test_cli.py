@@ -13,7 +13,8 @@ from PIL import Image
 import wrn
 from wrn.cli import _COMMANDS, main, parse_args
 from wrn.training.checks import check_topk
-from wrn.utils.errors import count
+from wrn_base import model_index
+from wrn_base.errors import count
 
 DIGITS = 'configs/wrn/wide-resnet16-2_1xb64_digits.py'
 
@@ -60,7 +61,7 @@ def test_list(capsys):
     main(['list'])
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split()[:5] == ['model', 'params', 'FLOPs', 'top-1', 'top-5']
-    assert len(lines) == 1 + len(wrn.config.model_index.models())
+    assert len(lines) == 1 + len(model_index.models())
     assert re.search(r'wide-resnet50_3rdparty_8xb32_in1k +68.88 M +11.4 G +78.48 +94.08', lines[1])
     main(['list', '*DIGITS'])
     assert len(capsys.readouterr().out.splitlines()) == 2

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import wrn
+from wrn_base import model_index
 
 DIGITS = 'configs/wrn/wide-resnet16-2_1xb64_digits.py'
 
@@ -180,7 +181,7 @@ def test_an_unreadable_image_of_a_dataset_is_named(fails, make_image_folder, tmp
     bad.write_bytes(bad.read_bytes()[:300])
     loader = dict(type='CustomDataset', data_root=str(root), data_prefix='val')
     (tmp_path / 'mine.py').write_text(
-        f"_base_ = ['{wrn.config.model_index.root() / IN1K}']\n"
+        f"_base_ = ['{model_index.root() / IN1K}']\n"
         f'test_dataloader = dict(num_workers=1, dataset=dict(_delete_=True, **{loader}, '
         'pipeline={{_base_.test_pipeline}}))\n'
         'model = dict(head=dict(num_classes=3))\ntest_evaluator = dict(topk=1)\n'

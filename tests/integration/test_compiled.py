@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-import wrn
 from wrn.checkpoints import read_checkpoint
+from wrn_base import model_index
 
 pytestmark = pytest.mark.slow
 
@@ -14,7 +14,7 @@ def train(run, tmp_path):
     """Train a small network with dropout and EMA, on batches of 8 and of 4."""
     config = tmp_path / 'small.py'
     config.write_text(f"""
-_base_ = ['{wrn.config.model_index.root()}/configs/wrn/wide-resnet16-2_1xb64_digits.py']
+_base_ = ['{model_index.root()}/configs/wrn/wide-resnet16-2_1xb64_digits.py']
 model = dict(
     backbone=dict(depth=10, widen_factor=1, drop_rate=0.3),
     head=dict(in_channels=64),

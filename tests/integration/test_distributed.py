@@ -15,8 +15,8 @@ import torch
 from commands import find_rank, free_port, start_wrn, wait_for
 from ranks import restarted, run_in_two
 
-import wrn
 from wrn.checkpoints import read_checkpoint
+from wrn_base import model_index
 
 DIGITS = 'configs/wrn/wide-resnet16-2_1xb64_digits.py'
 
@@ -40,7 +40,7 @@ def config(tmp_path_factory):
     """Write a config with 92 images per epoch, in updates of 16."""
     path = tmp_path_factory.mktemp('config') / 'small.py'
     path.write_text(f"""
-_base_ = ['{wrn.config.model_index.root()}/{DIGITS}']
+_base_ = ['{model_index.root()}/{DIGITS}']
 model = dict(backbone=dict(depth=10, widen_factor=1), head=dict(in_channels=64))
 train_dataloader = dict(batch_size=8, num_workers=1, dataset=dict(indices=92))
 val_dataloader = dict(dataset=dict(indices=65))

@@ -14,9 +14,9 @@ import pytest
 import torch
 from commands import start_wrn, wait_for
 
-import wrn
 from wrn.checkpoints import read_checkpoint
 from wrn.training.hooks.safe_checkpoints import SafeCheckpointHook, SafeLocalBackend
+from wrn_base import model_index
 
 pytestmark = pytest.mark.slow
 
@@ -32,7 +32,7 @@ def config(tmp_path_factory):
     """
     path = tmp_path_factory.mktemp('config') / 'small.py'
     path.write_text(f"""
-_base_ = ['{wrn.config.model_index.root()}/configs/wrn/wide-resnet16-2_1xb64_digits.py']
+_base_ = ['{model_index.root()}/configs/wrn/wide-resnet16-2_1xb64_digits.py']
 model = dict(
     backbone=dict(_delete_=True, type='WideResNetCIFAR', depth=10, widen_factor=1, drop_rate=0.3),
     head=dict(in_channels=64),

@@ -23,6 +23,7 @@ from safetensors.numpy import load_file
 import wrn
 from wrn.cli import main
 from wrn.results import feature_files
+from wrn_base import model_index
 
 DIGITS = 'wide-resnet16-2_1xb64_digits'
 
@@ -181,7 +182,7 @@ def test_without_pyarrow(fails, monkeypatch, command):
 
 
 def test_features_of_uncropped_images_can_be_pooled(fails, checkout, digits_weights):
-    config = wrn.config.model_index.models()[DIGITS].config
+    config = model_index.models()[DIGITS].config
     Path('uncropped.py').write_text(
         f"""
 _base_ = ['{config}']

@@ -15,7 +15,7 @@ from small_run import write_classes, write_config
 import wrn.cli
 from wrn.config.config_errors import config_errors
 from wrn.training import run_errors
-from wrn.utils.errors import WrnError
+from wrn_base.errors import WrnError
 
 needs_full = pytest.mark.skipif(not Path('/dev/full').exists(), reason='needs /dev/full')
 

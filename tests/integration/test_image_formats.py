@@ -10,7 +10,7 @@ from mmengine.config import Config
 from PIL import Image
 from predictions import DIGITS
 
-import wrn
+from wrn_base import model_index
 
 FORMATS = ['png', 'jpg', 'webp', 'tiff', 'gif', 'avif', 'jp2', 'jfif']
 LEFT_OUT = 'left out 5 files: 3 hidden, 2 .txt'
@@ -61,7 +61,7 @@ def config(data, tmp_path):
     }
     path = tmp_path / 'small.py'
     path.write_text(
-        f"_base_ = ['{wrn.config.model_index.root()}/configs/wrn/{DIGITS}.py']\n"
+        f"_base_ = ['{model_index.root()}/configs/wrn/{DIGITS}.py']\n"
         'model = dict(backbone=dict(depth=10, widen_factor=1),\n'
         '             head=dict(num_classes=2, in_channels=64, topk=(1,)))\n'
         'data_preprocessor = dict(num_classes=2)\n'

@@ -10,7 +10,7 @@ CHECK = """
 import mmpretrain, wrn
 from mmpretrain.apis.model import ModelHub
 from wrn import WideResNet
-from wrn.config import model_index
+from wrn_base import model_index
 name = 'wide-resnet50_3rdparty_8xb32_in1k'
 for _ in range(2):
     model = mmpretrain.get_model(name)

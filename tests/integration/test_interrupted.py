@@ -16,7 +16,7 @@ from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop
 from small_run import write_classes, write_config
 
 import wrn.training.finetune
-import wrn.utils.interrupt
+import wrn_base.interrupt
 from wrn.checkpoints import read_checkpoint
 from wrn.training.hooks.termination import describe_position
 
@@ -34,7 +34,7 @@ def test_while_starting(library):
 
 
 def test_other_programs_are_left_alone():
-    wrn.utils.interrupt.exit_at_interrupt()  # pytest is the program
+    wrn_base.interrupt.exit_at_interrupt()  # pytest is the program
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 

@@ -13,9 +13,9 @@ import pytest
 from mmpretrain.registry import DATASETS
 from sklearn.metrics import accuracy_score, f1_score, log_loss
 
-import wrn
 from wrn.cli import main
 from wrn.training.evaluation.curves import draw_curves, read_log
+from wrn_base import model_index
 
 MODEL = 'wide-resnet16-2_1xb64_digits'
 DIGITS = f'configs/wrn/{MODEL}.py'
@@ -61,13 +61,13 @@ def test_a_config_with_its_own_metrics(tested, tmp_path, capfd):
     folder, _, labels = tested
     config = tmp_path / 'mine.py'
     config.write_text(f"""
-_base_ = ['{wrn.config.model_index.root()}/{DIGITS}']
+_base_ = ['{model_index.root()}/{DIGITS}']
 test_evaluator = [
     dict(type='Accuracy', topk=(1, 5)), dict(type='ConfusionMatrix'), dict(type='Calibration'),
     dict(type='SingleLabelMetric', average=None),
 ]
 """)
-    weights = wrn.config.model_index.models()[MODEL].weights
+    weights = model_index.models()[MODEL].weights
     out = tmp_path / 'm.json'
     options = ['--out', str(out), '--out-item', 'metrics', '--work-dir', str(tmp_path)]
     main(['test', str(config), weights, *options])
@@ -93,13 +93,13 @@ def test_predictions_of_images_with_paths(make_image_folder, tmp_path, name):
     config = tmp_path / 'mine.py'
     load = "[dict(type='LoadImageFromFile'), dict(type='Resize', scale=(16, 16)), dict(type='PackInputs')]"
     config.write_text(
-        f"_base_ = ['{wrn.config.model_index.root()}/{DIGITS}']\n"
+        f"_base_ = ['{model_index.root()}/{DIGITS}']\n"
         f"test_dataloader = dict(dataset=dict(_delete_=True, type='CustomDataset', pipeline={load},\n"
         f"    data_root='{root}', data_prefix='val',\n"
         '    metainfo=dict(classes=[str(i) for i in range(10)])))\n'  # as the network has them
     )
     out = tmp_path / name
-    weights = wrn.config.model_index.models()[MODEL].weights
+    weights = model_index.models()[MODEL].weights
     main(['test', str(config), weights, '--tta', '--out', str(out), '--work-dir', str(tmp_path)])
     rows = list(csv.DictReader(out.open())) if name == 'p.csv' else json.loads(out.read_text())
     for row in rows if name == 'p.json' else ():

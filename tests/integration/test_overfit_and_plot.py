@@ -13,6 +13,7 @@ import wrn
 from wrn import training
 from wrn.cli import main
 from wrn.training.evaluation.curves import draw_curves, read_log
+from wrn_base import model_index
 
 DIGITS = 'configs/wrn/wide-resnet16-2_1xb64_digits.py'
 SMALL = ['model.backbone.widen_factor=1', 'model.head.in_channels=64', 'model.backbone.depth=10']
@@ -36,7 +37,7 @@ def child(tmp_path):
 
     def child(text):
         path = tmp_path / 'child.py'
-        path.write_text(f"_base_ = ['{wrn.config.model_index.root()}/{DIGITS}']\n{text}\n")
+        path.write_text(f"_base_ = ['{model_index.root()}/{DIGITS}']\n{text}\n")
         return path
 
     return child
@@ -111,7 +112,7 @@ def test_every_kind_of_recipe_learns(name, tmp_path, make_image_folder):
     load = "dict(type='LoadImageFromFile'), dict(type='Resize', scale=(32, 32))"
     path = tmp_path / 'child.py'
     path.write_text(
-        f"_base_ = ['{wrn.config.model_index.root()}/configs/wrn/{name}.py']\n"
+        f"_base_ = ['{model_index.root()}/configs/wrn/{name}.py']\n"
         f'model = dict(backbone={small}, head=dict(in_channels={channels}, num_classes=3, topk=1))\n'
         'data_preprocessor = dict(num_classes=3)\n'
         f"train_dataloader = dict(dataset=dict(_delete_=True, type='CustomDataset',\n"

@@ -15,8 +15,8 @@ from conversion import convert_file
 from mmengine.runner import CheckpointLoader
 
 import wrn
-from wrn.config import model_index
-from wrn.utils.errors import CheckpointError, WrnError
+from wrn_base import model_index
+from wrn_base.errors import CheckpointError, WrnError
 
 NAME = 'wide-resnet50_3rdparty_8xb32_in1k'
 TOLERANCE = dict(rtol=1e-5, atol=1e-5)
@@ -191,7 +191,7 @@ JOB = """
 import sys
 import torch.distributed as dist
 dist.init_process_group('gloo')
-from wrn.utils.errors import WrnError
+from wrn_base.errors import WrnError
 from wrn.download import fetch
 try:
     print(fetch(sys.argv[1:], 'weights'))

@@ -13,7 +13,7 @@ from mmengine.runner import Runner
 from mmpretrain.registry import DATASETS, MODELS, TRANSFORMS
 
 import wrn
-from wrn.config import model_index
+from wrn_base import model_index
 
 ITERATIONS = 20  # per epoch of the small dataset that replaces the real one
 

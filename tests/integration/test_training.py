@@ -17,6 +17,7 @@ from timm.data import ImageNetInfo
 
 import wrn
 from wrn.checkpoints import read_checkpoint
+from wrn_base import model_index
 
 DIGITS = 'configs/wrn/wide-resnet16-2_1xb64_digits.py'
 SHORT = (
@@ -40,7 +41,7 @@ def child_config(tmp_path, make_image_folder):
     root = make_image_folder()
     path = tmp_path / 'mine.py'
     path.write_text(f"""
-_base_ = ['{wrn.config.model_index.root()}/configs/wrn/wide-resnet50_8xb32_in1k.py']
+_base_ = ['{model_index.root()}/configs/wrn/wide-resnet50_8xb32_in1k.py']
 model = dict(
     backbone=dict(depth=18, base_channels=8, stem_channels=16),
     head=dict(num_classes=3, in_channels=128, topk=(1,)),
@@ -135,7 +136,7 @@ def test_the_published_accuracy_is_reproduced(run, tmp_path):
         cwd=tmp_path,
     )
     metrics = json.loads(out.read_text())
-    published = wrn.config.model_index.models()['wide-resnet16-2_1xb64_digits'].results[0].metrics
+    published = model_index.models()['wide-resnet16-2_1xb64_digits'].results[0].metrics
     assert metrics['accuracy/top1'] == pytest.approx(published['Top 1 Accuracy'], abs=0.01)
     assert metrics['accuracy/top5'] == pytest.approx(published['Top 5 Accuracy'], abs=0.01)
 
@@ -174,7 +175,7 @@ def test_the_documented_config_for_a_folder_of_images(run, tmp_path, checkout, m
     (recipe,) = re.findall(r'```py\n(_base_.*?)```', text, re.DOTALL)
     assert len(recipe.splitlines()) == 5
     torch.save(wrn.get_model('wide-resnet50').state_dict(), tmp_path / 'WEIGHTS.pth')
-    (tmp_path / 'pets.py').write_text(recipe.replace('PATH', str(wrn.config.model_index.root())))
+    (tmp_path / 'pets.py').write_text(recipe.replace('PATH', str(model_index.root())))
     options = ['load_from=WEIGHTS.pth', 'train_cfg.max_epochs=1', 'train_dataloader.num_workers=0']
     trained = run('wrn', 'train', 'pets.py', '--cfg-options', *options, cwd=tmp_path)
     assert 'the head does not match and is newly initialized' in trained.stdout
@@ -240,7 +241,7 @@ def test_auto_scale_lr_amp_and_no_validate(run, tmp_path):
 def test_mmpretrains_own_tools(run, tmp_path, mmpretrain_root):
     """Its tools run our configs, and read their own checkpoints with our loader."""
     tools = mmpretrain_root / '.mim' / 'tools'
-    config, checkpoint = wrn.config.model_index.root() / DIGITS, tmp_path / 'epoch_1.pth'
+    config, checkpoint = model_index.root() / DIGITS, tmp_path / 'epoch_1.pth'
     options = ('--work-dir', tmp_path, '--no-pin-memory')
     short = ('train_dataloader.dataset.indices=256', 'default_hooks.checkpoint.interval=1')
     train = ('python', tools / 'train.py', config, *options)
@@ -257,7 +258,7 @@ def test_the_modern_recipe_trains_tests_and_resumes(run, tmp_path):
     """bfloat16, averaged weights, mixup, CutMix and RandAugment, on the digits."""
     config = tmp_path / 'modern.py'
     config.write_text(f"""
-_base_ = ['{wrn.config.model_index.root()}/configs/wrn/wide-resnet28-10_8xb16-modern-200e_cifar10.py']
+_base_ = ['{model_index.root()}/configs/wrn/wide-resnet28-10_8xb16-modern-200e_cifar10.py']
 model = dict(backbone=dict(depth=10, widen_factor=1), head=dict(in_channels=64))
 resize = dict(type='Resize', scale=(32, 32), backend='pillow')
 digits = dict(_delete_=True, type='Digits')
@@ -343,7 +344,7 @@ def test_imagenet_as_folders_and_as_annotation_files(run, tmp_path, rng):
         (listed / 'meta' / f'{split}.txt').write_text(''.join(lines))
     config = tmp_path / 'mine.py'
     config.write_text(f"""
-_base_ = ['{wrn.config.model_index.root()}/configs/wrn/wide-resnet50_8xb32_in1k.py']
+_base_ = ['{model_index.root()}/configs/wrn/wide-resnet50_8xb32_in1k.py']
 model = dict(backbone=dict(depth=18, base_channels=8, stem_channels=16), head=dict(in_channels=128))
 loader = dict(batch_size=3, num_workers=0, dataset=dict(data_root='listed'))
 train_dataloader = dict(**loader)

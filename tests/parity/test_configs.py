@@ -3,7 +3,7 @@
 import pytest
 from mmengine.config import Config
 
-from wrn.config import model_index
+from wrn_base import model_index
 
 NAMES = [
     'wide-resnet50_8xb32_in1k',

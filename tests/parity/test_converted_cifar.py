@@ -15,7 +15,8 @@ import wrn
 from wrn.checkpoints import read_checkpoint
 from wrn.checkpoints.formats import TARGETS
 from wrn.config.config_file import parse_config
-from wrn.utils.errors import AssumptionWarning, CheckpointError, RandomWeightsWarning, WrnError
+from wrn_base import model_index
+from wrn_base.errors import AssumptionWarning, CheckpointError, RandomWeightsWarning, WrnError
 
 TOLERANCE = dict(rtol=1e-4, atol=1e-4)  # single precision, 12 convolutions
 
@@ -185,7 +186,7 @@ def test_config_wins_over_the_usual_network(name, theirs, tmp_path):
     for backbone in (*others, {**usual, 'act_cfg': dict(type='GELU')}):
         config = tmp_path / 'own.py'
         config.write_text(
-            f"_base_ = ['{wrn.config.model_index.root()}/{CONFIG}']\n"
+            f"_base_ = ['{model_index.root()}/{CONFIG}']\n"
             f'model = dict(backbone={backbone}, head={head})\n'
         )
         option = next(key for key in {**usual, **backbone} if usual.get(key) != backbone.get(key))
@@ -216,7 +217,7 @@ def test_network_that_only_a_config_states(changes, options, inputs, tmp_path):
             theirs[key] += torch.linspace(0, 0.1, len(theirs[key]))  # trained norms
     torch.save(theirs, path := tmp_path / 'theirs.pth')
     (config := tmp_path / 'own.py').write_text(
-        f"_base_ = ['{wrn.config.model_index.root()}/{CONFIG}']\n"
+        f"_base_ = ['{model_index.root()}/{CONFIG}']\n"
         f'model = dict(backbone=dict(depth=16, widen_factor=2, {options}),\n'
         f'             head=dict(num_classes=7, in_channels=128))\n'
     )
@@ -345,7 +346,7 @@ def test_assumed_activation(name, theirs, tmp_path):
     torch.save(theirs, path := tmp_path / 'theirs.pth')
     assert convert_file(path, folder=tmp_path).meta['cfg'].count("type='SiLU'") == 1
     (tmp_path / 'relu.py').write_text(
-        f"_base_ = ['{wrn.config.model_index.root()}/{CONFIG}']\n"
+        f"_base_ = ['{model_index.root()}/{CONFIG}']\n"
         "model = dict(backbone=dict(conv_cfg=dict(type='Conv2dAdaptivePadding'),\n"
         "                           act_cfg=dict(type='ReLU')))\n"
     )
@@ -373,7 +374,7 @@ def test_normalization_of_deepminds_networks(name, classes, mean, tmp_path):
 
     options = "conv_cfg=dict(type='Conv2dAdaptivePadding'), act_cfg=dict(type='SiLU')"
     (tmp_path / 'raw.py').write_text(
-        f"_base_ = ['{wrn.config.model_index.root()}/{CONFIG}']\n"
+        f"_base_ = ['{model_index.root()}/{CONFIG}']\n"
         'data_preprocessor = dict(mean=[0, 0, 0], std=[255, 255, 255])\n'
         f'model = dict(backbone=dict(depth=16, widen_factor=2, {options}),\n'
         f'             head=dict(num_classes={classes}, in_channels=128))\n'
@@ -390,9 +391,7 @@ def test_configs_in_the_docs(checkout, tmp_path):
     text = (checkout / 'docs' / 'weights.md').read_text()
     blocks = re.findall(r"```py\n(_base_ = \['PATH.*?)```", text, re.DOTALL)
     for block, form in zip(blocks, ('xternalz', 'deepmind', 'usb'), strict=True):
-        (tmp_path / 'theirs.py').write_text(
-            block.replace('PATH', str(wrn.config.model_index.root()))
-        )
+        (tmp_path / 'theirs.py').write_text(block.replace('PATH', str(model_index.root())))
         weights = wrn.get_model(tmp_path / 'theirs.py').state_dict()
         for key in weights:  # trained, unlike in TorchSSL
             if key.endswith('norm1.bias'):
@@ -523,7 +522,7 @@ def test_options_in_a_converted_file_are_compared(theirs, fails, tmp_path):
     there = convert_file(tmp_path / 'theirs.pth', folder=tmp_path)
     path = tmp_path / 'relu.py'
     path.write_text(
-        f"_base_ = ['{wrn.config.model_index.root()}/configs/wrn/wide-resnet16-2_1xb64_digits.py']\n"
+        f"_base_ = ['{model_index.root()}/configs/wrn/wide-resnet16-2_1xb64_digits.py']\n"
         'model = dict(head=dict(num_classes=7))\n'
         'val_dataloader = dict(dataset=dict(metainfo=dict(classes=list("0123456"))))\n'
         'test_dataloader = val_dataloader\n'

@@ -14,7 +14,7 @@ from torch.nn import functional
 import wrn
 from wrn.checkpoints import read_checkpoint
 from wrn.config.config_file import parse_config
-from wrn.utils.errors import WrnError
+from wrn_base.errors import WrnError
 
 TOLERANCE = dict(rtol=1e-5, atol=1e-5)  # the same operations, except where a library fuses some
 REFERENCES = {

@@ -15,7 +15,7 @@ from wrn.deploy.engines.torch_engines import computes_natively
 from wrn.deploy.export import export
 from wrn.inference import Predictor
 from wrn.models.folding import fold_batch_norm
-from wrn.utils.errors import WrnError
+from wrn_base.errors import WrnError
 
 DIGITS = 'wide-resnet16-2_1xb64_digits'
 MODULES = {

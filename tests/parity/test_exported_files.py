@@ -13,8 +13,9 @@ from wrn.deploy.engines.graph import quiet
 from wrn.deploy.export import FORMATS, export, load_exported
 from wrn.deploy.export.exported_file import make_classifier
 from wrn.deploy.export.metadata import METADATA_FILE, describe_model, read_metadata
+from wrn_base import model_index
 
-NAMES = list(wrn.config.model_index.models())
+NAMES = list(model_index.models())
 MODULES = {'onnx': ('onnxscript', 'onnxruntime'), 'openvino': ('openvino',)}
 CONVERTED = ('onnx', 'openvino')  # converting a deep network takes seconds
 # Between 28 and 70 layers, with the same blocks as those.
@@ -26,7 +27,7 @@ def distinct_networks():
     """Return one model name for each network, not counting differences in width and head."""
     kinds = {}
     for name in NAMES:
-        backbone = read_config(wrn.config.model_index.find(name).config).model.backbone.to_dict()
+        backbone = read_config(model_index.find(name).config).model.backbone.to_dict()
         sizes = (
             'widen_factor',
             'drop_rate',
@@ -39,7 +40,7 @@ def distinct_networks():
 
 def narrow_config(name, size=None):
     """Read a model's config; make its network an eighth as wide, and its images of a size."""
-    config = read_config(wrn.config.model_index.find(name).config)
+    config = read_config(model_index.find(name).config)
     config.model.backbone.base_channels = 8 if config.model.backbone.type == 'WideResNet' else 2
     config.model.head.in_channels //= 8
     config.load_from = None

@@ -6,7 +6,7 @@ import torch
 
 import wrn
 from wrn.deploy.engines import EngineError
-from wrn.utils.errors import WrnError
+from wrn_base.errors import WrnError
 
 DIGITS = 'wide-resnet16-2_1xb64_digits'
 # Runtimes add in different orders, which changes the last of float32's 24 bits.

@@ -10,7 +10,7 @@ from PIL import Image
 
 from wrn.config.config_errors import config_errors
 from wrn.data import LoadRandomResizedCrop
-from wrn.utils.errors import WrnError
+from wrn_base.errors import WrnError
 
 REST = [dict(type='RandomFlip', prob=0.5, direction='horizontal'), dict(type='PackInputs')]
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from wrn.data import CheckedReading
 from wrn.data.images import Preprocessing, Reading, decode_image, read_image
-from wrn.utils.errors import ImageReadError
+from wrn_base.errors import ImageReadError
 
 REST = [dict(type='Resize', scale=(16, 12)), dict(type='PackInputs')]
 

@@ -7,7 +7,7 @@ import torchvision
 import wrn
 from wrn.checkpoints import to_openmmlab
 from wrn.checkpoints.architecture import find_architecture
-from wrn.utils.errors import CheckpointError
+from wrn_base.errors import CheckpointError
 
 
 @pytest.mark.parametrize('depth', [18, 34, 50, 101, 152])

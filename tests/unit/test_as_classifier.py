@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional
 
 import wrn
-from wrn.utils.errors import WrnError
+from wrn_base.errors import WrnError
 
 DIGITS = 'wide-resnet16-2_1xb64_digits'
 MEAN, STD = [123.675, 116.28, 103.53], [58.395, 57.12, 57.375]

@@ -15,7 +15,8 @@ import wrn
 from wrn.checkpoints import ReadOptions
 from wrn.checkpoints.checkpoint_file import open_checkpoint
 from wrn.checkpoints.convert import convert
-from wrn.utils.errors import AssumptionWarning, WrnError
+from wrn_base import model_index
+from wrn_base.errors import AssumptionWarning, WrnError
 
 NAME = 'wide-resnet16-2_1xb64_digits'
 NETWORK = r'the activation ReLU, the norm BN\(eps=1e-05\), strides 1, 2, 2 \(as in most files'
@@ -162,7 +163,7 @@ def test_nothing_is_assumed_of_files_that_state_it(weights, folder):
 
 def test_config_of_the_caller_is_no_assumption(weights, folder):
     config = folder / 'own.py'
-    config.write_text(f"_base_ = ['{wrn.config.model_index.root()}/configs/wrn/{NAME}.py']")
+    config.write_text(f"_base_ = ['{model_index.root()}/configs/wrn/{NAME}.py']")
     with warnings.catch_warnings():
         warnings.simplefilter('error')
         wrn.get_model(config, pretrained=weights)
@@ -171,7 +172,7 @@ def test_config_of_the_caller_is_no_assumption(weights, folder):
 @pytest.mark.parametrize('own', [False, True])
 def test_cifars_normalization_of_a_config_that_inherits_it(weights, folder, own):
     """Many networks for CIFAR were trained on images from 0 to 1."""
-    shipped = f'{wrn.config.model_index.root()}/configs/wrn/wide-resnet16-8_8xb16_cifar10.py'
+    shipped = f'{model_index.root()}/configs/wrn/wide-resnet16-8_8xb16_cifar10.py'
     given = 'data_preprocessor = dict(mean=[0, 0, 0], std=[255, 255, 255])' if own else ''
     (folder / 'cifar.py').write_text(
         f"_base_ = ['{shipped}']\nmodel = dict(backbone=dict(widen_factor=2))\n{given}"
@@ -186,7 +187,7 @@ def test_cifars_normalization_of_a_config_that_inherits_it(weights, folder, own)
 def test_an_option_of_the_callers_config_is_said_to_be_its_own(weights, folder):
     backbone = dict(act_cfg=dict(type='SiLU'))
     (folder / 'silu.py').write_text(
-        f"_base_ = ['{wrn.config.model_index.root()}/configs/wrn/{NAME}.py']\n"
+        f"_base_ = ['{model_index.root()}/configs/wrn/{NAME}.py']\n"
         f'model = dict(backbone={backbone})'
     )
     with pytest.warns(AssumptionWarning, match=r"by the config act_cfg={'type': 'SiLU'}, not {'ty"):
@@ -198,7 +199,7 @@ def test_file_with_another_normalization_than_the_config(weights, folder):
     stated = torch.load(convert(raw, 'raw.pth', folder=folder).path)
     del stated['meta']['normalization']  # only the config in the file states it
     torch.save(stated, folder / 'cfg.pth')
-    shipped = f"_base_ = ['{wrn.config.model_index.root()}/configs/wrn/{NAME}.py']"
+    shipped = f"_base_ = ['{model_index.root()}/configs/wrn/{NAME}.py']"
     (folder / 'mine.py').write_text(shipped)
     with pytest.warns(AssumptionWarning, match=f'{NORMALIZATION} of the config, not the mean 0, 0'):
         wrn.get_model(folder / 'mine.py', folder / 'cfg.pth')

@@ -9,8 +9,8 @@ from mmengine.config import Config
 from mmpretrain.datasets import CIFAR10
 from mmpretrain.registry import DATASETS
 
-from wrn.config import model_index
 from wrn.training.runner import build_runner
+from wrn_base import model_index
 
 ROOT = model_index.root()
 NAME = 'wide-resnet16-2_8xb16_cifar10'

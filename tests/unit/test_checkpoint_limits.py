@@ -14,7 +14,7 @@ from wrn.checkpoints import limits, read_checkpoint
 from wrn.checkpoints.limits import MAX_DEPTH, MAX_HEADER, MAX_TENSORS
 from wrn.checkpoints.publish import make_meta
 from wrn.config.config_file import parse_config
-from wrn.utils.errors import CheckpointError
+from wrn_base.errors import CheckpointError
 
 TUPLE1 = b'\x85'
 PUT_GET_PAIR = b'q\x00h\x00\x86'  # a tuple that has the last value twice

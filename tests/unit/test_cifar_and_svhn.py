@@ -16,7 +16,7 @@ from mmpretrain.datasets import CIFAR10, CIFAR100
 from mmpretrain.registry import DATASETS
 
 from wrn.data import SVHN, fetch_cifar
-from wrn.utils.errors import WrnError
+from wrn_base.errors import WrnError
 
 
 class Handler(BaseHTTPRequestHandler):

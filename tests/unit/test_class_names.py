@@ -9,7 +9,7 @@ from small_run import write_classes
 
 from wrn.data.class_names import MapLabels, get_classes, match_classes, same_classes
 from wrn.data.image_folder import ImageFolder
-from wrn.utils.errors import WrnError
+from wrn_base.errors import WrnError
 
 PIPELINE = [dict(type='LoadImageFromFile'), dict(type='PackInputs')]
 

@@ -8,11 +8,11 @@ from mmengine.config import Config
 
 import wrn
 from wrn.cli.settings import apply_settings
-from wrn.config import model_index
 from wrn.config.config_file import parse_config, read_config, read_own_config
 from wrn.config.config_parts import check_keys, get_dataset_meta, get_dataset_type
 from wrn.inference.predictor import Predictor
-from wrn.utils.errors import WrnError
+from wrn_base import model_index
+from wrn_base.errors import WrnError
 
 BASE = model_index.root() / 'configs' / 'wrn' / 'wide-resnet16-2_1xb64_digits.py'
 PIPELINE = "test_dataloader = dict(dataset=dict(pipeline=[{}, dict(type='PackInputs')]))"

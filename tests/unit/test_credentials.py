@@ -13,9 +13,9 @@ from wrn.checkpoints.publish import make_meta
 from wrn.cli.image_job import describe_run
 from wrn.data.images import read_image
 from wrn.training.testing_config import make_test_config
-from wrn.utils.credentials import mask_credentials
-from wrn.utils.errors import ImageReadError, WrnError
 from wrn.zoo.resolve import resolve
+from wrn_base.credentials import mask_credentials
+from wrn_base.errors import ImageReadError, WrnError
 
 SIGNED = 'https://b.s3.amazonaws.com/w.pth?X-Amz-Date=20260101&X-Amz-Credential=AK/1&X-Amz-Signature=ab12'
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from wrn.data.damage import find_damage
 from wrn.data.images import decode_image
-from wrn.utils.errors import ImageReadError
+from wrn_base.errors import ImageReadError
 
 
 def kind_of(content, name):

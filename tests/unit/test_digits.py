@@ -7,7 +7,7 @@ from PIL import Image, ImageOps
 from sklearn.datasets import load_digits
 
 from wrn.data import Digits
-from wrn.utils.errors import WrnError
+from wrn_base.errors import WrnError
 
 
 def test_the_splits_are_complete_disjoint_and_stratified():

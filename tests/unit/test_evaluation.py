@@ -25,7 +25,7 @@ from wrn.training.evaluation import (
     add_metrics,
 )
 from wrn.training.evaluation.figures import draw_confusion
-from wrn.utils.errors import WrnError
+from wrn_base.errors import WrnError
 
 METRICS = [
     dict(type='Accuracy', topk=(1, 3)),

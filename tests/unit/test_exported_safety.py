@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from wrn.deploy.export import load_exported
-from wrn.utils.errors import WrnError
+from wrn_base.errors import WrnError
 
 MODULES = {'onnx': ('onnxscript', 'onnxruntime'), 'openvino': ('openvino',)}
 

@@ -12,7 +12,7 @@ from wrn.inference.features import check_same_size
 from wrn.results import feature_files
 from wrn.results.feature_files import check_format, list_path, write_features
 from wrn.results.record import Record
-from wrn.utils.errors import ImageReadError, WrnError
+from wrn_base.errors import ImageReadError, WrnError
 
 MAPS = {'layer3': (8, 2, 3), 'layer1': (4, 4, 6)}
 POOLED = {'layer3': (8,), 'layer1': (4,)}

@@ -8,9 +8,9 @@ import sys
 
 import pytest
 
-from wrn.utils.errors import WrnError
 from wrn.utils.files import replace_together, write_atomically
 from wrn.utils.pipes import reserve
+from wrn_base.errors import WrnError
 
 
 def test_no_other_file_is_left(tmp_path):

@@ -17,7 +17,7 @@ from wrn.data.images import (
     is_many,
     preprocess_sample,
 )
-from wrn.utils.errors import ImageReadError
+from wrn_base.errors import ImageReadError
 
 
 def test_find_in_folders_and_patterns(tmp_path):

@@ -8,7 +8,7 @@ SCRIPT = """
 import ctypes, json, sys, threading, time
 sys.path.insert(0, sys.argv[1])
 from harness import WrongResultError, fuzz
-from wrn.utils.errors import WrnError
+from wrn_base.errors import WrnError
 
 def raises(error):
     raise error

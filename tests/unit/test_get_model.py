@@ -12,8 +12,8 @@ from mmpretrain.registry import MODELS
 
 import wrn
 from wrn import WideResNetCIFAR
-from wrn.config import model_index
-from wrn.utils.errors import CheckpointError, RandomWeightsWarning, WrnError
+from wrn_base import model_index
+from wrn_base.errors import CheckpointError, RandomWeightsWarning, WrnError
 
 DIGITS = 'wide-resnet16-2_1xb64_digits'
 WRN50 = 'wide-resnet50_3rdparty_8xb32_in1k'

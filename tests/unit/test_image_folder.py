@@ -7,7 +7,7 @@ from mmpretrain.datasets import CustomDataset
 
 from wrn.data.image_folder import ImageFolder, ImageNetFolder, use_image_folders
 from wrn.data.listing import list_splits
-from wrn.utils.errors import WrnError
+from wrn_base.errors import WrnError
 
 
 def list_dataset(dataset):

@@ -14,7 +14,7 @@ from wrn.data import LoadRandomResizedCrop
 from wrn.data.images import decode_image
 from wrn.data.images.bounds import MAX_PARTS, bounded
 from wrn.data.images.header import read_header
-from wrn.utils.errors import ImageReadError
+from wrn_base.errors import ImageReadError
 
 SIDE = 32768
 INTEGERS = {1: 'B3x', 3: 'H2x', 4: 'I', 8: 'h2x', 9: 'i'}

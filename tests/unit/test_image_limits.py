@@ -23,7 +23,7 @@ from wrn.data.images import count_images, decode_image, find_images, header, rea
 from wrn.data.images.archive import MAX_RATIO
 from wrn.data.images.read import MAX_BYTES
 from wrn.data.listing import list_splits
-from wrn.utils.errors import ImageReadError
+from wrn_base.errors import ImageReadError
 
 HUGE = 60_000
 

@@ -20,8 +20,8 @@ from wrn.cli import main
 from wrn.data import imagenet
 from wrn.data.check_folder import check_folder
 from wrn.data.imagenet import prepare_imagenet
-from wrn.utils.errors import WrnError
 from wrn.utils.files import hash_file
+from wrn_base.errors import WrnError
 
 CLASSES = ['n02000001', 'n01000002', 'n03000003']  # not in order, as in the devkit
 TRAIN, VAL, DEVKIT = (ARCHIVE_META[name][0] for name in ('train', 'val', 'devkit'))

@@ -19,7 +19,7 @@ from wrn.data.images import (
     read_image,
 )
 from wrn.download import connection
-from wrn.utils.errors import ImageReadError
+from wrn_base.errors import ImageReadError
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ from mmengine.config import Config
 from PIL import Image
 
 import wrn
-from wrn.config import model_index
 from wrn.inference import Predictor, api
-from wrn.utils.errors import ImageReadError, WrnError
+from wrn_base import model_index
+from wrn_base.errors import ImageReadError, WrnError
 
 DIGITS = 'wide-resnet16-2_1xb64_digits'
 

@@ -8,7 +8,7 @@ import pytest
 from mmpretrain.datasets import MultiLabelDataset
 
 from wrn.data.json_annotations import check_json
-from wrn.utils.errors import WrnError
+from wrn_base.errors import WrnError
 
 
 def write(path, *labels, classes=('ape', 'bee')):

@@ -6,7 +6,7 @@ from mmpretrain.models import AverageClsScoreTTA
 
 import wrn
 from wrn.checkpoints import assign_state_dict, check_state_dict, set_normalization
-from wrn.utils.errors import CheckpointError
+from wrn_base.errors import CheckpointError
 
 CONFIG = 'configs/wrn/wide-resnet16-2_1xb64_digits.py'
 

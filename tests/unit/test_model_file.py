@@ -11,7 +11,7 @@ from PIL import Image
 import wrn
 from wrn.checkpoints import read_checkpoint
 from wrn.checkpoints.tensor_hash import KEY
-from wrn.utils.errors import WrnError
+from wrn_base.errors import WrnError
 
 DIGITS = 'wide-resnet16-2_1xb64_digits'
 

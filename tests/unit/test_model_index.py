@@ -14,8 +14,8 @@ from mmengine.registry import DefaultScope
 from mmpretrain.structures import DataSample
 
 import wrn
-from wrn.config import model_index
 from wrn.models.meta_init import MetaInit
+from wrn_base import model_index
 
 NAMES = list(model_index.models())
 CONFIGS = sorted((model_index.root() / 'configs' / 'wrn').glob('*.py'), key=lambda path: path.name)

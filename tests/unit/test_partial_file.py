@@ -9,7 +9,7 @@ from wrn.results.feature_files import write_features
 from wrn.results.partial_file import PartialFile
 from wrn.results.record import Record
 from wrn.results.writers import write_predictions
-from wrn.utils.errors import WrnError
+from wrn_base.errors import WrnError
 
 RUN = dict(command='x', model='m')
 NAMES = [f'{i}.png' for i in range(7)]

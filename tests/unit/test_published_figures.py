@@ -8,7 +8,7 @@ import timm
 import yaml
 from torchvision.models import Wide_ResNet50_2_Weights, Wide_ResNet101_2_Weights
 
-from wrn.config import model_index
+from wrn_base import model_index
 
 NAMES = list(model_index.models())
 TORCHVISION = [*Wide_ResNet50_2_Weights, *Wide_ResNet101_2_Weights]

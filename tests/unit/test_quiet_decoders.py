@@ -15,7 +15,7 @@ from wrn.data.images import LoadImage, Reading, decode_image
 from wrn.data.images.header import read_header
 from wrn.data.images.opencv import decode_by_opencv
 from wrn.data.images.png import MAX_CHUNKS, drop_unused_chunks
-from wrn.utils.errors import ImageReadError
+from wrn_base.errors import ImageReadError
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (40, 50, 3), np.uint8)
 

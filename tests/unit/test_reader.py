@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 from wrn.checkpoints import read_checkpoint, write_weights
 from wrn.checkpoints.tensor_hash import KEY, hash_tensors
 from wrn.training.resume import read_whole
-from wrn.utils.errors import CheckpointError, WrnError
+from wrn_base.errors import CheckpointError, WrnError
 
 STATE_DICT = {'head.fc.weight': torch.arange(6.0).reshape(2, 3), 'head.fc.bias': torch.ones(2)}
 

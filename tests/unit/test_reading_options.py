@@ -20,8 +20,8 @@ from wrn.data.images.allowed_steps import check_steps
 from wrn.data.splitting import find_splits
 from wrn.inference import FeatureExtractor, Predictor
 from wrn.training import make_finetune_config
-from wrn.utils.errors import ChannelOrderWarning, ImageReadError, WrnError
 from wrn.zoo.resolve import resolve
+from wrn_base.errors import ChannelOrderWarning, ImageReadError, WrnError
 
 REST = [dict(type='Resize', scale=(16, 16)), dict(type='PackInputs')]
 

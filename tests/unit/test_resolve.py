@@ -6,9 +6,9 @@ from mmengine.config import Config
 
 import wrn
 from wrn.checkpoints import ReadOptions, read_checkpoint
-from wrn.config import model_index
-from wrn.utils.errors import WrnError
 from wrn.zoo.resolve import is_name, resolve
+from wrn_base import model_index
+from wrn_base.errors import WrnError
 
 DIGITS = 'wide-resnet16-2_1xb64_digits'
 V1, V2, RACM = (

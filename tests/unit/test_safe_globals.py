@@ -16,7 +16,7 @@ from mmengine.registry import PARAM_SCHEDULERS
 
 import wrn.checkpoints.safe_globals
 from wrn.checkpoints import read_checkpoint
-from wrn.utils.errors import CheckpointError
+from wrn_base.errors import CheckpointError
 
 STATE_DICT = {'w': torch.ones(2)}
 

@@ -12,7 +12,7 @@ from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop
 
 from wrn.training.hooks.schedule import ScheduleHook
 from wrn.training.resumed_settings import find_changes
-from wrn.utils.errors import WrnError
+from wrn_base.errors import WrnError
 
 
 def settings(lr=1.0, kind='SGD', epochs=4, milestones=(1, 2), batch_size=8, **other):

@@ -12,7 +12,7 @@ from mmengine.runner import CheckpointLoader
 import wrn
 from wrn.checkpoints import schemes
 from wrn.config.config_file import HIDDEN_CONFIG
-from wrn.utils.errors import CheckpointError
+from wrn_base.errors import CheckpointError
 
 DIGITS = 'wide-resnet16-2_1xb64_digits'
 

@@ -7,7 +7,7 @@ import pytest
 from mmpretrain.registry import DATASETS
 
 from wrn.data.splitting import find_splits
-from wrn.utils.errors import WrnError
+from wrn_base.errors import WrnError
 
 
 @pytest.fixture

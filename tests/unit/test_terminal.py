@@ -10,7 +10,7 @@ from PIL import Image
 from wrn.checkpoints import read_checkpoint
 from wrn.cli import main
 from wrn.cli.tables import print_table
-from wrn.utils.terminal import printable, say, show
+from wrn_base.terminal import printable, say, show
 
 HOSTILE = 'a\x1b]0;OWNED\x07\x9b31m\nwrn: error: b\r\u202egnp.exe\udc80'
 ESCAPED = r'a\x1b]0;OWNED\x07\x9b31m\nwrn: error: b\r\u202egnp.exe\udc80'

@@ -14,7 +14,7 @@ from torch._utils import ExceptionWrapper
 from wrn.config.config_errors import config_errors
 from wrn.data import CheckedReading, skip_unreadable
 from wrn.data.checked_reading import check_reading
-from wrn.utils.errors import ImageReadError, WrnError
+from wrn_base.errors import ImageReadError, WrnError
 
 LOAD = dict(type='LoadImageFromFile')
 BAD = {

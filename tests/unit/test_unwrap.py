@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import wrn
 from wrn.checkpoints import ReadOptions, check_state_dict, to_openmmlab
 from wrn.checkpoints.formats import FORMATS, TARGETS, recognize
-from wrn.utils.errors import CheckpointError
+from wrn_base.errors import CheckpointError
 
 CIFAR = {
     'authors-cifar': [

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from wrn.checkpoints import ReadOptions, to_openmmlab
-from wrn.utils.errors import CheckpointError
+from wrn_base.errors import CheckpointError
 
 MEAN, STD = [0.4, 0.5, 0.6], [0.2, 0.25, 0.3]
 KEYS = ('conv1.weight', 'block1.layer.0.conv1.weight', 'bn1.running_mean')

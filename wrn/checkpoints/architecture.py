@@ -10,7 +10,7 @@ from torch import Tensor
 
 from wrn.models import WideResNet
 from wrn.models.sizes import count_depth
-from wrn.utils.errors import CheckpointError, count
+from wrn_base.errors import CheckpointError, count
 
 _STEM, _BASE, _STAGES = 64, 64, 4
 

@@ -9,7 +9,7 @@ from wrn.checkpoints import Weights
 from wrn.checkpoints.network_options import describe_options, find_differences, get_kind
 from wrn.config.config_file import read_config, read_own_config
 from wrn.config.config_parts import get_data_preprocessor, get_inner_model
-from wrn.utils.errors import CheckpointError, WrnError
+from wrn_base.errors import CheckpointError, WrnError
 
 _SHOWN, _LONGEST = 4, 100  # channels, and characters of a file's own values in messages
 _PREPROCESSING = ('mean', 'std', 'to_rgb')

@@ -9,11 +9,11 @@ from modelindex.models.Model import Model
 from wrn.checkpoints.reader import read_checkpoint
 from wrn.checkpoints.unwrap import to_openmmlab
 from wrn.checkpoints.weights import ReadOptions, Weights
-from wrn.config import model_index
 from wrn.download import fetch, hash_in_name, map_url
-from wrn.utils.credentials import mask_credentials
-from wrn.utils.errors import CheckpointError, did_you_mean
 from wrn.utils.files import hash_file
+from wrn_base import model_index
+from wrn_base.credentials import mask_credentials
+from wrn_base.errors import CheckpointError, did_you_mean
 
 ADDRESSES = ('http://', 'https://', 'hf://', model_index.SCHEME)
 

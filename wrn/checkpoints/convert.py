@@ -24,7 +24,7 @@ from wrn.config.config_errors import config_errors
 from wrn.config.config_parts import get_dataset_meta
 from wrn.data.images import Preprocessing
 from wrn.download import stem_without_hash
-from wrn.utils.errors import CheckpointError, WrnError, some
+from wrn_base.errors import CheckpointError, WrnError, some
 
 
 @dataclass

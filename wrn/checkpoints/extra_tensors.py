@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from wrn.checkpoints.weights import Weights
-from wrn.utils.errors import CheckpointError, some
+from wrn_base.errors import CheckpointError, some
 
 _PARTS = ('backbone.', 'neck.', 'head.', 'data_preprocessor.')  # of mmpretrain's classifiers
 _ACTIVATION = re.compile(r'p?relu|act(ivation)?\d*\.')

@@ -7,7 +7,7 @@ import torch
 from mmengine.model import BaseTTAModel, is_model_wrapper
 from torch import Tensor, nn
 
-from wrn.utils.errors import CheckpointError, some
+from wrn_base.errors import CheckpointError, some
 
 
 def check_state_dict(

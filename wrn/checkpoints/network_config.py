@@ -10,7 +10,6 @@ from wrn.checkpoints import Weights
 from wrn.checkpoints.architecture import Architecture, find_architecture, find_conv_bias
 from wrn.checkpoints.assumptions import assume_network, check_same, get_preprocessing
 from wrn.checkpoints.network_options import get_kind, read_options
-from wrn.config import model_index
 from wrn.config.config_errors import config_errors
 from wrn.config.config_file import read_config, read_own_config
 from wrn.config.config_parts import (
@@ -22,7 +21,8 @@ from wrn.config.config_parts import (
 )
 from wrn.data.images.allowed_steps import check_normalization, check_steps
 from wrn.data.images.preprocessing import is_red_first
-from wrn.utils.errors import CheckpointError
+from wrn_base import model_index
+from wrn_base.errors import CheckpointError
 
 _HEADS = ('LinearClsHead', 'MultiLabelLinearClsHead')  # that a file may name
 # The dataset types that a file may name. All are part of mmpretrain or this package.

@@ -7,7 +7,7 @@ from typing import Any
 from mmpretrain.models.backbones import ResNet
 
 from wrn.models import WideResNet, WideResNetCIFAR
-from wrn.utils.errors import CheckpointError
+from wrn_base.errors import CheckpointError
 
 
 def _defaults(network: type, *options: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from mmengine.config import Config
 from wrn.checkpoints import ReadOptions, Weights, read_checkpoint, to_openmmlab, write_weights
 from wrn.config.config_file import read_own_config
 from wrn.config.config_parts import get_test_dataset
-from wrn.utils.credentials import mask_credentials
+from wrn_base.credentials import mask_credentials
 
 _TIME = re.compile(r'_\d{8}_\d{6}(_\d+)?$')  # mmengine appends it to the name of a run
 

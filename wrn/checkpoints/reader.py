@@ -25,8 +25,8 @@ from wrn.checkpoints.limits import (
 )
 from wrn.checkpoints.safe_globals import SAFE_GLOBALS, unbox
 from wrn.checkpoints.tensor_hash import check_tensors
-from wrn.utils.errors import CheckpointError, one_line
 from wrn.utils.files import check_regular, explain
+from wrn_base.errors import CheckpointError, one_line
 
 _LOCK = threading.RLock()
 _ZIP, _PICKLE = b'PK\x03\x04', b'\x80'

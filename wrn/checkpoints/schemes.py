@@ -24,7 +24,7 @@ from wrn.checkpoints.checkpoint_file import ADDRESSES, locate
 from wrn.checkpoints.reader import read_checkpoint
 from wrn.checkpoints.unwrap import to_openmmlab
 from wrn.config.config_file import HIDDEN_CONFIG
-from wrn.utils.errors import CheckpointError, did_you_mean
+from wrn_base.errors import CheckpointError, did_you_mean
 
 
 def load_from_local(filename: str, map_location: Any = None) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from wrn.utils.errors import CheckpointError
+from wrn_base.errors import CheckpointError
 
 KEY = 'sha256_of_tensors'
 

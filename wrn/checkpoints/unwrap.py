@@ -12,7 +12,7 @@ from wrn.checkpoints.formats.unused_norms import UNUSED, find_used_norms
 from wrn.checkpoints.weights import ReadOptions, Weights
 from wrn.checkpoints.wrappers import unwrap
 from wrn.data.images.allowed_steps import check_normalization
-from wrn.utils.errors import CheckpointError, one_line, some
+from wrn_base.errors import CheckpointError, one_line, some
 
 # Where libraries put the weights that are meant for use. Other sets of weights, such as an average,
 # are taken only if the caller asks for them, or if there are no others.

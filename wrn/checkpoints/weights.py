@@ -9,7 +9,7 @@ from torch import Tensor
 
 from wrn.checkpoints.formats import FORMATS
 from wrn.checkpoints.formats.checkpoint_format import CheckpointFormat, Implied
-from wrn.utils.errors import AssumptionWarning, CheckpointError, some
+from wrn_base.errors import AssumptionWarning, CheckpointError, some
 
 
 @dataclass(frozen=True)

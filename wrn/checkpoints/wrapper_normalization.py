@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from wrn.utils.errors import CheckpointError, some
+from wrn_base.errors import CheckpointError, some
 
 # The names of a mean and of the std beside it.
 _PAIRS = {

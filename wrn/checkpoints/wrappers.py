@@ -14,7 +14,7 @@ from wrn.checkpoints.wrapper_normalization import (
     describe_others,
     find_statistics,
 )
-from wrn.utils.errors import CheckpointError, some
+from wrn_base.errors import CheckpointError, some
 
 _COUNTERS = ('n_averaged', 'steps')  # of averaged models in torch and mmengine
 # Parts that inference does not use: an extra stage in RobustBench's networks, and the head for

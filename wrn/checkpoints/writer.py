@@ -11,8 +11,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from wrn.checkpoints.tensor_hash import KEY, hash_tensors
-from wrn.utils.errors import WrnError, some
 from wrn.utils.files import write_with_hash
+from wrn_base.errors import WrnError, some
 
 SUFFIXES = ('.safetensors', '.pth')
 

@@ -23,10 +23,10 @@ from wrn.cli.inputs import find_shard
 from wrn.download.trust import INSECURE
 from wrn.training import leave_distributed
 from wrn.utils.csv_text import SAFE
-from wrn.utils.errors import AssumptionWarning, RunStoppedError, WrnError, one_line
-from wrn.utils.interrupt import raise_at_interrupt
-from wrn.utils.terminal import printable, say
-from wrn.version import __version__
+from wrn_base.errors import AssumptionWarning, RunStoppedError, WrnError, one_line
+from wrn_base.interrupt import raise_at_interrupt
+from wrn_base.terminal import printable, say
+from wrn_base.version import __version__
 
 _COMMANDS = {
     name: import_module(f'wrn.cli.{name.replace("-", "_")}')

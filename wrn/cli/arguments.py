@@ -10,8 +10,8 @@ from typing import Any, TypeAlias
 from wrn.checkpoints import ReadOptions
 from wrn.checkpoints.assumptions import check_scale
 from wrn.results.writers import check_parquet
-from wrn.utils.errors import WrnError, one_line
 from wrn.utils.pipes import reserve
+from wrn_base.errors import WrnError, one_line
 
 _CHANNELS = 3
 Argument: TypeAlias = dict[str, Any]

@@ -20,8 +20,8 @@ from wrn.cli.arguments import (
 )
 from wrn.cli.inputs import Shard
 from wrn.deploy.engines import BACKENDS, PRECISIONS
-from wrn.utils.errors import RandomWeightsWarning, WrnError
 from wrn.zoo.factory import get_model
+from wrn_base.errors import RandomWeightsWarning, WrnError
 
 BACKEND_ARGUMENTS = {
     '--backend': choice(

@@ -10,8 +10,8 @@ from wrn.cli.progress import ImageProgress
 from wrn.cli.tables import print_table
 from wrn.data.check_folder import KINDS, Report, check_folder
 from wrn.data.class_folders import count_left_out
-from wrn.utils.errors import WrnError, count
-from wrn.utils.terminal import say, show
+from wrn_base.errors import WrnError, count
+from wrn_base.terminal import say, show
 
 HELP = 'find damaged, misplaced and duplicate images in a data folder'
 ARGUMENTS = {

@@ -6,9 +6,9 @@ from wrn.checkpoints.convert import convert
 from wrn.checkpoints.formats import TARGETS
 from wrn.cli.arguments import WEIGHTS_ARGUMENTS, argument, choice, get_read_options
 from wrn.cli.publish import DESCRIPTION_ARGUMENTS, print_left_out, print_written
-from wrn.utils.errors import count
-from wrn.utils.terminal import show
 from wrn.zoo.resolve import resolve
+from wrn_base.errors import count
+from wrn_base.terminal import show
 
 HELP = 'convert weights between the checkpoint formats of Wide-ResNets'
 ARGUMENTS = {

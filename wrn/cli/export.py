@@ -7,7 +7,7 @@ from wrn.cli.backend_options import check_calibration, load_model
 from wrn.deploy.export import FORMATS, export
 from wrn.deploy.export.formats.export_format import ReadableFormat
 from wrn.download import stem_without_hash
-from wrn.utils.terminal import show
+from wrn_base.terminal import show
 
 HELP = 'export a model to a file that other runtimes load without this package'
 _SUFFIXES = ', '.join(kind.suffix for kind in FORMATS.values())

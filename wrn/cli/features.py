@@ -15,8 +15,8 @@ from wrn.inference.features import STAGES, FeatureExtractor, check_same_size, fo
 from wrn.results.feature_files import SUFFIXES, check_format, list_path, write_features
 from wrn.results.partial_file import PartialFile
 from wrn.results.record import Record
-from wrn.utils.errors import WrnError, count
-from wrn.utils.terminal import show
+from wrn_base.errors import WrnError, count
+from wrn_base.terminal import show
 
 HELP = 'write the features that the stages of a network compute for images'
 ARGUMENTS = {

@@ -23,10 +23,10 @@ from wrn.config.config_errors import config_errors
 from wrn.data.depth import advise_depth
 from wrn.data.splitting import Splits, find_splits
 from wrn.training.finetune import finetune
-from wrn.utils.credentials import mask_credentials
-from wrn.utils.errors import WrnError, count, some
-from wrn.utils.terminal import say, show
 from wrn.zoo.resolve import resolve
+from wrn_base.credentials import mask_credentials
+from wrn_base.errors import WrnError, count, some
+from wrn_base.terminal import say, show
 
 HELP = 'fine-tune a pretrained model on a folder of images'
 DEFAULT_MODEL = 'wide-resnet50_3rdparty_8xb32_in1k'

@@ -14,9 +14,9 @@ from wrn.cli.progress import ImageProgress
 from wrn.data.images import ImageLike
 from wrn.results.partial_file import PartialFile
 from wrn.results.record import Record
-from wrn.utils.credentials import mask_credentials
-from wrn.utils.errors import ImageReadError, count
-from wrn.utils.terminal import say
+from wrn_base.credentials import mask_credentials
+from wrn_base.errors import ImageReadError, count
+from wrn_base.terminal import say
 
 
 def describe_run(command: str, args: argparse.Namespace, *options: str) -> dict[str, Any]:

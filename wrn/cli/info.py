@@ -20,16 +20,16 @@ from wrn.checkpoints.network_config import describe_network
 from wrn.checkpoints.tensor_hash import KEY
 from wrn.cli.arguments import CHOICE_ARGUMENTS, argument
 from wrn.cli.tables import Cell, print_table
-from wrn.config import model_index
 from wrn.config.config_errors import config_errors
 from wrn.config.config_file import read_own_config
 from wrn.config.config_parts import get_data_preprocessor, get_test_dataset
 from wrn.data.images import Preprocessing
 from wrn.models.meta_init import MetaInit
-from wrn.utils.errors import WrnError
 from wrn.utils.files import hash_file
 from wrn.utils.quiet import quiet
 from wrn.zoo.resolve import ResolvedModel, resolve
+from wrn_base import model_index
+from wrn_base.errors import WrnError
 
 HELP = 'show the card of a model: network, metrics, license, provenance of its weights'
 _CLASSES = 10  # class names to show

@@ -7,8 +7,8 @@ from itertools import islice
 from pathlib import Path
 
 from wrn.data.images import ImageLike, LeftOut, count_images, find_images
-from wrn.utils.errors import some
-from wrn.utils.terminal import say
+from wrn_base.errors import some
+from wrn_base.terminal import say
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from modelindex.models.Model import Model
 
 from wrn.cli.arguments import argument
 from wrn.cli.tables import print_table
-from wrn.config import model_index
-from wrn.utils.errors import WrnError
+from wrn_base import model_index
+from wrn_base.errors import WrnError
 
 HELP = 'list the models of this package'
 _NUMBERS = ('params', 'FLOPs', 'top-1', 'top-5')

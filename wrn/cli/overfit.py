@@ -12,8 +12,8 @@ from wrn.cli.arguments import argument, check_at_least, number
 from wrn.cli.runner_options import read_runnable
 from wrn.cli.settings import SETTINGS_ARGUMENT, apply_settings
 from wrn.config.config_errors import config_errors
-from wrn.utils.errors import WrnError, count
-from wrn.utils.terminal import show
+from wrn_base.errors import WrnError, count
+from wrn_base.terminal import show
 
 HELP = 'overfit one small batch, to find out whether a setup can learn'
 ARGUMENTS = {

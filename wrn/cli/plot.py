@@ -7,7 +7,7 @@ from wrn.cli.arguments import argument, check_out
 from wrn.training.evaluation.curves import draw_curves, read_log
 from wrn.training.evaluation.fonts import fonts_for
 from wrn.utils.files import write_atomically
-from wrn.utils.terminal import show
+from wrn_base.terminal import show
 
 HELP = 'plot loss, accuracy and learning rate of training runs'
 ARGUMENTS = {

@@ -17,8 +17,8 @@ from wrn.inference.predictor import Predictor
 from wrn.results.partial_file import PartialFile
 from wrn.results.record import Record
 from wrn.results.writers import SUFFIXES, write_predictions, write_records
-from wrn.utils.errors import WrnError, count
-from wrn.utils.terminal import say
+from wrn_base.errors import WrnError, count
+from wrn_base.terminal import say
 
 HELP = 'classify images'
 DEFAULT_MODEL = 'wide-resnet16-2_1xb64_digits'

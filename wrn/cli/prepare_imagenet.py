@@ -8,7 +8,7 @@ from rich.progress import track
 
 from wrn.cli.arguments import argument, flag
 from wrn.data.imagenet import prepare_imagenet
-from wrn.utils.terminal import show
+from wrn_base.terminal import show
 
 HELP = "create ImageNet's train and val folders from the official archives or Kaggle's download"
 ARGUMENTS = {

@@ -6,9 +6,9 @@ from wrn.checkpoints import ReadOptions, Weights
 from wrn.checkpoints.publish import Published, publish
 from wrn.checkpoints.tensor_hash import KEY
 from wrn.cli.arguments import CHOICE_ARGUMENTS, argument
-from wrn.utils.errors import count
 from wrn.utils.files import hash_file
-from wrn.utils.terminal import say, show
+from wrn_base.errors import count
+from wrn_base.terminal import say, show
 
 _SHOWN = 10  # keys that were left out
 HELP = 'reduce a training checkpoint to its weights, class names and config'

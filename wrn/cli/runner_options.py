@@ -19,8 +19,8 @@ from wrn.training.checks import check_single_task, get_head
 from wrn.training.evaluation import add_metrics, get_report_metrics
 from wrn.training.evaluation.predictions import SUFFIXES
 from wrn.training.testing_config import make_test_config
-from wrn.utils.errors import WrnError
 from wrn.zoo.resolve import resolve
+from wrn_base.errors import WrnError
 
 _RESULTS = {
     'pred': ('predictions are', SUFFIXES),

@@ -8,7 +8,7 @@ from mmengine.config import Config, DictAction
 
 from wrn.cli.arguments import argument
 from wrn.config.config_parts import RUN_KEYS, check_keys, check_values, set_default
-from wrn.utils.errors import did_you_mean
+from wrn_base.errors import did_you_mean
 
 _logger = logging.getLogger('wrn')
 

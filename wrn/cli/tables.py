@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from wrn.training.evaluation import Report
-from wrn.utils.terminal import printable, show
+from wrn_base.terminal import printable, show
 
 Cell: TypeAlias = str | Sequence[str]
 _MOST_CLASSES = 20

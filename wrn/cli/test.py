@@ -21,8 +21,8 @@ from wrn.cli.runner_options import COMMON_ARGUMENTS, read_test_config
 from wrn.cli.speed_options import SPEED_ARGUMENTS, apply_speed_options
 from wrn.cli.tables import print_report
 from wrn.training.evaluation import Report, has_report
-from wrn.utils.errors import WrnError
-from wrn.utils.terminal import show
+from wrn_base.errors import WrnError
+from wrn_base.terminal import show
 
 HELP = "measure a model's accuracy"
 ARGUMENTS = {

@@ -10,7 +10,7 @@ import cv2
 from mmengine.registry import Registry
 from mmpretrain import registry
 
-from wrn.utils.errors import WrnError, did_you_mean, is_full_or_closed
+from wrn_base.errors import WrnError, did_you_mean, is_full_or_closed
 
 _UNTYPED = re.compile(
     r"""must contain the key "type", but got (.+?)(?: None)?$|^type$|attribute 'type'$"""

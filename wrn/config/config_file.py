@@ -8,11 +8,11 @@ from typing import Any
 
 from mmengine.config import Config
 
-from wrn.config import model_index
 from wrn.config.config_errors import config_errors
 from wrn.config.config_parts import check_types, get_test_dataset
 from wrn.config.data_config import DATA_SUFFIXES, check_data_config, reject_irregular
-from wrn.utils.errors import WrnError, did_you_mean
+from wrn_base import model_index
+from wrn_base.errors import WrnError, did_you_mean
 
 # The key that our loaders of checkpoints give to ``meta['cfg']``, which mmengine could run.
 HIDDEN_CONFIG = 'config_text'

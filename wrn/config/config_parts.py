@@ -11,7 +11,7 @@ from mmengine.registry import Registry
 from mmengine.runner import Runner
 from mmpretrain.registry import DATASETS
 
-from wrn.utils.errors import WrnError
+from wrn_base.errors import WrnError
 
 _LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 _PARTS = (

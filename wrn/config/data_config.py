@@ -14,9 +14,9 @@ import mmengine
 from mmengine.registry import Registry
 from mmpretrain import registry
 
-from wrn.config.model_index import root
-from wrn.utils.errors import WrnError
 from wrn.utils.files import check_regular, explain
+from wrn_base.errors import WrnError
+from wrn_base.model_index import root
 
 DATA_SUFFIXES = ('.json', '.yaml', '.yml')
 _UNPICKLING = 'mmpretrain.models.multimodal'  # some of them unpickle a file that a config names

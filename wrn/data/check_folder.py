@@ -16,8 +16,8 @@ from wrn.data.depth import find_largest, needed_bits
 from wrn.data.images import get_content, prefetch
 from wrn.data.listing import list_splits
 from wrn.utils.csv_text import format_csv
-from wrn.utils.errors import one_line
 from wrn.utils.files import write_atomically
+from wrn_base.errors import one_line
 
 KINDS = {
     'unreadable': 'files that cannot be decoded',

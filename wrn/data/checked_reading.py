@@ -12,7 +12,7 @@ from mmpretrain.registry import TRANSFORMS
 from wrn.config.config_parts import unwrap_datasets
 from wrn.data.damage import find_damage
 from wrn.data.images import get_content, with_our_pixels
-from wrn.utils.errors import DownloadError, ImageReadError, WrnError, one_line
+from wrn_base.errors import DownloadError, ImageReadError, WrnError, one_line
 
 NAMED = 3  # how many skipped images are named
 

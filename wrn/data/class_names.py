@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from mmcv.transforms import BaseTransform
 
-from wrn.utils.errors import WrnError, count, some
+from wrn_base.errors import WrnError, count, some
 
 
 def get_classes(dataset: Any) -> list[str] | None:

@@ -11,7 +11,7 @@ from PIL import Image
 from wrn.data.images import decode_image
 from wrn.data.images.decoding import ValueRangeError
 from wrn.data.images.header import read_header
-from wrn.utils.errors import ImageReadError, one_line
+from wrn_base.errors import ImageReadError, one_line
 
 _TRUNCATED = re.compile('truncated|incomplete|cut off', re.IGNORECASE)
 _SMALLEST = 8  # a JPEG is decoded at an eighth of its size, which reads all of its data

@@ -6,7 +6,7 @@ import numpy as np
 
 from wrn.data.images import Reading, decode_image, get_content
 from wrn.data.images.header import read_header
-from wrn.utils.errors import ImageReadError, count
+from wrn_base.errors import ImageReadError, count
 
 _SMALL = 14  # bits; a camera of 14 bits uses a fourth of 16 bits
 _SAMPLE = 100  # images

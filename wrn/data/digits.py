@@ -7,7 +7,7 @@ import numpy as np
 from mmpretrain.datasets import BaseDataset
 from mmpretrain.registry import DATASETS
 
-from wrn.utils.errors import WrnError
+from wrn_base.errors import WrnError
 
 _HOLD_OUT_EVERY = 5
 

@@ -13,8 +13,8 @@ from wrn.config.config_parts import find_class, unwrap_datasets
 from wrn.data.class_folders import list_folder
 from wrn.data.images import EXTENSIONS
 from wrn.data.listing import read_labels
-from wrn.utils.errors import WrnError, count, some
 from wrn.utils.files import read_lines
+from wrn_base.errors import WrnError, count, some
 
 
 class ImageFolder(CustomDataset):

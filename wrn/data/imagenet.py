@@ -14,9 +14,9 @@ from typing import Any, TypeAlias
 from torchvision.datasets.imagenet import ARCHIVE_META
 
 from wrn.data.images import is_hidden
-from wrn.utils.errors import WrnError, count, one_line, some
 from wrn.utils.files import check_regular, write_atomically
 from wrn.utils.packages import missing_packages
+from wrn_base.errors import WrnError, count, one_line, some
 
 Track: TypeAlias = Callable[[Sequence[Any], str], Iterable[Any]]
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from wrn.data.class_names import same_classes
-from wrn.utils.errors import WrnError, one_line, some
 from wrn.utils.files import check_regular
+from wrn_base.errors import WrnError, one_line, some
 
 
 def check_json(ann_file: Path, num_classes: int | None, classes: Any = None) -> set[int]:

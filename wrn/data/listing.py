@@ -8,8 +8,8 @@ from pathlib import Path
 from wrn.data.class_folders import OUTSIDE, Problem, Split, list_folder
 from wrn.data.images import is_hidden
 from wrn.data.images.find import report_unreadable
-from wrn.utils.errors import WrnError
 from wrn.utils.files import read_lines
+from wrn_base.errors import WrnError
 
 _ANNOTATION = re.compile(r'(.*\S)[ \t]+(\d+)', re.DOTALL)
 _SPLITS = ('train', 'val', 'valid', 'validation', 'test')

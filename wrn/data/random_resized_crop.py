@@ -15,7 +15,7 @@ from wrn.data.images import LoadImage, decode_image, get_content
 from wrn.data.images.bounds import MAX_PIXELS
 from wrn.data.images.header import read_header
 from wrn.utils.compat.pillow_bound import bound_pixels
-from wrn.utils.errors import WrnError
+from wrn_base.errors import WrnError
 
 _REDUCTIONS = (1, 2, 4, 8)
 

@@ -10,8 +10,8 @@ from wrn.data.check_folder import check_files
 from wrn.data.class_folders import Split, count_left_out
 from wrn.data.images import LeftOut
 from wrn.data.listing import list_splits
-from wrn.utils.errors import WrnError, count, some
 from wrn.utils.files import write_atomically
+from wrn_base.errors import WrnError, count, some
 
 _VALIDATION_SHARE = 0.2  # of each class
 _VALIDATION = ('val', 'valid', 'validation')

@@ -9,8 +9,8 @@ from mmpretrain.registry import DATASETS
 from torchvision.datasets import SVHN as TORCHVISION_SVHN
 
 from wrn.download.dataset_archive import fetch_archive
-from wrn.utils.errors import WrnError
 from wrn.utils.packages import missing_packages
+from wrn_base.errors import WrnError
 
 
 @DATASETS.register_module()

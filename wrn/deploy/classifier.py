@@ -15,7 +15,7 @@ from typing_extensions import TypeIs
 from wrn.data.images import ImageLike, Preprocessing, collate, preprocess_sample
 from wrn.deploy.engines import build_engine
 from wrn.deploy.engines.engine import Forward
-from wrn.utils.errors import WrnError
+from wrn_base.errors import WrnError
 
 _logger = logging.getLogger('wrn')
 

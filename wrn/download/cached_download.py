@@ -11,10 +11,10 @@ from urllib.parse import urlparse
 import torch
 from mmengine.dist import broadcast_object_list, is_main_process
 
-from wrn.config import model_index
 from wrn.download import http, trust
-from wrn.utils.errors import CheckpointError, DownloadError, WrnError
 from wrn.utils.files import hash_file
+from wrn_base import model_index
+from wrn_base.errors import CheckpointError, DownloadError, WrnError
 
 _logger = logging.getLogger('wrn')
 _HUB = 'hf://'

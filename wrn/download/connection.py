@@ -10,7 +10,7 @@ import urllib.request
 from functools import partial
 from typing import Any, cast
 
-from wrn.utils.errors import DownloadError
+from wrn_base.errors import DownloadError
 
 TIMEOUT = 10.0  # seconds to connect, to receive the headers, and to receive MIN_BYTES of a body
 MIN_BYTES = 100 << 10

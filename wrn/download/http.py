@@ -14,8 +14,8 @@ from filelock import FileLock, Timeout
 from wrn.download.connection import TooLargeError
 from wrn.download.http_client import RetryError, open_url, read_chunks
 from wrn.download.progress_bar import show_progress
-from wrn.utils.errors import DownloadError, WrnError
 from wrn.utils.files import hash_file, report_write_errors
+from wrn_base.errors import DownloadError, WrnError
 
 _logger = logging.getLogger('wrn')
 _MAX_FAILURES = 3  # in a row

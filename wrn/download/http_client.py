@@ -14,8 +14,8 @@ from urllib.parse import unquote_to_bytes, urlsplit, urlunsplit
 
 from wrn.download import connection
 from wrn.download.connection import ConnectionHandler, Deadline, TooLargeError
-from wrn.utils.errors import DownloadError, one_line
-from wrn.version import __version__
+from wrn_base.errors import DownloadError, one_line
+from wrn_base.version import __version__
 
 _CHUNK = 1 << 16
 _TEMPORARY = {408, 425, 429, 500, 502, 503, 504}

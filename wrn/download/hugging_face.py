@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 import huggingface_hub
 
 from wrn.download.trust import say_mirror
-from wrn.utils.errors import DownloadError, one_line, some
 from wrn.utils.files import hash_file
+from wrn_base.errors import DownloadError, one_line, some
 
 _logger = logging.getLogger('wrn')
 _ADDRESS = re.compile(r'hf://([^/@]+/[^/@]+)(?:/([^@]+))?(?:@(.+))?')

@@ -12,7 +12,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from wrn.utils.terminal import say
+from wrn_base.terminal import say
 
 
 @contextlib.contextmanager

@@ -11,8 +11,8 @@ import os
 from functools import cache
 from urllib.parse import urlsplit
 
-from wrn.config import model_index
-from wrn.utils.errors import DownloadError
+from wrn_base import model_index
+from wrn_base.errors import DownloadError
 
 _logger = logging.getLogger('wrn')
 INSECURE = 'WRN_INSECURE'

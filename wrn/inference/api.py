@@ -17,9 +17,9 @@ from wrn.deploy.classifier import deploy, is_model
 from wrn.inference.features import STAGES, FeatureExtractor, check_same_size
 from wrn.inference.predictor import Predictor
 from wrn.results.record import Prediction
-from wrn.utils.errors import ImageReadError, WrnError, did_you_mean
 from wrn.zoo.factory import get_model
 from wrn.zoo.resolve import ModelLike, is_name
+from wrn_base.errors import ImageReadError, WrnError, did_you_mean
 
 
 class _Scores(TypedDict):
@@ -95,7 +95,7 @@ def inference_model(
         return_datasamples: Whether to return mmpretrain's ``DataSample`` objects. Defaults to
             False.
         channel_order: The channel order of arrays, ``'BGR'`` or ``'RGB'``. Defaults to None:
-            ``'BGR'``, as in mmpretrain. A :class:`wrn.utils.errors.ChannelOrderWarning` says so if
+            ``'BGR'``, as in mmpretrain. A :class:`wrn_base.errors.ChannelOrderWarning` says so if
             the model was trained on RGB arrays of such a size.
         key: As for :func:`wrn.get_model`. Defaults to None.
         prefix: As for :func:`wrn.get_model`. Defaults to None.

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from wrn.config.config_parts import get_test_dataset
 from wrn.data.images.preprocessing import is_red_first
 from wrn.deploy.classifier import DeployedClassifier, get_own_config, original_model
-from wrn.utils.errors import WrnError
+from wrn_base.errors import WrnError
 
 
 def as_classifier(model: BaseModel) -> nn.Module:

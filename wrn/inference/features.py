@@ -12,7 +12,7 @@ from torch import Tensor
 from wrn.data.images import ImageLike
 from wrn.deploy.classifier import deploy, original_model
 from wrn.inference.predictor import Predictor
-from wrn.utils.errors import ImageReadError, WrnError
+from wrn_base.errors import ImageReadError, WrnError
 
 STAGES = ('layer2', 'layer3')
 

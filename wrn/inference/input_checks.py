@@ -11,7 +11,7 @@ from torch import nn
 from wrn.config.config_errors import config_errors
 from wrn.data.images import ImageLike, Preprocessing
 from wrn.deploy.classifier import get_num_classes, get_own_config
-from wrn.utils.errors import ChannelOrderWarning, ImageReadError, WrnError, count
+from wrn_base.errors import ChannelOrderWarning, ImageReadError, WrnError, count
 
 _RGB = 3
 _SIDE = 32  # pixels, of the arrays of CIFAR-10 and SVHN

@@ -27,7 +27,7 @@ from wrn.data.images import (
 from wrn.deploy.classifier import get_own_config, original_model
 from wrn.inference.input_checks import InputChecks, check_outputs
 from wrn.results.record import Record, describe
-from wrn.utils.errors import ImageReadError, WrnError, count
+from wrn_base.errors import ImageReadError, WrnError, count
 
 _Meta: TypeAlias = dict[str, Any]
 

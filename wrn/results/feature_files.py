@@ -13,8 +13,8 @@ import numpy as np
 
 from wrn.results.record import Record
 from wrn.results.writers import write_parquet
-from wrn.utils.errors import WrnError
 from wrn.utils.files import write_atomically
+from wrn_base.errors import WrnError
 
 _Shapes: TypeAlias = dict[str, tuple[int, ...]]
 

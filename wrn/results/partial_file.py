@@ -14,8 +14,8 @@ from filelock import FileLock, Timeout
 
 from wrn.data.images import ImageLike
 from wrn.results.record import Record
-from wrn.utils.errors import WrnError
 from wrn.utils.files import report_write_errors
+from wrn_base.errors import WrnError
 
 _DIGITS = 15  # of a number of bytes
 

@@ -6,7 +6,7 @@ from typing import TypedDict
 import numpy as np
 from torch import Tensor
 
-from wrn.utils.errors import WrnError
+from wrn_base.errors import WrnError
 
 
 class Prediction(TypedDict, total=False):

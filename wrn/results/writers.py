@@ -10,9 +10,9 @@ from typing import IO, Any
 
 from wrn.results.record import Record
 from wrn.utils.csv_text import format_cell
-from wrn.utils.errors import WrnError
 from wrn.utils.files import write_atomically
 from wrn.utils.packages import missing_packages
+from wrn_base.errors import WrnError
 
 _ROW_GROUP = 200_000  # values in memory for each row group of a Parquet file
 

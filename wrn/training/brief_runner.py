@@ -10,7 +10,7 @@ from mmengine.logging import MMLogger
 from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
 
-from wrn.utils.terminal import printable
+from wrn_base.terminal import printable
 
 _HIDDEN = (
     'paramwise_options',  # one line per weight

@@ -13,8 +13,8 @@ from wrn.config.config_parts import find_class, get_inner_model, unwrap_datasets
 from wrn.data.class_folders import list_classes
 from wrn.data.json_annotations import check_json
 from wrn.data.listing import find_offset, read_labels
-from wrn.utils.errors import WrnError, count, one_line
 from wrn.utils.files import check_regular, explain, read_lines
+from wrn_base.errors import WrnError, count, one_line
 
 
 def check_data_folders(name: str, dataset: ConfigDict, num_classes: int | None) -> str | None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import torch
 
-from wrn.utils.errors import WrnError, is_full_or_closed, one_line
+from wrn_base.errors import WrnError, is_full_or_closed, one_line
 
 _PEER_LOST = (
     'Connection closed by peer',

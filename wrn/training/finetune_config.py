@@ -29,8 +29,8 @@ from wrn.data import LoadRandomResizedCrop
 from wrn.data.images import LoadImage, Preprocessing, is_reading, is_red_first
 from wrn.data.splitting import Splits
 from wrn.models import WideResNetCIFAR
-from wrn.utils.errors import WrnError
 from wrn.zoo.resolve import ResolvedModel
+from wrn_base.errors import WrnError
 
 BASE = 'configs/_base_/finetune.py'
 _KEPT = {'custom_imports', *inspect.signature(Runner).parameters}

@@ -11,7 +11,7 @@ from wrn.config.config_parts import get_test_dataset
 from wrn.data.splitting import Splits
 from wrn.training.launch import ask_first
 from wrn.training.resume import START_MARK, is_restarted
-from wrn.utils.errors import WrnError
+from wrn_base.errors import WrnError
 
 REPORT = 'report'  # in the results folder
 _RUN = 'run'  # in the results folder: the checkpoints and logs of the run

@@ -13,7 +13,7 @@ from mmengine.device import get_device
 from mmengine.dist import broadcast_object_list, init_dist, is_distributed, is_main_process
 from mmengine.utils.dl_utils import set_multi_processing
 
-from wrn.utils.errors import WrnError
+from wrn_base.errors import WrnError
 
 _T = TypeVar('_T')
 

@@ -5,7 +5,7 @@ import importlib.util
 from mmengine.config import Config
 
 from wrn.config.config_parts import set_default
-from wrn.utils.errors import WrnError
+from wrn_base.errors import WrnError
 
 #: mmengine's visualization backends, by the package that each needs.
 LOG_BACKENDS = {'tensorboard': 'TensorboardVisBackend', 'wandb': 'WandbVisBackend'}

@@ -12,7 +12,7 @@ from torch import nn
 from wrn.config.config_parts import find_class
 from wrn.training.hooks.position import PositionHook
 from wrn.training.seeding import seed_iteration
-from wrn.utils.errors import WrnError
+from wrn_base.errors import WrnError
 
 
 @LOOPS.register_module()

@@ -15,7 +15,7 @@ from wrn.checkpoints.network_options import get_kind
 from wrn.config.config_errors import config_errors
 from wrn.config.config_parts import get_inner_dataset, get_inner_model, get_test_dataset
 from wrn.data.images import Preprocessing
-from wrn.utils.errors import WrnError, some
+from wrn_base.errors import WrnError, some
 
 _PREFIX = 'backbone.'
 

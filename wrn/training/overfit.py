@@ -18,7 +18,7 @@ from wrn.data.checked_reading import check_reading
 from wrn.training.checks import check_optimizer, get_head
 from wrn.training.hooks.model_checks import check_classes
 from wrn.training.runner import build_runner
-from wrn.utils.errors import WrnError
+from wrn_base.errors import WrnError
 
 _CHECK_EVERY = 10
 

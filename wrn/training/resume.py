@@ -12,8 +12,8 @@ from mmengine.logging import print_log
 
 from wrn.checkpoints import read_checkpoint
 from wrn.training.launch import ask_first
-from wrn.utils.errors import CheckpointError, WrnError, some
 from wrn.utils.files import remove_scratch
+from wrn_base.errors import CheckpointError, WrnError, some
 
 _WRITTEN = ('epoch_*.pth', 'iter_*.pth', 'best_*.pth', 'stopped.pth')  # by a run
 START_MARK = '.started'  # in the work folder; its mtime is when the run last started from scratch

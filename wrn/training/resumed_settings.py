@@ -6,7 +6,7 @@ from typing import Any
 from mmengine.config import Config
 
 from wrn.config.config_file import get_config_text, parse_config
-from wrn.utils.errors import WrnError
+from wrn_base.errors import WrnError
 
 FROZEN = 'model.backbone.frozen_stages'
 # Settings that mmengine would restore from the checkpoint, so that a change had no effect.

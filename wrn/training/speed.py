@@ -9,7 +9,7 @@ from mmengine.registry import Registry
 from mmpretrain.registry import MODELS, OPTIMIZERS
 
 from wrn.config.config_parts import find_class, get_inner_model, set_default
-from wrn.utils.errors import WrnError
+from wrn_base.errors import WrnError
 
 
 def set_channels_last(cfg: Config, wanted: bool | None) -> None:

@@ -7,13 +7,13 @@ from mmengine.config import Config
 from mmpretrain.registry import MODELS
 
 from wrn.checkpoints.checkpoint_file import localize
-from wrn.config import model_index
 from wrn.config.config_file import read_config
 from wrn.config.config_parts import choose_topk, get_dataset_type, get_test_dataset
 from wrn.deploy.export import load_exported
 from wrn.training.finetune_config import BASE
-from wrn.utils.errors import WrnError
 from wrn.zoo.resolve import ResolvedModel
+from wrn_base import model_index
+from wrn_base.errors import WrnError
 
 _DATASETS = {  # the shipped configs of test data, by type of dataset
     'CIFAR10': 'configs/_base_/datasets/cifar10_bs16.py',

@@ -15,8 +15,8 @@ from typing import IO
 
 from filelock import FileLock, Timeout
 
-from wrn.utils.errors import WrnError, one_line
 from wrn.utils.pipes import open_special
+from wrn_base.errors import WrnError, one_line
 
 _MAX_LINE = 1 << 16  # characters; a path has at most 4096 bytes
 _SCRATCH, _LOCK = '.wrn-', '.lock'  # the beginning of the names of scratch folders, and a file

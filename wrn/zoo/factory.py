@@ -29,8 +29,8 @@ from wrn.data.images import ImageLike
 from wrn.deploy.classifier import deploy, get_num_classes
 from wrn.models.initialization import initialize
 from wrn.models.meta_init import MetaInit
-from wrn.utils.errors import RandomWeightsWarning, WrnError, count
 from wrn.zoo.resolve import resolve
+from wrn_base.errors import RandomWeightsWarning, WrnError, count
 
 _logger = logging.getLogger('wrn')
 

@@ -17,12 +17,12 @@ from torch import nn
 from wrn.checkpoints import ReadOptions
 from wrn.checkpoints.checkpoint_file import CheckpointFile, open_checkpoint
 from wrn.checkpoints.network_config import read_model_config
-from wrn.config import model_index
 from wrn.config.config_file import CONFIG_SUFFIXES, get_config_text, read_config
 from wrn.config.config_parts import check_values
 from wrn.deploy.classifier import is_model
 from wrn.deploy.export import is_exported, load_exported
-from wrn.utils.errors import WrnError, did_you_mean
+from wrn_base import model_index
+from wrn_base.errors import WrnError, did_you_mean
 
 ModelLike: TypeAlias = str | PathLike[str] | Config | BaseModel
 Kind: TypeAlias = Literal['name', 'config', 'weights', 'exported', 'model']

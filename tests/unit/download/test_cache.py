@@ -23,7 +23,7 @@ from http_server import (
 
 import wrn
 from wrn.download import fetch
-from wrn.utils.errors import WrnError
+from wrn_base.errors import WrnError
 
 # Several processes.
 

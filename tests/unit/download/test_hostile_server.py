@@ -13,7 +13,7 @@ from wrn.checkpoints import read_checkpoint
 from wrn.data import CheckedReading
 from wrn.data.images import get_content, read, read_image
 from wrn.download import connection, fetch, http, http_client
-from wrn.utils.errors import CheckpointError, DownloadError, ImageReadError
+from wrn_base.errors import CheckpointError, DownloadError, ImageReadError
 
 pytestmark = once
 CASES = pytest.mark.parametrize(('answer', 'reason'), HOSTILE.values(), ids=HOSTILE)

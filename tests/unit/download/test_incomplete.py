@@ -20,7 +20,7 @@ from http_server import (
     whole,
 )
 
-from wrn.utils.errors import CheckpointError
+from wrn_base.errors import CheckpointError
 
 # An incomplete file of an earlier download.
 

@@ -25,7 +25,7 @@ from http_server import (
 )
 
 from wrn.download import fetch, http
-from wrn.utils.errors import CheckpointError, WrnError
+from wrn_base.errors import CheckpointError, WrnError
 
 # Temporary failures.
 

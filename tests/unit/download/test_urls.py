@@ -22,7 +22,7 @@ from http_server import (
 
 import wrn
 from wrn.download import fetch
-from wrn.utils.errors import CheckpointError, WrnError
+from wrn_base.errors import CheckpointError, WrnError
 
 # Several URLs.
 

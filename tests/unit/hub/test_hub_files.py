@@ -10,7 +10,7 @@ from huggingface_hub import constants
 
 import wrn
 from wrn.download import fetch, hugging_face
-from wrn.utils.errors import CheckpointError, DownloadError
+from wrn_base.errors import CheckpointError, DownloadError
 
 # The file of an address.
 

@@ -5,7 +5,7 @@ import pytest
 from hub_server import CONTENT, DEFAULT, OLDER, REPOSITORY, get
 
 from wrn.download import fetch, hugging_face
-from wrn.utils.errors import CheckpointError
+from wrn_base.errors import CheckpointError
 
 # Offline. The cache knows only the commit of a branch at its last download.
 

@@ -6,7 +6,7 @@ from typing import Any
 from torch import Tensor
 
 from wrn.checkpoints.formats.checkpoint_format import CheckpointFormat, Target
-from wrn.utils.errors import WrnError
+from wrn_base.errors import WrnError
 
 # The keys of WideResNetCIFAR alone. Those of WideResNet are torchvision's.
 _BARE, _PARTS = 'layer1.0.norm1.weight', ('conv1.', 'layer', 'norm.')

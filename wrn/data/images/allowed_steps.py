@@ -12,7 +12,7 @@ from wrn.config.config_errors import config_errors
 from wrn.config.config_parts import is_statistic
 from wrn.data.images.decoding import COLOR, from_array
 from wrn.data.images.reading_step import split_reading
-from wrn.utils.errors import WrnError, count
+from wrn_base.errors import WrnError, count
 
 # The type of a step can name any importable object. A file may name these, with these arguments.
 _READING = {'to_float32', 'color_type', 'imdecode_backend'}

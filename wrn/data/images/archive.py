@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 from wrn.data.images.read import MAX_BYTES, EncodedImage
 from wrn.data.images.selection import LeftOut, is_image
-from wrn.utils.errors import one_line
+from wrn_base.errors import one_line
 
 MAX_NAME = 1 << 20  # bytes of the headers that hold long names and other attributes
 MAX_RATIO = 200  # of decompressed to compressed bytes, after the first MAX_BYTES

@@ -18,8 +18,8 @@ from wrn.data.images.archive import is_archive, read_archive
 from wrn.data.images.read import EncodedImage, ImageLike
 from wrn.data.images.selection import EXTENSIONS, LeftOut
 from wrn.data.images.walk import match, walk
-from wrn.utils.errors import ImageReadError, one_line
 from wrn.utils.files import read_lines
+from wrn_base.errors import ImageReadError, one_line
 
 _UNREADABLE = (OSError, UnicodeError, EOFError, tarfile.TarError, zlib.error, lzma.LZMAError)
 _logger = logging.getLogger('wrn')

@@ -21,7 +21,7 @@ from wrn.data.images.find import find_images
 from wrn.data.images.read import ImageLike, read_image
 from wrn.data.images.reading_step import is_reading, split_reading
 from wrn.data.images.selection import LeftOut
-from wrn.utils.errors import ImageReadError, WrnError
+from wrn_base.errors import ImageReadError, WrnError
 
 _SMALL_BATCH = 8  # images, measured with wide-resnet50 on a CPU
 _MAX_CALIBRATION = 400  # images: a fourth are for the comparison with eager, and NNCF needs 300

@@ -21,8 +21,8 @@ from wrn.data.images.decoding import (
 )
 from wrn.data.images.selection import EXTENSIONS
 from wrn.download import http_client
-from wrn.utils.errors import DownloadError, ImageReadError, one_line
 from wrn.utils.files import check_regular
+from wrn_base.errors import DownloadError, ImageReadError, one_line
 
 
 class EncodedImage(NamedTuple):

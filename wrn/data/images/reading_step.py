@@ -12,7 +12,7 @@ from mmpretrain.registry import TRANSFORMS
 
 from wrn.data.images.decoding import Reading
 from wrn.data.images.read import decode_image, get_content
-from wrn.utils.errors import WrnError
+from wrn_base.errors import WrnError
 
 
 @TRANSFORMS.register_module()

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import PurePath
 
-from wrn.utils.errors import count
+from wrn_base.errors import count
 
 # What read_image reads and the field uses; tests/unit/test_images.py reads one file of each.
 EXTENSIONS = (

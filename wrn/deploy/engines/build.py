@@ -16,7 +16,7 @@ from wrn.deploy.engines.openvino import OpenVINOEngine
 from wrn.deploy.engines.quantization import hold_out
 from wrn.deploy.engines.torch_engines import CompiledEngine, FusedEngine
 from wrn.deploy.engines.verify import Difference, check, compare, find_tolerance
-from wrn.utils.errors import WrnError, one_line
+from wrn_base.errors import WrnError, one_line
 
 _ENGINES: dict[str, type[Engine]] = {
     engine.name: engine

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from wrn.deploy.engines.graph import NetworkGraph
-from wrn.utils.errors import WrnError
 from wrn.utils.packages import missing_packages
+from wrn_base.errors import WrnError
 
 PRECISIONS = ('float32', 'bfloat16', 'float16', 'int8')
 

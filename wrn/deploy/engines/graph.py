@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from wrn.models.folding import fold_batch_norm
-from wrn.utils.errors import WrnError, one_line
 from wrn.utils.quiet import quiet
+from wrn_base.errors import WrnError, one_line
 
 if TYPE_CHECKING:  # at run time this would import half of torch's compiler
     from torch.export import ExportedProgram

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from wrn.deploy.engines.engine import EngineError, Forward
-from wrn.utils.errors import count
+from wrn_base.errors import count
 
 # The tolerated difference, relative to the largest output. Runtimes add in different orders, which
 # changes the last of float32's 24 bits: 1e-5 was measured in networks of a hundred layers. GPUs

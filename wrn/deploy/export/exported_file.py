@@ -13,8 +13,8 @@ from wrn.deploy.engines.engine import Forward
 from wrn.deploy.export.formats import FORMATS
 from wrn.deploy.export.formats.export_format import ReadableFormat
 from wrn.deploy.export.metadata import ExportError, Metadata, read_metadata
-from wrn.utils.errors import WrnError, one_line
 from wrn.utils.files import check_regular, explain
+from wrn_base.errors import WrnError, one_line
 
 _FORMATS = {kind.suffix: kind for kind in FORMATS.values()}
 

@@ -13,7 +13,7 @@ from wrn.config.config_parts import get_test_dataset
 from wrn.data.images import Preprocessing, is_red_first
 from wrn.data.images.allowed_steps import MAX_SIDE, check_steps
 from wrn.deploy.classifier import check_head, get_num_classes, get_own_config
-from wrn.utils.errors import WrnError, count
+from wrn_base.errors import WrnError, count
 
 KEY = 'wrn'  # the key of the metadata in formats that have key-value pairs
 METADATA_FILE = f'{KEY}.json'  # the name of the metadata in formats that have extra files

@@ -18,9 +18,9 @@ from wrn.deploy.export.exportable import Exportable, Reference
 from wrn.deploy.export.formats import FORMATS
 from wrn.deploy.export.formats.export_format import Content
 from wrn.deploy.export.metadata import ExportError, Metadata, describe_model
-from wrn.utils.errors import WrnError, one_line
 from wrn.utils.files import check_regular, replace_together, scratch_folder, sync_folder
 from wrn.utils.packages import missing_packages
+from wrn_base.errors import WrnError, one_line
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wrn.utils.errors import WrnError, one_line
 from wrn.utils.files import check_regular
+from wrn_base.errors import WrnError, one_line
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -5,7 +5,7 @@ import logging
 import warnings
 from collections.abc import Iterable, Iterator
 
-from wrn.utils.errors import some
+from wrn_base.errors import some
 
 _logger = logging.getLogger('wrn')
 

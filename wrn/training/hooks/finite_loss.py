@@ -6,7 +6,7 @@ import torch
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from wrn.utils.errors import WrnError
+from wrn_base.errors import WrnError
 
 
 class FiniteLossHook(Hook):

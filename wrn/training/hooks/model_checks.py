@@ -21,7 +21,7 @@ from wrn.config.config_parts import get_inner_model
 from wrn.data.class_names import get_classes, match_classes, same_classes
 from wrn.training.checks import get_num_classes
 from wrn.training.hooks.normalization import use_normalization
-from wrn.utils.errors import CheckpointError, WrnError, count, some
+from wrn_base.errors import CheckpointError, WrnError, count, some
 
 
 def check_classes(name: str, loader: DataLoader[Any], model: ConfigDict) -> None:

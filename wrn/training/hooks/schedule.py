@@ -7,7 +7,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import EpochBasedTrainLoop, Runner
 
 from wrn.training.resumed_settings import FROZEN, find_changes, refuse_change
-from wrn.utils.errors import WrnError, count, some
+from wrn_base.errors import WrnError, count, some
 
 _FIXED = (FROZEN, 'optim_wrapper.optimizer.type', 'optim_wrapper.optimizer.amsgrad')
 _GROUPING = ('optim_wrapper.paramwise_cfg', 'optim_wrapper.constructor')

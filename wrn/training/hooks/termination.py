@@ -19,8 +19,8 @@ from torch.distributed import is_torchelastic_launched
 from torch.utils.data import DataLoader
 
 from wrn.training.hooks.safe_checkpoints import SAFE_BACKEND
-from wrn.utils.errors import RunStoppedError
 from wrn.utils.files import write_atomically
+from wrn_base.errors import RunStoppedError
 
 _CHECKPOINT = 'stopped.pth'
 

@@ -9,7 +9,7 @@ from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
 from wrn.data.checked_reading import NAMED, check_reading
-from wrn.utils.errors import WrnError, count
+from wrn_base.errors import WrnError, count
 
 
 class UnreadableHook(Hook):

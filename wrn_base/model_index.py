@@ -6,10 +6,10 @@ from pathlib import Path
 from modelindex.load_model_index import load
 from modelindex.models.Model import Model
 
-from wrn.utils.errors import WrnError
+from wrn_base.errors import WrnError
 
 SCHEME = 'wrn://'
-_PACKAGE = Path(__file__).resolve().parents[1]
+_PACKAGE = Path(__file__).resolve().parents[1] / 'wrn'
 
 
 def root() -> Path:

@@ -3,7 +3,7 @@
 import sys
 import unicodedata
 
-from wrn.utils.credentials import mask_credentials
+from wrn_base.credentials import mask_credentials
 
 _JOINERS = '\u200c\u200d'  # of Persian, Hindi and emoji
 

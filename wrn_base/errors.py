@@ -7,8 +7,8 @@ import difflib
 import errno
 from collections.abc import Iterable
 
-from wrn.utils.credentials import mask_credentials
-from wrn.utils.terminal import printable
+from wrn_base.credentials import mask_credentials
+from wrn_base.terminal import printable
 
 _FULL_OR_CLOSED = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EPIPE)
 
