@@ -1,7 +1,10 @@
 """Print text that comes from files and servers."""
 
+import contextlib
 import sys
 import unicodedata
+from contextlib import AbstractContextManager
+from typing import IO, Protocol
 
 from wrn_base.credentials import mask_credentials
 
@@ -23,14 +26,54 @@ def printable(text: str) -> str:
     return text if text.isprintable() else ''.join(map(_escape, text))
 
 
+class Live(Protocol):
+    """A line at the bottom of the terminal, such as :class:`wrn_base.live_line.LiveLine`."""
+
+    def print(self, text: str) -> None:
+        """Print a line above it."""
+
+    def hidden(self) -> AbstractContextManager[None]:
+        """Leave the terminal to another display during a block."""
+
+
+_live: Live | None = None
+
+
+def set_live(line: Live | None) -> None:
+    """Set the line that other output must not tear; None if there is none."""
+    global _live
+    _live = line
+
+
+def without_live_line() -> AbstractContextManager[None]:
+    """Leave the terminal to another display, such as the bar of a download, during a block."""
+    return _live.hidden() if _live else contextlib.nullcontext()
+
+
 def say(text: str) -> None:
     """Print a message of the package on standard error, in one line."""
-    print(f'wrn: {printable(text)}', file=sys.stderr)
+    report(f'wrn: {text}')
+
+
+def report(text: str) -> None:
+    """Print a line on standard error.
+
+    A line that cannot be written, such as to a full disk, is dropped: it must not end a run.
+    """
+    with contextlib.suppress(OSError):
+        _write(printable(text), sys.stderr)
 
 
 def show(text: str) -> None:
     """Print a result on standard output, in one line."""
-    print(printable(text))
+    _write(printable(text), sys.stdout)
+
+
+def _write(line: str, stream: IO[str]) -> None:
+    if _live and stream.isatty():
+        _live.print(line)
+    else:
+        print(line, file=stream)
 
 
 def _escape(character: str) -> str:

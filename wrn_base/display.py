@@ -1,0 +1,135 @@
+"""Show a run: a live line in a terminal, and elsewhere a line a minute and one an epoch."""
+
+import math
+import time
+from dataclasses import replace
+from types import TracebackType
+
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.progress_bar import ProgressBar
+from rich.segment import Segment
+from rich.spinner import Spinner
+from rich.text import Text
+
+from wrn_base.live_line import LiveLine, is_interactive
+from wrn_base.progress_line import about, clock, epoch_parts, fit, step_parts
+from wrn_base.run_progress import Epoch, RunProgress, Step
+from wrn_base.terminal import report, say
+
+_LINE_SECONDS = 60  # between lines outside a terminal
+_LONG = 300  # seconds of a run on a CPU; advice is given from there on
+_BAR = (8, 30)  # columns of the bar, at least and at most
+
+
+class Display(RunProgress):
+    """Shows a run on standard error.
+
+    In a terminal, a live line says what the run does now. During training and testing it has a bar,
+    the epoch and step, the loss, the throughput and the time left. A line stays for each epoch.
+    Elsewhere, such as in the log of a job, there is at most a line a minute and one an epoch.
+
+    Args:
+        advice: What to do if a run takes long on a CPU. Defaults to None.
+        verbose: Whether mmengine's log appears on the screen, instead of lines of steps and epochs.
+            Defaults to False.
+    """
+
+    def __init__(self, advice: str | None = None, verbose: bool = False) -> None:
+        self.verbose = verbose
+        self._advice = advice
+        self._line = None if verbose or not is_interactive() else LiveLine(self)
+        self._started = False
+        self._phase = ''
+        self._since = time.monotonic()  # of the phase
+        self._step: Step | None = None
+        self._end: float | None = None  # when the run is expected to end
+        self._next_line = -math.inf
+
+    def __enter__(self) -> 'Display':
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Remove the live line. Closing again has no effect."""
+        if self._line and self._started:
+            self._line.stop()
+        self._line = None
+
+    def phase(self, name: str) -> None:
+        """Show what the run begins with now."""
+        self._phase, self._since = name, time.monotonic()
+        self._step = self._end = None
+        if self._line is None:
+            self._print_rarely(f'wrn: {name}')
+        elif self._started:
+            self._line.draw()
+        else:
+            self._line.start()
+            self._started = True
+
+    def note(self, text: str) -> None:
+        """Print a message."""
+        say(text)
+
+    def step(self, step: Step) -> None:
+        """Show a finished step."""
+        self._step = step
+        if step.seconds_left is not None:
+            self._end = time.monotonic() + step.seconds_left
+        if self._line is None and not self.verbose:
+            self._print_rarely(fit(step_parts(step, self._seconds_left()), None))
+
+    def epoch(self, epoch: Epoch) -> None:
+        """Print the line of a finished epoch."""
+        if self._line:
+            report(fit(epoch_parts(epoch), self._line.width))
+        elif not self.verbose:
+            report(fit(epoch_parts(epoch, self._seconds_left()), None))
+            self._next_line = time.monotonic() + _LINE_SECONDS
+
+    def estimate(self, seconds: float, what: str, on_cpu: bool) -> None:
+        """Print how long the run will take, with advice if that is long on a CPU."""
+        text = f'{about(seconds)} for {what}{" on this CPU" if on_cpu else ""}'
+        if on_cpu and seconds >= _LONG and self._advice:
+            text += f'; {self._advice}'
+        say(text)
+
+    def end(self, text: str | None = None) -> None:
+        """Fill the bar, remove it, and print what was done."""
+        if self._line and self._step:
+            self._step = replace(self._step, share=1.0)
+            self._line.draw()
+        self.phase('finishing')
+        if text and not self.verbose:
+            report(text)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        width = options.max_width - 1  # the cursor stands behind the line
+        step = self._step
+        if step is None:
+            text = fit([(2, self._phase), (1, clock(time.monotonic() - self._since))], width - 2)
+            spinner = Spinner('line' if options.ascii_only else 'dots')
+            yield Text.assemble(spinner.render(time.monotonic()), ' ', text, no_wrap=True, end='')
+            return
+        least, most = _BAR
+        text = fit(step_parts(step, self._seconds_left()), width - least - 1)
+        yield ProgressBar(1.0, step.share, width=min(most, width - cell_len(text) - 1))
+        yield Segment(' ')
+        yield Text(text, no_wrap=True, end='')
+
+    def _seconds_left(self) -> float | None:
+        return self._end and self._end - time.monotonic()
+
+    def _print_rarely(self, text: str) -> None:
+        now = time.monotonic()
+        if now >= self._next_line:
+            self._next_line = now + _LINE_SECONDS
+            report(text)
