@@ -1,10 +1,11 @@
 """Print text that comes from files and servers."""
 
 import contextlib
+import json
 import sys
 import unicodedata
 from contextlib import AbstractContextManager
-from typing import IO, Protocol
+from typing import IO, Any, Protocol
 
 from wrn_base.credentials import mask_credentials
 
@@ -74,6 +75,11 @@ def _write(line: str, stream: IO[str]) -> None:
         _live.print(line)
     else:
         print(line, file=stream)
+
+
+def show_json(value: Any) -> None:
+    """Print a value as JSON on standard output, with all but ASCII escaped."""
+    print(json.dumps(value, indent=2))
 
 
 def _escape(character: str) -> str:
