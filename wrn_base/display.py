@@ -1,22 +1,22 @@
 """Show a run: a live line in a terminal, and elsewhere a line a minute and one an epoch."""
 
 import math
+import os
 import time
 from dataclasses import replace
-from types import TracebackType
 
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.progress_bar import ProgressBar
 from rich.segment import Segment
-from rich.spinner import Spinner
 from rich.text import Text
 
 from wrn_base.live_line import LiveLine, is_interactive
 from wrn_base.progress_line import about, clock, epoch_parts, fit, step_parts
-from wrn_base.run_progress import Epoch, RunProgress, Step
+from wrn_base.run_progress import SILENT, Epoch, RunProgress, Step
 from wrn_base.terminal import report, say
 
+_RANKS = {'pytorch': 'RANK', 'slurm': 'SLURM_PROCID', 'mpi': 'OMPI_COMM_WORLD_RANK'}
 _LINE_SECONDS = 60  # between lines outside a terminal
 _LONG = 300  # seconds of a run on a CPU; advice is given from there on
 _BAR = (8, 30)  # columns of the bar, at least and at most
@@ -30,35 +30,28 @@ class Display(RunProgress):
     Elsewhere, such as in the log of a job, there is at most a line a minute and one an epoch.
 
     Args:
-        advice: What to do if a run takes long on a CPU. Defaults to None.
         verbose: Whether mmengine's log appears on the screen, instead of lines of steps and epochs.
             Defaults to False.
+
+    Attributes:
+        advice: What to do if a run takes long on a CPU. A command may set it.
     """
 
-    def __init__(self, advice: str | None = None, verbose: bool = False) -> None:
+    advice = 'a smaller model or a GPU is faster'
+
+    def __init__(self, verbose: bool = False) -> None:
         self.verbose = verbose
-        self._advice = advice
         self._line = None if verbose or not is_interactive() else LiveLine(self)
         self._started = False
         self._phase = ''
         self._since = time.monotonic()  # of the phase
         self._step: Step | None = None
         self._end: float | None = None  # when the run is expected to end
+        self._longest = 0  # columns
         self._next_line = -math.inf
 
-    def __enter__(self) -> 'Display':
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
     def close(self) -> None:
-        """Remove the live line. Closing again has no effect."""
+        """Remove the live line."""
         if self._line and self._started:
             self._line.stop()
         self._line = None
@@ -98,8 +91,8 @@ class Display(RunProgress):
     def estimate(self, seconds: float, what: str, on_cpu: bool) -> None:
         """Print how long the run will take, with advice if that is long on a CPU."""
         text = f'{about(seconds)} for {what}{" on this CPU" if on_cpu else ""}'
-        if on_cpu and seconds >= _LONG and self._advice:
-            text += f'; {self._advice}'
+        if on_cpu and seconds >= _LONG and self.advice:
+            text += f'; {self.advice}'
         say(text)
 
     def end(self, text: str | None = None) -> None:
@@ -116,12 +109,16 @@ class Display(RunProgress):
         step = self._step
         if step is None:
             text = fit([(2, self._phase), (1, clock(time.monotonic() - self._since))], width - 2)
-            spinner = Spinner('line' if options.ascii_only else 'dots')
-            yield Text.assemble(spinner.render(time.monotonic()), ' ', text, no_wrap=True, end='')
+            frames = '|/-\\' if options.ascii_only else '⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏'
+            frame = frames[int(4 * time.monotonic()) % len(frames)]
+            yield Text(f'{frame} {text}', no_wrap=True, end='')
             return
         least, most = _BAR
         text = fit(step_parts(step, self._seconds_left()), width - least - 1)
-        yield ProgressBar(1.0, step.share, width=min(most, width - cell_len(text) - 1))
+        # The longest text so far leaves room for a bar that does not change its length.
+        self._longest = min(max(self._longest, cell_len(text)), width - least - 1)
+        bar = min(most, width - self._longest - 1)
+        yield ProgressBar(1.0, step.share, width=bar)
         yield Segment(' ')
         yield Text(text, no_wrap=True, end='')
 
@@ -133,3 +130,17 @@ class Display(RunProgress):
         if now >= self._next_line:
             self._next_line = now + _LINE_SECONDS
             report(text)
+
+
+def make_display(launcher: str, verbose: bool) -> RunProgress:
+    """Make the display of a command.
+
+    Args:
+        launcher: The value of ``--launcher``.
+        verbose: As for :class:`Display`.
+
+    Returns:
+        The display; :data:`SILENT` in all processes of a job but the first.
+    """
+    rank = os.environ.get(_RANKS.get(launcher, ''), '0')
+    return SILENT if rank.isdigit() and int(rank) else Display(verbose)

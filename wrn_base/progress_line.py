@@ -63,9 +63,10 @@ def epoch_parts(epoch: Epoch, seconds_left: float | None = None) -> list[tuple[i
     if epoch.loss is not None:
         parts.append((7, f'loss {_number(epoch.loss)}'))
     if epoch.metric is not None:
-        parts.append((8, f'{epoch.metric} {format_metric(epoch.metric, epoch.value, epoch.images)}'))
+        name, images = epoch.metric, epoch.images
+        parts.append((8, f'{name} {format_metric(name, epoch.value, images)}'))
         if epoch.best is not None:
-            parts.append((6, f'best {format_metric(epoch.metric, epoch.best, epoch.images)}'))
+            parts.append((6, f'best {format_metric(name, epoch.best, images)}'))
     if epoch.rate is not None:
         parts.append((5, f'lr {epoch.rate:.4g}'))
     if seconds_left is not None:

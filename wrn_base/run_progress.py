@@ -69,7 +69,7 @@ class RunProgress:
     Only the first process of a distributed job reports.
 
     Attributes:
-        verbose: Whether mmengine's log shall appear on the screen too.
+        verbose: Whether mmengine's log must appear on the screen too.
     """
 
     verbose = False
@@ -101,3 +101,10 @@ class RunProgress:
         Args:
             text: What was done, such as ``'20 epochs in 1:23'``. Defaults to None.
         """
+
+    def close(self) -> None:
+        """Receive that nothing more comes. This may come twice."""
+
+
+SILENT = RunProgress()
+"""Nobody receives what a run reports."""

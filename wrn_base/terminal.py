@@ -36,6 +36,9 @@ class Live(Protocol):
     def hidden(self) -> AbstractContextManager[None]:
         """Leave the terminal to another display during a block."""
 
+    def stop(self) -> None:
+        """Remove it."""
+
 
 _live: Live | None = None
 
@@ -44,6 +47,12 @@ def set_live(line: Live | None) -> None:
     """Set the line that other output must not tear; None if there is none."""
     global _live
     _live = line
+
+
+def stop_live() -> None:
+    """Remove the live line, if there is one, before the process ends."""
+    if _live:
+        _live.stop()
 
 
 def without_live_line() -> AbstractContextManager[None]:

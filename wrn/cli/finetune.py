@@ -30,6 +30,7 @@ def run(args: argparse.Namespace) -> None:
     if args.bit_depth and args.bit_depth > 16:
         raise WrnError(f'--bit-depth {args.bit_depth}: must be from 1 to 16')
     options, model = get_read_options(args), resolve(args.model)
+    args.display.phase('reading data')
     splits = find_splits(args.data, seed=args.seed)
     cfg = training.make_finetune_config(
         splits,
@@ -65,7 +66,8 @@ def run(args: argparse.Namespace) -> None:
             show(f'left out of validation and test, since unreadable: {some(dropped)}')
     start = mask_credentials(args.checkpoint or args.model)
     provenance = f'{start} fine-tuned on {Path(cfg.filename).stem}'
-    result = finetune(cfg, provenance, options, model.template)
+    result = finetune(cfg, provenance, options, model.template, args.display)
+    args.display.close()
     if result:
         print_report(result.report)
         show(f'wrote {result.folder} and {result.weights}')

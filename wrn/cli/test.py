@@ -10,6 +10,7 @@ from wrn.cli.arguments import (
     get_read_options,
 )
 from wrn.cli.backend_options import check_calibration
+from wrn.cli.run_results import print_metrics
 from wrn.cli.runner_options import read_test_config
 from wrn.cli.speed_options import apply_speed_options
 from wrn.cli.tables import print_report
@@ -36,10 +37,15 @@ def run(args: argparse.Namespace) -> None:
                 'leave out --backend and --precision'
             )
         engine = training.EngineHook(args.backend, args.precision, args.calibration)
-    result = training.test(cfg, args.out, args.out_item, engine, options)
-    if has_report(result.metrics) and is_main_process():  # of --report, or of the config
-        report = Report(result.metrics, result.classes)
-        print_report(report)
-        if args.report is not None:
-            report.write(args.report)
-            show(f'wrote {args.report}')
+    result = training.test(cfg, args.out, args.out_item, engine, options, progress=args.display)
+    args.display.close()
+    if not is_main_process():
+        return
+    if not has_report(result.metrics):  # of --report, or of the config
+        print_metrics(result.metrics)
+        return
+    report = Report(result.metrics, result.classes)
+    print_report(report)
+    if args.report is not None:
+        report.write(args.report)
+        show(f'wrote {args.report}')

@@ -15,15 +15,20 @@ from wrn.training.log_backends import LOG_BACKENDS, add_log_backend
 from wrn.training.overfit import overfit_batch
 from wrn.training.precision import use_mixed_precision
 from wrn.training.runner import test, train
+from wrn.training.screen_log import keep_off_screen, log_warning
+from wrn.training.train_result import TrainResult
 
 __all__ = [
     'LOG_BACKENDS',
     'EngineHook',
+    'TrainResult',
     'add_log_backend',
     'claim_folder',
     'has_accelerator',
     'init_distributed',
+    'keep_off_screen',
     'leave_distributed',
+    'log_warning',
     'make_finetune_config',
     'overfit_batch',
     'run_errors',

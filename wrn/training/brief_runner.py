@@ -1,4 +1,4 @@
-"""A runner whose console shows what a user needs, and no long messages; the log file has them."""
+"""A runner whose log stands in its file, or also on the screen without long messages."""
 
 import contextlib
 import io
@@ -10,6 +10,7 @@ from mmengine.logging import MMLogger
 from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
 
+from wrn.training.screen_log import keep_off_screen
 from wrn_base.terminal import printable
 
 _HIDDEN = (
@@ -22,10 +23,15 @@ _RUNS = itertools.count(2)
 
 
 class BriefRunner(Runner):
-    """mmengine's runner, with environment, config and hooks in the log file only.
+    """mmengine's runner, whose log is in its file only, apart from what users need to know.
 
-    The log shows the base learning rate after scaling by the batch size.
+    The log has the base learning rate after scaling by the batch size.
+
+    Attributes:
+        verbose: Whether the log is on the screen too, without environment, config and hooks.
     """
+
+    verbose = False
 
     def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
         """Build the logger; the arguments are those of mmengine's runner."""
@@ -33,6 +39,9 @@ class BriefRunner(Runner):
         if MMLogger.check_instance_created(self._experiment_name):
             self._experiment_name += f'_{next(_RUNS)}'
         logger = super().build_logger(*args, **kwargs)
+        if not self.verbose:
+            keep_off_screen(logger)
+            return logger
         for handler in logger.handlers:
             if not isinstance(handler, logging.FileHandler):
                 handler.addFilter(_is_shown)
@@ -55,6 +64,12 @@ class BriefRunner(Runner):
         groups.append(base)
         super().scale_lr(optim_wrapper, auto_scale_lr)
         groups.pop()
+
+
+class VerboseRunner(BriefRunner):
+    """The same runner with its log on the screen."""
+
+    verbose = True
 
 
 def _is_shown(record: logging.LogRecord) -> bool:
