@@ -20,6 +20,7 @@ _RANKS = {'pytorch': 'RANK', 'slurm': 'SLURM_PROCID', 'mpi': 'OMPI_COMM_WORLD_RA
 _LINE_SECONDS = 60  # between lines outside a terminal
 _LONG = 300  # seconds of a run on a CPU; advice is given from there on
 _BAR = (8, 30)  # columns of the bar, at least and at most
+_NARROW = 30  # columns of a terminal that has no room for a bar
 
 
 class Display(RunProgress):
@@ -100,7 +101,7 @@ class Display(RunProgress):
         if self._line and self._step:
             self._step = replace(self._step, share=1.0)
             self._line.draw()
-        self.phase('finishing')
+            self.phase('finishing')
         if text and not self.verbose:
             report(text)
 
@@ -108,18 +109,19 @@ class Display(RunProgress):
         width = options.max_width - 1  # the cursor stands behind the line
         step = self._step
         if step is None:
-            text = fit([(2, self._phase), (1, clock(time.monotonic() - self._since))], width - 2)
+            spent = clock(time.monotonic() - self._since)
+            text = fit([(2, self._phase), (1, spent)], max(width - 2, 0))
             frames = '|/-\\' if options.ascii_only else '⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏'
             frame = frames[int(4 * time.monotonic()) % len(frames)]
             yield Text(f'{frame} {text}', no_wrap=True, end='')
             return
-        least, most = _BAR
-        text = fit(step_parts(step, self._seconds_left()), width - least - 1)
+        room = width if width < _NARROW else width - _BAR[0] - 1
+        text = fit(step_parts(step, self._seconds_left()), max(room, 0))
         # The longest text so far leaves room for a bar that does not change its length.
-        self._longest = min(max(self._longest, cell_len(text)), width - least - 1)
-        bar = min(most, width - self._longest - 1)
-        yield ProgressBar(1.0, step.share, width=bar)
-        yield Segment(' ')
+        self._longest = min(max(self._longest, cell_len(text)), room)
+        if width >= _NARROW:
+            yield ProgressBar(1.0, step.share, width=min(_BAR[1], width - self._longest - 1))
+            yield Segment(' ')
         yield Text(text, no_wrap=True, end='')
 
     def _seconds_left(self) -> float | None:

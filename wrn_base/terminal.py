@@ -5,6 +5,7 @@ import json
 import sys
 import unicodedata
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import IO, Any, Protocol
 
 from wrn_base.credentials import mask_credentials
@@ -25,6 +26,17 @@ def printable(text: str) -> str:
     """
     text = mask_credentials(text)
     return text if text.isprintable() else ''.join(map(_escape, text))
+
+
+def short_path(path: str | Path) -> str:
+    """Return a path for people: relative to the current folder if it is in there.
+
+    Args:
+        path: The path.
+    """
+    with contextlib.suppress(OSError, ValueError):  # the folder is removed, or another one
+        path = Path(path).relative_to(Path.cwd())
+    return str(path)
 
 
 class Live(Protocol):

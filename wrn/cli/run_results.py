@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from wrn.training import TrainResult
-from wrn.utils.files import short_path
 from wrn_base.progress_line import format_metric
 from wrn_base.tables import print_table
-from wrn_base.terminal import show
+from wrn_base.terminal import short_path, show
 
 
 def print_train_result(result: TrainResult, config: str | Path) -> None:

@@ -59,6 +59,7 @@ def find_main_metric(runner: Runner, metrics: Mapping[str, Any]) -> MainMetric |
         higher = True
     best = None
     if higher is not None:  # the history is part of checkpoints
-        history = [*runner.message_hub.get_scalar(f'val/{key}').data[0], numbers[key]]
+        scalar = runner.message_hub.log_scalars.get(f'val/{key}')
+        history = [numbers[key], *(scalar.data[0] if scalar else ())]
         best = float(max(history) if higher else min(history))
     return MainMetric(key, numbers[key], best)

@@ -45,9 +45,10 @@ from wrn.training.loop import use_exact_loop
 from wrn.training.network_checks import check_pretrained_init
 from wrn.training.resume import set_resume
 from wrn.training.train_result import TrainResult, describe_result
-from wrn.utils.files import short_path, write_atomically
+from wrn.utils.files import write_atomically
 from wrn.zoo.resolve import is_shipped
 from wrn_base.run_progress import SILENT, RunProgress
+from wrn_base.terminal import short_path
 
 
 def train(

@@ -243,13 +243,3 @@ def hash_file(path: str | Path, algorithm: str = 'sha256') -> str:
         while chunk := file.read(1 << 20):
             digest.update(chunk)
     return digest.hexdigest()
-
-
-def short_path(path: str | Path) -> str:
-    """Return a path for people: relative to the current folder if it is in there.
-
-    Args:
-        path: The path.
-    """
-    here = Path.cwd()
-    return str(Path(path).relative_to(here)) if Path(path).is_relative_to(here) else str(path)

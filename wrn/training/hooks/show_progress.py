@@ -11,10 +11,10 @@ from mmengine.runner import EpochBasedTrainLoop, Runner
 
 from wrn.training.hooks.termination import describe_progress
 from wrn.training.main_metric import MainMetric, find_main_metric
-from wrn.utils.files import short_path
 from wrn_base.errors import count
 from wrn_base.progress_line import clock
 from wrn_base.run_progress import Epoch, RunProgress, Step
+from wrn_base.terminal import short_path
 
 _WINDOW = 10  # steps that the loss and the throughput are means of, as in the log
 _SOON = 3  # seconds and steps of training, after which the duration of the run is estimated
@@ -44,6 +44,14 @@ class ShowProgressHook(Hook):
         """Report that the weights are being loaded."""
         self.progress.phase('loading the weights')
 
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        """Report that the network gets the weights, and perhaps a backend."""
+        self.progress.phase('preparing the network')
+
+    def before_test(self, runner: Runner) -> None:
+        """Report that the test starts."""
+        self.progress.phase('first step')
+
     def before_train(self, runner: Runner) -> None:
         """Report that the training starts, or where it resumes."""
         self._start = time.monotonic()
@@ -51,8 +59,9 @@ class ShowProgressHook(Hook):
         self._first: tuple[int, float] | None = None  # the first step here, and when it was done
         self._estimated = False
         if runner.iter:
+            path = short_path(runner._load_from or runner.work_dir)
             done = describe_progress(runner, runner.epoch, runner.iter)
-            self.progress.note(f'resuming from {short_path(runner._load_from)}, {done}')
+            self.progress.note(f'resuming from {path}, {done}')
         self.progress.phase('first step')
 
     def before_train_epoch(self, runner: Runner) -> None:
