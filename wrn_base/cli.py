@@ -62,13 +62,13 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def _work(args: argparse.Namespace) -> int:
     """Run a command that needs torch, and return its exit status."""
-    args.display = SILENT
+    args.progress = SILENT
     if 'verbose' in args:  # the command shows a run, from here on: importing torch takes seconds
         from wrn_base.display import make_display
 
-        args.display = make_display(getattr(args, 'launcher', 'none'), args.verbose)
-        args.display.phase('starting')
-    with closing(args.display):
+        args.progress = make_display(args.command, getattr(args, 'launcher', 'none'), args.verbose)
+        args.progress.phase('starting')
+    with closing(args.progress):
         with exit_at_interrupt():
             wrn_cli = import_module('wrn.cli')
         return wrn_cli.run(args)

@@ -17,6 +17,8 @@ from wrn_base.run_progress import SILENT, Epoch, RunProgress, Step
 from wrn_base.terminal import report, say
 
 _RANKS = {'pytorch': 'RANK', 'slurm': 'SLURM_PROCID', 'mpi': 'OMPI_COMM_WORLD_RANK'}
+_SMALLER = 'a smaller model, or a GPU, takes less'
+_ADVICE = {'finetune': '--head-only, which trains only the head, takes a small part of that'}
 _LINE_SECONDS = 60  # between lines outside a terminal
 _LONG = 300  # seconds of a run on a CPU; advice is given from there on
 _BAR = (8, 30)  # columns of the bar, at least and at most
@@ -33,15 +35,12 @@ class Display(RunProgress):
     Args:
         verbose: Whether mmengine's log appears on the screen, instead of lines of steps and epochs.
             Defaults to False.
-
-    Attributes:
-        advice: What to do if a run takes long on a CPU. A command may set it.
+        advice: What to do if a run takes long on a CPU. Defaults to a smaller model.
     """
 
-    advice = 'a smaller model or a GPU is faster'
-
-    def __init__(self, verbose: bool = False) -> None:
+    def __init__(self, verbose: bool = False, advice: str = _SMALLER) -> None:
         self.verbose = verbose
+        self._advice = advice
         self._line = None if verbose or not is_interactive() else LiveLine(self)
         self._started = False
         self._phase = ''
@@ -92,8 +91,8 @@ class Display(RunProgress):
     def estimate(self, seconds: float, what: str, on_cpu: bool) -> None:
         """Print how long the run will take, with advice if that is long on a CPU."""
         text = f'{about(seconds)} for {what}{" on this CPU" if on_cpu else ""}'
-        if on_cpu and seconds >= _LONG and self.advice:
-            text += f'; {self.advice}'
+        if on_cpu and seconds >= _LONG:
+            text += f'; {self._advice}'
         say(text)
 
     def end(self, text: str | None = None) -> None:
@@ -134,10 +133,11 @@ class Display(RunProgress):
             report(text)
 
 
-def make_display(launcher: str, verbose: bool) -> RunProgress:
+def make_display(command: str, launcher: str, verbose: bool) -> RunProgress:
     """Make the display of a command.
 
     Args:
+        command: The name of the command.
         launcher: The value of ``--launcher``.
         verbose: As for :class:`Display`.
 
@@ -145,4 +145,6 @@ def make_display(launcher: str, verbose: bool) -> RunProgress:
         The display; :data:`SILENT` in all processes of a job but the first.
     """
     rank = os.environ.get(_RANKS.get(launcher, ''), '0')
-    return SILENT if rank.isdigit() and int(rank) else Display(verbose)
+    return (
+        SILENT if rank.isdigit() and int(rank) else Display(verbose, _ADVICE.get(command, _SMALLER))
+    )

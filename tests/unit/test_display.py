@@ -72,8 +72,7 @@ def test_the_log_replaces_steps_and_epochs(clock, capsys):
     ],
 )
 def test_advice_is_for_long_runs_on_a_cpu(capsys, seconds, on_cpu, expected):
-    display = Display()
-    display.advice = 'use a smaller model'
+    display = Display(advice='use a smaller model')
     display.estimate(seconds, '3 epochs', on_cpu)
     assert capsys.readouterr().err == f'wrn: {expected}\n'
 
@@ -85,11 +84,13 @@ def test_only_the_first_process_of_a_job_shows_anything(monkeypatch):
         ('mpi', 'OMPI_COMM_WORLD_RANK'),
     ):
         monkeypatch.setenv(variable, '1')
-        assert make_display(launcher, False) is SILENT
-        assert isinstance(make_display('none', False), Display)  # a variable of an outer job
+        assert make_display('train', launcher, False) is SILENT
+        assert isinstance(
+            make_display('train', 'none', False), Display
+        )  # a variable of an outer job
         monkeypatch.setenv(variable, '0')
-        assert isinstance(make_display(launcher, False), Display)
-    assert isinstance(make_display('pytorch', False), Display)
+        assert isinstance(make_display('train', launcher, False), Display)
+    assert isinstance(make_display('train', 'pytorch', False), Display)
 
 
 def test_a_silent_run_prints_nothing(capsys):

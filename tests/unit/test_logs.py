@@ -6,15 +6,14 @@ from functools import partial
 from types import ModuleType, SimpleNamespace
 
 import pytest
+from commands import make_config
 from mmengine.logging import MessageHub
 from mmpretrain.utils import load_json_log
 from simulated_run import Clock, Network, build_run, use_clock
 
 from wrn.checkpoints import read_checkpoint
-from wrn.cli.runner_options import read_train_config
 from wrn.training.brief_runner import BriefRunner
 from wrn.training.hooks import progress_log
-from wrn_base.parser import parse_args
 
 DIGITS = 'configs/wrn/wide-resnet16-2_1xb64_digits.py'
 
@@ -194,8 +193,8 @@ def packages(monkeypatch):
 
 
 def read(tmp_path, *options):
-    args = parse_args(['train', DIGITS, '--work-dir', str(tmp_path), *options])
-    return [backend.type for backend in read_train_config(args).visualizer.vis_backends]
+    cfg = make_config('train', DIGITS, '--work-dir', str(tmp_path), *options)
+    return [backend.type for backend in cfg.visualizer.vis_backends]
 
 
 def test_log_backends(packages, tmp_path, fails):

@@ -177,15 +177,14 @@ def test_what_a_run_leaves(build, tmp_path):
     runner, _ = build()
     runner.train()
     result = describe_result(runner, None)
-    assert result.checkpoint == tmp_path / 'epoch_2.pth'
-    assert (result.is_best, result.images) == (False, 10)
+    assert (result.last, result.best) == (tmp_path / 'epoch_2.pth', None)
+    assert (result.folder, result.images) == (tmp_path, 10)
     assert result.log.read_text()
     checkpoint = dict(type='CheckpointHook', save_best='accuracy/top1', rule='greater')
     runner, _ = build(default_hooks=dict(checkpoint=checkpoint))
     runner.train()
     result = describe_result(runner, None)
-    assert result.checkpoint == tmp_path / 'best_accuracy_top1_epoch_1.pth'
-    assert result.is_best
+    assert result.best == tmp_path / 'best_accuracy_top1_epoch_1.pth'
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,10 @@ import tempfile
 
 from wrn import training
 from wrn.cli.arguments import check_at_least
-from wrn.cli.runner_options import read_runnable
-from wrn.cli.settings import apply_settings, parse_settings
+from wrn.cli.settings import parse_settings
 from wrn.config.config_errors import config_errors
+from wrn.jobs.run_options import read_runnable
+from wrn.jobs.settings import apply_settings
 from wrn_base.errors import WrnError, count
 from wrn_base.terminal import show
 
@@ -20,8 +21,8 @@ def run(args: argparse.Namespace) -> None:
         apply_settings(cfg, parse_settings(args.cfg_options))
     cfg.launcher = 'none'
     with tempfile.TemporaryDirectory() as cfg.work_dir:
-        done = training.overfit_batch(cfg, args.batch_size, args.steps, args.display)
-    args.display.close()
+        done = training.overfit_batch(cfg, args.batch_size, args.steps, args.progress)
+    args.progress.close()
     steps, images = count(len(done.losses), 'step'), count(done.total, 'image')
     losses = f'{done.losses[0]:.3g} to {done.losses[-1]:.3g}'
     right = f'correct predictions: {done.right} of {done.total}'

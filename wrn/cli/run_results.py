@@ -6,30 +6,30 @@ from numbers import Real
 from pathlib import Path
 from typing import Any
 
-from wrn.training import TrainResult
+from wrn.training import Trained
 from wrn_base.progress_line import format_metric
 from wrn_base.tables import print_table
 from wrn_base.terminal import short_path, show
 
 
-def print_train_result(result: TrainResult, config: str | Path) -> None:
+def print_trained(done: Trained, config: str | Path) -> None:
     """Print the checkpoint of a training run, and the command that tests it.
 
     Args:
-        result: What the run has left.
+        done: What the run has left.
         config: The config to test with.
     """
-    if result.checkpoint is None:
+    path = done.best or done.last
+    if path is None:
         show('no checkpoint was written')
         return
-    measured, path = '', short_path(result.checkpoint)
-    if metric := result.metric:
-        best = metric.best if result.is_best else None
-        value = metric.value if best is None else best
-        measured = f' ({metric.label} {format_metric(metric.key, value, result.images)})'
-    name = 'best' if result.is_best else 'last'
-    show(f'{name} checkpoint: {path}{measured}')
-    show(f'test it with: wrn test {shlex.join([short_path(config), path])}')
+    measured = ''
+    if metric := done.metric:
+        value = metric.best if done.best and metric.best is not None else metric.value
+        measured = f' ({metric.label} {format_metric(metric.key, value, done.images)})'
+    words = [short_path(config), short_path(path)]
+    show(f'{"best" if done.best else "last"} checkpoint: {words[1]}{measured}')
+    show(f'test it with: wrn test {shlex.join(words)}')
 
 
 def print_metrics(metrics: Mapping[str, Any]) -> None:

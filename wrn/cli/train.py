@@ -4,18 +4,17 @@ import argparse
 
 from mmengine.dist import is_main_process
 
-from wrn import training
-from wrn.cli.arguments import get_read_options
-from wrn.cli.run_results import print_train_result
-from wrn.cli.runner_options import read_train_config
-from wrn.cli.speed_options import apply_speed_options
+from wrn.cli.arguments import pick
+from wrn.cli.run_results import print_trained
+from wrn.cli.settings import parse_settings
+from wrn.jobs.run_options import TrainOptions
+from wrn.jobs.train import train
 
 
 def run(args: argparse.Namespace) -> None:
     """Train the model of the config."""
-    cfg = read_train_config(args)
-    apply_speed_options(cfg, args)
-    result = training.train(cfg, get_read_options(args), progress=args.display)
-    args.display.close()
+    args.cfg_options = parse_settings(args.cfg_options)
+    done = train(args.config, **pick(args, TrainOptions))
+    args.progress.close()
     if is_main_process():
-        print_train_result(result, args.config if args.cfg_options is None else result.config)
+        print_trained(done, done.config if args.cfg_options else args.config)

@@ -14,14 +14,15 @@ from wrn.training.launch import has_accelerator, init_distributed, leave_distrib
 from wrn.training.log_backends import LOG_BACKENDS, add_log_backend
 from wrn.training.overfit import overfit_batch
 from wrn.training.precision import use_mixed_precision
-from wrn.training.runner import test, train
+from wrn.training.runner import Results, test, train
 from wrn.training.screen_log import keep_off_screen, log_warning
-from wrn.training.train_result import TrainResult
+from wrn.training.train_result import Trained
 
 __all__ = [
     'LOG_BACKENDS',
     'EngineHook',
-    'TrainResult',
+    'Results',
+    'Trained',
     'add_log_backend',
     'claim_folder',
     'has_accelerator',

@@ -44,7 +44,7 @@ from wrn.training.launch import init_distributed
 from wrn.training.loop import use_exact_loop
 from wrn.training.network_checks import check_pretrained_init
 from wrn.training.resume import set_resume
-from wrn.training.train_result import TrainResult, describe_result
+from wrn.training.train_result import Trained, describe_result
 from wrn.utils.files import write_atomically
 from wrn.zoo.resolve import is_shipped
 from wrn_base.run_progress import SILENT, RunProgress
@@ -56,7 +56,7 @@ def train(
     options: ReadOptions = ReadOptions(),
     template: str | None = None,
     progress: RunProgress = SILENT,
-) -> TrainResult:
+) -> Trained:
     """Train a model.
 
     A config that trains by epochs and has no batch sampler of its own runs in
@@ -73,6 +73,9 @@ def train(
 
     Returns:
         The checkpoint and the metric of the run.
+
+    Returns:
+        The folder and checkpoints of the run.
 
     Raises:
         WrnError: If the config, the data or the checkpoint is wrong, or the run fails.

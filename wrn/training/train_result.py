@@ -9,28 +9,35 @@ from wrn.training.main_metric import MainMetric
 
 
 @dataclass(frozen=True)
-class TrainResult:
-    """What a training run leaves.
+class Trained:
+    """The results of a training run.
 
     Attributes:
-        checkpoint: The best checkpoint if the config has ``save_best``, else the last one; None if
-            the run wrote none.
-        is_best: Whether it is the best one, by validation.
-        metric: The metric of the last validation; None if there was none.
+        folder: The folder of its checkpoints and logs.
+        last: The last checkpoint. None if none was written.
+        best: The checkpoint with the best validation. None without ``save_best`` in the config.
+        metric: The metric that the run is judged by, of its last validation. None without
+            validation.
         images: The number of validation images.
         config: The config of the run, with all options applied.
         log: The log file.
     """
 
-    checkpoint: Path | None
-    is_best: bool
+    folder: Path
+    last: Path | None
+    best: Path | None
     metric: MainMetric | None
     images: int
     config: Path
     log: Path
 
+    @property
+    def best_score(self) -> float | None:
+        """The metric of the best validation. None if it is not known which is best."""
+        return self.metric.best if self.metric else None
 
-def describe_result(runner: Runner, metric: MainMetric | None) -> TrainResult:
+
+def describe_result(runner: Runner, metric: MainMetric | None) -> Trained:
     """Return what a run has left.
 
     Args:
@@ -41,11 +48,11 @@ def describe_result(runner: Runner, metric: MainMetric | None) -> TrainResult:
     # With several keys in save_best, each has a name of its own.
     names = ('best_ckpt', f'best_ckpt_{metric.key}' if metric else '')
     best = next((path for name in names if (path := hub.get_info(name))), None)
-    last = folder / 'last_checkpoint'
-    path = best or (last.read_text().strip() if last.is_file() else None)
-    return TrainResult(
-        checkpoint=Path(path) if path else None,
-        is_best=bool(best),
+    mark = folder / 'last_checkpoint'
+    return Trained(
+        folder,
+        last=Path(mark.read_text().strip()) if mark.is_file() else None,
+        best=Path(best) if best else None,
         metric=metric,
         images=len(runner.val_dataloader.dataset) if runner.val_loop is not None else 0,
         config=folder / Path(runner.cfg.filename or f'{runner.timestamp}.py').name,
