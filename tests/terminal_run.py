@@ -18,7 +18,7 @@ from commands import CONTEXT, run_main
 
 _ROWS = 50
 _WIDE = 2000  # columns: nothing wraps
-_LOG_LINE = re.compile(r'mmengine|INFO|WARNING|DEBUG|Warning')
+_LOG_LINE = re.compile(r' - mmengine - |\w+Warning: |warnings\.warn')
 
 
 @dataclass
@@ -29,7 +29,8 @@ class Seen:
         code: The exit status.
         lines: What stands there at the end, also what has scrolled away, without empty lines.
         drawn: Each line as it was drawn at some time, in order: also what was erased again.
-        overlong: The lines among these that are longer than the terminal is wide.
+        overlong: The lines among these that are longer than the terminal is wide. Messages and
+            errors, which are one line each, do not count.
         raw: All that was written.
     """
 
@@ -128,7 +129,7 @@ def _replay(raw: bytes, columns: int, code: int | None) -> Seen:
             if line and line not in known:
                 known.add(line)
                 drawn.append(line)
-    overlong = [line for line in drawn if len(line) > columns]
+    overlong = [line for line in drawn if len(line) > columns and not line.startswith('wrn: ')]
     return Seen(code or 0, _lines(screen, columns), drawn, overlong, raw)
 
 
