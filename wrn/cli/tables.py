@@ -1,17 +1,18 @@
 """Print tables."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import TypeAlias
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from wrn.training.evaluation import Report
+from wrn.training.evaluation import ACCURACY, BALANCED, Report
 from wrn_base.terminal import printable, show
 
 Cell: TypeAlias = str | Sequence[str]
 _MOST_CLASSES = 20
+_PERCENT = ('accuracy/', 'single-label/', 'multi-label/', 'calibration/ece')  # metrics in percent
 
 
 def print_table(
@@ -45,14 +46,28 @@ def print_report(report: Report) -> None:
     Args:
         report: The report of the test.
     """
-    print_table((name, f'{value:.4f}') for name, value in report.metrics.items())
+    decimals = report.accuracy.decimals if report.accuracy else 1
+    print_table(_format_metrics(report, decimals))
     worst = report.worst(_MOST_CLASSES)
     if len(worst) < len(report.classes):
         show('')
         show(f'the {len(worst)} of {len(report.classes)} classes with the lowest F1:')
     numbers = ('precision', 'recall', 'F1', 'images')
     rows = [
-        (c.name, *(f'{value:.2f}' for value in (c.precision, c.recall, c.f1)), str(c.support))
+        (c.name, *(f'{n:.{decimals}f}' for n in (c.precision, c.recall, c.f1)), str(c.support))
         for c in worst
     ]
     print_table(rows, ('class', *numbers), right=numbers)
+
+
+def _format_metrics(report: Report, decimals: int) -> Iterator[tuple[str, str]]:
+    """Yield the name and the text of each metric, with the accuracy and its interval first."""
+    first: set[str] = set()
+    if report.accuracy:
+        yield 'accuracy', str(report.accuracy)
+        yield 'balanced accuracy', f'{report.metrics[BALANCED]:.{decimals}f} %'
+        first = {ACCURACY, f'{ACCURACY}-low', f'{ACCURACY}-high', BALANCED, 'images'}
+    for name, value in report.metrics.items():
+        if name not in first:
+            percent = name.startswith(_PERCENT)
+            yield name, f'{value:.{decimals}f} %' if percent else f'{value:.4g}'
