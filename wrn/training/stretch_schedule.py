@@ -68,7 +68,7 @@ def stretch_schedule(cfg: Config, epochs: int) -> None:
     Raises:
         WrnError: If the config trains by iterations.
     """
-    loop = cfg.get('train_cfg') or {}
+    loop: Any = cfg.get('train_cfg') or {}
     before = loop.get('max_epochs')
     if before is None:
         what = f'max_iters={loop.max_iters}' if 'max_iters' in loop else 'no max_epochs'
