@@ -75,7 +75,7 @@ def run_wrn(
 def _main(
     arguments: list[str], outputs: tuple[Path, Path], cwd: str, environment: dict[str, str]
 ) -> None:
-    from wrn.cli import main
+    from wrn_base.cli import main
 
     for path, stream in zip(outputs, (sys.stdout, sys.stderr), strict=True):
         with path.open('w') as file:

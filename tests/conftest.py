@@ -26,10 +26,10 @@ from mmengine.logging import MessageHub
 from PIL import Image
 
 import wrn
-from wrn.cli import main
 from wrn.deploy.export import FORMATS
 from wrn.deploy.export import export as write_file
 from wrn_base import model_index
+from wrn_base.cli import main
 
 # A shell lets the commands in its background ignore Ctrl-C, which the processes of tests inherit.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

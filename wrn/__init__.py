@@ -5,9 +5,6 @@ registries, its models in mmpretrain's hub, and safe checkpoint loaders in mmeng
 """
 
 from wrn.utils.compat.quick_imports import quick_imports
-from wrn_base.interrupt import exit_at_interrupt
-
-exit_at_interrupt()
 
 with quick_imports():
     from mmpretrain import list_models

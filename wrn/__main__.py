@@ -1,5 +1,5 @@
-"""Run the ``wrn`` command with ``python -m wrn``."""
+"""Run the ``wrn`` command with ``python -m wrn``, as torchrun does."""
 
-from wrn.cli import run_and_exit
+from wrn_base.cli import run_and_exit
 
 run_and_exit()

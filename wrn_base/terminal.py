@@ -1,7 +1,9 @@
 """Print text that comes from files and servers."""
 
+import json
 import sys
 import unicodedata
+from typing import Any
 
 from wrn_base.credentials import mask_credentials
 
@@ -31,6 +33,11 @@ def say(text: str) -> None:
 def show(text: str) -> None:
     """Print a result on standard output, in one line."""
     print(printable(text))
+
+
+def show_json(value: Any) -> None:
+    """Print a value as JSON on standard output, with all but ASCII escaped."""
+    print(json.dumps(value, indent=2))
 
 
 def _escape(character: str) -> str:

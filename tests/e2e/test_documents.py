@@ -139,7 +139,7 @@ def test_python_of_inference_runs(run, checkout):
 
 def test_commands_of_the_readme_parse(readme):
     """The parser accepts every `wrn ...` line in a block of the README."""
-    from wrn.cli import parse_args
+    from wrn_base.parser import parse_args
 
     lines = [
         line.split('#')[0].split('&&')[-1].strip()

@@ -16,9 +16,9 @@ from harness import Target
 from mutate import mutate_bytes, mutate_text, mutate_value, spell
 from weights import DIGITS, IMAGE
 
-from wrn.cli import main
 from wrn.deploy.export.formats.onnx import _DIGEST, _digest
 from wrn.deploy.export.metadata import KEY
+from wrn_base.cli import main
 
 _TOKENS = (
     '<layer id="9"/>',

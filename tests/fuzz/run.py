@@ -30,7 +30,7 @@ import weights
 from harness import FINE, count_kinds, fuzz, silent_in_new_folder
 
 import wrn.training  # noqa: F401 - as for _warm_up
-from wrn.cli import main as run_command
+from wrn_base.cli import main as run_command
 
 TARGETS = {
     'safetensors': weights.safetensors,

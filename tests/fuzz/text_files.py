@@ -18,9 +18,9 @@ from mmengine.config import Config
 from mutate import mutate_bytes, mutate_text, spell
 from weights import CHECKOUT, DIGITS, IMAGE, embedded, mutate_config, write_python
 
-from wrn.cli import main
 from wrn.download.http import download
 from wrn.results.partial_file import PartialFile
+from wrn_base.cli import main
 
 _TOKENS = (
     '!!python/object/apply:os.system [x]',

@@ -14,9 +14,9 @@ from harness import Target
 from mutate import mutate_bytes, mutate_text, mutate_value, spell
 
 from wrn.checkpoints import read_checkpoint
-from wrn.cli import main
 from wrn.config.config_file import parse_config
 from wrn_base import model_index
+from wrn_base.cli import main
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 IMAGE = str(CHECKOUT / 'demo' / 'digit_7.png')

@@ -11,10 +11,11 @@ import torch
 from PIL import Image
 
 import wrn
-from wrn.cli import _COMMANDS, main, parse_args
 from wrn.training.checks import check_topk
 from wrn_base import model_index
+from wrn_base.cli import main
 from wrn_base.errors import count
+from wrn_base.parser import HELPS, get_command, parse_args
 
 DIGITS = 'configs/wrn/wide-resnet16-2_1xb64_digits.py'
 
@@ -25,13 +26,15 @@ def wide_terminal(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
 
 
-@pytest.mark.parametrize('name', _COMMANDS)
-def test_help(capsys, name):
+@pytest.mark.parametrize('name', HELPS)
+def test_help(capsys, checkout, name):
     with pytest.raises(SystemExit, match='0'):
         main([name, '--help'])
     out = capsys.readouterr().out
     assert out.startswith(f'usage: wrn {name} ')
-    assert _COMMANDS[name].HELP in out
+    assert HELPS[name][1:] in out
+    assert all(f'wrn {name} {words}' in out for words in get_command(name).EXAMPLES)
+    assert (checkout / get_command(name).DOCS).is_file()
     options = re.findall(r'^  (-.*)', out, re.MULTILINE)
     assert len(options) > 0
     assert not re.search(r'\(default: (None|\[)', out)
@@ -41,7 +44,8 @@ def test_help_lists_the_commands(capsys):
     with pytest.raises(SystemExit, match='0'):
         main(['--help'])
     out = capsys.readouterr().out
-    assert all(command.HELP and command.HELP in out for command in _COMMANDS.values())
+    assert all(help in out for help in HELPS.values())
+    assert max(map(len, out.splitlines())) <= 80
 
 
 def test_numbers_agree_with_nouns():
@@ -60,17 +64,30 @@ def test_more_data_workers_than_cores_are_no_warning(capsys, monkeypatch):
 def test_list(capsys):
     main(['list'])
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].split()[:5] == ['model', 'params', 'FLOPs', 'top-1', 'top-5']
-    assert len(lines) == 1 + len(model_index.models())
-    assert re.search(r'wide-resnet50_3rdparty_8xb32_in1k +68.88 M +11.4 G +78.48 +94.08', lines[1])
+    assert lines[0].split() == ['ImageNet-1k', 'params', 'top-1', 'weights']
+    first = 'wide-resnet50_3rdparty_8xb32_in1k +68.9 M +78.48 +online'
+    assert re.search(first, lines[1])
+    entries = model_index.models().values()
+    without = sum(not entry.weights for entry in entries)
+    assert lines[-1] == f'{without} recipes without weights: wrn list --all'
+    assert max(map(len, map(str.rstrip, lines))) <= 80
     main(['list', '*DIGITS'])
-    assert len(capsys.readouterr().out.splitlines()) == 2
+    assert len(capsys.readouterr().out.splitlines()) == 3
+    main(['list', 'wide-resnet28-10_8xb16_cifar10'])  # a recipe
+    assert 'none' in capsys.readouterr().out
+
+
+def test_list_as_json(capsys):
+    main(['list', '--all', '--json'])
+    models = json.loads(capsys.readouterr().out)
+    assert [model['name'] for model in models] == [e.name for e in model_index.models().values()]
+    assert models[0]['params'] == model_index.models()[models[0]['name']].metadata.parameters
 
 
 def test_tables_are_not_cut_in_a_narrow_pipe(capsys, monkeypatch, checkout):
     monkeypatch.setenv('COLUMNS', '40')
     main(['list'])
-    assert 'configs/wrn/wide-resnet101_8xb32_in1k.py' in capsys.readouterr().out
+    assert 'wide-resnet101_3rdparty-torchvision-v2_8xb32_in1k' in capsys.readouterr().out
     main(['predict', str(checkout / 'demo' / 'digit_3.png'), '--topk', '1'])
     assert f'{checkout}/demo/digit_3.png' in capsys.readouterr().out
 
@@ -184,5 +201,5 @@ def test_entry_points(run, tmp_path):
     assert run(*command, '--version').stdout.splitlines()[-1] == f'wrn {wrn.__version__}'
     failed = run(*command, 'predict', 'none.png', code=1)
     assert [line[:5] for line in failed.stderr.splitlines() if 'OneDL' not in line] == ['wrn: '] * 3
-    failed = run('wrn', 'train', DIGITS, '--cfg-options', 'x', code=2)
+    failed = run('wrn', 'train', DIGITS, '--cfg-options', 'x', code=1)
     assert 'expected KEY=VALUE' in failed.stderr

@@ -9,7 +9,7 @@ import torch
 from small_run import write_classes, write_config
 
 import wrn
-import wrn.cli
+from wrn_base.cli import main
 
 COMMANDS = {
     'train': ['bad.py', '--work-dir', 'out'],
@@ -85,7 +85,7 @@ def test_a_config_without_a_scope_works(folder, monkeypatch, capsys):
     monkeypatch.chdir(folder)
     text = Path('good.py').read_text()
     Path('bad.py').write_text(text.replace("default_scope = 'mmpretrain'\n", ''))
-    wrn.cli.main(['test', *COMMANDS['test']])
+    main(['test', *COMMANDS['test']])
     assert 'accuracy/top1' in capsys.readouterr().out
     shutil.rmtree('out')
 

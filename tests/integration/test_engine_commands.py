@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import wrn
-from wrn.cli import main
+from wrn_base.cli import main
 
 MODEL = 'wide-resnet16-2_1xb64_digits'
 

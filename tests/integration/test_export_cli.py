@@ -14,12 +14,12 @@ import torch
 from PIL import Image
 
 import wrn
-from wrn.cli import main
 from wrn.data.images import Preprocessing
 from wrn.deploy.export import FORMATS, export
 from wrn.deploy.export.formats.export_format import ReadableFormat
 from wrn.deploy.export.formats.torchscript import TorchScriptFormat
 from wrn_base import model_index
+from wrn_base.cli import main
 
 DIGITS = 'wide-resnet16-2_1xb64_digits'
 BLOCKED = ('wrn', 'mmpretrain', 'mmengine', 'mmcv')

@@ -21,9 +21,9 @@ from PIL import Image
 from safetensors.numpy import load_file
 
 import wrn
-from wrn.cli import main
 from wrn.results import feature_files
 from wrn_base import model_index
+from wrn_base.cli import main
 
 DIGITS = 'wide-resnet16-2_1xb64_digits'
 
@@ -267,7 +267,7 @@ def test_progress_in_a_terminal(capsys, monkeypatch):
 
 MEMORY = """
 import json, resource, sys
-from wrn.cli import main
+from wrn_base.cli import main
 
 STAGES = {'x.npy': ['layer1'], 'x.safetensors': ['layer1', 'layer2'], 'x.parquet': ['layer1']}
 

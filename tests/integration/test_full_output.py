@@ -12,7 +12,8 @@ import pytest
 from commands import start_wrn
 from small_run import write_classes, write_config
 
-import wrn.cli
+import wrn.cli.plot
+import wrn_base.cli
 from wrn.config.config_errors import config_errors
 from wrn.training import run_errors
 from wrn_base.errors import WrnError
@@ -108,7 +109,7 @@ def test_help_on_a_full_output(start, tmp_path, words):
 @pytest.mark.parametrize(('end', 'code'), [('None', 0), ('sys.exit(1)', 1)])
 def test_an_interrupt_at_the_very_end_changes_nothing(end, code):
     script = (
-        'import atexit, os, signal, sys\nfrom wrn import cli\n'
+        'import atexit, os, signal, sys\nfrom wrn_base import cli\n'
         f'cli.main = lambda: {end}\nsys.argv = ["wrn", "export"]\n'
         'signal.signal(signal.SIGINT, signal.default_int_handler)\n'
         'atexit.register(os.kill, os.getpid(), signal.SIGINT)\ncli.run_and_exit()'
@@ -120,10 +121,11 @@ def test_an_interrupt_at_the_very_end_changes_nothing(end, code):
 
 def test_an_interrupt_after_the_work(monkeypatch):
     monkeypatch.setattr(wrn.cli, 'leave_distributed', lambda: signal.raise_signal(signal.SIGINT))
-    monkeypatch.setattr(sys, 'argv', ['wrn', 'list'])
+    monkeypatch.setattr(sys, 'argv', ['wrn', 'plot', 'run'])
+    monkeypatch.setattr('wrn.cli.plot.run', lambda args: None)
     try:
         with pytest.raises(SystemExit) as ended:
-            wrn.cli.run_and_exit()
+            wrn_base.cli.run_and_exit()
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     assert ended.value.code == 130

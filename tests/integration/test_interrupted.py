@@ -16,14 +16,14 @@ from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop
 from small_run import write_classes, write_config
 
 import wrn.training.finetune
-import wrn_base.interrupt
 from wrn.checkpoints import read_checkpoint
 from wrn.training.hooks.termination import describe_position
+from wrn_base.interrupt import exit_at_interrupt
 
 
 @pytest.mark.parametrize('library', ['libtorch_cpu', 'cv2'])
 def test_while_starting(library):
-    command = [sys.executable, '-W', 'ignore', '-m', 'wrn', 'list']
+    command = [Path(sys.executable).with_name('wrn'), 'overfit', 'none.py']
     process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     maps = Path('/proc', str(process.pid), 'maps')
     wait_for(lambda: library in maps.read_text(), lambda: process.poll() is None)
@@ -33,9 +33,15 @@ def test_while_starting(library):
     assert error == 'wrn: stopped while starting; run the same command again\n'
 
 
-def test_other_programs_are_left_alone():
-    wrn_base.interrupt.exit_at_interrupt()  # pytest is the program
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+def test_a_handler_of_the_caller_stays(monkeypatch):
+    calls = []
+    previous = signal.signal(signal.SIGINT, lambda *_: calls.append(1))
+    try:
+        with exit_at_interrupt():
+            signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, previous)
+    assert calls == [1]
 
 
 def interrupt(process, tmp_path):

@@ -13,9 +13,9 @@ import pytest
 from mmpretrain.registry import DATASETS
 from sklearn.metrics import accuracy_score, f1_score, log_loss
 
-from wrn.cli import main
 from wrn.training.evaluation.curves import draw_curves, read_log
 from wrn_base import model_index
+from wrn_base.cli import main
 
 MODEL = 'wide-resnet16-2_1xb64_digits'
 DIGITS = f'configs/wrn/{MODEL}.py'

@@ -10,9 +10,9 @@ from sklearn.datasets import load_digits
 
 import wrn
 from wrn.checkpoints import read_checkpoint, write_weights
-from wrn.cli import main
 from wrn.deploy.export import FORMATS
 from wrn.utils.files import hash_file
+from wrn_base.cli import main
 
 DIGITS = 'wide-resnet16-2_1xb64_digits'
 

@@ -12,8 +12,8 @@ from pyarrow import parquet
 from small_run import write_classes, write_config
 
 import wrn
-import wrn.cli
 from wrn.results.writers import write_predictions
+from wrn_base.cli import main
 
 LABELS = [[0], [0, 1], [], [2, 1], [0, 1, 2], [2]]
 HEAD = """
@@ -81,7 +81,7 @@ def test_predict_says_which_classes_pass(folder, capsys, monkeypatch, options):
     monkeypatch.chdir(folder)
     image = 'data/a/000.png'
     model = ('--model', 'small.py', '--checkpoint', 'w.pth')
-    wrn.cli.main(['predict', image, *model, *options])
+    main(['predict', image, *model, *options])
     lines = capsys.readouterr().out.splitlines()
     result = wrn.inference_model('small.py', image, 'w.pth')
     passing = [line.split()[-3] for line in lines if line.rstrip().endswith('yes')]

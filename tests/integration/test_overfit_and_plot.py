@@ -11,9 +11,9 @@ from PIL import Image
 
 import wrn
 from wrn import training
-from wrn.cli import main
 from wrn.training.evaluation.curves import draw_curves, read_log
 from wrn_base import model_index
+from wrn_base.cli import main
 
 DIGITS = 'configs/wrn/wide-resnet16-2_1xb64_digits.py'
 SMALL = ['model.backbone.widen_factor=1', 'model.head.in_channels=64', 'model.backbone.depth=10']

@@ -12,7 +12,7 @@ from commands import free_port, start_wrn, wait_for
 from filelock import FileLock
 from predictions import DIGITS, check, read
 
-from wrn.cli import main
+from wrn_base.cli import main
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ from mmpretrain.registry import DATASETS
 
 import wrn
 from wrn.checkpoints.formats import TARGETS
-from wrn.cli import main
+from wrn_base.cli import main
 
 DIGITS = 'wide-resnet16-2_1xb64_digits'
 QUICK = ('--cfg-options', 'train_dataloader.num_workers=0', 'val_dataloader.num_workers=0')

@@ -13,10 +13,10 @@ from mmengine.config import Config
 import wrn
 from wrn.checkpoints import read_checkpoint, to_openmmlab
 from wrn.checkpoints.tensor_hash import KEY
-from wrn.cli import main
 from wrn.config.config_file import parse_config
 from wrn.utils.files import hash_file
 from wrn_base import model_index
+from wrn_base.cli import main
 from wrn_base.errors import CheckpointError
 
 DIGITS = 'wide-resnet16-2_1xb64_digits'

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch.testing._internal.distributed.fake_pg import FakeStore
 
-from wrn.cli import parse_args
 from wrn.cli.runner_options import read_train_config
 from wrn.training.loop import use_exact_loop
 from wrn.training.runner import build_runner
+from wrn_base.parser import parse_args
 
 
 @pytest.fixture(params=[1, 2, 8])

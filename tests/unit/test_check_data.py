@@ -8,10 +8,10 @@ import pytest
 from image_files import CONTENTS, encode, found, write
 from mmpretrain.datasets import ImageNet
 
-from wrn.cli import main
 from wrn.data.check_folder import KINDS, check_folder
 from wrn.data.image_folder import ImageFolder
 from wrn.data.listing import list_splits
+from wrn_base.cli import main
 
 
 def test_hidden_folders_are_not_classes(make_image_folder, capsys):

@@ -1,7 +1,6 @@
 """Configs are found and read, and a mistake in one is reported in one line with its path."""
 
 import os
-from argparse import Namespace
 
 import pytest
 from mmengine.config import Config
@@ -278,7 +277,7 @@ def test_settings_that_nothing_reads_are_reported(caplog):
     settings = {'trainer.max_epochs': 1, 'foo.bar': 2, 'train_cfg.max_epochs': 3, 'mine': 4}
     cfg = Config(dict(mine=0, model=dict(type='ImageClassifier')))
     with caplog.at_level('WARNING', 'wrn'):
-        apply_settings(cfg, Namespace(cfg_options=settings))
+        apply_settings(cfg, settings)
     assert cfg.to_dict()['train_cfg'] == dict(max_epochs=3)
     messages = sorted(record.getMessage() for record in caplog.records)
     assert messages == [

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from wrn.cli import main
 from wrn.utils.csv_text import SAFE, format_csv
+from wrn_base.cli import main
 
 FORMULAS = ['=1+1', '+1', '-1', '@SUM(A1)', '\t=1']
 

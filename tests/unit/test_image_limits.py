@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from wrn.cli import main
 from wrn.data import CheckedReading, LoadRandomResizedCrop
 from wrn.data.check_folder import check_folder
 from wrn.data.image_folder import ImageFolder
@@ -23,6 +22,7 @@ from wrn.data.images import count_images, decode_image, find_images, header, rea
 from wrn.data.images.archive import MAX_RATIO
 from wrn.data.images.read import MAX_BYTES
 from wrn.data.listing import list_splits
+from wrn_base.cli import main
 from wrn_base.errors import ImageReadError
 
 HUGE = 60_000

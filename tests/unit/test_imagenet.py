@@ -16,11 +16,11 @@ from scipy.io import savemat
 from timm.data import ImageNetInfo
 from torchvision.datasets.imagenet import ARCHIVE_META
 
-from wrn.cli import main
 from wrn.data import imagenet
 from wrn.data.check_folder import check_folder
 from wrn.data.imagenet import prepare_imagenet
 from wrn.utils.files import hash_file
+from wrn_base.cli import main
 from wrn_base.errors import WrnError
 
 CLASSES = ['n02000001', 'n01000002', 'n03000003']  # not in order, as in the devkit

@@ -16,10 +16,10 @@ from mmpretrain.structures import DataSample
 from mmpretrain.utils import load_json_log
 
 from wrn.checkpoints import read_checkpoint
-from wrn.cli import parse_args
 from wrn.cli.runner_options import read_train_config
 from wrn.training.brief_runner import BriefRunner
 from wrn.training.hooks import progress_log
+from wrn_base.parser import parse_args
 
 DIGITS = 'configs/wrn/wide-resnet16-2_1xb64_digits.py'
 

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from wrn.cli import parse_args
 from wrn.cli.runner_options import read_train_config
 from wrn.training import precision
+from wrn_base.parser import parse_args
 
 MODERN = 'wide-resnet28-10_8xb16-modern-200e_cifar10'  # its config already uses bfloat16
 

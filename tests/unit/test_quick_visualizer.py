@@ -37,7 +37,7 @@ SCRIPT = """
 import sys
 from pathlib import Path
 import torch
-from wrn.cli import main
+from wrn_base.cli import main
 from wrn.training.hooks.safe_checkpoints import SafeCheckpointHook
 written = []
 save = SafeCheckpointHook._remove_obsolete

@@ -11,7 +11,6 @@ from PIL import Image, PngImagePlugin
 import wrn
 from wrn.checkpoints.network_config import read_model_config
 from wrn.checkpoints.weights import Weights
-from wrn.cli import main
 from wrn.data import CheckedReading
 from wrn.data.check_folder import check_folder
 from wrn.data.depth import advise_depth, find_largest
@@ -21,6 +20,7 @@ from wrn.data.splitting import find_splits
 from wrn.inference import FeatureExtractor, Predictor
 from wrn.training import make_finetune_config
 from wrn.zoo.resolve import resolve
+from wrn_base.cli import main
 from wrn_base.errors import ChannelOrderWarning, ImageReadError, WrnError
 
 REST = [dict(type='Resize', scale=(16, 16)), dict(type='PackInputs')]

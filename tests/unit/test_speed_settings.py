@@ -10,11 +10,11 @@ from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
 
 import wrn
-from wrn.cli import parse_args
 from wrn.cli.runner_options import read_test_config, read_train_config
 from wrn.cli.speed_options import apply_speed_options
 from wrn.training.hooks.performance import OptimizerLayoutHook
 from wrn_base.errors import WrnError
+from wrn_base.parser import parse_args
 
 DIGITS = 'wide-resnet16-2_1xb64_digits'
 LAMB = 'wide-resnet50_8xb256-rsb-a3-100e_in1k'

@@ -1,11 +1,10 @@
-"""Declare and check arguments that several commands have."""
+"""Check arguments that several commands have."""
 
 import argparse
 import math
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
 
 from wrn.checkpoints import ReadOptions
 from wrn.checkpoints.assumptions import check_scale
@@ -14,91 +13,13 @@ from wrn.utils.pipes import reserve
 from wrn_base.errors import WrnError, one_line
 
 _CHANNELS = 3
-Argument: TypeAlias = dict[str, Any]
-"""The keyword arguments of ``add_argument``."""
-
-
-def argument(metavar: str | None, help: str, default: Any = None, **options: Any) -> Argument:
-    """Return the declaration of an argument with a value.
-
-    Args:
-        metavar: The name of the value in the help; None shows the choices.
-        help: The help text. The default is appended to it.
-        default: The default. Defaults to None: there is none, or the help text describes it.
-        **options: Further keyword arguments of ``add_argument``.
-    """
-    if default is not None:
-        help += f' (default: {" ".join(default) if isinstance(default, list) else default})'
-    return dict(metavar=metavar, help=help, default=default, **options)
-
-
-def choice(
-    choices: Iterable[str], help: str, default: str | None = None, **options: Any
-) -> Argument:
-    """Return the declaration of an argument that takes one of a few values."""
-    return argument(None, help, default, choices=choices, **options)
-
-
-def number(help: str, default: int | None = None) -> Argument:
-    """Return the declaration of an argument that is a whole number."""
-    return argument('N', help, default, type=int)
-
-
-def flag(help: str) -> Argument:
-    """Return the declaration of an option without a value."""
-    return dict(action='store_true', help=help)
-
-
-CHECKPOINT = argument('FILE', "path or URL of the weights (default: the model's own)")
-CSV_SAFE = flag('escape the cells of .csv files that a spreadsheet would run as formulas')
-CHOICE_ARGUMENTS = {
-    '--key': argument('KEY', 'key of the weights if a file has several sets, such as model_ema'),
-    '--prefix': argument(
-        'PREFIX',
-        'beginning of the keys of the network in the file, such as student. (default: the only one '
-        'with known keys behind it)',
-    ),
-}
-NORMALIZATION_ARGUMENTS = {
-    '--mean': argument(
-        'VALUE',
-        'mean of the input, one value or one per channel (RGB), for pixels from 0 to 255 (default: '
-        'what the file states, else the config)',
-        nargs='+',
-        type=float,
-    ),
-    '--std': argument(
-        'VALUE',
-        'standard deviation of the input; --mean 0 --std 255 is for weights that were trained on '
-        'images from 0 to 1',
-        nargs='+',
-        type=float,
-    ),
-}
-WEIGHTS_ARGUMENTS = {**CHOICE_ARGUMENTS, **NORMALIZATION_ARGUMENTS}
-
-
-def add_arguments(
-    parser: argparse.ArgumentParser | argparse._ArgumentGroup, arguments: Mapping[str, Argument]
-) -> None:
-    """Declare arguments.
-
-    Args:
-        parser: The parser of a command, or a group in it.
-        arguments: The declaration of each argument by its name; those of a group by its title.
-    """
-    for name, declaration in arguments.items():
-        if 'help' in declaration:
-            parser.add_argument(name, **declaration)
-        else:
-            add_arguments(parser.add_argument_group(name), declaration)
 
 
 def get_read_options(args: argparse.Namespace) -> ReadOptions:
     """Return what to take from a file of weights.
 
     Args:
-        args: The arguments, with :data:`WEIGHTS_ARGUMENTS`.
+        args: The arguments, with :data:`wrn_base.options.WEIGHTS_ARGUMENTS`.
 
     Raises:
         WrnError: If only one of mean and std is given, or the number of values is wrong.

@@ -1,7 +1,6 @@
 """Options for inference: the images, the weights, and the backend that runs the network."""
 
 import argparse
-import os
 import warnings
 from typing import Any
 
@@ -10,48 +9,12 @@ from mmengine.device import get_device
 from mmengine.model import BaseModel
 
 from wrn.cli.arguments import (
-    CHECKPOINT,
-    WEIGHTS_ARGUMENTS,
-    argument,
     check_at_least,
-    choice,
     get_read_options,
-    number,
 )
 from wrn.cli.inputs import Shard
-from wrn.deploy.engines import BACKENDS, PRECISIONS
 from wrn.zoo.factory import get_model
 from wrn_base.errors import RandomWeightsWarning, WrnError
-
-BACKEND_ARGUMENTS = {
-    '--backend': choice(
-        BACKENDS,
-        'backend that runs the network; auto measures the installed ones and takes the fastest, '
-        'which pays off from a few hundred images',
-        'eager',
-    ),
-    '--precision': choice(PRECISIONS, 'precision of the computation', 'float32'),
-    '--calibration': argument('FOLDER', 'images to calibrate --precision int8 with'),
-}
-INFERENCE_ARGUMENTS = {
-    'inputs': argument(
-        'IMAGE',
-        'image, URL, folder, glob pattern, .txt file that lists images, or .tar archive',
-        nargs='+',
-    ),
-    '--checkpoint': CHECKPOINT,
-    **WEIGHTS_ARGUMENTS,
-    '--device': argument(
-        'DEVICE', 'device, such as cuda:1 (default: the accelerator, else the CPU)'
-    ),
-    'speed': {
-        '--batch-size': number('images per batch', 32),
-        '--workers': number(
-            'threads that decode images while the network runs', min(os.cpu_count() or 1, 8)
-        ),
-        **BACKEND_ARGUMENTS,
-    },
-}
 
 
 def check_calibration(args: argparse.Namespace) -> None:
@@ -70,7 +33,7 @@ def check_calibration(args: argparse.Namespace) -> None:
 
 
 def check_inference(args: argparse.Namespace) -> None:
-    """Check the arguments of :data:`INFERENCE_ARGUMENTS`.
+    """Check the arguments of :data:`wrn_base.options.INFERENCE_ARGUMENTS`.
 
     Args:
         args: The arguments.
@@ -86,7 +49,7 @@ def load_in_backend(args: argparse.Namespace, shard: Shard) -> BaseModel:
     """Load the model that the arguments name into their backend.
 
     Args:
-        args: The arguments of :data:`INFERENCE_ARGUMENTS`, and ``model``.
+        args: The arguments of :data:`wrn_base.options.INFERENCE_ARGUMENTS`, and ``model``.
         shard: The shard of this process, which determines its GPU.
 
     Returns:
@@ -105,7 +68,7 @@ def get_backend_options(args: argparse.Namespace) -> dict[str, Any]:
     """Return the keyword arguments that :func:`wrn.get_model` takes for a backend.
 
     Args:
-        args: The arguments of :data:`INFERENCE_ARGUMENTS`.
+        args: The arguments of :data:`wrn_base.options.INFERENCE_ARGUMENTS`.
     """
     names = ('backend', 'precision', 'batch_size', 'calibration')
     return {name: getattr(args, name) for name in names}
@@ -116,7 +79,7 @@ def load_model(args: argparse.Namespace, device: str | None = None, **options: A
 
     Args:
         args: The arguments, with ``model``, ``checkpoint`` and
-            :data:`wrn.cli.arguments.WEIGHTS_ARGUMENTS`.
+            :data:`wrn_base.options.WEIGHTS_ARGUMENTS`.
         device: The device. Defaults to None: the accelerator if there is one, else the CPU.
         **options: Further arguments of :func:`wrn.get_model`.
 

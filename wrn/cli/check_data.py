@@ -5,22 +5,13 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from wrn.cli.arguments import CSV_SAFE, argument, check_at_least, check_out, number
+from wrn.cli.arguments import check_at_least, check_out
 from wrn.cli.progress import ImageProgress
-from wrn.cli.tables import print_table
 from wrn.data.check_folder import KINDS, Report, check_folder
 from wrn.data.class_folders import count_left_out
 from wrn_base.errors import WrnError, count
+from wrn_base.tables import print_table
 from wrn_base.terminal import say, show
-
-HELP = 'find damaged, misplaced and duplicate images in a data folder'
-ARGUMENTS = {
-    'folder': argument('FOLDER', 'folder of class folders, directly or below train, val and test'),
-    '--ann-file': argument('FILE', 'list of image paths below the folder, and labels'),
-    '--out': argument('FILE', 'file to write the list of problems to (.json, .csv)'),
-    '--csv-safe': CSV_SAFE,
-    '--workers': number('threads (default: one per core)'),
-}
 
 
 def run(args: argparse.Namespace) -> None:

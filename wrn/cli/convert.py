@@ -4,30 +4,11 @@ import argparse
 
 from wrn.checkpoints.convert import convert
 from wrn.checkpoints.formats import TARGETS
-from wrn.cli.arguments import WEIGHTS_ARGUMENTS, argument, choice, get_read_options
-from wrn.cli.publish import DESCRIPTION_ARGUMENTS, print_left_out, print_written
+from wrn.cli.arguments import get_read_options
+from wrn.cli.publish import print_left_out, print_written
 from wrn.zoo.resolve import resolve
 from wrn_base.errors import count
 from wrn_base.terminal import show
-
-HELP = 'convert weights between the checkpoint formats of Wide-ResNets'
-ARGUMENTS = {
-    'checkpoint': argument('MODEL', 'model name, or path, URL or hf://USER/REPO of weights'),
-    'name': argument(
-        'NAME',
-        'name of the file to write, .pth or .safetensors; the hash is appended (default: the name '
-        'of the model, or of the file that is read)',
-        nargs='?',
-    ),
-    '--to': choice(TARGETS, 'format to write', 'openmmlab'),
-    '--config': argument(
-        'CONFIG',
-        'config path or model name, to record its preprocessing (default: that of the published '
-        "model or of the file, else that of torchvision's first weights or of the paper)",
-    ),
-    **WEIGHTS_ARGUMENTS,
-    **DESCRIPTION_ARGUMENTS,
-}
 
 
 def run(args: argparse.Namespace) -> None:

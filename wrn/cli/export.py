@@ -2,32 +2,12 @@
 
 import argparse
 
-from wrn.cli.arguments import CHECKPOINT, WEIGHTS_ARGUMENTS, argument, check_out, choice, flag
+from wrn.cli.arguments import check_out
 from wrn.cli.backend_options import check_calibration, load_model
 from wrn.deploy.export import FORMATS, export
 from wrn.deploy.export.formats.export_format import ReadableFormat
 from wrn.download import stem_without_hash
 from wrn_base.terminal import show
-
-HELP = 'export a model to a file that other runtimes load without this package'
-_SUFFIXES = ', '.join(kind.suffix for kind in FORMATS.values())
-_PRECISIONS = sorted({name for kind in FORMATS.values() for name in kind.precisions})
-ARGUMENTS = {
-    'model': argument('MODEL', 'model name, or path of a config or weights'),
-    '--format': choice(FORMATS, 'format to write', required=True),
-    '--checkpoint': CHECKPOINT,
-    **WEIGHTS_ARGUMENTS,
-    '--out': argument('FILE', f'file to write (default: the model name and {_SUFFIXES})'),
-    '--preprocess': flag(
-        'include the normalization; the input is then uint8 RGB images (N, H, W, 3) of the right '
-        'size (default: normalized images (N, 3, H, W))'
-    ),
-    '--softmax': flag('output probabilities (default: logits)'),
-    '--precision': choice(
-        _PRECISIONS, 'precision of the weights; float16 and int8 are for openvino', 'float32'
-    ),
-    '--calibration': argument('FOLDER', 'a few hundred images to calibrate int8 with'),
-}
 
 
 def run(args: argparse.Namespace) -> None:

@@ -2,34 +2,20 @@
 
 import argparse
 
-from wrn.cli.arguments import argument, check_out, flag
+from wrn.cli.arguments import check_out
 from wrn.cli.backend_options import (
-    INFERENCE_ARGUMENTS,
     check_inference,
     get_backend_options,
     load_model,
 )
 from wrn.cli.image_job import ImageJob, describe_run
 from wrn.cli.inputs import InputImages, find_shard
-from wrn.inference.features import STAGES, FeatureExtractor, check_same_size, format_shape
+from wrn.inference.features import FeatureExtractor, check_same_size, format_shape
 from wrn.results.feature_files import SUFFIXES, check_format, list_path, write_features
 from wrn.results.partial_file import PartialFile
 from wrn.results.record import Record
 from wrn_base.errors import WrnError, count
 from wrn_base.terminal import show
-
-HELP = 'write the features that the stages of a network compute for images'
-ARGUMENTS = {
-    '--model': argument('MODEL', 'model name, or path of a config or weights', required=True),
-    '--stages': argument('STAGE', 'any of layer1, layer2 and so on', list(STAGES), nargs='+'),
-    '--pool': flag('average the features over height and width'),
-    '--out': argument(
-        'FILE',
-        f'file to write ({", ".join(SUFFIXES)}); for the first two, FILE.txt lists the images',
-        required=True,
-    ),
-    **INFERENCE_ARGUMENTS,
-}
 
 
 def run(args: argparse.Namespace) -> None:

@@ -8,17 +8,12 @@ from mmengine.dist import is_main_process
 
 from wrn import training
 from wrn.cli.arguments import (
-    CHECKPOINT,
-    CSV_SAFE,
-    argument,
     check_at_least,
     get_read_options,
-    number,
 )
 from wrn.cli.runner_options import apply_train_options
 from wrn.cli.speed_options import apply_speed_options
 from wrn.cli.tables import print_report
-from wrn.cli.train import TRAIN_ARGUMENTS
 from wrn.config.config_errors import config_errors
 from wrn.data.depth import advise_depth
 from wrn.data.splitting import Splits, find_splits
@@ -27,22 +22,6 @@ from wrn.zoo.resolve import resolve
 from wrn_base.credentials import mask_credentials
 from wrn_base.errors import WrnError, count, some
 from wrn_base.terminal import say, show
-
-HELP = 'fine-tune a pretrained model on a folder of images'
-DEFAULT_MODEL = 'wide-resnet50_3rdparty_8xb32_in1k'
-ARGUMENTS = {
-    'data': argument(
-        'FOLDER', 'folder of class folders, directly or below train, val and (optionally) test'
-    ),
-    '--model': argument('MODEL', 'model name, or path of a config or weights', DEFAULT_MODEL),
-    '--checkpoint': CHECKPOINT,
-    '--epochs': number('epochs to train (default: 20)'),
-    '--freeze': number('freeze the stem and the first N stages; 0: only the stem, -1: nothing', -1),
-    '--bit-depth': number('bits of the values in 16-bit images, such as 12 (default: 16)'),
-    '--seed': number('seed of the split, the order of the images and the new head', 0),
-    '--csv-safe': CSV_SAFE,
-    **TRAIN_ARGUMENTS,
-}
 
 
 def run(args: argparse.Namespace) -> None:

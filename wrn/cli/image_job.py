@@ -24,7 +24,7 @@ def describe_run(command: str, args: argparse.Namespace, *options: str) -> dict[
 
     Args:
         command: The name of the command.
-        args: The arguments of :data:`wrn.cli.backend_options.INFERENCE_ARGUMENTS`.
+        args: The arguments of :data:`wrn_base.options.INFERENCE_ARGUMENTS`.
         *options: The names of the command's own arguments that the results depend on.
 
     Returns:

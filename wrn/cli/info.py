@@ -1,16 +1,14 @@
 """``wrn info``: show the card of a model."""
 
 import argparse
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from mmengine.analysis import get_model_complexity_info
-from mmengine.config import Config, ConfigDict
+from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmpretrain.registry import MODELS
-from modelindex.models.Model import Model
 
 from wrn.checkpoints import ReadOptions
 from wrn.checkpoints.architecture import find_architecture
@@ -18,8 +16,6 @@ from wrn.checkpoints.checkpoint_file import CheckpointFile
 from wrn.checkpoints.fit import check_fit
 from wrn.checkpoints.network_config import describe_network
 from wrn.checkpoints.tensor_hash import KEY
-from wrn.cli.arguments import CHOICE_ARGUMENTS, argument
-from wrn.cli.tables import Cell, print_table
 from wrn.config.config_errors import config_errors
 from wrn.config.config_file import read_own_config
 from wrn.config.config_parts import get_data_preprocessor, get_test_dataset
@@ -28,21 +24,12 @@ from wrn.models.meta_init import MetaInit
 from wrn.utils.files import hash_file
 from wrn.utils.quiet import quiet
 from wrn.zoo.resolve import ResolvedModel, resolve
-from wrn_base import model_index
+from wrn_base.card import describe_images
 from wrn_base.errors import WrnError
+from wrn_base.tables import Cell, print_table
 
-HELP = 'show the card of a model: network, metrics, license, provenance of its weights'
 _CLASSES = 10  # class names to show
-
 _Rows = Iterator[tuple[str, Cell]]
-ARGUMENTS = {
-    'model': argument(
-        'MODEL',
-        'model name, here or in torchvision or timm, or path of a config, weights or an exported '
-        'file',
-    ),
-    **CHOICE_ARGUMENTS,
-}
 
 
 def run(args: argparse.Namespace) -> None:
@@ -56,9 +43,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _card(resolved: ResolvedModel) -> _Rows:
-    if resolved.kind == 'name' and resolved.entry:
-        yield from _describe_entry(resolved.entry, resolved.get_config())
-    elif resolved.file:
+    if resolved.file:
         yield from _describe_weights(resolved, resolved.file)
     elif resolved.kind == 'exported':
         yield from _describe_exported(resolved)
@@ -68,28 +53,6 @@ def _card(resolved: ResolvedModel) -> _Rows:
         yield from _describe_network(config)
         yield 'images', _describe_preprocessing(config)
         yield 'weights', resolved.checkpoint or 'none: config only'
-
-
-def _describe_entry(entry: Model, config: Config) -> _Rows:
-    metadata = entry.metadata.data
-    yield 'model', entry.name
-    if names := model_index.aliases(entry):
-        yield 'also published as', names
-    yield 'params', f'{metadata["Parameters"]:,}'
-    yield 'FLOPs', f'{metadata["FLOPs"] / 1e9:.3g} G multiply-adds'
-    yield 'images', _describe_preprocessing(config)
-    for result in entry.results:
-        for metric, value in (result.metrics or {}).items():
-            name = metric.removesuffix(' Accuracy').lower().replace(' ', '-')
-            yield name, f'{value:.2f} % on {result.dataset}'
-    if results := model_index.paper_results(entry):
-        yield 'error in the paper, %', results
-    if origin := entry.data.get('Converted From'):
-        yield 'origin', [origin['Weights'], origin['Code']]
-    if license := entry.data.get('License'):
-        yield 'license', license
-    yield 'weights', model_index.urls(entry) or entry.weights or 'none: config only'
-    yield 'config', os.path.relpath(str(config.filename), model_index.root())
 
 
 def _describe_weights(resolved: ResolvedModel, file: CheckpointFile) -> _Rows:
@@ -166,27 +129,8 @@ def _describe_network(config: Config) -> _Rows:
 def _describe_preprocessing(
     config: Config, normalization: Mapping[str, Any] | None = None
 ) -> list[str]:
-    steps = filter(None, map(_describe_step, get_test_dataset(config).pipeline))
     preprocessor = {**(get_data_preprocessor(config) or {}), **(normalization or {})}
-    values = [f'{key} {list(preprocessor[key])}' for key in ('mean', 'std') if key in preprocessor]
-    return [', '.join(steps), *values]
-
-
-def _describe_step(transform: ConfigDict) -> str | None:
-    """Describe how a step of the test pipeline changes the size of an image, if it does."""
-    how = f'{transform.get("interpolation", "bilinear")}, {transform.get("backend", "cv2")}'
-    match transform.type:
-        case 'ResizeEdge':
-            return f'{transform.edge} edge to {transform.scale} ({how})'
-        case 'Resize':
-            scale = transform.get('scale') or transform.get('scale_factor')
-            sides = scale if isinstance(scale, Sequence) else [scale]
-            return f'to {"x".join(map(str, sides))} ({how})'
-        case 'CenterCrop':
-            size = transform.crop_size
-            height, width = (size, size) if isinstance(size, int) else size
-            return f'center {height}x{width}'
-    return None
+    return describe_images(get_test_dataset(config).pipeline, preprocessor)
 
 
 def _list(classes: Sequence[str]) -> str:

@@ -8,20 +8,12 @@ from rich.console import Console
 from rich.progress import track
 
 from wrn import training
-from wrn.cli.arguments import argument, check_at_least, number
+from wrn.cli.arguments import check_at_least
 from wrn.cli.runner_options import read_runnable
-from wrn.cli.settings import SETTINGS_ARGUMENT, apply_settings
+from wrn.cli.settings import apply_settings, parse_settings
 from wrn.config.config_errors import config_errors
 from wrn_base.errors import WrnError, count
 from wrn_base.terminal import show
-
-HELP = 'overfit one small batch, to find out whether a setup can learn'
-ARGUMENTS = {
-    'config': argument('CONFIG', 'path of a config, or model name'),
-    '--batch-size': number('images in the batch', 16),
-    '--steps': number('steps to take at most', 100),
-    **SETTINGS_ARGUMENT,
-}
 
 
 def run(args: argparse.Namespace) -> None:
@@ -29,7 +21,7 @@ def run(args: argparse.Namespace) -> None:
     check_at_least(args, batch_size=2, steps=1)
     cfg = read_runnable(args.config)
     with config_errors(cfg.filename):
-        apply_settings(cfg, args)
+        apply_settings(cfg, parse_settings(args.cfg_options))
     cfg.launcher, cfg.log_level = 'none', 'WARNING'
     progress = partial(
         track, description='Overfitting', console=Console(stderr=True), transient=True

@@ -3,17 +3,11 @@
 import argparse
 from pathlib import Path
 
-from wrn.cli.arguments import argument, check_out
+from wrn.cli.arguments import check_out
 from wrn.training.evaluation.curves import draw_curves, read_log
 from wrn.training.evaluation.fonts import fonts_for
 from wrn.utils.files import write_atomically
 from wrn_base.terminal import show
-
-HELP = 'plot loss, accuracy and learning rate of training runs'
-ARGUMENTS = {
-    'runs': argument('RUN', 'work folder of a run, or its scalars.json', nargs='+'),
-    '--out': argument('FILE', 'plot to write (.png, .svg, .pdf)', 'curves.png'),
-}
 
 
 def run(args: argparse.Namespace) -> None:

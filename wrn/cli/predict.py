@@ -8,37 +8,21 @@ from functools import partial
 
 from mmpretrain.structures import DataSample
 
-from wrn.cli.arguments import CSV_SAFE, argument, check_at_least, check_out, number
-from wrn.cli.backend_options import INFERENCE_ARGUMENTS, check_inference, load_in_backend
+from wrn.cli.arguments import check_at_least, check_out
+from wrn.cli.backend_options import check_inference, load_in_backend
 from wrn.cli.image_job import ImageJob, describe_run
 from wrn.cli.inputs import InputImages, find_shard
-from wrn.cli.tables import print_table
 from wrn.inference.predictor import Predictor
 from wrn.results.partial_file import PartialFile
 from wrn.results.record import Record
 from wrn.results.writers import SUFFIXES, write_predictions, write_records
+from wrn_base.commands.predict import DEFAULT_MODEL
 from wrn_base.errors import WrnError, count
+from wrn_base.tables import print_table
 from wrn_base.terminal import say
 
-HELP = 'classify images'
-DEFAULT_MODEL = 'wide-resnet16-2_1xb64_digits'
 _CURE = 'remove or replace them'
 _NAMED = 10  # unreadable images to name, if there is a file that names them all
-ARGUMENTS = {
-    '--model': argument(
-        'MODEL',
-        'model name, or path of a config, weights or an exported file (default: '
-        f'{DEFAULT_MODEL}, which is embedded and classifies handwritten digits)',
-    ),
-    '--topk': number('predictions per image', 5),
-    '--out': argument(
-        'FILE',
-        f"file to write ({', '.join(SUFFIXES)}), or '-' for JSON on standard output; resumes an "
-        'interrupted run (default: print a table)',
-    ),
-    '--csv-safe': CSV_SAFE,
-    **INFERENCE_ARGUMENTS,
-}
 
 
 def run(args: argparse.Namespace) -> None:

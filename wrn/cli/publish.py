@@ -5,26 +5,11 @@ import argparse
 from wrn.checkpoints import ReadOptions, Weights
 from wrn.checkpoints.publish import Published, publish
 from wrn.checkpoints.tensor_hash import KEY
-from wrn.cli.arguments import CHOICE_ARGUMENTS, argument
 from wrn.utils.files import hash_file
 from wrn_base.errors import count
 from wrn_base.terminal import say, show
 
 _SHOWN = 10  # keys that were left out
-HELP = 'reduce a training checkpoint to its weights, class names and config'
-DESCRIPTION_ARGUMENTS = {
-    '--folder': argument('FOLDER', 'folder to write to', '.'),
-    '--source': argument('TEXT', 'provenance of the weights to record in the file'),
-    '--license': argument('NAME', 'license to record in the file, such as Apache-2.0'),
-}
-ARGUMENTS = {
-    'checkpoint': argument('FILE', 'checkpoint that `wrn train` wrote'),
-    'name': argument(
-        'NAME', 'name of the file to write, .safetensors (default) or .pth; the hash is appended'
-    ),
-    **CHOICE_ARGUMENTS,
-    **DESCRIPTION_ARGUMENTS,
-}
 
 
 def run(args: argparse.Namespace) -> None:

@@ -1,6 +1,5 @@
 """The options of ``wrn train``, ``finetune`` and ``test`` that mmpretrain's tools have too."""
 
-import argparse
 from argparse import Namespace
 from copy import deepcopy
 from pathlib import Path
@@ -9,8 +8,8 @@ from mmengine.config import Config, ConfigDict
 from mmpretrain.models import MultiLabelClsHead
 
 from wrn.checkpoints.checkpoint_file import localize
-from wrn.cli.arguments import argument, check_out, choice, flag, make_folder
-from wrn.cli.settings import SETTINGS_ARGUMENT, apply_settings
+from wrn.cli.arguments import check_out, make_folder
+from wrn.cli.settings import apply_settings, parse_settings
 from wrn.config.config_errors import config_errors
 from wrn.config.config_parts import get_test_dataset, set_default
 from wrn.data import skip_unreadable
@@ -25,24 +24,6 @@ from wrn_base.errors import WrnError
 _RESULTS = {
     'pred': ('predictions are', SUFFIXES),
     'metrics': ('metrics are', ('.json', '.yaml', '.yml')),
-}
-
-
-# Old versions of torch.distributed.launch pass it; torchrun sets LOCAL_RANK instead.
-_LOCAL_RANK = argument('N', argparse.SUPPRESS, type=int)
-COMMON_ARGUMENTS = {
-    '--work-dir': argument(
-        'FOLDER',
-        'folder to write to (default: work_dirs/ and the name of the config or data folder)',
-    ),
-    **SETTINGS_ARGUMENT,
-    '--launcher': choice(
-        ('none', 'pytorch', 'slurm', 'mpi'), 'launcher of a distributed job', 'none'
-    ),
-    '--local_rank': _LOCAL_RANK,
-    '--local-rank': _LOCAL_RANK,
-    '--no-pin-memory': flag('do not pin memory'),
-    '--no-persistent-workers': flag('restart the data workers each epoch'),
 }
 
 
@@ -165,7 +146,7 @@ def read_runnable(model: str) -> Config:
 
 
 def _apply_common_options(cfg: Config, args: Namespace) -> None:
-    apply_settings(cfg, args)
+    apply_settings(cfg, parse_settings(args.cfg_options))
     cfg.launcher = args.launcher
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir

@@ -2,56 +2,53 @@
 
 import argparse
 import logging
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mmengine.config import Config, DictAction
 
-from wrn.cli.arguments import argument
 from wrn.config.config_parts import RUN_KEYS, check_keys, check_values, set_default
-from wrn_base.errors import did_you_mean
+from wrn_base.errors import WrnError, did_you_mean
 
 _logger = logging.getLogger('wrn')
 
 
-class _SettingsAction(DictAction):
-    """mmengine's ``DictAction``, without its traceback if there is no ``=``."""
+def parse_settings(words: Sequence[str] | None) -> dict[str, Any]:
+    """Parse the words of ``--cfg-options``.
 
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,
-        namespace: argparse.Namespace,
-        values: Any,
-        *args: Any,
-    ) -> None:
-        """Parse ``KEY=VALUE`` words."""
-        try:
-            super().__call__(parser, namespace, values, *args)
-        except (ValueError, AssertionError, RecursionError) as error:  # the last, for dict(...)
-            reason = f'expected KEY=VALUE of plain values, got {" ".join(values)}'
-            raise argparse.ArgumentError(self, reason) from error
+    Args:
+        words: ``KEY=VALUE`` words. None means that there are none.
 
+    Returns:
+        The values by key.
 
-SETTINGS_ARGUMENT = {
-    '--cfg-options': argument(
-        'KEY=VALUE',
-        'settings to override in the config, such as train_cfg.max_epochs=5; lists as key="[a,b]"',
-        nargs='+',
-        action=_SettingsAction,
-    )
-}
+    Raises:
+        WrnError: If a word is none, or its value is not plain.
+    """
+    if not words:
+        return {}
+    parser, parsed = argparse.ArgumentParser(), argparse.Namespace()
+    action = parser.add_argument('--cfg-options', nargs='+', action=DictAction)
+    try:
+        action(parser, parsed, words)
+    except (ValueError, AssertionError, RecursionError) as error:  # the last, for dict(...)
+        raise WrnError(
+            f'--cfg-options {" ".join(words)}: expected KEY=VALUE of plain values, such as '
+            'train_cfg.max_epochs=5'
+        ) from error
+    return parsed.cfg_options
 
 
-def apply_settings(cfg: Config, args: argparse.Namespace) -> None:
+def apply_settings(cfg: Config, settings: Mapping[str, Any]) -> None:
     """Apply ``--cfg-options`` to a config.
 
     Args:
         cfg: The config, which is changed.
-        args: The arguments, with :data:`SETTINGS_ARGUMENT`.
+        settings: The values by key.
 
     Raises:
         WrnError: If a key is misspelled. One that nothing reads is a warning.
     """
-    settings = args.cfg_options or {}
     for key in {key.partition('.')[0] for key in settings} - cfg.keys() - {*RUN_KEYS}:
         hint = did_you_mean(
             key, (*cfg.keys(), *RUN_KEYS), '; it has no effect unless your code does'

@@ -7,51 +7,15 @@ from mmengine.dist import is_main_process
 from wrn import training
 from wrn.checkpoints import ReadOptions
 from wrn.cli.arguments import (
-    CHECKPOINT,
-    CSV_SAFE,
-    WEIGHTS_ARGUMENTS,
-    argument,
-    choice,
-    flag,
     get_read_options,
-    number,
 )
-from wrn.cli.backend_options import BACKEND_ARGUMENTS, check_calibration
-from wrn.cli.runner_options import COMMON_ARGUMENTS, read_test_config
-from wrn.cli.speed_options import SPEED_ARGUMENTS, apply_speed_options
+from wrn.cli.backend_options import check_calibration
+from wrn.cli.runner_options import read_test_config
+from wrn.cli.speed_options import apply_speed_options
 from wrn.cli.tables import print_report
 from wrn.training.evaluation import Report, has_report
 from wrn_base.errors import WrnError
 from wrn_base.terminal import show
-
-HELP = "measure a model's accuracy"
-ARGUMENTS = {
-    'model': argument('MODEL', 'model name, or path of a config, weights or an exported file'),
-    'checkpoint': {**CHECKPOINT, 'nargs': '?'},
-    '--out': argument('FILE', 'file to write the results to'),
-    '--out-item': choice(
-        ('pred', 'metrics'),
-        'results to write: the predictions (.csv, .jsonl, .json, .parquet, .pkl) or the metrics '
-        '(.json, .yaml) (default: pred)',
-    ),
-    '--report': argument(
-        'FOLDER', 'folder for a report: metrics of each class, calibration and a confusion matrix'
-    ),
-    '--csv-safe': CSV_SAFE,
-    '--amp': flag('test in mixed precision'),
-    '--tta': flag(
-        'average over the views of tta_pipeline in the config (default: the image and its mirror '
-        'image)'
-    ),
-    '--show': flag('show images with predictions in a window'),
-    '--show-dir': argument('FOLDER', 'folder to write images with predictions to'),
-    '--interval': number('show every N-th image', 1),
-    '--wait-time': argument('SECONDS', 'time to show each image', 2, type=float),
-    'weights': WEIGHTS_ARGUMENTS,
-    **COMMON_ARGUMENTS,
-    'speed': SPEED_ARGUMENTS,
-    'backend': BACKEND_ARGUMENTS,
-}
 
 
 def run(args: argparse.Namespace) -> None:

@@ -10,10 +10,10 @@ from mmengine.runner import CheckpointLoader
 
 import wrn
 from wrn.checkpoints.checkpoint_file import open_checkpoint
-from wrn.cli import main
 from wrn.download import fetch, trust
 from wrn.download.trust import check_source
 from wrn_base import model_index
+from wrn_base.cli import main
 from wrn_base.errors import CheckpointError, DownloadError
 
 ORIGIN = 'https://download.pytorch.org/models/wide_resnet50_2-95faca4d.pth'

@@ -1,0 +1,101 @@
+"""The command line starts without torch, and what it declares is what there is."""
+
+import subprocess
+import sys
+
+import pytest
+
+import wrn
+from wrn.checkpoints.formats import TARGETS
+from wrn.deploy import engines
+from wrn.deploy.export import FORMATS
+from wrn.inference.features import STAGES
+from wrn.results import feature_files, writers
+from wrn_base import options
+from wrn_base.commands import convert, export, features, predict
+from wrn_base.parser import HELPS, parse_args
+
+SLOW = ('torch', 'mmpretrain', 'wrn', 'cv2', 'matplotlib')
+SCRIPT = """
+import sys
+from wrn_base.cli import main
+try:
+    main(sys.argv[1:])
+except SystemExit as exit:
+    print(exit.code)
+print(*[name for name in {slow} if name in sys.modules], sep=',')
+"""
+
+
+@pytest.mark.parametrize(
+    ('words', 'code'),
+    [
+        ('', 0),
+        ('--help', 0),
+        ('--version', 0),
+        *((f'{name} --help', 0) for name in HELPS),
+        ('trian', 2),
+        ('train x --epohcs 3', 2),
+        ('export digits --format onxx', 2),
+        ('list', None),
+        ('list --all --json', None),
+        ('info wide-resnet50_3rdparty_8xb32_in1k', None),
+        ('info timm/wide_resnet50_2.tv_in1k', None),
+    ],
+)
+def test_what_needs_no_torch_imports_none(words, code):
+    command = [sys.executable, '-c', SCRIPT.format(slow=SLOW), *words.split()]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    *output, imported = done.stdout.split('\n')[:-1]
+    assert imported == ''
+    assert output
+    if code is not None:
+        assert output[-1] == str(code)
+    assert done.stderr.count('\n') == (code == 2)
+
+
+def test_importing_the_package_registers_everything():
+    script = (
+        'import wrn\nfrom mmpretrain.registry import MODELS\n'
+        'print(type(MODELS.build(dict(type="WideResNetCIFAR", depth=10, widen_factor=1))).__name__)'
+    )
+    command = [sys.executable, '-W', 'ignore', '-c', script]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.split()[-1] == 'WideResNetCIFAR'
+
+
+def test_declared_choices_are_those_of_the_package():
+    """They are declared twice, since the originals import torch."""
+    assert options.BACKENDS == engines.BACKENDS
+    assert options.PRECISIONS == engines.PRECISIONS
+    assert tuple(TARGETS) == convert.TARGETS
+    assert tuple(FORMATS) == export.FORMATS
+    assert set(export.PRECISIONS) == {name for kind in FORMATS.values() for name in kind.precisions}
+    assert tuple(features.ARGUMENTS['--stages']['default']) == STAGES
+    for command, suffixes in ((features, feature_files.SUFFIXES), (predict, writers.SUFFIXES)):
+        assert ', '.join(suffixes) in command.ARGUMENTS['--out']['help']
+
+
+@pytest.mark.parametrize(
+    ('words', 'near'),
+    [
+        ('trian', 'train'),
+        ('fine-tune', 'finetune'),
+        ('predict x --modle y', '--model'),
+        ('test x --reprot y', '--report'),
+        ('convert x --to timn', 'timm'),
+        ('predict x --backend open-vino', 'openvino'),
+    ],
+)
+def test_unknown_words_get_the_nearest(words, near, capsys):
+    with pytest.raises(SystemExit, match='2'):
+        parse_args(words.split())
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f'did you mean {near}' in line
+    assert '--help`' in line
+
+
+def test_the_version(capsys):
+    with pytest.raises(SystemExit, match='0'):
+        parse_args(['--version'])
+    assert capsys.readouterr().out == f'wrn {wrn.__version__}\n'

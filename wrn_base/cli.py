@@ -1,0 +1,90 @@
+"""The console script ``wrn``: parse the arguments, run a command, and turn errors into one line."""
+
+import atexit
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from wrn_base.errors import WrnError, one_line
+from wrn_base.interrupt import exit_at_interrupt
+from wrn_base.parser import get_command, parse_args
+from wrn_base.terminal import printable, say
+
+_QUICK_TO_EXIT = ('list', 'info', 'predict', 'features')
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command line.
+
+    The exit status is 0; 1 after an error, which is one line on standard error; 2 for wrong usage;
+    130 after Ctrl-C, also with one line; or 75 (``EX_TEMPFAIL``) after a signal stopped a training
+    run, for schedulers to queue it again.
+
+    Args:
+        argv: The arguments. Defaults to those of the process.
+    """
+    for name in ('stdout', 'stderr'):  # None if the shell closed it
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, 'w'))  # noqa: SIM115
+    code = 0
+    try:
+        args = parse_args(argv)
+        command = get_command(args.command)
+        if not (hasattr(command, 'run') and command.run(args)):
+            with exit_at_interrupt():
+                wrn_cli = import_module('wrn.cli')
+            code = wrn_cli.run(args)
+        sys.stdout.flush()
+    except WrnError as error:
+        if os.environ.get('WRN_DEBUG'):
+            raise
+        _flush_output()
+        sys.exit(f'wrn: error: {printable(str(error))}')
+    except KeyboardInterrupt as stopped:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # another one would end in a traceback
+        say(str(stopped) or 'stopped; run the same command again')
+        sys.exit(130)
+    except BrokenPipeError:  # such as `wrn list | head`
+        _drop_output()
+        sys.exit(141)
+    except OSError as error:  # such as a full disk behind standard output
+        if os.environ.get('WRN_DEBUG'):
+            raise
+        _drop_output()
+        name = error.filename or 'output'
+        sys.exit(f'wrn: error: {printable(f"{name}: {one_line(error)}")}; free space, or check it')
+    if code:
+        sys.exit(code)
+
+
+def _flush_output() -> None:
+    """Write what is left of the output, or drop it: Python at exit would print a traceback."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _drop_output()
+
+
+def _drop_output() -> None:
+    """Let nothing be written at exit to an output that has failed."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def run_and_exit() -> None:
+    """Run the command line, then exit without tearing down the interpreter where that is safe.
+
+    Tearing down all imported modules takes as long as predicting an image. Commands that train are
+    excluded, since writers of logs may rely on it.
+    """
+    try:
+        main()
+    except KeyboardInterrupt:  # after the work
+        sys.exit(130)
+    finally:  # Python at exit would print a traceback, and exit with status 0
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if sys.argv[1] in _QUICK_TO_EXIT:
+        atexit._run_exitfuncs()
+        sys.stderr.flush()
+        os._exit(0)

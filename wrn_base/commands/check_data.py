@@ -1,0 +1,16 @@
+"""The options of ``wrn check-data``."""
+
+from wrn_base.options import CSV_SAFE, argument, number
+
+DOCS = 'docs/data.md'
+EXAMPLES = {
+    'pets': 'class folders, directly or below train and val',
+    'IMAGES --ann-file FILE --out report.csv': 'a list of images, and a list of problems',
+}
+ARGUMENTS = {
+    'folder': argument('FOLDER', 'folder of class folders, directly or below train, val and test'),
+    '--ann-file': argument('FILE', 'list of image paths below the folder, and labels'),
+    '--out': argument('FILE', 'file to write the list of problems to (.json, .csv)'),
+    '--csv-safe': CSV_SAFE,
+    '--workers': number('threads (default: one per core)'),
+}

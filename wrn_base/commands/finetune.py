@@ -1,0 +1,32 @@
+"""The options of ``wrn finetune``."""
+
+from wrn_base.options import (
+    CHECKPOINT,
+    CSV_SAFE,
+    DOWNLOAD_ARGUMENTS,
+    TRAIN_ARGUMENTS,
+    argument,
+    number,
+)
+
+DOCS = 'docs/finetuning.md'
+EXAMPLES = {
+    'pets': 'class folders; writes work_dirs/pets',
+    'pets --epochs 5 --freeze 3': 'quicker: the first stages stay as they are',
+    'pets --resume': 'resume an interrupted run',
+}
+DEFAULT_MODEL = 'wide-resnet50_3rdparty_8xb32_in1k'
+ARGUMENTS = {
+    'data': argument(
+        'FOLDER', 'folder of class folders, directly or below train, val and (optionally) test'
+    ),
+    '--model': argument('MODEL', 'model name, or path of a config or weights', DEFAULT_MODEL),
+    '--checkpoint': CHECKPOINT,
+    '--epochs': number('epochs to train (default: 20)'),
+    '--freeze': number('freeze the stem and the first N stages; 0: only the stem, -1: nothing', -1),
+    '--bit-depth': number('bits of the values in 16-bit images, such as 12 (default: 16)'),
+    '--seed': number('seed of the split, the order of the images and the new head', 0),
+    '--csv-safe': CSV_SAFE,
+    **TRAIN_ARGUMENTS,
+    **DOWNLOAD_ARGUMENTS,
+}

@@ -1,0 +1,13 @@
+"""The options of ``wrn plot``."""
+
+from wrn_base.options import argument
+
+DOCS = 'docs/training.md'
+EXAMPLES = {
+    'work_dirs/pets/run': 'writes curves.png',
+    'RUN_A RUN_B --out both.svg': 'two runs in one plot',
+}
+ARGUMENTS = {
+    'runs': argument('RUN', 'work folder of a run, or its scalars.json', nargs='+'),
+    '--out': argument('FILE', 'plot to write (.png, .svg, .pdf)', 'curves.png'),
+}

@@ -1,0 +1,27 @@
+"""The options of ``wrn predict``."""
+
+from wrn_base.options import CSV_SAFE, DOWNLOAD_ARGUMENTS, INFERENCE_ARGUMENTS, argument, number
+
+DOCS = 'docs/inference.md'
+EXAMPLES = {
+    'demo/digit_7.png': 'one image',
+    'demo --out results.csv': 'a folder; resumes an interrupted run',
+    'photos --model wide-resnet50_3rdparty_8xb32_in1k --backend auto': 'the fastest backend',
+}
+DEFAULT_MODEL = 'wide-resnet16-2_1xb64_digits'
+ARGUMENTS = {
+    '--model': argument(
+        'MODEL',
+        'model name, or path of a config, weights or an exported file (default: '
+        f'{DEFAULT_MODEL}, which is embedded and classifies handwritten digits)',
+    ),
+    '--topk': number('predictions per image', 5),
+    '--out': argument(
+        'FILE',
+        "file to write (.csv, .jsonl, .json, .parquet), or '-' for JSON on standard output; "
+        'resumes an interrupted run (default: print a table)',
+    ),
+    '--csv-safe': CSV_SAFE,
+    **INFERENCE_ARGUMENTS,
+    **DOWNLOAD_ARGUMENTS,
+}
