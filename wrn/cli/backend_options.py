@@ -4,7 +4,6 @@ import argparse
 import warnings
 from typing import Any
 
-import torch
 from mmengine.device import get_device
 from mmengine.model import BaseModel
 
@@ -13,6 +12,7 @@ from wrn.cli.arguments import (
     get_read_options,
 )
 from wrn.cli.inputs import Shard
+from wrn.utils.devices import check_device
 from wrn.zoo.factory import get_model
 from wrn_base.errors import RandomWeightsWarning, WrnError
 
@@ -91,11 +91,7 @@ def load_model(args: argparse.Namespace, device: str | None = None, **options: A
             unavailable.
     """
     device = device or get_device()
-    try:
-        torch.zeros(1, device=device).item()
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise WrnError(f'--device {device}: unavailable ({reason}); choose another') from error
+    check_device(device)
     read = get_read_options(args)
     if read.mean:
         options['data_preprocessor'] = dict(mean=read.mean, std=read.std)
