@@ -14,6 +14,7 @@ from wrn import training
 from wrn.checkpoints import ReadOptions
 from wrn.config.config_errors import config_errors
 from wrn.config.config_parts import get_test_dataset, set_default
+from wrn.jobs.common_options import check_ranges
 from wrn.jobs.loading import check_calibration, make_read_options
 from wrn.jobs.outputs import check_out, make_folder
 from wrn.jobs.run_options import RunOptions, apply_run_options, check_names
@@ -139,9 +140,12 @@ def make_config(model: str, checkpoint: str | None, options: TestOptions) -> Con
         raise WrnError('--out-item: has no file to write to; add --out FILE')
     if out:
         check_out(out, *_RESULTS[item or 'pred'])
+    check_ranges(options)
     cfg = make_test_config(resolve(model), checkpoint)
     with config_errors(cfg.filename):
         apply_run_options(cfg, options)
+        if (size := options.get('batch_size')) is not None:
+            cfg.test_dataloader.batch_size = size
         if options.get('amp'):
             cfg.test_cfg = dict(cfg.test_cfg or {}, fp16=True)
         if options.get('show') or options.get('show_dir') is not None:

@@ -57,13 +57,23 @@ class ResumableEarlyStoppingHook(EarlyStoppingHook):
         """Save the state."""
         state = dict(wait_count=self.wait_count, best_score=float(self.best_score))
         meta = checkpoint['meta']
+        meta['patience'] = self.patience
         meta.update(early_stopping=state, stopped=runner.train_loop.stop_training)
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        """Restore the state if the run is resumed."""
-        if runner._resume:
-            self.__dict__.update(checkpoint['meta'].get('early_stopping', {}))
-            runner.train_loop.stop_training = checkpoint['meta'].get('stopped', False)
+        """Restore the state if the run is resumed. With another patience, decide again."""
+        if not runner._resume:
+            return
+        meta = checkpoint['meta']
+        self.__dict__.update(meta.get('early_stopping', {}))
+        stopped, before = meta.get('stopped', False), meta.get('patience', self.patience)
+        if before != self.patience:
+            stopped = self.wait_count >= self.patience
+            runner.logger.warning(
+                f'early stopping: resumed with a patience of {self.patience} validations, not '
+                f'{before}'
+            )
+        runner.train_loop.stop_training = stopped
 
 
 def use_resumable_early_stopping(cfg: Config) -> None:

@@ -10,8 +10,9 @@ from mmpretrain.registry import HOOKS
 from small_run import write_classes, write_config
 
 from wrn.config.config_file import read_config
+from wrn.jobs.common_options import apply_device_options, apply_schedule_options, check_ranges
+from wrn.training.batch_and_rate import scale_by_batch_size
 from wrn.training.brief_runner import BriefRunner
-from wrn.training.common_options import RunOptions, apply_options, scale_by_batch_size
 from wrn.training.run_device import get_run_device
 from wrn_base.errors import WrnError
 
@@ -27,6 +28,12 @@ def cfg(tmp_path, monkeypatch):
     cfg = read_config(write_config('small.py'))
     cfg.work_dir, cfg.launcher = 'run', 'none'
     return cfg
+
+
+def apply_options(cfg, **options):
+    check_ranges(options)
+    apply_device_options(cfg, options)
+    apply_schedule_options(cfg, options)
 
 
 def scaled_rate(cfg, kind=BriefRunner):
@@ -53,7 +60,7 @@ def test_a_batch_size_scales_the_rate(cfg, caplog, size, base, counts, rate, tex
     cfg.optim_wrapper.accumulative_counts = counts
     if base:
         cfg.auto_scale_lr = dict(base_batch_size=base)
-    apply_options(cfg, RunOptions(batch_size=size))
+    apply_options(cfg, batch_size=size)
     assert cfg.train_dataloader.batch_size == size
     assert cfg.val_dataloader.batch_size == 8
     with caplog.at_level(logging.INFO, 'wrn'):
@@ -81,7 +88,7 @@ def test_adaptive_optimizers_scale_by_the_square_root(cfg, caplog, kind, adaptiv
 
 def test_groups_and_the_base_rate_are_scaled_alike(cfg):
     cfg.optim_wrapper.paramwise_cfg = dict(custom_keys={'backbone.': dict(lr_mult=0.1)})
-    apply_options(cfg, RunOptions(batch_size=16))
+    apply_options(cfg, batch_size=16)
     runner = BriefRunner.from_cfg(cfg)
     wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
     runner.scale_lr(wrapper, runner.auto_scale_lr)
@@ -91,7 +98,7 @@ def test_groups_and_the_base_rate_are_scaled_alike(cfg):
 
 def test_an_explicit_rate_is_never_scaled(cfg, caplog):
     cfg.auto_scale_lr = dict(base_batch_size=128, enable=True)
-    apply_options(cfg, RunOptions(batch_size=4, lr=0.3))
+    apply_options(cfg, batch_size=4, lr=0.3)
     with caplog.at_level(logging.INFO, 'wrn'):
         assert set(scaled_rate(cfg)) == {0.3}
     assert 'learning rate' not in caplog.text
@@ -100,20 +107,20 @@ def test_an_explicit_rate_is_never_scaled(cfg, caplog):
 def test_one_cycle_has_a_rate_of_its_own(cfg):
     cfg.param_scheduler = dict(type='OneCycleLR', eta_max=1.0, total_steps=4)
     with pytest.raises(WrnError, match=r'--batch-size 4: the rates of OneCycleLR .*; add --lr'):
-        apply_options(cfg, RunOptions(batch_size=4))
-    apply_options(cfg, RunOptions(batch_size=4, lr=0.3))
+        apply_options(cfg, batch_size=4)
+    apply_options(cfg, batch_size=4, lr=0.3)
     assert cfg.param_scheduler.eta_max == 0.3
 
 
 def test_workers_and_seed(cfg):
     cfg.train_dataloader.update(num_workers=2, persistent_workers=True, prefetch_factor=4)
-    apply_options(cfg, RunOptions(workers=0, seed=7))
+    apply_options(cfg, workers=0, seed=7)
     assert cfg.randomness.seed == 7
     for split in ('train', 'val', 'test'):
         loader = cfg[f'{split}_dataloader']
         assert (loader.num_workers, loader.persistent_workers) == (0, False)
     Runner.build_dataloader(dict(cfg.train_dataloader, dataset=cfg.val_dataloader.dataset))
-    apply_options(cfg, RunOptions(workers=3))
+    apply_options(cfg, workers=3)
     assert cfg.test_dataloader.num_workers == 3
 
 
@@ -122,33 +129,33 @@ def test_the_device_of_the_machine_is_overruled(cfg, monkeypatch):
     monkeypatch.setattr('mmengine.runner.runner.get_device', lambda: 'meta')
     monkeypatch.setattr('wrn.training.run_device.get_device', lambda: 'meta')
     assert next(BriefRunner.from_cfg(cfg).model.parameters()).is_meta
-    apply_options(cfg, RunOptions(device='cpu'))
+    apply_options(cfg, device='cpu')
     assert get_run_device(cfg) == 'cpu'
     runner = BriefRunner.from_cfg(cfg)
     assert not next(runner.model.parameters()).is_meta
     cfg.launcher = 'pytorch'
     with pytest.raises(WrnError, match='--device cpu: each process of a job takes its own meta'):
-        apply_options(cfg, RunOptions(device='cpu'))
+        apply_options(cfg, device='cpu')
     cfg.launcher, cfg.runner_type = 'none', 'FlexibleRunner'
     with pytest.raises(WrnError, match='--device cpu: FlexibleRunner chooses the device itself'):
-        apply_options(cfg, RunOptions(device='cpu'))
+        apply_options(cfg, device='cpu')
 
 
 def test_a_device_that_is_not_there(cfg):
     with pytest.raises(WrnError, match=r'^--device cuda:99: unavailable \(.*\); choose another$'):
-        apply_options(cfg, RunOptions(device='cuda:99'))
+        apply_options(cfg, device='cuda:99')
     with pytest.raises(WrnError, match=r'^--device gpu: unavailable \(.*\); choose another$'):
-        apply_options(cfg, RunOptions(device='gpu'))
+        apply_options(cfg, device='gpu')
 
 
 def test_patience_watches_the_metric_of_the_best_checkpoint(cfg):
-    apply_options(cfg, RunOptions(patience=3))
+    apply_options(cfg, patience=3)
     (hook,) = cfg.custom_hooks
     assert (hook.monitor, hook.patience) == ('accuracy/top1', 3)
     assert cfg.default_hooks.checkpoint.save_best == 'accuracy/top1'
     cfg.default_hooks.checkpoint.update(save_best='calibration/nll', rule='less')
     cfg.train_cfg.val_interval = 5
-    apply_options(cfg, RunOptions(patience=12))
+    apply_options(cfg, patience=12)
     (hook,) = cfg.custom_hooks  # not a second one
     assert (hook.monitor, hook.rule, hook.patience) == ('calibration/nll', 'less', 3)
 
@@ -156,12 +163,27 @@ def test_patience_watches_the_metric_of_the_best_checkpoint(cfg):
 @pytest.mark.parametrize(('topk', 'name'), [(1, 'top1'), ((1, 5), 'top1'), ((5,), 'top5')])
 def test_the_accuracy_of_an_evaluator(cfg, topk, name):
     cfg.val_evaluator = [dict(type='Calibration'), dict(type='Accuracy', topk=topk, prefix='x')]
-    apply_options(cfg, RunOptions(patience=3))
+    apply_options(cfg, patience=3)
     assert cfg.custom_hooks[0].monitor == f'x/{name}'
 
 
+def test_a_resumed_run_keeps_its_count_unless_the_patience_changes(cfg, caplog):
+    """A run that has stopped goes on if it is resumed with more patience."""
+    runner = BriefRunner.from_cfg(cfg)
+    runner._resume = True
+    options = dict(type='ResumableEarlyStoppingHook', monitor='accuracy/top1')
+    hook = HOOKS.build(dict(options, patience=2))
+    hook.wait_count, hook.best_score, runner.train_loop.stop_training = 2, 90.0, True
+    hook.before_save_checkpoint(runner, checkpoint := dict(meta={}))
+    for patience, stops in ((2, True), (3, False), (1, True)):
+        resumed = HOOKS.build(dict(options, patience=patience))
+        resumed.after_load_checkpoint(runner, checkpoint)
+        assert (resumed.wait_count, resumed.best_score) == (2, 90.0)
+        assert runner.train_loop.stop_training == stops
+
+
 def test_an_equally_good_validation_is_no_improvement(cfg, caplog):
-    apply_options(cfg, RunOptions(patience=2))
+    apply_options(cfg, patience=2)
     hook = HOOKS.build(dict(cfg.custom_hooks[0]))
     runner = BriefRunner.from_cfg(cfg)
     loop = runner.train_loop
@@ -193,7 +215,7 @@ def test_what_patience_cannot_watch_is_refused(cfg, change, message):
     for key, value in change.items():
         cfg[key] = value
     with pytest.raises(WrnError, match=f'--patience 3: {message}'):
-        apply_options(cfg, RunOptions(patience=3))
+        apply_options(cfg, patience=3)
 
 
 @pytest.mark.parametrize(
@@ -204,14 +226,15 @@ def test_what_patience_cannot_watch_is_refused(cfg, change, message):
         (dict(workers=-1), '--workers -1: must be at least 0'),
         (dict(lr=0.0), '--lr 0: must be a number above 0'),
         (dict(lr=float('nan')), '--lr nan: must be a number above 0'),
+        (dict(lr=0.1, auto_scale_lr=True), '--lr 0.1: is never scaled; leave out --auto-scale-lr'),
     ],
 )
 def test_values_out_of_range(options, message):
     with pytest.raises(WrnError, match=message):
-        RunOptions(**options)
+        check_ranges(options)
 
 
 def test_a_config_without_one_optimizer(cfg):
     several = Config(dict(optim_wrapper=dict(a={}, b={}), model={}), cfg_text='#', filename='x.py')
     with pytest.raises(WrnError, match=r'--lr 0.1: x.py has no optim_wrapper.optimizer'):
-        apply_options(several, RunOptions(lr=0.1))
+        apply_options(several, lr=0.1)

@@ -1,85 +1,12 @@
-"""The settings of a run that everybody knows: epochs, learning rate, batch size, device and so on.
-
-Each function takes a config and changes it. The messages name the options of the command line.
-"""
-
-import math
-from dataclasses import dataclass
+"""Set the learning rate, the batch size and the number of data workers in a config."""
 
 from mmengine.config import Config
 from mmengine.dist import get_world_size
 
-from wrn.config.config_parts import set_default
 from wrn.training.launch import init_distributed
-from wrn.training.patience import set_patience
-from wrn.training.run_device import set_device
-from wrn.training.stretch_schedule import stretch_schedule
 from wrn_base.errors import WrnError
 
-_MINIMUMS = dict(epochs=1, batch_size=1, workers=0, patience=1, seed=0)
 _WITH_WORKERS = ('prefetch_factor', 'multiprocessing_context', 'timeout')  # torch refuses without
-
-
-@dataclass(frozen=True)
-class RunOptions:
-    """The options of a run. None keeps the setting of the config.
-
-    Attributes:
-        epochs: The number of epochs. The schedule is scaled:
-            :func:`wrn.training.stretch_schedule.stretch_schedule`.
-        lr: The learning rate. It is not scaled by the batch size.
-        batch_size: The number of images per step and process. It scales the learning rate, unless
-            ``lr`` is given: :func:`set_batch_size`.
-        device: The device, such as ``'cuda:1'``.
-        workers: The number of processes that load images.
-        patience: The number of epochs without a better validation after which to stop.
-        seed: The seed of the order, the augmentation and new weights.
-
-    Raises:
-        WrnError: If a value is out of range.
-    """
-
-    epochs: int | None = None
-    lr: float | None = None
-    batch_size: int | None = None
-    device: str | None = None
-    workers: int | None = None
-    patience: int | None = None
-    seed: int | None = None
-
-    def __post_init__(self) -> None:
-        for name, minimum in _MINIMUMS.items():
-            value = getattr(self, name)
-            if value is not None and value < minimum:
-                raise WrnError(f'--{name.replace("_", "-")} {value}: must be at least {minimum}')
-        if self.lr is not None and not 0 < self.lr < math.inf:
-            raise WrnError(f'--lr {self.lr:g}: must be a number above 0')
-
-
-def apply_options(cfg: Config, options: RunOptions) -> None:
-    """Apply the options of a run to its config.
-
-    Args:
-        cfg: The config, with its ``launcher``. It is changed.
-        options: The options.
-
-    Raises:
-        WrnError: If an option cannot be applied.
-    """
-    if options.device is not None:
-        set_device(cfg, options.device)
-    if options.epochs is not None:
-        stretch_schedule(cfg, options.epochs)
-    if options.batch_size is not None:
-        set_batch_size(cfg, options.batch_size, scaled=options.lr is None)
-    if options.lr is not None:
-        set_learning_rate(cfg, options.lr)
-    if options.workers is not None:
-        set_workers(cfg, options.workers)
-    if options.patience is not None:
-        set_patience(cfg, options.patience)
-    if options.seed is not None:
-        set_default(cfg, 'randomness', {}).seed = options.seed
 
 
 def set_learning_rate(cfg: Config, rate: float) -> None:
