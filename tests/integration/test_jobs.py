@@ -45,7 +45,7 @@ def test_test(capsys):
     assert done.metrics['accuracy/top1'] > 95
     assert sum(c.support for c in done.report.classes) == 90
     assert list(done.classes) == [str(digit) for digit in range(10)]
-    assert Path('report', 'report.json').is_file()
+    assert Path('report', 'metrics.json').is_file()
 
 
 def test_train_and_resume():
@@ -116,6 +116,16 @@ def test_each_option_of_a_command_is_an_argument(command, options, left_out):
     takes = set(inspect.signature(getattr(wrn, command)).parameters)
     takes |= set((options or wrn.jobs.loading.WeightsOptions).__annotations__)
     assert declared - takes - {'insecure', 'local_rank'} - left_out == set()
+
+
+def test_unknown_choices_are_errors():
+    for function, near in (
+        (lambda: wrn.export(DIGITS, 'onxx'), 'onnx'),
+        (lambda: wrn.convert(DIGITS, to='timn'), 'timm'),
+        (lambda: wrn.predict('x.png', backend='openvno'), 'openvino'),
+    ):
+        with pytest.raises(wrn.WrnError, match=near):
+            function()
 
 
 def test_lazy_attributes():
