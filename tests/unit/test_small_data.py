@@ -20,9 +20,7 @@ def make(train, val, test=None, drawn=True, groups=None):
     """Make splits from the number of images of each class."""
 
     def images(split, numbers):
-        return [
-            (f'{split}/{i}_{n}', i) for i, number in enumerate(numbers) for n in range(number)
-        ]
+        return [(f'{split}/{i}_{n}', i) for i, number in enumerate(numbers) for n in range(number)]
 
     splits = dict(train=images('train', train), val=images('val', val))
     splits['test'] = splits['val'] if test is None else images('test', test)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from wrn.training.evaluation import ACCURACY, BALANCED, Report
+from wrn_base.errors import count
 from wrn_base.tables import print_table
 from wrn_base.terminal import show
 
@@ -18,6 +19,9 @@ def print_report(report: Report) -> None:
     """
     decimals = report.accuracy.decimals if report.accuracy else 1
     print_table(_format_metrics(report, decimals))
+    if empty := sum(not c.support for c in report.classes):
+        show('')
+        show(f'{count(empty, "class")} without images: 0 in the means over classes')
     worst = report.worst(_MOST_CLASSES)
     if len(worst) < len(report.classes):
         show('')
@@ -40,4 +44,4 @@ def _format_metrics(report: Report, decimals: int) -> Iterator[tuple[str, str]]:
     for name, value in report.metrics.items():
         if name not in first:
             percent = name.startswith(_PERCENT)
-            yield name, f'{value:.{decimals}f} %' if percent else f'{value:.4g}'
+            yield name, f'{value:.{decimals}f} %' if percent else f'{value:.3g}'

@@ -36,6 +36,9 @@ class EvaluationOptions(RunOptions, total=False):
     """Options of a test.
 
     Attributes:
+        data: The folder of images to test on: class folders, directly or below ``test`` or ``val``.
+            Defaults to the test data of the config.
+        ann_file: A list of image paths below ``data``, and labels. Defaults to class folders.
         out: The file to write results to.
         out_item: What to write to it: ``'pred'``, the predictions (default), or ``'metrics'``.
         report: The folder to write a report to.
@@ -51,6 +54,8 @@ class EvaluationOptions(RunOptions, total=False):
         calibration: The folder of images to calibrate ``'int8'`` with.
     """
 
+    data: str | None
+    ann_file: str | None
     out: str | None
     out_item: str | None
     report: str | None
@@ -72,8 +77,8 @@ class Tested:
     Attributes:
         metrics: The metrics by name.
         classes: The class names of the dataset. None if it has none.
-        report: The metrics of each class. None unless a report was asked for, by ``report`` or by
-            the metrics of the config.
+        report: The metrics of each class. None unless a report was asked for, by ``data`` or
+            ``report`` or by the metrics of the config.
     """
 
     metrics: Mapping[str, Any]
@@ -141,7 +146,10 @@ def make_config(model: str, checkpoint: str | None, options: EvaluationOptions) 
     if out:
         check_out(out, *_RESULTS[item or 'pred'])
     check_ranges(options)
-    cfg = make_test_config(resolve(model), checkpoint)
+    data, listed = options.get('data'), options.get('ann_file')
+    if listed is not None and data is None:
+        raise WrnError(f'--ann-file {listed}: its paths are below a folder; add --data FOLDER')
+    cfg = make_test_config(resolve(model), checkpoint, data, listed)
     with config_errors(cfg.filename):
         apply_run_options(cfg, options)
         if (size := options.get('batch_size')) is not None:
