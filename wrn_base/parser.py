@@ -35,6 +35,9 @@ COMMANDS = {
         'check-data': 'find damaged, misplaced and duplicate images',
         'prepare-imagenet': "create ImageNet's folders from its archives",
     },
+    'Installation': {
+        'doctor': 'find out what is wrong: packages, backends, machine, network',
+    },
 }
 """The help of each command, by group."""
 
