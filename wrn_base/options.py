@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
-from wrn_base.errors import did_you_mean
+from wrn_base.errors import WrnError, check_choice
 
 Argument: TypeAlias = dict[str, Any]
 """The keyword arguments of ``add_argument``."""
@@ -36,9 +36,10 @@ def choice(
 
 def _one_of(names: tuple[str, ...]) -> Callable[[str], str]:
     def parse(name: str) -> str:
-        if name not in names:
-            near = did_you_mean(name, names)
-            raise argparse.ArgumentTypeError(f'{name!r}: must be one of {", ".join(names)}{near}')
+        try:
+            check_choice('value', name, names)
+        except WrnError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
         return name
 
     return parse

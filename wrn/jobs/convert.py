@@ -5,8 +5,10 @@ from pathlib import Path
 from typing_extensions import Unpack
 
 from wrn.checkpoints import convert as checkpoints
+from wrn.checkpoints.formats import TARGETS
 from wrn.jobs.loading import WeightsOptions, make_read_options
 from wrn.zoo.resolve import resolve
+from wrn_base.errors import check_choice
 
 
 def convert(
@@ -45,6 +47,7 @@ def convert(
         WrnError: If the weights are not those of a Wide-ResNet, or cannot be expressed in the
             format or written, or if the file exists.
     """
+    check_choice('--to', to, TARGETS)
     described = resolve(config).get_config() if config else None
     options = make_read_options(weights)
     file = resolve(checkpoint, options=options).read_weights(options=options)

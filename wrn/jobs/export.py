@@ -11,6 +11,7 @@ from wrn.deploy.export import FORMATS, Exported
 from wrn.download import stem_without_hash
 from wrn.jobs.loading import WeightsOptions, check_calibration, load_model, make_read_options
 from wrn.jobs.outputs import check_out
+from wrn_base.errors import check_choice
 
 
 def export(
@@ -49,6 +50,7 @@ def export(
     Raises:
         WrnError: If the model, an option or the file is wrong, its outputs differ, or it exists.
     """
+    check_choice('--format', format, FORMATS)
     check_calibration(calibration, precision)
     suffix = FORMATS[format].suffix
     if out:

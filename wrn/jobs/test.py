@@ -32,7 +32,7 @@ _RESULTS = {
 }
 
 
-class TestOptions(RunOptions, total=False):
+class EvaluationOptions(RunOptions, total=False):
     """Options of a test.
 
     Attributes:
@@ -83,13 +83,13 @@ class Tested:
     report: Report | None
 
 
-def test(model: str, checkpoint: str | None = None, **options: Unpack[TestOptions]) -> Tested:
+def test(model: str, checkpoint: str | None = None, **options: Unpack[EvaluationOptions]) -> Tested:
     """Measure the accuracy of a model.
 
     Args:
         model: The name of a model, or the path of a config, a file of weights or an exported file.
         checkpoint: The path or URL of weights. Defaults to None, the model's own.
-        **options: The options of the command, see :class:`TestOptions`.
+        **options: The options of the command, see :class:`EvaluationOptions`.
 
     Returns:
         The metrics, and the report if one was asked for.
@@ -98,7 +98,7 @@ def test(model: str, checkpoint: str | None = None, **options: Unpack[TestOption
         WrnError: If the model, the data or an option is wrong.
         TypeError: If an argument is unknown.
     """
-    check_names('test', options, TestOptions)
+    check_names('test', options, EvaluationOptions)
     cfg = make_config(model, checkpoint, options)
     backend, precision = options.get('backend', 'eager'), options.get('precision', 'float32')
     calibration = options.get('calibration')
@@ -125,7 +125,7 @@ def test(model: str, checkpoint: str | None = None, **options: Unpack[TestOption
     return Tested(done.metrics, done.classes, report)
 
 
-def make_config(model: str, checkpoint: str | None, options: TestOptions) -> Config:
+def make_config(model: str, checkpoint: str | None, options: EvaluationOptions) -> Config:
     """Make the config of a test, and apply options to it.
 
     Args:
