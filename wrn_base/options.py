@@ -56,6 +56,7 @@ def flag(help: str) -> Argument:
 
 
 DOWNLOAD_ARGUMENTS = {'--insecure': flag('download weights by plain HTTP, and from any host')}
+OVERWRITE = {'--overwrite': flag('replace results that exist (default: refuse to)')}
 CHECKPOINT = argument('FILE', "path or URL of the weights (default: the model's own)")
 CSV_SAFE = flag('escape the cells of .csv files that a spreadsheet would run as formulas')
 CHOICE_ARGUMENTS = {
@@ -193,6 +194,7 @@ TRAIN_ARGUMENTS = {
         nargs='?',
         const='auto',
     ),
+    **OVERWRITE,
     '--amp': flag('train in mixed precision'),
     '--no-validate': flag('skip validation'),
     '--auto-scale-lr': flag('scale the learning rate to the actual batch size'),

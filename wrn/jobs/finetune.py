@@ -79,7 +79,9 @@ def finetune(
     folder = Path(cfg.work_dir)
     with training.run_errors('train'), config_errors(cfg.filename):
         training.init_distributed(cfg)
-    done, dropped = training.claim_folder(cfg, splits, options.get('skip_unreadable', False))
+    overwrite = options.get('overwrite', False)
+    skip_unreadable = options.get('skip_unreadable', False)
+    done, dropped = training.claim_folder(cfg, splits, skip_unreadable, overwrite)
     if done:
         _logger.info('nothing left to do: %s exists', done)
         return Finetuned(done, None, folder / REPORT) if is_main_process() else None
@@ -98,7 +100,7 @@ def finetune(
             _logger.warning('%s: %s', data, warning)
     start = mask_credentials(checkpoint or model)
     provenance = f'{start} fine-tuned on {Path(cfg.filename).stem}'
-    return run(cfg, provenance, read, origin.template)
+    return run(cfg, provenance, read, origin.template, overwrite)
 
 
 def _describe_splits(splits: Splits, validated: bool) -> list[str]:

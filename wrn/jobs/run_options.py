@@ -64,6 +64,7 @@ class TrainOptions(RunOptions, TrainingSpeedOptions, total=False):
         seed: The seed of the order and the augmentation of the images, and of new weights. Defaults
             to that of the config.
         resume: The checkpoint to resume from, or ``'auto'`` for the latest in the work folder.
+        overwrite: Replace the run and the results in the work folder.
         amp: Train in mixed precision.
         no_validate: Skip validation.
         auto_scale_lr: Scale the learning rate to the actual batch size.
@@ -77,6 +78,7 @@ class TrainOptions(RunOptions, TrainingSpeedOptions, total=False):
     patience: int | None
     seed: int | None
     resume: str | None
+    overwrite: bool
     amp: bool
     no_validate: bool
     auto_scale_lr: bool
@@ -122,6 +124,8 @@ def apply_train_options(cfg: Config, options: TrainOptions) -> None:
         if options.get('skip_unreadable'):
             skip_unreadable(cfg.train_dataloader.dataset)
         if (resume := options.get('resume')) is not None:
+            if options.get('overwrite'):
+                raise WrnError('--resume and --overwrite: exclude each other; give one of them')
             cfg.resume = resume
             if resume != 'auto':
                 cfg.resume, cfg.load_from = True, localize(resume)

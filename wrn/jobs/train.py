@@ -24,7 +24,8 @@ def train(config: str, **options: Unpack[TrainOptions]) -> training.Trained:
         TypeError: If an argument is unknown.
     """
     cfg = make_train_config(config, options)
-    return training.train(cfg, make_read_options(options))
+    overwrite = () if options.get('overwrite') else None
+    return training.train(cfg, make_read_options(options), overwrite=overwrite)
 
 
 def make_train_config(config: str, options: TrainOptions) -> Config:

@@ -26,6 +26,7 @@ from wrn.training.checks import check_data_folders, check_optimizer, check_topk,
 from wrn.training.evaluation import add_metrics
 from wrn.training.failures import run_errors
 from wrn.training.hooks.broadcast_buffers import BroadcastBuffersHook
+from wrn.training.hooks.earlier_run import EarlierRunHook
 from wrn.training.hooks.early_stopping import use_resumable_early_stopping
 from wrn.training.hooks.engine_hook import EngineHook
 from wrn.training.hooks.finite_loss import FiniteLossHook
@@ -73,6 +74,7 @@ def train(
     cfg: Config,
     options: ReadOptions = ReadOptions(),
     template: str | None = None,
+    overwrite: Sequence[Path] | None = None,
 ) -> Trained:
     """Train a model.
 
@@ -86,6 +88,8 @@ def train(
         options: What to take from the file of its ``load_from``. Defaults to the usual.
         template: As for :func:`wrn.checkpoints.assumptions.assume_network`. Defaults to None:
             the config, if it is a shipped one.
+        overwrite: The results that the run replaces, besides the checkpoints in ``work_dir``.
+            Defaults to None: it may replace neither.
 
     Returns:
         The folder and checkpoints of the run.
@@ -101,7 +105,7 @@ def train(
         check_pretrained_init(cfg)
         init_distributed(cfg)
         with termination.listening():
-            set_resume(cfg)
+            earlier = set_resume(cfg, overwrite is not None)
             resume = bool(cfg.get('resume'))
             if resume:  # the key and the prefix are those of the first weights
                 options = replace(options, key=None, prefix=None)
@@ -112,6 +116,7 @@ def train(
             hooks = [progress, termination, check, FiniteLossHook(), HistoryHook()]
             hooks += [BroadcastBuffersHook(), OptimizerLayoutHook(), *use_exact_loop(cfg)]
             hooks += [normalization, ScheduleHook(), LastBatchHook()]
+            hooks.append(EarlierRunHook([] if resume else [*earlier, *(overwrite or ())]))
             use_safe_checkpoints(cfg)
             use_resumable_early_stopping(cfg)
             runner = build_runner(cfg, ['train_dataloader', 'val_dataloader'], hooks)
@@ -146,6 +151,7 @@ def test(
     engine: EngineHook | None = None,
     options: ReadOptions = ReadOptions(),
     template: str | None = None,
+    overwrite: bool = False,
 ) -> Results:
     """Test a model.
 
@@ -157,6 +163,7 @@ def test(
         engine: The hook that replaces the network by a backend. Defaults to None, eager PyTorch.
         options: What to take from the checkpoint. Defaults to the usual.
         template: As for :func:`train`. Defaults to None.
+        overwrite: Whether to replace a file that exists. Defaults to False.
 
     Returns:
         The metrics and the class names.
@@ -168,7 +175,7 @@ def test(
     errors = run_errors('test', cfg.get('work_dir'))
     with errors, config_errors(cfg.filename, unless=lambda: progress.started):
         if out and out_item != 'metrics':
-            writer = dict(type='PredictionWriter', out=out)
+            writer = dict(type='PredictionWriter', out=out, overwrite=overwrite)
             cfg.test_evaluator = add_metrics(cfg.get('test_evaluator'), writer)
         template = template or _find_template(cfg)
         _adapt(cfg, options, template)
@@ -185,7 +192,7 @@ def test(
     if out and out_item == 'metrics' and is_main_process():
         plain = {k: v.tolist() if torch.is_tensor(v) else v for k, v in metrics.items()}
         text = mmengine.dump(plain, file_format=Path(out).suffix.lstrip('.'))
-        with write_atomically(out) as file:
+        with write_atomically(out, overwrite) as file:
             file.write(text.encode())
     return Results(metrics, get_classes(runner.test_dataloader.dataset))
 
