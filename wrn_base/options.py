@@ -128,6 +128,7 @@ SETTINGS_ARGUMENT = {
 }
 # Old versions of torch.distributed.launch pass it; torchrun sets LOCAL_RANK instead.
 _LOCAL_RANK = argument('N', argparse.SUPPRESS, type=int)
+VERBOSE_ARGUMENT = {'--verbose': flag("show mmengine's log instead of a progress bar")}
 COMMON_ARGUMENTS = {
     '--work-dir': argument(
         'FOLDER',
@@ -139,6 +140,7 @@ COMMON_ARGUMENTS = {
     ),
     '--local_rank': _LOCAL_RANK,
     '--local-rank': _LOCAL_RANK,
+    **VERBOSE_ARGUMENT,
     '--no-pin-memory': flag('do not pin memory'),
     '--no-persistent-workers': flag('restart the data workers each epoch'),
 }

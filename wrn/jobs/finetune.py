@@ -22,6 +22,7 @@ from wrn.zoo.resolve import resolve
 from wrn_base.commands.finetune import DEFAULT_MODEL
 from wrn_base.credentials import mask_credentials
 from wrn_base.errors import WrnError, count, some
+from wrn_base.run_progress import SILENT
 
 _logger = logging.getLogger('wrn')
 
@@ -69,6 +70,8 @@ def finetune(
     check_ranges(options)
     if bit_depth and bit_depth > 16:
         raise WrnError(f'--bit-depth {bit_depth}: must be from 1 to 16')
+    progress = options.get('progress', SILENT)
+    progress.phase('reading data')
     read, origin = make_read_options(options), resolve(model)
     seed = options.get('seed') or 0
     splits = find_splits(data, seed, groups)
@@ -100,7 +103,7 @@ def finetune(
             _logger.warning('%s: %s', data, warning)
     start = mask_credentials(checkpoint or model)
     provenance = f'{start} fine-tuned on {Path(cfg.filename).stem}'
-    return run(cfg, provenance, read, origin.template, overwrite)
+    return run(cfg, provenance, read, origin.template, progress, overwrite)
 
 
 def _describe_splits(splits: Splits, validated: bool) -> list[str]:

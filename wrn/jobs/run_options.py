@@ -22,6 +22,7 @@ from wrn.training import LOG_BACKENDS, add_log_backend, has_accelerator, use_mix
 from wrn.training.run_device import get_run_device
 from wrn.zoo.resolve import resolve
 from wrn_base.errors import WrnError, did_you_mean
+from wrn_base.run_progress import RunProgress
 
 
 class RunOptions(WeightsOptions, SpeedOptions, total=False):
@@ -40,6 +41,8 @@ class RunOptions(WeightsOptions, SpeedOptions, total=False):
             ``'slurm'`` or ``'mpi'``.
         no_pin_memory: Do not pin memory.
         no_persistent_workers: Restart the data workers each epoch.
+        progress: Receives the steps and epochs. ``wrn_base.display.Display()`` prints them.
+            Defaults to nobody.
     """
 
     batch_size: int | None
@@ -50,6 +53,7 @@ class RunOptions(WeightsOptions, SpeedOptions, total=False):
     launcher: str
     no_pin_memory: bool
     no_persistent_workers: bool
+    progress: RunProgress
 
 
 class TrainOptions(RunOptions, TrainingSpeedOptions, total=False):

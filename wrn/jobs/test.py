@@ -26,6 +26,7 @@ from wrn.training.evaluation.report import check_report_free
 from wrn.training.testing_config import make_test_config
 from wrn.zoo.resolve import resolve
 from wrn_base.errors import WrnError
+from wrn_base.run_progress import SILENT
 
 _RESULTS = {
     'pred': ('predictions are', SUFFIXES),
@@ -124,7 +125,8 @@ def test(model: str, checkpoint: str | None = None, **options: Unpack[Evaluation
         engine = training.EngineHook(backend, precision, calibration)
     overwrite = options.get('overwrite', False)
     out = (options.get('out'), options.get('out_item'))
-    done = training.test(cfg, *out, engine, read, overwrite=overwrite)
+    progress = options.get('progress', SILENT)
+    done = training.test(cfg, *out, engine, read, progress=progress, overwrite=overwrite)
     report = Report(done.metrics, done.classes) if has_report(done.metrics) else None
     if report and (folder := options.get('report')) is not None and is_main_process():
         report.write(folder, overwrite)
