@@ -84,7 +84,7 @@ def make_config(*words: str) -> Any:
     args.cfg_options = parse_settings(args.cfg_options)
     if args.command == 'train':
         return train.make_train_config(args.config, pick(args, TrainOptions))
-    return test.make_config(args.model, args.checkpoint, pick(args, test.TestOptions))
+    return test.make_config(args.model, args.checkpoint, pick(args, test.EvaluationOptions))
 
 
 def _main(

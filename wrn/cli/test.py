@@ -8,14 +8,14 @@ from wrn.cli.arguments import pick
 from wrn.cli.run_results import print_metrics
 from wrn.cli.settings import parse_settings
 from wrn.cli.tables import print_report
-from wrn.jobs.test import TestOptions, test
+from wrn.jobs.test import EvaluationOptions, test
 from wrn_base.terminal import show
 
 
 def run(args: argparse.Namespace) -> None:
     """Test the model, and print the metrics and the report."""
     args.cfg_options = parse_settings(args.cfg_options)
-    done = test(args.model, args.checkpoint, **pick(args, TestOptions))
+    done = test(args.model, args.checkpoint, **pick(args, EvaluationOptions))
     args.progress.close()
     if not is_main_process():
         return

@@ -25,8 +25,9 @@ def train(config: str, **options: Unpack[TrainOptions]) -> training.Trained:
         TypeError: If an argument is unknown.
     """
     cfg = make_train_config(config, options)
+    overwrite = () if options.get('overwrite') else None
     progress = options.get('progress', SILENT)
-    return training.train(cfg, make_read_options(options), progress=progress)
+    return training.train(cfg, make_read_options(options), None, progress, overwrite)
 
 
 def make_train_config(config: str, options: TrainOptions) -> Config:

@@ -13,7 +13,12 @@ from wrn.checkpoints.publish import publish
 from wrn.training.evaluation import REPORT_METRICS, Report, add_metrics
 from wrn.training.evaluation.curves import draw_curves, read_log
 from wrn.training.failures import run_errors
-from wrn.training.finetune_folder import REPORT, find_best, remove_checkpoints
+from wrn.training.finetune_folder import (
+    REPORT,
+    find_best,
+    find_results,
+    remove_checkpoints,
+)
 from wrn.training.hooks.termination import stop_on_sigterm
 from wrn.training.launch import ask_first
 from wrn.training.runner import test, train
@@ -42,6 +47,7 @@ def finetune(
     options: ReadOptions = ReadOptions(),
     template: str | None = None,
     progress: RunProgress = SILENT,
+    overwrite: bool = False,
 ) -> Finetuned | None:
     """Train, test the best epoch, and write its weights and a report.
 
@@ -52,6 +58,7 @@ def finetune(
         options: As for :func:`wrn.training.train`. Defaults to the usual.
         template: As for :func:`wrn.training.train`. Defaults to None.
         progress: As for :func:`wrn.training.train`. Defaults to nobody.
+        overwrite: Whether to replace the results of another run. Defaults to False.
 
     Returns:
         The results in the main process; None in the other processes of a distributed job.
@@ -61,7 +68,8 @@ def finetune(
         RunStoppedError: If the run was asked to stop.
     """
     with run_errors('train'), stop_on_sigterm():
-        train(deepcopy(cfg), options, template, progress)
+        earlier = find_results(cfg) if overwrite else None
+        train(deepcopy(cfg), options, template, progress, earlier)
         try:
             return _finish(cfg, provenance, template, progress)
         except KeyboardInterrupt:
@@ -86,10 +94,9 @@ def _finish(
         return None
     report = Report(results.metrics, results.classes)
     folder = run.parent / REPORT
-    folder.mkdir(exist_ok=True)
-    report.write(folder)
+    report.write(folder, overwrite=True)  # of this run, if it was stopped here
     with write_atomically(folder / 'curves.png') as file:
         draw_curves({name: read_log(str(run))}).savefig(file, format='png')
-    weights = publish(best, f'{name}.pth', run.parent, source=provenance).path
+    weights = publish(best, f'{name}.pth', run.parent, source=provenance, overwrite=True).path
     remove_checkpoints(run)
     return Finetuned(weights, report, folder)

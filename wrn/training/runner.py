@@ -23,6 +23,7 @@ from wrn.training.checks import check_optimizer
 from wrn.training.evaluation import add_metrics
 from wrn.training.failures import run_errors
 from wrn.training.hooks.broadcast_buffers import BroadcastBuffersHook
+from wrn.training.hooks.earlier_run import EarlierRunHook
 from wrn.training.hooks.early_stopping import use_resumable_early_stopping
 from wrn.training.hooks.engine_hook import EngineHook
 from wrn.training.hooks.finite_loss import FiniteLossHook
@@ -56,6 +57,7 @@ def train(
     options: ReadOptions = ReadOptions(),
     template: str | None = None,
     progress: RunProgress = SILENT,
+    overwrite: Sequence[Path] | None = None,
 ) -> Trained:
     """Train a model.
 
@@ -70,9 +72,8 @@ def train(
         template: As for :func:`wrn.checkpoints.assumptions.assume_network`. Defaults to None:
             the config, if it is a shipped one.
         progress: Receives the steps and epochs. Defaults to nobody.
-
-    Returns:
-        The checkpoint and the metric of the run.
+        overwrite: The results that the run replaces, besides the checkpoints in ``work_dir``.
+            Defaults to None: it may replace neither.
 
     Returns:
         The folder and checkpoints of the run.
@@ -88,7 +89,7 @@ def train(
         check_pretrained_init(cfg)
         init_distributed(cfg)
         with termination.listening():
-            set_resume(cfg)
+            earlier = set_resume(cfg, overwrite is not None)
             resume = bool(cfg.get('resume'))
             if resume:  # the key and the prefix are those of the first weights
                 options = replace(options, key=None, prefix=None)
@@ -99,6 +100,7 @@ def train(
             hooks = [started, termination, check, FiniteLossHook(), HistoryHook(), shown]
             hooks += [BroadcastBuffersHook(), OptimizerLayoutHook(), *use_exact_loop(cfg)]
             hooks += [normalization, ScheduleHook(), LastBatchHook()]
+            hooks.append(EarlierRunHook([] if resume else [*earlier, *(overwrite or ())]))
             use_safe_checkpoints(cfg)
             use_resumable_early_stopping(cfg)
             runner = build_runner(cfg, ['train_dataloader', 'val_dataloader'], hooks, progress)
@@ -132,6 +134,7 @@ def test(
     options: ReadOptions = ReadOptions(),
     template: str | None = None,
     progress: RunProgress = SILENT,
+    overwrite: bool = False,
 ) -> Results:
     """Test a model.
 
@@ -144,6 +147,7 @@ def test(
         options: What to take from the checkpoint. Defaults to the usual.
         template: As for :func:`train`. Defaults to None.
         progress: As for :func:`train`. Defaults to nobody.
+        overwrite: Whether to replace a file that exists. Defaults to False.
 
     Returns:
         The metrics and the class names.
@@ -155,7 +159,7 @@ def test(
     errors = run_errors('test', cfg.get('work_dir'))
     with errors, config_errors(cfg.filename, unless=lambda: started.started):
         if out and out_item != 'metrics':
-            writer = dict(type='PredictionWriter', out=out)
+            writer = dict(type='PredictionWriter', out=out, overwrite=overwrite)
             cfg.test_evaluator = add_metrics(cfg.get('test_evaluator'), writer)
         template = template or _find_template(cfg)
         _adapt(cfg, options, template)
@@ -173,7 +177,7 @@ def test(
     if out and out_item == 'metrics' and is_main_process():
         plain = {k: v.tolist() if torch.is_tensor(v) else v for k, v in metrics.items()}
         text = mmengine.dump(plain, file_format=Path(out).suffix.lstrip('.'))
-        with write_atomically(out) as file:
+        with write_atomically(out, overwrite) as file:
             file.write(text.encode())
     return Results(metrics, get_classes(runner.test_dataloader.dataset))
 

@@ -11,8 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.device import get_device
-from mmengine.dist import all_reduce, barrier, is_distributed, is_main_process
+from mmengine.dist import (
+    all_reduce,
+    barrier,
+    get_comm_device,
+    is_distributed,
+    is_main_process,
+)
 from mmengine.hooks import Hook
 from mmengine.runner import BaseLoop, EpochBasedTrainLoop, Runner
 from torch.distributed import is_torchelastic_launched
@@ -128,7 +133,7 @@ class TerminationHook(ProtectWorkersHook):
         self.requested = True
 
     def _stop_if_requested(self, runner: Runner, epoch: int, iteration: int) -> None:
-        requested = torch.tensor(int(self.requested), device=get_device())
+        requested = torch.tensor(int(self.requested), device=get_comm_device())
         all_reduce(requested, 'max')
         if not requested:
             return
