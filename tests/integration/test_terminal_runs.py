@@ -10,7 +10,7 @@ from small_run import write_classes, write_config
 from terminal_run import run_in_terminal
 
 DIGITS = 'wide-resnet16-2_1xb64_digits'
-EPOCH = r'epoch {}/3  loss [\d.]+  accuracy \d+ %  best \d+ %  lr [\d.]+'
+EPOCH = r'epoch {}/3  loss [\d.]+  accuracy [\d.]+ %  best [\d.]+ %  lr [\d.]+'
 SPINNER = '⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏'
 
 
@@ -67,7 +67,7 @@ def test_training(folder, work, columns):
     for number, line in enumerate(epochs, 1):
         assert re.fullmatch(EPOCH.format(number), line)
     assert re.fullmatch(r'3 epochs in 0:\d\d', whole)
-    assert re.fullmatch(rf'last checkpoint: {work}/epoch_3\.pth \(accuracy \d+ %\)', checkpoint)
+    assert re.fullmatch(rf'last checkpoint: {work}/epoch_3\.pth \(accuracy [\d.]+ %\)', checkpoint)
     assert test == f'test it with: wrn test small.py {work}/epoch_3.pth'
     # The bar is full in the end.
     assert re.match('━+ epoch 3/3 ', seen.bars[-1])
@@ -83,7 +83,7 @@ def test_testing(folder, work, columns):
     assert re.match(r'━+ test step 2/2 ', seen.bars[-1])
     seen = run_in_terminal([*words, '--report', f'{work}/report'], columns, folder)
     check(seen)
-    assert ' class  precision  recall      F1  images' in seen.lines
+    assert any(re.fullmatch(' class +precision +recall +F1 +images', line) for line in seen.lines)
     assert seen.lines[-1] == f'wrote {work}/report'
 
 
@@ -197,5 +197,5 @@ def test_without_a_terminal(folder, tmp_path):
         'last checkpoint', 'test it with',
     ]  # fmt: skip
     (log,) = (tmp_path / 'w').glob('*/*.log')
-    for text in ('SyncBatchNorm', 'Epoch(train) [3][3/3]', 'Saving checkpoint at 3 epochs'):
+    for text in ('FileClient', 'Epoch(train) [3][3/3]', 'Saving checkpoint at 3 epochs'):
         assert text in log.read_text()
