@@ -128,6 +128,7 @@ SETTINGS_ARGUMENT = {
 }
 # Old versions of torch.distributed.launch pass it; torchrun sets LOCAL_RANK instead.
 _LOCAL_RANK = argument('N', argparse.SUPPRESS, type=int)
+VERBOSE_ARGUMENT = {'--verbose': flag("show mmengine's log instead of a progress bar")}
 COMMON_ARGUMENTS = {
     '--work-dir': argument(
         'FOLDER',
@@ -139,6 +140,7 @@ COMMON_ARGUMENTS = {
     ),
     '--local_rank': _LOCAL_RANK,
     '--local-rank': _LOCAL_RANK,
+    **VERBOSE_ARGUMENT,
     '--no-pin-memory': flag('do not pin memory'),
     '--no-persistent-workers': flag('restart the data workers each epoch'),
 }
@@ -165,7 +167,29 @@ def _yes_or_no(helps: Mapping[str, str]) -> dict[str, Argument]:
 
 SPEED_ARGUMENTS = _yes_or_no(_SPEED)
 TRAINING_SPEED_ARGUMENTS = _yes_or_no(_TRAINING_SPEED)
+RUN_ARGUMENTS = {
+    '--batch-size': number(
+        'images per step on each device; in training it scales the learning rate, unless --lr is '
+        'given (default: that of the config)'
+    ),
+    '--device': argument(
+        'DEVICE', 'device, such as cpu or cuda:1 (default: the accelerator, else the CPU)'
+    ),
+    '--workers': number('processes that load images (default: those of the config)'),
+}
 TRAIN_ARGUMENTS = {
+    '--epochs': number(
+        'epochs to train, to which the schedule is scaled (default: those of the config)'
+    ),
+    '--lr': argument(
+        'RATE', 'learning rate, which is never scaled (default: that of the config)', type=float
+    ),
+    **RUN_ARGUMENTS,
+    '--patience': number('stop after N epochs without a better validation (default: never)'),
+    '--seed': number(
+        'seed of the order and the augmentation of the images, and of new weights (default: that '
+        'of the config, else a random one)'
+    ),
     '--resume': argument(
         'FILE',
         'resume from this checkpoint; without FILE, from the latest in the work folder',

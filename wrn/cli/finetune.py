@@ -13,10 +13,11 @@ from wrn_base.terminal import show
 
 def run(args: argparse.Namespace) -> None:
     """Split the images, train, test the best checkpoint, and write its weights and a report."""
-    check_at_least(args, epochs=1, seed=0, bit_depth=1)
+    check_at_least(args, bit_depth=1)
     args.cfg_options = parse_settings(args.cfg_options)
-    own = {name: getattr(args, name) for name in ('epochs', 'freeze', 'bit_depth', 'seed')}
+    own = {name: getattr(args, name) for name in ('freeze', 'bit_depth', 'balance', 'groups')}
     done = finetune(args.data, args.model, args.checkpoint, **own, **pick(args, TrainOptions))
+    args.progress.close()
     if done and done.report:
         print_report(done.report)
         show(f'wrote {done.folder} and {done.weights}')

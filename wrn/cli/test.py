@@ -9,6 +9,7 @@ from typing import Any
 from mmengine.dist import is_main_process
 
 from wrn.cli.arguments import pick
+from wrn.cli.run_results import print_metrics
 from wrn.cli.settings import parse_settings
 from wrn.cli.tables import print_report
 from wrn.jobs.test import EvaluationOptions, Tested, test
@@ -21,14 +22,18 @@ def run(args: argparse.Namespace) -> None:
     # mmengine logs to standard output.
     with contextlib.redirect_stdout(sys.stderr) if args.json else contextlib.nullcontext():
         done = test(args.model, args.checkpoint, **pick(args, EvaluationOptions))
+    args.progress.close()
     if not is_main_process():
         return
     if args.json:
         show_json(_to_json(done))
-    elif done.report:
-        print_report(done.report)
-        if args.report is not None:
-            show(f'wrote {args.report}')
+        return
+    if done.report is None:
+        print_metrics(done.metrics)
+        return
+    print_report(done.report)
+    if args.report is not None:
+        show(f'wrote {args.report}')
 
 
 def _to_json(done: Tested) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from wrn import training
 from wrn.checkpoints import ReadOptions
 from wrn.config.config_errors import config_errors
 from wrn.config.config_parts import get_test_dataset, set_default
+from wrn.jobs.common_options import check_ranges
 from wrn.jobs.loading import check_calibration, make_read_options
 from wrn.jobs.outputs import check_out, make_folder
 from wrn.jobs.run_options import RunOptions, apply_run_options, check_names
@@ -25,6 +26,7 @@ from wrn.training.evaluation.report import check_report_free
 from wrn.training.testing_config import make_test_config
 from wrn.zoo.resolve import resolve
 from wrn_base.errors import WrnError
+from wrn_base.run_progress import SILENT
 
 _RESULTS = {
     'pred': ('predictions are', SUFFIXES),
@@ -36,6 +38,9 @@ class EvaluationOptions(RunOptions, total=False):
     """Options of a test.
 
     Attributes:
+        data: The folder of images to test on: class folders, directly or below ``test`` or ``val``.
+            Defaults to the test data of the config.
+        ann_file: A list of image paths below ``data``, and labels. Defaults to class folders.
         out: The file to write results to.
         out_item: What to write to it: ``'pred'``, the predictions (default), or ``'metrics'``.
         report: The folder to write a report to.
@@ -52,6 +57,8 @@ class EvaluationOptions(RunOptions, total=False):
         calibration: The folder of images to calibrate ``'int8'`` with.
     """
 
+    data: str | None
+    ann_file: str | None
     out: str | None
     out_item: str | None
     report: str | None
@@ -74,8 +81,8 @@ class Tested:
     Attributes:
         metrics: The metrics by name.
         classes: The class names of the dataset. None if it has none.
-        report: The metrics of each class. None unless a report was asked for, by ``report`` or by
-            the metrics of the config.
+        report: The metrics of each class. None unless a report was asked for, by ``data`` or
+            ``report`` or by the metrics of the config.
     """
 
     metrics: Mapping[str, Any]
@@ -118,7 +125,8 @@ def test(model: str, checkpoint: str | None = None, **options: Unpack[Evaluation
         engine = training.EngineHook(backend, precision, calibration)
     overwrite = options.get('overwrite', False)
     out = (options.get('out'), options.get('out_item'))
-    done = training.test(cfg, *out, engine, read, overwrite=overwrite)
+    progress = options.get('progress', SILENT)
+    done = training.test(cfg, *out, engine, read, progress=progress, overwrite=overwrite)
     report = Report(done.metrics, done.classes) if has_report(done.metrics) else None
     if report and (folder := options.get('report')) is not None and is_main_process():
         report.write(folder, overwrite)
@@ -144,9 +152,15 @@ def make_config(model: str, checkpoint: str | None, options: EvaluationOptions) 
         raise WrnError('--out-item: has no file to write to; add --out FILE')
     if out:
         check_out(out, *_RESULTS[item or 'pred'], options.get('overwrite', False))
-    cfg = make_test_config(resolve(model), checkpoint)
+    check_ranges(options)
+    data, listed = options.get('data'), options.get('ann_file')
+    if listed is not None and data is None:
+        raise WrnError(f'--ann-file {listed}: its paths are below a folder; add --data FOLDER')
+    cfg = make_test_config(resolve(model), checkpoint, data, listed)
     with config_errors(cfg.filename):
         apply_run_options(cfg, options)
+        if (size := options.get('batch_size')) is not None:
+            cfg.test_dataloader.batch_size = size
         if options.get('amp'):
             cfg.test_cfg = dict(cfg.test_cfg or {}, fp16=True)
         if options.get('show') or options.get('show_dir') is not None:

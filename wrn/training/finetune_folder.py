@@ -10,6 +10,7 @@ from wrn.config.config_file import read_config
 from wrn.config.config_parts import get_test_dataset
 from wrn.data.splitting import Splits
 from wrn.training.launch import ask_first
+from wrn.training.patience import is_early_stopping
 from wrn.training.resume import START_MARK, is_restarted
 from wrn.utils.existing import check_free
 from wrn_base.errors import WrnError
@@ -92,9 +93,15 @@ def _check_same(cfg: Config, run: Path, splits: Splits) -> None:
         model.backbone.pop('channels_last', None)  # may change when a run is resumed
     for option, value in models[1].backbone.items():
         models[0].backbone.setdefault(option, value)  # the file of the first weights may add some
+    losses = [model.head.pop('loss', None) for model in models]
+    rates = [config.optim_wrapper.optimizer.get('lr') for config in (cfg, before)]
+    stops = [_find_patience(config) for config in (cfg, before)]
     for what, same in (
-        ('images, --seed or --skip-unreadable', splits.written_in(run.parent)),
+        ('images, --seed, --groups or --skip-unreadable', splits.written_in(run.parent)),
         ('--epochs', cfg.train_cfg.max_epochs == before.train_cfg.max_epochs),
+        ('--lr', rates[0] == rates[1]),
+        ('--patience', stops[0] == stops[1]),
+        ('--balance or model.head.loss', losses[0] == losses[1]),
         ('--model or --freeze', models[0] == models[1]),
         ('--bit-depth', get_test_dataset(cfg).pipeline == get_test_dataset(before).pipeline),
     ):
@@ -103,6 +110,11 @@ def _check_same(cfg: Config, run: Path, splits: Splits) -> None:
                 f'{run.parent}: the run to resume had different {what}; use the same again, or '
                 'another --work-dir'
             )
+
+
+def _find_patience(cfg: Config) -> list[int]:
+    hooks = filter(is_early_stopping, cfg.get('custom_hooks') or ())
+    return [hook.get('patience', 0) for hook in hooks]
 
 
 def find_best(cfg: Config) -> Path:
