@@ -75,6 +75,8 @@ def _show_messages() -> None:
     cast(Any, logging.Handler).handleError = _raise_write_error
     handler = logging.StreamHandler()
     handler.setFormatter(_Formatter())
+    # Of a job, one process is enough to say what all of them do.
+    handler.addFilter(lambda r: r.levelno > logging.INFO or find_shard().index == 0)
     logger = logging.getLogger('wrn')
     logger.handlers = [handler]
     logger.setLevel(logging.INFO)
