@@ -56,6 +56,7 @@ def flag(help: str) -> Argument:
 
 
 DOWNLOAD_ARGUMENTS = {'--insecure': flag('download weights by plain HTTP, and from any host')}
+OVERWRITE = {'--overwrite': flag('replace results that exist (default: refuse to)')}
 CHECKPOINT = argument('FILE', "path or URL of the weights (default: the model's own)")
 CSV_SAFE = flag('escape the cells of .csv files that a spreadsheet would run as formulas')
 CHOICE_ARGUMENTS = {
@@ -127,6 +128,7 @@ SETTINGS_ARGUMENT = {
 }
 # Old versions of torch.distributed.launch pass it; torchrun sets LOCAL_RANK instead.
 _LOCAL_RANK = argument('N', argparse.SUPPRESS, type=int)
+VERBOSE_ARGUMENT = {'--verbose': flag("show mmengine's log instead of a progress bar")}
 COMMON_ARGUMENTS = {
     '--work-dir': argument(
         'FOLDER',
@@ -138,6 +140,7 @@ COMMON_ARGUMENTS = {
     ),
     '--local_rank': _LOCAL_RANK,
     '--local-rank': _LOCAL_RANK,
+    **VERBOSE_ARGUMENT,
     '--no-pin-memory': flag('do not pin memory'),
     '--no-persistent-workers': flag('restart the data workers each epoch'),
 }
@@ -193,6 +196,7 @@ TRAIN_ARGUMENTS = {
         nargs='?',
         const='auto',
     ),
+    **OVERWRITE,
     '--amp': flag('train in mixed precision'),
     '--no-validate': flag('skip validation'),
     '--auto-scale-lr': flag('scale the learning rate to the actual batch size'),

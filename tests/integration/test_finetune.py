@@ -103,7 +103,7 @@ def test_finetune_test_and_predict(run, tmp_path, data, digits_weights):
     again = run(*command, '--resume', cwd=tmp_path)
     assert f'nothing left to do: {weights.relative_to(tmp_path)} exists' in again.stderr
     other = run(*command, cwd=tmp_path, code=1)
-    assert f'{weights.relative_to(tmp_path)}: is from another run' in other.stderr
+    assert f'{weights.relative_to(tmp_path)}: exists; add --overwrite to replace it' in other.stderr
 
 
 @pytest.mark.slow
@@ -122,7 +122,7 @@ def test_a_killed_and_resumed_run_writes_the_same_file(run, fails, tmp_path, dat
     assert process.exitcode == -signal.SIGKILL
     assert not list(tmp_path.glob('killed/digits-*.pth'))
     killed = (*words, '--work-dir', tmp_path / 'killed')
-    assert 'has an unfinished run; add --resume' in fails(*killed)
+    assert 'killed/run: exists; add --overwrite to replace it, --resume to' in fails(*killed)
     other = fails(*killed, '--resume', '--seed', 1)
     assert 'the run to resume had different images, --seed, --groups or' in other
     other = fails(*words[:-1], 4, *killed[-2:], '--resume')

@@ -67,7 +67,7 @@ def test_lists_archives_and_patterns(digits, expected, tmp_path):
         ['small.tgz'],
         [f'{digits}/a', f'{digits}/b/*.png'],
     ):
-        main(['predict', *inputs, '--out', 'out.jsonl'])
+        main(['predict', *inputs, '--out', 'out.jsonl', '--overwrite'])
         results = read(tmp_path / 'out.jsonl')
         if inputs[0].endswith(('.tar', '.tgz')):
             assert next(iter(results)) == f'{inputs[0]}/a/00.png'

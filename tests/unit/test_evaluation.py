@@ -367,6 +367,13 @@ def test_metrics_are_added_once(existing):
     assert isinstance(build_evaluator(*metrics).metrics[0], ConfusionMatrix)
 
 
-def test_a_report_in_a_missing_folder_is_an_error(tmp_path):
-    with pytest.raises(WrnError, match='none'):
-        make_report(2).write(tmp_path / 'none')
+def test_a_report_makes_its_folder_and_replaces_only_what_it_may(tmp_path):
+    folder = tmp_path / 'new' / 'report'
+    make_report(2).write(folder)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert before.keys() == {'classes.csv', 'confusion.csv', 'confusion.png', 'metrics.json'}
+    with pytest.raises(WrnError, match=r'metrics.json: exists; add --overwrite to replace it'):
+        make_report(3).write(folder)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    make_report(3).write(folder, overwrite=True)
+    assert len((folder / 'classes.csv').read_text().splitlines()) == 4

@@ -17,6 +17,7 @@ def run(args: argparse.Namespace) -> None:
     args.cfg_options = parse_settings(args.cfg_options)
     own = {name: getattr(args, name) for name in ('freeze', 'bit_depth', 'balance', 'groups')}
     done = finetune(args.data, args.model, args.checkpoint, **own, **pick(args, TrainOptions))
+    args.progress.close()
     if done and done.report:
         print_report(done.report)
         show(f'wrote {done.folder} and {done.weights}')

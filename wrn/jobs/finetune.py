@@ -22,6 +22,7 @@ from wrn.zoo.resolve import resolve
 from wrn_base.commands.finetune import DEFAULT_MODEL
 from wrn_base.credentials import mask_credentials
 from wrn_base.errors import WrnError, count, some
+from wrn_base.run_progress import SILENT
 
 _logger = logging.getLogger('wrn')
 
@@ -69,6 +70,8 @@ def finetune(
     check_ranges(options)
     if bit_depth and bit_depth > 16:
         raise WrnError(f'--bit-depth {bit_depth}: must be from 1 to 16')
+    progress = options.get('progress', SILENT)
+    progress.phase('reading data')
     read, origin = make_read_options(options), resolve(model)
     seed = options.get('seed') or 0
     splits = find_splits(data, seed, groups)
@@ -79,7 +82,9 @@ def finetune(
     folder = Path(cfg.work_dir)
     with training.run_errors('train'), config_errors(cfg.filename):
         training.init_distributed(cfg)
-    done, dropped = training.claim_folder(cfg, splits, options.get('skip_unreadable', False))
+    overwrite = options.get('overwrite', False)
+    skip_unreadable = options.get('skip_unreadable', False)
+    done, dropped = training.claim_folder(cfg, splits, skip_unreadable, overwrite)
     if done:
         _logger.info('nothing left to do: %s exists', done)
         return Finetuned(done, None, folder / REPORT) if is_main_process() else None
@@ -98,7 +103,7 @@ def finetune(
             _logger.warning('%s: %s', data, warning)
     start = mask_credentials(checkpoint or model)
     provenance = f'{start} fine-tuned on {Path(cfg.filename).stem}'
-    return run(cfg, provenance, read, origin.template)
+    return run(cfg, provenance, read, origin.template, progress, overwrite)
 
 
 def _describe_splits(splits: Splits, validated: bool) -> list[str]:

@@ -22,6 +22,7 @@ from wrn.training import LOG_BACKENDS, add_log_backend, has_accelerator, use_mix
 from wrn.training.run_device import get_run_device
 from wrn.zoo.resolve import resolve
 from wrn_base.errors import WrnError, did_you_mean
+from wrn_base.run_progress import RunProgress
 
 
 class RunOptions(WeightsOptions, SpeedOptions, total=False):
@@ -40,6 +41,8 @@ class RunOptions(WeightsOptions, SpeedOptions, total=False):
             ``'slurm'`` or ``'mpi'``.
         no_pin_memory: Do not pin memory.
         no_persistent_workers: Restart the data workers each epoch.
+        progress: Receives the steps and epochs. ``wrn_base.display.Display()`` prints them.
+            Defaults to nobody.
     """
 
     batch_size: int | None
@@ -50,6 +53,7 @@ class RunOptions(WeightsOptions, SpeedOptions, total=False):
     launcher: str
     no_pin_memory: bool
     no_persistent_workers: bool
+    progress: RunProgress
 
 
 class TrainOptions(RunOptions, TrainingSpeedOptions, total=False):
@@ -64,6 +68,7 @@ class TrainOptions(RunOptions, TrainingSpeedOptions, total=False):
         seed: The seed of the order and the augmentation of the images, and of new weights. Defaults
             to that of the config.
         resume: The checkpoint to resume from, or ``'auto'`` for the latest in the work folder.
+        overwrite: Replace the run and the results in the work folder.
         amp: Train in mixed precision.
         no_validate: Skip validation.
         auto_scale_lr: Scale the learning rate to the actual batch size.
@@ -77,6 +82,7 @@ class TrainOptions(RunOptions, TrainingSpeedOptions, total=False):
     patience: int | None
     seed: int | None
     resume: str | None
+    overwrite: bool
     amp: bool
     no_validate: bool
     auto_scale_lr: bool
@@ -122,6 +128,8 @@ def apply_train_options(cfg: Config, options: TrainOptions) -> None:
         if options.get('skip_unreadable'):
             skip_unreadable(cfg.train_dataloader.dataset)
         if (resume := options.get('resume')) is not None:
+            if options.get('overwrite'):
+                raise WrnError('--resume and --overwrite: exclude each other; give one of them')
             cfg.resume = resume
             if resume != 'auto':
                 cfg.resume, cfg.load_from = True, localize(resume)

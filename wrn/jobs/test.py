@@ -22,9 +22,11 @@ from wrn.jobs.speed_options import apply_speed_options
 from wrn.training.checks import check_single_task, get_head
 from wrn.training.evaluation import Report, add_metrics, get_report_metrics, has_report
 from wrn.training.evaluation.predictions import SUFFIXES
+from wrn.training.evaluation.report import check_report_free
 from wrn.training.testing_config import make_test_config
 from wrn.zoo.resolve import resolve
 from wrn_base.errors import WrnError
+from wrn_base.run_progress import SILENT
 
 _RESULTS = {
     'pred': ('predictions are', SUFFIXES),
@@ -42,6 +44,7 @@ class EvaluationOptions(RunOptions, total=False):
         out: The file to write results to.
         out_item: What to write to it: ``'pred'``, the predictions (default), or ``'metrics'``.
         report: The folder to write a report to.
+        overwrite: Replace results that exist.
         amp: Test in mixed precision.
         tta: Average over the views of ``tta_pipeline`` in the config. Without one, these are the
             image and its mirror image.
@@ -59,6 +62,7 @@ class EvaluationOptions(RunOptions, total=False):
     out: str | None
     out_item: str | None
     report: str | None
+    overwrite: bool
     amp: bool
     tta: bool
     show: bool
@@ -119,10 +123,13 @@ def test(model: str, checkpoint: str | None = None, **options: Unpack[Evaluation
                 'leave out --backend and --precision'
             )
         engine = training.EngineHook(backend, precision, calibration)
-    done = training.test(cfg, options.get('out'), options.get('out_item'), engine, read)
+    overwrite = options.get('overwrite', False)
+    out = (options.get('out'), options.get('out_item'))
+    progress = options.get('progress', SILENT)
+    done = training.test(cfg, *out, engine, read, progress=progress, overwrite=overwrite)
     report = Report(done.metrics, done.classes) if has_report(done.metrics) else None
     if report and (folder := options.get('report')) is not None and is_main_process():
-        report.write(folder)
+        report.write(folder, overwrite)
     return Tested(done.metrics, done.classes, report)
 
 
@@ -144,7 +151,7 @@ def make_config(model: str, checkpoint: str | None, options: EvaluationOptions) 
     if out is None and item is not None:
         raise WrnError('--out-item: has no file to write to; add --out FILE')
     if out:
-        check_out(out, *_RESULTS[item or 'pred'])
+        check_out(out, *_RESULTS[item or 'pred'], options.get('overwrite', False))
     check_ranges(options)
     data, listed = options.get('data'), options.get('ann_file')
     if listed is not None and data is None:
@@ -168,6 +175,7 @@ def make_config(model: str, checkpoint: str | None, options: EvaluationOptions) 
         if options.get('tta'):
             _augment_test(cfg)
         if folder is not None:
+            check_report_free(folder, options.get('overwrite', False))
             make_folder('--report', folder)
             check_single_task('--report', cfg.model)
             head, kind = get_head(cfg.model)

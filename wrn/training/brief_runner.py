@@ -1,4 +1,4 @@
-"""A runner whose console shows what a user needs, and no long messages; the log file has them.
+"""A runner whose log stands in its file, or also on the screen without long messages.
 
 It computes on the device of its config, and scales learning rates by the batch size as timm does.
 """
@@ -18,6 +18,7 @@ from mmengine.runner import Runner
 from torch import nn
 
 from wrn.training.run_device import current_device, get_run_device
+from wrn.training.screen_log import keep_off_screen
 from wrn_base.terminal import printable
 
 _HIDDEN = (
@@ -31,7 +32,15 @@ _logger = logging.getLogger('wrn')
 
 
 class BriefRunner(Runner):
-    """mmengine's runner, with environment, config and hooks in the log file only."""
+    """mmengine's runner, whose log is in its file only, apart from what users need to know.
+
+    The log has the base learning rate after scaling by the batch size.
+
+    Attributes:
+        verbose: Whether the log is on the screen too, without environment, config and hooks.
+    """
+
+    verbose = False
 
     def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
         """Build the logger; the arguments are those of mmengine's runner."""
@@ -39,6 +48,9 @@ class BriefRunner(Runner):
         if MMLogger.check_instance_created(self._experiment_name):
             self._experiment_name += f'_{next(_RUNS)}'
         logger = super().build_logger(*args, **kwargs)
+        if not self.verbose:
+            keep_off_screen(logger)
+            return logger
         for handler in logger.handlers:
             if not isinstance(handler, logging.FileHandler):
                 handler.addFilter(_is_shown)
@@ -111,6 +123,12 @@ class BriefRunner(Runner):
                 self.logger.info(text)
                 if is_main_process():
                     _logger.info(text)
+
+
+class VerboseRunner(BriefRunner):
+    """The same runner with its log on the screen."""
+
+    verbose = True
 
 
 def _is_shown(record: logging.LogRecord) -> bool:

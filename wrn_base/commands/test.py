@@ -6,6 +6,7 @@ from wrn_base.options import (
     COMMON_ARGUMENTS,
     CSV_SAFE,
     DOWNLOAD_ARGUMENTS,
+    OVERWRITE,
     RUN_ARGUMENTS,
     SPEED_ARGUMENTS,
     WEIGHTS_ARGUMENTS,
@@ -39,6 +40,7 @@ ARGUMENTS = {
     '--report': argument(
         'FOLDER', 'folder for a report: metrics of each class, calibration and a confusion matrix'
     ),
+    **OVERWRITE,
     '--csv-safe': CSV_SAFE,
     '--amp': flag('test in mixed precision'),
     '--tta': flag(

@@ -14,6 +14,7 @@ from wrn.training.evaluation.figures import draw_confusion
 from wrn.training.evaluation.fonts import fonts_for
 from wrn.training.evaluation.proportion import Proportion
 from wrn.utils.csv_text import format_csv
+from wrn.utils.existing import check_free
 from wrn.utils.files import write_atomically
 
 #: The configs of the metrics that a report needs.
@@ -23,6 +24,7 @@ _BY_CLASS = 'classes'  # the prefix of the metrics of each class that a multi-la
 CONFUSION = 'confusion_matrix/result'
 #: The names of the share of correct predictions, and of the mean recall of the classes with images.
 ACCURACY, BALANCED = 'accuracy/top1', 'accuracy/balanced'
+_FILES = ('metrics.json', 'classes.csv', 'confusion.csv', 'confusion.png')
 
 
 @dataclass
@@ -97,15 +99,17 @@ class Report:
         """
         return sorted((c for c in self.classes if c.support), key=lambda c: c.f1)[:count]
 
-    def write(self, folder: str | Path) -> None:
+    def write(self, folder: str | Path, overwrite: bool = False) -> None:
         """Write ``metrics.json`` and ``classes.csv``, and ``confusion.csv`` and ``confusion.png``.
 
         Args:
-            folder: An existing folder.
+            folder: The folder. It is made if it does not exist.
+            overwrite: Whether to replace a report in it. Defaults to False.
 
         Raises:
-            WrnError: If a file cannot be written.
+            WrnError: If a file cannot be written, or exists.
         """
+        check_report_free(folder, overwrite)
         names = [metrics.name for metrics in self.classes]
         tables: dict[str, list[list[Any]]] = {
             'classes': [['class', 'precision', 'recall', 'f1', 'support']]
@@ -123,6 +127,23 @@ class Report:
             path = Path(folder, 'confusion.png')
             with fonts_for(names, str(path), 'confusion.csv'), write_atomically(path) as file:
                 draw_confusion(self.confusion, names).savefig(file, format='png')
+        else:
+            for name in ('confusion.csv', 'confusion.png'):  # of the report that this one replaces
+                Path(folder, name).unlink(missing_ok=True)
+
+
+def check_report_free(folder: str | Path, overwrite: bool = False) -> None:
+    """Check that a report can be written without replacing another one.
+
+    Args:
+        folder: The folder of the report.
+        overwrite: Whether to replace a report in it. Defaults to False.
+
+    Raises:
+        WrnError: If there is a file of a report in it.
+    """
+    for name in _FILES:
+        check_free(Path(folder, name), overwrite)
 
 
 def get_report_metrics(head: Mapping[str, Any], multi_label: bool) -> list[dict[str, Any]]:
