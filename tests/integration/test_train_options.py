@@ -67,7 +67,7 @@ def test_a_run_stops_when_validation_no_longer_improves(undisturbed, folder):
     best = max(accuracies[:-2])
     assert max(accuracies[-2:]) <= best == accuracies[-3]
     error = (folder / 'stderr').read_text()
-    assert f'wrn: stopped early, after epoch {last} of 12: accuracy/top1 is ' in error
+    assert f'wrn: stopping after epoch {last} of 12: accuracy/top1 is no better than ' in error
     assert 'wrn: --epochs 12: the schedule of 4 epochs is scaled to 12\n' in error
     text = 'learning rate 0.05 to 0.025, for 4 images per update instead of 8; --lr sets it\n'
     assert f'wrn: {text}' in error
@@ -89,7 +89,7 @@ def test_a_killed_and_resumed_run_stops_at_the_same_epoch(undisturbed, folder, t
         assert process.exitcode == -signal.SIGKILL
     process = start_wrn(words(work_dir, '--resume'), (tmp_path / 'o', tmp_path / 'e'), folder)
     process.join(120)
-    assert f'stopped early, after epoch {last} of 12' in (tmp_path / 'e').read_text()
+    assert f'stopping after epoch {last} of 12' in (tmp_path / 'e').read_text()
     assert last_epoch(work_dir) == last
     resumed, whole = (
         read_checkpoint(path / f'epoch_{last}.pth') for path in (work_dir, undisturbed)
@@ -106,8 +106,8 @@ def test_more_patience_resumes_a_run_that_has_stopped(undisturbed, train, tmp_pa
     shutil.copytree(undisturbed, tmp_path / 'more')
     result = train(tmp_path / 'more', *OPTIONS, '--patience', 30, '--resume')
     assert last_epoch(tmp_path / 'more') == 12 > last
-    assert 'stopped early' not in result.stderr
-    assert 'resumed with a patience of 30 validations, not 2' in result.stdout
+    assert 'stopping after' not in result.stderr
+    assert 'resumed with a patience of 30 validations, not 2' in result.stderr
 
 
 def test_an_explicit_rate(train, folder):
