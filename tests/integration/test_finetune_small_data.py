@@ -21,7 +21,7 @@ IMAGES, LABELS = load_digits(return_X_y=True)
 
 
 def digit(label, number):
-    pixels = IMAGES[LABELS == label][number].reshape(8, 8) * (255 / 16)
+    pixels = IMAGES[label == LABELS][number].reshape(8, 8) * (255 / 16)
     return Image.fromarray(pixels.round().astype(np.uint8))
 
 
