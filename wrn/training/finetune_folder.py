@@ -83,6 +83,7 @@ def _check_same(cfg: Config, run: Path, splits: Splits) -> None:
         models[0].backbone.setdefault(option, value)  # the file of the first weights may add some
     for what, same in (
         ('images, --seed or --skip-unreadable', splits.written_in(run.parent)),
+        ('--head-only or --views', cfg.get('head_only') == before.get('head_only')),
         ('--epochs', cfg.train_cfg.max_epochs == before.train_cfg.max_epochs),
         ('--model or --freeze', models[0] == models[1]),
         ('--bit-depth', get_test_dataset(cfg).pipeline == get_test_dataset(before).pipeline),
