@@ -15,7 +15,7 @@ from typing import Any
 # Each command is a fork of a process that has only imported these modules. (pytest is the main
 # module, which multiprocessing imports.)
 _CONTEXT = multiprocessing.get_context('forkserver')
-_CONTEXT.set_forkserver_preload(['pytest', 'wrn.cli', 'wrn.training', 'mmpretrain.models'])
+_CONTEXT.set_forkserver_preload(['pytest', 'wrn.cli', 'wrn.jobs.finetune', 'mmpretrain.models'])
 
 
 def start_wrn(
@@ -70,6 +70,21 @@ def run_wrn(
             raise subprocess.TimeoutExpired(arguments, timeout)
         texts = [path.read_text() for path in outputs]
         return subprocess.CompletedProcess(arguments, process.exitcode, *texts)
+
+
+def make_config(*words: str) -> Any:
+    """Return the config that ``wrn train`` or ``wrn test`` makes of its arguments."""
+    from wrn.cli.arguments import pick
+    from wrn.cli.settings import parse_settings
+    from wrn.jobs import test, train
+    from wrn.jobs.run_options import TrainOptions
+    from wrn_base.parser import parse_args
+
+    args = parse_args(words)
+    args.cfg_options = parse_settings(args.cfg_options)
+    if args.command == 'train':
+        return train.make_train_config(args.config, pick(args, TrainOptions))
+    return test.make_config(args.model, args.checkpoint, pick(args, test.TestOptions))
 
 
 def _main(

@@ -4,6 +4,9 @@ Importing this package registers its networks, datasets, metrics and hooks in mm
 registries, its models in mmpretrain's hub, and safe checkpoint loaders in mmengine.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from wrn.utils.compat.quick_imports import quick_imports
 
 with quick_imports():
@@ -23,11 +26,38 @@ with quick_imports():
     from wrn.utils.compat.model_hub import override_models
     from wrn.zoo.factory import get_model
     from wrn_base import model_index
+    from wrn_base.errors import WrnError
     from wrn_base.version import __version__
+
+if TYPE_CHECKING:
+    from wrn.data.check_folder import check_folder as check_data
+    from wrn.jobs.convert import convert
+    from wrn.jobs.export import export
+    from wrn.jobs.finetune import finetune
+    from wrn.jobs.predict import predict
+    from wrn.jobs.test import test
+    from wrn.jobs.train import train
+
+_JOBS = {
+    'check_data': 'wrn.data.check_folder:check_folder',
+    **{
+        name: f'wrn.jobs.{name}:{name}'
+        for name in ('convert', 'export', 'finetune', 'predict', 'test', 'train')
+    },
+}
 
 schemes.register()
 override_models(model_index.models)
 check_config_files(reject_irregular)
+
+
+def __getattr__(name: str) -> Any:
+    """Import a job when it is first used: registering networks needs none."""
+    if name not in _JOBS:
+        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+    module, _, function = _JOBS[name].partition(':')
+    return getattr(import_module(module), function)
+
 
 __all__ = [
     'SVHN',
@@ -41,10 +71,18 @@ __all__ = [
     'ThroughputHook',
     'WideResNet',
     'WideResNetCIFAR',
+    'WrnError',
     '__version__',
     'as_classifier',
+    'check_data',
+    'convert',
+    'export',
     'extract_features',
+    'finetune',
     'get_model',
     'inference_model',
     'list_models',
+    'predict',
+    'test',
+    'train',
 ]

@@ -84,6 +84,7 @@ NORMALIZATION_ARGUMENTS = {
 WEIGHTS_ARGUMENTS = {**CHOICE_ARGUMENTS, **NORMALIZATION_ARGUMENTS}
 
 
+DEFAULT_WORKERS = min(os.cpu_count() or 1, 8)
 BACKENDS = (
     'eager', 'fused', 'compile', 'onnxruntime', 'openvino', 'ncnn', 'tensorrt', 'auto'
 )  # fmt: skip
@@ -111,9 +112,7 @@ INFERENCE_ARGUMENTS = {
     ),
     'speed': {
         '--batch-size': number('images per batch', 32),
-        '--workers': number(
-            'threads that decode images while the network runs', min(os.cpu_count() or 1, 8)
-        ),
+        '--workers': number('threads that decode images while the network runs', DEFAULT_WORKERS),
         **BACKEND_ARGUMENTS,
     },
 }

@@ -54,7 +54,7 @@ def test_finetune_test_and_predict(run, tmp_path, data, digits_weights):
     folder.mkdir(parents=True)
     (folder / 'epoch_9.pth').write_text('not from this run')
     result = run(*command, cwd=tmp_path)
-    assert 'train: 160 images\nval: 40 images, drawn from each class\n' in result.stdout
+    assert 'wrn: val: 40 images, drawn from each class\n' in result.stderr
     # Although it has the same number of classes.
     assert 'the head does not match and is newly initialized' in result.stdout
     for run_folder in ('run', 'run/test'):  # long messages are in the log file only
@@ -100,7 +100,7 @@ def test_finetune_test_and_predict(run, tmp_path, data, digits_weights):
     assert f'accuracy/top1: {accuracy:.4f}' in tested.stdout
     assert not list(folder.glob('run/*.pth'))
     again = run(*command, '--resume', cwd=tmp_path)
-    assert f'nothing left to do: {weights.relative_to(tmp_path)} exists' in again.stdout
+    assert f'nothing left to do: {weights.relative_to(tmp_path)} exists' in again.stderr
     other = run(*command, cwd=tmp_path, code=1)
     assert f'{weights.relative_to(tmp_path)}: is from another run' in other.stderr
 
@@ -172,8 +172,8 @@ def test_unreadable_images_and_names_with_spaces(run, tmp_path, data):
         'wrn', 'finetune', mine, '--model', DIGITS, '--epochs', 1, '--skip-unreadable', cwd=tmp_path
     )  # fmt: skip
     path = splits.images['val'][0][0]
-    assert f'left out of validation and test, since unreadable: {path}\n' in result.stdout
-    assert 'val: 7 images' in result.stdout
+    assert f'left out of validation and test, since unreadable: {path}\n' in result.stderr
+    assert 'val: 7 images' in result.stderr
     assert 'Skipped 1 unreadable image, ' in result.stdout
     only((tmp_path / 'work_dirs' / ' my digits').glob('*.pth'))
 

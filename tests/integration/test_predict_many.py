@@ -10,8 +10,9 @@ from PIL import Image
 from predictions import DIGITS, check, read
 
 import wrn
-from wrn.cli import backend_options, main, progress
+from wrn.cli import backend_options, progress
 from wrn.data.images import Preprocessing, count_images, find_images, walk
+from wrn_base.cli import main
 
 
 @pytest.fixture(autouse=True)

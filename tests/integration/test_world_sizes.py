@@ -4,12 +4,11 @@ import math
 
 import pytest
 import torch
+from commands import make_config
 from torch.testing._internal.distributed.fake_pg import FakeStore
 
-from wrn.cli.runner_options import read_train_config
 from wrn.training.loop import use_exact_loop
 from wrn.training.runner import build_runner
-from wrn_base.parser import parse_args
 
 
 @pytest.fixture(params=[1, 2, 8])
@@ -42,7 +41,7 @@ def test_8xb32(world_size, accumulates, make_image_folder, tmp_path):
     ]
     words = ['train', 'wide-resnet50_3rdparty_8xb32_in1k', '--work-dir', str(tmp_path)]
     words += ['--auto-scale-lr', '--cfg-options', *settings]
-    cfg = read_train_config(parse_args(words))
+    cfg = make_config(*words)
     use_exact_loop(cfg)
     runner = build_runner(cfg, ['train_dataloader'], [])
     assert runner.world_size == world_size

@@ -6,10 +6,10 @@ import pytest
 from mmengine.config import Config
 
 import wrn
-from wrn.cli.settings import apply_settings
 from wrn.config.config_file import parse_config, read_config, read_own_config
 from wrn.config.config_parts import check_keys, get_dataset_meta, get_dataset_type
 from wrn.inference.predictor import Predictor
+from wrn.jobs.settings import apply_settings
 from wrn_base import model_index
 from wrn_base.errors import WrnError
 

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import pytest
 import torch
+from commands import make_config
 from mmengine.evaluator import BaseMetric, Evaluator
 from mmengine.logging import MessageHub
 from mmengine.model import BaseModel
@@ -16,10 +17,8 @@ from mmpretrain.structures import DataSample
 from mmpretrain.utils import load_json_log
 
 from wrn.checkpoints import read_checkpoint
-from wrn.cli.runner_options import read_train_config
 from wrn.training.brief_runner import BriefRunner
 from wrn.training.hooks import progress_log
-from wrn_base.parser import parse_args
 
 DIGITS = 'configs/wrn/wide-resnet16-2_1xb64_digits.py'
 
@@ -277,8 +276,8 @@ def packages(monkeypatch):
 
 
 def read(tmp_path, *options):
-    args = parse_args(['train', DIGITS, '--work-dir', str(tmp_path), *options])
-    return [backend.type for backend in read_train_config(args).visualizer.vis_backends]
+    cfg = make_config('train', DIGITS, '--work-dir', str(tmp_path), *options)
+    return [backend.type for backend in cfg.visualizer.vis_backends]
 
 
 def test_log_backends(packages, tmp_path, fails):

@@ -2,10 +2,9 @@
 
 import pytest
 import torch
+from commands import make_config
 
-from wrn.cli.runner_options import read_train_config
 from wrn.training import precision
-from wrn_base.parser import parse_args
 
 MODERN = 'wide-resnet28-10_8xb16-modern-200e_cifar10'  # its config already uses bfloat16
 
@@ -15,7 +14,7 @@ def wrapper(tmp_path):
     def read(name='wide-resnet16-2_1xb64_digits', *settings):
         words = ['train', name, '--amp', '--work-dir', str(tmp_path)]
         words += ['--cfg-options', *settings] if settings else []
-        return read_train_config(parse_args(words)).optim_wrapper
+        return make_config(*words).optim_wrapper
 
     return read
 

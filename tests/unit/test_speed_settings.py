@@ -5,16 +5,14 @@ from copy import deepcopy
 
 import pytest
 import torch
+from commands import make_config
 from mmengine.optim import OptimWrapper
 from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
 
 import wrn
-from wrn.cli.runner_options import read_test_config, read_train_config
-from wrn.cli.speed_options import apply_speed_options
 from wrn.training.hooks.performance import OptimizerLayoutHook
 from wrn_base.errors import WrnError
-from wrn_base.parser import parse_args
 
 DIGITS = 'wide-resnet16-2_1xb64_digits'
 LAMB = 'wide-resnet50_8xb256-rsb-a3-100e_in1k'
@@ -29,10 +27,7 @@ def read(tmp_path):
     """Return a function that reads a config as a command does; by default `wrn train`."""
 
     def read(*words, command='train', config=DIGITS):
-        args = parse_args([command, config, *words, '--work-dir', str(tmp_path)])
-        cfg = read_train_config(args) if command == 'train' else read_test_config(args)
-        apply_speed_options(cfg, args)
-        return cfg
+        return make_config(command, config, *words, '--work-dir', str(tmp_path))
 
     return read
 

@@ -32,13 +32,15 @@ class Converted(Published):
     """A file of weights that was converted.
 
     Attributes:
-        format: The format of the file that was read.
+        read: The name of the file that was read.
+        format: Its format.
         architecture: The network.
         entry: The published model that the weights belong to; None for any other file.
         loss: What is lost by converting; None if converting the file back gives the same bits.
         tensors: The number of tensors in the file.
     """
 
+    read: str
     format: CheckpointFormat
     architecture: Architecture
     entry: Model | None
@@ -109,7 +111,7 @@ def convert(
     meta = form.describe(make_meta(weights.meta, full, source, license), to, name)
     written = write_weights(folder, name, converted, meta)
     return Converted(
-        written, weights, meta, source_format, architecture, entry, loss, len(converted)
+        written, weights, meta, file.name, source_format, architecture, entry, loss, len(converted)
     )
 
 

@@ -1,42 +1,19 @@
 """Check arguments that several commands have."""
 
 import argparse
-import math
-import tempfile
-from collections.abc import Sequence
-from pathlib import Path
+from typing import Any
 
-from wrn.checkpoints import ReadOptions
-from wrn.checkpoints.assumptions import check_scale
-from wrn.results.writers import check_parquet
-from wrn.utils.pipes import reserve
-from wrn_base.errors import WrnError, one_line
-
-_CHANNELS = 3
+from wrn_base.errors import WrnError
 
 
-def get_read_options(args: argparse.Namespace) -> ReadOptions:
-    """Return what to take from a file of weights.
+def pick(args: argparse.Namespace, options: type) -> Any:
+    """Return those of the arguments that a function takes as options.
 
     Args:
-        args: The arguments, with :data:`wrn_base.options.WEIGHTS_ARGUMENTS`.
-
-    Raises:
-        WrnError: If only one of mean and std is given, or the number of values is wrong.
+        args: The arguments.
+        options: The ``TypedDict`` that declares the options.
     """
-    if (args.mean is None) != (args.std is None):
-        raise WrnError('--mean and --std: only one is given; give both')
-    values: list[list[float] | None] = []
-    for name, given in (('--mean', args.mean), ('--std', args.std)):
-        if given and len(given) not in (1, _CHANNELS):
-            raise WrnError(f'{name}: has {len(given)} values; give 1, or {_CHANNELS} for RGB')
-        if given and not all(math.isfinite(value) for value in given):
-            raise WrnError(f'{name}: has a value that is not finite; give finite numbers')
-        values.append(given)
-    if args.std and min(args.std) <= 0:
-        raise WrnError(f'--std {min(args.std):g}: must be greater than 0')
-    check_scale(args.std, '--std')
-    return ReadOptions(args.key, args.prefix, *values)
+    return {name: value for name, value in vars(args).items() if name in options.__annotations__}
 
 
 def check_at_least(args: argparse.Namespace, **minimums: int) -> None:
@@ -53,59 +30,3 @@ def check_at_least(args: argparse.Namespace, **minimums: int) -> None:
         value = getattr(args, name)
         if value is not None and value < minimum:
             raise WrnError(f'--{name.replace("_", "-")} {value}: must be at least {minimum}')
-
-
-def check_out(out: str, what: str = 'it is', suffixes: Sequence[str] = ()) -> None:
-    """Check that the ``--out`` file of a command can be written, before the command does its work.
-
-    Args:
-        out: The value of ``--out``.
-        what: The subject and verb of the message about a wrong suffix. Defaults to ``'it is'``.
-        suffixes: The suffixes that the file may have. Defaults to any.
-
-    Raises:
-        WrnError: If the suffix is wrong, pyarrow is needed but missing, the file is a folder or a
-            pipe without a reader, or its folder cannot be written to.
-    """
-    path = Path(out)
-    if suffixes and path.suffix not in suffixes:
-        raise WrnError(f'--out {out}: {what} written as {", ".join(suffixes)}')
-    check_parquet(out)
-    if path.is_dir():
-        raise WrnError(f'--out {out}: is a folder; give a file name')
-    try:
-        reserve(path)
-    except OSError as error:
-        raise WrnError(
-            f'--out {out}: cannot be written ({one_line(error)}); choose another path'
-        ) from error
-    if path.parent != Path('/dev'):
-        _check_writable(f'--out {out}', path.resolve().parent)
-
-
-def make_folder(option: str, folder: str) -> None:
-    """Create the folder that an option names, unless it exists.
-
-    Args:
-        option: The option, for the message.
-        folder: The folder.
-
-    Raises:
-        WrnError: If the folder cannot be created or written to.
-    """
-    try:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise WrnError(
-            f'{option} {folder}: cannot be created ({error.strerror}); choose another folder'
-        ) from error
-    _check_writable(f'{option} {folder}', Path(folder))
-
-
-def _check_writable(option: str, folder: Path) -> None:
-    try:
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        reason = 'the folder does not exist' if not folder.exists() else error.strerror
-        raise WrnError(f'{option}: cannot be written ({reason}); choose another path') from error

@@ -5,10 +5,11 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from wrn.cli.arguments import check_at_least, check_out
+from wrn.cli.arguments import check_at_least
 from wrn.cli.progress import ImageProgress
 from wrn.data.check_folder import KINDS, Report, check_folder
 from wrn.data.class_folders import count_left_out
+from wrn.jobs.outputs import check_out
 from wrn_base.errors import WrnError, count
 from wrn_base.tables import print_table
 from wrn_base.terminal import say, show

@@ -2,25 +2,24 @@
 
 import argparse
 
-from wrn.checkpoints.convert import convert
 from wrn.checkpoints.formats import TARGETS
-from wrn.cli.arguments import get_read_options
+from wrn.cli.arguments import pick
 from wrn.cli.publish import print_left_out, print_written
-from wrn.zoo.resolve import resolve
+from wrn.jobs.convert import convert
+from wrn.jobs.loading import WeightsOptions
 from wrn_base.errors import count
 from wrn_base.terminal import show
 
 
 def run(args: argparse.Namespace) -> None:
     """Convert the weights, and print what was found, left out, checked and written."""
-    config = resolve(args.config).get_config() if args.config else None
-    options = get_read_options(args)
-    file = resolve(args.checkpoint, options=options).read_weights(options=options)
-    done = convert(file, args.name, args.to, args.folder, config, args.source, args.license)
+    names = ('folder', 'config', 'source', 'license')
+    own = {name: getattr(args, name) for name in names}
+    done = convert(args.checkpoint, args.name, args.to, **own, **pick(args, WeightsOptions))
     state_dict = done.weights.state_dict
     floats = {str(v.dtype) for v in state_dict.values() if v.is_floating_point()}
     dtypes = ', '.join(sorted(floats)).replace('torch.', '')
-    show(f'read {file.name}: {done.format.title} format, {done.architecture}, {dtypes}')
+    show(f'read {done.read}: {done.format.title} format, {done.architecture}, {dtypes}')
     if done.entry:
         show(f'recognized as the weights of {done.entry.name}')
     print_left_out(done.weights)

@@ -1,20 +1,23 @@
 """``wrn features``: write what the stages of a network compute for images."""
 
 import argparse
+from collections.abc import Iterable, Iterator
 
-from wrn.cli.arguments import check_out
 from wrn.cli.backend_options import (
     check_inference,
     get_backend_options,
-    load_model,
+    load,
 )
 from wrn.cli.image_job import ImageJob, describe_run
 from wrn.cli.inputs import InputImages, find_shard
-from wrn.inference.features import FeatureExtractor, check_same_size, format_shape
+from wrn.data.images import ImageLike
+from wrn.inference.features import FeatureExtractor, Features, check_same_size, format_shape
+from wrn.jobs.outputs import check_out
+from wrn.jobs.predict import make_records
 from wrn.results.feature_files import SUFFIXES, check_format, list_path, write_features
 from wrn.results.partial_file import PartialFile
 from wrn.results.record import Record
-from wrn_base.errors import WrnError, count
+from wrn_base.errors import ImageReadError, WrnError, count
 from wrn_base.terminal import show
 
 
@@ -30,18 +33,20 @@ def run(args: argparse.Namespace) -> None:
     check_format(args.out, args.stages, args.pool)
     images = InputImages(args.inputs, shard)
     args.batch_size = min(args.batch_size, images.total or args.batch_size)
-    network = load_model(args, args.device, head=None, neck=None)
+    network = load(args, shard, head=None, neck=None)
     options = get_backend_options(args)
     extractor = FeatureExtractor(network, args.stages, args.pool, **options)
     identity = describe_run('features', args, 'stages', 'pool')
     results = PartialFile(args.out, identity, write_features)
-    job = ImageJob(
-        'Features',
-        lambda *inputs: check_same_size(extractor.stream(*inputs), results.shapes),
-        lambda name, features: Record(img_path=name, stages=features.stages),
-        images,
-        args,
-    )
+
+    def stream(images: Iterable[ImageLike]) -> Iterator[Features | ImageReadError]:
+        features = extractor.stream(images, args.batch_size, args.workers)
+        return check_same_size(features, results.shapes)
+
+    def compute(images: Iterable[ImageLike]) -> Iterator[Record]:
+        return make_records(images, stream, lambda features: Record(stages=features.stages))
+
+    job = ImageJob('Features', compute, images, args.batch_size)
     try:
         job.write(results)
     finally:

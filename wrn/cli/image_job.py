@@ -2,7 +2,6 @@
 
 import argparse
 import sys
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -15,7 +14,7 @@ from wrn.data.images import ImageLike
 from wrn.results.partial_file import PartialFile
 from wrn.results.record import Record
 from wrn_base.credentials import mask_credentials
-from wrn_base.errors import ImageReadError, count
+from wrn_base.errors import count
 from wrn_base.terminal import say
 
 
@@ -56,21 +55,18 @@ class ImageJob:
 
     Attributes:
         title: The name of the progress bar.
-        stream: Yields a result or an :class:`ImageReadError` for each image, given the images, the
-            batch size and the number of workers.
-        describe: Makes a record from the name of an image and its result.
+        compute: Yields a record of each of the given images, in order.
         images: The images.
-        args: The arguments, with ``batch_size`` and ``workers``.
+        batch_size: The number of images in a batch.
         named: How many unreadable images to name on standard error. Defaults to all.
         done: The number of images that this run has computed. Starts at 0.
         failed: The number of those that could not be read. Starts at 0.
     """
 
     title: str
-    stream: Callable[[Iterable[ImageLike], int, int], Iterable[Any]]
-    describe: Callable[[str, Any], Record]
+    compute: Callable[[Iterable[ImageLike]], Iterator[Record]]
     images: InputImages
-    args: argparse.Namespace
+    batch_size: int
     named: int = sys.maxsize
     done: int = 0
     failed: int = 0
@@ -82,27 +78,17 @@ class ImageJob:
             images: The images that are left to do.
             earlier: The number of images that an interrupted run has done. Defaults to 0.
         """
-        names: deque[str] = deque()
-
-        def remember_names() -> Iterator[ImageLike]:
-            for image in images:
-                names.append(str(image))
-                yield image
-
         total = self.images.total
-        single_batch = total is not None and total <= self.args.batch_size
+        single_batch = total is not None and total <= self.batch_size
         with ImageProgress(hidden=single_batch or self.images.shard.index > 0) as progress:
             task = progress.add_task(self.title, total=total, completed=earlier)
-            for result in self.stream(remember_names(), self.args.batch_size, self.args.workers):
-                name = names.popleft()
+            for record in self.compute(images):
                 self.done += 1
-                if isinstance(result, ImageReadError):
+                if 'error' in record:
                     if self.failed < self.named:
-                        say(f'{result}')
+                        say(record['error'])
                     self.failed += 1
-                    yield Record(img_path=name, error=str(result))
-                else:
-                    yield self.describe(name, result)
+                yield record
                 progress.advance(task)
 
     def write(self, results: PartialFile) -> None:
@@ -119,7 +105,7 @@ class ImageJob:
                 if results.done:
                     say(f'resuming after {count(results.done, "image")}')
                 records = self.records(rest, results.done)
-                while batch := list(islice(records, self.args.batch_size)):
+                while batch := list(islice(records, self.batch_size)):
                     results.add(batch)
         except KeyboardInterrupt:
             number = count(results.done, 'image')

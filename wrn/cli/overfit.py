@@ -9,9 +9,10 @@ from rich.progress import track
 
 from wrn import training
 from wrn.cli.arguments import check_at_least
-from wrn.cli.runner_options import read_runnable
-from wrn.cli.settings import apply_settings, parse_settings
+from wrn.cli.settings import parse_settings
 from wrn.config.config_errors import config_errors
+from wrn.jobs.run_options import read_runnable
+from wrn.jobs.settings import apply_settings
 from wrn_base.errors import WrnError, count
 from wrn_base.terminal import show
 

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from wrn.cli.arguments import check_out
+from wrn.jobs.outputs import check_out
 from wrn.training.evaluation.curves import draw_curves, read_log
 from wrn.training.evaluation.fonts import fonts_for
 from wrn.utils.files import write_atomically

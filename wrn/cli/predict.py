@@ -6,13 +6,14 @@ import time
 from collections.abc import Iterable, Iterator
 from functools import partial
 
-from mmpretrain.structures import DataSample
-
-from wrn.cli.arguments import check_at_least, check_out
-from wrn.cli.backend_options import check_inference, load_in_backend
+from wrn.cli.arguments import check_at_least
+from wrn.cli.backend_options import check_inference, get_backend_options, load
 from wrn.cli.image_job import ImageJob, describe_run
 from wrn.cli.inputs import InputImages, find_shard
+from wrn.data.images import ImageLike
 from wrn.inference.predictor import Predictor
+from wrn.jobs.outputs import check_out
+from wrn.jobs.predict import classify
 from wrn.results.partial_file import PartialFile
 from wrn.results.record import Record
 from wrn.results.writers import SUFFIXES, write_predictions, write_records
@@ -44,28 +45,28 @@ def run(args: argparse.Namespace) -> None:
         raise WrnError('--out: missing; add --out FILE, since each process writes a file')
     images = InputImages(args.inputs, shard)
     args.batch_size = min(args.batch_size, images.total or args.batch_size)
-    predictor = Predictor(load_in_backend(args, shard))
+    predictor = Predictor(load(args, shard, **get_backend_options(args)))
 
-    def describe(name: str, sample: DataSample) -> Record:
-        return Record(img_path=name, **predictor.describe(sample, args.topk))
+    def compute(images: Iterable[ImageLike]) -> Iterator[Record]:
+        return classify(predictor, images, args.topk, args.batch_size, args.workers)
 
-    job = ImageJob('Predicting', predictor.stream, describe, images, args)
+    job = ImageJob('Predicting', compute, images, args.batch_size)
     try:
         if to_file:
             identity = describe_run('predict', args, 'topk') | dict(shard=str(shard))
             write = partial(write_predictions, topk=args.topk, multi_label=predictor.multi_label)
             _predict_to_file(job, PartialFile(args.out, identity, write, paths))
         else:
-            _predict(job, predictor.multi_label)
+            _predict(job, args, predictor.multi_label)
     finally:
         images.report_left_out()
 
 
-def _predict(job: ImageJob, multi_label: bool) -> None:
+def _predict(job: ImageJob, args: argparse.Namespace, multi_label: bool) -> None:
     """Print the predictions, or write them to standard output."""
     records = job.records(job.images)
-    if job.args.out == '-':
-        write_records(records, sys.stdout.buffer, '.json', job.args.topk)
+    if args.out == '-':
+        write_records(records, sys.stdout.buffer, '.json', args.topk)
     elif rows := list(_rows(records)):
         columns = ('image', 'class', 'score', *(['passes'] if multi_label else []))
         print_table(rows, columns, right=('score',))

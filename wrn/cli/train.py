@@ -2,14 +2,13 @@
 
 import argparse
 
-from wrn import training
-from wrn.cli.arguments import get_read_options
-from wrn.cli.runner_options import read_train_config
-from wrn.cli.speed_options import apply_speed_options
+from wrn.cli.arguments import pick
+from wrn.cli.settings import parse_settings
+from wrn.jobs.run_options import TrainOptions
+from wrn.jobs.train import train
 
 
 def run(args: argparse.Namespace) -> None:
     """Train the model of the config."""
-    cfg = read_train_config(args)
-    apply_speed_options(cfg, args)
-    training.train(cfg, get_read_options(args))
+    args.cfg_options = parse_settings(args.cfg_options)
+    train(args.config, **pick(args, TrainOptions))

@@ -14,11 +14,13 @@ from wrn.training.launch import has_accelerator, init_distributed, leave_distrib
 from wrn.training.log_backends import LOG_BACKENDS, add_log_backend
 from wrn.training.overfit import overfit_batch
 from wrn.training.precision import use_mixed_precision
-from wrn.training.runner import test, train
+from wrn.training.runner import Results, Trained, test, train
 
 __all__ = [
     'LOG_BACKENDS',
     'EngineHook',
+    'Results',
+    'Trained',
     'add_log_backend',
     'claim_folder',
     'has_accelerator',

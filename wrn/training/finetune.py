@@ -26,12 +26,12 @@ class Finetuned:
 
     Attributes:
         weights: The weights file.
-        report: The test results.
+        report: The test results. None if the run was already complete.
         folder: The folder of the report.
     """
 
     weights: Path
-    report: Report
+    report: Report | None
     folder: Path
 
 

@@ -52,11 +52,28 @@ from wrn.utils.files import write_atomically
 from wrn.zoo.resolve import is_shipped
 
 
+@dataclass(frozen=True)
+class Trained:
+    """The results of a training run.
+
+    Attributes:
+        folder: The folder of its checkpoints and logs.
+        last: The last checkpoint. None if none was written.
+        best: The checkpoint with the best validation. None without ``save_best`` in the config.
+        best_score: The metric of that validation.
+    """
+
+    folder: Path
+    last: Path | None
+    best: Path | None
+    best_score: float | None
+
+
 def train(
     cfg: Config,
     options: ReadOptions = ReadOptions(),
     template: str | None = None,
-) -> None:
+) -> Trained:
     """Train a model.
 
     A config that trains by epochs and has no batch sampler of its own runs in
@@ -69,6 +86,9 @@ def train(
         options: What to take from the file of its ``load_from``. Defaults to the usual.
         template: As for :func:`wrn.checkpoints.assumptions.assume_network`. Defaults to None:
             the config, if it is a shipped one.
+
+    Returns:
+        The folder and checkpoints of the run.
 
     Raises:
         WrnError: If the config, the data or the checkpoint is wrong, or the run fails.
@@ -100,6 +120,10 @@ def train(
             except KeyboardInterrupt:
                 raise KeyboardInterrupt(describe_position(runner)) from None
         _stop_workers(runner.train_loop, runner.val_loop)
+    folder, known = Path(runner.work_dir), runner.message_hub.runtime_info
+    mark, best = folder / 'last_checkpoint', known.get('best_ckpt')
+    last = Path(mark.read_text().strip()) if mark.is_file() else None
+    return Trained(folder, last, Path(best) if best else None, known.get('best_score'))
 
 
 @dataclass

@@ -91,11 +91,11 @@ def test_urls_in_configs_are_not_typed():
             CheckpointLoader.load_checkpoint(name, logger='silent')
 
 
-def test_the_option(monkeypatch, capsys):
+def test_the_option(monkeypatch, capsys, digits_weights):
     """It sets the variable, for the processes that a command starts."""
     monkeypatch.setenv(trust.INSECURE, '0')
     assert not trust.is_insecure()
-    main(['info', DIGITS, '--insecure'])
+    main(['info', digits_weights, '--insecure'])
     assert trust.is_insecure()
     assert DIGITS in capsys.readouterr().out
 

@@ -1,0 +1,102 @@
+"""Fine-tune a model on a folder of images: ``wrn.finetune``, and the command ``wrn finetune``."""
+
+import logging
+from pathlib import Path
+
+from mmengine.dist import is_main_process
+from typing_extensions import Unpack
+
+from wrn import training
+from wrn.config.config_errors import config_errors
+from wrn.data.depth import advise_depth
+from wrn.data.splitting import Splits, find_splits
+from wrn.jobs.loading import make_read_options
+from wrn.jobs.run_options import TrainOptions, apply_train_options, check_names
+from wrn.training.finetune import Finetuned
+from wrn.training.finetune import finetune as run
+from wrn.training.finetune_folder import REPORT
+from wrn.zoo.resolve import resolve
+from wrn_base.commands.finetune import DEFAULT_MODEL
+from wrn_base.credentials import mask_credentials
+from wrn_base.errors import WrnError, count, some
+
+_logger = logging.getLogger('wrn')
+
+
+def finetune(
+    data: str,
+    model: str = DEFAULT_MODEL,
+    checkpoint: str | None = None,
+    epochs: int | None = None,
+    freeze: int = -1,
+    bit_depth: int | None = None,
+    seed: int = 0,
+    **options: Unpack[TrainOptions],
+) -> Finetuned | None:
+    """Fine-tune a pretrained model on a folder of images.
+
+    The images are split, the best checkpoint is tested, and its weights and a report are written.
+
+    Args:
+        data: The folder of class folders, directly or below ``train``, ``val`` and (optionally)
+            ``test``.
+        model: The model to start from. Defaults to wide-resnet50 with torchvision's first weights.
+        checkpoint: The path or URL of the weights to start from. Defaults to None, the model's own.
+        epochs: The number of epochs. Defaults to None, 20.
+        freeze: The number of frozen stages. With 0, only the stem is frozen; with -1, nothing is.
+            Defaults to -1.
+        bit_depth: The bits of the values in 16-bit images, such as 12. Defaults to None, 16.
+        seed: The seed of the split, the order of the images and the new head. Defaults to 0.
+        **options: The options of the command, see :class:`wrn.jobs.run_options.TrainOptions`.
+
+    Returns:
+        The results in the main process. None in the other processes of a distributed job.
+
+    Raises:
+        WrnError: If the data, the model or an option is wrong, or the run fails.
+        RunStoppedError: If the run was asked to stop by SIGTERM.
+        TypeError: If an argument is unknown.
+    """
+    check_names('finetune', options, TrainOptions)
+    if bit_depth and bit_depth > 16:
+        raise WrnError(f'--bit-depth {bit_depth}: must be from 1 to 16')
+    read, origin = make_read_options(options), resolve(model)
+    splits = find_splits(data, seed=seed)
+    cfg = training.make_finetune_config(splits, origin, checkpoint, epochs, freeze, seed, bit_depth)
+    apply_train_options(cfg, options)
+    folder = Path(cfg.work_dir)
+    with training.run_errors('train'), config_errors(cfg.filename):
+        training.init_distributed(cfg)
+    done, dropped = training.claim_folder(cfg, splits, options.get('skip_unreadable', False))
+    if done:
+        _logger.info('nothing left to do: %s exists', done)
+        return Finetuned(done, None, folder / REPORT) if is_main_process() else None
+    training.write_annotations(cfg, splits, folder)
+    if is_main_process():
+        paths = [str(splits.folder / path) for path, _ in splits.images['train']]
+        notes = [splits.left_out and str(splits.left_out), advise_depth(paths, bit_depth)]
+        if splits.only_trained:
+            notes.append(f'has 1 image of {some(splits.only_trained)}, to train with only')
+        for note in filter(None, notes):
+            _logger.info('%s: %s', data, note)
+        for line in _describe_splits(splits, validated=not options.get('no_validate')):
+            _logger.info(line)
+        if dropped:
+            _logger.info('left out of validation and test, since unreadable: %s', some(dropped))
+    start = mask_credentials(checkpoint or model)
+    provenance = f'{start} fine-tuned on {Path(cfg.filename).stem}'
+    return run(cfg, provenance, read, origin.template)
+
+
+def _describe_splits(splits: Splits, validated: bool) -> list[str]:
+    lines = []
+    for name, images in splits.images.items():
+        what = count(len(images), 'image')
+        if name == ('val' if validated else 'test') and splits.drawn:
+            what += ', drawn from each class'
+        if name == 'val' and not validated:
+            what = 'none (--no-validate)'
+        elif name == 'test' and validated and not splits.tests_apart:
+            what = 'the same images as val, which also select the best epoch'
+        lines.append(f'{name}: {what}')
+    return [*lines, f'{count(len(splits.classes), "class")}: {", ".join(splits.classes)}']

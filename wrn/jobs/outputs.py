@@ -1,0 +1,65 @@
+"""Check that files and folders can be written, before a job does its work."""
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from wrn.results.writers import check_parquet
+from wrn.utils.pipes import reserve
+from wrn_base.errors import WrnError, one_line
+
+
+def check_out(out: str, what: str = 'it is', suffixes: Sequence[str] = ()) -> None:
+    """Check that the ``--out`` file of a command can be written, before the command does its work.
+
+    Args:
+        out: The value of ``--out``.
+        what: The subject and verb of the message about a wrong suffix. Defaults to ``'it is'``.
+        suffixes: The suffixes that the file may have. Defaults to any.
+
+    Raises:
+        WrnError: If the suffix is wrong, pyarrow is needed but missing, the file is a folder or a
+            pipe without a reader, or its folder cannot be written to.
+    """
+    path = Path(out)
+    if suffixes and path.suffix not in suffixes:
+        raise WrnError(f'--out {out}: {what} written as {", ".join(suffixes)}')
+    check_parquet(out)
+    if path.is_dir():
+        raise WrnError(f'--out {out}: is a folder; give a file name')
+    try:
+        reserve(path)
+    except OSError as error:
+        raise WrnError(
+            f'--out {out}: cannot be written ({one_line(error)}); choose another path'
+        ) from error
+    if path.parent != Path('/dev'):
+        _check_writable(f'--out {out}', path.resolve().parent)
+
+
+def make_folder(option: str, folder: str) -> None:
+    """Create the folder that an option names, unless it exists.
+
+    Args:
+        option: The option, for the message.
+        folder: The folder.
+
+    Raises:
+        WrnError: If the folder cannot be created or written to.
+    """
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WrnError(
+            f'{option} {folder}: cannot be created ({error.strerror}); choose another folder'
+        ) from error
+    _check_writable(f'{option} {folder}', Path(folder))
+
+
+def _check_writable(option: str, folder: Path) -> None:
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        reason = 'the folder does not exist' if not folder.exists() else error.strerror
+        raise WrnError(f'{option}: cannot be written ({reason}); choose another path') from error

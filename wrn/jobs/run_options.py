@@ -1,0 +1,172 @@
+"""The options that training, fine-tuning and testing share, applied to a config."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from wrn.checkpoints.checkpoint_file import localize
+from wrn.config.config_errors import config_errors
+from wrn.data import skip_unreadable
+from wrn.jobs.loading import WeightsOptions
+from wrn.jobs.outputs import make_folder
+from wrn.jobs.settings import apply_settings
+from wrn.jobs.speed_options import (
+    SpeedOptions,
+    TrainingSpeedOptions,
+    apply_speed_options,
+)
+from wrn.training import LOG_BACKENDS, add_log_backend, has_accelerator, use_mixed_precision
+from wrn.zoo.resolve import resolve
+from wrn_base.errors import WrnError, did_you_mean
+
+
+class RunOptions(WeightsOptions, SpeedOptions, total=False):
+    """Options of training, fine-tuning and testing.
+
+    Attributes:
+        work_dir: The folder to write to. Defaults to ``work_dirs/`` and the name of the config or
+            data folder.
+        cfg_options: Settings to override in the config, by key, such as
+            ``{'train_cfg.max_epochs': 5}``.
+        launcher: The launcher of a distributed job: ``'none'`` (default), ``'pytorch'``,
+            ``'slurm'`` or ``'mpi'``.
+        no_pin_memory: Do not pin memory.
+        no_persistent_workers: Restart the data workers each epoch.
+    """
+
+    work_dir: str | None
+    cfg_options: Mapping[str, Any] | None
+    launcher: str
+    no_pin_memory: bool
+    no_persistent_workers: bool
+
+
+class TrainOptions(RunOptions, TrainingSpeedOptions, total=False):
+    """Options of training and fine-tuning.
+
+    Attributes:
+        resume: The checkpoint to resume from, or ``'auto'`` for the latest in the work folder.
+        amp: Train in mixed precision.
+        no_validate: Skip validation.
+        auto_scale_lr: Scale the learning rate to the actual batch size.
+        skip_unreadable: Skip and count unreadable images. Defaults to stopping at the first.
+        tensorboard: Also log to TensorBoard.
+        wandb: Also log to Weights & Biases.
+    """
+
+    resume: str | None
+    amp: bool
+    no_validate: bool
+    auto_scale_lr: bool
+    skip_unreadable: bool
+    tensorboard: bool
+    wandb: bool
+
+
+def check_names(function: str, options: Mapping[str, Any], known: type) -> None:
+    """Check the names of keyword arguments.
+
+    Args:
+        function: The name of the function, for the message.
+        options: The keyword arguments.
+        known: The ``TypedDict`` that declares them.
+
+    Raises:
+        TypeError: If a name is unknown.
+    """
+    names = known.__annotations__
+    for name in options.keys() - names.keys():
+        raise TypeError(f'{function}: unknown argument {name!r}{did_you_mean(name, names)}')
+
+
+def apply_train_options(cfg: Config, options: TrainOptions) -> None:
+    """Apply the options of training or fine-tuning to a config.
+
+    Args:
+        cfg: The config, which is changed.
+        options: The options.
+
+    Raises:
+        WrnError: If the config or an option is wrong.
+    """
+    with config_errors(cfg.filename):
+        apply_run_options(cfg, options)
+        if options.get('no_validate'):
+            cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
+        if options.get('amp'):
+            use_mixed_precision(cfg)
+        if options.get('skip_unreadable'):
+            skip_unreadable(cfg.train_dataloader.dataset)
+        if (resume := options.get('resume')) is not None:
+            cfg.resume = resume
+            if resume != 'auto':
+                cfg.resume, cfg.load_from = True, localize(resume)
+        if options.get('auto_scale_lr'):
+            if 'auto_scale_lr' not in cfg:
+                raise WrnError(
+                    f'{cfg.filename}: has no base batch size for --auto-scale-lr; set '
+                    'auto_scale_lr=dict(base_batch_size=...) to that of the learning rate'
+                )
+            cfg.auto_scale_lr.enable = True
+            # mmengine scales by the images of an iteration; an update accumulates several.
+            cfg.auto_scale_lr.base_batch_size /= cfg.optim_wrapper.get('accumulative_counts', 1)
+        for package in LOG_BACKENDS:
+            if options.get(package):
+                add_log_backend(cfg, package)
+    apply_speed_options(cfg, options, training=True)
+
+
+def apply_run_options(cfg: Config, options: RunOptions) -> None:
+    """Apply the options that training, fine-tuning and testing share to a config.
+
+    Args:
+        cfg: The config, which is changed.
+        options: The options.
+
+    Raises:
+        WrnError: If the config or an option is wrong.
+    """
+    apply_settings(cfg, options.get('cfg_options') or {})
+    cfg.launcher = options.get('launcher', 'none')
+    if (work_dir := options.get('work_dir')) is not None:
+        cfg.work_dir = work_dir
+    elif cfg.get('work_dir') is None:
+        cfg.work_dir = str(Path('work_dirs', Path(str(cfg.filename)).stem))
+    make_folder('--work-dir', cfg.work_dir)
+    # Without an accelerator, pinning memory only causes a warning.
+    pin_memory = has_accelerator() and not options.get('no_pin_memory')
+    for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        loader = cfg.get(name)
+        if loader is None:
+            continue
+        loader.setdefault('collate_fn', dict(type='default_collate'))
+        loader.pin_memory = loader.get('pin_memory', True) and pin_memory
+        loader.persistent_workers = (
+            loader.get('persistent_workers', True)
+            and loader.get('num_workers', 0) > 0
+            and not options.get('no_persistent_workers')
+        )
+
+
+def read_runnable(model: str) -> Config:
+    """Read a config that can be trained.
+
+    Args:
+        model: The name of a model, or the path of a config.
+
+    Returns:
+        The config.
+
+    Raises:
+        WrnError: If there is no such model or config, or it is a file of weights or an exported
+            file, which has no training settings.
+    """
+    resolved = resolve(model)
+    if resolved.kind not in ('name', 'config'):
+        raise WrnError(
+            f'{model}: has no training settings; give a config, or fine-tune the file with '
+            '`wrn finetune FOLDER --model FILE`'
+        )
+    return resolved.get_config()

@@ -1,0 +1,182 @@
+"""Measure the accuracy of a model: ``wrn.test``, and the command ``wrn test``."""
+
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+from mmengine.config import Config, ConfigDict
+from mmengine.dist import is_main_process
+from mmpretrain.models import MultiLabelClsHead
+from typing_extensions import Unpack
+
+from wrn import training
+from wrn.checkpoints import ReadOptions
+from wrn.config.config_errors import config_errors
+from wrn.config.config_parts import get_test_dataset, set_default
+from wrn.jobs.loading import check_calibration, make_read_options
+from wrn.jobs.outputs import check_out, make_folder
+from wrn.jobs.run_options import RunOptions, apply_run_options, check_names
+from wrn.jobs.speed_options import apply_speed_options
+from wrn.training.checks import check_single_task, get_head
+from wrn.training.evaluation import Report, add_metrics, get_report_metrics, has_report
+from wrn.training.evaluation.predictions import SUFFIXES
+from wrn.training.testing_config import make_test_config
+from wrn.zoo.resolve import resolve
+from wrn_base.errors import WrnError
+
+_RESULTS = {
+    'pred': ('predictions are', SUFFIXES),
+    'metrics': ('metrics are', ('.json', '.yaml', '.yml')),
+}
+
+
+class TestOptions(RunOptions, total=False):
+    """Options of a test.
+
+    Attributes:
+        out: The file to write results to.
+        out_item: What to write to it: ``'pred'``, the predictions (default), or ``'metrics'``.
+        report: The folder to write a report to.
+        amp: Test in mixed precision.
+        tta: Average over the views of ``tta_pipeline`` in the config. Without one, these are the
+            image and its mirror image.
+        show: Show images with predictions in a window.
+        show_dir: The folder to write images with predictions to.
+        interval: Show every N-th image. Defaults to 1.
+        wait_time: The seconds to show each image. Defaults to 2.
+        backend: The backend that runs the network. Defaults to ``'eager'``.
+        precision: The precision of the computation. Defaults to ``'float32'``.
+        calibration: The folder of images to calibrate ``'int8'`` with.
+    """
+
+    out: str | None
+    out_item: str | None
+    report: str | None
+    amp: bool
+    tta: bool
+    show: bool
+    show_dir: str | None
+    interval: int
+    wait_time: float
+    backend: str
+    precision: str
+    calibration: str | None
+
+
+@dataclass(frozen=True)
+class Tested:
+    """The results of a test.
+
+    Attributes:
+        metrics: The metrics by name.
+        classes: The class names of the dataset. None if it has none.
+        report: The metrics of each class. None unless a report was asked for, by ``report`` or by
+            the metrics of the config.
+    """
+
+    metrics: Mapping[str, Any]
+    classes: Sequence[str] | None
+    report: Report | None
+
+
+def test(model: str, checkpoint: str | None = None, **options: Unpack[TestOptions]) -> Tested:
+    """Measure the accuracy of a model.
+
+    Args:
+        model: The name of a model, or the path of a config, a file of weights or an exported file.
+        checkpoint: The path or URL of weights. Defaults to None, the model's own.
+        **options: The options of the command, see :class:`TestOptions`.
+
+    Returns:
+        The metrics, and the report if one was asked for.
+
+    Raises:
+        WrnError: If the model, the data or an option is wrong.
+        TypeError: If an argument is unknown.
+    """
+    check_names('test', options, TestOptions)
+    cfg = make_config(model, checkpoint, options)
+    backend, precision = options.get('backend', 'eager'), options.get('precision', 'float32')
+    calibration = options.get('calibration')
+    check_calibration(calibration, precision)
+    read, engine = make_read_options(options), None
+    if cfg.load_from is None and read != ReadOptions():
+        raise WrnError(
+            f'{model}: an exported file has one set of weights and its own normalization; '
+            'leave out --key, --prefix, --mean and --std'
+        )
+    if (backend, precision) != ('eager', 'float32'):
+        if options.get('tta') or options.get('amp') or options.get('compile'):
+            raise WrnError(
+                '--tta, --amp and --compile: need the eager backend in float32; leave them out, or '
+                'leave out --backend and --precision'
+            )
+        engine = training.EngineHook(backend, precision, calibration)
+    done = training.test(cfg, options.get('out'), options.get('out_item'), engine, read)
+    report = Report(done.metrics, done.classes) if has_report(done.metrics) else None
+    if report and (folder := options.get('report')) is not None and is_main_process():
+        report.write(folder)
+    return Tested(done.metrics, done.classes, report)
+
+
+def make_config(model: str, checkpoint: str | None, options: TestOptions) -> Config:
+    """Make the config of a test, and apply options to it.
+
+    Args:
+        model: As for :func:`test`.
+        checkpoint: As for :func:`test`.
+        options: The options.
+
+    Returns:
+        The config to test with.
+
+    Raises:
+        WrnError: If the model or an option is wrong.
+    """
+    out, item, folder = options.get('out'), options.get('out_item'), options.get('report')
+    if out is None and item is not None:
+        raise WrnError('--out-item: has no file to write to; add --out FILE')
+    if out:
+        check_out(out, *_RESULTS[item or 'pred'])
+    cfg = make_test_config(resolve(model), checkpoint)
+    with config_errors(cfg.filename):
+        apply_run_options(cfg, options)
+        if options.get('amp'):
+            cfg.test_cfg = dict(cfg.test_cfg or {}, fp16=True)
+        if options.get('show') or options.get('show_dir') is not None:
+            set_default(cfg, 'default_hooks', {}).visualization = dict(
+                type='VisualizationHook',
+                enable=True,
+                show=options.get('show', False),
+                wait_time=options.get('wait_time', 2),
+                out_dir=options.get('show_dir'),
+                interval=options.get('interval', 1),
+            )
+        if options.get('tta'):
+            _augment_test(cfg)
+        if folder is not None:
+            make_folder('--report', folder)
+            check_single_task('--report', cfg.model)
+            head, kind = get_head(cfg.model)
+            metrics = get_report_metrics(head, issubclass(kind, MultiLabelClsHead))
+            cfg.test_evaluator = add_metrics(cfg.get('test_evaluator'), *metrics)
+        if out and item != 'metrics' and not out.endswith(('.pkl', '.pickle')):
+            check_single_task(f'--out {out}', cfg.model)
+    apply_speed_options(cfg, options, training=False)
+    return cfg
+
+
+def _augment_test(cfg: Config) -> None:
+    """Average over the views of ``tta_pipeline``, by default the image and its mirror image."""
+    dataset = get_test_dataset(cfg)
+    pipeline = dataset.pipeline
+    if 'tta_pipeline' not in cfg:
+        flips = [dict(type='RandomFlip', prob=1.0), dict(type='RandomFlip', prob=0.0)]
+        cfg.tta_pipeline = [
+            *deepcopy(pipeline[:-1]),
+            dict(type='TestTimeAug', transforms=[flips, [pipeline[-1]]]),
+        ]
+    model = cfg.get('tta_model', dict(type='mmpretrain.AverageClsScoreTTA'))
+    cfg.model = ConfigDict(**model, module=cfg.model)
+    dataset.pipeline = cfg.tta_pipeline
