@@ -4,6 +4,7 @@ import argparse
 import shlex
 
 from wrn.cli.arguments import check_at_least, pick
+from wrn.cli.progress import image_counter
 from wrn.cli.settings import parse_settings
 from wrn.cli.tables import print_report
 from wrn.jobs.finetune import finetune
@@ -15,8 +16,11 @@ def run(args: argparse.Namespace) -> None:
     """Split the images, train, test the best checkpoint, and write its weights and a report."""
     check_at_least(args, epochs=1, seed=0, bit_depth=1)
     args.cfg_options = parse_settings(args.cfg_options)
-    own = {name: getattr(args, name) for name in ('epochs', 'freeze', 'bit_depth', 'seed')}
-    done = finetune(args.data, args.model, args.checkpoint, **own, **pick(args, TrainOptions))
+    names = ('epochs', 'freeze', 'bit_depth', 'seed', 'head_only', 'views')
+    own = {name: getattr(args, name) for name in names}
+    with image_counter('Features') as progress:
+        own.update(**pick(args, TrainOptions), progress=progress)
+        done = finetune(args.data, args.model, args.checkpoint, **own)
     if done and done.report:
         print_report(done.report)
         show(f'wrote {done.folder} and {done.weights}')

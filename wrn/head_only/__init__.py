@@ -7,7 +7,9 @@ features of images by ``feature_network`` and ``views``, or finds them in the ``
 all layers.
 """
 
+from wrn.head_only.estimate import estimate_durations
 from wrn.head_only.head_only_config import use_head_only
+from wrn.head_only.image_features import Progress
 from wrn.head_only.train_head import train_head
 
-__all__ = ['train_head', 'use_head_only']
+__all__ = ['Progress', 'estimate_durations', 'train_head', 'use_head_only']

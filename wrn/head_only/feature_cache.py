@@ -88,7 +88,7 @@ class FeatureCache:
         """
         if self._limit == 0 or not len(digests):
             return
-        arrays = {
+        arrays: dict[str, np.ndarray] = {
             'digests': np.frombuffer(b''.join(digests), np.uint8).reshape(-1, _DIGEST),
             'features': np.ascontiguousarray(features, np.float32),
         }

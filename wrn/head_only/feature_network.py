@@ -17,6 +17,7 @@ from wrn.config.config_parts import get_inner_dataset
 from wrn.data.images import Preprocessing
 from wrn.deploy.classifier import deploy
 from wrn.deploy.engines.engine import EngineError
+from wrn.utils.durations import format_duration
 from wrn.zoo.factory import get_model
 from wrn_base.errors import WrnError, count
 from wrn_base.version import __version__
@@ -52,8 +53,8 @@ def build_feature_network(
     more: dict[str, Any] = {}
     if options.mean is not None and options.std is not None:
         more['data_preprocessor'] = dict(mean=[*options.mean], std=[*options.std])
-    weights = dict(key=options.key, prefix=options.prefix)
-    network = get_model(named, cfg.load_from, device, head=None, **weights, **more)
+    key, prefix = options.key, options.prefix
+    network = get_model(named, cfg.load_from, device, key=key, prefix=prefix, head=None, **more)
     network._config.filename = cfg.filename  # for messages
     return network
 
@@ -115,6 +116,11 @@ def choose_backend(network: BaseModel, images: int, batch_size: int) -> BaseMode
             count(images, 'image'),
         )
         return network
+    _logger.info(
+        'features: eager would take about %s for %s; trying the other backends that are installed',
+        format_duration(seconds),
+        count(images, 'image'),
+    )
     try:
         return deploy(network, 'auto', batch_size=batch_size)
     except EngineError as error:

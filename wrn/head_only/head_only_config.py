@@ -22,19 +22,8 @@ def use_head_only(cfg: Config, views: int = 1) -> None:
             config's training pipeline. Defaults to 1.
 
     Raises:
-        WrnError: If the run is distributed, has no validation or another loss than cross-entropy,
-            or if all views would be equal.
+        WrnError: If the loss is not cross-entropy, or all views would be equal.
     """
-    if cfg.get('launcher', 'none') != 'none':
-        raise WrnError(
-            f'--launcher {cfg.launcher}: --head-only runs in one process; leave it out, or train '
-            'all layers'
-        )
-    if cfg.val_cfg is None:
-        raise WrnError(
-            '--no-validate: --head-only chooses the regularization on the validation images; leave '
-            'it out'
-        )
     loss = cfg.model.head.loss
     if find_class(MODELS, loss.get('type')) is not CrossEntropyLoss or loss.keys() - _LOSS:
         raise WrnError(

@@ -45,7 +45,7 @@ def compute_features(
         seed: The seed of the random views. Defaults to 0.
         skip_unreadable: Whether to return the errors of images that cannot be read, rather than
             raise the first one. Defaults to False.
-        progress: Is called before the first image and after each batch. Defaults to nothing.
+        progress: Is called at the start and after each batch. Defaults to nothing.
 
     Returns:
         The features of each image.
@@ -61,11 +61,9 @@ def compute_features(
     store = _FeatureStore(network, cfg, views, seed)
     missing = store.list_missing()
     total, left = len(views), len(missing)
-    progress(total - left, total)
-    if not missing:
-        return [store[view] for view in views]
     try:
         fast = choose_backend(network, left, loader.batch_size)
+        progress(total - left, total)
         for batch in read_views(cfg, missing, seed):
             rows = [row for pixels in batch.pixels for row in _extract(fast, network, pixels)]
             store.add(zip(batch.views, rows, strict=True))

@@ -3,6 +3,7 @@
 import logging
 from pathlib import Path
 
+from mmengine.config import Config
 from mmengine.dist import is_main_process
 from typing_extensions import Unpack
 
@@ -10,11 +11,19 @@ from wrn import training
 from wrn.config.config_errors import config_errors
 from wrn.data.depth import advise_depth
 from wrn.data.splitting import Splits, find_splits
+from wrn.head_only import (
+    Progress,
+    estimate_durations,
+    train_head,
+    use_head_only,
+)
+from wrn.jobs.head_only_options import check_head_only
 from wrn.jobs.loading import make_read_options
 from wrn.jobs.run_options import TrainOptions, apply_train_options, check_names
 from wrn.training.finetune import Finetuned
 from wrn.training.finetune import finetune as run
 from wrn.training.finetune_folder import REPORT
+from wrn.utils.durations import format_duration
 from wrn.zoo.resolve import resolve
 from wrn_base.commands.finetune import DEFAULT_MODEL
 from wrn_base.credentials import mask_credentials
@@ -31,6 +40,9 @@ def finetune(
     freeze: int = -1,
     bit_depth: int | None = None,
     seed: int = 0,
+    head_only: bool = False,
+    views: int = 1,
+    progress: Progress = lambda done, total: None,
     **options: Unpack[TrainOptions],
 ) -> Finetuned | None:
     """Fine-tune a pretrained model on a folder of images.
@@ -47,6 +59,12 @@ def finetune(
             Defaults to -1.
         bit_depth: The bits of the values in 16-bit images, such as 12. Defaults to None, 16.
         seed: The seed of the split, the order of the images and the new head. Defaults to 0.
+        head_only: Whether to train the head alone, on features that are computed once. That takes
+            minutes on a CPU. Defaults to False.
+        views: With ``head_only``, the number of views of each training image: the one of a test,
+            and random ones. Defaults to 1.
+        progress: With ``head_only``, is called with the number of images whose features are known,
+            and of all images. Defaults to nothing.
         **options: The options of the command, see :class:`wrn.jobs.run_options.TrainOptions`.
 
     Returns:
@@ -60,14 +78,18 @@ def finetune(
     check_names('finetune', options, TrainOptions)
     if bit_depth and bit_depth > 16:
         raise WrnError(f'--bit-depth {bit_depth}: must be from 1 to 16')
+    check_head_only(head_only, views, dict(options, epochs=epochs, freeze=freeze))
     read, origin = make_read_options(options), resolve(model)
     splits = find_splits(data, seed=seed)
     cfg = training.make_finetune_config(splits, origin, checkpoint, epochs, freeze, seed, bit_depth)
     apply_train_options(cfg, options)
+    if head_only:
+        use_head_only(cfg, views)
+    skip_unreadable = options.get('skip_unreadable', False)
     folder = Path(cfg.work_dir)
     with training.run_errors('train'), config_errors(cfg.filename):
         training.init_distributed(cfg)
-    done, dropped = training.claim_folder(cfg, splits, options.get('skip_unreadable', False))
+    done, dropped = training.claim_folder(cfg, splits, skip_unreadable)
     if done:
         _logger.info('nothing left to do: %s exists', done)
         return Finetuned(done, None, folder / REPORT) if is_main_process() else None
@@ -79,16 +101,32 @@ def finetune(
             notes.append(f'has 1 image of {some(splits.only_trained)}, to train with only')
         for note in filter(None, notes):
             _logger.info('%s: %s', data, note)
-        for line in _describe_splits(splits, validated=not options.get('no_validate')):
+        selects = 'the regularization' if head_only else 'the best epoch'
+        for line in _describe_splits(splits, not options.get('no_validate'), selects):
             _logger.info(line)
         if dropped:
             _logger.info('left out of validation and test, since unreadable: %s', some(dropped))
     start = mask_credentials(checkpoint or model)
     provenance = f'{start} fine-tuned on {Path(cfg.filename).stem}'
+    if head_only:
+        template = origin.get_config().filename
+        return train_head(cfg, splits, provenance, template, read, skip_unreadable, progress)
+    if cfg.launcher == 'none' and not training.has_accelerator():
+        _log_estimate(cfg, splits)
     return run(cfg, provenance, read, origin.template)
 
 
-def _describe_splits(splits: Splits, validated: bool) -> list[str]:
+def _log_estimate(cfg: Config, splits: Splits) -> None:
+    if estimate := estimate_durations(cfg, splits):
+        _logger.info(
+            'fine-tuning %s takes about %s on this CPU; --head-only about %s',
+            count(cfg.train_cfg.max_epochs, 'epoch'),
+            format_duration(estimate.all_layers),
+            format_duration(estimate.head_only),
+        )
+
+
+def _describe_splits(splits: Splits, validated: bool, selects: str) -> list[str]:
     lines = []
     for name, images in splits.images.items():
         what = count(len(images), 'image')
@@ -97,6 +135,6 @@ def _describe_splits(splits: Splits, validated: bool) -> list[str]:
         if name == 'val' and not validated:
             what = 'none (--no-validate)'
         elif name == 'test' and validated and not splits.tests_apart:
-            what = 'the same images as val, which also select the best epoch'
+            what = f'the same images as val, which also select {selects}'
         lines.append(f'{name}: {what}')
     return [*lines, f'{count(len(splits.classes), "class")}: {", ".join(splits.classes)}']

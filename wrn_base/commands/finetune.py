@@ -6,6 +6,7 @@ from wrn_base.options import (
     DOWNLOAD_ARGUMENTS,
     TRAIN_ARGUMENTS,
     argument,
+    flag,
     number,
 )
 
@@ -13,6 +14,7 @@ DOCS = 'docs/finetuning.md'
 EXAMPLES = {
     'pets': 'class folders; writes work_dirs/pets',
     'pets --epochs 5 --freeze 3': 'quicker: the first stages stay as they are',
+    'pets --head-only': 'on a CPU: trains the head alone, in minutes',
     'pets --resume': 'resume an interrupted run',
 }
 DEFAULT_MODEL = 'wide-resnet50_3rdparty_8xb32_in1k'
@@ -26,6 +28,12 @@ ARGUMENTS = {
     '--freeze': number('freeze the stem and the first N stages; 0: only the stem, -1: nothing', -1),
     '--bit-depth': number('bits of the values in 16-bit images, such as 12 (default: 16)'),
     '--seed': number('seed of the split, the order of the images and the new head', 0),
+    '--head-only': flag(
+        'train the head alone, on features that are computed once: minutes on a CPU'
+    ),
+    '--views': number(
+        'with --head-only, views of each training image: that of a test, and random ones', 1
+    ),
     '--csv-safe': CSV_SAFE,
     **TRAIN_ARGUMENTS,
     **DOWNLOAD_ARGUMENTS,
