@@ -153,7 +153,7 @@ def compare_accuracy(seeds: int) -> dict[str, list[Values]]:
         (folder / 'old.py').write_text(CONFIG.format(root=root, data=folder / 'old'))
         run(folder, 'train', folder / 'old.py', '--work-dir', folder / 'pretrained')
         last = (folder / 'pretrained' / 'last_checkpoint').read_text().strip()
-        run(folder, 'publish', last, folder / 'old.pth')
+        run(folder, 'publish', last, 'old.pth', '--folder', folder)
         rows: dict[str, list[Values]] = {}
         for title, more in (('head only', ['--head-only']), ('all layers, 20 epochs', [])):
             rows[title] = [dict(accuracy=tune_digits(folder, seed, *more)) for seed in range(seeds)]

@@ -11,7 +11,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save_file
 
-from wrn.utils.files import check_regular, write_with_hash
+from wrn.utils.files import check_regular, remove_scratch, write_with_hash
 from wrn_base.errors import WrnError, one_line
 
 HOME = 'WRN_HOME'
@@ -126,7 +126,10 @@ class FeatureCache:
     def _make_room(self, needed: int) -> None:
         """Delete the blocks of any network that were used longest ago, until a new one fits."""
         blocks: list[tuple[int, int, Path]] = []
-        for path in self._blocks(*self.folder.parent.glob('*/')):
+        folders = [*self.folder.parent.glob('*/')]
+        for folder in folders:
+            remove_scratch(folder)
+        for path in self._blocks(*folders):
             with contextlib.suppress(OSError):
                 found = path.stat()
                 blocks.append((found.st_mtime_ns, found.st_size, path))

@@ -107,9 +107,10 @@ class _FeatureStore:
         return self._features[_identify(view)]
 
     def list_missing(self) -> list[View]:
-        """Return the views without features, one of each content."""
-        views = {_identify(view): view for view in self._views}
-        return [view for key, view in views.items() if key not in self._features]
+        """Return the views without features, the first of each content."""
+        views = {_identify(view): view for view in reversed(self._views)}
+        missing = [view for key, view in views.items() if key not in self._features]
+        return missing[::-1]
 
     def add(self, features: Iterable[tuple[View, Features]]) -> None:
         """Add the features of views. From time to time they are written to the cache."""

@@ -12,8 +12,8 @@ from torch.nn import functional
 # that separates any images. Half decades: accuracy hardly changes between neighbors.
 STRENGTHS = tuple(10 ** (1 - step / 2) for step in range(13))
 _MAX_STEPS = 1000  # of L-BFGS for one strength; the digits need at most 200
-# The largest derivative at the end. The loss is then within 1e-6 of its minimum, and probabilities
-# within 2e-4 of scikit-learn's (tests/unit/test_logistic_regression.py).
+# The largest derivative at the end. The loss is then within 1e-6 of its minimum, as scikit-learn
+# finds it (tests/unit/test_logistic_regression.py).
 _GRADIENT = 1e-6
 _CHANGE = 1e-10  # of the loss, from step to step: below that, rounding stops the progress
 
