@@ -14,8 +14,8 @@ from typing import Any
 
 # Each command is a fork of a process that has only imported these modules. (pytest is the main
 # module, which multiprocessing imports.)
-_CONTEXT = multiprocessing.get_context('forkserver')
-_CONTEXT.set_forkserver_preload(['pytest', 'wrn.cli', 'wrn.jobs.finetune', 'mmpretrain.models'])
+CONTEXT = multiprocessing.get_context('forkserver')
+CONTEXT.set_forkserver_preload(['pytest', 'wrn.cli', 'wrn.jobs.finetune', 'mmpretrain.models'])
 
 
 def start_wrn(
@@ -23,7 +23,7 @@ def start_wrn(
 ) -> multiprocessing.process.BaseProcess:
     """Start ``wrn`` and return its process. ``outputs`` are the files for stdout and stderr."""
     args = (arguments, outputs, str(cwd or os.getcwd()), dict(os.environ))
-    process = _CONTEXT.Process(target=_main, args=args)
+    process = CONTEXT.Process(target=_main, args=args)
     process.start()
     return process
 
@@ -84,17 +84,22 @@ def make_config(*words: str) -> Any:
     args.cfg_options = parse_settings(args.cfg_options)
     if args.command == 'train':
         return train.make_train_config(args.config, pick(args, TrainOptions))
-    return test.make_config(args.model, args.checkpoint, pick(args, test.TestOptions))
+    return test.make_config(args.model, args.checkpoint, pick(args, test.EvaluationOptions))
 
 
 def _main(
     arguments: list[str], outputs: tuple[Path, Path], cwd: str, environment: dict[str, str]
 ) -> None:
-    from wrn_base.cli import main
-
     for path, stream in zip(outputs, (sys.stdout, sys.stderr), strict=True):
         with path.open('w') as file:
             os.dup2(file.fileno(), stream.fileno())
+    run_main(arguments, cwd, environment)
+
+
+def run_main(arguments: list[str], cwd: str, environment: dict[str, str]) -> None:
+    """Run ``wrn`` in this process, which is then at an end."""
+    from wrn_base.cli import main
+
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(environment)

@@ -11,28 +11,31 @@ from wrn_base import model_index
 from wrn_base.tables import Cell
 
 
-def describe_entry(entry: Model) -> Iterator[tuple[str, Cell]]:
-    """Describe a model of the index.
+def read_config(entry: Model) -> Config:
+    """Read the config of a model of this package. What it imports is not imported."""
+    return Config.fromfile(entry.config, import_custom_modules=False)
+
+
+def describe_entry(
+    entry: Model, config: Config, images: Sequence[str]
+) -> Iterator[tuple[str, Cell]]:
+    """Describe a model of an index.
 
     Args:
         entry: Its entry.
+        config: Its config.
+        images: What :func:`describe_images` returns for the config.
 
     Yields:
         The rows of its card: a name, and a text or a list of lines.
     """
-    config = Config.fromfile(entry.config, import_custom_modules=False)
     metadata = entry.metadata.data
     yield 'model', entry.name
     if names := model_index.aliases(entry):
         yield 'also published as', names
     yield 'params', f'{metadata["Parameters"]:,}'
     yield 'FLOPs', f'{metadata["FLOPs"] / 1e9:.3g} G multiply-adds'
-    yield (
-        'images',
-        describe_images(
-            config.test_dataloader.dataset.pipeline, config.get('data_preprocessor') or {}
-        ),
-    )
+    yield 'images', images
     for result in entry.results:
         for metric, value in (result.metrics or {}).items():
             name = metric.removesuffix(' Accuracy').lower().replace(' ', '-')

@@ -1,15 +1,18 @@
 """The console script ``wrn``: parse the arguments, run a command, and turn errors into one line."""
 
+import argparse
 import atexit
 import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from importlib import import_module
 
 from wrn_base.errors import WrnError, one_line
 from wrn_base.interrupt import exit_at_interrupt
 from wrn_base.parser import get_command, parse_args
+from wrn_base.run_progress import SILENT
 from wrn_base.terminal import printable, say
 
 _QUICK_TO_EXIT = ('list', 'info', 'predict', 'features')
@@ -33,9 +36,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         args = parse_args(argv)
         command = get_command(args.command)
         if not (hasattr(command, 'run') and command.run(args)):
-            with exit_at_interrupt():
-                wrn_cli = import_module('wrn.cli')
-            code = wrn_cli.run(args)
+            code = _work(args)
         sys.stdout.flush()
     except WrnError as error:
         if os.environ.get('WRN_DEBUG'):
@@ -57,6 +58,20 @@ def main(argv: Sequence[str] | None = None) -> None:
         sys.exit(f'wrn: error: {printable(f"{name}: {one_line(error)}")}; free space, or check it')
     if code:
         sys.exit(code)
+
+
+def _work(args: argparse.Namespace) -> int:
+    """Run a command that needs torch, and return its exit status."""
+    args.progress = SILENT
+    if 'verbose' in args:  # the command shows a run, from here on: importing torch takes seconds
+        from wrn_base.display import make_display
+
+        args.progress = make_display(args.command, getattr(args, 'launcher', 'none'), args.verbose)
+        args.progress.phase('starting')
+    with closing(args.progress):
+        with exit_at_interrupt():
+            wrn_cli = import_module('wrn.cli')
+        return wrn_cli.run(args)
 
 
 def _flush_output() -> None:

@@ -90,6 +90,23 @@ def did_you_mean(name: str, known: Iterable[str], otherwise: str = '') -> str:
     return f'; did you mean {" or ".join(near)}?' if near else otherwise
 
 
+def check_choice(option: str, value: str, choices: Iterable[str]) -> None:
+    """Check that a value is one of a few.
+
+    Args:
+        option: The name of the option, for the message.
+        value: The value.
+        choices: The valid values.
+
+    Raises:
+        WrnError: If it is none of them. The message names the nearest.
+    """
+    choices = list(choices)
+    if value not in choices:
+        near = did_you_mean(str(value), choices)
+        raise WrnError(f'{option} {value!r}: must be one of {", ".join(choices)}{near}')
+
+
 def some(names: Iterable[str], shown: int = 3) -> str:
     """Join the first few of many names for a message.
 

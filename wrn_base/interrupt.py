@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
+from wrn_base.terminal import stop_live
+
 
 @contextmanager
 def exit_at_interrupt() -> Iterator[None]:
@@ -21,5 +23,6 @@ def exit_at_interrupt() -> Iterator[None]:
 
 
 def _exit(*_: Any) -> NoReturn:
+    stop_live()
     os.write(2, b'wrn: stopped while starting; run the same command again\n')
     os._exit(130)

@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
-from wrn_base.errors import did_you_mean
+from wrn_base.errors import WrnError, check_choice
 
 Argument: TypeAlias = dict[str, Any]
 """The keyword arguments of ``add_argument``."""
@@ -36,9 +36,10 @@ def choice(
 
 def _one_of(names: tuple[str, ...]) -> Callable[[str], str]:
     def parse(name: str) -> str:
-        if name not in names:
-            near = did_you_mean(name, names)
-            raise argparse.ArgumentTypeError(f'{name!r}: must be one of {", ".join(names)}{near}')
+        try:
+            check_choice('value', name, names)
+        except WrnError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
         return name
 
     return parse
@@ -55,6 +56,7 @@ def flag(help: str) -> Argument:
 
 
 DOWNLOAD_ARGUMENTS = {'--insecure': flag('download weights by plain HTTP, and from any host')}
+OVERWRITE = {'--overwrite': flag('replace results that exist (default: refuse to)')}
 CHECKPOINT = argument('FILE', "path or URL of the weights (default: the model's own)")
 CSV_SAFE = flag('escape the cells of .csv files that a spreadsheet would run as formulas')
 CHOICE_ARGUMENTS = {
@@ -126,6 +128,7 @@ SETTINGS_ARGUMENT = {
 }
 # Old versions of torch.distributed.launch pass it; torchrun sets LOCAL_RANK instead.
 _LOCAL_RANK = argument('N', argparse.SUPPRESS, type=int)
+VERBOSE_ARGUMENT = {'--verbose': flag("show mmengine's log instead of a progress bar")}
 COMMON_ARGUMENTS = {
     '--work-dir': argument(
         'FOLDER',
@@ -137,6 +140,7 @@ COMMON_ARGUMENTS = {
     ),
     '--local_rank': _LOCAL_RANK,
     '--local-rank': _LOCAL_RANK,
+    **VERBOSE_ARGUMENT,
     '--no-pin-memory': flag('do not pin memory'),
     '--no-persistent-workers': flag('restart the data workers each epoch'),
 }
@@ -163,13 +167,36 @@ def _yes_or_no(helps: Mapping[str, str]) -> dict[str, Argument]:
 
 SPEED_ARGUMENTS = _yes_or_no(_SPEED)
 TRAINING_SPEED_ARGUMENTS = _yes_or_no(_TRAINING_SPEED)
+RUN_ARGUMENTS = {
+    '--batch-size': number(
+        'images per step on each device; in training it scales the learning rate, unless --lr is '
+        'given (default: that of the config)'
+    ),
+    '--device': argument(
+        'DEVICE', 'device, such as cpu or cuda:1 (default: the accelerator, else the CPU)'
+    ),
+    '--workers': number('processes that load images (default: those of the config)'),
+}
 TRAIN_ARGUMENTS = {
+    '--epochs': number(
+        'epochs to train, to which the schedule is scaled (default: those of the config)'
+    ),
+    '--lr': argument(
+        'RATE', 'learning rate, which is never scaled (default: that of the config)', type=float
+    ),
+    **RUN_ARGUMENTS,
+    '--patience': number('stop after N epochs without a better validation (default: never)'),
+    '--seed': number(
+        'seed of the order and the augmentation of the images, and of new weights (default: that '
+        'of the config, else a random one)'
+    ),
     '--resume': argument(
         'FILE',
         'resume from this checkpoint; without FILE, from the latest in the work folder',
         nargs='?',
         const='auto',
     ),
+    **OVERWRITE,
     '--amp': flag('train in mixed precision'),
     '--no-validate': flag('skip validation'),
     '--auto-scale-lr': flag('scale the learning rate to the actual batch size'),

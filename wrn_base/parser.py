@@ -27,6 +27,7 @@ COMMANDS = {
     'Training': {
         'finetune': 'fine-tune a pretrained model on a folder of images',
         'train': 'train a model by a config',
+        'config': 'print the whole config of a model, to read or to change',
         'test': "measure a model's accuracy",
         'overfit': 'overfit one batch, to find out whether a setup can learn',
         'plot': 'plot loss, accuracy and learning rate of training runs',
@@ -34,6 +35,9 @@ COMMANDS = {
     'Data': {
         'check-data': 'find damaged, misplaced and duplicate images',
         'prepare-imagenet': "create ImageNet's folders from its archives",
+    },
+    'Installation': {
+        'doctor': 'find out what is wrong: packages, backends, machine, network',
     },
 }
 """The help of each command, by group."""

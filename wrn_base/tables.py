@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from wrn_base.terminal import printable
+from wrn_base.terminal import printable, without_live_line
 
 Cell: TypeAlias = str | Sequence[str]
 
@@ -39,7 +39,8 @@ def print_table(
         table.add_row(*(Text(_format(cell)) for cell in row))
     width = Console(width=1000).measure(table).maximum
     terminal = Console().width
-    Console(width=terminal if sys.stdout.isatty() else max(width, terminal)).print(table)
+    with without_live_line():
+        Console(width=terminal if sys.stdout.isatty() else max(width, terminal)).print(table)
 
 
 def _format(cell: Cell) -> str:

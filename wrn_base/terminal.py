@@ -1,9 +1,12 @@
 """Print text that comes from files and servers."""
 
+import contextlib
 import json
 import sys
 import unicodedata
-from typing import Any
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import IO, Any, Protocol
 
 from wrn_base.credentials import mask_credentials
 
@@ -25,14 +28,74 @@ def printable(text: str) -> str:
     return text if text.isprintable() else ''.join(map(_escape, text))
 
 
+def short_path(path: str | Path) -> str:
+    """Return a path for people: relative to the current folder if it is in there.
+
+    Args:
+        path: The path.
+    """
+    with contextlib.suppress(OSError, ValueError):  # the folder is removed, or another one
+        path = Path(path).relative_to(Path.cwd())
+    return str(path)
+
+
+class Live(Protocol):
+    """A line at the bottom of the terminal, such as :class:`wrn_base.live_line.LiveLine`."""
+
+    def print(self, text: str) -> None:
+        """Print a line above it."""
+
+    def hidden(self) -> AbstractContextManager[None]:
+        """Leave the terminal to another display during a block."""
+
+    def stop(self) -> None:
+        """Remove it."""
+
+
+_live: Live | None = None
+
+
+def set_live(line: Live | None) -> None:
+    """Set the line that other output must not tear; None if there is none."""
+    global _live
+    _live = line
+
+
+def stop_live() -> None:
+    """Remove the live line, if there is one, before the process ends."""
+    if _live:
+        _live.stop()
+
+
+def without_live_line() -> AbstractContextManager[None]:
+    """Leave the terminal to another display, such as the bar of a download, during a block."""
+    return _live.hidden() if _live else contextlib.nullcontext()
+
+
 def say(text: str) -> None:
     """Print a message of the package on standard error, in one line."""
-    print(f'wrn: {printable(text)}', file=sys.stderr)
+    report(f'wrn: {text}')
+
+
+def report(text: str) -> None:
+    """Print a line on standard error.
+
+    A line that cannot be written, such as to a full disk, is dropped: it must not end a run.
+    """
+    with contextlib.suppress(OSError):
+        _write(printable(text), sys.stderr)
 
 
 def show(text: str) -> None:
     """Print a result on standard output, in one line."""
-    print(printable(text))
+    _write(printable(text), sys.stdout)
+
+
+def _write(line: str, stream: IO[str]) -> None:
+    if _live and stream.isatty():
+        _live.print(line)
+    else:
+        print(line, file=stream)
 
 
 def show_json(value: Any) -> None:

@@ -31,12 +31,12 @@ def test_the_tasks_are_those_of_the_document(checkout):
 @pytest.mark.slow
 @pytest.mark.ci
 @pytest.mark.parametrize('task', TASKS)
-def test_two_files_do_it(task, copy):
+def test_few_files_do_it(task, copy):
     text = (copy / 'CONTRIBUTING.md').read_text()
     section = text.partition(f'\n### {task}\n')[2].partition('\n### ')[0]
     changes, commands = re.findall(r'^```\w+\n(.*?)^```', section, re.MULTILINE | re.DOTALL)
     changed = re.findall(r'^\+\+\+ b/(.*)$', changes, re.MULTILINE)
-    assert len(changed) == 2
+    assert len(changed) <= 3  # a module, its registration, and its name on the command line
     subprocess.run(['git', 'apply', '-'], cwd=copy, input=changes, text=True, check=True)
     assert all((copy / name).is_file() for name in changed)
     environment = os.environ | {'PYTHONPATH': str(copy), 'PYTHONWARNINGS': 'ignore'}

@@ -32,7 +32,7 @@ def in_a_folder(monkeypatch, tmp_path):
         (['x.png', '--checkpoint', 'none.pth'], 'none.pth: the checkpoint does not exist'),
         (['x.png', '--device', 'abacus'], '--device abacus: unavailable ('),
         (['x.png', '--topk', '0'], '--topk 0: must be at least 1'),
-        (['x.png', '--out', 'no/such/folder/x.json'], 'the folder does not exist'),
+        (['x.png', '--out', '/dev/null/x.json'], '--out /dev/null/x.json: cannot be written'),
     ],
 )
 def test_mistakes_in_predict(fails, arguments, message):
@@ -53,7 +53,7 @@ def test_mistakes_in_predict(fails, arguments, message):
         (['test', DIGITS, 'none.pth'], 'none.pth: the checkpoint does not exist'),
         (['test', DIGITS, 'x.pth', '--out', 'x.txt'], '--out x.txt: predictions are written as .pkl'),
         (['test', DIGITS, 'x.pth', '--out', 'x.txt', '--out-item', 'metrics'], 'as .json, .yaml'),
-        (['test', DIGITS, 'x.pth', '--out', 'no/folder/x.pkl'], 'the folder does not exist'),
+        (['test', DIGITS, 'x.pth', '--out', '/dev/null/x.pkl'], 'cannot be written (Not a directory)'),
         (['test', DIGITS, 'x.pth', '--out', '/proc/x.pkl'], '--out /proc/x.pkl: cannot be written'),
         (['test', DIGITS, 'x.pth', '--out-item', 'pred'], '--out FILE'),
         (['train', DIGITS, '--cfg-options', 'test_pipeline.9.type=x'], 'wide-resnet16-2_1xb64_digits.py: '),

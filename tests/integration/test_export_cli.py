@@ -98,7 +98,7 @@ def test_int8_and_float16_of_openvino(digits, tmp_path, capsys, exported_digits)
         ('int8', 0.26, [*calibration, '--preprocess', '--softmax']),
         ('float16', 0.51, []),
     ):
-        path = tmp_path / f'{precision}.xml'
+        path = tmp_path / f'{precision}-{len(options)}.xml'
         arguments = ['--format', 'openvino', '--precision', precision, '--out', str(path)]
         main(['export', DIGITS, *arguments, *options])
         size = path.with_suffix('.bin').stat().st_size
@@ -115,7 +115,13 @@ def test_wrong_arguments(fails, tmp_path, monkeypatch, exported_digits):
         ('wide-resnet50', '--format', 'onnx'): 'no pretrained weights; the model is random; give',
         (DIGITS, '--format', 'onnx', '--out', 'x.pt2'): 'onnx is written as .onnx',
         (DIGITS, '--format', 'onnx', '--out', 'x.onnx'): 'is a folder',
-        (DIGITS, '--format', 'onnx', '--out', 'none/y.onnx'): 'the folder does not exist',
+        (
+            DIGITS,
+            '--format',
+            'onnx',
+            '--out',
+            '/dev/null/y.onnx',
+        ): 'cannot be written (Not a directory)',
         (DIGITS, '--format', 'onnx', '--precision', 'int8'): 'needs --format openvino',
         (DIGITS, '--format', 'onnx', '--calibration', 'x'): 'is only for --precision int8',
         (DIGITS, '--format', 'openvino', '--precision', 'int8'): 'with --calibration FOLDER',
@@ -143,7 +149,7 @@ def test_file_with_wrong_outputs_is_not_kept(format, tmp_path, monkeypatch):
 
     monkeypatch.setattr(kind, 'write', write_wrong)
     with pytest.raises(wrn.zoo.factory.WrnError, match=f'--format {format}.*differs from eager by'):
-        export(network, 'x', format, path)
+        export(network, 'x', format, path, overwrite=True)
     assert path.read_text() == 'good'
     assert path.with_suffix('.bin').read_text() == 'weights'
     assert len([*tmp_path.iterdir()]) == 2
@@ -169,7 +175,7 @@ def test_full_disk_keeps_the_old_file(tmp_path, monkeypatch):
 
         monkeypatch.setattr(TorchScriptFormat, 'write', write)
         with pytest.raises(wrn.zoo.factory.WrnError, match=r'x.torchscript: cannot be written \('):
-            export(network, 'x', 'torchscript', path)
+            export(network, 'x', 'torchscript', path, overwrite=True)
     assert path.read_text() == 'good'
     assert len([*tmp_path.iterdir()]) == 1
 

@@ -141,7 +141,7 @@ def test_no_readable_image(fails, folder):
             ['--out', 'x.npy'],
             '--out x.npy: maps of several stages do not fit in one array; write .saf',
         ),
-        (['--out', 'no/x.npy'], 'cannot be written (the folder does not exist)'),
+        (['--out', '/dev/null/x.npy'], 'cannot be written (Not a directory)'),
         (['--out', 'images'], '--out images: features are written as'),
         (['--batch-size', '0'], '--batch-size 0: must be at least 1'),
         (['--workers', '-1'], '--workers -1: must be at least 0'),
@@ -274,7 +274,8 @@ STAGES = {'x.npy': ['layer1'], 'x.safetensors': ['layer1', 'layer2'], 'x.parquet
 def peak(number, out):
     with open('many.txt', 'w') as names:
         names.writelines(f'images/{i % 7}.png\\n' for i in range(number))
-    main(['features', 'many.txt', '--model', sys.argv[1], '--out', out, '--stages', *STAGES[out]])
+    words = ['--model', sys.argv[1], '--out', out, '--overwrite', '--stages', *STAGES[out]]
+    main(['features', 'many.txt', *words])
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
 
 few = max(peak(500, out) for out in STAGES)

@@ -23,6 +23,7 @@ import wrn
 from wrn.checkpoints import read_checkpoint
 from wrn.data.splitting import find_splits
 from wrn.training import make_finetune_config
+from wrn.training.stretch_schedule import stretch_schedule
 from wrn.zoo.resolve import resolve
 
 DIGITS = 'wide-resnet16-2_1xb64_digits'
@@ -102,7 +103,7 @@ def test_finetune_test_and_predict(run, tmp_path, data, digits_weights):
     again = run(*command, '--resume', cwd=tmp_path)
     assert f'nothing left to do: {weights.relative_to(tmp_path)} exists' in again.stderr
     other = run(*command, cwd=tmp_path, code=1)
-    assert f'{weights.relative_to(tmp_path)}: is from another run' in other.stderr
+    assert f'{weights.relative_to(tmp_path)}: exists; add --overwrite to replace it' in other.stderr
 
 
 @pytest.mark.slow
@@ -121,9 +122,9 @@ def test_a_killed_and_resumed_run_writes_the_same_file(run, fails, tmp_path, dat
     assert process.exitcode == -signal.SIGKILL
     assert not list(tmp_path.glob('killed/digits-*.pth'))
     killed = (*words, '--work-dir', tmp_path / 'killed')
-    assert 'has an unfinished run; add --resume' in fails(*killed)
+    assert 'killed/run: exists; add --overwrite to replace it, --resume to' in fails(*killed)
     other = fails(*killed, '--resume', '--seed', 1)
-    assert 'the run to resume had different images, --seed or --skip-unreadable' in other
+    assert 'the run to resume had different images, --seed, --groups or' in other
     other = fails(*words[:-1], 4, *killed[-2:], '--resume')
     assert 'the run to resume had different --epochs' in other
     other = fails(*killed, '--resume', '--freeze', 1)
@@ -233,7 +234,9 @@ def test_image_files_are_preprocessed_like_the_pixels_of_the_models_dataset(tmp_
 
 @pytest.mark.parametrize(('epochs', 'warm_up'), [(1, False), (2, True), (20, True), (None, True)])
 def test_the_schedule_ends_with_the_last_epoch(data, epochs, warm_up):
-    config = make_finetune_config(find_splits(data), resolve(DIGITS), epochs=epochs)
+    config = make_finetune_config(find_splits(data), resolve(DIGITS))
+    if epochs:
+        stretch_schedule(config, epochs)
     *first, cosine = config.param_scheduler
     assert [scheduler.type for scheduler in first] == ['LinearLR'] * warm_up
     assert cosine.begin == warm_up

@@ -26,6 +26,7 @@ from wrn.jobs.run_options import apply_train_options
 from wrn.training import make_finetune_config
 from wrn.zoo.resolve import resolve
 from wrn_base.errors import ImageReadError, RunStoppedError, WrnError
+from wrn_base.run_progress import RunProgress
 
 DIGITS = 'wide-resnet16-2_1xb64_digits'
 COMMAND = ('wrn', 'finetune', 'data', '--model', DIGITS, '--head-only')
@@ -49,6 +50,20 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_digits(tmp_path / 'data', 12)
     return tmp_path
+
+
+class Counts(RunProgress):
+    """The numbers of images whose features are known, as a run reports them."""
+
+    def __init__(self, stop_after=None, signal=None):
+        self.done, self._stop_after, self._signal = [], stop_after, signal
+
+    def step(self, step):
+        assert step.task == 'features'
+        assert step.steps == 120
+        self.done.append(step.step)
+        if self._stop_after and step.step >= self._stop_after:
+            os.kill(os.getpid(), self._signal)
 
 
 def only(paths):
@@ -103,7 +118,7 @@ def test_the_file_and_the_report_are_those_of_fine_tuning(run, fails, folder, di
 
     again = run(*COMMAND, '--resume', cwd=folder)
     assert f'nothing left to do: {weights.relative_to(folder)} exists' in again.stderr
-    assert f'{weights.relative_to(folder)}: is from another run' in fails(*COMMAND[1:])
+    assert f'{weights.relative_to(folder)}: exists; add --overwrite' in fails(*COMMAND[1:])
     error = fails(*COMMAND[1:-1], '--resume')
     assert 'the run to resume had different --head-only or --views' in error
 
@@ -124,44 +139,37 @@ def test_the_file_and_the_report_are_those_of_fine_tuning(run, fails, folder, di
 
 @pytest.mark.slow
 def test_features_are_not_computed_again(folder):
-    counts = []
     first = wrn.finetune(
-        'data', DIGITS, head_only=True, work_dir='a', progress=lambda *n: counts.append(n)
+        'data', DIGITS, head_only=True, work_dir='a', progress=(counts := Counts())
     )
-    assert counts[0] == (0, 120)
-    assert counts[-1] == (120, 120)
-    counts.clear()
+    assert counts.done[0] == 0
+    assert counts.done[-1] == 120
     shutil.copytree('data', 'copy')  # other paths and other splits of the same content
-    options = dict(head_only=True, progress=lambda *n: counts.append(n))
+    options = dict(head_only=True, progress=(counts := Counts()))
     wrn.finetune('copy', DIGITS, seed=3, work_dir='b', **options)
-    assert counts == [(120, 120)]
+    assert counts.done == [120]
     again = wrn.finetune('data', DIGITS, work_dir='c', **options)
     assert again.weights.name == first.weights.name  # it has the hash of the file
-    write = Image.new('L', (8, 8), 77).save
-    write('data/is 0/0.png')
-    counts.clear()
+    Image.new('L', (8, 8), 77).save('data/is 0/0.png')
+    counts.done.clear()
     wrn.finetune('data', DIGITS, work_dir='d', **options)
-    assert counts[0] == (119, 120)
+    assert counts.done[0] == 119
 
 
 @pytest.mark.parametrize(
     ('number', 'error', 'message'),
     [
-        (signal.SIGINT, KeyboardInterrupt, r'stopped after 64 of 120 images; run the same command'),
-        (signal.SIGTERM, RunStoppedError, r'stopped by SIGTERM'),
+        (signal.SIGINT, KeyboardInterrupt, 'stopped after 64 of 120 images; run the same command'),
+        (signal.SIGTERM, RunStoppedError, 'stopped by SIGTERM; run again with --resume'),
     ],
+    ids=['SIGINT', 'SIGTERM'],
 )
 def test_a_stopped_run_continues_where_it_stood(folder, number, error, message):
-    def stop(done, total):
-        if done >= 64:
-            os.kill(os.getpid(), number)
-
     with pytest.raises(error, match=message):
-        wrn.finetune('data', DIGITS, head_only=True, progress=stop)
-    counts = []
-    options = dict(head_only=True, progress=lambda *n: counts.append(n))
-    assert wrn.finetune('data', DIGITS, **options).weights.exists()
-    assert counts[0] == (64, 120)
+        wrn.finetune('data', DIGITS, head_only=True, progress=Counts(64, number))
+    options = dict(head_only=True, progress=(counts := Counts()))
+    assert wrn.finetune('data', DIGITS, resume='auto', **options).weights.exists()
+    assert counts.done[0] == 64
 
 
 @pytest.mark.slow
@@ -169,17 +177,18 @@ def test_a_killed_run_continues_where_it_stood(folder):
     code = (
         'import os, signal, wrn\n'
         'from wrn.head_only import image_features\n'
+        'from wrn_base.run_progress import RunProgress\n'
         'image_features._BLOCK_SECONDS = 0.0\n'
-        'def stop(done, total):\n'
-        '    if done >= 64: os.kill(os.getpid(), signal.SIGKILL)\n'
-        f'wrn.finetune("data", {DIGITS!r}, head_only=True, progress=stop)\n'
+        'class Kill(RunProgress):\n'
+        '    def step(self, step):\n'
+        '        if step.step >= 64: os.kill(os.getpid(), signal.SIGKILL)\n'
+        f'wrn.finetune("data", {DIGITS!r}, head_only=True, progress=Kill())\n'
     )
     done = subprocess.run([sys.executable, '-c', code], stderr=subprocess.DEVNULL)
     assert done.returncode == -signal.SIGKILL
-    counts = []
-    options = dict(head_only=True, progress=lambda *n: counts.append(n))
+    options = dict(head_only=True, progress=(counts := Counts()))
     assert wrn.finetune('data', DIGITS, **options).weights.exists()
-    assert counts[0] == (64, 120)
+    assert counts.done[0] == 64
 
 
 def test_views(folder, caplog):
@@ -199,10 +208,9 @@ def test_views(folder, caplog):
     expected = wrn.extract_features(DIGITS, path, ['layer3'], pool=True)['layer3'][0]
     np.testing.assert_allclose(first[0], expected, rtol=0, atol=1e-5)
 
-    counts = []
-    options = dict(head_only=True, views=3, progress=lambda *n: counts.append(n))
-    done = wrn.finetune('data', DIGITS, **options)
-    assert counts[-1] == (320, 320)  # 100 images to train with, 20 to validate
+    with caplog.at_level(logging.INFO, 'wrn'):
+        done = wrn.finetune('data', DIGITS, head_only=True, views=3)
+    assert '320 images take less time' in caplog.text  # 100 to train with, 20 to validate
     assert done.report.metrics['accuracy/top1'] > 80
     # A published file has no random steps.
     with pytest.raises(WrnError, match='--views 2: the model has no random steps for training'):

@@ -65,7 +65,7 @@ def trained_on_folders(tmp_path, digits_weights):
 
 def test_a_fine_tuned_file_needs_its_data_root(run, fails, tmp_path, folder, trained_on_folders):
     command = ['test', trained_on_folders, '--work-dir', tmp_path / 'run']
-    assert 'data_root' in fails(*command)
+    assert 'has no data folder; add --data FOLDER' in fails(*command)
     done = run('wrn', *command, '--cfg-options', f'test_dataloader.dataset.data_root={folder}')
     expected = wrn.inference_model(trained_on_folders, folder)
     correct = sum(Path(r['img_path']).parent.name == r['pred_class'] for r in expected)

@@ -121,7 +121,8 @@ def test_a_job_of_several_processes_is_started_again(digits, tmp_path, monkeypat
     assert (tmp_path / 'out.0-of-2.csv').read_bytes() == results
     predict(1)
     assert sorted(os.listdir(tmp_path)) == ['out.0-of-2.csv', 'out.1-of-2.csv']
-    assert 'resuming' not in predict(0)
+    with pytest.raises(SystemExit, match=r'out.0-of-2.csv: exists; add --overwrite to replace it'):
+        predict(0)
 
 
 def test_a_run_with_changed_weights_is_not_resumed(digits, fails, tmp_path, digits_weights):

@@ -67,7 +67,7 @@ def test_lists_archives_and_patterns(digits, expected, tmp_path):
         ['small.tgz'],
         [f'{digits}/a', f'{digits}/b/*.png'],
     ):
-        main(['predict', *inputs, '--out', 'out.jsonl'])
+        main(['predict', *inputs, '--out', 'out.jsonl', '--overwrite'])
         results = read(tmp_path / 'out.jsonl')
         if inputs[0].endswith(('.tar', '.tgz')):
             assert next(iter(results)) == f'{inputs[0]}/a/00.png'
@@ -201,7 +201,7 @@ def test_an_image_that_cannot_be_preprocessed_is_not_fatal(digits, tmp_path, mon
 def test_memory_does_not_grow_with_the_number(digits, run, tmp_path):
     """Compare the peak for 4,000 and 500 images; lists of results alone would take more."""
     code = (
-        'import resource, sys; from wrn.cli import main; main(sys.argv[1:]); '
+        'import resource, sys; from wrn_base.cli import main; main(sys.argv[1:]); '
         'print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)'
     )
     image = next(digits.rglob('*.png'))

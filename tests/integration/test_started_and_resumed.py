@@ -104,7 +104,7 @@ def test_labels_that_may_count_from_1_are_said(run, copied, suffix):
 def test_a_used_work_folder_is_refused(fails, copied):
     before = torch.load('run/epoch_1.pth', weights_only=False)['meta']['time']
     error = fails('train', 'small.py', '--work-dir', 'run')
-    assert 'run: has checkpoints of another run (epoch_1.pth, epoch_2.pth, epoch_3.pth)' in error
+    assert 'run/epoch_1.pth: exists; add --overwrite to replace it, --resume to complete' in error
     assert torch.load('run/epoch_1.pth', weights_only=False)['meta']['time'] == before
 
 

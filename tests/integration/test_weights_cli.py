@@ -216,9 +216,9 @@ def test_code_in_a_config_is_not_run(folder):
         plain.format("data_preprocessor=dict(type='os.mkdir', path='hacked')"),
     ):
         torch.save(dict(meta=dict(cfg=text), state_dict=weights), 'evil.pth')
-        main(['publish', 'evil.pth', 'x'])
+        main(['publish', 'evil.pth', 'x', '--overwrite'])
         with contextlib.suppress(SystemExit):  # a neck or head that no file may name is refused
-            main(['convert', 'evil.pth', 'x'])
+            main(['convert', 'evil.pth', 'x', '--overwrite'])
         wrn.get_model(
             'wide-resnet50',
             'evil.pth',

@@ -5,6 +5,7 @@ import json
 import pickle
 import runpy
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -13,14 +14,23 @@ from mmpretrain.evaluation import ConfusionMatrix, SingleLabelMetric
 from mmpretrain.structures import DataSample
 from PIL import Image
 from ranks import build_evaluator, evaluate, run_in_two
-from sklearn.metrics import confusion_matrix, log_loss, precision_recall_fscore_support
+from scipy.stats import binomtest
+from sklearn.metrics import (
+    balanced_accuracy_score,
+    confusion_matrix,
+    log_loss,
+    precision_recall_fscore_support,
+)
 
 from wrn.cli.tables import print_report
 from wrn.results.writers import SUFFIXES
 from wrn.training.evaluation import (
+    ACCURACY,
+    BALANCED,
     CONFUSION,
     REPORT_METRICS,
     PredictionWriter,
+    Proportion,
     Report,
     add_metrics,
 )
@@ -127,10 +137,57 @@ def test_class_metrics_agree_with_scikit_learn_and_mmpretrain(predictions, sampl
     for name in ('precision', 'recall', 'f1-score'):
         assert report.metrics[f'single-label/{name}'] == pytest.approx(metrics[f'mean/{name}'])
     assert report.metrics['accuracy/top3'] == metrics['accuracy/top3']
+    assert report.metrics['accuracy/top1'] == metrics['accuracy/top1']
+    assert report.accuracy.percent == pytest.approx(metrics['accuracy/top1'], rel=1e-6)  # float32
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')  # of class f, which is predicted but has no images
+        balanced = 100 * balanced_accuracy_score(labels, predicted)
+    assert report.metrics[BALANCED] == pytest.approx(balanced, rel=1e-12)
     worst = report.worst(10)
     assert len(worst) == 6  # class f has no images
     assert worst[0].name == 'g'
     assert [c.f1 for c in worst] == sorted(c.f1 for c in worst)
+
+
+@pytest.mark.parametrize('total', [1, 2, 9, 30, 355, 50_000])
+def test_the_interval_agrees_with_scipy(total):
+    for correct in {0, 1, total // 2, total - 1, total}:
+        found = Proportion(correct, total).interval
+        expected = binomtest(correct, total).proportion_ci(method='wilson')
+        # The same formula in another order: only the float64 rounding differs.
+        assert found == pytest.approx([100 * expected.low, 100 * expected.high], abs=1e-12)
+    assert Proportion(0, total).interval[0] == 0
+    assert Proportion(total, total).interval[1] == 100
+
+
+@pytest.mark.parametrize(
+    ('correct', 'total', 'text'),
+    [
+        (8, 9, '88.9 % (8 of 9; 95 % interval 57 to 98)'),
+        (9, 9, '100.0 % (9 of 9; 95 % interval 70 to 100)'),
+        (352, 355, '99.2 % (352 of 355; 95 % interval 97.5 to 99.7)'),
+        (39_235, 50_000, '78.47 % (39,235 of 50,000; 95 % interval 78.11 to 78.83)'),
+    ],
+)
+def test_figures_have_the_digits_that_they_deserve(correct, total, text):
+    assert str(Proportion(correct, total)) == text
+
+
+def test_a_report_prints_the_accuracy_with_its_interval(capsys):
+    confusion = torch.tensor([[6, 1, 0], [0, 2, 0], [0, 0, 0]])
+    metrics = {CONFUSION: confusion, 'calibration/nll': 0.25, 'calibration/ece': 3.21, 'f': 1234.5}
+    report = Report(metrics, ['cat', 'dog', 'eel'])
+    assert report.metrics[ACCURACY] == pytest.approx(800 / 9)
+    print_report(report)
+    lines = [' '.join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert lines[:2] == [
+        'accuracy 88.9 % (8 of 9; 95 % interval 57 to 98)',
+        'balanced accuracy 92.9 %',
+    ]
+    assert lines[2:5] == ['calibration/nll 0.25', 'calibration/ece 3.2 %', 'f 1.23e+03']
+    assert 'dog 66.7 100.0 80.0 2' in lines
+    assert '1 class without images: 0 in the means over classes' in lines
+    assert not [line for line in lines if line.startswith(('images', ACCURACY))]
 
 
 def test_two_processes_compute_the_metrics_of_one(samples, tmp_path):
@@ -268,8 +325,14 @@ def test_report_files_and_table(tmp_path, capsys, count):
         first = next(csv.DictReader(file))
     assert first == dict(zip(first, ['class $_0', '100.0', '90.0', first['f1'], '10'], strict=True))
     metrics = json.loads((tmp_path / 'metrics.json').read_text())
+    total = 9 * count + 1
+    assert metrics['images'] == total
+    low = binomtest(total - 1, total).proportion_ci(method='wilson').low
+    assert metrics[f'{ACCURACY}-low'] == pytest.approx(100 * low)
     assert metrics.keys() == {
-        'accuracy/top1',
+        *(f'{ACCURACY}{end}' for end in ('', '-low', '-high')),
+        BALANCED,
+        'images',
         *(f'single-label/{n}' for n in ('precision', 'recall', 'f1-score')),
     }
     pixels = np.asarray(Image.open(tmp_path / 'confusion.png').convert('L'))
@@ -304,6 +367,13 @@ def test_metrics_are_added_once(existing):
     assert isinstance(build_evaluator(*metrics).metrics[0], ConfusionMatrix)
 
 
-def test_a_report_in_a_missing_folder_is_an_error(tmp_path):
-    with pytest.raises(WrnError, match='none'):
-        make_report(2).write(tmp_path / 'none')
+def test_a_report_makes_its_folder_and_replaces_only_what_it_may(tmp_path):
+    folder = tmp_path / 'new' / 'report'
+    make_report(2).write(folder)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert before.keys() == {'classes.csv', 'confusion.csv', 'confusion.png', 'metrics.json'}
+    with pytest.raises(WrnError, match=r'metrics.json: exists; add --overwrite to replace it'):
+        make_report(3).write(folder)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    make_report(3).write(folder, overwrite=True)
+    assert len((folder / 'classes.csv').read_text().splitlines()) == 4

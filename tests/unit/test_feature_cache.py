@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 
-from wrn.head_only.feature_cache import FeatureCache, find_cache_folder
+from wrn.head_only.feature_cache import FeatureCache
 from wrn_base.errors import WrnError
+from wrn_base.home import find_home
 
 LENGTH = 5
 
@@ -61,13 +62,13 @@ def test_features_are_found_again_by_their_key(folder):
 
 
 def test_place(monkeypatch, tmp_path):
-    assert find_cache_folder() == tmp_path
+    assert find_home() == tmp_path
     monkeypatch.delenv('WRN_HOME')
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'x'))
-    assert find_cache_folder() == tmp_path / 'x' / 'wrn'
+    assert find_home() == tmp_path / 'x' / 'wrn'
     monkeypatch.delenv('XDG_CACHE_HOME')
     monkeypatch.setenv('HOME', str(tmp_path))
-    assert find_cache_folder() == tmp_path / '.cache' / 'wrn'
+    assert find_home() == tmp_path / '.cache' / 'wrn'
 
 
 def make_damage(kind, content):

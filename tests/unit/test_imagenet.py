@@ -271,9 +271,16 @@ def test_the_layout_of_kaggle(kaggle, tmp_path, fails):
         assert labels[0] == labels[1]
     assert not check_folder(tmp_path / 'out').problems
 
-    assert 'folders/train: already exists' in fails(
-        'prepare-imagenet', kaggle, tmp_path / 'folders'
-    )
+    command = ('prepare-imagenet', kaggle, tmp_path / 'folders')
+    assert 'folders/train: exists; add --overwrite to replace it' in fails(*command)
+    assert not (tmp_path / 'folders' / 'meta').exists()
+    labels = tmp_path / 'out' / 'meta' / 'val.txt'
+    labels.write_text('of another download')
+    assert f'{labels}: exists; ' in fails('prepare-imagenet', kaggle, tmp_path / 'out')
+    for name in ('folders', 'out'):
+        prepare_imagenet(kaggle, tmp_path / name, overwrite=True)
+        assert (tmp_path / name / 'train').is_symlink()
+        assert 'another' not in (tmp_path / name / 'meta' / 'val.txt').read_text()
     solution = kaggle / 'LOC_val_solution.csv'
     solution.write_text('ImageId,PredictionString\nILSVRC2012_val_00000001,n09 1 2\n')
     assert "line 2: 'n09' is not in train" in fails('prepare-imagenet', kaggle, tmp_path / 'x')

@@ -2,19 +2,14 @@
 
 import json
 import sys
-import time
+from functools import partial
 from types import ModuleType, SimpleNamespace
-from typing import ClassVar
 
 import pytest
-import torch
 from commands import make_config
-from mmengine.evaluator import BaseMetric, Evaluator
 from mmengine.logging import MessageHub
-from mmengine.model import BaseModel
-from mmengine.runner import Runner
-from mmpretrain.structures import DataSample
 from mmpretrain.utils import load_json_log
+from simulated_run import Clock, Network, build_run, use_clock
 
 from wrn.checkpoints import read_checkpoint
 from wrn.training.brief_runner import BriefRunner
@@ -23,92 +18,14 @@ from wrn.training.hooks import progress_log
 DIGITS = 'configs/wrn/wide-resnet16-2_1xb64_digits.py'
 
 
-class Clock:
-    """The time, as a class attribute, since mmengine copies the objects that use it."""
-
-    now = 0.0
-
-
 @pytest.fixture(autouse=True)
 def _clock(monkeypatch):
-    monkeypatch.setattr(Clock, 'now', 0.0)
-    monkeypatch.setattr(time, 'time', lambda: Clock.now)
-
-
-class Data(torch.utils.data.Dataset):
-    """Ten images that take 2.5 ms each to load."""
-
-    metainfo: ClassVar = {}
-
-    def __len__(self):
-        return 10
-
-    def __getitem__(self, index):
-        Clock.now += 0.0025
-        return dict(inputs=torch.ones(1), data_samples=DataSample())
-
-
-class Network(BaseModel):
-    """A network whose steps take 10 ms, and the first one a second more."""
-
-    def __init__(self):
-        super().__init__()
-        self.cold = True
-        self.weight = torch.nn.Parameter(torch.tensor(0.0))
-
-    def forward(self, inputs, data_samples, mode):
-        Clock.now += 0.01 + self.cold
-        self.cold = False
-        return dict(loss=0.75 + 0 * self.weight) if mode == 'loss' else data_samples
-
-
-class Metric(BaseMetric):
-    """A metric that takes 30 seconds."""
-
-    default_prefix = 'accuracy'
-
-    def process(self, data_batch, data_samples):
-        self.results += data_samples
-
-    def compute_metrics(self, results):
-        Clock.now += 30
-        return dict(top1=62.5, each=[50.0, 75.0], matrix=torch.eye(2))
+    use_clock(monkeypatch)
 
 
 @pytest.fixture
 def build(tmp_path):
-    def build(train_cfg=None, drop_last=False, accumulate=1, **kwargs):
-        loader = dict(
-            batch_size=4,
-            num_workers=0,
-            dataset=Data(),
-            sampler=dict(type='DefaultSampler', shuffle=False),
-        )
-        optimizer = dict(type='SGD', lr=0.0125)
-        return Runner(
-            model=Network(),
-            work_dir=str(tmp_path),
-            train_dataloader=dict(loader, drop_last=drop_last),
-            train_cfg=train_cfg or dict(by_epoch=True, max_epochs=2),
-            optim_wrapper=dict(optimizer=optimizer, accumulative_counts=accumulate),
-            val_dataloader=loader,
-            val_cfg=dict(),
-            val_evaluator=Evaluator(Metric()),
-            test_dataloader=loader,
-            test_cfg=dict(),
-            test_evaluator=Evaluator(Metric()),
-            default_hooks=dict(
-                timer=dict(type='ThroughputHook'),
-                logger=dict(type='LoggerHook', interval=1),
-                checkpoint=dict(type='CheckpointHook', interval=1),
-            ),
-            log_processor={'type': 'ProgressLogProcessor', **kwargs.pop('log_processor', {})},
-            experiment_name=str(tmp_path),
-            default_scope='mmpretrain',
-            **kwargs,
-        )
-
-    return build
+    return partial(build_run, tmp_path)
 
 
 @pytest.fixture

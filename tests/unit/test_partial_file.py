@@ -38,7 +38,7 @@ CASES = [
 
 def resume(out, describe, write, stop=None):
     """Run in batches of two images; return how many had been done earlier."""
-    results = PartialFile(out, RUN, write)
+    results = PartialFile(out, RUN, write, overwrite=True)
     with results.resumed(NAMES) as rest:
         earlier = results.done
         rest = list(rest)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from commands import make_config
 
-from wrn.training import precision
+from wrn.training import run_device
 
 MODERN = 'wide-resnet28-10_8xb16-modern-200e_cifar10'  # its config already uses bfloat16
 
@@ -21,7 +21,7 @@ def wrapper(tmp_path):
 
 def test_the_cpu_and_new_gpus_use_bfloat16(wrapper, monkeypatch):
     for device, supported in (('cpu', False), ('cuda', True)):
-        monkeypatch.setattr(precision, 'get_device', lambda device=device: device)
+        monkeypatch.setattr(run_device, 'get_device', lambda device=device: device)
         monkeypatch.setattr(torch.cuda, 'is_available', lambda supported=supported: supported)
         monkeypatch.setattr(torch.cuda, 'is_bf16_supported', lambda including_emulation: True)
         assert wrapper().type == 'BFloat16OptimWrapper'
@@ -31,7 +31,7 @@ def test_the_cpu_and_new_gpus_use_bfloat16(wrapper, monkeypatch):
 
 
 def test_old_gpus_use_float16_with_loss_scaling(wrapper, monkeypatch):
-    monkeypatch.setattr(precision, 'get_device', lambda: 'cuda')
+    monkeypatch.setattr(run_device, 'get_device', lambda: 'cuda')
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
     monkeypatch.setattr(torch.cuda, 'is_bf16_supported', lambda including_emulation: False)
     assert wrapper().type == 'AmpOptimWrapper'

@@ -7,11 +7,13 @@ import pytest
 
 import wrn
 from wrn.checkpoints.formats import TARGETS
+from wrn.config.config_parts import get_data_preprocessor, get_test_dataset
 from wrn.deploy import engines
 from wrn.deploy.export import FORMATS
 from wrn.inference.features import STAGES
 from wrn.results import feature_files, writers
-from wrn_base import options
+from wrn.zoo.resolve import resolve
+from wrn_base import card, model_index, options
 from wrn_base.commands import convert, export, features, predict
 from wrn_base.parser import HELPS, parse_args
 
@@ -99,3 +101,13 @@ def test_the_version(capsys):
     with pytest.raises(SystemExit, match='0'):
         parse_args(['--version'])
     assert capsys.readouterr().out == f'wrn {wrn.__version__}\n'
+
+
+@pytest.mark.parametrize('name', model_index.models())
+def test_the_card_of_a_name_has_the_preprocessing_of_the_model(name):
+    """It reads the config as a file, without what builds a model of it."""
+    config = card.read_config(model_index.find(name))
+    pipeline = config.test_dataloader.dataset.pipeline
+    resolved = resolve(name).get_config()
+    assert pipeline == get_test_dataset(resolved).pipeline
+    assert config.get('data_preprocessor') == get_data_preprocessor(resolved)

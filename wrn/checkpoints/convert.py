@@ -56,6 +56,7 @@ def convert(
     config: Config | None = None,
     source: str | None = None,
     license: str | None = None,
+    overwrite: bool = False,
 ) -> Converted:
     """Convert the weights of a Wide-ResNet from any known format to another.
 
@@ -74,10 +75,11 @@ def convert(
         source: The provenance of the weights. Defaults to None: what is known, or the name of the
             file that was read.
         license: Their license, an SPDX identifier. Defaults to None: what is known.
+        overwrite: Whether to replace a file that exists. Defaults to False.
 
     Raises:
         WrnError: If the weights do not belong to a Wide-ResNet, cannot be expressed in the format,
-            or cannot be written.
+            or cannot be written, or if the file exists.
     """
     path, entry, weights = Path(file.path or file.name), file.entry, file.weights
     source_format = weights.require_format(str(path))
@@ -109,7 +111,7 @@ def convert(
         name = entry.name if entry else stem_without_hash(path.name)
     name = name if name.endswith(SUFFIXES) else name + suffix
     meta = form.describe(make_meta(weights.meta, full, source, license), to, name)
-    written = write_weights(folder, name, converted, meta)
+    written = write_weights(folder, name, converted, meta, overwrite)
     return Converted(
         written, weights, meta, file.name, source_format, architecture, entry, loss, len(converted)
     )

@@ -40,6 +40,7 @@ def publish(
     options: ReadOptions = ReadOptions(),
     source: str | None = None,
     license: str | None = None,
+    overwrite: bool = False,
 ) -> Published:
     """Strip a checkpoint to its weights and the metadata that their users need.
 
@@ -51,16 +52,18 @@ def publish(
         source: The provenance of the weights. Defaults to None: what the checkpoint states, or the
             name of the training run.
         license: Their license, an SPDX identifier. Defaults to None: what the checkpoint states.
+        overwrite: Whether to replace a file that exists. Defaults to False.
 
     Raises:
-        WrnError: If the checkpoint cannot be read, or the file cannot be written.
+        WrnError: If the checkpoint cannot be read, or the file cannot be written or exists.
     """
     weights = to_openmmlab(read_checkpoint(checkpoint), checkpoint, options)
     source = source or weights.meta.get('source')
     if source is None and (run := weights.meta.get('experiment_name')):
         source = f'trained as {_TIME.sub("", str(run))}'
     meta = make_meta(weights.meta, read_own_config(weights.meta), source, license)
-    return Published(write_weights(folder, name, weights.state_dict, meta), weights, meta)
+    path = write_weights(folder, name, weights.state_dict, meta, overwrite)
+    return Published(path, weights, meta)
 
 
 def make_meta(

@@ -22,6 +22,7 @@ def write_weights(
     name: str,
     state_dict: Mapping[str, Tensor],
     meta: Mapping[str, Any] | None,
+    overwrite: bool = False,
 ) -> Path:
     """Write weights to ``NAME-HASH.safetensors`` or ``.pth``.
 
@@ -36,13 +37,14 @@ def write_weights(
         meta: The metadata, such as ``dataset_meta``: values of JSON or numpy. The hash of the
             weights is added, and compared whenever the file is read. None makes a ``.pth``
             file a plain state dict.
+        overwrite: Whether to replace a file that exists. Defaults to False.
 
     Returns:
         The path of the file.
 
     Raises:
-        WrnError: If the name contains a folder, a tensor is sparse or quantized, or the folder
-            cannot be written to.
+        WrnError: If the name contains a folder, a tensor is sparse or quantized, the folder
+            cannot be written to, or the file exists.
     """
     if Path(name).name != name or not name.removesuffix('.pth').removesuffix('.safetensors'):
         raise WrnError(f'{name!r}: not a file name; give the folder with --folder')
@@ -72,7 +74,7 @@ def write_weights(
         except (SafetensorError, RuntimeError) as error:  # how these libraries report a full disk
             raise OSError(str(error)) from error
 
-    return write_with_hash(folder, name.removesuffix(suffix), suffix, write)
+    return write_with_hash(folder, name.removesuffix(suffix), suffix, write, overwrite)
 
 
 def _is_dense(value: Tensor) -> bool:

@@ -16,12 +16,14 @@ import warnings
 from importlib import import_module
 from typing import Any, cast
 
+from mmengine.logging import MMLogger
+
+from wrn import training
 from wrn.cli.inputs import find_shard
 from wrn.download.trust import INSECURE
-from wrn.training import leave_distributed
 from wrn.utils.csv_text import SAFE
 from wrn_base.errors import AssumptionWarning, RunStoppedError
-from wrn_base.terminal import printable, say
+from wrn_base.terminal import say
 
 
 def run(args: argparse.Namespace) -> int:
@@ -37,7 +39,10 @@ def run(args: argparse.Namespace) -> int:
         WrnError: If the command fails.
     """
     gc.freeze()  # do not scan imported objects, and do not copy their pages after a fork
-    _show_messages()
+    has_log = not getattr(args, 'verbose', True)
+    _show_messages(has_log)
+    if has_log:
+        training.keep_off_screen(MMLogger.get_current_instance())  # that of no run yet
     if getattr(args, 'insecure', False):
         os.environ[INSECURE] = '1'  # data workers and other ranks inherit it
     if getattr(args, 'csv_safe', False):
@@ -49,13 +54,13 @@ def run(args: argparse.Namespace) -> int:
     except RunStoppedError as stopped:
         say(str(stopped))
         code = os.EX_TEMPFAIL
-    leave_distributed()
+    training.leave_distributed()
     return code
 
 
-class _Formatter(logging.Formatter):
-    def format(self, record: logging.LogRecord) -> str:
-        return f'wrn: {printable(record.getMessage())}'
+class _Screen(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        say(record.getMessage())
 
 
 def _raise_write_error(handler: logging.Handler, record: logging.LogRecord) -> None:
@@ -70,13 +75,14 @@ def _raise_write_error(handler: logging.Handler, record: logging.LogRecord) -> N
 _handle_error = logging.Handler.handleError
 
 
-def _show_messages() -> None:
-    """Show the log and the warnings of this package on standard error."""
+def _show_messages(has_log: bool = False) -> None:
+    """Show the log and the warnings of this package on standard error.
+
+    Warnings of others go to the log of the run, if the command has one that is not on the screen.
+    """
     cast(Any, logging.Handler).handleError = _raise_write_error
-    handler = logging.StreamHandler()
-    handler.setFormatter(_Formatter())
     logger = logging.getLogger('wrn')
-    logger.handlers = [handler]
+    logger.handlers = [_Screen()]
     logger.setLevel(logging.INFO)
     warnings.filterwarnings('default', category=AssumptionWarning)  # despite python -W ignore
     # Configs have data workers for larger machines. They work with fewer cores, too.
@@ -84,9 +90,10 @@ def _show_messages() -> None:
     others: Any = warnings.showwarning
 
     def show_warning(message: Warning | str, category: type[Warning], *args: Any) -> None:
-        if not issubclass(category, AssumptionWarning):
+        if issubclass(category, AssumptionWarning):
+            if find_shard().index == 0:
+                say(str(message))
+        elif not (has_log and training.log_warning(message, category, *args)):
             others(message, category, *args)
-        elif find_shard().index == 0:
-            say(str(message))
 
     warnings.showwarning = cast(Any, show_warning)

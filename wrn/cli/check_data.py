@@ -19,10 +19,10 @@ def run(args: argparse.Namespace) -> None:
     """Check the folder, and print its splits and problems; fail if there are any."""
     check_at_least(args, workers=1)
     if args.out:
-        check_out(args.out, 'the report is', ('.json', '.csv'))
+        check_out(args.out, 'the report is', ('.json', '.csv'), args.overwrite)
     report = check_folder(args.folder, args.ann_file, args.workers, _track)
     if args.out:
-        report.write(args.out)
+        report.write(args.out, args.overwrite)
     for split in report.splits:
         classes = '' if split.classes is None else f' in {count(len(split.classes), "class")}'
         show(f'{split.name}: {count(len(split.files), "image")}{classes}')

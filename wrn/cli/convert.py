@@ -13,7 +13,7 @@ from wrn_base.terminal import show
 
 def run(args: argparse.Namespace) -> None:
     """Convert the weights, and print what was found, left out, checked and written."""
-    names = ('folder', 'config', 'source', 'license')
+    names = ('folder', 'config', 'source', 'license', 'overwrite')
     own = {name: getattr(args, name) for name in names}
     done = convert(args.checkpoint, args.name, args.to, **own, **pick(args, WeightsOptions))
     state_dict = done.weights.state_dict

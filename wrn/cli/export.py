@@ -12,7 +12,7 @@ from wrn_base.terminal import show
 
 def run(args: argparse.Namespace) -> None:
     """Export the model, and print what was written and how to use it."""
-    names = ('preprocess', 'softmax', 'precision', 'calibration')
+    names = ('preprocess', 'softmax', 'precision', 'calibration', 'overwrite')
     own = {name: getattr(args, name) for name in names}
     weights = pick(args, WeightsOptions)
     done = export(args.model, args.format, args.out, args.checkpoint, **own, **weights)

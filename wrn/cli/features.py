@@ -27,9 +27,9 @@ def run(args: argparse.Namespace) -> None:
     shard = find_shard()
     if shard.count > 1:
         raise WrnError('features: cannot run in several processes; start it without torchrun')
-    check_out(args.out, 'features are', SUFFIXES)
+    check_out(args.out, 'features are', SUFFIXES, args.overwrite)
     if names := list_path(args.out):
-        check_out(str(names))
+        check_out(str(names), overwrite=args.overwrite)
     check_format(args.out, args.stages, args.pool)
     images = InputImages(args.inputs, shard)
     args.batch_size = min(args.batch_size, images.total or args.batch_size)
@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> None:
     options = get_backend_options(args)
     extractor = FeatureExtractor(network, args.stages, args.pool, **options)
     identity = describe_run('features', args, 'stages', 'pool')
-    results = PartialFile(args.out, identity, write_features)
+    results = PartialFile(args.out, identity, write_features, overwrite=args.overwrite)
 
     def stream(images: Iterable[ImageLike]) -> Iterator[Features | ImageReadError]:
         features = extractor.stream(images, args.batch_size, args.workers)

@@ -24,7 +24,7 @@ from wrn.models.meta_init import MetaInit
 from wrn.utils.files import hash_file
 from wrn.utils.quiet import quiet
 from wrn.zoo.resolve import ResolvedModel, resolve
-from wrn_base.card import describe_images
+from wrn_base.card import describe_entry, describe_images
 from wrn_base.errors import WrnError
 from wrn_base.tables import Cell, print_table
 
@@ -43,7 +43,10 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _card(resolved: ResolvedModel) -> _Rows:
-    if resolved.file:
+    if resolved.kind == 'name' and resolved.entry:  # of mmpretrain; wrn_base has ours
+        config = resolved.get_config()
+        yield from describe_entry(resolved.entry, config, _describe_preprocessing(config))
+    elif resolved.file:
         yield from _describe_weights(resolved, resolved.file)
     elif resolved.kind == 'exported':
         yield from _describe_exported(resolved)

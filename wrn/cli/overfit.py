@@ -2,10 +2,6 @@
 
 import argparse
 import tempfile
-from functools import partial
-
-from rich.console import Console
-from rich.progress import track
 
 from wrn import training
 from wrn.cli.arguments import check_at_least
@@ -23,12 +19,10 @@ def run(args: argparse.Namespace) -> None:
     cfg = read_runnable(args.config)
     with config_errors(cfg.filename):
         apply_settings(cfg, parse_settings(args.cfg_options))
-    cfg.launcher, cfg.log_level = 'none', 'WARNING'
-    progress = partial(
-        track, description='Overfitting', console=Console(stderr=True), transient=True
-    )
+    cfg.launcher = 'none'
     with tempfile.TemporaryDirectory() as cfg.work_dir:
-        done = training.overfit_batch(cfg, args.batch_size, args.steps, progress)
+        done = training.overfit_batch(cfg, args.batch_size, args.steps, args.progress)
+    args.progress.close()
     steps, images = count(len(done.losses), 'step'), count(done.total, 'image')
     losses = f'{done.losses[0]:.3g} to {done.losses[-1]:.3g}'
     right = f'correct predictions: {done.right} of {done.total}'

@@ -12,8 +12,8 @@ from wrn_base.terminal import show
 
 def run(args: argparse.Namespace) -> None:
     """Plot the runs in one image."""
-    check_out(args.out, 'plots are', ('.png', '.svg', '.pdf'))
+    check_out(args.out, 'plots are', ('.png', '.svg', '.pdf'), args.overwrite)
     runs = {str(Path(name)): read_log(name) for name in args.runs}
-    with fonts_for(runs, args.out), write_atomically(args.out) as file:
+    with fonts_for(runs, args.out), write_atomically(args.out, args.overwrite) as file:
         draw_curves(runs).savefig(file, format=Path(args.out).suffix.lstrip('.'))
     show(f'wrote {args.out}')

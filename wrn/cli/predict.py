@@ -14,7 +14,7 @@ from wrn.data.images import ImageLike
 from wrn.inference.predictor import Predictor
 from wrn.jobs.outputs import check_out
 from wrn.jobs.predict import classify
-from wrn.results.partial_file import PartialFile
+from wrn.results.partial_file import PartialFile, is_unfinished
 from wrn.results.record import Record
 from wrn.results.writers import SUFFIXES, write_predictions, write_records
 from wrn_base.commands.predict import DEFAULT_MODEL
@@ -40,7 +40,8 @@ def run(args: argparse.Namespace) -> None:
     if to_file:
         paths = shard.paths(args.out)
         args.out = paths[shard.index]
-        check_out(args.out, 'predictions are', SUFFIXES)
+        replaces = args.overwrite or is_unfinished(args.out)
+        check_out(args.out, 'predictions are', SUFFIXES, replaces)
     elif shard.count > 1:
         raise WrnError('--out: missing; add --out FILE, since each process writes a file')
     images = InputImages(args.inputs, shard)
@@ -55,7 +56,7 @@ def run(args: argparse.Namespace) -> None:
         if to_file:
             identity = describe_run('predict', args, 'topk') | dict(shard=str(shard))
             write = partial(write_predictions, topk=args.topk, multi_label=predictor.multi_label)
-            _predict_to_file(job, PartialFile(args.out, identity, write, paths))
+            _predict_to_file(job, PartialFile(args.out, identity, write, paths, args.overwrite))
         else:
             _predict(job, args, predictor.multi_label)
     finally:

@@ -13,5 +13,5 @@ from wrn_base.terminal import show
 def run(args: argparse.Namespace) -> None:
     """Create the folders, or resume an interrupted run."""
     progress = partial(track, console=Console(stderr=True))
-    prepare_imagenet(args.folder, args.out, args.verify, progress)
+    prepare_imagenet(args.folder, args.out, args.verify, progress, args.overwrite)
     show(f'{args.out}: is ready; `wrn check-data {args.out}` checks each image')

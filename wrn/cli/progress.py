@@ -1,8 +1,6 @@
 """Progress bars, which become lines where standard error is not a terminal."""
 
-import contextlib
 import math
-from collections.abc import Callable, Iterator
 
 from rich import progress
 from rich.console import Console
@@ -54,29 +52,3 @@ class ImageProgress(progress.Progress):
         if (now := self.get_time()) >= self._next_line:
             self._next_line = now + _LINE_SECONDS
             self.console.print(self.get_renderable())
-
-
-@contextlib.contextmanager
-def image_counter(title: str) -> Iterator[Callable[[int, int], None]]:
-    """Show the progress of a job that counts images, from the first count to the last.
-
-    Args:
-        title: What is done with the images.
-
-    Yields:
-        A function that takes the number of images that are done, and of all images.
-    """
-    with contextlib.ExitStack() as stack:
-        shown: list[ImageProgress] = []
-
-        def show(done: int, total: int) -> None:
-            if not shown and done < total:
-                shown.append(stack.enter_context(ImageProgress()))
-                shown[0].add_task(title, total=total, completed=done)
-            for progress in shown:
-                (task,) = progress.tasks
-                progress.advance(task.id, done - task.completed)
-            if done == total:
-                stack.close()
-
-        yield show

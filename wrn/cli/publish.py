@@ -15,7 +15,8 @@ _SHOWN = 10  # keys that were left out
 def run(args: argparse.Namespace) -> None:
     """Write the file, and print what it holds and what was left out."""
     options = ReadOptions(args.key, args.prefix)
-    done = publish(args.checkpoint, args.name, args.folder, options, args.source, args.license)
+    described = (args.source, args.license)
+    done = publish(args.checkpoint, args.name, args.folder, options, *described, args.overwrite)
     print_left_out(done.weights)
     if 'cfg' not in (done.meta or {}):
         say(

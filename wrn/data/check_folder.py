@@ -49,14 +49,15 @@ class Report:
     problems: list[Problem]
     """The problems: first those that names alone show, then those of the contents."""
 
-    def write(self, path: str | Path) -> None:
+    def write(self, path: str | Path, overwrite: bool = False) -> None:
         """Write the problems as CSV, or as JSON with the classes and number of files of each split.
 
         Args:
             path: The file. Its extension, ``.csv`` or ``.json``, determines the format.
+            overwrite: Whether to replace a file that exists. Defaults to False.
 
         Raises:
-            WrnError: If the file cannot be written.
+            WrnError: If the file cannot be written, or exists.
         """
         if Path(path).suffix == '.csv':
             content = format_csv([Problem._fields, *self.problems])
@@ -65,7 +66,7 @@ class Report:
             problems = [problem._asdict() for problem in self.problems]
             text = json.dumps(dict(splits=splits, problems=problems), indent=1)
             content = text.encode(errors='surrogateescape')
-        with write_atomically(path) as file:
+        with write_atomically(path, overwrite) as file:
             file.write(content)
 
 

@@ -26,6 +26,11 @@ def same_classes(first: Sequence[str], second: Sequence[str]) -> bool:
     return [*first] == [*second] or _find_positions(first, second) == [*range(len(second))]
 
 
+def are_among(names: Sequence[str], among: Sequence[str]) -> bool:
+    """Return whether each name is that of one of other classes, as in :func:`same_classes`."""
+    return None not in _find_positions(names, among)
+
+
 def _find_positions(names: Sequence[str], among: Sequence[str]) -> list[int | None]:
     """Return the position of each name among others; None for a name that is not there."""
     names, among = [*map(str, names)], [*map(str, among)]
@@ -94,6 +99,16 @@ def match_classes(
         f'{key}: its {count(len(own), "class")} are mapped by name to the {len(classes)} of '
         f'{owner}{without}'
     )
+
+
+def name_classes(dataset: Any, classes: Sequence[str]) -> None:
+    """Name the classes of a dataset, whose labels are positions among the names.
+
+    Args:
+        dataset: The dataset, which may wrap others. It is changed in place.
+        classes: The names.
+    """
+    _rename(dataset, tuple(classes))
 
 
 def _get_wrapped(dataset: Any) -> list[Any]:

@@ -1,7 +1,6 @@
 """Turn ImageNet's archives, or Kaggle's folders, into the folders that mmpretrain reads."""
 
 import contextlib
-import csv
 import hashlib
 import io
 import re
@@ -13,8 +12,7 @@ from typing import Any, TypeAlias
 
 from torchvision.datasets.imagenet import ARCHIVE_META
 
-from wrn.data.images import is_hidden
-from wrn.utils.files import check_regular, write_atomically
+from wrn.data.kaggle_imagenet import link_kaggle
 from wrn.utils.packages import missing_packages
 from wrn_base.errors import WrnError, count, one_line, some
 
@@ -31,6 +29,7 @@ def prepare_imagenet(
     out: str | Path,
     verify: bool = False,
     track: Track = lambda items, title: items,
+    overwrite: bool = False,
 ) -> None:
     """Make the folders ``train`` and ``val``, with a folder for each class.
 
@@ -50,17 +49,19 @@ def prepare_imagenet(
             to False.
         track: Shows the progress. Its arguments are the items to process and a title. It yields
             the items. Defaults to showing nothing.
+        overwrite: Whether to replace what is in ``out``, instead of completing it. Defaults to
+            False.
 
     Raises:
-        WrnError: If a file is missing, damaged or not the official one, or if ``out`` cannot be
-            written or has too little space.
+        WrnError: If a file is missing, damaged or not the official one, if ``out`` has links or
+            labels of another download, or if it cannot be written or has too little space.
     """
     folder, out = Path(folder), Path(out)
     try:
         if (folder / 'ILSVRC' / 'Data' / 'CLS-LOC').is_dir():
-            _link_kaggle(folder, out)
+            link_kaggle(folder, out, overwrite)
         else:
-            _extract_archives(folder, out, verify, track)
+            _extract_archives(folder, out, verify, track, overwrite)
     except OSError as error:
         name = error.filename or out
         raise WrnError(
@@ -68,7 +69,7 @@ def prepare_imagenet(
         ) from error
 
 
-def _extract_archives(folder: Path, out: Path, verify: bool, track: Track) -> None:
+def _extract_archives(folder: Path, out: Path, verify: bool, track: Track, overwrite: bool) -> None:
     found = {split: folder / name for split, (name, _) in ARCHIVE_META.items()}
     found = {split: path for split, path in found.items() if path.is_file()}
     if not {'train', 'val'} & found.keys():
@@ -89,10 +90,11 @@ def _extract_archives(folder: Path, out: Path, verify: bool, track: Track) -> No
     shutil.rmtree(incomplete, ignore_errors=True)  # of a call that was killed
     incomplete.mkdir(parents=True)
     try:
-        with_val = 'val' in found and not (out / 'val').exists()
+        with_val = 'val' in found and (overwrite or not (out / 'val').exists())
         val_size = found['val'].stat().st_size if with_val else 0
         if 'train' in found:
-            _extract_train(found['train'], classes, out / 'train', incomplete, val_size, track)
+            todo = (out / 'train', incomplete, val_size, track, overwrite)
+            _extract_train(found['train'], classes, *todo)
         if with_val:
             _check_space(incomplete, val_size)
             _extract_val(found['val'], val_classes, out / 'val', incomplete, track)
@@ -136,12 +138,22 @@ def _read_devkit(archive: Path) -> tuple[list[str], list[str]]:
 
 
 def _extract_train(
-    archive: Path, classes: list[str], train: Path, incomplete: Path, reserve: int, track: Track
+    archive: Path,
+    classes: list[str],
+    train: Path,
+    incomplete: Path,
+    reserve: int,
+    track: Track,
+    overwrite: bool,
 ) -> None:
     with _open(archive, _CLASS_ARCHIVE) as (tar, members):
         if missing := {*classes} - {name.removesuffix('.tar') for name in members}:
             raise tarfile.TarError(f'{count(len(missing), "class")} missing: {some(missing)}')
-        todo = [name for name in members if not (train / name.removesuffix('.tar')).exists()]
+        todo = [
+            name
+            for name in members
+            if overwrite or not (train / name.removesuffix('.tar')).exists()
+        ]
         _check_space(incomplete, reserve + sum(members[name].size for name in todo))
         train.mkdir(exist_ok=True)
         for name in track(todo, 'Unpacking train'):
@@ -150,7 +162,7 @@ def _extract_train(
             with _open(archive, _IMAGE, tar.extractfile(members[name])) as (images, files):
                 for file in files:
                     _extract(images, files[file], folder / file)
-            folder.rename(train / folder.name)
+            _replace(folder, train / folder.name)
 
 
 def _extract_val(
@@ -166,7 +178,7 @@ def _extract_val(
         files = list(zip(sorted(members), classes, strict=True))
         for file, name in track(files, 'Unpacking val'):
             _extract(tar, members[file], folder / name / file)
-        folder.rename(val)
+        _replace(folder, val)
 
 
 @contextlib.contextmanager
@@ -196,38 +208,15 @@ def _extract(tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> None:
         shutil.copyfileobj(content, file)
 
 
+def _replace(complete: Path, place: Path) -> None:
+    if place.exists():
+        shutil.rmtree(place)
+    complete.rename(place)
+
+
 def _check_space(folder: Path, size: int) -> None:
     if (free := shutil.disk_usage(folder).free) < size:
         raise WrnError(
             f'{folder.parent}: {size / 1e9:.1f} GB are needed, but the disk has '
             f'{free / 1e9:.1f} GB free; free some space, or give another folder'
         )
-
-
-def _link_kaggle(folder: Path, out: Path) -> None:
-    images = folder.resolve() / 'ILSVRC' / 'Data' / 'CLS-LOC'
-    folders = (path for path in (images / 'train').iterdir() if path.is_dir())
-    classes = sorted(path.name for path in folders if not is_hidden(path.name))
-    labels = {name: label for label, name in enumerate(classes)}
-    solution = folder / 'LOC_val_solution.csv'
-    lines: list[str] = []
-    check_regular(solution)
-    with solution.open(newline='') as file:
-        for row in csv.DictReader(file):
-            name = (row.get('PredictionString') or '').partition(' ')[0]
-            if name not in labels:
-                raise WrnError(
-                    f'{solution}: line {len(lines) + 2}: {name!r} is not in train; download both '
-                    'again'
-                )
-            lines.append(f'{row["ImageId"]}.JPEG {labels[name]}\n')
-    (out / 'meta').mkdir(parents=True, exist_ok=True)
-    with write_atomically(out / 'meta' / 'val.txt') as annotations:
-        annotations.write(''.join(sorted(lines)).encode())
-    for split in ('train', 'val'):
-        link = out / split
-        if link.resolve() == images / split:
-            continue
-        if link.exists():
-            raise WrnError(f'{link}: already exists; give another output folder')
-        link.symlink_to(images / split, target_is_directory=True)

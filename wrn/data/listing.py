@@ -36,9 +36,7 @@ def list_splits(folder: Path, ann_file: Path | None = None) -> list[Split]:
         if ann_file:
             splits = [_list_annotated(ann_file, ann_file.stem, '')]
         else:
-            names = [name for name in _SPLITS if (folder / name).is_dir()]
-            if 'train' not in names:
-                names = [name for name in names if name not in _BESIDE_TRAIN]
+            names = list_split_names(folder)
             splits = [_list_split(folder, name) for name in names or ['']]
             if names:
                 _note_others(splits[0], folder, names)
@@ -52,6 +50,14 @@ def list_splits(folder: Path, ann_file: Path | None = None) -> list[Split]:
             split.problems.append(Problem('empty', split.name, 'has no images'))
     _compare_classes(splits)
     return splits
+
+
+def list_split_names(folder: Path) -> list[str]:
+    """Return the names of the folders in a data folder that are splits, not classes."""
+    names = [name for name in _SPLITS if (folder / name).is_dir()]
+    if 'train' not in names:
+        names = [name for name in names if name not in _BESIDE_TRAIN]
+    return names
 
 
 def _note_others(split: Split, folder: Path, names: list[str]) -> None:

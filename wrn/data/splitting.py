@@ -1,6 +1,7 @@
 """Find the classes of a data folder, and its images for training, validation and testing."""
 
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import TypeAlias
 
@@ -8,8 +9,11 @@ import numpy as np
 
 from wrn.data.check_folder import check_files
 from wrn.data.class_folders import Split, count_left_out
+from wrn.data.group_split import draw_groups
+from wrn.data.image_groups import find_groups
 from wrn.data.images import LeftOut
 from wrn.data.listing import list_splits
+from wrn.utils.csv_text import format_csv
 from wrn.utils.files import write_atomically
 from wrn_base.errors import WrnError, count, some
 
@@ -29,6 +33,7 @@ class Splits:
             ``'test'``. Without a test split, ``'test'`` has the validation images.
         drawn: Whether the validation images were drawn from the training images.
         left_out: The numbers of files that are in no split.
+        groups: The group of each path, which is in one split only. None without groups.
     """
 
     folder: Path
@@ -36,6 +41,7 @@ class Splits:
     images: dict[str, _Images]
     drawn: bool
     left_out: LeftOut
+    groups: dict[str, str] | None = None
 
     @property
     def tests_apart(self) -> bool:
@@ -44,33 +50,40 @@ class Splits:
 
     @property
     def only_trained(self) -> list[str]:
-        """The classes that have no validation image, because they have one image only."""
+        """The classes that have no validation image: those of one image, or of one group."""
         if not self.drawn:
             return []
         validated = {label for _, label in self.images['val']}
         return [name for label, name in enumerate(self.classes) if label not in validated]
 
     def write(self, folder: str | Path) -> None:
-        """Write annotation files, with a path and a label on each line.
+        """Write annotation files, with a path and a label on each line, and the groups.
 
         Args:
-            folder: The folder of ``train.txt``, ``val.txt`` and ``test.txt``.
+            folder: The folder of ``train.txt``, ``val.txt`` and ``test.txt``, and ``groups.csv``,
+                which ``--groups`` takes.
 
         Raises:
             WrnError: If a file cannot be written.
         """
-        for name, images in self.images.items():
-            with write_atomically(Path(folder, f'{name}.txt')) as file:
-                file.write(_format(images))
+        for name, content in self._get_files().items():
+            with write_atomically(Path(folder, name)) as file:
+                file.write(content)
 
     def written_in(self, folder: str | Path) -> bool:
         """Return whether the annotation files in a folder have these images, if there are any."""
-        files = {Path(folder, f'{name}.txt'): images for name, images in self.images.items()}
+        files = {Path(folder, name): content for name, content in self._get_files().items()}
         return all(
-            path.is_file() and path.read_bytes() == _format(i)  # reading a pipe may have no end
-            for path, i in files.items()
+            path.is_file() and path.read_bytes() == content  # reading a pipe may have no end
+            for path, content in files.items()
             if path.exists()
         )
+
+    def _get_files(self) -> dict[str, bytes]:
+        files = {f'{name}.txt': _format(images) for name, images in self.images.items()}
+        if self.groups:
+            files['groups.csv'] = format_csv([('path', 'group'), *self.groups.items()])
+        return files
 
     def drop_unreadable(self) -> list[str]:
         """Leave out the validation and test images that cannot be read.
@@ -102,7 +115,7 @@ def _format(images: _Images) -> bytes:
     return ''.join(lines).encode(errors='surrogateescape')
 
 
-def find_splits(folder: str | Path, seed: int = 0) -> Splits:
+def find_splits(folder: str | Path, seed: int = 0, groups: str | None = None) -> Splits:
     """Find the classes and splits of a data folder.
 
     Args:
@@ -110,12 +123,15 @@ def find_splits(folder: str | Path, seed: int = 0) -> Splits:
             ``valid``, or ``validation``) and ``test``, which have class folders.
         seed: The seed of the draw. Without a folder for validation, a fifth of each class is drawn,
             at least one of two or more images. Defaults to 0.
+        groups: As for :func:`wrn.data.image_groups.find_groups`. Whole groups are then drawn, as
+            :func:`wrn.data.group_split.draw_groups` does. Defaults to None: each image for itself.
 
     Returns:
         The splits. Their images are sorted by path.
 
     Raises:
-        WrnError: If there are no class folders or no images, or a split has other classes.
+        WrnError: If there are no class folders or no images, a split has other classes, an image
+            has no group, or folders of splits share a group.
     """
     found = {split.name: split for split in list_splits(Path(folder))}
     left_out = count_left_out(found.values())
@@ -144,19 +160,38 @@ def find_splits(folder: str | Path, seed: int = 0) -> Splits:
     splits = dict(train=images)
     if named:
         splits['val'] = _label(found[named[0]], classes, folder)
-    else:
-        splits['train'], splits['val'] = _draw(images, seed)
     test = found.get('test')  # it may have no classes, as in ImageNet
-    labeled = test and test.classes and test.files
-    splits['test'] = _label(test, classes, folder) if test and labeled else splits['val']
+    if test and test.classes and test.files:
+        splits['test'] = _label(test, classes, folder)
+    by_path = None
+    if groups:
+        paths = [path for images in splits.values() for path, _ in images]
+        by_path = find_groups(groups, paths, folder)
+        _check_apart(splits, by_path, folder)
+    if not named:
+        splits['train'], splits['val'] = _draw(images, seed, by_path)
+    splits = {name: splits.get(name, splits['val']) for name in ('train', 'val', 'test')}
     lines = [path for images in splits.values() for path, _ in images if len(path.splitlines()) > 1]
     if lines:
         raise WrnError(f'{folder}: the name {lines[0]!r} has a line break; rename the file')
     if not splits['val']:
+        unit = 'groups' if groups else 'images'
         raise WrnError(
-            f'{folder}: has no validation images; give a class two images, or add a folder val'
+            f'{folder}: has no validation images; give a class two {unit}, or add a folder val'
         )
-    return Splits(Path(folder), classes, splits, drawn=not named, left_out=left_out)
+    return Splits(Path(folder), classes, splits, not named, left_out, by_path)
+
+
+def _check_apart(splits: dict[str, _Images], groups: dict[str, str], folder: str | Path) -> None:
+    """Check that no group has images in two of the folders that the user made."""
+    for first, second in combinations(splits, 2):
+        ours, theirs = ({groups[path] for path, _ in splits[name]} for name in (first, second))
+        if shared := ours & theirs:
+            raise WrnError(
+                f'{folder}: {first} and {second} share {count(len(shared), "group")} '
+                f'({some(shared)}), so {second} is no test on new ones; move the images of each '
+                'group to one of them, or leave out --groups'
+            )
 
 
 def _label(split: Split, classes: list[str], folder: str | Path) -> _Images:
@@ -177,14 +212,23 @@ def _label(split: Split, classes: list[str], folder: str | Path) -> _Images:
     return [(path, labels[own[label]]) for path, label in pairs if label is not None]
 
 
-def _draw(images: _Images, seed: int) -> tuple[_Images, _Images]:
-    """Split images into two parts, the second with a fifth of each class."""
+def _draw(images: _Images, seed: int, groups: dict[str, str] | None) -> tuple[_Images, _Images]:
+    """Split images into two parts, the second with about a fifth of each class."""
+    labels = [label for _, label in images]
+    if groups:
+        keys = [groups[path] for path, _ in images]
+        chosen = draw_groups(labels, keys, _VALIDATION_SHARE, seed)
+    else:
+        chosen = _draw_images(labels, seed)
+    rest = [image for image, drawn in zip(images, chosen, strict=True) if not drawn]
+    return rest, [image for image, drawn in zip(images, chosen, strict=True) if drawn]
+
+
+def _draw_images(labels: list[int], seed: int) -> list[bool]:
     rng = np.random.default_rng(seed)
-    labels = np.array([label for _, label in images])
-    drawn: set[int] = set()
+    chosen = np.zeros(len(labels), bool)
     for label in np.unique(labels):
-        indices = rng.permutation(np.flatnonzero(labels == label))
+        indices = rng.permutation(np.flatnonzero(np.array(labels) == label))
         number = max(round(_VALIDATION_SHARE * len(indices)), 1) if len(indices) > 1 else 0
-        drawn.update(indices[:number].tolist())
-    rest = [image for i, image in enumerate(images) if i not in drawn]
-    return rest, [image for i, image in enumerate(images) if i in drawn]
+        chosen[indices[:number]] = True
+    return chosen.tolist()

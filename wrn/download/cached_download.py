@@ -15,10 +15,10 @@ from wrn.download import http, trust
 from wrn.utils.files import hash_file
 from wrn_base import model_index
 from wrn_base.errors import CheckpointError, DownloadError, WrnError
+from wrn_base.offline import OFFLINE, is_offline
 
 _logger = logging.getLogger('wrn')
 _HUB = 'hf://'
-_OFFLINE = ('WRN_OFFLINE', 'HF_HUB_OFFLINE')
 _MAPPING = 'WRN_URL_MAPPING'
 # Eight digits that are a date are not a hash.
 _HASH_IN_NAME = re.compile(r'-(?!20[0-3]\d[01]\d[0-3]\d\.)([0-9a-f]{8,})\.\w+$')
@@ -83,7 +83,7 @@ def _fetch(
             return path
     if offline:
         raise CheckpointError(
-            f'{name}: not in the cache, and {" or ".join(_OFFLINE)} disables the download from '
+            f'{name}: not in the cache, and {" or ".join(OFFLINE)} disables the download from '
             f'{", ".join(urls.values())}; {_suggest_fix(urls)}'
         )
     failures = []
@@ -193,11 +193,6 @@ def map_url(url: str, mapping: tuple[str, str] | None) -> str:
             f'url_mapping {mapping!r}: not a pattern and its replacement ({error}); give two '
             'strings, such as ("https://github.com", "https://mirror")'
         ) from error
-
-
-def is_offline() -> bool:
-    """Return whether the environment disables downloads, for instance with ``WRN_OFFLINE=1``."""
-    return any(os.environ.get(name, '').lower() not in ('', '0', 'false') for name in _OFFLINE)
 
 
 def mapping_from_environment() -> tuple[str, str] | None:

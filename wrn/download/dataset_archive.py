@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-from wrn.download.cached_download import is_offline, map_url, mapping_from_environment
+from wrn.download.cached_download import map_url, mapping_from_environment
 from wrn.download.http import download
 from wrn.utils.files import hash_file
 from wrn_base.errors import DownloadError, WrnError
+from wrn_base.offline import is_offline
 
 
 def fetch_archive(url: str, path: Path, md5: str) -> None:

@@ -12,7 +12,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from wrn_base.terminal import say
+from wrn_base.terminal import say, without_live_line
 
 
 @contextlib.contextmanager
@@ -29,6 +29,6 @@ def show_progress(name: str) -> Iterator[Callable[[int, int | None], None]]:
     console = Console(stderr=True)
     # A long name on the line of the bar would leave no room for it.
     say(f'downloading {name}')
-    with Progress(*columns, console=console) as progress:
+    with without_live_line(), Progress(*columns, console=console) as progress:
         task = progress.add_task('', total=None)
         yield lambda received, total: progress.update(task, completed=received, total=total)

@@ -11,26 +11,17 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save_file
 
-from wrn.utils.files import check_regular, remove_scratch, write_with_hash
+from wrn.utils.files import check_regular, write_with_hash
+from wrn.utils.scratch import remove_scratch
 from wrn_base.errors import WrnError, one_line
+from wrn_base.home import find_home
 
-HOME = 'WRN_HOME'
 LIMIT = 'WRN_FEATURES_GB'
 _DEFAULT_LIMIT = 4.0  # gigabytes: half a million images with 2048 features
 _MAX_BLOCK = 64 << 20  # bytes of a file to read; the ones that are written have half of that
 _NAME, _SUFFIX = 'block', '.safetensors'
 _DIGEST = 32  # bytes of a SHA-256
 _logger = logging.getLogger('wrn')
-
-
-def find_cache_folder() -> Path:
-    """Return the folder of this package's caches, which need not exist.
-
-    It is ``WRN_HOME`` in the environment, or ``wrn`` in ``XDG_CACHE_HOME``, or ``~/.cache/wrn``.
-    """
-    if home := os.environ.get(HOME):
-        return Path(home).expanduser()
-    return Path(os.environ.get('XDG_CACHE_HOME') or '~/.cache').expanduser() / 'wrn'
 
 
 class FeatureCache:
@@ -51,7 +42,7 @@ class FeatureCache:
     """
 
     def __init__(self, key: str, length: int) -> None:
-        self.folder = find_cache_folder() / 'features' / key
+        self.folder = find_home() / 'features' / key
         self.length = length
         self._limit = _read_limit()
 
@@ -94,7 +85,9 @@ class FeatureCache:
         }
         try:
             self._make_room(sum(array.nbytes for array in arrays.values()))
-            write_with_hash(self.folder, _NAME, _SUFFIX, lambda path: _save(arrays, path))
+            write_with_hash(
+                self.folder, _NAME, _SUFFIX, lambda path: _save(arrays, path), overwrite=True
+            )
         except (OSError, WrnError) as error:
             self._limit = 0
             _logger.warning('%s; features are not kept for later runs', error)

@@ -17,9 +17,9 @@ from wrn.config.config_parts import get_inner_dataset
 from wrn.data.images import Preprocessing
 from wrn.deploy.classifier import deploy
 from wrn.deploy.engines.engine import EngineError
-from wrn.utils.durations import format_duration
 from wrn.zoo.factory import get_model
 from wrn_base.errors import WrnError, count
+from wrn_base.progress_line import about
 from wrn_base.version import __version__
 
 _FORMAT = 1  # of the key: raise it when the same key gives other features
@@ -117,8 +117,8 @@ def choose_backend(network: BaseModel, images: int, batch_size: int) -> BaseMode
         )
         return network
     _logger.info(
-        'features: eager would take about %s for %s; trying the other backends that are installed',
-        format_duration(seconds),
+        'features: eager would take %s for %s; trying the other backends that are installed',
+        about(seconds),
         count(images, 'image'),
     )
     try:

@@ -5,8 +5,10 @@ from pathlib import Path
 from typing_extensions import Unpack
 
 from wrn.checkpoints import convert as checkpoints
+from wrn.checkpoints.formats import TARGETS
 from wrn.jobs.loading import WeightsOptions, make_read_options
 from wrn.zoo.resolve import resolve
+from wrn_base.errors import check_choice
 
 
 def convert(
@@ -18,6 +20,7 @@ def convert(
     config: str | None = None,
     source: str | None = None,
     license: str | None = None,
+    overwrite: bool = False,
     **weights: Unpack[WeightsOptions],
 ) -> checkpoints.Converted:
     """Convert the weights of a Wide-ResNet from any known format to another.
@@ -33,6 +36,7 @@ def convert(
             weights or of the paper.
         source: The provenance of the weights. Defaults to None: what is known.
         license: Their license, an SPDX identifier. Defaults to None: what is known.
+        overwrite: Whether to replace a file that exists. Defaults to False.
         **weights: What to take from the file of weights, see
             :class:`wrn.jobs.loading.WeightsOptions`.
 
@@ -41,9 +45,10 @@ def convert(
 
     Raises:
         WrnError: If the weights are not those of a Wide-ResNet, or cannot be expressed in the
-            format or written.
+            format or written, or if the file exists.
     """
+    check_choice('--to', to, TARGETS)
     described = resolve(config).get_config() if config else None
     options = make_read_options(weights)
     file = resolve(checkpoint, options=options).read_weights(options=options)
-    return checkpoints.convert(file, name, to, folder, described, source, license)
+    return checkpoints.convert(file, name, to, folder, described, source, license, overwrite)

@@ -11,6 +11,7 @@ from wrn.deploy.export import FORMATS, Exported
 from wrn.download import stem_without_hash
 from wrn.jobs.loading import WeightsOptions, check_calibration, load_model, make_read_options
 from wrn.jobs.outputs import check_out
+from wrn_base.errors import check_choice
 
 
 def export(
@@ -23,6 +24,7 @@ def export(
     softmax: bool = False,
     precision: str = 'float32',
     calibration: ImageLike | Sequence[ImageLike] | None = None,
+    overwrite: bool = False,
     **weights: Unpack[WeightsOptions],
 ) -> Exported:
     """Export a model to a file that other runtimes load without this package.
@@ -38,6 +40,7 @@ def export(
         precision: The precision of the weights: ``'float32'`` (default), or for OpenVINO also
             ``'float16'`` and ``'int8'``.
         calibration: Images to calibrate ``'int8'`` with. Defaults to None.
+        overwrite: Whether to replace a file that exists. Defaults to False.
         **weights: What to take from the file of weights, see
             :class:`wrn.jobs.loading.WeightsOptions`.
 
@@ -45,16 +48,17 @@ def export(
         The files that were written, their metadata, and their difference to the network.
 
     Raises:
-        WrnError: If the model, an option or the file is wrong, or its outputs differ.
+        WrnError: If the model, an option or the file is wrong, its outputs differ, or it exists.
     """
+    check_choice('--format', format, FORMATS)
     check_calibration(calibration, precision)
     suffix = FORMATS[format].suffix
     if out:
-        check_out(str(out), f'{format} is', (suffix,))
+        check_out(str(out), f'{format} is', (suffix,), overwrite)
     network = load_model(model, checkpoint, 'cpu', make_read_options(weights))
     entry = getattr(network, '_metainfo', None)
     name = entry.name if entry else stem_without_hash(model)
     out = str(out or f'{name}{suffix}')
-    check_out(out)
-    options = (preprocess, softmax, precision, calibration)
+    check_out(out, overwrite=overwrite)
+    options = (preprocess, softmax, precision, calibration, overwrite)
     return deploy.export.export(network, name, format, out, *options)

@@ -11,23 +11,23 @@ from wrn import training
 from wrn.config.config_errors import config_errors
 from wrn.data.depth import advise_depth
 from wrn.data.splitting import Splits, find_splits
-from wrn.head_only import (
-    Progress,
-    estimate_durations,
-    train_head,
-    use_head_only,
-)
+from wrn.head_only import estimate_durations, train_head, use_head_only
+from wrn.jobs.common_options import check_ranges
 from wrn.jobs.head_only_options import check_head_only
 from wrn.jobs.loading import make_read_options
 from wrn.jobs.run_options import TrainOptions, apply_train_options, check_names
+from wrn.training.class_weights import balance_loss
 from wrn.training.finetune import Finetuned
 from wrn.training.finetune import finetune as run
 from wrn.training.finetune_folder import REPORT
-from wrn.utils.durations import format_duration
+from wrn.training.run_device import get_run_device
+from wrn.training.small_data import count_classes, describe_classes, list_warnings
 from wrn.zoo.resolve import resolve
 from wrn_base.commands.finetune import DEFAULT_MODEL
 from wrn_base.credentials import mask_credentials
 from wrn_base.errors import WrnError, count, some
+from wrn_base.progress_line import about
+from wrn_base.run_progress import SILENT
 
 _logger = logging.getLogger('wrn')
 
@@ -36,13 +36,12 @@ def finetune(
     data: str,
     model: str = DEFAULT_MODEL,
     checkpoint: str | None = None,
-    epochs: int | None = None,
     freeze: int = -1,
     bit_depth: int | None = None,
-    seed: int = 0,
+    balance: bool = False,
+    groups: str | None = None,
     head_only: bool = False,
     views: int = 1,
-    progress: Progress = lambda done, total: None,
     **options: Unpack[TrainOptions],
 ) -> Finetuned | None:
     """Fine-tune a pretrained model on a folder of images.
@@ -54,18 +53,21 @@ def finetune(
             ``test``.
         model: The model to start from. Defaults to wide-resnet50 with torchvision's first weights.
         checkpoint: The path or URL of the weights to start from. Defaults to None, the model's own.
-        epochs: The number of epochs. Defaults to None, 20.
         freeze: The number of frozen stages. With 0, only the stem is frozen; with -1, nothing is.
             Defaults to -1.
         bit_depth: The bits of the values in 16-bit images, such as 12. Defaults to None, 16.
-        seed: The seed of the split, the order of the images and the new head. Defaults to 0.
+        balance: Whether to weight the loss of each class by the inverse of its number of training
+            images. Defaults to False.
+        groups: An expression or a ``.csv`` file that gives the group of each image, such as a
+            patient, as for :func:`wrn.data.image_groups.find_groups`. The images of a group are
+            in one split. Defaults to None.
         head_only: Whether to train the head alone, on features that are computed once. That takes
             minutes on a CPU. Defaults to False.
         views: With ``head_only``, the number of views of each training image: the one of a test,
             and random ones. Defaults to 1.
-        progress: With ``head_only``, is called with the number of images whose features are known,
-            and of all images. Defaults to nothing.
-        **options: The options of the command, see :class:`wrn.jobs.run_options.TrainOptions`.
+        **options: The options of the command, see :class:`wrn.jobs.run_options.TrainOptions`:
+            ``epochs`` (default 20), ``lr``, ``batch_size``, ``patience``, ``seed`` (default 0, also
+            of the split), ``work_dir`` and others.
 
     Returns:
         The results in the main process. None in the other processes of a distributed job.
@@ -76,53 +78,63 @@ def finetune(
         TypeError: If an argument is unknown.
     """
     check_names('finetune', options, TrainOptions)
+    check_ranges(options)
     if bit_depth and bit_depth > 16:
         raise WrnError(f'--bit-depth {bit_depth}: must be from 1 to 16')
-    check_head_only(head_only, views, dict(options, epochs=epochs, freeze=freeze))
+    check_head_only(head_only, views, dict(options, freeze=freeze))
+    progress = options.get('progress', SILENT)
+    progress.phase('reading data')
     read, origin = make_read_options(options), resolve(model)
-    splits = find_splits(data, seed=seed)
-    cfg = training.make_finetune_config(splits, origin, checkpoint, epochs, freeze, seed, bit_depth)
+    seed = options.get('seed') or 0
+    splits = find_splits(data, seed, groups)
+    cfg = training.make_finetune_config(splits, origin, checkpoint, freeze, seed, bit_depth)
     apply_train_options(cfg, options)
+    if balance:
+        balance_loss(cfg, count_classes(splits), splits.classes)
     if head_only:
         use_head_only(cfg, views)
-    skip_unreadable = options.get('skip_unreadable', False)
     folder = Path(cfg.work_dir)
     with training.run_errors('train'), config_errors(cfg.filename):
         training.init_distributed(cfg)
-    done, dropped = training.claim_folder(cfg, splits, skip_unreadable)
+    overwrite = options.get('overwrite', False)
+    skip_unreadable = options.get('skip_unreadable', False)
+    done, dropped = training.claim_folder(cfg, splits, skip_unreadable, overwrite)
     if done:
         _logger.info('nothing left to do: %s exists', done)
         return Finetuned(done, None, folder / REPORT) if is_main_process() else None
     training.write_annotations(cfg, splits, folder)
     if is_main_process():
+        validated = not options.get('no_validate')
         paths = [str(splits.folder / path) for path, _ in splits.images['train']]
         notes = [splits.left_out and str(splits.left_out), advise_depth(paths, bit_depth)]
-        if splits.only_trained:
-            notes.append(f'has 1 image of {some(splits.only_trained)}, to train with only')
         for note in filter(None, notes):
             _logger.info('%s: %s', data, note)
         selects = 'the regularization' if head_only else 'the best epoch'
-        for line in _describe_splits(splits, not options.get('no_validate'), selects):
+        for line in _describe_splits(splits, validated, selects):
             _logger.info(line)
         if dropped:
             _logger.info('left out of validation and test, since unreadable: %s', some(dropped))
+        for warning in list_warnings(splits, validated, balance):
+            _logger.warning('%s: %s', data, warning)
     start = mask_credentials(checkpoint or model)
     provenance = f'{start} fine-tuned on {Path(cfg.filename).stem}'
     if head_only:
         template = origin.get_config().filename
-        return train_head(cfg, splits, provenance, template, read, skip_unreadable, progress)
-    if cfg.launcher == 'none' and not training.has_accelerator():
+        return train_head(
+            cfg, splits, provenance, template, read, skip_unreadable, overwrite, progress
+        )
+    if cfg.launcher == 'none' and get_run_device(cfg) == 'cpu':
         _log_estimate(cfg, splits)
-    return run(cfg, provenance, read, origin.template)
+    return run(cfg, provenance, read, origin.template, progress, overwrite)
 
 
 def _log_estimate(cfg: Config, splits: Splits) -> None:
     if estimate := estimate_durations(cfg, splits):
         _logger.info(
-            'fine-tuning %s takes about %s on this CPU; --head-only about %s',
+            'fine-tuning %s takes %s on this CPU; --head-only %s',
             count(cfg.train_cfg.max_epochs, 'epoch'),
-            format_duration(estimate.all_layers),
-            format_duration(estimate.head_only),
+            about(estimate.all_layers),
+            about(estimate.head_only),
         )
 
 
@@ -131,10 +143,13 @@ def _describe_splits(splits: Splits, validated: bool, selects: str) -> list[str]
     for name, images in splits.images.items():
         what = count(len(images), 'image')
         if name == ('val' if validated else 'test') and splits.drawn:
-            what += ', drawn from each class'
+            what += ', drawn from each class' + (' by whole groups' if splits.groups else '')
         if name == 'val' and not validated:
             what = 'none (--no-validate)'
         elif name == 'test' and validated and not splits.tests_apart:
             what = f'the same images as val, which also select {selects}'
+        if splits.groups:
+            what += f'; {count(len({splits.groups[path] for path, _ in images}), "group")}'
         lines.append(f'{name}: {what}')
-    return [*lines, f'{count(len(splits.classes), "class")}: {", ".join(splits.classes)}']
+    lines.append(f'{count(len(splits.classes), "class")}: {", ".join(splits.classes)}')
+    return [*lines, describe_classes(splits)]

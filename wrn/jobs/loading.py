@@ -5,12 +5,12 @@ import warnings
 from os import PathLike
 from typing import Any, TypedDict
 
-import torch
 from mmengine.device import get_device
 from mmengine.model import BaseModel
 
 from wrn.checkpoints import ReadOptions
 from wrn.checkpoints.assumptions import check_scale
+from wrn.utils.devices import check_device
 from wrn.zoo.factory import get_model
 from wrn.zoo.resolve import ModelLike
 from wrn_base.errors import RandomWeightsWarning, WrnError
@@ -97,11 +97,7 @@ def load_model(
             unavailable.
     """
     device = device or get_device()
-    try:
-        torch.zeros(1, device=device).item()
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise WrnError(f'--device {device}: unavailable ({reason}); choose another') from error
+    check_device(device)
     if read.mean:
         options['data_preprocessor'] = dict(mean=read.mean, std=read.std)
     with warnings.catch_warnings():

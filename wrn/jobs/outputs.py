@@ -5,21 +5,28 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from wrn.results.writers import check_parquet
+from wrn.utils.existing import check_free
+from wrn.utils.files import make_parent
 from wrn.utils.pipes import reserve
 from wrn_base.errors import WrnError, one_line
 
 
-def check_out(out: str, what: str = 'it is', suffixes: Sequence[str] = ()) -> None:
+def check_out(
+    out: str, what: str = 'it is', suffixes: Sequence[str] = (), overwrite: bool = False
+) -> None:
     """Check that the ``--out`` file of a command can be written, before the command does its work.
+
+    Its folder is made if it does not exist.
 
     Args:
         out: The value of ``--out``.
         what: The subject and verb of the message about a wrong suffix. Defaults to ``'it is'``.
         suffixes: The suffixes that the file may have. Defaults to any.
+        overwrite: Whether to replace a file that exists. Defaults to False.
 
     Raises:
-        WrnError: If the suffix is wrong, pyarrow is needed but missing, the file is a folder or a
-            pipe without a reader, or its folder cannot be written to.
+        WrnError: If the suffix is wrong, pyarrow is needed but missing, the file exists or is a
+            folder or a pipe without a reader, or its folder cannot be made or written to.
     """
     path = Path(out)
     if suffixes and path.suffix not in suffixes:
@@ -27,8 +34,11 @@ def check_out(out: str, what: str = 'it is', suffixes: Sequence[str] = ()) -> No
     check_parquet(out)
     if path.is_dir():
         raise WrnError(f'--out {out}: is a folder; give a file name')
+    check_free(path, overwrite)
     try:
         reserve(path)
+        if path.parent != Path('/dev'):
+            make_parent(path.resolve())
     except OSError as error:
         raise WrnError(
             f'--out {out}: cannot be written ({one_line(error)}); choose another path'
@@ -61,5 +71,6 @@ def _check_writable(option: str, folder: Path) -> None:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        reason = 'the folder does not exist' if not folder.exists() else error.strerror
-        raise WrnError(f'{option}: cannot be written ({reason}); choose another path') from error
+        raise WrnError(
+            f'{option}: cannot be written ({error.strerror}); choose another path'
+        ) from error

@@ -9,6 +9,7 @@ from mmengine.config import Config
 from wrn.checkpoints.checkpoint_file import localize
 from wrn.config.config_errors import config_errors
 from wrn.data import skip_unreadable
+from wrn.jobs.common_options import apply_device_options, apply_schedule_options, check_ranges
 from wrn.jobs.loading import WeightsOptions
 from wrn.jobs.outputs import make_folder
 from wrn.jobs.settings import apply_settings
@@ -18,14 +19,20 @@ from wrn.jobs.speed_options import (
     apply_speed_options,
 )
 from wrn.training import LOG_BACKENDS, add_log_backend, has_accelerator, use_mixed_precision
+from wrn.training.run_device import get_run_device
 from wrn.zoo.resolve import resolve
 from wrn_base.errors import WrnError, did_you_mean
+from wrn_base.run_progress import RunProgress
 
 
 class RunOptions(WeightsOptions, SpeedOptions, total=False):
     """Options of training, fine-tuning and testing.
 
     Attributes:
+        batch_size: The images per step on each device. In training it scales the learning rate,
+            unless ``lr`` is given. Defaults to that of the config.
+        device: The device, such as ``'cuda:1'``. Defaults to the accelerator, else the CPU.
+        workers: The number of processes that load images. Defaults to that of the config.
         work_dir: The folder to write to. Defaults to ``work_dirs/`` and the name of the config or
             data folder.
         cfg_options: Settings to override in the config, by key, such as
@@ -34,20 +41,34 @@ class RunOptions(WeightsOptions, SpeedOptions, total=False):
             ``'slurm'`` or ``'mpi'``.
         no_pin_memory: Do not pin memory.
         no_persistent_workers: Restart the data workers each epoch.
+        progress: Receives the steps and epochs. ``wrn_base.display.Display()`` prints them.
+            Defaults to nobody.
     """
 
+    batch_size: int | None
+    device: str | None
+    workers: int | None
     work_dir: str | None
     cfg_options: Mapping[str, Any] | None
     launcher: str
     no_pin_memory: bool
     no_persistent_workers: bool
+    progress: RunProgress
 
 
 class TrainOptions(RunOptions, TrainingSpeedOptions, total=False):
     """Options of training and fine-tuning.
 
     Attributes:
+        epochs: The number of epochs, to which the schedule is scaled. Defaults to that of the
+            config.
+        lr: The learning rate. It is never scaled. Defaults to that of the config.
+        patience: The number of epochs without a better validation after which to stop. Defaults to
+            never.
+        seed: The seed of the order and the augmentation of the images, and of new weights. Defaults
+            to that of the config.
         resume: The checkpoint to resume from, or ``'auto'`` for the latest in the work folder.
+        overwrite: Replace the run and the results in the work folder.
         amp: Train in mixed precision.
         no_validate: Skip validation.
         auto_scale_lr: Scale the learning rate to the actual batch size.
@@ -56,7 +77,12 @@ class TrainOptions(RunOptions, TrainingSpeedOptions, total=False):
         wandb: Also log to Weights & Biases.
     """
 
+    epochs: int | None
+    lr: float | None
+    patience: int | None
+    seed: int | None
     resume: str | None
+    overwrite: bool
     amp: bool
     no_validate: bool
     auto_scale_lr: bool
@@ -91,27 +117,22 @@ def apply_train_options(cfg: Config, options: TrainOptions) -> None:
     Raises:
         WrnError: If the config or an option is wrong.
     """
+    check_ranges(options)
     with config_errors(cfg.filename):
         apply_run_options(cfg, options)
         if options.get('no_validate'):
             cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
+        apply_schedule_options(cfg, options)
         if options.get('amp'):
             use_mixed_precision(cfg)
         if options.get('skip_unreadable'):
             skip_unreadable(cfg.train_dataloader.dataset)
         if (resume := options.get('resume')) is not None:
+            if options.get('overwrite'):
+                raise WrnError('--resume and --overwrite: exclude each other; give one of them')
             cfg.resume = resume
             if resume != 'auto':
                 cfg.resume, cfg.load_from = True, localize(resume)
-        if options.get('auto_scale_lr'):
-            if 'auto_scale_lr' not in cfg:
-                raise WrnError(
-                    f'{cfg.filename}: has no base batch size for --auto-scale-lr; set '
-                    'auto_scale_lr=dict(base_batch_size=...) to that of the learning rate'
-                )
-            cfg.auto_scale_lr.enable = True
-            # mmengine scales by the images of an iteration; an update accumulates several.
-            cfg.auto_scale_lr.base_batch_size /= cfg.optim_wrapper.get('accumulative_counts', 1)
         for package in LOG_BACKENDS:
             if options.get(package):
                 add_log_backend(cfg, package)
@@ -135,8 +156,10 @@ def apply_run_options(cfg: Config, options: RunOptions) -> None:
     elif cfg.get('work_dir') is None:
         cfg.work_dir = str(Path('work_dirs', Path(str(cfg.filename)).stem))
     make_folder('--work-dir', cfg.work_dir)
+    apply_device_options(cfg, options)
     # Without an accelerator, pinning memory only causes a warning.
-    pin_memory = has_accelerator() and not options.get('no_pin_memory')
+    on_cpu = not has_accelerator() or get_run_device(cfg) == 'cpu'
+    pin_memory = not (on_cpu or options.get('no_pin_memory'))
     for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         loader = cfg.get(name)
         if loader is None:

@@ -14,6 +14,7 @@ from wrn import training
 from wrn.checkpoints import ReadOptions
 from wrn.config.config_errors import config_errors
 from wrn.config.config_parts import get_test_dataset, set_default
+from wrn.jobs.common_options import check_ranges
 from wrn.jobs.loading import check_calibration, make_read_options
 from wrn.jobs.outputs import check_out, make_folder
 from wrn.jobs.run_options import RunOptions, apply_run_options, check_names
@@ -21,9 +22,11 @@ from wrn.jobs.speed_options import apply_speed_options
 from wrn.training.checks import check_single_task, get_head
 from wrn.training.evaluation import Report, add_metrics, get_report_metrics, has_report
 from wrn.training.evaluation.predictions import SUFFIXES
+from wrn.training.evaluation.report import check_report_free
 from wrn.training.testing_config import make_test_config
 from wrn.zoo.resolve import resolve
 from wrn_base.errors import WrnError
+from wrn_base.run_progress import SILENT
 
 _RESULTS = {
     'pred': ('predictions are', SUFFIXES),
@@ -31,13 +34,17 @@ _RESULTS = {
 }
 
 
-class TestOptions(RunOptions, total=False):
+class EvaluationOptions(RunOptions, total=False):
     """Options of a test.
 
     Attributes:
+        data: The folder of images to test on: class folders, directly or below ``test`` or ``val``.
+            Defaults to the test data of the config.
+        ann_file: A list of image paths below ``data``, and labels. Defaults to class folders.
         out: The file to write results to.
         out_item: What to write to it: ``'pred'``, the predictions (default), or ``'metrics'``.
         report: The folder to write a report to.
+        overwrite: Replace results that exist.
         amp: Test in mixed precision.
         tta: Average over the views of ``tta_pipeline`` in the config. Without one, these are the
             image and its mirror image.
@@ -50,9 +57,12 @@ class TestOptions(RunOptions, total=False):
         calibration: The folder of images to calibrate ``'int8'`` with.
     """
 
+    data: str | None
+    ann_file: str | None
     out: str | None
     out_item: str | None
     report: str | None
+    overwrite: bool
     amp: bool
     tta: bool
     show: bool
@@ -71,8 +81,8 @@ class Tested:
     Attributes:
         metrics: The metrics by name.
         classes: The class names of the dataset. None if it has none.
-        report: The metrics of each class. None unless a report was asked for, by ``report`` or by
-            the metrics of the config.
+        report: The metrics of each class. None unless a report was asked for, by ``data`` or
+            ``report`` or by the metrics of the config.
     """
 
     metrics: Mapping[str, Any]
@@ -80,13 +90,13 @@ class Tested:
     report: Report | None
 
 
-def test(model: str, checkpoint: str | None = None, **options: Unpack[TestOptions]) -> Tested:
+def test(model: str, checkpoint: str | None = None, **options: Unpack[EvaluationOptions]) -> Tested:
     """Measure the accuracy of a model.
 
     Args:
         model: The name of a model, or the path of a config, a file of weights or an exported file.
         checkpoint: The path or URL of weights. Defaults to None, the model's own.
-        **options: The options of the command, see :class:`TestOptions`.
+        **options: The options of the command, see :class:`EvaluationOptions`.
 
     Returns:
         The metrics, and the report if one was asked for.
@@ -95,7 +105,7 @@ def test(model: str, checkpoint: str | None = None, **options: Unpack[TestOption
         WrnError: If the model, the data or an option is wrong.
         TypeError: If an argument is unknown.
     """
-    check_names('test', options, TestOptions)
+    check_names('test', options, EvaluationOptions)
     cfg = make_config(model, checkpoint, options)
     backend, precision = options.get('backend', 'eager'), options.get('precision', 'float32')
     calibration = options.get('calibration')
@@ -113,14 +123,17 @@ def test(model: str, checkpoint: str | None = None, **options: Unpack[TestOption
                 'leave out --backend and --precision'
             )
         engine = training.EngineHook(backend, precision, calibration)
-    done = training.test(cfg, options.get('out'), options.get('out_item'), engine, read)
+    overwrite = options.get('overwrite', False)
+    out = (options.get('out'), options.get('out_item'))
+    progress = options.get('progress', SILENT)
+    done = training.test(cfg, *out, engine, read, progress=progress, overwrite=overwrite)
     report = Report(done.metrics, done.classes) if has_report(done.metrics) else None
     if report and (folder := options.get('report')) is not None and is_main_process():
-        report.write(folder)
+        report.write(folder, overwrite)
     return Tested(done.metrics, done.classes, report)
 
 
-def make_config(model: str, checkpoint: str | None, options: TestOptions) -> Config:
+def make_config(model: str, checkpoint: str | None, options: EvaluationOptions) -> Config:
     """Make the config of a test, and apply options to it.
 
     Args:
@@ -138,10 +151,16 @@ def make_config(model: str, checkpoint: str | None, options: TestOptions) -> Con
     if out is None and item is not None:
         raise WrnError('--out-item: has no file to write to; add --out FILE')
     if out:
-        check_out(out, *_RESULTS[item or 'pred'])
-    cfg = make_test_config(resolve(model), checkpoint)
+        check_out(out, *_RESULTS[item or 'pred'], options.get('overwrite', False))
+    check_ranges(options)
+    data, listed = options.get('data'), options.get('ann_file')
+    if listed is not None and data is None:
+        raise WrnError(f'--ann-file {listed}: its paths are below a folder; add --data FOLDER')
+    cfg = make_test_config(resolve(model), checkpoint, data, listed)
     with config_errors(cfg.filename):
         apply_run_options(cfg, options)
+        if (size := options.get('batch_size')) is not None:
+            cfg.test_dataloader.batch_size = size
         if options.get('amp'):
             cfg.test_cfg = dict(cfg.test_cfg or {}, fp16=True)
         if options.get('show') or options.get('show_dir') is not None:
@@ -156,6 +175,7 @@ def make_config(model: str, checkpoint: str | None, options: TestOptions) -> Con
         if options.get('tta'):
             _augment_test(cfg)
         if folder is not None:
+            check_report_free(folder, options.get('overwrite', False))
             make_folder('--report', folder)
             check_single_task('--report', cfg.model)
             head, kind = get_head(cfg.model)

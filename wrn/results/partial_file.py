@@ -4,6 +4,7 @@ import contextlib
 import json
 import logging
 import math
+import shutil
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -14,7 +15,8 @@ from filelock import FileLock, Timeout
 
 from wrn.data.images import ImageLike
 from wrn.results.record import Record
-from wrn.utils.files import report_write_errors
+from wrn.utils.existing import check_free
+from wrn.utils.files import make_parent, report_write_errors
 from wrn_base.errors import WrnError
 
 _DIGITS = 15  # of a number of bytes
@@ -42,6 +44,8 @@ class PartialFile:
         run: The values that the results depend on, in JSON's types.
         write: Writes the file from all records.
         parts: The files of all processes of the job. Defaults to ``out`` alone.
+        overwrite: Whether to replace a file that exists. Defaults to False. One that this process
+            of the job has already written is replaced by the same.
 
     Attributes:
         done: The number of records.
@@ -55,6 +59,7 @@ class PartialFile:
         run: dict[str, object],
         write: Callable[[Path, Iterable[Record]], None],
         parts: Sequence[str | Path] = (),
+        overwrite: bool = False,
     ) -> None:
         self.path = Path(out)
         self.partial = Path(f'{out}.partial')
@@ -62,7 +67,8 @@ class PartialFile:
         self.done = self.failed = 0
         self.shapes: dict[str, tuple[int, ...]] = {}
         self._write = write
-        self._kept = [Path(f'{part}.done') for part in parts or (out,)]
+        self._kept = [_kept(part) for part in parts or (out,)]
+        self._overwrite = overwrite
         self._file: IO[bytes]
 
     @contextlib.contextmanager
@@ -80,17 +86,21 @@ class PartialFile:
 
         Raises:
             WrnError: If the partial file belongs to another run, if another process is writing it,
-                or if a file cannot be written.
+                or if a file cannot be written or exists.
         """
+        replaces = self._overwrite or is_unfinished(self.path)
+        check_free(self.path, replaces)
         rest = iter(images)
         with report_write_errors(self.partial, 'give another file'), self._lock() as lock:
-            kept = Path(f'{self.path}.done')
+            kept = _kept(self.path)
             if kept.exists() and not self.partial.exists():
-                kept.replace(self.partial)
+                # A copy, so that ours is known as ours if this run is interrupted, too.
+                shutil.copyfile(kept, self.partial)
             with self.partial.open('a+b') as self._file:
                 self._check_run()
                 self._skip_done(rest)
                 yield rest
+                check_free(self.path, replaces)
                 self._write(self.path, self)
             self.partial.replace(kept)
             if all(path.exists() for path in self._kept):
@@ -100,6 +110,7 @@ class PartialFile:
 
     def _lock(self) -> contextlib.AbstractContextManager[Any]:
         """Exclude other processes from the partial file for the time of a block."""
+        make_parent(self.partial)
         try:
             return FileLock(f'{self.partial}.lock', timeout=0).acquire()
         except Timeout as error:
@@ -183,6 +194,20 @@ class PartialFile:
             return _parse_batch(line, values)
         except (ValueError, TypeError, AttributeError, RecursionError):  # another program's line
             return None
+
+
+def _kept(out: str | Path) -> Path:
+    """Return where the records stay until all processes of a job are done."""
+    return Path(f'{out}.done')
+
+
+def is_unfinished(out: str | Path) -> bool:
+    """Return whether a file is from a job of several processes that is not complete.
+
+    Args:
+        out: The file.
+    """
+    return _kept(out).exists()
 
 
 def _parse_batch(line: bytes, values: bytes) -> list[Record]:

@@ -14,7 +14,9 @@ from wrn.training.launch import has_accelerator, init_distributed, leave_distrib
 from wrn.training.log_backends import LOG_BACKENDS, add_log_backend
 from wrn.training.overfit import overfit_batch
 from wrn.training.precision import use_mixed_precision
-from wrn.training.runner import Results, Trained, test, train
+from wrn.training.runner import Results, test, train
+from wrn.training.screen_log import keep_off_screen, log_warning
+from wrn.training.train_result import Trained
 
 __all__ = [
     'LOG_BACKENDS',
@@ -25,7 +27,9 @@ __all__ = [
     'claim_folder',
     'has_accelerator',
     'init_distributed',
+    'keep_off_screen',
     'leave_distributed',
+    'log_warning',
     'make_finetune_config',
     'overfit_batch',
     'run_errors',

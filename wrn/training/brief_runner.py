@@ -1,15 +1,24 @@
-"""A runner whose console shows what a user needs, and no long messages; the log file has them."""
+"""A runner whose log stands in its file, or also on the screen without long messages.
+
+It computes on the device of its config, and scales learning rates by the batch size as timm does.
+"""
 
 import contextlib
 import io
 import itertools
 import logging
+import math
 from typing import Any
 
+from mmengine.dist import is_main_process
 from mmengine.logging import MMLogger
-from mmengine.optim import OptimWrapper
+from mmengine.model import is_model_wrapper, revert_sync_batchnorm
+from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import Runner
+from torch import nn
 
+from wrn.training.run_device import current_device, get_run_device
+from wrn.training.screen_log import keep_off_screen
 from wrn_base.terminal import printable
 
 _HIDDEN = (
@@ -19,13 +28,19 @@ _HIDDEN = (
     '"HardDiskBackend" is the alias',
 )
 _RUNS = itertools.count(2)
+_logger = logging.getLogger('wrn')
 
 
 class BriefRunner(Runner):
-    """mmengine's runner, with environment, config and hooks in the log file only.
+    """mmengine's runner, whose log is in its file only, apart from what users need to know.
 
-    The log shows the base learning rate after scaling by the batch size.
+    The log has the base learning rate after scaling by the batch size.
+
+    Attributes:
+        verbose: Whether the log is on the screen too, without environment, config and hooks.
     """
+
+    verbose = False
 
     def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
         """Build the logger; the arguments are those of mmengine's runner."""
@@ -33,6 +48,9 @@ class BriefRunner(Runner):
         if MMLogger.check_instance_created(self._experiment_name):
             self._experiment_name += f'_{next(_RUNS)}'
         logger = super().build_logger(*args, **kwargs)
+        if not self.verbose:
+            keep_off_screen(logger)
+            return logger
         for handler in logger.handlers:
             if not isinstance(handler, logging.FileHandler):
                 handler.addFilter(_is_shown)
@@ -45,16 +63,72 @@ class BriefRunner(Runner):
         with contextlib.redirect_stdout(io.StringIO()):
             return super().load_checkpoint(*args, **kwargs)
 
+    def wrap_model(self, model_wrapper_cfg: Any, model: nn.Module) -> nn.Module:
+        """Move the model to the device; the arguments are those of mmengine's runner.
+
+        mmengine would take the accelerator of the machine.
+        """
+        if self.distributed or is_model_wrapper(model):  # each process takes its own device
+            return super().wrap_model(model_wrapper_cfg, model)
+        return revert_sync_batchnorm(model.to(get_run_device(self.cfg)))
+
+    def resume(self, filename: str, *args: Any, **kwargs: Any) -> None:
+        """Resume from a checkpoint; the arguments are those of mmengine's runner."""
+        if not self.distributed and len(args) < 3:
+            kwargs.setdefault('map_location', get_run_device(self.cfg))
+        super().resume(filename, *args, **kwargs)
+
+    def train(self) -> nn.Module:
+        """Train on the device of the config."""
+        with current_device(get_run_device(self.cfg)):
+            return super().train()
+
+    def test(self) -> dict[str, float]:
+        """Test on the device of the config."""
+        with current_device(get_run_device(self.cfg)):
+            return super().test()
+
     def scale_lr(self, optim_wrapper: OptimWrapper, auto_scale_lr: Any = None) -> None:
         """Scale the learning rates by the batch size; the arguments are those of mmengine's runner.
 
-        With ``paramwise_cfg``, mmengine leaves out the base rate, which is the one in the log.
+        The rates of SGD and its like are proportional to the images per update (`Goyal et al., 2017
+        <https://arxiv.org/abs/1706.02677>`_). Those of adaptive optimizers are proportional to
+        their square root (`Malladi et al., 2022 <https://arxiv.org/abs/2205.10287>`_). As in timm's
+        ``train.py``, an optimizer is adaptive if its name has ``ada`` or ``lamb`` in it.
+
+        mmengine scales all in proportion, and with ``paramwise_cfg`` leaves out the base rate,
+        which is the one in the log.
         """
-        base = getattr(optim_wrapper, 'base_param_settings', None)
-        groups = [] if base is None else optim_wrapper.optimizer.param_groups
-        groups.append(base)
-        super().scale_lr(optim_wrapper, auto_scale_lr)
-        groups.pop()
+        if not (auto_scale_lr or {}).get('enable'):
+            return
+        loader: Any = self._train_dataloader
+        size = loader['batch_size'] if isinstance(loader, dict) else loader.batch_size
+        size, base = self.world_size * size, auto_scale_lr['base_batch_size']
+        is_dict = isinstance(optim_wrapper, OptimWrapperDict)
+        for wrapper in optim_wrapper.values() if is_dict else [optim_wrapper]:
+            kind = type(wrapper.optimizer).__name__.lower()
+            adaptive = 'ada' in kind or 'lamb' in kind
+            ratio = math.sqrt(size / base) if adaptive else size / base
+            settings = getattr(wrapper, 'base_param_settings', None)
+            before = (settings or wrapper.optimizer.defaults)['lr']
+            for group in (*wrapper.optimizer.param_groups, *([settings] if settings else [])):
+                group['lr'] *= ratio
+            if size != base:
+                counts = self.cfg.optim_wrapper.get('accumulative_counts', 1)
+                rule = ', by the square root' if adaptive else ''
+                text = (
+                    f'learning rate {before:g} to {before * ratio:.3g}{rule}, for {size * counts} '
+                    f'images per update instead of {base * counts:g}; --lr sets it'
+                )
+                self.logger.info(text)
+                if is_main_process():
+                    _logger.info(text)
+
+
+class VerboseRunner(BriefRunner):
+    """The same runner with its log on the screen."""
+
+    verbose = True
 
 
 def _is_shown(record: logging.LogRecord) -> bool:

@@ -63,7 +63,9 @@ def _check_data_folder(key: str, dataset: ConfigDict, num_classes: int | None) -
     if isinstance(prefix, dict):
         prefix = prefix.get('img_path', '')
     if not (root or prefix or annotations):
-        raise WrnError(f'{key}: has no data folder; set {option}.data_root=FOLDER')
+        tested = key.startswith('test_dataloader')
+        cure = 'add --data FOLDER' if tested else f'set {option}.data_root=FOLDER'
+        raise WrnError(f'{key}: has no data folder; {cure}')
     folder, ann_file = Path(root, prefix), Path(root, annotations or f'meta/{split}.txt')
     if not folder.is_dir():
         raise WrnError(f'{folder}: the data folder does not exist; set {option}.data_root=FOLDER')

@@ -13,11 +13,17 @@ from wrn.checkpoints.publish import publish
 from wrn.training.evaluation import REPORT_METRICS, Report, add_metrics
 from wrn.training.evaluation.curves import draw_curves, read_log
 from wrn.training.failures import run_errors
-from wrn.training.finetune_folder import REPORT, find_best, remove_checkpoints
+from wrn.training.finetune_folder import (
+    REPORT,
+    find_best,
+    find_results,
+    remove_checkpoints,
+)
 from wrn.training.hooks.termination import stop_on_sigterm
 from wrn.training.launch import ask_first
 from wrn.training.runner import test, train
 from wrn.utils.files import write_atomically
+from wrn_base.run_progress import SILENT, RunProgress
 
 
 @dataclass
@@ -40,6 +46,8 @@ def finetune(
     provenance: str,
     options: ReadOptions = ReadOptions(),
     template: str | None = None,
+    progress: RunProgress = SILENT,
+    overwrite: bool = False,
 ) -> Finetuned | None:
     """Train, test the best epoch, and write its weights and a report.
 
@@ -49,6 +57,8 @@ def finetune(
         provenance: Where the weights come from, to be recorded in their file.
         options: As for :func:`wrn.training.train`. Defaults to the usual.
         template: As for :func:`wrn.training.train`. Defaults to None.
+        progress: As for :func:`wrn.training.train`. Defaults to nobody.
+        overwrite: Whether to replace the results of another run. Defaults to False.
 
     Returns:
         The results in the main process; None in the other processes of a distributed job.
@@ -58,15 +68,18 @@ def finetune(
         RunStoppedError: If the run was asked to stop.
     """
     with run_errors('train'), stop_on_sigterm():
-        train(deepcopy(cfg), options, template)
+        earlier = find_results(cfg) if overwrite else None
+        train(deepcopy(cfg), options, template, progress, earlier)
         try:
-            return _finish(cfg, provenance, template)
+            return _finish(cfg, provenance, template, progress)
         except KeyboardInterrupt:
             message = 'stopped after training; run again with --resume'
             raise KeyboardInterrupt(message) from None
 
 
-def _finish(cfg: Config, provenance: str, template: str | None) -> Finetuned | None:
+def _finish(
+    cfg: Config, provenance: str, template: str | None, progress: RunProgress
+) -> Finetuned | None:
     """Test the best epoch, and write its weights and a report."""
     run, name = Path(cfg.work_dir), Path(cfg.filename).stem
     barrier()  # the main process writes the checkpoints
@@ -75,15 +88,15 @@ def _finish(cfg: Config, provenance: str, template: str | None) -> Finetuned | N
     cfg.test_evaluator = add_metrics(cfg.test_evaluator, *REPORT_METRICS)
     # The first weights may have come with a normalization of their own.
     stated = read_normalization(read_checkpoint(best).get('meta') or {})
-    results = test(cfg, options=ReadOptions(**stated or {}), template=template)
+    options = ReadOptions(**stated or {})
+    results = test(cfg, options=options, template=template, progress=progress)
     if not is_main_process():
         return None
     report = Report(results.metrics, results.classes)
     folder = run.parent / REPORT
-    folder.mkdir(exist_ok=True)
-    report.write(folder)
+    report.write(folder, overwrite=True)  # of this run, if it was stopped here
     with write_atomically(folder / 'curves.png') as file:
         draw_curves({name: read_log(str(run))}).savefig(file, format='png')
-    weights = publish(best, f'{name}.pth', run.parent, source=provenance).path
+    weights = publish(best, f'{name}.pth', run.parent, source=provenance, overwrite=True).path
     remove_checkpoints(run)
     return Finetuned(weights, report, folder)

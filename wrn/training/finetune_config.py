@@ -42,7 +42,6 @@ def make_finetune_config(
     splits: Splits,
     model: ResolvedModel,
     checkpoint: str | None = None,
-    epochs: int | None = None,
     frozen_stages: int = -1,
     seed: int = 0,
     bit_depth: int | None = None,
@@ -56,7 +55,6 @@ def make_finetune_config(
         splits: The images. :func:`write_annotations` adds their annotation files to the config.
         model: The model to start from.
         checkpoint: The weights to start from. Defaults to None, the model's own.
-        epochs: The number of epochs. Defaults to None, that of the base config.
         frozen_stages: The number of frozen stages. With 0, only the stem is frozen; with -1,
             nothing is. Defaults to -1.
         seed: The seed of the run. Defaults to 0.
@@ -81,8 +79,6 @@ def make_finetune_config(
         cfg.data_preprocessor.pop('batch_augments', None)
         _set_data(cfg, origin, splits, bit_depth)
         _try_network(cfg, Preprocessing(origin).example(1))
-    if epochs:
-        _set_epochs(cfg, epochs)
     cfg.randomness.seed = seed
     name = splits.folder.resolve().name
     parts = {key: value for key, value in cfg.to_dict().items() if key in _KEPT}
@@ -182,12 +178,3 @@ def _set_range(pipeline: list[Any], bit_depth: int) -> list[Any]:
             )
         step['value_range'] = (0, 2**bit_depth - 1)
     return steps
-
-
-def _set_epochs(cfg: Config, epochs: int) -> None:
-    warm_up, cosine = cfg.param_scheduler
-    if epochs <= warm_up.end:
-        cfg.param_scheduler = [cosine]
-        cosine.begin = 0
-    cosine.update(T_max=epochs - cosine.begin, end=epochs)
-    cfg.train_cfg.max_epochs = epochs

@@ -10,7 +10,9 @@ from wrn.config.config_file import read_config
 from wrn.config.config_parts import get_test_dataset
 from wrn.data.splitting import Splits
 from wrn.training.launch import ask_first
+from wrn.training.patience import is_early_stopping
 from wrn.training.resume import START_MARK, is_restarted
+from wrn.utils.existing import check_free
 from wrn_base.errors import WrnError
 
 REPORT = 'report'  # in the results folder
@@ -19,7 +21,7 @@ _MARK = 'last_checkpoint'  # in the run folder: mmengine's; deleted when the run
 
 
 def claim_folder(
-    cfg: Config, splits: Splits, skip_unreadable: bool = False
+    cfg: Config, splits: Splits, skip_unreadable: bool = False, overwrite: bool = False
 ) -> tuple[Path | None, list[str]]:
     """Check that a run may write to its results folder, and make the folder of its checkpoints.
 
@@ -31,6 +33,7 @@ def claim_folder(
         splits: The images of the run, which ``skip_unreadable`` changes.
         skip_unreadable: Whether to leave out validation and test images that cannot be read.
             Defaults to False.
+        overwrite: Whether the run may replace another one and its results. Defaults to False.
 
     Returns:
         The weights file if the run to resume is already complete, else None; and the paths of the
@@ -44,30 +47,39 @@ def claim_folder(
     dropped: list[str] = []
     if skip_unreadable:
         dropped, splits.images = ask_first(lambda: (splits.drop_unreadable(), splits.images))
-    return ask_first(lambda: _claim(cfg, splits, restarted)), dropped
+    return ask_first(lambda: _claim(cfg, splits, restarted, overwrite)), dropped
 
 
-def _claim(cfg: Config, splits: Splits, restarted: bool) -> Path | None:
+def _claim(cfg: Config, splits: Splits, restarted: bool, overwrite: bool) -> Path | None:
     run = Path(cfg.work_dir)
-    folder, report, started = run.parent, run.parent / REPORT, run / START_MARK
+    started = run / START_MARK
     unfinished = (run / _MARK).exists()
-    name = glob.escape(Path(cfg.filename).stem)
-    done = max(folder.glob(f'{name}-????????.pth'), default=None)
-    result = done or (report if report.exists() else None)
+    results = find_results(cfg)
     # The start mark shows that this job started the run, and was not refused.
-    if cfg.get('resume') or (restarted and started.exists()):
-        if unfinished or result or any(run.glob('*.pth')):
+    if cfg.get('resume') or (restarted and started.exists() and not overwrite):
+        if unfinished or results or any(run.glob('*.pth')):
             _check_same(cfg, run, splits)
+            done = results and results[0].name != REPORT
             if done and not unfinished:
                 remove_checkpoints(run)
-                return done
-    elif unfinished or result:
+                return results[0]
+    elif not overwrite and (unfinished or results):
         started.unlink(missing_ok=True)  # so that processes restarted by torchrun do not resume
-        if unfinished:
-            raise WrnError(f'{run}: has an unfinished run; add --resume, or use another --work-dir')
-        raise WrnError(f'{result}: is from another run; move it, or use another --work-dir')
+        check_free(run if unfinished else results[0], resumable=unfinished)
     run.mkdir(exist_ok=True)
     return None
+
+
+def find_results(cfg: Config) -> list[Path]:
+    """Return the files of weights, the newest first, and the report that a run has written.
+
+    Args:
+        cfg: The config of the run.
+    """
+    folder = Path(cfg.work_dir).parent
+    weights = folder.glob(f'{glob.escape(Path(cfg.filename).stem)}-????????.pth')
+    newest = sorted(weights, key=lambda path: path.stat().st_mtime_ns, reverse=True)
+    return [path for path in (*newest, folder / REPORT) if path.exists()]
 
 
 def _check_same(cfg: Config, run: Path, splits: Splits) -> None:
@@ -81,10 +93,16 @@ def _check_same(cfg: Config, run: Path, splits: Splits) -> None:
         model.backbone.pop('channels_last', None)  # may change when a run is resumed
     for option, value in models[1].backbone.items():
         models[0].backbone.setdefault(option, value)  # the file of the first weights may add some
+    losses = [model.head.pop('loss', None) for model in models]
+    rates = [config.optim_wrapper.optimizer.get('lr') for config in (cfg, before)]
+    stops = [_find_patience(config) for config in (cfg, before)]
     for what, same in (
-        ('images, --seed or --skip-unreadable', splits.written_in(run.parent)),
+        ('images, --seed, --groups or --skip-unreadable', splits.written_in(run.parent)),
         ('--head-only or --views', cfg.get('head_only') == before.get('head_only')),
         ('--epochs', cfg.train_cfg.max_epochs == before.train_cfg.max_epochs),
+        ('--lr', rates[0] == rates[1]),
+        ('--patience', stops[0] == stops[1]),
+        ('--balance or model.head.loss', losses[0] == losses[1]),
         ('--model or --freeze', models[0] == models[1]),
         ('--bit-depth', get_test_dataset(cfg).pipeline == get_test_dataset(before).pipeline),
     ):
@@ -93,6 +111,11 @@ def _check_same(cfg: Config, run: Path, splits: Splits) -> None:
                 f'{run.parent}: the run to resume had different {what}; use the same again, or '
                 'another --work-dir'
             )
+
+
+def _find_patience(cfg: Config) -> list[int]:
+    hooks = filter(is_early_stopping, cfg.get('custom_hooks') or ())
+    return [hook.get('patience', 0) for hook in hooks]
 
 
 def find_best(cfg: Config) -> Path:

@@ -1,6 +1,5 @@
 """Overfit one small batch, to see within a minute whether a setup can learn."""
 
-from collections.abc import Callable, Iterable
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
@@ -15,10 +14,11 @@ from torch import nn
 
 from wrn.config.config_errors import config_errors
 from wrn.data.checked_reading import check_reading
+from wrn.training.build_runner import build_runner
 from wrn.training.checks import check_optimizer, get_head
 from wrn.training.hooks.model_checks import check_classes
-from wrn.training.runner import build_runner
 from wrn_base.errors import WrnError
+from wrn_base.run_progress import SILENT, RunProgress, Step
 
 _CHECK_EVERY = 10
 
@@ -47,7 +47,7 @@ def overfit_batch(
     cfg: Config,
     batch_size: int = 16,
     steps: int = 100,
-    track: Callable[[Iterable[int]], Iterable[int]] = iter,
+    progress: RunProgress = SILENT,
 ) -> OverfitResult:
     """Train on one small batch until every image in it is classified correctly.
 
@@ -61,8 +61,7 @@ def overfit_batch(
         cfg: The config, with the command-line options applied.
         batch_size: The number of images. Defaults to 16.
         steps: The maximum number of steps. Defaults to 100.
-        track: A function that wraps the iterable of steps to show progress. Defaults to ``iter``,
-            which shows nothing.
+        progress: Receives the steps. Defaults to nobody.
 
     Returns:
         The losses and the number of correct predictions.
@@ -86,7 +85,7 @@ def overfit_batch(
                 preprocessor.pop('batch_augments', None)
                 # Mixup and CutMix would have produced one-hot labels.
                 preprocessor.to_onehot = bool(loss.get('use_sigmoid'))
-        runner = build_runner(cfg, ['train_dataloader'], [])
+        runner = build_runner(cfg, ['train_dataloader'], [], progress)
         loader: Any = runner._train_dataloader
         loader.update(
             batch_size=batch_size,
@@ -117,7 +116,8 @@ def overfit_batch(
         )
     losses: list[float] = []
     right = 0
-    for step in track(range(steps)):
+    progress.phase('first step')
+    for step in range(steps):
         _disable_dropout(model.train())
         with config_errors(cfg.filename):
             losses.append(model.train_step(batch, optimizer)['loss'].item())
@@ -126,10 +126,13 @@ def overfit_batch(
                 f'{cfg.filename}: the loss is {losses[-1]} in step {step + 1}; lower the learning '
                 'rate, or check the data for invalid values'
             )
+        share = (step + 1) / steps
+        progress.step(Step('train', step + 1, steps, share, loss=losses[-1]))
         if (step + 1) % _CHECK_EVERY == 0 or step + 1 == steps:
             right = sum(p == label for p, label in zip(_predict(model, batch), labels, strict=True))
             if right == len(labels):
                 break
+    progress.end()
     return OverfitResult(losses, right, len(labels))
 
 

@@ -5,10 +5,11 @@ from contextlib import contextmanager
 
 import torch
 from mmengine.config import Config
-from mmengine.device import get_device
 from mmengine.optim import OptimWrapper
 from mmpretrain.registry import OPTIM_WRAPPERS
 from torch import nn
+
+from wrn.training.run_device import get_run_device
 
 
 @OPTIM_WRAPPERS.register_module()
@@ -30,7 +31,7 @@ class BFloat16OptimWrapper(OptimWrapper):
         Args:
             model: The network.
         """
-        device = torch.device(get_device()).type
+        device = next(model.parameters()).device.type
         with super().optim_context(model), torch.autocast(device, torch.bfloat16):
             yield
 
@@ -42,7 +43,7 @@ def use_mixed_precision(cfg: Config) -> None:
         cfg: The config. Its ``optim_wrapper`` is changed. With float16 the loss is scaled,
             dynamically unless the config has a ``loss_scale``.
     """
-    if get_device() == 'cpu' or (
+    if get_run_device(cfg) == 'cpu' or (
         torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
     ):
         cfg.optim_wrapper.type = 'BFloat16OptimWrapper'

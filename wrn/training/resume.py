@@ -12,10 +12,11 @@ from mmengine.logging import print_log
 
 from wrn.checkpoints import read_checkpoint
 from wrn.training.launch import ask_first
-from wrn.utils.files import remove_scratch
-from wrn_base.errors import CheckpointError, WrnError, some
+from wrn.utils.existing import check_free
+from wrn.utils.scratch import remove_scratch
+from wrn_base.errors import CheckpointError, WrnError
 
-_WRITTEN = ('epoch_*.pth', 'iter_*.pth', 'best_*.pth', 'stopped.pth')  # by a run
+_WRITTEN = ('epoch_*.pth', 'iter_*.pth', 'best_*.pth', 'stopped.pth', 'last_checkpoint')  # by a run
 START_MARK = '.started'  # in the work folder; its mtime is when the run last started from scratch
 
 
@@ -29,7 +30,7 @@ def is_restarted() -> bool:
     return any(all_gather_object(count))
 
 
-def set_resume(cfg: Config) -> None:
+def set_resume(cfg: Config, overwrite: bool = False) -> list[Path]:
     """Decide whether to resume a run, and from which checkpoint.
 
     If ``resume`` is ``'auto'``, or is True without ``load_from``, the run resumes from the newest
@@ -37,16 +38,20 @@ def set_resume(cfg: Config) -> None:
 
     Args:
         cfg: The config. Its ``resume``, ``load_from`` and ``randomness.seed`` are set.
+        overwrite: Whether a new run may replace the checkpoints of another. Defaults to False.
+
+    Returns:
+        The files that a new run replaces.
 
     Raises:
         CheckpointError: If the checkpoint, or every checkpoint found, is damaged.
-        WrnError: If its run had another seed, or a new run would replace checkpoints.
+        WrnError: If its run had another seed, or a new run must not replace checkpoints.
     """
     work_dir = Path(cfg.work_dir)
-    restarted = is_restarted()
+    mark = work_dir / START_MARK
+    restarted = is_restarted() and ask_first(mark.exists)  # a run that was refused has no mark
     resume = cfg.get('resume')
     searched = resume == 'auto' or (resume and cfg.get('load_from') is None)
-    mark = work_dir / START_MARK
     found = seed = None
     folders = [work_dir]
     hook = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
@@ -61,8 +66,8 @@ def set_resume(cfg: Config) -> None:
             print_log(f'{work_dir}: no checkpoint to resume from; starting a new run', 'current')
             cfg.resume = False
     else:
-        if not resume:
-            ask_first(lambda: _check_unused(folders))
+        if not resume and not overwrite:
+            ask_first(lambda: _check_unused(folders, mark))
         if is_main_process():
             work_dir.mkdir(parents=True, exist_ok=True)
             mark.touch()
@@ -76,17 +81,20 @@ def set_resume(cfg: Config) -> None:
         )
     if seed is not None:  # mmengine restores it too, but too late for the order of the images
         cfg.randomness = dict(cfg.get('randomness') or {}, seed=seed)
+    return [] if cfg.get('resume') or not overwrite else _find_written(folders)
 
 
-def _check_unused(folders: list[Path]) -> None:
+def _check_unused(folders: list[Path], mark: Path) -> None:
     """Refuse to replace the checkpoints of another run."""
-    for folder in folders:
-        found = [path.name for name in _WRITTEN for path in folder.glob(name) if path.is_file()]
-        if found:
-            raise WrnError(
-                f'{folder}: has checkpoints of another run ({some(found)}), which a new one would '
-                'replace; add --resume, move them, or use another --work-dir'
-            )
+    if found := _find_written(folders):
+        mark.unlink(missing_ok=True)  # so that processes restarted by torchrun do not resume it
+        check_free(found[0], resumable=True)
+
+
+def _find_written(folders: list[Path]) -> list[Path]:
+    """Return the checkpoints in the folders of a run."""
+    paths = [p for folder in folders for name in _WRITTEN for p in sorted(folder.glob(name))]
+    return [path for path in paths if path.is_file()]
 
 
 def _find_resumable(folders: list[Path], after: Path | None) -> tuple[str, int | None] | None:

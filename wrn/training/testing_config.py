@@ -11,6 +11,7 @@ from wrn.config.config_file import read_config
 from wrn.config.config_parts import choose_topk, get_dataset_type, get_test_dataset
 from wrn.deploy.export import load_exported
 from wrn.training.finetune_config import BASE
+from wrn.training.testing_data import use_test_images
 from wrn.zoo.resolve import ResolvedModel
 from wrn_base import model_index
 from wrn_base.errors import WrnError
@@ -28,16 +29,24 @@ _logger = logging.getLogger('wrn')
 MODELS.register_module('ExportedClassifier', module=load_exported)
 
 
-def make_test_config(model: ResolvedModel, checkpoint: str | None = None) -> Config:
+def make_test_config(
+    model: ResolvedModel,
+    checkpoint: str | None = None,
+    data: str | None = None,
+    ann_file: str | None = None,
+) -> Config:
     """Make the config of a test.
 
     The config of a weights file or an exported file has the preprocessing that is recorded in the
     file. If there is a shipped config for the dataset that the file names, its test data is used
-    and logged. Otherwise the user must set ``test_dataloader.dataset.data_root``.
+    and logged. Otherwise the user must give ``data``.
 
     Args:
         model: The model.
         checkpoint: The path or URL of weights. Defaults to None, the model's own weights.
+        data: The data folder, as for :func:`wrn.training.testing_data.use_test_images`. Defaults to
+            None, the test data of the config.
+        ann_file: The annotation file of the data folder. Defaults to None.
 
     Returns:
         The config. Its ``load_from`` is the weights.
@@ -52,13 +61,15 @@ def make_test_config(model: ResolvedModel, checkpoint: str | None = None) -> Con
         )
         if config.load_from is None:
             raise WrnError(f'{model.name}: has no weights of its own; give a checkpoint after it')
+        if data is not None:
+            use_test_images(config, data, ann_file)
         return config
     if checkpoint is not None:
         raise WrnError(f'{model.name}: has weights; leave out {checkpoint}, or give a config')
-    return _make_from_file(model)
+    return _make_from_file(model, data, ann_file)
 
 
-def _make_from_file(model: ResolvedModel) -> Config:
+def _make_from_file(model: ResolvedModel, data: str | None, ann_file: str | None) -> Config:
     own = model.get_config()
     config = read_config(BASE)
     kind = get_dataset_type(own)
@@ -73,13 +84,17 @@ def _make_from_file(model: ResolvedModel) -> Config:
         config.model, config.load_from = own.model, model.checkpoint
         config.data_preprocessor = own.data_preprocessor
         num_classes = own.model.head.num_classes
-    if path := _DATASETS.get(kind):
+    if data is not None:
+        config.test_dataloader.dataset = own.test_dataloader.dataset
+        use_test_images(config, data, ann_file, num_classes)
+    elif path := _DATASETS.get(kind):
         _logger.info('%s: tested on the images of %s', model.name, path)
-        data = read_config(path)
-        config.test_dataloader, config.test_evaluator = data.test_dataloader, data.test_evaluator
+        known = read_config(path)
+        config.test_dataloader, config.test_evaluator = known.test_dataloader, known.test_evaluator
     else:
         config.test_evaluator = dict(type='Accuracy', topk=choose_topk(num_classes))
         config.test_dataloader.dataset.pop('data_prefix')
         config.test_dataloader.dataset.data_root = None  # to be set by the user
-    get_test_dataset(config).pipeline = get_test_dataset(own).pipeline
+    if data is None:
+        get_test_dataset(config).pipeline = get_test_dataset(own).pipeline
     return Config(config.to_dict(), cfg_text=f'# of {model.name}', filename=f'{model.name}.py')

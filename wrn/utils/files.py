@@ -7,19 +7,17 @@ import hashlib
 import os
 import shutil
 import stat
-import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO
 
-from filelock import FileLock, Timeout
-
+from wrn.utils.existing import check_free
 from wrn.utils.pipes import open_special
+from wrn.utils.scratch import scratch_folder
 from wrn_base.errors import WrnError, one_line
 
 _MAX_LINE = 1 << 16  # characters; a path has at most 4096 bytes
-_SCRATCH, _LOCK = '.wrn-', '.lock'  # the beginning of the names of scratch folders, and a file
 
 
 @contextlib.contextmanager
@@ -42,77 +40,54 @@ def report_write_errors(path: str | Path, fix: str = 'choose another path') -> I
 
 
 @contextlib.contextmanager
-def write_atomically(path: str | Path) -> Iterator[IO[bytes]]:
-    """Open a file that replaces ``path`` once it is complete and on the disk.
+def write_atomically(path: str | Path, overwrite: bool = True) -> Iterator[IO[bytes]]:
+    """Open a file that appears at ``path`` once it is complete and on the disk.
 
     Args:
-        path: The file to write. Its folder must exist. Symbolic links are followed. Devices and
-            pipes, such as ``/dev/stdout``, are written to directly.
+        path: The file to write. Its folder is made if it does not exist. Symbolic links are
+            followed. Devices and pipes, such as ``/dev/stdout``, are written to directly.
+        overwrite: Whether to replace a file that exists. Defaults to True.
 
     Yields:
         The binary file to write to. If the block raises, ``path`` is left unchanged.
 
     Raises:
-        WrnError: If the file cannot be written.
+        WrnError: If the file cannot be written, or must not be replaced.
     """
     path = Path(path)
+    if path.is_file():
+        check_free(path, overwrite)
     with report_write_errors(path):
         if path.parent == Path('/dev') or (path.exists() and not path.is_file()):
             with open(open_special(path), 'ab') as file:
                 yield file
             return
         path = path.resolve()
+        make_parent(path)
         with scratch_folder(path.parent) as folder:
             temporary = folder / path.name
             with temporary.open('xb') as file:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
+            check_free(path, overwrite)
             temporary.replace(path)
             sync_folder(path.parent)
 
 
-@contextlib.contextmanager
-def scratch_folder(parent: Path) -> Iterator[Path]:
-    """Make a folder for files that are moved out of it when they are complete.
-
-    A process locks its folder, so the next one can remove what a killed process has left.
+def make_parent(path: Path) -> None:
+    """Make the folder of a file, unless it exists.
 
     Args:
-        parent: Where to make it. It must exist.
+        path: The file.
 
-    Yields:
-        The folder, which is removed at the end with all that is in it.
+    Raises:
+        OSError: If it cannot be made.
     """
-    remove_scratch(parent)
-    folder, locked = _make_scratch(parent)
     try:
-        with locked:
-            yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _make_scratch(parent: Path) -> tuple[Path, contextlib.AbstractContextManager[object]]:
-    """Return a new folder, and its lock, which is held until the end of a block."""
-    while True:
-        folder = Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=parent))
-        try:
-            # Makes the folder again if another process has removed it.
-            return folder, FileLock(folder / _LOCK).acquire()
-        except (FileNotFoundError, FileExistsError):  # another process is removing it
-            continue
-
-
-def remove_scratch(parent: Path) -> None:
-    """Remove the scratch folders that killed processes have left.
-
-    Args:
-        parent: The folder that they are in. It need not exist.
-    """
-    for stale in parent.glob(f'{_SCRATCH}*'):
-        with contextlib.suppress(OSError, Timeout), FileLock(stale / _LOCK, timeout=0):
-            shutil.rmtree(stale)
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:  # its text would be taken for one about the file
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)) from error
 
 
 def replace_together(written: list[Path], places: list[Path]) -> None:
@@ -154,7 +129,11 @@ def sync_folder(folder: Path) -> None:
 
 
 def write_with_hash(
-    folder: str | Path, name: str, suffix: str, write: Callable[[Path], None]
+    folder: str | Path,
+    name: str,
+    suffix: str,
+    write: Callable[[Path], None],
+    overwrite: bool = False,
 ) -> Path:
     """Write a file atomically, with the hash of its content in its name.
 
@@ -163,12 +142,13 @@ def write_with_hash(
         name: The file name without hash and suffix.
         suffix: The suffix, such as ``'.pth'``.
         write: Writes the content to the path that it is called with.
+        overwrite: Whether to replace a file that exists. Defaults to False.
 
     Returns:
         The path ``FOLDER/NAME-HASH.SUFFIX``. HASH is the first 8 digits of the SHA-256.
 
     Raises:
-        WrnError: If the file cannot be written. No part of it is left.
+        WrnError: If the file cannot be written, or exists. No part of it is left.
     """
     folder = Path(folder)
     with report_write_errors(folder):
@@ -184,6 +164,7 @@ def write_with_hash(
                 digest = hash_file(temporary)  # while the file is flushed
                 synced.result()
             path = folder / f'{name}-{digest[:8]}{suffix}'
+            check_free(path, overwrite)
             temporary.replace(path)
             sync_folder(folder)
     return path

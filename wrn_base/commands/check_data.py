@@ -1,6 +1,6 @@
 """The options of ``wrn check-data``."""
 
-from wrn_base.options import CSV_SAFE, argument, number
+from wrn_base.options import CSV_SAFE, OVERWRITE, argument, number
 
 DOCS = 'docs/data.md'
 EXAMPLES = {
@@ -11,6 +11,7 @@ ARGUMENTS = {
     'folder': argument('FOLDER', 'folder of class folders, directly or below train, val and test'),
     '--ann-file': argument('FILE', 'list of image paths below the folder, and labels'),
     '--out': argument('FILE', 'file to write the list of problems to (.json, .csv)'),
+    **OVERWRITE,
     '--csv-safe': CSV_SAFE,
     '--workers': number('threads (default: one per core)'),
 }

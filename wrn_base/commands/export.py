@@ -3,6 +3,7 @@
 from wrn_base.options import (
     CHECKPOINT,
     DOWNLOAD_ARGUMENTS,
+    OVERWRITE,
     WEIGHTS_ARGUMENTS,
     argument,
     choice,
@@ -24,6 +25,7 @@ ARGUMENTS = {
     '--out': argument(
         'FILE', 'file to write (default: the model name and the suffix of the format)'
     ),
+    **OVERWRITE,
     '--preprocess': flag(
         'include the normalization; the input is then uint8 RGB images (N, H, W, 3) of the right '
         'size (default: normalized images (N, 3, H, W))'

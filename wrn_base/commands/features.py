@@ -1,6 +1,6 @@
 """The options of ``wrn features``."""
 
-from wrn_base.options import DOWNLOAD_ARGUMENTS, INFERENCE_ARGUMENTS, argument, flag
+from wrn_base.options import DOWNLOAD_ARGUMENTS, INFERENCE_ARGUMENTS, OVERWRITE, argument, flag
 
 DOCS = 'docs/features.md'
 EXAMPLES = {
@@ -19,6 +19,7 @@ ARGUMENTS = {
         'images',
         required=True,
     ),
+    **OVERWRITE,
     **INFERENCE_ARGUMENTS,
     **DOWNLOAD_ARGUMENTS,
 }

@@ -37,7 +37,10 @@ def run(args: argparse.Namespace) -> bool:
     entry = model_index.find(name)
     if entry is None or Path(args.model).is_file() or args.key or args.prefix:
         return False
-    from wrn_base.card import describe_entry  # imports mmengine, which takes longer than the rest
+    from wrn_base import card  # imports mmengine, which takes longer than the rest
 
-    print_table(describe_entry(entry))
+    config = card.read_config(entry)
+    pipeline = config.test_dataloader.dataset.pipeline
+    images = card.describe_images(pipeline, config.get('data_preprocessor') or {})
+    print_table(card.describe_entry(entry, config, images))
     return True

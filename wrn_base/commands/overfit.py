@@ -1,6 +1,12 @@
 """The options of ``wrn overfit``."""
 
-from wrn_base.options import DOWNLOAD_ARGUMENTS, SETTINGS_ARGUMENT, argument, number
+from wrn_base.options import (
+    DOWNLOAD_ARGUMENTS,
+    SETTINGS_ARGUMENT,
+    VERBOSE_ARGUMENT,
+    argument,
+    number,
+)
 
 DOCS = 'docs/training.md'
 EXAMPLES = {
@@ -12,5 +18,6 @@ ARGUMENTS = {
     '--batch-size': number('images in the batch', 16),
     '--steps': number('steps to take at most', 100),
     **SETTINGS_ARGUMENT,
+    **VERBOSE_ARGUMENT,
     **DOWNLOAD_ARGUMENTS,
 }

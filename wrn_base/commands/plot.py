@@ -1,6 +1,6 @@
 """The options of ``wrn plot``."""
 
-from wrn_base.options import argument
+from wrn_base.options import OVERWRITE, argument
 
 DOCS = 'docs/training.md'
 EXAMPLES = {
@@ -10,4 +10,5 @@ EXAMPLES = {
 ARGUMENTS = {
     'runs': argument('RUN', 'work folder of a run, or its scalars.json', nargs='+'),
     '--out': argument('FILE', 'plot to write (.png, .svg, .pdf)', 'curves.png'),
+    **OVERWRITE,
 }

@@ -1,6 +1,13 @@
 """The options of ``wrn predict``."""
 
-from wrn_base.options import CSV_SAFE, DOWNLOAD_ARGUMENTS, INFERENCE_ARGUMENTS, argument, number
+from wrn_base.options import (
+    CSV_SAFE,
+    DOWNLOAD_ARGUMENTS,
+    INFERENCE_ARGUMENTS,
+    OVERWRITE,
+    argument,
+    number,
+)
 
 DOCS = 'docs/inference.md'
 EXAMPLES = {
@@ -21,6 +28,7 @@ ARGUMENTS = {
         "file to write (.csv, .jsonl, .json, .parquet), or '-' for JSON on standard output; "
         'resumes an interrupted run (default: print a table)',
     ),
+    **OVERWRITE,
     '--csv-safe': CSV_SAFE,
     **INFERENCE_ARGUMENTS,
     **DOWNLOAD_ARGUMENTS,

@@ -12,5 +12,6 @@ ARGUMENTS = {
         'FOLDER', "folder with the official ILSVRC2012_* archives, or with Kaggle's ILSVRC folder"
     ),
     'out': argument('OUT', 'folder to create', 'data/imagenet', nargs='?'),
+    '--overwrite': flag('replace what OUT has (default: complete it)'),
     '--verify': flag('first compare the MD5 hashes of the archives with the official ones'),
 }

@@ -1,6 +1,6 @@
 """The options of ``wrn publish``."""
 
-from wrn_base.options import CHOICE_ARGUMENTS, argument
+from wrn_base.options import CHOICE_ARGUMENTS, OVERWRITE, argument
 
 DOCS = 'docs/weights.md'
 EXAMPLES = {
@@ -9,6 +9,7 @@ EXAMPLES = {
 }
 DESCRIPTION_ARGUMENTS = {
     '--folder': argument('FOLDER', 'folder to write to', '.'),
+    **OVERWRITE,
     '--source': argument('TEXT', 'provenance of the weights to record in the file'),
     '--license': argument('NAME', 'license to record in the file, such as Apache-2.0'),
 }

@@ -6,6 +6,8 @@ from wrn_base.options import (
     COMMON_ARGUMENTS,
     CSV_SAFE,
     DOWNLOAD_ARGUMENTS,
+    OVERWRITE,
+    RUN_ARGUMENTS,
     SPEED_ARGUMENTS,
     WEIGHTS_ARGUMENTS,
     argument,
@@ -17,11 +19,18 @@ from wrn_base.options import (
 DOCS = 'docs/training.md'
 EXAMPLES = {
     'wide-resnet16-2_1xb64_digits': 'the embedded model on its own test images',
+    'work_dirs/pets/pets-1a2b3c4d.pth --data new_pets': 'a fine-tuned model on other images',
     'CONFIG CHECKPOINT --report report': 'with a report',
 }
 ARGUMENTS = {
     'model': argument('MODEL', 'model name, or path of a config, weights or an exported file'),
     'checkpoint': {**CHECKPOINT, 'nargs': '?'},
+    '--data': argument(
+        'FOLDER',
+        'folder of images to test on: class folders, directly or below test or val (default: the '
+        'test data of the config)',
+    ),
+    '--ann-file': argument('FILE', 'list of image paths below --data, and labels'),
     '--out': argument('FILE', 'file to write the results to'),
     '--out-item': choice(
         ('pred', 'metrics'),
@@ -31,6 +40,7 @@ ARGUMENTS = {
     '--report': argument(
         'FOLDER', 'folder for a report: metrics of each class, calibration and a confusion matrix'
     ),
+    **OVERWRITE,
     '--csv-safe': CSV_SAFE,
     '--amp': flag('test in mixed precision'),
     '--tta': flag(
@@ -42,6 +52,7 @@ ARGUMENTS = {
     '--interval': number('show every N-th image', 1),
     '--wait-time': argument('SECONDS', 'time to show each image', 2, type=float),
     'weights': WEIGHTS_ARGUMENTS,
+    **RUN_ARGUMENTS,
     **COMMON_ARGUMENTS,
     'speed': SPEED_ARGUMENTS,
     'backend': BACKEND_ARGUMENTS,

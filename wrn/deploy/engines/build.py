@@ -110,6 +110,19 @@ def build_engine(
     return Built(*build(backend), {})
 
 
+def find_missing(backend: str, device: torch.device) -> str | None:
+    """Return what is missing to run a backend.
+
+    Args:
+        backend: One of :data:`BACKENDS` except ``'auto'``.
+        device: The device to run on.
+
+    Returns:
+        What is missing and how to get it, for a message. None if the backend can run.
+    """
+    return None if backend == 'eager' else _ENGINES[backend].missing(device)
+
+
 def _find_supporting(precision: str) -> list[str]:
     return [name for name, engine in _ENGINES.items() if precision in engine.precisions]
 

@@ -18,8 +18,10 @@ from wrn.deploy.export.exportable import Exportable, Reference
 from wrn.deploy.export.formats import FORMATS
 from wrn.deploy.export.formats.export_format import Content
 from wrn.deploy.export.metadata import ExportError, Metadata, describe_model
-from wrn.utils.files import check_regular, replace_together, scratch_folder, sync_folder
+from wrn.utils.existing import check_free
+from wrn.utils.files import check_regular, make_parent, replace_together, sync_folder
 from wrn.utils.packages import missing_packages
+from wrn.utils.scratch import scratch_folder
 from wrn_base.errors import WrnError, one_line
 
 
@@ -47,6 +49,7 @@ def export(
     softmax: bool = False,
     precision: str = 'float32',
     calibration: ImageLike | Sequence[ImageLike] | None = None,
+    overwrite: bool = False,
 ) -> Exported:
     """Export a classifier for any batch size.
 
@@ -55,8 +58,8 @@ def export(
             from :func:`wrn.get_model` do.
         name: The name of the model, for the metadata.
         format: One of :data:`FORMATS`.
-        out: The file to write, with the suffix of the format. An existing file is replaced only
-            after the new one has been loaded in its runtime and computes the same as the network.
+        out: The file to write, with the suffix of the format. Its folder is made if it does not
+            exist.
         preprocess: Whether the file normalizes its inputs, which are then RGB images
             ``(N, H, W, 3)``, uint8. Defaults to False: normalized images ``(N, 3, H, W)``, float32.
         softmax: Whether the file returns probabilities. Defaults to False: logits.
@@ -64,17 +67,19 @@ def export(
             and ``'int8'``. With ``'int8'`` the file also computes in int8. Defaults to
             ``'float32'``.
         calibration: Images for calibrating ``'int8'``. Defaults to None.
+        overwrite: Whether to replace a file that exists, once the new one has been loaded in its
+            runtime and computes the same as the network. Defaults to False.
 
     Returns:
         The file that was written.
 
     Raises:
         WrnError: If the format or precision is unavailable, the network cannot be exported, the
-            file cannot be written, or its outputs differ from the network's.
+            file cannot be written or exists, or its outputs differ from the network's.
     """
     kind = FORMATS[format]
     target = Path(out).resolve()
-    _check_replaceable(kind.files(target))
+    _check_replaceable(kind.files(Path(out)), overwrite)
     if precision not in kind.precisions:
         able = [name for name, other in FORMATS.items() if precision in other.precisions]
         raise ExportError(f'--precision {precision}: needs --format {" or ".join(able)}')
@@ -95,12 +100,8 @@ def export(
     )
     with torch.no_grad(), config_errors(get_own_config(network).filename):
         content.network(content.example)  # an exporter would print a traceback
-    *others, _ = kind.files(target)
-    if others and others[0].exists() and not target.exists():
-        raise ExportError(
-            f'{others[0]}: would be overwritten by the weights of {target.name}; give another --out'
-        )
     try:
+        make_parent(target)
         with scratch_folder(target.parent) as folder:
             path = folder / target.name
             kind.write(content, path)
@@ -110,6 +111,7 @@ def export(
             for written in kind.files(path):
                 with written.open('rb+') as file:
                     os.fsync(file.fileno())
+            _check_replaceable(kind.files(Path(out)), overwrite)
             replace_together(kind.files(path), kind.files(target))
             sync_folder(target.parent)
     except WrnError:
@@ -121,7 +123,7 @@ def export(
     return Exported(kind.files(Path(out)), metadata, difference)
 
 
-def _check_replaceable(files: Sequence[Path]) -> None:
+def _check_replaceable(files: Sequence[Path], overwrite: bool) -> None:
     for file in files:
         try:
             check_regular(file)
@@ -131,3 +133,4 @@ def _check_replaceable(files: Sequence[Path]) -> None:
             raise ExportError(
                 f'{file}: cannot be replaced ({one_line(error)}); choose another path'
             ) from error
+        check_free(file, overwrite)

@@ -8,7 +8,10 @@ config adds to its evaluator. ``Report`` makes tables and a plot of the metrics 
 
 from wrn.training.evaluation.calibration import Calibration
 from wrn.training.evaluation.predictions import PredictionWriter
+from wrn.training.evaluation.proportion import Proportion
 from wrn.training.evaluation.report import (
+    ACCURACY,
+    BALANCED,
     CONFUSION,
     REPORT_METRICS,
     Report,
@@ -18,10 +21,13 @@ from wrn.training.evaluation.report import (
 )
 
 __all__ = [
+    'ACCURACY',
+    'BALANCED',
     'CONFUSION',
     'REPORT_METRICS',
     'Calibration',
     'PredictionWriter',
+    'Proportion',
     'Report',
     'add_metrics',
     'get_report_metrics',

@@ -11,6 +11,7 @@ from mmpretrain.registry import METRICS
 
 from wrn.results import writers
 from wrn.results.record import Record, describe
+from wrn.utils.existing import check_free
 from wrn.utils.files import write_atomically
 
 _LABELS = ('gt_label', 'pred_label')
@@ -31,6 +32,8 @@ class PredictionWriter(BaseMetric):
         out: The file to write. Its suffix must be one of ``SUFFIXES``.
         collect_device: The device on which processes collect their results, ``'cpu'`` or
             ``'gpu'``. Defaults to ``'cpu'``.
+        overwrite: Whether to replace a file that exists. Defaults to True, since each validation
+            of a training run writes the file anew.
 
     Raises:
         WrnError: If the suffix is ``.parquet`` and pyarrow is not installed.
@@ -38,10 +41,11 @@ class PredictionWriter(BaseMetric):
 
     default_prefix = 'predictions'
 
-    def __init__(self, out: str, collect_device: str = 'cpu') -> None:
+    def __init__(self, out: str, collect_device: str = 'cpu', overwrite: bool = True) -> None:
         writers.check_parquet(out)
         super().__init__(collect_device)
         self.out = out
+        self.overwrite = overwrite
 
     def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
         """Store the prediction and the label of each image.
@@ -66,8 +70,10 @@ class PredictionWriter(BaseMetric):
             An empty dict.
 
         Raises:
-            WrnError: If the file cannot be written.
+            WrnError: If the file cannot be written, or must not be replaced.
         """
+        if not self.overwrite:
+            check_free(self.out)
         if Path(self.out).suffix in writers.SUFFIXES:
             multi_label = any(
                 torch.is_tensor(sample.get(key)) and sample[key].numel() != 1

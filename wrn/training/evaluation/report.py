@@ -12,7 +12,9 @@ from mmpretrain.registry import METRICS
 from wrn.config.config_parts import find_class
 from wrn.training.evaluation.figures import draw_confusion
 from wrn.training.evaluation.fonts import fonts_for
+from wrn.training.evaluation.proportion import Proportion
 from wrn.utils.csv_text import format_csv
+from wrn.utils.existing import check_free
 from wrn.utils.files import write_atomically
 
 #: The configs of the metrics that a report needs.
@@ -20,6 +22,9 @@ REPORT_METRICS = (dict(type='ConfusionMatrix'), dict(type='Calibration'))
 _BY_CLASS = 'classes'  # the prefix of the metrics of each class that a multi-label report needs
 #: The name of the confusion matrix among the results of a test.
 CONFUSION = 'confusion_matrix/result'
+#: The names of the share of correct predictions, and of the mean recall of the classes with images.
+ACCURACY, BALANCED = 'accuracy/top1', 'accuracy/balanced'
+_FILES = ('metrics.json', 'classes.csv', 'confusion.csv', 'confusion.png')
 
 
 @dataclass
@@ -71,6 +76,20 @@ class Report:
         #: The scalar metrics, and the mean precision, recall and F1 over the classes.
         self.metrics = {name: value for name, value in metrics.items() if isinstance(value, float)}
         self.metrics.update(zip(names, means.tolist(), strict=True))
+        #: The share of correct predictions; None for a multi-label test.
+        self.accuracy: Proportion | None = None
+        if self.confusion is not None:
+            self.accuracy = self._add_accuracy(self.confusion)
+
+    def _add_accuracy(self, confusion: np.ndarray) -> Proportion:
+        accuracy = Proportion(int(confusion.trace()), int(confusion.sum()))
+        self.metrics.setdefault(ACCURACY, accuracy.percent)
+        ends = dict(zip(('low', 'high'), accuracy.interval, strict=True))
+        self.metrics |= {f'{ACCURACY}-{end}': value for end, value in ends.items()}
+        # As in scikit-learn, a class without images does not count.
+        self.metrics[BALANCED] = float(np.mean([c.recall for c in self.classes if c.support]))
+        self.metrics['images'] = accuracy.total
+        return accuracy
 
     def worst(self, count: int) -> list[ClassMetrics]:
         """Return the classes with the lowest F1, the lowest first, except classes without images.
@@ -80,15 +99,17 @@ class Report:
         """
         return sorted((c for c in self.classes if c.support), key=lambda c: c.f1)[:count]
 
-    def write(self, folder: str | Path) -> None:
+    def write(self, folder: str | Path, overwrite: bool = False) -> None:
         """Write ``metrics.json`` and ``classes.csv``, and ``confusion.csv`` and ``confusion.png``.
 
         Args:
-            folder: An existing folder.
+            folder: The folder. It is made if it does not exist.
+            overwrite: Whether to replace a report in it. Defaults to False.
 
         Raises:
-            WrnError: If a file cannot be written.
+            WrnError: If a file cannot be written, or exists.
         """
+        check_report_free(folder, overwrite)
         names = [metrics.name for metrics in self.classes]
         tables: dict[str, list[list[Any]]] = {
             'classes': [['class', 'precision', 'recall', 'f1', 'support']]
@@ -106,6 +127,23 @@ class Report:
             path = Path(folder, 'confusion.png')
             with fonts_for(names, str(path), 'confusion.csv'), write_atomically(path) as file:
                 draw_confusion(self.confusion, names).savefig(file, format='png')
+        else:
+            for name in ('confusion.csv', 'confusion.png'):  # of the report that this one replaces
+                Path(folder, name).unlink(missing_ok=True)
+
+
+def check_report_free(folder: str | Path, overwrite: bool = False) -> None:
+    """Check that a report can be written without replacing another one.
+
+    Args:
+        folder: The folder of the report.
+        overwrite: Whether to replace a report in it. Defaults to False.
+
+    Raises:
+        WrnError: If there is a file of a report in it.
+    """
+    for name in _FILES:
+        check_free(Path(folder, name), overwrite)
 
 
 def get_report_metrics(head: Mapping[str, Any], multi_label: bool) -> list[dict[str, Any]]:

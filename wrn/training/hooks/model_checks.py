@@ -6,6 +6,7 @@ from typing import Any
 from mmengine.config import ConfigDict
 from mmengine.hooks import Hook
 from mmengine.runner import BaseLoop, Runner
+from mmpretrain.registry import DATASETS
 from torch.utils.data import DataLoader
 
 from wrn.checkpoints import (
@@ -17,8 +18,14 @@ from wrn.checkpoints import (
 from wrn.checkpoints.assumptions import assume_network, check_same
 from wrn.checkpoints.checkpoint_file import find_entry
 from wrn.config.config_file import read_own_config
-from wrn.config.config_parts import get_inner_model
-from wrn.data.class_names import get_classes, match_classes, same_classes
+from wrn.config.config_parts import find_class, get_inner_dataset, get_inner_model
+from wrn.data.class_names import (
+    are_among,
+    get_classes,
+    match_classes,
+    name_classes,
+    same_classes,
+)
 from wrn.training.checks import get_num_classes
 from wrn.training.hooks.normalization import use_normalization
 from wrn_base.errors import CheckpointError, WrnError, count, some
@@ -71,9 +78,13 @@ class ClassCheckHook(Hook):
         dataset = loop.dataloader.dataset
         names = get_classes(dataset) or []
         own = (getattr(unwrap_model(runner.model), '_dataset_meta', None) or {}).get('classes')
+        if key == 'test_dataloader':
+            own = own or _find_names(runner, names)
         classes, owner = (trained, 'the training data') if trained else (own, 'the network')
         # Training gives the network the names of its data.
         if classes and not (key == 'train_dataloader' and same_classes(names, classes)):
+            if key == 'test_dataloader' and not names:  # labels without names
+                name_classes(dataset, classes)
             by_folder: dict[str, int] = getattr(dataset, 'folder_to_idx', None) or {}
             folders = sorted(by_folder, key=by_folder.__getitem__)
             if note := match_classes(dataset, classes, key, owner, folders):
@@ -83,6 +94,26 @@ class ClassCheckHook(Hook):
                 if hasattr(loop, 'evaluator'):
                     loop.evaluator.dataset_meta = dataset.metainfo
         check_classes(key, loop.dataloader, runner.cfg.model)
+
+
+def _find_names(runner: Runner, names: Sequence[str]) -> Sequence[str] | None:
+    """Return the class names of a network whose weights do not name them.
+
+    They are those of the training data in the config, such as ImageNet. None if that has other
+    classes than the head, or none of these names, as folders that are named by WordNet.
+    """
+    kind = get_inner_dataset(runner.cfg, 'train_dataloader').get('type')
+    known = getattr(find_class(DATASETS, kind), 'METAINFO', {}).get('classes')
+    number = get_num_classes(runner.cfg.model)
+    if not known or len(known) != number:
+        return None
+    if len(names) == number and not are_among(names, known):
+        runner.logger.warning(
+            f'test_dataloader: the names of its classes ({some(names)}) are not those of '
+            f'{getattr(kind, "__name__", kind)}; the classes are taken in the same order'
+        )
+        return None
+    return known
 
 
 class CheckpointCheckHook(Hook):

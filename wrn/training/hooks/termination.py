@@ -11,8 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.device import get_device
-from mmengine.dist import all_reduce, barrier, is_distributed, is_main_process
+from mmengine.dist import (
+    all_reduce,
+    barrier,
+    get_comm_device,
+    is_distributed,
+    is_main_process,
+)
 from mmengine.hooks import Hook
 from mmengine.runner import BaseLoop, EpochBasedTrainLoop, Runner
 from torch.distributed import is_torchelastic_launched
@@ -43,10 +48,11 @@ def describe_position(runner: Runner) -> str:
         saved = f'{name} is intact: run again with --resume' if name else 'run again with --resume'
     loop = runner._train_loop  # not runner.train_loop, which would build it
     done = (loop.epoch, loop.iter) if isinstance(loop, BaseLoop) else (0, 0)
-    return f'stopped {_describe_progress(runner, *done)}; {saved}'
+    return f'stopped {describe_progress(runner, *done)}; {saved}'
 
 
-def _describe_progress(runner: Runner, epoch: int, iteration: int) -> str:
+def describe_progress(runner: Runner, epoch: int, iteration: int) -> str:
+    """Return where a run stands, such as ``'in epoch 2, after iteration 7 in total'``."""
     if not iteration:
         return 'before the first iteration'
     where = f'after iteration {iteration} in total'
@@ -127,7 +133,7 @@ class TerminationHook(ProtectWorkersHook):
         self.requested = True
 
     def _stop_if_requested(self, runner: Runner, epoch: int, iteration: int) -> None:
-        requested = torch.tensor(int(self.requested), device=get_device())
+        requested = torch.tensor(int(self.requested), device=get_comm_device())
         all_reduce(requested, 'max')
         if not requested:
             return
@@ -145,7 +151,7 @@ class TerminationHook(ProtectWorkersHook):
             _stop_torchrun()
         barrier()  # srun and torchrun kill the other processes when one exits
         raise RunStoppedError(
-            f'stopped by SIGTERM {_describe_progress(runner, epoch, iteration)}; saved {path}: run '
+            f'stopped by SIGTERM {describe_progress(runner, epoch, iteration)}; saved {path}: run '
             'again with --resume'
         )
 

@@ -1,0 +1,135 @@
+"""The Python calls: typed results, no output, and the same as the commands."""
+
+import inspect
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import wrn
+from wrn.jobs.run_options import TrainOptions
+from wrn.jobs.test import EvaluationOptions
+from wrn_base.cli import main
+from wrn_base.parser import get_command
+
+DIGITS = 'wide-resnet16-2_1xb64_digits'
+SHORT = {'train_dataloader.dataset.indices': 64, 'train_dataloader.num_workers': 0}
+
+
+@pytest.fixture(autouse=True)
+def in_a_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def test_predict_is_a_stream_of_records(checkout, capsys):
+    (damaged := Path('damaged.png')).write_bytes(b'no image')
+    images = [checkout / 'demo' / 'digit_3.png', damaged, np.zeros((16, 16), np.uint8)]
+    records = wrn.predict(images, topk=2, batch_size=2)
+    first = next(records)  # before the rest is read
+    assert first['img_path'] == str(images[0])
+    assert first['predictions'][0]['pred_class'] == '3'
+    assert len(first['predictions']) == 2
+    unreadable, array = records
+    assert unreadable['img_path'] == 'damaged.png'
+    assert 'not an image' in unreadable['error']
+    assert 'img_path' not in array
+    assert capsys.readouterr() == ('', '')
+    main(['predict', str(images[0]), '--topk', '2', '--out', 'out.json'])
+    assert json.loads(Path('out.json').read_text()) == [first]
+
+
+def test_test(capsys):
+    done = wrn.test(DIGITS, report='report', cfg_options={'test_dataloader.dataset.indices': 90})
+    assert done.metrics['accuracy/top1'] > 95
+    assert sum(c.support for c in done.report.classes) == 90
+    assert list(done.classes) == [str(digit) for digit in range(10)]
+    assert Path('report', 'metrics.json').is_file()
+
+
+def test_train_and_resume():
+    options = dict(work_dir='run', cfg_options={**SHORT, 'train_cfg.max_epochs': 1})
+    done = wrn.train(DIGITS, **options)
+    assert done.folder == Path('run').resolve() or done.folder == Path('run')
+    assert done.last.name == 'epoch_1.pth'
+    assert done.last.is_file()
+    options['cfg_options']['train_cfg.max_epochs'] = 2
+    assert wrn.train(DIGITS, **options, resume='auto').last.name == 'epoch_2.pth'
+
+
+def test_export_convert_and_check_data(checkout, digits_weights):
+    exported = wrn.export(DIGITS, 'torchscript', 'digits.torchscript', softmax=True)
+    assert exported.paths == [Path('digits.torchscript')]
+    assert exported.metadata.softmax
+    converted = wrn.convert(digits_weights, 'mine', 'xternalz', folder='out')
+    assert converted.path.parent == Path('out')
+    assert converted.format.title == "OpenMMLab's"
+    for name in ('a', 'b'):
+        Path('data', name).mkdir(parents=True)
+        Image.fromarray(np.full((8, 8), ord(name), np.uint8)).save(f'data/{name}/1.png')
+    assert wrn.check_data('data').problems == []
+
+
+@pytest.mark.parametrize('name', ['train', 'finetune', 'test'])
+def test_unknown_arguments_are_errors(name):
+    with pytest.raises(TypeError, match="unknown argument 'ampp'; did you mean amp"):
+        getattr(wrn, name)('x', ampp=True)
+
+
+def test_errors_are_those_of_the_commands(fails):
+    for function, words in (
+        (lambda: wrn.test('none.py'), ('test', 'none.py')),
+        (lambda: wrn.train('wide-resnet51'), ('train', 'wide-resnet51')),
+        (lambda: wrn.predict('x.png', 'none.pth'), ('predict', 'x.png', '--model', 'none.pth')),
+        (lambda: wrn.check_data('none'), ('check-data', 'none')),
+        (lambda: wrn.convert('none.pth'), ('convert', 'none.pth')),
+    ):
+        with pytest.raises(wrn.WrnError) as raised:
+            function()
+        assert fails(*words) == f'wrn: error: {raised.value}'
+
+
+@pytest.mark.parametrize(
+    ('command', 'options', 'left_out'),
+    [
+        ('train', TrainOptions, set()),
+        ('finetune', TrainOptions, {'csv_safe'}),
+        ('test', EvaluationOptions, {'csv_safe'}),
+        ('predict', None, {'csv_safe', 'out', 'inputs'}),
+        ('export', None, set()),
+        ('convert', None, set()),
+    ],
+)
+def test_each_option_of_a_command_is_an_argument(command, options, left_out):
+    """Except those of the process: ``insecure`` and ``csv_safe`` set environment variables."""
+    declared = set()
+
+    def add(arguments):
+        for name, declaration in arguments.items():
+            if 'help' in declaration:
+                declared.add(name.lstrip('-').replace('-', '_'))
+            else:
+                add(declaration)
+
+    add(get_command(command).ARGUMENTS)
+    takes = set(inspect.signature(getattr(wrn, command)).parameters)
+    takes |= set((options or wrn.jobs.loading.WeightsOptions).__annotations__)
+    assert declared - takes - {'insecure', 'local_rank'} - left_out == set()
+
+
+def test_unknown_choices_are_errors():
+    for function, near in (
+        (lambda: wrn.export(DIGITS, 'onxx'), 'onnx'),
+        (lambda: wrn.convert(DIGITS, to='timn'), 'timm'),
+        (lambda: wrn.predict('x.png', backend='openvno'), 'openvino'),
+    ):
+        with pytest.raises(wrn.WrnError, match=near):
+            function()
+
+
+def test_lazy_attributes():
+    with pytest.raises(AttributeError, match="'wrn' has no attribute 'finetun'"):
+        _ = wrn.finetun
+    for name in wrn.__all__:
+        assert getattr(wrn, name) is not None

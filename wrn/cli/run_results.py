@@ -1,0 +1,47 @@
+"""Print what a run leaves, and the command to type next."""
+
+import shlex
+from collections.abc import Mapping
+from numbers import Real
+from pathlib import Path
+from typing import Any
+
+from wrn.training import Trained
+from wrn_base.progress_line import format_metric
+from wrn_base.tables import print_table
+from wrn_base.terminal import short_path, show
+
+
+def print_trained(done: Trained, config: str | Path) -> None:
+    """Print the checkpoint of a training run, and the command that tests it.
+
+    Args:
+        done: What the run has left.
+        config: The config to test with.
+    """
+    path = done.best or done.last
+    if path is None:
+        show('no checkpoint was written')
+        return
+    measured = ''
+    if metric := done.metric:
+        value = metric.best if done.best and metric.best is not None else metric.value
+        measured = f' ({metric.label} {format_metric(metric.key, value, done.images)})'
+    words = [short_path(config), short_path(path)]
+    show(f'{"best" if done.best else "last"} checkpoint: {words[1]}{measured}')
+    show(f'test it with: wrn test {shlex.join(words)}')
+
+
+def print_metrics(metrics: Mapping[str, Any]) -> None:
+    """Print the metrics of a test that are numbers or lists of numbers.
+
+    Args:
+        metrics: The metrics by name.
+    """
+    rows = []
+    for name, value in metrics.items():
+        if isinstance(value, Real):
+            rows.append((name, f'{value:.4f}'))
+        elif isinstance(value, list):
+            rows.append((name, ' '.join(f'{number:.4g}' for number in value)))
+    print_table(rows)

@@ -1,0 +1,83 @@
+"""What to know of the images before training on them: their number in each class and split."""
+
+from collections import Counter
+from statistics import median
+
+from wrn.data.splitting import Splits
+from wrn.training.evaluation import Proportion
+from wrn_base.errors import count, some
+
+_FEW_OF_CLASS, _FEW_TO_VALIDATE, _UNEVEN = 10, 30, 5
+_MOST_LISTED = 20  # classes
+_TYPICAL = 0.8  # the accuracy for which the interval is given as an example
+
+
+def count_classes(splits: Splits) -> list[int]:
+    """Return the number of training images of each class."""
+    numbers = Counter(label for _, label in splits.images['train'])
+    return [numbers[label] for label in range(len(splits.classes))]
+
+
+def describe_classes(splits: Splits) -> str:
+    """Return in a line the number of training images of each class, the largest first."""
+    numbers = count_classes(splits)
+    named = sorted(zip(numbers, splits.classes, strict=True), key=lambda pair: (-pair[0], pair[1]))
+    if len(named) <= _MOST_LISTED:
+        listed = ', '.join(f'{name} {number}' for number, name in named)
+        return f'training images per class: {listed}'
+    (most, largest), (least, smallest) = named[0], named[-1]
+    return (
+        f'training images per class: {most} ({largest}) to {least} ({smallest}), median '
+        f'{median(numbers):g}'
+    )
+
+
+def list_warnings(splits: Splits, validated: bool = True, balanced: bool = False) -> list[str]:
+    """Return what is too little or too uneven, what that does, and what helps.
+
+    Args:
+        splits: The images.
+        validated: Whether the run has a validation. Defaults to True.
+        balanced: Whether the loss has class weights. Defaults to False.
+
+    Returns:
+        A sentence for each of: a class with fewer than 10 training images, validation or test with
+        fewer than 30 images, a largest class five times the smallest, a class that is not
+        validated, and groups of one image each.
+    """
+    numbers = count_classes(splits)
+    warnings = []
+    few = [f'{c}: {n}' for c, n in zip(splits.classes, numbers, strict=True) if n < _FEW_OF_CLASS]
+    if few:
+        verb = 'has' if len(few) == 1 else 'have'
+        warnings.append(
+            f'{count(len(few), "class")} {verb} fewer than {_FEW_OF_CLASS} training images '
+            f'({some(few)}), from which little can be learned; add images'
+        )
+    for name in ('val', 'test'):
+        number, apart = len(splits.images[name]), splits.tests_apart
+        used = validated if name == 'val' else apart or not validated
+        if used and number < _FEW_TO_VALIDATE:
+            low, high = Proportion(round(_TYPICAL * number), number).interval
+            uses = ['choose the best epoch'] if name == 'val' else []
+            uses += ['measure the accuracy'] if name == 'test' or not apart else []
+            warnings.append(
+                f'{name} has {count(number, "image")}, too few to '
+                f'{" or ".join(uses)} well: the 95 % interval of an accuracy of '
+                f'{100 * _TYPICAL:.0f} % is {low:.0f} to {high:.0f}; add images'
+            )
+    most, least = max(numbers), min(numbers)
+    if most >= _UNEVEN * least:
+        large, small = (splits.classes[numbers.index(number)] for number in (most, least))
+        effect = 'and accuracy hardly shows mistakes in small classes: see the balanced accuracy'
+        cure = '' if balanced else '; --balance weights the classes alike'
+        warnings.append(
+            f'{large} has {most / least:.0f} times the training images of {small}. A network '
+            f'prefers large classes, {effect}{cure}'
+        )
+    if splits.only_trained:
+        unit = 'group' if splits.groups else 'image'
+        warnings.append(f'{some(splits.only_trained)}: only 1 {unit}, which is for training')
+    if splits.groups and len({*splits.groups.values()}) == len(splits.groups):
+        warnings.append('--groups: each image is a group of its own, so the groups change nothing')
+    return warnings

@@ -1,0 +1,70 @@
+"""Explain in one line why a package cannot be imported, and how to repair that."""
+
+import re
+from collections.abc import Mapping
+
+from wrn_base.errors import one_line
+
+_LIBRARY = re.compile(r'(lib[\w.+-]+\.so[\w.]*): cannot open shared object file')
+_MODULE = re.compile(r"No module named '([\w.]+)'")
+_WINDOWS = ('libGL.', 'libSM.', 'libXext.', 'libXrender.', 'libxcb.', 'libX11.', 'libgthread-')
+_OF_TORCH = ('libtorch', 'libc10', 'libcu', 'libnv', 'libnccl')
+_OTHER_NUMPY = ('numpy.core.multiarray', 'numpy._core.multiarray', 'numpy.dtype size', 'NumPy 1.x')
+_OTHER_TORCH = ('undefined symbol', 'operator torchvision::')
+DISTRIBUTIONS: Mapping[str, str] = {
+    'PIL': 'pillow',
+    'cv2': 'opencv-python',
+    'mmcv': 'mmcv-lite',
+    'sklearn': 'scikit-learn',
+    'yaml': 'pyyaml',
+}
+"""The distributions that have another name than their module, by module."""
+
+
+def explain_import_error(error: BaseException) -> tuple[str, str]:
+    """Explain why an import failed.
+
+    Args:
+        error: What the import raised. System libraries that are missing raise :class:`ImportError`,
+            and in torch :class:`OSError`.
+
+    Returns:
+        What is wrong, and what to do.
+    """
+    text = str(error)
+    if match := _LIBRARY.search(text):
+        return f'the system library {match[1]} is missing', _library_cure(match[1])
+    if match := _MODULE.search(text):
+        return _explain_module(match[1])
+    reason = one_line(error)
+    if any(part in text for part in _OTHER_NUMPY):
+        return reason, 'pip install --upgrade numpy opencv-python torch, which must fit together'
+    if any(part in text for part in _OTHER_TORCH):
+        return reason, 'pip install --upgrade torch torchvision, which must fit together'
+    package = (getattr(error, 'name', None) or '').partition('.')[0]
+    name = DISTRIBUTIONS.get(package, package)
+    return reason, f'pip install --force-reinstall {name}' if name else 'install it again'
+
+
+def _library_cure(library: str) -> str:
+    if library.startswith(_WINDOWS):
+        return (
+            'install it (Debian, Ubuntu: apt install libgl1 libglib2.0-0), or use OpenCV without '
+            'windows: pip uninstall -y opencv-python && pip install opencv-python-headless'
+        )
+    if library.startswith(_OF_TORCH):
+        return 'pip install --force-reinstall torch torchvision'
+    return f'install the system package that has {library}'
+
+
+def _explain_module(module: str) -> tuple[str, str]:
+    package = module.partition('.')[0]
+    if package == 'pkg_resources':
+        return (
+            'the module pkg_resources is missing, which setuptools had before version 82',
+            "pip install 'setuptools<81'",
+        )
+    name = DISTRIBUTIONS.get(package, package.replace('_', '-'))
+    if module != package:
+        return f'the module {module} is missing', f'pip install --force-reinstall {name}'
+    return f'the package {name} is not installed', f'pip install {name}'
