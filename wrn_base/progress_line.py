@@ -8,6 +8,7 @@ from wrn_base.run_progress import Epoch, Step
 
 _GAP = '  '
 _MANY = 3000  # images, which tell hundredths of a percent apart
+_COUNTED = dict(train='step', val='val step', test='test step', features='features of image')
 # Metrics of mmpretrain in percent, of which a higher value is better.
 _PERCENT = ('accuracy', 'precision', 'recall', 'f1-score', 'map')
 
@@ -45,7 +46,7 @@ def step_parts(step: Step, seconds_left: float | None) -> list[tuple[int, str]]:
     rate, left = step.images_per_second, seconds_left
     return [
         (9, epoch or ''),
-        (6, f'{"" if step.task == "train" else f"{step.task} "}step {_of(step.step, step.steps)}'),
+        (6, f'{_COUNTED[step.task]} {_of(step.step, step.steps)}'),
         (7, '' if step.loss is None else f'loss {_number(step.loss)}'),
         (5, '' if rate is None else f'{rate:,.{0 if rate >= 10 else 1}f} images/s'),
         (8, '' if left is None else f'{clock(left)} left'),

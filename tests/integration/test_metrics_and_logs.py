@@ -85,7 +85,7 @@ test_evaluator = [
     # The tables of metrics and of classes, the lowest F1 first.
     assert re.search(r'\n calibration/nll +0\.029 *\n', printed)
     assert re.search(
-        r'\n class +precision +recall +F1 +images *\n 9 +97\.22 +97\.22 +97\.22 +36', printed
+        r'\n class +precision +recall +F1 +images *\n 9 +97\.2 +97\.2 +97\.2 +36', printed
     )
 
 
