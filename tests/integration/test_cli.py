@@ -119,13 +119,6 @@ def test_predict_json(capsys, checkout, tmp_path):
     assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == records
 
 
-def test_several_batches_show_progress(capsys, checkout, monkeypatch):
-    monkeypatch.setenv('FORCE_COLOR', '1')  # as in a terminal
-    monkeypatch.setenv('TTY_COMPATIBLE', '1')
-    main(['predict', str(checkout / 'demo'), '--batch-size', '1'])
-    assert 'Predicting' in capsys.readouterr().err
-
-
 def test_predict_with_config_and_checkpoint(capsys, checkout, digits_weights):
     main(['predict', f'{checkout}/demo/*3.png', '--model', DIGITS, '--checkpoint', digits_weights])
     assert re.search(r'digit_3\.png +3 +0\.9', capsys.readouterr().out)
