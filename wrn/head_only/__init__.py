@@ -3,8 +3,8 @@
 In: the config of a fine-tuning run, and the images of its splits. Out: a file of weights and a
 report, as fine-tuning writes them. Open ``train_head`` first. ``image_features`` computes the
 features of images by ``feature_network`` and ``views``, or finds them in the ``feature_cache``.
-``logistic_regression`` fits the head, and ``head_results`` writes the files. ``estimate`` compares the time of this with that of training
-all layers.
+``logistic_regression`` fits the head, and ``head_results`` writes the files. ``estimate`` compares
+the time of this with that of training all layers.
 """
 
 from wrn.head_only.estimate import estimate_durations
