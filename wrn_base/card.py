@@ -1,14 +1,52 @@
-"""Describe a model of the index, and how a config prepares its images."""
+"""The card of a model: what is known of it, as a table and as JSON."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from mmengine.config import Config
 from modelindex.models.Model import Model
 
 from wrn_base import model_index
-from wrn_base.tables import Cell
+from wrn_base.tables import Cell, print_table
+from wrn_base.terminal import show_json
+
+KEYS = (
+    'kind', 'model', 'file', 'config', 'aliases', 'format', 'network', 'params', 'flops',
+    'num_classes', 'classes', 'resize', 'mean', 'std', 'dataset', 'metrics', 'errors_in_paper',
+    'tensors', 'key', 'prefix', 'weights', 'origin', 'provenance', 'license', 'assumed', 'problem',
+    'sha256', 'sha256_of_tensors', 'input', 'output', 'precision',
+)  # fmt: skip
+"""The keys of a card in JSON, which has them all."""
+
+
+class Fact:
+    """A row of a card.
+
+    Args:
+        name: Its name in the table.
+        cell: Its text, or a list of lines.
+        **values: The same by the :data:`KEYS` of JSON.
+    """
+
+    def __init__(self, name: str, cell: Cell, **values: Any) -> None:
+        self.name, self.cell, self.values = name, cell, values
+
+
+def print_card(kind: str, facts: Iterable[Fact], as_json: bool) -> None:
+    """Print a card.
+
+    Args:
+        kind: What it is of: ``'name'``, ``'config'``, ``'weights'`` or ``'exported'``.
+        facts: The facts.
+        as_json: Whether to print JSON: an object with all :data:`KEYS`. Those that are unknown, or
+            do not apply, are null.
+    """
+    if not as_json:
+        print_table((fact.name, fact.cell) for fact in facts)
+        return
+    known = {key: value for fact in facts for key, value in fact.values.items()}
+    show_json(dict.fromkeys(KEYS) | dict(kind=kind) | known)
 
 
 def read_config(entry: Model) -> Config:
@@ -16,9 +54,7 @@ def read_config(entry: Model) -> Config:
     return Config.fromfile(entry.config, import_custom_modules=False)
 
 
-def describe_entry(
-    entry: Model, config: Config, images: Sequence[str]
-) -> Iterator[tuple[str, Cell]]:
+def describe_entry(entry: Model, config: Config, images: Fact) -> Iterator[Fact]:
     """Describe a model of an index.
 
     Args:
@@ -27,30 +63,35 @@ def describe_entry(
         images: What :func:`describe_images` returns for the config.
 
     Yields:
-        The rows of its card: a name, and a text or a list of lines.
+        The facts of its card.
     """
-    metadata = entry.metadata.data
-    yield 'model', entry.name
+    metadata, data = entry.metadata.data, entry.data
+    yield Fact('model', entry.name, model=entry.name)
     if names := model_index.aliases(entry):
-        yield 'also published as', names
-    yield 'params', f'{metadata["Parameters"]:,}'
-    yield 'FLOPs', f'{metadata["FLOPs"] / 1e9:.3g} G multiply-adds'
-    yield 'images', images
+        yield Fact('also published as', names, aliases=names)
+    params, flops = metadata['Parameters'], metadata['FLOPs']
+    yield Fact('params', f'{params:,}', params=params)
+    yield Fact('FLOPs', f'{flops / 1e9:.3g} G multiply-adds', flops=flops)
+    yield images
     for result in entry.results:
+        values = dict(dataset=result.dataset, metrics=result.metrics or {})
         for metric, value in (result.metrics or {}).items():
             name = metric.removesuffix(' Accuracy').lower().replace(' ', '-')
-            yield name, f'{value:.2f} % on {result.dataset}'
+            yield Fact(name, f'{value:.2f} % on {result.dataset}', **values)
     if results := model_index.paper_results(entry):
-        yield 'error in the paper, %', results
-    if origin := entry.data.get('Converted From'):
-        yield 'origin', [origin['Weights'], origin['Code']]
-    if license := entry.data.get('License'):
-        yield 'license', license
-    yield 'weights', model_index.urls(entry) or entry.weights or 'none: config only'
-    yield 'config', os.path.relpath(str(config.filename), model_index.root())
+        yield Fact('error in the paper, %', results, errors_in_paper=results)
+    if origin := data.get('Converted From'):
+        both = [origin['Weights'], origin['Code']]
+        yield Fact('origin', both, origin=both)
+    if license := data.get('License'):
+        yield Fact('license', license, license=license)
+    weights = model_index.urls(entry) or [entry.weights] * bool(entry.weights)
+    yield Fact('weights', weights or 'none: config only', weights=weights)
+    path = os.path.relpath(str(config.filename), model_index.root())
+    yield Fact('config', path, config=path)
 
 
-def describe_images(pipeline: Sequence[Any], preprocessor: Mapping[str, Any]) -> list[str]:
+def describe_images(pipeline: Sequence[Any], preprocessor: Mapping[str, Any]) -> Fact:
     """Describe how images are prepared for a network.
 
     Args:
@@ -58,11 +99,12 @@ def describe_images(pipeline: Sequence[Any], preprocessor: Mapping[str, Any]) ->
         preprocessor: The data preprocessor, with ``mean`` and ``std``.
 
     Returns:
-        The changes of the size, the mean and the standard deviation, as lines.
+        The changes of the size, the mean and the standard deviation.
     """
-    steps = filter(None, map(_describe_step, pipeline))
-    values = [f'{key} {list(preprocessor[key])}' for key in ('mean', 'std') if key in preprocessor]
-    return [', '.join(steps), *values]
+    resize = ', '.join(filter(None, map(_describe_step, pipeline)))
+    values = {key: list(preprocessor[key]) for key in ('mean', 'std') if key in preprocessor}
+    lines = [f'{key} {value}' for key, value in values.items()]
+    return Fact('images', [resize, *lines], resize=resize, **values)
 
 
 def _describe_step(transform: Any) -> str | None:

@@ -65,8 +65,8 @@ class Display(RunProgress):
         elif self._started:
             self._line.draw()
         else:
+            self._started = True  # Ctrl-C may come while it starts
             self._line.start()
-            self._started = True
 
     def note(self, text: str) -> None:
         """Print a message."""

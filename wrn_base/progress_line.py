@@ -1,6 +1,5 @@
 """Format the progress of a run as one line that fits the terminal."""
 
-import math
 from collections.abc import Iterable
 
 from rich.cells import cell_len, set_cell_size
@@ -8,6 +7,7 @@ from rich.cells import cell_len, set_cell_size
 from wrn_base.run_progress import Epoch, Step
 
 _GAP = '  '
+_MANY = 3000  # images, which tell hundredths of a percent apart
 _COUNTED = dict(train='step', val='val step', test='test step', features='features of image')
 # Metrics of mmpretrain in percent, of which a higher value is better.
 _PERCENT = ('accuracy', 'precision', 'recall', 'f1-score', 'map')
@@ -94,8 +94,7 @@ def format_metric(metric: str, value: float, images: int) -> str:
     """
     if not is_percent(metric):
         return _number(value)
-    digits = min(max(math.ceil(math.log10(images)) - 2, 0), 2) if images else 2
-    return f'{value:.{digits}f} %'
+    return f'{value:.{1 if 0 < images < _MANY else 2}f} %'
 
 
 def clock(seconds: float) -> str:

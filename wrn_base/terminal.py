@@ -99,8 +99,29 @@ def _write(line: str, stream: IO[str]) -> None:
 
 
 def show_json(value: Any) -> None:
-    """Print a value as JSON on standard output, with all but ASCII escaped."""
-    print(json.dumps(value, indent=2))
+    """Print a value as JSON on standard output, with all but ASCII escaped.
+
+    Args:
+        value: Plain values. Credentials in their texts are masked.
+    """
+    print(json.dumps(_mask(value), indent=2))
+
+
+def show_json_line(value: Any) -> None:
+    """Print a value as JSON in one line on standard output, at once.
+
+    Args:
+        value: Plain values. Their texts are kept, since other programs look them up.
+    """
+    print(json.dumps(value), flush=True)
+
+
+def _mask(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _mask(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_mask(item) for item in value]
+    return mask_credentials(value) if isinstance(value, str) else value
 
 
 def _escape(character: str) -> str:

@@ -107,16 +107,16 @@ def test_predict(capsys, checkout):
 
 
 def test_predict_json(capsys, checkout, tmp_path):
-    arguments = ['predict', str(checkout / 'demo'), '--topk', '3', '--out']
-    main([*arguments, 'out.json'])
+    arguments = ['predict', str(checkout / 'demo'), '--topk', '3']
+    main([*arguments, '--out', 'out.json'])
     assert capsys.readouterr().out == ''
     records = json.loads((tmp_path / 'out.json').read_text())
     assert [len(record['predictions']) for record in records] == [3, 3]
     assert records[1]['predictions'][0]['pred_class'] == '7'
     scores = [p['pred_score'] for p in records[1]['predictions']]
     assert scores == sorted(scores, reverse=True)
-    main([*arguments, '-'])
-    assert json.loads(capsys.readouterr().out) == records
+    main([*arguments, '--json'])
+    assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == records
 
 
 def test_several_batches_show_progress(capsys, checkout, monkeypatch):
@@ -135,7 +135,7 @@ def test_unreadable_images_do_not_stop_a_run(fails, capsys, checkout, photograph
     (tmp_path / 'text.png').write_text('not an image')
     (tmp_path / 'cut.jpg').write_bytes(photograph.read_bytes()[:5000])
     good = checkout / 'demo' / 'digit_3.png'
-    error = fails('predict', tmp_path, 'none.png', good, '--out', '-')
+    error = fails('predict', tmp_path, 'none.png', good, '--json')
     assert error == 'wrn: error: 3 of 4 images could not be read; remove or replace them'
     assert len(capsys.readouterr().err.splitlines()) == 4
     main(['predict', str(tmp_path), 'none.png', str(good), '--out', 'out.json'])
@@ -156,7 +156,7 @@ def test_unreadable_images_are_counted_in_an_archive_of_unknown_length(fails, ch
     with tarfile.open('images.tgz', 'w:gz') as archive:
         archive.add(checkout / 'demo' / 'digit_3.png', 'good.png')
         archive.add('bad.png')
-    error = fails('predict', 'images.tgz', '--out', '-')
+    error = fails('predict', 'images.tgz', '--json')
     assert error == 'wrn: error: 1 of 2 images could not be read; remove or replace them'
 
 
@@ -170,15 +170,19 @@ def test_image_modes(capsys, tmp_path):
 
 def test_publish_writes_the_same_file_again(capsys, tmp_path, fails):
     torch.save({'head.w': torch.ones(3)}, 'w.pth')
-    for _ in range(4):
-        main(['publish', 'w.pth', 'mine', '--folder', 'out'])
+    words = ['publish', 'w.pth', 'mine', '--folder', 'out']
+    main(words)
+    for _ in range(3):
+        main([*words, '--overwrite'])
+    (file,) = (tmp_path / 'out').iterdir()
+    assert f'out/{file.name}: exists; add --overwrite to replace it' in fails(*words)
     assert len(list((tmp_path / 'out').iterdir())) == 1
     assert 'left out' not in capsys.readouterr().out
     assert 'not a file name; give the folder with --folder' in fails('publish', 'w.pth', '../mine')
 
 
 def test_a_closed_pipe_causes_no_traceback(run, checkout):
-    command = f'{sys.executable} -m wrn predict {checkout}/demo --out - | true'
+    command = f'{sys.executable} -m wrn predict {checkout}/demo --json | true'
     result = run('bash', '-c', command)
     assert 'Traceback' not in result.stderr
 

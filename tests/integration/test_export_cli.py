@@ -37,8 +37,8 @@ def digits():
 @pytest.mark.parametrize('format', READABLE)
 def test_predictions_match_the_model(format, exported_digits, checkout, tmp_path, capsys):
     def predict(*options):
-        main(['predict', str(checkout / 'demo'), '--out', '-', *map(str, options)])
-        return json.loads(capsys.readouterr().out)
+        main(['predict', str(checkout / 'demo'), '--json', *map(str, options)])
+        return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
     expected = predict()
     for preprocess, softmax in ((False, False), (True, True)):

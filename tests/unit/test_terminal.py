@@ -45,7 +45,7 @@ def test_all_output_goes_through_these_functions(checkout):
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Call) and getattr(node.func, 'id', None) == 'print'
     ]
-    assert callers == ['terminal.py'] * 2
+    assert callers == ['terminal.py'] * 3
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ def test_keys_and_metadata_of_a_file(clean, tmp_path, monkeypatch, digits_weight
         ['predict', 'a.png', '--model', 'a.pth'],
         ['convert', 'a.pth', 'c'],
         ['convert', 'keys.pth', 'c'],
-        ['publish', 'a.pth', 'c'],
+        ['publish', 'a.pth', 'p'],
         ['predict', 'a.png', '--checkpoint', 'keys.pth'],
     ):
         assert r'\x1b]0;OWNED' in clean(*arguments), arguments
@@ -113,6 +113,6 @@ def test_arguments_in_errors_of_usage(clean):
 
 def test_json_on_standard_output_is_valid(capsys, tmp_path):
     Image.new('RGB', (16, 16)).save(tmp_path / NAME, 'png')
-    main(['predict', str(tmp_path), '--model', DIGITS, '--out', '-'])
-    (record,) = json.loads(capsys.readouterr().out)
+    main(['predict', str(tmp_path), '--model', DIGITS, '--json'])
+    record = json.loads(capsys.readouterr().out)
     assert record['img_path'] == str(tmp_path / NAME)

@@ -12,7 +12,7 @@ from wrn.data.class_folders import count_left_out
 from wrn.jobs.outputs import check_out
 from wrn_base.errors import WrnError, count
 from wrn_base.tables import print_table
-from wrn_base.terminal import say, show
+from wrn_base.terminal import say, show, show_json
 
 
 def run(args: argparse.Namespace) -> None:
@@ -23,17 +23,22 @@ def run(args: argparse.Namespace) -> None:
     report = check_folder(args.folder, args.ann_file, args.workers, _track)
     if args.out:
         report.write(args.out, args.overwrite)
-    for split in report.splits:
+    if args.json:
+        show_json(report.to_json())
+    for split in [] if args.json else report.splits:
         classes = '' if split.classes is None else f' in {count(len(split.classes), "class")}'
         show(f'{split.name}: {count(len(split.files), "image")}{classes}')
     if left_out := count_left_out(report.splits):
         say(f'{args.folder}: {left_out}')
     if report.problems:
-        print_table(_summarize(report), ('kind', 'number', 'what', 'first'), right=('number',))
+        if not args.json:
+            print_table(_summarize(report), ('kind', 'number', 'what', 'first'), right=('number',))
         more = f'see {args.out}' if args.out else 'write the list with --out FILE.csv'
+        more = 'they are in the output' if args.json else more
         number = count(len(report.problems), 'problem')
         raise WrnError(f'{args.folder}: {number} found; {more}')
-    show('no problems found')
+    if not args.json:
+        show('no problems found')
 
 
 def _track(steps: Iterable[int], total: int) -> Iterator[int]:

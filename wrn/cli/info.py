@@ -24,12 +24,10 @@ from wrn.models.meta_init import MetaInit
 from wrn.utils.files import hash_file
 from wrn.utils.quiet import quiet
 from wrn.zoo.resolve import ResolvedModel, resolve
-from wrn_base.card import describe_entry, describe_images
+from wrn_base.card import Fact, describe_entry, describe_images, print_card
 from wrn_base.errors import WrnError
-from wrn_base.tables import Cell, print_table
 
 _CLASSES = 10  # class names to show
-_Rows = Iterator[tuple[str, Cell]]
 
 
 def run(args: argparse.Namespace) -> None:
@@ -38,11 +36,11 @@ def run(args: argparse.Namespace) -> None:
     if (args.key or args.prefix) and not resolved.file:
         raise WrnError(f'{args.model}: is no file of weights; leave out --key and --prefix')
     with config_errors(resolved.name):
-        rows = list(_card(resolved))
-    print_table(rows)
+        facts = list(_card(resolved))
+    print_card(resolved.kind, facts, args.json)
 
 
-def _card(resolved: ResolvedModel) -> _Rows:
+def _card(resolved: ResolvedModel) -> Iterator[Fact]:
     if resolved.kind == 'name' and resolved.entry:  # of mmpretrain; wrn_base has ours
         config = resolved.get_config()
         yield from describe_entry(resolved.entry, config, _describe_preprocessing(config))
@@ -51,29 +49,33 @@ def _card(resolved: ResolvedModel) -> _Rows:
     elif resolved.kind == 'exported':
         yield from _describe_exported(resolved)
     else:
-        config = resolved.get_config()
-        yield 'config', resolved.name
+        config, own = resolved.get_config(), resolved.checkpoint
+        yield Fact('config', resolved.name, config=resolved.name)
         yield from _describe_network(config)
-        yield 'images', _describe_preprocessing(config)
-        yield 'weights', resolved.checkpoint or 'none: config only'
+        yield _describe_preprocessing(config)
+        yield Fact('weights', own or 'none: config only', weights=[own] if own else [])
 
 
-def _describe_weights(resolved: ResolvedModel, file: CheckpointFile) -> _Rows:
+def _describe_weights(resolved: ResolvedModel, file: CheckpointFile) -> Iterator[Fact]:
     weights, meta = file.weights, file.weights.meta
-    yield 'file', str(file.path or file.name)
+    path = str(file.path or file.name)
+    yield Fact('file', path, file=path)
     if file.entry:
-        yield 'model', file.entry.name
-    yield 'format', weights.require_format(resolved.name).title
+        yield Fact('model', file.entry.name, model=file.entry.name)
+    form = weights.require_format(resolved.name)
+    yield Fact('format', form.title, format=form.name)
     architecture = find_architecture(weights.state_dict, resolved.name)
-    yield 'network', str(architecture)
+    yield Fact('network', str(architecture), network=str(architecture))
     below = f', under {weights.key}' if weights.key else ''
     prefix = f', with the prefix {weights.prefix}' if weights.prefix else ''
-    yield 'keys', f'{len(weights.state_dict)}{below}{prefix}'
+    tensors = len(weights.state_dict)
+    values = dict(tensors=tensors, key=weights.key or None, prefix=weights.prefix or None)
+    yield Fact('keys', f'{tensors}{below}{prefix}', **values)
     buffers = ('running_mean', 'running_var', 'num_batches_tracked')
-    learned = [v.numel() for k, v in weights.state_dict.items() if not k.endswith(buffers)]
-    yield 'params', f'{sum(learned):,}'
+    params = sum(v.numel() for k, v in weights.state_dict.items() if not k.endswith(buffers))
+    yield Fact('params', f'{params:,}', params=params, num_classes=architecture.num_classes)
     if classes := (meta.get('dataset_meta') or {}).get('classes'):
-        yield 'classes', _list(classes)
+        yield Fact('classes', _list(classes), classes=list(classes))
     try:
         if file.entry or read_own_config(meta):
             config = resolved.get_config()
@@ -81,57 +83,65 @@ def _describe_weights(resolved: ResolvedModel, file: CheckpointFile) -> _Rows:
             config = describe_network(weights, architecture, resolved.name)
         check_fit(weights, config, resolved.name)
     except WrnError as error:
-        yield 'problem', str(error)
+        yield Fact('problem', str(error), problem=str(error))
     else:
-        yield 'images', _describe_preprocessing(config, meta.get('normalization'))
+        yield _describe_preprocessing(config, meta.get('normalization'))
     if weights.assumptions and not file.entry:
-        yield 'assumed', weights.assumptions
+        yield Fact('assumed', weights.assumptions, assumed=weights.assumptions)
     elif assumed := meta.get('assumed'):
-        yield 'assumed', [*assumed, '(when it was converted; a config of your own overrides it)']
-    yield 'provenance', meta.get('source') or 'unknown'
-    yield 'license', meta.get('license') or 'unknown'
+        note = '(when it was converted; a config of your own overrides it)'
+        yield Fact('assumed', [*assumed, note], assumed=list(assumed))
+    for name, known in (('provenance', meta.get('source')), ('license', meta.get('license'))):
+        yield Fact(name, known or 'unknown', **{name: known})
     if file.path:
-        yield 'SHA-256', hash_file(file.path)
+        digest = hash_file(file.path)
+        yield Fact('SHA-256', digest, sha256=digest)
     if KEY in meta:
-        yield 'SHA-256 of tensors', [meta[KEY], '(in the metadata, and correct)']
+        note = '(in the metadata, and correct)'
+        yield Fact('SHA-256 of tensors', [meta[KEY], note], sha256_of_tensors=meta[KEY])
 
 
-def _describe_exported(resolved: ResolvedModel) -> _Rows:
+def _describe_exported(resolved: ResolvedModel) -> Iterator[Fact]:
     network: Any = resolved.network
     path, metadata = Path(resolved.name), network.metadata
-    yield 'file', str(path)
-    yield 'model', metadata.model
-    yield 'input', f'{metadata.dtype}, {metadata.layout}, {metadata.channel_order}'
-    yield 'output', 'probabilities' if metadata.softmax else 'logits'
-    yield 'precision', metadata.precision
-    yield 'classes', _list(metadata.classes) if metadata.classes else str(metadata.num_classes)
-    yield 'images', _describe_preprocessing(resolved.get_config())
-    yield 'SHA-256', hash_file(path)
+    yield Fact('file', str(path), file=str(path))
+    yield Fact('model', metadata.model, model=metadata.model)
+    takes = f'{metadata.dtype}, {metadata.layout}, {metadata.channel_order}'
+    yield Fact('input', takes, input=takes)
+    output = 'probabilities' if metadata.softmax else 'logits'
+    yield Fact('output', output, output=output)
+    yield Fact('precision', metadata.precision, precision=metadata.precision)
+    classes, number = metadata.classes, metadata.num_classes
+    shown = _list(classes) if classes else str(number)
+    yield Fact('classes', shown, num_classes=number, classes=classes)
+    yield _describe_preprocessing(resolved.get_config())
+    digest = hash_file(path)
+    yield Fact('SHA-256', digest, sha256=digest)
 
 
-def _describe_network(config: Config) -> _Rows:
+def _describe_network(config: Config) -> Iterator[Fact]:
     backbone, head = config.model.get('backbone') or {}, config.model.get('head') or {}
     options = ('depth', 'widen_factor', 'drop_rate')
     parts = [f'{option} {backbone[option]}' for option in options if option in backbone]
-    yield 'network', ', '.join([str(backbone.get('type')), *parts])
+    described = ', '.join([str(backbone.get('type')), *parts])
+    yield Fact('network', described, network=described)
     if 'num_classes' in head:
-        yield 'classes', str(head['num_classes'])
+        yield Fact('classes', str(head['num_classes']), num_classes=head['num_classes'])
     config.model.data_preprocessor = get_data_preprocessor(config)
     scope = DefaultScope.overwrite_default_scope('mmpretrain')
     with scope, MetaInit(), quiet():
         network = MODELS.build(config.model)
-    yield 'params', f'{sum(parameter.numel() for parameter in network.parameters()):,}'
+    params = sum(parameter.numel() for parameter in network.parameters())
+    yield Fact('params', f'{params:,}', params=params)
     shape = tuple(Preprocessing(config).example(1).shape[1:])
     with quiet():
         analysis = get_model_complexity_info(
             network.to_empty(device='cpu').eval(), shape, show_table=False, show_arch=False
         )
-    yield 'FLOPs', f'{analysis["flops"]:,} multiply-adds'
+    yield Fact('FLOPs', f'{analysis["flops"]:,} multiply-adds', flops=analysis['flops'])
 
 
-def _describe_preprocessing(
-    config: Config, normalization: Mapping[str, Any] | None = None
-) -> list[str]:
+def _describe_preprocessing(config: Config, normalization: Mapping[str, Any] | None = None) -> Fact:
     preprocessor = {**(get_data_preprocessor(config) or {}), **(normalization or {})}
     return describe_images(get_test_dataset(config).pipeline, preprocessor)
 

@@ -1,7 +1,6 @@
 """``wrn predict``: classify images."""
 
 import argparse
-import sys
 import time
 from collections.abc import Iterable, Iterator
 from functools import partial
@@ -16,11 +15,11 @@ from wrn.jobs.outputs import check_out
 from wrn.jobs.predict import classify
 from wrn.results.partial_file import PartialFile, is_unfinished
 from wrn.results.record import Record
-from wrn.results.writers import SUFFIXES, write_predictions, write_records
+from wrn.results.writers import SUFFIXES, write_predictions
 from wrn_base.commands.predict import DEFAULT_MODEL
 from wrn_base.errors import WrnError, count
 from wrn_base.tables import print_table
-from wrn_base.terminal import say
+from wrn_base.terminal import say, show_json_line
 
 _CURE = 'remove or replace them'
 _NAMED = 10  # unreadable images to name, if there is a file that names them all
@@ -36,8 +35,11 @@ def run(args: argparse.Namespace) -> None:
         if shard.index == 0:
             knows = '' if args.checkpoint else ', which knows handwritten digits 0 to 9'
             say(f'model {args.model}{knows}; name another with --model')
-    to_file = args.out not in (None, '-')
-    if to_file:
+    if args.json and args.out:
+        raise WrnError('--json and --out: exclude each other; give one of them')
+    if args.out == '-':
+        raise WrnError('--out -: not a file; give --json for JSON lines on standard output')
+    if args.out:
         paths = shard.paths(args.out)
         args.out = paths[shard.index]
         replaces = args.overwrite or is_unfinished(args.out)
@@ -53,7 +55,7 @@ def run(args: argparse.Namespace) -> None:
 
     job = ImageJob('Predicting', compute, images, args.batch_size)
     try:
-        if to_file:
+        if args.out:
             identity = describe_run('predict', args, 'topk') | dict(shard=str(shard))
             write = partial(write_predictions, topk=args.topk, multi_label=predictor.multi_label)
             _predict_to_file(job, PartialFile(args.out, identity, write, paths, args.overwrite))
@@ -64,10 +66,11 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _predict(job: ImageJob, args: argparse.Namespace, multi_label: bool) -> None:
-    """Print the predictions, or write them to standard output."""
+    """Print the predictions, as a table or as JSON."""
     records = job.records(job.images)
-    if args.out == '-':
-        write_records(records, sys.stdout.buffer, '.json', args.topk)
+    if args.json:
+        for record in records:
+            show_json_line(record)
     elif rows := list(_rows(records)):
         columns = ('image', 'class', 'score', *(['passes'] if multi_label else []))
         print_table(rows, columns, right=('score',))

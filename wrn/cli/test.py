@@ -1,6 +1,10 @@
 """``wrn test``: measure the accuracy of a model."""
 
 import argparse
+import contextlib
+import math
+import sys
+from typing import Any
 
 from mmengine.dist import is_main_process
 
@@ -8,16 +12,21 @@ from wrn.cli.arguments import pick
 from wrn.cli.run_results import print_metrics
 from wrn.cli.settings import parse_settings
 from wrn.cli.tables import print_report
-from wrn.jobs.test import EvaluationOptions, test
-from wrn_base.terminal import show
+from wrn.jobs.test import EvaluationOptions, Tested, test
+from wrn_base.terminal import show, show_json
 
 
 def run(args: argparse.Namespace) -> None:
     """Test the model, and print the metrics and the report."""
     args.cfg_options = parse_settings(args.cfg_options)
-    done = test(args.model, args.checkpoint, **pick(args, EvaluationOptions))
+    # mmengine logs to standard output.
+    with contextlib.redirect_stdout(sys.stderr) if args.json else contextlib.nullcontext():
+        done = test(args.model, args.checkpoint, **pick(args, EvaluationOptions))
     args.progress.close()
     if not is_main_process():
+        return
+    if args.json:
+        show_json(_to_json(done))
         return
     if done.report is None:
         print_metrics(done.metrics)
@@ -25,3 +34,12 @@ def run(args: argparse.Namespace) -> None:
     print_report(done.report)
     if args.report is not None:
         show(f'wrote {args.report}')
+
+
+def _to_json(done: Tested) -> dict[str, Any]:
+    """Return the ``metrics`` that are numbers, and the ``classes``, null without a report."""
+    metrics = done.report.metrics if done.report else done.metrics
+    numbers = {k: v for k, v in metrics.items() if isinstance(v, int | float)}
+    finite = {k: v if math.isfinite(v) else None for k, v in numbers.items()}
+    classes = [vars(metrics) for metrics in done.report.classes] if done.report else None
+    return dict(metrics=finite, classes=classes)

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -62,12 +63,17 @@ class Report:
         if Path(path).suffix == '.csv':
             content = format_csv([Problem._fields, *self.problems])
         else:
-            splits = {s.name: dict(files=len(s.files), classes=s.classes) for s in self.splits}
-            problems = [problem._asdict() for problem in self.problems]
-            text = json.dumps(dict(splits=splits, problems=problems), indent=1)
-            content = text.encode(errors='surrogateescape')
+            content = json.dumps(self.to_json(), indent=1).encode()
         with write_atomically(path, overwrite) as file:
             file.write(content)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values: ``files`` and ``classes`` of each of the ``splits``, ``problems``.
+
+        A problem has a ``kind``, which is a key of :data:`KINDS`, a ``path`` and a ``reason``.
+        """
+        splits = {s.name: dict(files=len(s.files), classes=s.classes) for s in self.splits}
+        return dict(splits=splits, problems=[problem._asdict() for problem in self.problems])
 
 
 def check_folder(

@@ -29,8 +29,7 @@ def run_errors(mode: str, folder: str | None = None) -> Iterator[None]:
     """
     resume = '; the checkpoints are intact: run again with --resume' if mode == 'train' else ''
     worker_lost = (
-        'a data worker was killed, most likely because memory ran out; lower '
-        f'{mode}_dataloader.num_workers{resume}'
+        f'a data worker was killed, most likely because memory ran out; lower --workers{resume}'
     )
     try:
         yield
@@ -44,9 +43,8 @@ def run_errors(mode: str, folder: str | None = None) -> Iterator[None]:
         cure = resume or '; free space, or check it'
         raise WrnError(f'{name}{one_line(error)}{cure}') from error
     except torch.OutOfMemoryError as error:
-        update = ' and raise optim_wrapper.accumulative_counts' if mode == 'train' else ''
         raise WrnError(
-            f'the device is out of memory; lower {mode}_dataloader.batch_size{update}{resume}'
+            f'the device is out of memory; lower --batch-size, or add --amp{resume}'
         ) from error
     except RuntimeError as error:
         message = str(error)

@@ -1,6 +1,6 @@
 """The options of ``wrn check-data``."""
 
-from wrn_base.options import CSV_SAFE, OVERWRITE, argument, number
+from wrn_base.options import CSV_SAFE, OVERWRITE, argument, flag, number
 
 DOCS = 'docs/data.md'
 EXAMPLES = {
@@ -13,5 +13,6 @@ ARGUMENTS = {
     '--out': argument('FILE', 'file to write the list of problems to (.json, .csv)'),
     **OVERWRITE,
     '--csv-safe': CSV_SAFE,
+    '--json': flag('print JSON: the splits and the problems, as --out FILE.json has them'),
     '--workers': number('threads (default: one per core)'),
 }

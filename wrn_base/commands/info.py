@@ -4,8 +4,7 @@ import argparse
 from pathlib import Path
 
 from wrn_base import model_index
-from wrn_base.options import CHOICE_ARGUMENTS, DOWNLOAD_ARGUMENTS, argument
-from wrn_base.tables import print_table
+from wrn_base.options import CHOICE_ARGUMENTS, DOWNLOAD_ARGUMENTS, argument, flag
 
 DOCS = 'docs/weights.md'
 EXAMPLES = {
@@ -19,6 +18,7 @@ ARGUMENTS = {
         'model name, here or in torchvision or timm, or path of a config, weights or an exported '
         'file',
     ),
+    '--json': flag('print JSON: an object with all that is known'),
     **CHOICE_ARGUMENTS,
     **DOWNLOAD_ARGUMENTS,
 }
@@ -42,5 +42,5 @@ def run(args: argparse.Namespace) -> bool:
     config = card.read_config(entry)
     pipeline = config.test_dataloader.dataset.pipeline
     images = card.describe_images(pipeline, config.get('data_preprocessor') or {})
-    print_table(card.describe_entry(entry, config, images))
+    card.print_card('name', card.describe_entry(entry, config, images), args.json)
     return True

@@ -6,6 +6,7 @@ from wrn_base.options import (
     INFERENCE_ARGUMENTS,
     OVERWRITE,
     argument,
+    flag,
     number,
 )
 
@@ -13,6 +14,7 @@ DOCS = 'docs/inference.md'
 EXAMPLES = {
     'demo/digit_7.png': 'one image',
     'demo --out results.csv': 'a folder; resumes an interrupted run',
+    'demo --json': 'for other programs, image by image',
     'photos --model wide-resnet50_3rdparty_8xb32_in1k --backend auto': 'the fastest backend',
 }
 DEFAULT_MODEL = 'wide-resnet16-2_1xb64_digits'
@@ -25,11 +27,12 @@ ARGUMENTS = {
     '--topk': number('predictions per image', 5),
     '--out': argument(
         'FILE',
-        "file to write (.csv, .jsonl, .json, .parquet), or '-' for JSON on standard output; "
-        'resumes an interrupted run (default: print a table)',
+        'file to write (.csv, .jsonl, .json, .parquet); resumes an interrupted run (default: print '
+        'a table)',
     ),
     **OVERWRITE,
     '--csv-safe': CSV_SAFE,
+    '--json': flag('print JSON: an object per image, in a line, as soon as it is classified'),
     **INFERENCE_ARGUMENTS,
     **DOWNLOAD_ARGUMENTS,
 }

@@ -42,6 +42,7 @@ ARGUMENTS = {
     ),
     **OVERWRITE,
     '--csv-safe': CSV_SAFE,
+    '--json': flag('print JSON: the metrics, and those of each class if there is a report'),
     '--amp': flag('test in mixed precision'),
     '--tta': flag(
         'average over the views of tta_pipeline in the config (default: the image and its mirror '
