@@ -18,7 +18,7 @@ from commands import CONTEXT, run_main
 
 _ROWS = 50
 _WIDE = 2000  # columns: nothing wraps
-_LOG_LINE = re.compile(r'mmengine|INFO|WARNING|DEBUG|Warning')
+_LOG_LINE = re.compile(r' - mmengine - |\w+Warning: |warnings\.warn')
 
 
 @dataclass
@@ -29,7 +29,8 @@ class Seen:
         code: The exit status.
         lines: What stands there at the end, also what has scrolled away, without empty lines.
         drawn: Each line as it was drawn at some time, in order: also what was erased again.
-        overlong: The lines among these that are longer than the terminal is wide.
+        overlong: The lines among these that are longer than the terminal is wide. Messages and
+            errors, which are one line each, do not count.
         raw: All that was written.
     """
 
@@ -116,7 +117,7 @@ def _main(name: str, arguments: list[str], cwd: str, environment: dict[str, str]
 def _replay(raw: bytes, columns: int, code: int | None) -> Seen:
     """Feed what was written to two screens: one as it was, and one in which nothing wraps."""
     screen = pyte.HistoryScreen(columns, _ROWS, history=100_000)
-    wide = pyte.HistoryScreen(_WIDE, _ROWS, history=100_000)
+    wide = pyte.Screen(_WIDE, _ROWS)
     streams = [pyte.ByteStream(screen), pyte.ByteStream(wide)]
     drawn: list[str] = []
     known: set[str] = set()
@@ -124,14 +125,16 @@ def _replay(raw: bytes, columns: int, code: int | None) -> Seen:
         for stream in streams:
             stream.feed(part)
         last = wide.cursor.y
-        for line in (wide.display[row].rstrip() for row in (max(last - 1, 0), last)):
+        for line in (_text(wide.buffer[row]) for row in (max(last - 1, 0), last)):
             if line and line not in known:
                 known.add(line)
                 drawn.append(line)
-    overlong = [line for line in drawn if len(line) > columns]
-    return Seen(code or 0, _lines(screen, columns), drawn, overlong, raw)
+    overlong = [line for line in drawn if len(line) > columns and not line.startswith('wrn: ')]
+    rows = [*screen.history.top, *(screen.buffer[row] for row in range(_ROWS))]
+    lines = [line for line in map(_text, rows) if line]
+    return Seen(code or 0, lines, drawn, overlong, raw)
 
 
-def _lines(screen: pyte.HistoryScreen, columns: int) -> list[str]:
-    above = [''.join(line[column].data for column in range(columns)) for line in screen.history.top]
-    return [line.rstrip() for line in [*above, *screen.display] if line.strip()]
+def _text(row: Any) -> str:
+    """Return the text of a row of a screen, whose cells are stored by column."""
+    return ''.join(row[column].data for column in range(max(row, default=-1) + 1)).rstrip()

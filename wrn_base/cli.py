@@ -72,9 +72,10 @@ def _work(args: argparse.Namespace) -> int:
     if 'verbose' in args:  # the command shows a run, from here on: importing torch takes seconds
         from wrn_base.display import make_display
 
-        args.progress = make_display(args.command, getattr(args, 'launcher', 'none'), args.verbose)
-        args.progress.phase('starting')
+        launcher = getattr(args, 'launcher', 'none')
+        args.progress = make_display(args.command, launcher, args.verbose)
     with closing(args.progress):
+        args.progress.phase('starting')
         with exit_at_interrupt(), report_import_errors():
             wrn_cli = import_module('wrn.cli')
         return wrn_cli.run(args)

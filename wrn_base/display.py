@@ -18,7 +18,7 @@ from wrn_base.terminal import report, say
 
 _RANKS = {'pytorch': 'RANK', 'slurm': 'SLURM_PROCID', 'mpi': 'OMPI_COMM_WORLD_RANK'}
 _SMALLER = 'a smaller model, or a GPU, takes less'
-_ADVICE = {'finetune': '--head-only, which trains only the head, takes a small part of that'}
+_ADVICE = {'finetune': ''}  # it has compared the time with that of --head-only at its start
 _LINE_SECONDS = 60  # between lines outside a terminal
 _LONG = 300  # seconds of a run on a CPU; advice is given from there on
 _BAR = (8, 30)  # columns of the bar, at least and at most
@@ -65,8 +65,8 @@ class Display(RunProgress):
         elif self._started:
             self._line.draw()
         else:
+            self._started = True  # Ctrl-C may come while it starts
             self._line.start()
-            self._started = True
 
     def note(self, text: str) -> None:
         """Print a message."""
@@ -91,7 +91,7 @@ class Display(RunProgress):
     def estimate(self, seconds: float, what: str, on_cpu: bool) -> None:
         """Print how long the run will take, with advice if that is long on a CPU."""
         text = f'{about(seconds)} for {what}{" on this CPU" if on_cpu else ""}'
-        if on_cpu and seconds >= _LONG:
+        if on_cpu and seconds >= _LONG and self._advice:
             text += f'; {self._advice}'
         say(text)
 

@@ -20,10 +20,14 @@ _PER_SECOND = 4  # how often the line is drawn; each time takes about a millisec
 _drawing = threading.RLock()
 
 
-class _Console(Console):
-    """A console that leaves the cursor visible: a killed process could not show it again."""
+class ErrorConsole(Console):
+    """Standard error, with a cursor that stays visible: a killed process could not restore it."""
+
+    def __init__(self) -> None:
+        super().__init__(stderr=True)
 
     def show_cursor(self, show: bool = True) -> bool:
+        """Leave the cursor as it is."""
         return False
 
 
@@ -32,7 +36,7 @@ def is_interactive() -> bool:
 
     Logs of continuous integration may look like a terminal, but keep everything.
     """
-    console = Console(stderr=True)
+    console = ErrorConsole()
     return sys.stderr.isatty() and console.is_interactive and not os.environ.get('CI')
 
 
@@ -51,7 +55,7 @@ class LiveLine:
         self._hidden = self._failed = False
         self._done = threading.Event()
         self._live = Live(
-            console=_Console(stderr=True),
+            console=ErrorConsole(),
             auto_refresh=False,
             transient=True,
             redirect_stdout=sys.stdout.isatty(),  # else it is a file, which must get its text

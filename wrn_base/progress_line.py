@@ -1,6 +1,5 @@
 """Format the progress of a run as one line that fits the terminal."""
 
-import math
 from collections.abc import Iterable
 
 from rich.cells import cell_len, set_cell_size
@@ -8,6 +7,8 @@ from rich.cells import cell_len, set_cell_size
 from wrn_base.run_progress import Epoch, Step
 
 _GAP = '  '
+_MANY = 3000  # images, which tell hundredths of a percent apart
+_COUNTED = dict(train='step', val='val step', test='test step', features='features of image')
 # Metrics of mmpretrain in percent, of which a higher value is better.
 _PERCENT = ('accuracy', 'precision', 'recall', 'f1-score', 'map')
 
@@ -45,7 +46,7 @@ def step_parts(step: Step, seconds_left: float | None) -> list[tuple[int, str]]:
     rate, left = step.images_per_second, seconds_left
     return [
         (9, epoch or ''),
-        (6, f'{"" if step.task == "train" else f"{step.task} "}step {_of(step.step, step.steps)}'),
+        (6, f'{_COUNTED[step.task]} {_of(step.step, step.steps)}'),
         (7, '' if step.loss is None else f'loss {_number(step.loss)}'),
         (5, '' if rate is None else f'{rate:,.{0 if rate >= 10 else 1}f} images/s'),
         (8, '' if left is None else f'{clock(left)} left'),
@@ -93,8 +94,7 @@ def format_metric(metric: str, value: float, images: int) -> str:
     """
     if not is_percent(metric):
         return _number(value)
-    digits = min(max(math.ceil(math.log10(images)) - 2, 0), 2) if images else 2
-    return f'{value:.{digits}f} %'
+    return f'{value:.{1 if 0 < images < _MANY else 2}f} %'
 
 
 def clock(seconds: float) -> str:

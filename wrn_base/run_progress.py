@@ -13,9 +13,11 @@ class Step:
     """A finished step: one batch.
 
     Attributes:
-        task: What the step is part of: training, a validation during it, or a test.
+        task: What the step is part of: training, a validation during it, a test, or computing the
+            features that a head is trained on.
         step: The number of the step in its epoch, from 1; of the run, if it does not count epochs.
-        steps: The number of steps in the epoch, or in the run.
+            For features, it is the number of images that are done.
+        steps: The number of steps in the epoch, or in the run, or of images.
         share: The share of the whole run that is done, from 0 to 1.
         epoch: The number of the epoch, from 1. Defaults to None: the run does not count epochs.
         epochs: The number of epochs. Defaults to None.
@@ -24,7 +26,7 @@ class Step:
         seconds_left: The time until the run ends. Defaults to None: not known yet.
     """
 
-    task: Literal['train', 'val', 'test']
+    task: Literal['train', 'val', 'test', 'features']
     step: int
     steps: int
     share: float

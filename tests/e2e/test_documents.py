@@ -8,8 +8,10 @@ import shutil
 import pytest
 from mmpretrain.datasets import ImageNet
 from PIL import Image
+from sklearn.datasets import load_digits
 
 import wrn
+from wrn.config.config_file import read_config
 
 FENCE = re.compile(r'^```(\w*)\n(.*?)^```', re.DOTALL | re.MULTILINE)
 IMPORT = re.compile(r'from (wrn[\w.]*) import (\w+(?:, \w+)*)')
@@ -152,3 +154,47 @@ def test_commands_of_the_readme_parse(readme):
     for command in commands:
         parse_args(command.split()[1:])
     # tests/integration/test_training.py runs those for the digits and the user's own images.
+
+
+@pytest.mark.slow
+def test_what_few_need_when_fine_tuning_runs(run, checkout, tmp_path):
+    """Label smoothing, mixup and AdamW by `--cfg-options`, as in docs/finetuning.md."""
+    digits = load_digits()
+    for i in range(120):
+        path = tmp_path / 'pets' / f'is {digits.target[i] % 3}' / f'{i}.png'
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray((digits.images[i] * (255 / 16)).astype('uint8')).save(path)
+    document = (checkout / 'docs/finetuning.md').read_text()
+    section = document.partition('### What few need')[2].partition('\n## ')[0]
+    (block,) = blocks(section, 'bash')
+    commands = block.splitlines()
+    small = ('--model', 'wide-resnet16-2_1xb64_digits', '--epochs', 1, '--workers', 0)
+    found = {}
+    for command in commands:
+        words = shlex.split(command)
+        run(*words[:3], *small, '--work-dir', f'run{len(found)}', *words[3:], cwd=tmp_path)
+        config = read_config(tmp_path / f'run{len(found)}' / 'run' / 'pets.py')
+        found[command] = (
+            config.model.head.loss.type,
+            config.model.get('train_cfg', {}).get('augments', {}).get('type'),
+            config.optim_wrapper.optimizer.type,
+            config.optim_wrapper.optimizer.lr,
+        )
+    assert [*found.values()] == [
+        ('LabelSmoothLoss', None, 'SGD', 0.01),
+        ('CrossEntropyLoss', 'Mixup', 'SGD', 0.01),
+        ('CrossEntropyLoss', None, 'AdamW', 1e-4),
+    ]
+
+
+def test_commands_of_the_options_parse(checkout):
+    """The parser accepts every `wrn ...` line in the documents about training."""
+    from wrn_base.parser import parse_args
+
+    for name in ('finetuning', 'training'):
+        text = (checkout / f'docs/{name}.md').read_text()
+        lines = [line for block in blocks(text, 'bash') for line in block.splitlines()]
+        commands = [line for line in lines if line.startswith('wrn ')]
+        assert len(commands) > 8
+        for command in commands:
+            parse_args(shlex.split(re.split(r' #| > | && ', command)[0])[1:])

@@ -23,7 +23,7 @@ def test_a_set_up_that_learns(capsys):
     main(['overfit', DIGITS, '--cfg-options', *SMALL])
     out = capsys.readouterr().out
     found = re.search(
-        r'(\d+) steps on 16 images: the loss went from ([\d.]+) to ([\d.]+); correct predictions: 16 of 16',
+        r'(\d+) steps on 16 images: loss ([\d.]+) to ([\d.]+); correct predictions: 16 of 16',
         out,
     )
     assert int(found[1]) < 100

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from wrn_base import terminal
 from wrn_base.display import Display, make_display
+from wrn_base.interrupt import exit_at_interrupt
 from wrn_base.live_line import LiveLine, is_interactive
 from wrn_base.run_progress import SILENT, Epoch, RunProgress, Step
 from wrn_base.terminal import report, say, show, without_live_line
@@ -246,6 +247,27 @@ def test_a_fork_has_no_line_and_no_lock(open_terminal):
             assert os.waitpid(child, 0)[1] == 0
     finally:
         line.stop()
+
+
+def test_ctrl_c_while_torch_is_imported_removes_the_line(open_terminal):
+    """That ends the process at once."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.dup2(writer, 2)
+        sys.stderr = os.fdopen(2, 'w')
+        sys.stderr.isatty = lambda: True
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        Display().phase('starting')
+        with exit_at_interrupt():
+            signal.raise_signal(signal.SIGINT)
+        os._exit(1)
+    os.close(writer)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 130
+    with os.fdopen(reader) as file:
+        text = file.read()
+    assert 'starting' in text
+    assert text.endswith('\x1b[2Kwrn: stopped while starting; run the same command again\n')
 
 
 @pytest.mark.parametrize('columns', [1, 5, 10, 20, 29, 30, 40, 200])

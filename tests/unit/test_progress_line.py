@@ -54,7 +54,7 @@ def test_the_line_of_an_epoch():
 
 @pytest.mark.parametrize(
     ('images', 'expected'),
-    [(0, '97.35 %'), (40, '97 %'), (100, '97 %'), (101, '97.3 %'), (1000, '97.3 %'), (1001, '97.35 %'), (50_000, '97.35 %')],
+    [(0, '97.35 %'), (9, '97.3 %'), (2999, '97.3 %'), (3000, '97.35 %')],
 )  # fmt: skip
 def test_a_metric_has_the_digits_that_its_images_deserve(images, expected):
     assert format_metric('accuracy', 97.346, images) == expected

@@ -137,7 +137,7 @@ def test_a_resumed_run_knows_the_best_value_so_far(build, tmp_path, monkeypatch)
     assert (
         f'resuming from {tmp_path.name}, after epoch 2, after iteration 6 in total' in seen.others
     )
-    assert seen.others[-2][1:] == ('the remaining 1 epoch', True)
+    assert seen.others[-2][1:] == ('the remaining epoch', True)
     assert seen.others[-1] == ('end', '1 epoch in 0:31')
 
 

@@ -60,7 +60,9 @@ def run(args: argparse.Namespace) -> int:
 
 class _Screen(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
-        say(record.getMessage())
+        # Of a job, one process is enough to say what all of them do.
+        if record.levelno > logging.INFO or find_shard().index == 0:
+            say(record.getMessage())
 
 
 def _raise_write_error(handler: logging.Handler, record: logging.LogRecord) -> None:

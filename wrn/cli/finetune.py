@@ -10,12 +10,14 @@ from wrn.jobs.finetune import finetune
 from wrn.jobs.run_options import TrainOptions
 from wrn_base.terminal import show
 
+_OWN = ('freeze', 'bit_depth', 'balance', 'groups', 'head_only', 'views')
+
 
 def run(args: argparse.Namespace) -> None:
     """Split the images, train, test the best checkpoint, and write its weights and a report."""
     check_at_least(args, bit_depth=1)
     args.cfg_options = parse_settings(args.cfg_options)
-    own = {name: getattr(args, name) for name in ('freeze', 'bit_depth', 'balance', 'groups')}
+    own = {name: getattr(args, name) for name in _OWN}
     done = finetune(args.data, args.model, args.checkpoint, **own, **pick(args, TrainOptions))
     args.progress.close()
     if done and done.report:

@@ -26,7 +26,7 @@ def run(args: argparse.Namespace) -> None:
     steps, images = count(len(done.losses), 'step'), count(done.total, 'image')
     losses = f'{done.losses[0]:.3g} to {done.losses[-1]:.3g}'
     right = f'correct predictions: {done.right} of {done.total}'
-    show(f'{steps} on {images}: the loss went from {losses}; {right}')
+    show(f'{steps} on {images}: loss {losses}; {right}')
     if not done.learns:
         raise WrnError(
             f'{args.config}: does not overfit {images} in {steps}; check the labels, the pipeline '

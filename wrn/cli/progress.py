@@ -3,8 +3,9 @@
 import math
 
 from rich import progress
-from rich.console import Console
 from rich.text import Text
+
+from wrn_base.live_line import ErrorConsole, is_interactive
 
 _LINE_SECONDS = 60  # between lines
 
@@ -27,15 +28,14 @@ class ImageProgress(progress.Progress):
     """
 
     def __init__(self, hidden: bool = False) -> None:
-        console = Console(stderr=True)
-        terminal = console.is_terminal
+        terminal = is_interactive()
         super().__init__(
             progress.TextColumn('{task.description}'),
             *([progress.BarColumn()] if terminal else []),
             progress.MofNCompleteColumn(),
             _RateColumn(),
             progress.TimeRemainingColumn(),
-            console=console,
+            console=ErrorConsole(),
             transient=True,
             disable=hidden or not terminal,
         )

@@ -3,7 +3,6 @@
 import contextlib
 from collections.abc import Callable, Iterator
 
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -12,6 +11,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
+from wrn_base.live_line import ErrorConsole
 from wrn_base.terminal import say, without_live_line
 
 
@@ -26,9 +26,8 @@ def show_progress(name: str) -> Iterator[Callable[[int, int | None], None]]:
         A function of the number of bytes received and the total. The total may be None.
     """
     columns = BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()
-    console = Console(stderr=True)
     # A long name on the line of the bar would leave no room for it.
     say(f'downloading {name}')
-    with without_live_line(), Progress(*columns, console=console) as progress:
+    with without_live_line(), Progress(*columns, console=ErrorConsole()) as progress:
         task = progress.add_task('', total=None)
         yield lambda received, total: progress.update(task, completed=received, total=total)

@@ -3,6 +3,7 @@
 import logging
 from pathlib import Path
 
+from mmengine.config import Config
 from mmengine.dist import is_main_process
 from typing_extensions import Unpack
 
@@ -10,18 +11,22 @@ from wrn import training
 from wrn.config.config_errors import config_errors
 from wrn.data.depth import advise_depth
 from wrn.data.splitting import Splits, find_splits
+from wrn.head_only import estimate_durations, train_head, use_head_only
 from wrn.jobs.common_options import check_ranges
+from wrn.jobs.head_only_options import check_head_only
 from wrn.jobs.loading import make_read_options
 from wrn.jobs.run_options import TrainOptions, apply_train_options, check_names
 from wrn.training.class_weights import balance_loss
 from wrn.training.finetune import Finetuned
 from wrn.training.finetune import finetune as run
 from wrn.training.finetune_folder import REPORT
+from wrn.training.run_device import get_run_device
 from wrn.training.small_data import count_classes, describe_classes, list_warnings
 from wrn.zoo.resolve import resolve
 from wrn_base.commands.finetune import DEFAULT_MODEL
 from wrn_base.credentials import mask_credentials
 from wrn_base.errors import WrnError, count, some
+from wrn_base.progress_line import about
 from wrn_base.run_progress import SILENT
 
 _logger = logging.getLogger('wrn')
@@ -35,6 +40,8 @@ def finetune(
     bit_depth: int | None = None,
     balance: bool = False,
     groups: str | None = None,
+    head_only: bool = False,
+    views: int = 1,
     **options: Unpack[TrainOptions],
 ) -> Finetuned | None:
     """Fine-tune a pretrained model on a folder of images.
@@ -54,6 +61,10 @@ def finetune(
         groups: An expression or a ``.csv`` file that gives the group of each image, such as a
             patient, as for :func:`wrn.data.image_groups.find_groups`. The images of a group are
             in one split. Defaults to None.
+        head_only: Whether to train the head alone, on features that are computed once. That takes
+            minutes on a CPU. Defaults to False.
+        views: With ``head_only``, the number of views of each training image: the one of a test,
+            and random ones. Defaults to 1.
         **options: The options of the command, see :class:`wrn.jobs.run_options.TrainOptions`:
             ``epochs`` (default 20), ``lr``, ``batch_size``, ``patience``, ``seed`` (default 0, also
             of the split), ``work_dir`` and others.
@@ -70,6 +81,7 @@ def finetune(
     check_ranges(options)
     if bit_depth and bit_depth > 16:
         raise WrnError(f'--bit-depth {bit_depth}: must be from 1 to 16')
+    check_head_only(head_only, views, dict(options, freeze=freeze))
     progress = options.get('progress', SILENT)
     progress.phase('reading data')
     read, origin = make_read_options(options), resolve(model)
@@ -79,6 +91,8 @@ def finetune(
     apply_train_options(cfg, options)
     if balance:
         balance_loss(cfg, count_classes(splits), splits.classes)
+    if head_only:
+        use_head_only(cfg, views)
     folder = Path(cfg.work_dir)
     with training.run_errors('train'), config_errors(cfg.filename):
         training.init_distributed(cfg)
@@ -95,7 +109,8 @@ def finetune(
         notes = [splits.left_out and str(splits.left_out), advise_depth(paths, bit_depth)]
         for note in filter(None, notes):
             _logger.info('%s: %s', data, note)
-        for line in _describe_splits(splits, validated):
+        selects = 'the regularization' if head_only else 'the best epoch'
+        for line in _describe_splits(splits, validated, selects):
             _logger.info(line)
         if dropped:
             _logger.info('left out of validation and test, since unreadable: %s', some(dropped))
@@ -103,10 +118,27 @@ def finetune(
             _logger.warning('%s: %s', data, warning)
     start = mask_credentials(checkpoint or model)
     provenance = f'{start} fine-tuned on {Path(cfg.filename).stem}'
+    if head_only:
+        template = origin.get_config().filename
+        return train_head(
+            cfg, splits, provenance, template, read, skip_unreadable, overwrite, progress
+        )
+    if cfg.launcher == 'none' and get_run_device(cfg) == 'cpu':
+        _log_estimate(cfg, splits)
     return run(cfg, provenance, read, origin.template, progress, overwrite)
 
 
-def _describe_splits(splits: Splits, validated: bool) -> list[str]:
+def _log_estimate(cfg: Config, splits: Splits) -> None:
+    if estimate := estimate_durations(cfg, splits):
+        _logger.info(
+            'fine-tuning %s takes %s on this CPU; --head-only %s',
+            count(cfg.train_cfg.max_epochs, 'epoch'),
+            about(estimate.all_layers),
+            about(estimate.head_only),
+        )
+
+
+def _describe_splits(splits: Splits, validated: bool, selects: str) -> list[str]:
     lines = []
     for name, images in splits.images.items():
         what = count(len(images), 'image')
@@ -115,7 +147,7 @@ def _describe_splits(splits: Splits, validated: bool) -> list[str]:
         if name == 'val' and not validated:
             what = 'none (--no-validate)'
         elif name == 'test' and validated and not splits.tests_apart:
-            what = 'the same images as val, which also select the best epoch'
+            what = f'the same images as val, which also select {selects}'
         if splits.groups:
             what += f'; {count(len({splits.groups[path] for path, _ in images}), "group")}'
         lines.append(f'{name}: {what}')

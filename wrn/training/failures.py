@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Iterator
 
+import torch
 from mmengine.runner import Runner
 
 from wrn.utils.memory import describe_excess, is_out_of_memory
@@ -74,7 +75,6 @@ def memory_errors(runner: Runner, mode: str) -> Iterator[None]:
         loader = 'val_dataloader' if validates else f'{mode}_dataloader'
         size = runner.cfg[loader].get('batch_size')
         option = f'{loader}.batch_size' if validates or size is None else '--batch-size'
-        cure = ''
-        if mode == 'train':
-            cure = ' and raise optim_wrapper.accumulative_counts' * (not validates) + _RESUME
+        cure = ', or add --amp' if isinstance(error, torch.OutOfMemoryError) else ''
+        cure += _RESUME if mode == 'train' else ''
         raise describe_excess(error, size, option, cure) from error

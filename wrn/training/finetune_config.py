@@ -75,7 +75,7 @@ def make_finetune_config(
     with config_errors(origin.filename):
         cfg.model = _adapt_model(origin, len(splits.classes), frozen_stages)
         cfg.data_preprocessor = deepcopy(get_data_preprocessor(origin) or {})
-        cfg.data_preprocessor.pop('num_classes', None)  # only used by mixup and CutMix
+        cfg.data_preprocessor.num_classes = len(splits.classes)  # for mixup and CutMix
         cfg.data_preprocessor.pop('batch_augments', None)
         _set_data(cfg, origin, splits, bit_depth)
         _try_network(cfg, Preprocessing(origin).example(1))

@@ -98,6 +98,7 @@ def _check_same(cfg: Config, run: Path, splits: Splits) -> None:
     stops = [_find_patience(config) for config in (cfg, before)]
     for what, same in (
         ('images, --seed, --groups or --skip-unreadable', splits.written_in(run.parent)),
+        ('--head-only or --views', cfg.get('head_only') == before.get('head_only')),
         ('--epochs', cfg.train_cfg.max_epochs == before.train_cfg.max_epochs),
         ('--lr', rates[0] == rates[1]),
         ('--patience', stops[0] == stops[1]),

@@ -108,7 +108,7 @@ class SeededDataset(Dataset[Any]):
             The sample of the wrapped dataset.
         """
         index, (epoch, position) = item
-        _seed(self.seed, _SAMPLE, epoch, position)
+        seed_generators(self.seed, _SAMPLE, epoch, position)
         return self.dataset[index]
 
 
@@ -120,12 +120,20 @@ def seed_iteration(seed: int, iteration: int, rank: int) -> None:
         iteration: The index of the iteration in the run.
         rank: The rank of the process.
     """
-    device_seed = _seed(seed, _ITERATION, iteration, rank)
+    device_seed = seed_generators(seed, _ITERATION, iteration, rank)
     if torch.cuda.is_available():
         torch.cuda.manual_seed(device_seed)
 
 
-def _seed(*key: int) -> int:
+def seed_generators(*key: int) -> int:
+    """Seed the generators of numpy, Python and torch, which random augmentation draws from.
+
+    Args:
+        *key: What the random numbers depend on, each at least 0.
+
+    Returns:
+        The seed of torch's generator.
+    """
     numpy_seed, python_seed, torch_seed = np.random.SeedSequence(key).generate_state(3).tolist()
     np.random.seed(numpy_seed)
     random.seed(python_seed)

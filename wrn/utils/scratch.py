@@ -24,12 +24,23 @@ def scratch_folder(parent: Path) -> Iterator[Path]:
         The folder, which is removed at the end with all that is in it.
     """
     remove_scratch(parent)
-    folder = Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=parent))
+    folder, locked = _make_scratch(parent)
     try:
-        with FileLock(folder / _LOCK):  # makes the folder again if another process removed it
+        with locked:
             yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _make_scratch(parent: Path) -> tuple[Path, contextlib.AbstractContextManager[object]]:
+    """Return a new folder, and its lock, which is held until the end of a block."""
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=parent))
+        try:
+            # Makes the folder again if another process has removed it.
+            return folder, FileLock(folder / _LOCK).acquire()
+        except (FileNotFoundError, FileExistsError):  # another process is removing it
+            continue
 
 
 def remove_scratch(parent: Path) -> None:

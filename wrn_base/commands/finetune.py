@@ -14,6 +14,7 @@ DOCS = 'docs/finetuning.md'
 EXAMPLES = {
     'pets': 'class folders; writes work_dirs/pets',
     'pets --epochs 5 --freeze 3': 'quicker: the first stages stay as they are',
+    'pets --head-only': 'on a CPU: trains the head alone, in minutes',
     "slides --balance --groups 'patient_[0-9]+'": 'uneven classes, several images of a patient',
 }
 DEFAULT_MODEL = 'wide-resnet50_3rdparty_8xb32_in1k'
@@ -25,6 +26,12 @@ ARGUMENTS = {
     '--checkpoint': CHECKPOINT,
     '--freeze': number('freeze the stem and the first N stages; 0: only the stem, -1: nothing', -1),
     '--bit-depth': number('bits of the values in 16-bit images, such as 12 (default: 16)'),
+    '--head-only': flag(
+        'train the head alone, on features that are computed once: minutes on a CPU'
+    ),
+    '--views': number(
+        'with --head-only, views of each training image: that of a test, and random ones', 1
+    ),
     '--balance': flag(
         'weight the loss of each class by the inverse of its number of training images'
     ),

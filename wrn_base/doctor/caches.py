@@ -9,13 +9,15 @@ from pathlib import Path
 from wrn_base.doctor.finding import Finding
 from wrn_base.doctor.machine import format_size
 from wrn_base.errors import count
+from wrn_base.home import HOME, find_home
 
 
 def find_caches() -> dict[str, tuple[Path, str]]:
     """Return the folder of each cache, and the variable that names another, by what is in it.
 
-    The folders are those of torch, of the Hugging Face hub and of torch's compiler. None of these
-    is imported: that takes seconds, and may fail.
+    The folders are those of torch, of the Hugging Face hub, of torch's compiler and of the features
+    that ``wrn finetune --head-only`` computes. None of these is imported: that takes seconds, and
+    may fail.
     """
     home = Path(os.environ.get('XDG_CACHE_HOME') or '~/.cache').expanduser()
     torch = Path(os.environ.get('TORCH_HOME') or home / 'torch').expanduser()
@@ -27,6 +29,7 @@ def find_caches() -> dict[str, tuple[Path, str]]:
         'weights': (torch / 'hub' / 'checkpoints', 'TORCH_HOME'),
         'weights of the hub': (hub, 'HF_HOME'),
         'compiled networks': (Path(compiled), 'TORCHINDUCTOR_CACHE_DIR'),
+        'features': (find_home() / 'features', HOME),
     }
 
 

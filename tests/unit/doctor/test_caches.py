@@ -23,10 +23,14 @@ def test_the_folders_are_those_of_the_libraries(monkeypatch):
 
 @pytest.fixture
 def folders(monkeypatch, tmp_path):
-    for name in ('TORCH_HOME', 'HF_HOME', 'TORCHINDUCTOR_CACHE_DIR'):
+    for name in ('TORCH_HOME', 'HF_HOME', 'TORCHINDUCTOR_CACHE_DIR', 'WRN_HOME'):
         monkeypatch.setenv(name, str(tmp_path / name))
     monkeypatch.delenv('HF_HUB_CACHE', raising=False)
     return tmp_path
+
+
+def test_features_are_in_the_folder_of_this_package(folders):
+    assert find_caches()['features'] == (folders / 'WRN_HOME' / 'features', 'WRN_HOME')
 
 
 def test_sizes(folders):

@@ -43,14 +43,14 @@ class ResumableEarlyStoppingHook(EarlyStoppingHook):
             done, last = (
                 (runner.epoch, runner.max_epochs) if by_epoch else (runner.iter, runner.max_iters)
             )
+            waited = f'no better than {self.best_score:.4g} for {self.wait_count} validations'
             _logger.info(
-                'stopped early, after %s %d of %d: %s is %.4g, and was %.4g at best',
+                'stopping after %s %d of %d: %s is %s',
                 'epoch' if by_epoch else 'iteration',
                 done,
                 last,
                 self.monitor,
-                metrics[self.monitor],
-                self.best_score,
+                waited if self.wait_count >= self.patience else metrics[self.monitor],
             )
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:

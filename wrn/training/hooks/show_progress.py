@@ -185,11 +185,12 @@ class ShowProgressHook(Hook):
             runs = math.ceil(todo / runner.val_interval)
             shown = len(runner.val_dataloader.dataset)
             seconds += runs * shown * pace / images * _VALIDATION
-        what = count(todo, 'epoch' if by_epoch else 'step')
+        unit = 'epoch' if by_epoch else 'step'
+        what = count(todo, unit)
+        if self._resumed[0]:
+            what = f'the remaining {what if todo > 1 else unit}'
         device = next(runner.model.parameters()).device
-        self.progress.estimate(
-            seconds, f'the remaining {what}' if self._resumed[0] else what, device.type == 'cpu'
-        )
+        self.progress.estimate(seconds, what, device.type == 'cpu')
 
 
 def _by_epoch(runner: Runner) -> bool:

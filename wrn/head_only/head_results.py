@@ -1,0 +1,129 @@
+"""Test a head on features, and write the files that fine-tuning writes."""
+
+import json
+import shutil
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.evaluator import Evaluator
+from mmengine.model import BaseModel
+from mmengine.registry import DefaultScope
+from mmpretrain.registry import MODELS
+from mmpretrain.structures import DataSample
+from torch import Tensor
+
+from wrn.checkpoints import write_weights
+from wrn.checkpoints.assumptions import get_preprocessing
+from wrn.checkpoints.publish import make_meta
+from wrn.head_only.logistic_regression import Labeled, LinearFit
+from wrn.head_only.trial_curves import draw_trials
+from wrn.training.evaluation import REPORT_METRICS, Report, add_metrics
+from wrn.training.finetune import Finetuned
+from wrn.training.finetune_folder import REPORT, find_results, remove_checkpoints
+from wrn.utils.files import write_atomically
+
+_FACTS = 'head_only.json'  # in the run folder
+
+
+def write_results(
+    cfg: Config,
+    network: BaseModel,
+    fit: LinearFit,
+    classes: Sequence[str],
+    images: Labeled,
+    provenance: str,
+    overwrite: bool,
+) -> Finetuned:
+    """Test a head, and write a report and the weights.
+
+    Args:
+        cfg: The config of the run, with the run folder as its ``work_dir``.
+        network: The network without its head.
+        fit: The head.
+        classes: The class names.
+        images: The features of the test images.
+        provenance: Where the weights come from.
+        overwrite: Whether to remove the run and the results that were there before.
+
+    Returns:
+        The results.
+
+    Raises:
+        WrnError: If a file cannot be written.
+    """
+    report, run = _test(cfg, fit, classes, images), Path(cfg.work_dir)
+    if overwrite:
+        _remove_earlier(cfg)
+    folder = run.parent / REPORT
+    report.write(folder, overwrite=True)  # of this run, if it was stopped here
+    with write_atomically(folder / 'curves.png') as file:
+        draw_trials(fit.trials, fit.best).savefig(file, format='png')
+    facts = dict(best=fit.best.strength, trials=[asdict(trial) for trial in fit.trials])
+    with write_atomically(run / _FACTS) as file:
+        file.write((json.dumps(facts, indent=1) + '\n').encode())
+    with write_atomically(run / str(cfg.filename)) as file:
+        file.write(cfg.pretty_text.encode())
+    return Finetuned(_publish(cfg, network, fit, classes, provenance), report, folder)
+
+
+def _test(cfg: Config, fit: LinearFit, classes: Sequence[str], images: Labeled) -> Report:
+    """Return the report of the test, by the metrics of the config, from features."""
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        head = MODELS.build(cfg.model.head)
+        head.load_state_dict(_get_weights(fit))
+        samples = [DataSample().set_gt_label(label) for label in images.labels.tolist()]
+        with torch.inference_mode():
+            samples = head.eval().predict((images.features,), samples)
+        evaluator = Evaluator(add_metrics(cfg.test_evaluator, *REPORT_METRICS))
+    evaluator.dataset_meta = dict(classes=[*classes])
+    evaluator.process(samples)
+    return Report(evaluator.evaluate(len(samples)), classes)
+
+
+def _remove_earlier(cfg: Config) -> None:
+    """Remove the results and the checkpoints of the run that this one replaces."""
+    for path in find_results(cfg):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    remove_checkpoints(Path(cfg.work_dir))
+
+
+def _publish(
+    cfg: Config, network: BaseModel, fit: LinearFit, classes: Sequence[str], provenance: str
+) -> Path:
+    """Write the weights, with the metadata that fine-tuning writes, and return their path."""
+    own, published = network._config, deepcopy(cfg)
+    published.model.update(backbone=own.model.backbone)
+    published.data_preprocessor.update(get_preprocessing(own), **_get_normalization(network))
+    state_dict = {name: value.cpu() for name, value in network.state_dict().items()}
+    state_dict |= {f'head.{name}': value for name, value in _get_weights(fit).items()}
+    meta = make_meta(dict(dataset_meta=dict(classes=[*classes])), published, provenance, None)
+    name = f'{Path(str(cfg.filename)).stem}.pth'
+    return write_weights(Path(cfg.work_dir).parent, name, state_dict, meta, overwrite=True)
+
+
+def _get_weights(fit: LinearFit) -> dict[str, Tensor]:
+    """Return the weights of the head by their keys in it."""
+    return {'fc.weight': fit.weight.cpu(), 'fc.bias': fit.bias.cpu()}
+
+
+def _get_normalization(network: BaseModel) -> dict[str, Any]:
+    """Return the mean and the std of a network that differ from those of its config.
+
+    The file of its weights, or the caller, has then given others.
+    """
+    configured = get_preprocessing(network._config)
+    used = dict(network.data_preprocessor.named_buffers())
+    return {
+        name: used[name].flatten().tolist()
+        for name in ('mean', 'std')
+        if name in used
+        and used[name].flatten().tolist() != torch.tensor(configured.get(name, [])).tolist()
+    }

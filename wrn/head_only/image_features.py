@@ -1,0 +1,136 @@
+"""Compute the features of image files, and keep them in the cache for later runs."""
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeAlias
+
+import numpy as np
+from mmengine.config import Config
+from mmengine.model import BaseModel
+from torch import Tensor
+
+from wrn.head_only.feature_cache import FeatureCache
+from wrn.head_only.feature_network import choose_backend, describe_features, extract
+from wrn.head_only.views import View, hash_files, read_views
+from wrn_base.errors import ImageReadError, count
+
+_BLOCK_SECONDS = 5.0  # of work that a killed process loses
+_BLOCK_BYTES = 32 << 20
+
+Progress: TypeAlias = Callable[[int, int], object]
+"""Takes the number of images that are done, and of all images."""
+Features: TypeAlias = np.ndarray | ImageReadError
+"""The features of an image, ``(C,)``, float32, or the error if it cannot be read."""
+
+
+def compute_features(
+    network: BaseModel,
+    cfg: Config,
+    images: Sequence[tuple[str, int]],
+    seed: int = 0,
+    skip_unreadable: bool = False,
+    progress: Progress = lambda done, total: None,
+) -> list[Features]:
+    """Return the features of images, as far as possible from the cache.
+
+    What was computed is kept even if this is interrupted. Files of the same content are computed
+    once.
+
+    Args:
+        network: A network from :func:`wrn.head_only.feature_network.build_feature_network`.
+        cfg: The config of the fine-tuning run, with the pipelines.
+        images: The path of each image, and 0 for the view of a test, or the number of a random view
+            of training.
+        seed: The seed of the random views. Defaults to 0.
+        skip_unreadable: Whether to return the errors of images that cannot be read, rather than
+            raise the first one. Defaults to False.
+        progress: Is called at the start and after each batch. Defaults to nothing.
+
+    Returns:
+        The features of each image.
+
+    Raises:
+        WrnError: If the pipeline or the network does not work.
+        ImageReadError: If an image cannot be read.
+        KeyboardInterrupt: At Ctrl-C. Its message says how many images are done.
+    """
+    loader = cfg.test_dataloader
+    digests = hash_files([*dict.fromkeys(path for path, _ in images)], loader.num_workers)
+    views = [View(path, number, digests[path]) for path, number in images]
+    store = _FeatureStore(network, cfg, views, seed)
+    missing = store.list_missing()
+    total, left = len(views), len(missing)
+    try:
+        fast = choose_backend(network, left, loader.batch_size)
+        progress(total - left, total)
+        for batch in read_views(cfg, missing, seed):
+            rows = [row for pixels in batch.pixels for row in _extract(fast, network, pixels)]
+            store.add(zip(batch.views, rows, strict=True))
+            store.add(batch.errors.items())
+            for error in batch.errors.values():
+                if not skip_unreadable:
+                    raise error
+            left -= len(rows) + len(batch.errors)
+            progress(total - left, total)
+    except KeyboardInterrupt:
+        number = f'{total - left} of {count(total, "image")}'
+        message = f'stopped after {number}; run the same command again to resume'
+        raise KeyboardInterrupt(message) from None
+    finally:
+        store.flush()
+    return [store[view] for view in views]
+
+
+def _extract(fast: BaseModel, network: BaseModel, pixels: Tensor) -> Iterator[np.ndarray]:
+    """Yield the features of each image. A backend may take images of one size only."""
+    size = getattr(getattr(fast, 'engine', None), 'size', None)
+    yield from extract(fast if size in (None, pixels.shape[2:]) else network, pixels).numpy()
+
+
+class _FeatureStore:
+    """The features of this run, in memory, and in the cache for later runs."""
+
+    def __init__(self, network: BaseModel, cfg: Config, views: Sequence[View], seed: int) -> None:
+        self._views = views
+        self._features: dict[tuple[int, bytes], Features] = {}
+        self._caches: dict[int, FeatureCache] = {}
+        self._new: dict[int, dict[bytes, np.ndarray]] = defaultdict(dict)  # not in the cache yet
+        self._written = time.monotonic()
+        for number in sorted({view.number for view in views}):
+            key = describe_features(network, cfg, (seed, number) if number else ())
+            cache = self._caches[number] = FeatureCache(key, cfg.model.head.in_channels)
+            found = cache.load({view.digest for view in views if view.number == number})
+            self._features |= {(number, digest): row for digest, row in found.items()}
+
+    def __getitem__(self, view: View) -> Features:
+        return self._features[_identify(view)]
+
+    def list_missing(self) -> list[View]:
+        """Return the views without features, the first of each content."""
+        views = {_identify(view): view for view in reversed(self._views)}
+        missing = [view for key, view in views.items() if key not in self._features]
+        return missing[::-1]
+
+    def add(self, features: Iterable[tuple[View, Features]]) -> None:
+        """Add the features of views. From time to time they are written to the cache."""
+        for view, row in features:
+            self._features[_identify(view)] = row
+            if isinstance(row, np.ndarray):
+                self._new[view.number][view.digest] = row
+        size = sum(row.nbytes for rows in self._new.values() for row in rows.values())
+        if size >= _BLOCK_BYTES or time.monotonic() - self._written >= _BLOCK_SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write to the cache what is not in it yet."""
+        for number, rows in self._new.items():
+            if rows:
+                self._caches[number].add([*rows], np.stack([*rows.values()]))
+        self._new.clear()
+        self._written = time.monotonic()
+
+
+def _identify(view: View) -> tuple[int, bytes]:
+    """Return what two views with the same features have in common."""
+    return view.number, view.digest or view.path.encode(errors='surrogateescape')
