@@ -362,7 +362,7 @@ train_cfg = dict(max_epochs=1)
         words = [f'test_dataloader.dataset.{option}' for option in options]
         words = ['--cfg-options', *words] if words else []
         run(
-            'wrn', 'test', config, 'run/epoch_1.pth', '--work-dir', 'run', '--out', 'pred.pkl',
+            'wrn', 'test', config, 'run/epoch_1.pth', '--work-dir', 'run', '--out', 'pred.pkl', '--overwrite',
             *words, cwd=tmp_path,
         )  # fmt: skip
         predictions = pickle.loads((tmp_path / 'pred.pkl').read_bytes())
