@@ -11,7 +11,7 @@ from importlib import import_module
 
 from wrn_base.errors import WrnError, one_line
 from wrn_base.import_errors import explain_import_error, report_import_errors
-from wrn_base.interrupt import exit_at_interrupt
+from wrn_base.interrupt import exit_at_interrupt, exit_at_sigterm
 from wrn_base.parser import get_command, parse_args
 from wrn_base.run_progress import SILENT
 from wrn_base.terminal import printable, say
@@ -74,7 +74,7 @@ def _work(args: argparse.Namespace) -> int:
 
         launcher = getattr(args, 'launcher', 'none')
         args.progress = make_display(args.command, launcher, args.verbose)
-    with closing(args.progress):
+    with closing(args.progress), exit_at_sigterm():
         args.progress.phase('starting')
         with exit_at_interrupt(), report_import_errors():
             wrn_cli = import_module('wrn.cli')

@@ -47,7 +47,22 @@ def _one_of(names: tuple[str, ...]) -> Callable[[str], str]:
 
 def number(help: str, default: int | None = None) -> Argument:
     """Return the declaration of an argument that is a whole number."""
-    return argument('N', help, default, type=int)
+    return argument('N', help, default, type=_whole)
+
+
+def _whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f'{text!r}: must be a whole number, such as 5') from None
+
+
+def decimal(text: str) -> float:
+    """Parse a number of an argument; it may have a decimal point."""
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f'{text!r}: must be a number, such as 0.01') from None
 
 
 def flag(help: str) -> Argument:
@@ -73,14 +88,14 @@ NORMALIZATION_ARGUMENTS = {
         'mean of the input, one value or one per channel (RGB), for pixels from 0 to 255 (default: '
         'what the file states, else the config)',
         nargs='+',
-        type=float,
+        type=decimal,
     ),
     '--std': argument(
         'VALUE',
         'standard deviation of the input; --mean 0 --std 255 is for weights that were trained on '
         'images from 0 to 1',
         nargs='+',
-        type=float,
+        type=decimal,
     ),
 }
 WEIGHTS_ARGUMENTS = {**CHOICE_ARGUMENTS, **NORMALIZATION_ARGUMENTS}
@@ -182,7 +197,7 @@ TRAIN_ARGUMENTS = {
         'epochs to train, to which the schedule is scaled (default: those of the config)'
     ),
     '--lr': argument(
-        'RATE', 'learning rate, which is never scaled (default: that of the config)', type=float
+        'RATE', 'learning rate, which is never scaled (default: that of the config)', type=decimal
     ),
     **RUN_ARGUMENTS,
     '--patience': number('stop after N epochs without a better validation (default: never)'),
