@@ -69,15 +69,19 @@ def main(argv: Sequence[str] | None = None) -> None:
 def _work(args: argparse.Namespace) -> int:
     """Run a command that needs torch, and return its exit status."""
     args.progress = SILENT
-    if 'verbose' in args:  # the command shows a run, from here on: importing torch takes seconds
-        from wrn_base.display import make_display
+    from wrn_base.display import make_display
+    from wrn_base.live_line import is_interactive
 
+    shows_run = 'verbose' in args
+    if shows_run or is_interactive():  # from here on, since importing torch takes seconds
         launcher = getattr(args, 'launcher', 'none')
-        args.progress = make_display(args.command, launcher, args.verbose)
+        args.progress = make_display(args.command, launcher, getattr(args, 'verbose', False))
     with closing(args.progress), exit_at_sigterm():
         args.progress.phase('starting')
         with exit_at_interrupt(), report_import_errors():
             wrn_cli = import_module('wrn.cli')
+        if not shows_run:
+            args.progress.close()
         return wrn_cli.run(args)
 
 

@@ -150,7 +150,9 @@ def _describe_usage(arguments: Mapping[str, Argument]) -> str:
 
 def _make_command_parser(name: str) -> _Parser:
     command, prog = get_command(name), f'wrn {name}'
-    examples = [f'  {prog} {words}\n      {what}' for words, what in command.EXAMPLES.items()]
+    examples = [
+        f'  {f"{prog} {words}".strip()}\n      {what}' for words, what in command.EXAMPLES.items()
+    ]
     help = HELPS[name]
     epilog = '\n'.join(['examples:', *examples, '', f'documentation: {command.DOCS}', _DEBUG])
     return _Parser(
