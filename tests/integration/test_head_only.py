@@ -14,6 +14,7 @@ import pytest
 import torch
 from PIL import Image
 from sklearn.datasets import load_digits
+from terminal_run import run_in_terminal
 
 import wrn
 from wrn.checkpoints import ReadOptions, read_checkpoint
@@ -87,7 +88,9 @@ def test_the_file_and_the_report_are_those_of_fine_tuning(run, fails, folder, di
     done = run(*COMMAND, cwd=folder)
     assert 'train: 100 images\n' in done.stderr
     assert 'test: the same images as val, which also select the regularization' in done.stderr
-    assert re.search(r'head: regularization \S+, the best of 13 in validation', done.stderr)
+    assert re.search(
+        r'head: regularization \S+, the best of 13; validation accuracy [\d.]+ %\n', done.stderr
+    )
     assert 'mmengine' not in done.stdout + done.stderr
     results = folder / 'work_dirs' / 'data'
     weights = only(results.glob('data-*.pth'))
@@ -135,6 +138,19 @@ def test_the_file_and_the_report_are_those_of_fine_tuning(run, fails, folder, di
     configs = [read_own_config(meta).to_dict() for meta in metas]
     assert configs[0] == configs[1]
     assert metas[0] | dict(cfg='') == metas[1] | dict(cfg='')
+
+
+def test_terminal(folder):
+    seen = run_in_terminal(COMMAND[1:], 80, folder)
+    assert seen.code == 0
+    assert seen.log_lines == seen.overlong == []
+    assert max(map(len, seen.lines)) <= 80
+    bars = [line for line in seen.bars if 'features of image' in line]
+    assert re.search('features of image +0/120$', bars[0])
+    assert 'features of image 120/120  ' in bars[-1]
+    assert 'fitting the head' in ''.join(seen.drawn)
+    assert re.search(r'\nfeatures of 120 images in 0:\d\d\nwrn: head: regulari', seen.text)
+    assert 'use it with: wrn predict IMAGE --model work_dirs/data/data-' in seen.text
 
 
 @pytest.mark.slow
@@ -281,11 +297,11 @@ def test_another_backend_has_the_same_features(folder, caplog, monkeypatch):
     images = [(f'data/is {label}/{label}-0.png', 0) for label in range(10)]
     with caplog.at_level(logging.INFO, 'wrn'):
         eager = compute_features(network, cfg, images)
-        assert 'features: backend eager; 10 images take less time' in caplog.text
+        assert 'features: backend eager; trying others takes longer for 10 images' in caplog.text
         shutil.rmtree('home')
         monkeypatch.setattr(feature_network, '_WORTH_TRYING', 0.0)
         fast = compute_features(network, cfg, images)
-    assert 'features: eager would take about 1 s for 10 images; trying' in caplog.text
+    assert 'features: about 1 s for 10 images in eager; trying the other backends' in caplog.text
     assert re.search('backend (ncnn|openvino|onnxruntime), float32', caplog.text)
     assert not np.array_equal(eager, fast)
     np.testing.assert_allclose(fast, eager, rtol=0, atol=1e-4 * np.abs(eager).max())
