@@ -10,6 +10,7 @@ from contextlib import closing
 from importlib import import_module
 
 from wrn_base.errors import WrnError, one_line
+from wrn_base.import_errors import explain_import_error, report_import_errors
 from wrn_base.interrupt import exit_at_interrupt
 from wrn_base.parser import get_command, parse_args
 from wrn_base.run_progress import SILENT
@@ -50,6 +51,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     except BrokenPipeError:  # such as `wrn list | head`
         _drop_output()
         sys.exit(141)
+    except ImportError as error:  # of a package that is imported when it is needed
+        if os.environ.get('WRN_DEBUG'):
+            raise
+        _flush_output()
+        sys.exit(f'wrn: error: {printable("; ".join(explain_import_error(error)))}')
     except OSError as error:  # such as a full disk behind standard output
         if os.environ.get('WRN_DEBUG'):
             raise
@@ -70,7 +76,7 @@ def _work(args: argparse.Namespace) -> int:
         args.progress = make_display(args.command, launcher, args.verbose)
     with closing(args.progress):
         args.progress.phase('starting')
-        with exit_at_interrupt():
+        with exit_at_interrupt(), report_import_errors():
             wrn_cli = import_module('wrn.cli')
         return wrn_cli.run(args)
 

@@ -1,9 +1,10 @@
 """Explain in one line why a package cannot be imported, and how to repair that."""
 
+import contextlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
-from wrn_base.errors import one_line
+from wrn_base.errors import WrnError, one_line
 
 _LIBRARY = re.compile(r'(lib[\w.+-]+\.so[\w.]*): cannot open shared object file')
 _MODULE = re.compile(r"No module named '([\w.]+)'")
@@ -19,6 +20,21 @@ DISTRIBUTIONS: Mapping[str, str] = {
     'yaml': 'pyyaml',
 }
 """The distributions that have another name than their module, by module."""
+
+
+@contextlib.contextmanager
+def report_import_errors() -> Iterator[None]:
+    """Turn what prevents an import into a one-line error.
+
+    Raises:
+        WrnError: If the block raises any other exception: packages that do not fit each other fail
+            in many ways.
+    """
+    try:
+        yield
+    except Exception as error:
+        problem, cure = explain_import_error(error)
+        raise WrnError(f'{problem}; {cure}; `wrn doctor` finds out more') from error
 
 
 def explain_import_error(error: BaseException) -> tuple[str, str]:

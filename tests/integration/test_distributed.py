@@ -177,7 +177,7 @@ def test_two_processes_test_like_one(run, tmp_path, checkout, env, digits_weight
         ('bash', tools / 'dist_test.sh', DIGITS, digits_weights, 2),
         ('wrn', 'test', DIGITS, digits_weights),
     ):
-        out, report = tmp_path / 'out.pkl', tmp_path / f'report_{len(results)}'
+        out, report = tmp_path / f'{len(results)}.pkl', tmp_path / f'report_{len(results)}'
         tested = run(*command, '--out', out, '--report', report, *options)
         predictions = pickle.loads(out.read_bytes())
         assert len(predictions) == images

@@ -43,7 +43,7 @@ def checkpoints():
 
 
 def train(*options, epochs=1, **environment):
-    words = ['train', 'small.py', '--work-dir', 'run', *options]
+    words = ['train', 'small.py', '--work-dir', 'run', '--verbose', *options]
     with pytest.MonkeyPatch.context() as patch:
         for name, value in environment.items():
             patch.setenv(name, value)

@@ -30,7 +30,7 @@ def test_while_starting(library):
     process.send_signal(signal.SIGINT)
     _, error = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert error == 'wrn: stopped while starting; run the same command again\n'
+    assert error == ('wrn: starting\nwrn: stopped while starting; run the same command again\n')
 
 
 def test_a_handler_of_the_caller_stays(monkeypatch):

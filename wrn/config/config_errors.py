@@ -10,6 +10,7 @@ import cv2
 from mmengine.registry import Registry
 from mmpretrain import registry
 
+from wrn.utils.memory import is_out_of_memory
 from wrn_base.errors import WrnError, did_you_mean, is_full_or_closed
 
 _UNTYPED = re.compile(
@@ -73,7 +74,7 @@ def _message(error: Exception) -> str:
     if _CHANNELS.search(message):
         cure = 'check the channels in data_preprocessor, model.backbone.in_channels and color_type'
         return f'{message}; {cure}'
-    if 'allocate memory' in message:
+    if is_out_of_memory(error):
         return 'asks for more memory than there is; lower the width, the classes or the image size'
     if isinstance(error, KeyError) and message in ('inputs', 'data_samples'):
         return f"a pipeline gives no {message}; end it with dict(type='PackInputs')"

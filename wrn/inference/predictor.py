@@ -27,7 +27,8 @@ from wrn.data.images import (
 from wrn.deploy.classifier import get_own_config, original_model
 from wrn.inference.input_checks import InputChecks, check_outputs
 from wrn.results.record import Record, describe
-from wrn_base.errors import ImageReadError, WrnError, count
+from wrn.utils.memory import batch_errors
+from wrn_base.errors import ImageReadError, WrnError
 
 _Meta: TypeAlias = dict[str, Any]
 
@@ -179,7 +180,7 @@ class Predictor(ImageClassificationInferencer):
         """
         batches = self.batches(images, batch_size, workers)
         computed: Iterator[tuple[list[_Meta | ImageReadError], list[Any]]] = (
-            (items, self._compute(compute, inputs)) for inputs, items in batches
+            (items, self._compute(compute, inputs, batch_size)) for inputs, items in batches
         )
         # torch has a thread pool for each thread that calls it. Together these would have more
         # threads than there are cores.
@@ -211,35 +212,31 @@ class Predictor(ImageClassificationInferencer):
         images = map(self._checks.check_order, images)
         preprocessed = prefetch(self._preprocess, images, workers, 2 * max(batch_size, workers))
         parts = iter(lambda: list(islice(preprocessed, batch_size)), [])
-        batches = map(self._collate, parts)
+        batches = (self._collate(part, batch_size) for part in parts)
         return in_background(batches) if workers else batches
 
     def _compute(
-        self, compute: Callable[[Tensor], list[Any]], inputs: Iterable[Tensor]
+        self, compute: Callable[[Tensor], list[Any]], inputs: Iterable[Tensor], batch_size: int
     ) -> list[Any]:
         results: list[Any] = []
         name = get_own_config(self.model).filename
         for batch in inputs:
-            with torch.no_grad(), config_errors(name, unless=lambda: self._computed):
-                try:
-                    results += compute(batch)
-                except torch.OutOfMemoryError as error:
-                    raise WrnError(
-                        f'a batch of {count(len(batch), "image")} does not fit into device '
-                        'memory; lower the batch size'
-                    ) from error
+            errors = config_errors(name, unless=lambda: self._computed)
+            with errors, batch_errors(batch_size), torch.no_grad():
+                results += compute(batch)
             self._computed = True
         return results
 
     def _collate(
-        self, items: list[tuple[np.ndarray | None, _Meta | ImageReadError]]
+        self, items: list[tuple[np.ndarray | None, _Meta | ImageReadError]], batch_size: int
     ) -> tuple[list[Tensor], list[_Meta | ImageReadError]]:
         readable = [pixels for pixels, _ in items if pixels is not None]
         runs = (list(run) for _, run in groupby(readable, lambda pixels: pixels.shape))
         normalize = self.model.data_preprocessor
         weights = (p.dtype for p in self.model.parameters() if p.is_floating_point())
         dtype = next(weights, torch.float32)  # an engine has none here
-        inputs = [normalize(dict(inputs=collate(run)))['inputs'].to(dtype) for run in runs]
+        with batch_errors(batch_size):
+            inputs = [normalize(dict(inputs=collate(run)))['inputs'].to(dtype) for run in runs]
         return inputs, [meta for _, meta in items]
 
     def _preprocess(self, image: ImageLike) -> tuple[np.ndarray | None, _Meta | ImageReadError]:

@@ -4,7 +4,9 @@ import contextlib
 from collections.abc import Iterator
 
 import torch
+from mmengine.runner import Runner
 
+from wrn.utils.memory import describe_excess, is_out_of_memory
 from wrn_base.errors import WrnError, is_full_or_closed, one_line
 
 _PEER_LOST = (
@@ -13,6 +15,7 @@ _PEER_LOST = (
     'Broken pipe',
     'ncclRemoteError',
 )
+_RESUME = '; the checkpoints are intact: run again with --resume'
 
 
 @contextlib.contextmanager
@@ -24,10 +27,9 @@ def run_errors(mode: str, folder: str | None = None) -> Iterator[None]:
         folder: The work folder, for the message about a full disk. Defaults to None.
 
     Raises:
-        WrnError: If the disk is full, the device is out of memory, or a data worker or another
-            process of the job was killed.
+        WrnError: If the disk is full, or a data worker or another process of the job was killed.
     """
-    resume = '; the checkpoints are intact: run again with --resume' if mode == 'train' else ''
+    resume = _RESUME if mode == 'train' else ''
     worker_lost = (
         f'a data worker was killed, most likely because memory ran out; lower --workers{resume}'
     )
@@ -42,10 +44,6 @@ def run_errors(mode: str, folder: str | None = None) -> Iterator[None]:
         name = f'{place}: ' if place else ''
         cure = resume or '; free space, or check it'
         raise WrnError(f'{name}{one_line(error)}{cure}') from error
-    except torch.OutOfMemoryError as error:
-        raise WrnError(
-            f'the device is out of memory; lower --batch-size, or add --amp{resume}'
-        ) from error
     except RuntimeError as error:
         message = str(error)
         if message.startswith('DataLoader worker'):  # not 'Caught ... in DataLoader worker'
@@ -55,3 +53,28 @@ def run_errors(mode: str, folder: str | None = None) -> Iterator[None]:
                 f'another process of the job has ended; see its output for the reason{resume}'
             ) from error
         raise
+
+
+@contextlib.contextmanager
+def memory_errors(runner: Runner, mode: str) -> Iterator[None]:
+    """Report that a batch of a run does not fit into memory, and the option that sets its size.
+
+    Args:
+        runner: The runner.
+        mode: ``'train'`` or ``'test'``.
+
+    Raises:
+        WrnError: If the block runs out of memory.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        validates = mode == 'train' and not runner.model.training
+        loader = 'val_dataloader' if validates else f'{mode}_dataloader'
+        size = runner.cfg[loader].get('batch_size')
+        option = f'{loader}.batch_size' if validates or size is None else '--batch-size'
+        cure = ', or add --amp' if isinstance(error, torch.OutOfMemoryError) else ''
+        cure += _RESUME if mode == 'train' else ''
+        raise describe_excess(error, size, option, cure) from error

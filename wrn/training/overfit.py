@@ -17,6 +17,7 @@ from wrn.data.checked_reading import check_reading
 from wrn.training.build_runner import build_runner
 from wrn.training.checks import check_optimizer, get_head
 from wrn.training.hooks.model_checks import check_classes
+from wrn.utils.memory import batch_errors
 from wrn_base.errors import WrnError
 from wrn_base.run_progress import SILENT, RunProgress, Step
 
@@ -119,7 +120,7 @@ def overfit_batch(
     progress.phase('first step')
     for step in range(steps):
         _disable_dropout(model.train())
-        with config_errors(cfg.filename):
+        with config_errors(cfg.filename), batch_errors(batch_size):
             losses.append(model.train_step(batch, optimizer)['loss'].item())
         if not abs(losses[-1]) < float('inf'):
             raise WrnError(

@@ -21,7 +21,7 @@ from wrn.data.class_names import get_classes
 from wrn.training.build_runner import build_runner
 from wrn.training.checks import check_optimizer
 from wrn.training.evaluation import add_metrics
-from wrn.training.failures import run_errors
+from wrn.training.failures import memory_errors, run_errors
 from wrn.training.hooks.broadcast_buffers import BroadcastBuffersHook
 from wrn.training.hooks.earlier_run import EarlierRunHook
 from wrn.training.hooks.early_stopping import use_resumable_early_stopping
@@ -106,7 +106,8 @@ def train(
             runner = build_runner(cfg, ['train_dataloader', 'val_dataloader'], hooks, progress)
             progress.note(f'the log is in {short_path(runner.logger.log_file)}')
             try:
-                runner.train()
+                with memory_errors(runner, 'train'):
+                    runner.train()
             except KeyboardInterrupt:
                 raise KeyboardInterrupt(describe_position(runner)) from None
         _stop_workers(runner.train_loop, runner.val_loop)
@@ -171,7 +172,7 @@ def test(
             *([engine] if engine else []),
         ]
         runner = build_runner(cfg, ['test_dataloader'], hooks, progress)
-        with unblock_sigterm():
+        with unblock_sigterm(), memory_errors(runner, 'test'):
             metrics = runner.test()
         _stop_workers(runner.test_loop)
     if out and out_item == 'metrics' and is_main_process():
