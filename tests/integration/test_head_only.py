@@ -20,11 +20,11 @@ import wrn
 from wrn.checkpoints import ReadOptions, read_checkpoint
 from wrn.config.config_file import read_own_config
 from wrn.data.splitting import find_splits
-from wrn.head_only import feature_network
+from wrn.head_only import estimate_durations, feature_network
 from wrn.head_only.feature_network import build_feature_network
 from wrn.head_only.image_features import compute_features
 from wrn.jobs.run_options import apply_train_options
-from wrn.training import make_finetune_config
+from wrn.training import make_finetune_config, use_mixed_precision
 from wrn.zoo.resolve import resolve
 from wrn_base.errors import ImageReadError, RunStoppedError, WrnError
 from wrn_base.run_progress import RunProgress
@@ -352,6 +352,18 @@ def test_class_weights_of_the_loss(folder):
     assert scores[1] > scores[0]
     loss = read_own_config(torch.load(done.weights)['meta']).model.head.loss
     assert loss.class_weight[-1] == 50
+
+
+def test_estimate(folder):
+    splits = find_splits('data')
+    cfg = make_finetune_config(splits, resolve(DIGITS))
+    for _ in range(2):
+        estimate = estimate_durations(cfg, splits)
+        assert min(estimate.all_layers, estimate.head_only) > 0
+        use_mixed_precision(cfg)
+    for path, _ in splits.images['train'][:4]:
+        folder.joinpath('data', path).write_bytes(b'')
+    assert estimate_durations(cfg, splits) is None
 
 
 REFUSED = {
