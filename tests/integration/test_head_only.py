@@ -168,8 +168,14 @@ def test_features_are_not_computed_again(folder):
     assert again.weights.name == first.weights.name  # it has the hash of the file
     Image.new('L', (8, 8), 77).save('data/is 0/0-0.png')
     counts.done.clear()
-    wrn.finetune('data', DIGITS, work_dir='d', **options)
+    for name in ('last_checkpoint', 'epoch_1.pth'):  # of a run of all layers
+        folder.joinpath('a', 'run', name).write_text('a/run/epoch_1.pth')
+    with pytest.raises(WrnError, match=r'a/run: exists; add --overwrite to replace it, --resume'):
+        wrn.finetune('data', DIGITS, work_dir='a', **options)
+    done = wrn.finetune('data', DIGITS, work_dir='a', overwrite=True, **options)
     assert counts.done[0] == 119
+    assert only(folder.glob('a/*.pth')) == folder / done.weights != folder / first.weights
+    assert {path.name for path in folder.glob('a/run/*')} == {'data.py', 'head_only.json'}
 
 
 @pytest.mark.parametrize(
