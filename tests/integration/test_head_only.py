@@ -250,7 +250,7 @@ def test_unreadable_images(run, fails, folder):
     left_out = f'left out of validation and test, since unreadable: {splits.images["val"][0][0]}\n'
     assert left_out in done.stderr
     path = f'data/{splits.images["train"][0][0]}'
-    assert f'Skipped 1 unreadable image, such as {path}\n' in done.stderr
+    assert f'skipped 1 unreadable image, such as {path}\n' in done.stderr
     for path, label in splits.images['train']:
         if label == 4:
             folder.joinpath('data', path).write_bytes(b'')

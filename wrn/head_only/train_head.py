@@ -111,7 +111,7 @@ def _compute_splits(
             raise row
     if skipped:
         number = count(len(skipped), 'unreadable image')
-        _logger.warning('Skipped %s, such as %s', number, some(skipped))
+        _logger.warning('skipped %s, such as %s', number, some(skipped))
     if missing := {*range(len(splits.classes))} - {*features['train'][1]}:
         names = some(splits.classes[label] for label in missing)
         raise WrnError(f'{splits.folder}: no training image of {names} can be read; replace them')
