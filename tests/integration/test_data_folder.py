@@ -165,6 +165,10 @@ def test_an_annotation_file(folder, options, caplog, suffix):
         (['train/a', 'val/a', 'test'], 'val'),  # ImageNet's test images have no classes
         (['cat', 'dog'], ''),
         (['cat', 'valid'], ''),  # a class, without train
+        (['Train/a', 'Validation/a', 'TEST/a'], 'TEST'),
+        (['Train/a', 'Val/a', 'meta'], 'Val'),
+        (['Test/a'], 'Test'),
+        (['Control/a', 'Test/a'], ''),  # a class
     ],
 )
 def test_the_folder_that_is_used(tmp_path, folders, used):

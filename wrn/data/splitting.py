@@ -133,11 +133,11 @@ def find_splits(folder: str | Path, seed: int = 0, groups: str | None = None) ->
         WrnError: If there are no class folders or no images, a split has other classes, an image
             has no group, or folders of splits share a group.
     """
-    found = {split.name: split for split in list_splits(Path(folder))}
+    found = {split.name.lower(): split for split in list_splits(Path(folder))}
     left_out = count_left_out(found.values())
     train = found.pop('train', None)
     if train is None:
-        if any(Path(folder, name).is_dir() for name in found):
+        if any(Path(folder, split.name).is_dir() for split in found.values()):
             raise WrnError(f'{folder}: the folder train is missing; add it, with class folders')
         (train,) = found.values()
         found = {}

@@ -32,14 +32,15 @@ def find_test_images(
         next(root.iterdir(), None)
     if ann_file is not None:
         return root, Path(ann_file)
-    names = list_split_names(root)
-    for name in ('test', 'val', 'valid', 'validation'):
-        listed = root / 'meta' / f'{name}.txt'
-        if name in names and name == 'val' and listed.is_file():
-            return root / name, listed
-        if name in names and list_classes(root / name):
-            return root / name, None
-    if names:
+    places = {name.lower(): root / name for name in list_split_names(root)}
+    for split in ('test', 'val', 'valid', 'validation'):
+        listed = root / 'meta' / f'{split}.txt'
+        if split in places and split == 'val' and listed.is_file():
+            return places[split], listed
+        if split in places and list_classes(places[split]):
+            return places[split], None
+    if places:
+        names = [place.name for place in places.values()]
         raise WrnError(
             f'{folder}: has {" and ".join(names)}, but no folder test or val with class folders; '
             f'give {root / names[0]} to test on its images'
