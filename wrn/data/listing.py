@@ -34,6 +34,8 @@ def list_splits(folder: Path, ann_file: Path | None = None) -> list[Split]:
     Raises:
         WrnError: If the folder or file cannot be read, or has no images.
     """
+    if not ann_file:
+        check_is_folder(folder, 'and a list of them as --ann-file FILE')
     with report_unreadable(ann_file or folder):
         if ann_file:
             splits = [_list_annotated(ann_file, ann_file.stem, '')]
@@ -55,6 +57,20 @@ def list_splits(folder: Path, ann_file: Path | None = None) -> list[Split]:
             split.problems.append(Problem('empty', split.name, 'has no images'))
     _compare_classes(splits)
     return splits
+
+
+def check_is_folder(folder: Path, cure: str) -> None:
+    """Check that a data folder is not a file, such as a list of images or an archive.
+
+    Args:
+        folder: The folder.
+        cure: What to do besides giving the folder of the images.
+
+    Raises:
+        WrnError: If it is a file.
+    """
+    if folder.is_file():
+        raise WrnError(f'{folder}: is a file, not a folder; give the folder of the images, {cure}')
 
 
 def list_split_names(folder: Path) -> list[str]:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from wrn.data.class_folders import list_classes
 from wrn.data.images.find import report_unreadable
-from wrn.data.listing import list_split_names
+from wrn.data.listing import check_is_folder, list_split_names
+from wrn.utils.files import check_regular
 from wrn_base.errors import WrnError
 
 
@@ -25,12 +26,16 @@ def find_test_images(
         and the annotation file, None for class folders.
 
     Raises:
-        WrnError: If the folder or file cannot be read, or there is only a folder ``train``.
+        WrnError: If the folder or file cannot be read, or there are no class folders but those in
+            a folder ``train``.
     """
     root = Path(folder)
+    check_is_folder(root, 'and the list of them as --ann-file FILE')
     with report_unreadable(root):
         next(root.iterdir(), None)
     if ann_file is not None:
+        with report_unreadable(ann_file):
+            check_regular(Path(ann_file))
         return root, Path(ann_file)
     places = {name.lower(): root / name for name in list_split_names(root)}
     for split in ('test', 'val', 'valid', 'validation'):
@@ -44,5 +49,10 @@ def find_test_images(
         raise WrnError(
             f'{folder}: has {" and ".join(names)}, but no folder test or val with class folders; '
             f'give {root / names[0]} to test on its images'
+        )
+    if not list_classes(root):
+        raise WrnError(
+            f'{folder}: has no class folders; put the images of each class into a folder with its '
+            'name, or list the images and their labels with --ann-file FILE'
         )
     return root, None
