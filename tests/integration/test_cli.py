@@ -27,7 +27,8 @@ def wide_terminal(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize('name', HELPS)
-def test_help(capsys, checkout, name):
+def test_help(capsys, checkout, monkeypatch, name):
+    monkeypatch.setenv('COLUMNS', '80')
     with pytest.raises(SystemExit, match='0'):
         main([name, '--help'])
     out = capsys.readouterr().out
@@ -35,6 +36,7 @@ def test_help(capsys, checkout, name):
     assert HELPS[name][1:] in out
     assert all(f'wrn {name} {words}' in out for words in get_command(name).EXAMPLES)
     assert (checkout / get_command(name).DOCS).is_file()
+    assert max(map(len, out.splitlines())) <= 80
     options = re.findall(r'^  (-.*)', out, re.MULTILINE)
     assert len(options) > 0
     assert not re.search(r'\(default: (None|\[)', out)

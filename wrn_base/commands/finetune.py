@@ -6,6 +6,7 @@ from wrn_base.options import (
     DOWNLOAD_ARGUMENTS,
     TRAIN_ARGUMENTS,
     argument,
+    decimal,
     flag,
     number,
 )
@@ -47,7 +48,7 @@ ARGUMENTS = {
         'RATE',
         'learning rate of the head, and a tenth of it of the backbone; never scaled (default: '
         '0.01)',
-        type=float,
+        type=decimal,
     ),
     '--batch-size': number(
         'images per step on each device; scales the learning rate, unless --lr is given (default: '
