@@ -33,14 +33,14 @@ COMMAND = ('wrn', 'finetune', 'data', '--model', DIGITS, '--head-only')
 
 
 def write_digits(root, number):
-    """Digits in ten class folders, no two of them the same. The names are not those of the weights."""
+    """Digits in class folders, every sixth in a wrong one; no two of them are the same."""
     images, labels = load_digits(return_X_y=True)
     for label in range(10):
-        folder = root / f'is {label}'
-        folder.mkdir(parents=True)
         for i, image in enumerate(images[labels == label][:number]):
+            folder = root / f'is {(label + (i % 6 == 5)) % 10}'
+            folder.mkdir(parents=True, exist_ok=True)
             pixels = (image.reshape(8, 8) * 255 / 16).round().astype(np.uint8)
-            Image.fromarray(pixels).save(folder / f'{i}.png')
+            Image.fromarray(pixels).save(folder / f'{label}-{i}.png')
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ class Counts(RunProgress):
 
     def step(self, step):
         assert step.task == 'features'
-        assert step.steps == 120
+        self.total = step.steps
         self.done.append(step.step)
         if self._stop_after and step.step >= self._stop_after:
             os.kill(os.getpid(), self._signal)
@@ -93,7 +93,7 @@ def test_the_file_and_the_report_are_those_of_fine_tuning(run, fails, folder, di
     weights = only(results.glob('data-*.pth'))
     assert re.fullmatch(r'data-[0-9a-f]{8}\.pth', weights.name)
     accuracy = accuracy_of(results)
-    assert accuracy > 90  # pretrained on digits; chance is 10
+    assert 60 < accuracy < 100  # pretrained on digits; a sixth has wrong labels
     assert {path.name for path in (results / 'report').iterdir()} == {
         'metrics.json', 'classes.csv', 'confusion.csv', 'confusion.png', 'curves.png',
     }  # fmt: skip
@@ -108,7 +108,7 @@ def test_the_file_and_the_report_are_those_of_fine_tuning(run, fails, folder, di
 
     # The report is from features; these go from the image files to predictions.
     tested = run('wrn', 'test', results / 'run' / 'data.py', weights, cwd=folder)
-    assert f'accuracy/top1: {accuracy:.4f}' in tested.stdout
+    assert re.search(rf'accuracy/top1 +{accuracy:.4f} ', tested.stdout)
     images = [line.rsplit(' ', 1)[0] for line in (results / 'test.txt').read_text().splitlines()]
     predictions = wrn.inference_model(str(weights), [folder / 'data' / path for path in images])
     scores = [p['pred_scores'][int(path[3])] for p, path in zip(predictions, images, strict=True)]
@@ -143,14 +143,14 @@ def test_features_are_not_computed_again(folder):
         'data', DIGITS, head_only=True, work_dir='a', progress=(counts := Counts())
     )
     assert counts.done[0] == 0
-    assert counts.done[-1] == 120
+    assert counts.done[-1] == counts.total == 120
     shutil.copytree('data', 'copy')  # other paths and other splits of the same content
     options = dict(head_only=True, progress=(counts := Counts()))
     wrn.finetune('copy', DIGITS, seed=3, work_dir='b', **options)
     assert counts.done == [120]
     again = wrn.finetune('data', DIGITS, work_dir='c', **options)
     assert again.weights.name == first.weights.name  # it has the hash of the file
-    Image.new('L', (8, 8), 77).save('data/is 0/0.png')
+    Image.new('L', (8, 8), 77).save('data/is 0/0-0.png')
     counts.done.clear()
     wrn.finetune('data', DIGITS, work_dir='d', **options)
     assert counts.done[0] == 119
@@ -191,10 +191,10 @@ def test_a_killed_run_continues_where_it_stood(folder):
     assert counts.done[0] == 64
 
 
-def test_views(folder, caplog):
+def test_views(folder):
     """Random views depend on the seed, and are those of the training pipeline."""
     cfg, network = make_network()
-    path = 'data/is 3/0.png'
+    path = 'data/is 3/3-0.png'
     images = [(path, view) for view in range(4)]
     first = compute_features(network, cfg, images, seed=1)
     shutil.rmtree('home')
@@ -208,10 +208,9 @@ def test_views(folder, caplog):
     expected = wrn.extract_features(DIGITS, path, ['layer3'], pool=True)['layer3'][0]
     np.testing.assert_allclose(first[0], expected, rtol=0, atol=1e-5)
 
-    with caplog.at_level(logging.INFO, 'wrn'):
-        done = wrn.finetune('data', DIGITS, head_only=True, views=3)
-    assert '320 images take less time' in caplog.text  # 100 to train with, 20 to validate
-    assert done.report.metrics['accuracy/top1'] > 80
+    done = wrn.finetune('data', DIGITS, head_only=True, views=3, progress=(counts := Counts()))
+    assert counts.done[-1] == counts.total == 320  # 100 images to train with, 20 to validate
+    assert done.report.metrics['accuracy/top1'] > 50
     # A published file has no random steps.
     with pytest.raises(WrnError, match='--views 2: the model has no random steps for training'):
         wrn.finetune('data', str(done.weights), head_only=True, views=2, work_dir='b')
@@ -273,13 +272,13 @@ def test_a_network_for_imagenet(run, tmp_path, make_image_folder, monkeypatch, c
     assert model.data_preprocessor.std.flatten().tolist() == [50, 50, 50]
     assert torch.equal(model.backbone.conv1.weight, weights['backbone.conv1.weight'])
     tested = run('wrn', 'test', results / 'run' / 'imagenet.py', published, cwd=tmp_path)
-    assert f'accuracy/top1: {accuracy_of(results):.4f}' in tested.stdout
+    assert re.search(rf'accuracy/top1 +{accuracy_of(results):.4f} ', tested.stdout)
 
 
 @pytest.mark.slow
 def test_another_backend_has_the_same_features(folder, caplog, monkeypatch):
     cfg, network = make_network()
-    images = [(f'data/is {label}/0.png', 0) for label in range(10)]
+    images = [(f'data/is {label}/{label}-0.png', 0) for label in range(10)]
     with caplog.at_level(logging.INFO, 'wrn'):
         eager = compute_features(network, cfg, images)
         assert 'features: backend eager; 10 images take less time' in caplog.text
@@ -331,7 +330,7 @@ def test_class_weights_of_the_loss(folder):
     scores = []
     for name, settings in (('a', {}), ('b', weights)):
         done = wrn.finetune('data', DIGITS, head_only=True, work_dir=name, cfg_options=settings)
-        others = [f'data/is {label}/0.png' for label in range(9)]
+        others = [f'data/is {label}/{label}-0.png' for label in range(9)]
         found = wrn.inference_model(str(done.weights), others)
         scores.append(np.mean([result['pred_scores'][9] for result in found]))
     assert scores[1] > scores[0]
