@@ -86,7 +86,10 @@ def did_you_mean(name: str, known: Iterable[str], otherwise: str = '') -> str:
     Returns:
         A clause for the end of a message.
     """
-    near = difflib.get_close_matches(name, list(known), cutoff=0.5)
+    spelled = {other.lower(): other for other in known}
+    near = [
+        spelled[match] for match in difflib.get_close_matches(name.lower(), spelled, cutoff=0.5)
+    ]
     return f'; did you mean {" or ".join(near)}?' if near else otherwise
 
 

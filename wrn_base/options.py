@@ -47,7 +47,14 @@ def _one_of(names: tuple[str, ...]) -> Callable[[str], str]:
 
 def number(help: str, default: int | None = None) -> Argument:
     """Return the declaration of an argument that is a whole number."""
-    return argument('N', help, default, type=int)
+    return argument('N', help, default, type=_whole_number)
+
+
+def _whole_number(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f'value {text!r}: must be a whole number') from None
 
 
 def flag(help: str) -> Argument:

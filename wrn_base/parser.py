@@ -108,6 +108,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         parser = _make_parser()
         if not name.startswith('-'):
             parser.error(f'{name!r}: unknown command{did_you_mean(name, HELPS)}')
+        if later := [word for word in argv if word in HELPS]:
+            parser.error(f'{name}: options follow the command; give wrn {later[0]} {name} ...')
         return parser.parse_args(argv)
     parser, command = _make_command_parser(name), get_command(name)
     add_arguments(parser, command.ARGUMENTS)

@@ -81,7 +81,7 @@ def test_errors_are_those_of_the_commands(fails):
     for function, words in (
         (lambda: wrn.test('none.py'), ('test', 'none.py')),
         (lambda: wrn.train('wide-resnet51'), ('train', 'wide-resnet51')),
-        (lambda: wrn.predict('x.png', 'none.pth'), ('predict', 'x.png', '--model', 'none.pth')),
+        (lambda: wrn.predict('x.png', 'none.pth'), ('predict', '.', '--model', 'none.pth')),
         (lambda: wrn.check_data('none'), ('check-data', 'none')),
         (lambda: wrn.convert('none.pth'), ('convert', 'none.pth')),
     ):

@@ -25,7 +25,8 @@ def find_test_images(
         and the annotation file, None for class folders.
 
     Raises:
-        WrnError: If the folder or file cannot be read, or there is only a folder ``train``.
+        WrnError: If the folder or file cannot be read, there is only a folder ``train``, or there
+            are no class folders.
     """
     root = Path(folder)
     with report_unreadable(root):
@@ -43,5 +44,10 @@ def find_test_images(
         raise WrnError(
             f'{folder}: has {" and ".join(names)}, but no folder test or val with class folders; '
             f'give {root / names[0]} to test on its images'
+        )
+    if not list_classes(root):
+        raise WrnError(
+            f'{folder}: has no folders of images, one for each class; give a folder that has them, '
+            'or a list of images and labels with --ann-file'
         )
     return root, None
