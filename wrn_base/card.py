@@ -66,9 +66,11 @@ def describe_entry(entry: Model, config: Config, images: Fact) -> Iterator[Fact]
         The facts of its card.
     """
     metadata, data = entry.metadata.data, entry.data
-    yield Fact('model', entry.name, model=entry.name)
+    digest = data.get('SHA256') if entry.weights else None
+    yield Fact('model', entry.name, model=entry.name, sha256=digest)
     if names := model_index.aliases(entry):
         yield Fact('also published as', names, aliases=names)
+    yield from describe_model(config)
     params, flops = metadata['Parameters'], metadata['FLOPs']
     yield Fact('params', f'{params:,}', params=params)
     yield Fact('FLOPs', f'{flops / 1e9:.3g} G multiply-adds', flops=flops)
@@ -86,9 +88,28 @@ def describe_entry(entry: Model, config: Config, images: Fact) -> Iterator[Fact]
     if license := data.get('License'):
         yield Fact('license', license, license=license)
     weights = model_index.urls(entry) or [entry.weights] * bool(entry.weights)
-    yield Fact('weights', weights or 'none: config only', weights=weights)
+    provenance = model_index.weights_provenance(entry)
+    yield Fact('weights', weights or 'none: config only', weights=weights, provenance=provenance)
     path = os.path.relpath(str(config.filename), model_index.root())
     yield Fact('config', path, config=path)
+
+
+def describe_model(config: Config) -> Iterator[Fact]:
+    """Describe the network of a config, and the number of its classes.
+
+    Args:
+        config: The config.
+
+    Yields:
+        The facts.
+    """
+    backbone, head = config.model.get('backbone') or {}, config.model.get('head') or {}
+    options = ('depth', 'widen_factor', 'drop_rate')
+    parts = [f'{option} {backbone[option]}' for option in options if option in backbone]
+    described = ', '.join([str(backbone.get('type')), *parts])
+    yield Fact('network', described, network=described)
+    if 'num_classes' in head:
+        yield Fact('classes', str(head['num_classes']), num_classes=head['num_classes'])
 
 
 def describe_images(pipeline: Sequence[Any], preprocessor: Mapping[str, Any]) -> Fact:

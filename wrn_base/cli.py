@@ -11,7 +11,7 @@ from importlib import import_module
 
 from wrn_base.errors import WrnError, one_line
 from wrn_base.import_errors import explain_import_error, report_import_errors
-from wrn_base.interrupt import exit_at_interrupt
+from wrn_base.interrupt import exit_at_interrupt, exit_at_sigterm
 from wrn_base.parser import get_command, parse_args
 from wrn_base.run_progress import SILENT
 from wrn_base.terminal import printable, say
@@ -69,15 +69,19 @@ def main(argv: Sequence[str] | None = None) -> None:
 def _work(args: argparse.Namespace) -> int:
     """Run a command that needs torch, and return its exit status."""
     args.progress = SILENT
-    if 'verbose' in args:  # the command shows a run, from here on: importing torch takes seconds
-        from wrn_base.display import make_display
+    from wrn_base.display import make_display
+    from wrn_base.live_line import is_interactive
 
+    shows_run = 'verbose' in args
+    if shows_run or is_interactive():  # from here on, since importing torch takes seconds
         launcher = getattr(args, 'launcher', 'none')
-        args.progress = make_display(args.command, launcher, args.verbose)
-    with closing(args.progress):
+        args.progress = make_display(args.command, launcher, getattr(args, 'verbose', False))
+    with closing(args.progress), exit_at_sigterm():
         args.progress.phase('starting')
         with exit_at_interrupt(), report_import_errors():
             wrn_cli = import_module('wrn.cli')
+        if not shows_run:
+            args.progress.close()
         return wrn_cli.run(args)
 
 

@@ -6,6 +6,7 @@ A message reads ``THING: what is wrong; what to do``. The command line prints it
 import difflib
 import errno
 from collections.abc import Iterable
+from numbers import Integral
 
 from wrn_base.credentials import mask_credentials
 from wrn_base.terminal import printable
@@ -75,22 +76,21 @@ def is_full_or_closed(error: BaseException) -> bool:
     return isinstance(error, OSError) and error.errno in _FULL_OR_CLOSED
 
 
-def did_you_mean(name: str, known: Iterable[str], otherwise: str = '') -> str:
-    """Suggest names that are close to a misspelled one.
+def did_you_mean(name: str, known: Iterable[str], otherwise: str = '', cutoff: float = 0.5) -> str:
+    """Suggest the name that is closest to a misspelled one, in any case.
 
     Args:
         name: The misspelled name.
         known: The valid names.
         otherwise: The text to return if no name is close. Defaults to ''.
+        cutoff: How similar the names must be, from 0 to 1. Defaults to 0.5.
 
     Returns:
         A clause for the end of a message.
     """
-    spelled = {other.lower(): other for other in known}
-    near = [
-        spelled[match] for match in difflib.get_close_matches(name.lower(), spelled, cutoff=0.5)
-    ]
-    return f'; did you mean {" or ".join(near)}?' if near else otherwise
+    lower = {other.lower(): other for other in known}
+    near = difflib.get_close_matches(name.lower(), lower, 1, cutoff)
+    return f'; did you mean {lower[near[0]]}?' if near else otherwise
 
 
 def check_choice(option: str, value: str, choices: Iterable[str]) -> None:
@@ -108,6 +108,25 @@ def check_choice(option: str, value: str, choices: Iterable[str]) -> None:
     if value not in choices:
         near = did_you_mean(str(value), choices)
         raise WrnError(f'{option} {value!r}: must be one of {", ".join(choices)}{near}')
+
+
+def check_whole(option: str, value: object, minimum: int) -> None:
+    """Check that a value is a whole number that is not too small.
+
+    Args:
+        option: The name of the option, for the message.
+        value: The value. None passes.
+        minimum: The smallest valid value.
+
+    Raises:
+        WrnError: If it is not.
+    """
+    if value is None:
+        return
+    if not isinstance(value, Integral) or isinstance(value, bool):
+        raise WrnError(f'{option} {value!r}: must be a whole number, at least {minimum}')
+    if int(value) < minimum:
+        raise WrnError(f'{option} {value}: must be at least {minimum}')
 
 
 def some(names: Iterable[str], shown: int = 3) -> str:

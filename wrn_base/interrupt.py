@@ -1,28 +1,59 @@
-"""Answer Ctrl-C with one line while torch is imported, which takes seconds."""
+"""Answer signals with one line where nothing else handles them, such as while a command starts."""
 
 import os
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NoReturn
+from typing import Any
 
 from wrn_base.terminal import stop_live
+
+_pid = 0  # of the process that handles SIGTERM; data workers are forks of it
 
 
 @contextmanager
 def exit_at_interrupt() -> Iterator[None]:
     """Exit with one line at Ctrl-C during a block, unless the caller handles the signal."""
-    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+    with _handling(signal.SIGINT, signal.default_int_handler, _exit_at_interrupt):
+        yield
+
+
+@contextmanager
+def exit_at_sigterm() -> Iterator[None]:
+    """Exit with one line at SIGTERM during a block, unless the caller handles the signal."""
+    global _pid
+    _pid = os.getpid()
+    with _handling(signal.SIGTERM, signal.SIG_DFL, end_at_sigterm):
+        yield
+
+
+def end_at_sigterm(number: int, *_: Any) -> None:
+    """End the process with one line; a data worker, which is a fork of it, without one."""
+    if os.getpid() == _pid:
+        _end(number, b'wrn: stopped by SIGTERM; run the same command again\n')
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+
+
+@contextmanager
+def _handling(number: signal.Signals, default: Any, handler: Any) -> Iterator[None]:
+    in_main = threading.current_thread() is threading.main_thread()  # no other one may set it
+    if not in_main or signal.getsignal(number) is not default:
         yield
         return
-    signal.signal(signal.SIGINT, _exit)
+    signal.signal(number, handler)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(number, default)
 
 
-def _exit(*_: Any) -> NoReturn:
+def _exit_at_interrupt(number: int, *_: Any) -> None:
+    _end(number, b'wrn: stopped while starting; run the same command again\n')
+
+
+def _end(number: int, message: bytes) -> None:
     stop_live()
-    os.write(2, b'wrn: stopped while starting; run the same command again\n')
-    os._exit(130)
+    os.write(2, message)
+    os._exit(128 + number)

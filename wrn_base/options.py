@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 from wrn_base.errors import WrnError, check_choice
 
+_LONG = 60  # columns of the choices of an option
 Argument: TypeAlias = dict[str, Any]
 """The keyword arguments of ``add_argument``."""
 
@@ -31,6 +32,8 @@ def choice(
     """Return the declaration of an argument that takes one of a few values."""
     names = tuple(choices)
     metavar = f'{{{",".join(names)}}}'
+    if len(metavar) > _LONG:  # argparse would not wrap it
+        metavar, help = 'NAME', f'{help}: {", ".join(names)}'
     return argument(metavar, help, default, type=_one_of(names), **options)
 
 
@@ -47,14 +50,22 @@ def _one_of(names: tuple[str, ...]) -> Callable[[str], str]:
 
 def number(help: str, default: int | None = None) -> Argument:
     """Return the declaration of an argument that is a whole number."""
-    return argument('N', help, default, type=_whole_number)
+    return argument('N', help, default, type=_whole)
 
 
-def _whole_number(text: str) -> int:
+def _whole(text: str) -> int:
     try:
         return int(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f'value {text!r}: must be a whole number') from None
+        raise argparse.ArgumentTypeError(f'{text!r}: must be a whole number, such as 5') from None
+
+
+def decimal(text: str) -> float:
+    """Parse a number of an argument; it may have a decimal point."""
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f'{text!r}: must be a number, such as 0.01') from None
 
 
 def flag(help: str) -> Argument:
@@ -80,14 +91,14 @@ NORMALIZATION_ARGUMENTS = {
         'mean of the input, one value or one per channel (RGB), for pixels from 0 to 255 (default: '
         'what the file states, else the config)',
         nargs='+',
-        type=float,
+        type=decimal,
     ),
     '--std': argument(
         'VALUE',
         'standard deviation of the input; --mean 0 --std 255 is for weights that were trained on '
         'images from 0 to 1',
         nargs='+',
-        type=float,
+        type=decimal,
     ),
 }
 WEIGHTS_ARGUMENTS = {**CHOICE_ARGUMENTS, **NORMALIZATION_ARGUMENTS}
@@ -128,7 +139,7 @@ INFERENCE_ARGUMENTS = {
 SETTINGS_ARGUMENT = {
     '--cfg-options': argument(
         'KEY=VALUE',
-        'settings to override in the config, such as train_cfg.max_epochs=5; lists as key="[a,b]"',
+        'settings to override in the config, such as randomness.seed=1; lists as key="[a,b]"',
         nargs='+',
         action='extend',
     )
@@ -139,7 +150,7 @@ VERBOSE_ARGUMENT = {'--verbose': flag("show mmengine's log instead of a progress
 COMMON_ARGUMENTS = {
     '--work-dir': argument(
         'FOLDER',
-        'folder to write to (default: work_dirs/ and the name of the config or data folder)',
+        'folder to write to (default: work_dirs/ and the name of the config, file or data folder)',
     ),
     **SETTINGS_ARGUMENT,
     '--launcher': choice(
@@ -175,10 +186,7 @@ def _yes_or_no(helps: Mapping[str, str]) -> dict[str, Argument]:
 SPEED_ARGUMENTS = _yes_or_no(_SPEED)
 TRAINING_SPEED_ARGUMENTS = _yes_or_no(_TRAINING_SPEED)
 RUN_ARGUMENTS = {
-    '--batch-size': number(
-        'images per step on each device; in training it scales the learning rate, unless --lr is '
-        'given (default: that of the config)'
-    ),
+    '--batch-size': number('images per step on each device (default: that of the config)'),
     '--device': argument(
         'DEVICE', 'device, such as cpu or cuda:1 (default: the accelerator, else the CPU)'
     ),
@@ -189,9 +197,13 @@ TRAIN_ARGUMENTS = {
         'epochs to train, to which the schedule is scaled (default: those of the config)'
     ),
     '--lr': argument(
-        'RATE', 'learning rate, which is never scaled (default: that of the config)', type=float
+        'RATE', 'learning rate, which is never scaled (default: that of the config)', type=decimal
     ),
     **RUN_ARGUMENTS,
+    '--batch-size': number(
+        'images per step on each device, which scales the learning rate unless --lr is given '
+        '(default: that of the config)'
+    ),
     '--patience': number('stop after N epochs without a better validation (default: never)'),
     '--seed': number(
         'seed of the order and the augmentation of the images, and of new weights (default: that '

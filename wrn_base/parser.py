@@ -43,6 +43,7 @@ COMMANDS = {
 """The help of each command, by group."""
 
 HELPS = {name: help for group in COMMANDS.values() for name, help in group.items()}
+_CLOSE = 0.7  # how similar options must be for a suggestion
 _DEBUG = 'WRN_DEBUG=1 in the environment shows the traceback of an error.'
 
 
@@ -77,7 +78,8 @@ class _Parser(argparse.ArgumentParser):
         if not name.startswith('-'):
             self.error(f'{name!r}: one argument too many')
         known = [option for action in self._actions for option in action.option_strings]
-        self.error(f'{name}: unknown option{did_you_mean(name, known)}')
+        usage = f'; the usage is `{self.usage}`'
+        self.error(f'{name}: unknown option{did_you_mean(name, known, usage, _CLOSE)}')
 
     def _print_message(self, message: str, file: Any = None) -> None:
         if file is sys.stdout:  # argparse ignores that an output is full or closed
@@ -102,14 +104,19 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         The arguments of a command, and its name as ``command``.
     """
     argv = sys.argv[1:] if argv is None else argv
-    if not argv:
-        argv = ['--help']
+    if not argv or argv[0] == 'help':  # `wrn help COMMAND` is another habit
+        argv = [*argv[1:2], '--help']
     if (name := argv[0]) not in HELPS:
         parser = _make_parser()
         if not name.startswith('-'):
             parser.error(f'{name!r}: unknown command{did_you_mean(name, HELPS)}')
-        if later := [word for word in argv if word in HELPS]:
-            parser.error(f'{name}: options follow the command; give wrn {later[0]} {name} ...')
+        if name not in ('-h', '--help', '--version'):
+            meant = next((word for word in argv if word in HELPS), 'COMMAND')
+            behind = f'; the options of a command come behind it: `wrn {meant} ... {name}`'
+            if name in ('-v', '-V'):
+                behind = '; did you mean --version?'
+            near = did_you_mean(name, ('--help', '--version'), behind, _CLOSE)
+            parser.error(f'{name}: unknown option{near}')
         return parser.parse_args(argv)
     parser, command = _make_command_parser(name), get_command(name)
     add_arguments(parser, command.ARGUMENTS)
@@ -143,7 +150,9 @@ def _describe_usage(arguments: Mapping[str, Argument]) -> str:
 
 def _make_command_parser(name: str) -> _Parser:
     command, prog = get_command(name), f'wrn {name}'
-    examples = [f'  {prog} {words}\n      {what}' for words, what in command.EXAMPLES.items()]
+    examples = [
+        f'  {f"{prog} {words}".strip()}\n      {what}' for words, what in command.EXAMPLES.items()
+    ]
     help = HELPS[name]
     epilog = '\n'.join(['examples:', *examples, '', f'documentation: {command.DOCS}', _DEBUG])
     return _Parser(

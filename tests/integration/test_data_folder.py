@@ -14,6 +14,8 @@ from sklearn.datasets import load_digits
 import wrn
 from wrn.checkpoints import read_checkpoint, write_weights
 from wrn.config.config_file import read_config
+from wrn.data.listing import list_splits
+from wrn.data.splitting import find_splits
 from wrn.data.test_images import find_test_images
 from wrn.training.hooks.model_checks import _find_names
 from wrn_base.errors import WrnError
@@ -107,8 +109,12 @@ def test_some_of_the_classes_are_mapped_by_name(folder, options):
 
 def test_other_classes_are_refused(folder, options):
     copy(folder, {'7': 'seven', '3': '3'}, 'some')
-    with pytest.raises(WrnError, match='has 1 class that the network does not have: seven; that'):
+    with pytest.raises(WrnError, match='has 1 class that the network does not have') as error:
         wrn.test(DIGITS, data='some', **options)
+    assert str(error.value) == (
+        '--data some: has 1 class that the network does not have: seven; that has 0, 1, 2 and 7 '
+        'more; give both the same class names'
+    )
 
 
 def test_a_fine_tuned_file_knows_its_own_names(folder, options, digits_weights, tmp_path):
@@ -165,6 +171,10 @@ def test_an_annotation_file(folder, options, caplog, suffix):
         (['train/a', 'val/a', 'test'], 'val'),  # ImageNet's test images have no classes
         (['cat', 'dog'], ''),
         (['cat', 'valid'], ''),  # a class, without train
+        (['Train/a', 'Validation/a', 'TEST/a'], 'TEST'),
+        (['Train/a', 'Val/a', 'meta'], 'Val'),
+        (['Test/a'], 'Test'),
+        (['Control/a', 'Test/a'], ''),  # a class
     ],
 )
 def test_the_folder_that_is_used(tmp_path, folders, used):
@@ -188,6 +198,23 @@ def test_a_folder_to_train_with_is_no_test(tmp_path):
         find_test_images(tmp_path)
     with pytest.raises(WrnError, match=r'nowhere: cannot be read \(No such file'):
         find_test_images(tmp_path / 'nowhere')
+
+
+def test_a_folder_or_file_without_class_folders(tmp_path):
+    """The cures are options of the command, not keys of a config."""
+    (tmp_path / 'a.png').touch()
+    with pytest.raises(WrnError, match=r'has no class folders; .* with --ann-file FILE$'):
+        find_test_images(tmp_path)
+    for name in ('an.csv', 'an.txt', 'pets.zip'):
+        (tmp_path / name).touch()
+        with pytest.raises(WrnError, match=r'is a file, not a folder; .* as --ann-file FILE$'):
+            find_test_images(tmp_path / name)
+        with pytest.raises(WrnError, match=r'is a file, not a folder; .* as --ann-file FILE$'):
+            list_splits(tmp_path / name)
+        with pytest.raises(WrnError, match=r'is a file, not a folder; .* as its ann_file$'):
+            find_splits(tmp_path / name)
+    with pytest.raises(WrnError, match=r'nowhere.txt: cannot be read \(No such file'):
+        find_test_images(tmp_path, tmp_path / 'nowhere.txt')
 
 
 def test_names_of_a_network_without_names_of_its_own(caplog):

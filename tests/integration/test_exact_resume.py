@@ -181,6 +181,16 @@ def stopped(process, work_dir):
     return [place, *map(int, numbers)]
 
 
+def shown(process):
+    """Return what a run has shown."""
+    return (process.outputs / 'stderr').read_text()
+
+
+def validated(process):
+    """Return the epochs that a run has validated."""
+    return re.findall(r'^epoch (\d)/4 .* accuracy ', shown(process), re.MULTILINE)
+
+
 def test_stopped_by_a_scheduler(config, start, undisturbed, tmp_path):
     """Before training; in a validation, which needs its worker; within an update."""
     process = start(config, tmp_path)
@@ -192,15 +202,14 @@ def test_stopped_by_a_scheduler(config, start, undisturbed, tmp_path):
     process = start(config, tmp_path, '--resume', '--cfg-options', *long)
     wait_for(lambda: sum(map(blocks_sigterm, workers(process))) == 2, process.is_alive)
     assert stopped(process, tmp_path) == ['after', 1, 12]
-    assert 'val  epoch 1/4' in (process.outputs / 'stdout').read_text()
+    assert validated(process) == ['1']
 
     process = start(config, tmp_path, '--resume')
     wait_for((tmp_path / 'iter_20.pth').exists, process.is_alive)
     assert stopped(process, tmp_path)[1:] > [2, 19]
     process = start(config, tmp_path, '--resume')
     ended(process, 0)
-    output = (process.outputs / 'stdout').read_text()
-    assert f'Load checkpoint from {tmp_path}/stopped.pth' in output
+    assert f'wrn: resuming from {tmp_path}/stopped.pth, ' in shown(process)
     assert_equal(contents(tmp_path), contents(undisturbed))
 
 
@@ -221,7 +230,7 @@ param_scheduler = [
     ended(start(schedule, whole, '--auto-scale-lr'), 0)
     process = start(schedule, resumed, '--auto-scale-lr', '--resume', undisturbed / 'iter_46.pth')
     ended(process, 0)
-    assert 'resumed epoch: 3, iter: 22' in (process.outputs / 'stdout').read_text()
+    assert ', in epoch 4, after iteration 22 in total\n' in shown(process)
     states = [contents(folder, 'iter_24.pth') for folder in (whole, resumed)]
     assert_equal(*(state['param_schedulers'] for state in states))
     assert_equal(*(state['optimizer']['param_groups'] for state in states))
@@ -238,11 +247,10 @@ custom_hooks = [dict(type='EarlyStoppingHook', monitor='accuracy/top1', patience
     ended(start(stops, tmp_path / 'run', '--cfg-options', 'train_cfg.max_epochs=1'), 0)
     process = start(stops, tmp_path / 'run', '--resume')
     ended(process, 0)
-    output = (process.outputs / 'stdout').read_text()
-    assert re.findall(r'val  epoch (\d)/4  accuracy', output) == ['2', '3']
+    assert validated(process) == ['2', '3']
     process = start(stops, tmp_path / 'run', '--resume')
     ended(process, 0)
-    assert 'epoch 4/4' not in (process.outputs / 'stdout').read_text()
+    assert 'epoch 4/4' not in shown(process)
 
 
 def test_a_full_disk(config, start, undisturbed, tmp_path):
@@ -300,7 +308,7 @@ def test_a_damaged_checkpoint(config, start, undisturbed, copied):
     damage(copied / LAST)
     process = start(config, copied, '--resume')
     ended(process, 0)
-    output = (process.outputs / 'stdout').read_text()
+    output = shown(process)
     assert re.search(rf'{LAST}: the file is damaged .*; trying the previous one', output)
     assert 'iter_46.pth' in output
     assert_equal(contents(copied), contents(undisturbed))
@@ -321,9 +329,7 @@ def test_checkpoints_in_another_folder(config, start, undisturbed, tmp_path):
     process = start(config, tmp_path / 'run', '--resume', *kept)
     ended(process, 0)
     # The first epoch is not validated again: its best checkpoint was saved after the validation.
-    output = (process.outputs / 'stdout').read_text()
-    validations = re.findall(r'val  epoch (\d)/4  accuracy', output)
-    assert validations == ['2', '3', '4']
+    assert validated(process) == ['2', '3', '4']
     assert_equal(contents(tmp_path / 'kept' / 'run'), contents(undisturbed))
 
 

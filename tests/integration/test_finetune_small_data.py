@@ -104,13 +104,6 @@ def test_forty_images_against_three(finetune, fails, tmp_path, monkeypatch):
     assert 'nothing left to do' in finetune('uneven', *words, '--resume').stderr
 
 
-def test_without_balance_it_is_advised(fails, finetune, tmp_path):
-    fill(tmp_path / 'uneven', is3=40, is7=3)
-    result = finetune('uneven')
-    assert 'see the balanced accuracy; --balance weights the classes alike\n' in result.stderr
-    assert 'class_weight' not in (tmp_path / 'work_dirs/uneven/run/uneven.py').read_text()
-
-
 def test_a_mess(finetune, tmp_path):
     """Many formats, hidden files, files that are no images, and several images of a patient."""
     mess = tmp_path / 'mess'

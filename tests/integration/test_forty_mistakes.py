@@ -20,7 +20,7 @@ SIGN_OF_LIFE = re.compile(r'wrn: (starting|the log is in .*\.log)')  # of a run
 # The command, its exit status, and what the line says; what it must name is what the user types.
 MISTAKES = [
     # the order of words
-    ('--verbose train small.py', 2, 'give wrn train --verbose'),
+    ('--verbose train small.py', 2, '`wrn train ... --verbose`'),
     ('trian small.py', 2, 'did you mean train'),
     ('small.py train', 2, 'unknown command'),
     ('test w.pth small.py', 1, 'wrn test small.py w.pth'),
@@ -47,8 +47,8 @@ MISTAKES = [
     ('finetune pets', 1, 'pets: .*check the path'),
     ('finetune one', 1, 'a folder of images for each of at least two classes'),
     ('finetune data --resume gone.pth', 1, '--resume alone for the latest'),
-    ('check-data x.png', 1, 'Not a directory.*check the path'),
-    ('test small.py w.pth --data data/train/ape', 1, 'give a folder that has them'),
+    ('check-data x.png', 1, 'is a file, not a folder; give the folder'),
+    ('test small.py w.pth --data data/train/ape', 1, 'into a folder with its name'),
     ('test small.py w.pth --ann-file list.txt', 1, '--data FOLDER'),
     ('train small.py --work-dir x.png', 1, 'it is a file.*choose another folder'),
     ('predict x.png --out results.xlsx', 1, r'written as \.csv'),

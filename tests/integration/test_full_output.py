@@ -13,6 +13,7 @@ from commands import start_wrn
 from small_run import write_classes, write_config
 
 import wrn.cli.plot
+import wrn.training
 import wrn_base.cli
 from wrn.config.config_errors import config_errors
 from wrn.training import run_errors
@@ -23,45 +24,57 @@ needs_full = pytest.mark.skipif(not Path('/dev/full').exists(), reason='needs /d
 
 @pytest.fixture
 def start(tmp_path, monkeypatch):
-    """Start a command with another standard output; return the process."""
+    """Start a command with another standard output or standard error; return the process."""
     monkeypatch.chdir(tmp_path)
     write_classes('data/train', ['ape', 'bee', 'cat'], 2)
     write_classes('data/val', ['ape', 'bee', 'cat'], 2)
     write_config('small.py', 'train_cfg["max_epochs"] = 1\n')
 
-    def start(output, *words):
-        return start_wrn(list(words), (Path(output), tmp_path / 'stderr'))
+    def start(output, *words, error='stderr'):
+        return start_wrn(list(words), (Path(output), Path(error)))
 
     return start
 
 
-def said(folder):
+def errors(folder):
     lines = (folder / 'stderr').read_text().splitlines()
     # The processes of tests are started in another way, which mmengine warns of.
     assert not [line for line in lines if 'rror' in line and not line.startswith('wrn: ')]
-    return [line for line in lines if line.startswith('wrn: ')]
+    return [line for line in lines if line.startswith('wrn: error: ')]
 
 
 @needs_full
-def test_runs_with_a_full_output(start, tmp_path):
+@pytest.mark.parametrize(('option', 'name'), [([], 'output'), (['--verbose'], 'standard output')])
+def test_runs_with_a_full_output(start, tmp_path, option, name):
+    """The results cannot be written, or already the log on the screen."""
     for words in (['train', 'small.py'], ['test', 'small.py', 'good/epoch_1.pth']):
-        process = start('/dev/full', *words, '--work-dir', 'full')
+        process = start('/dev/full', *words, '--work-dir', 'full', *option)
         process.join(60)
         assert process.exitcode == 1
-        (line,) = said(tmp_path)
-        assert line.startswith('wrn: error: standard output: No space left on device; ')
+        (line,) = errors(tmp_path)
+        assert line.startswith(f'wrn: error: {name}: No space left on device; ')
         start(tmp_path / 'stdout', 'train', 'small.py', '--work-dir', 'good').join(60)
+    assert Path('full', 'epoch_1.pth').exists() == (not option)
+
+
+@needs_full
+def test_a_run_whose_progress_cannot_be_written(start, tmp_path):
+    """It is complete all the same."""
+    process = start('stdout', 'train', 'small.py', '--work-dir', 'run', error='/dev/full')
+    process.join(60)
+    assert process.exitcode == 0
+    assert Path('stdout').read_text().startswith('last checkpoint: run/epoch_1.pth ')
 
 
 def test_a_run_whose_output_nobody_reads(start, tmp_path):
     os.mkfifo('pipe')
     pipe = os.open('pipe', os.O_RDONLY | os.O_NONBLOCK)
-    process = start('pipe', 'train', 'small.py', '--work-dir', 'run')
+    process = start('pipe', 'train', 'small.py', '--work-dir', 'run', '--verbose')
     assert select.select([pipe], [], [], 60)[0]
     os.close(pipe)
     process.join(60)
     assert process.exitcode == 141
-    assert said(tmp_path) == []
+    assert errors(tmp_path) == []
 
 
 @needs_full
@@ -120,7 +133,9 @@ def test_an_interrupt_at_the_very_end_changes_nothing(end, code):
 
 
 def test_an_interrupt_after_the_work(monkeypatch):
-    monkeypatch.setattr(wrn.cli, 'leave_distributed', lambda: signal.raise_signal(signal.SIGINT))
+    monkeypatch.setattr(
+        wrn.training, 'leave_distributed', lambda: signal.raise_signal(signal.SIGINT)
+    )
     monkeypatch.setattr(sys, 'argv', ['wrn', 'plot', 'run'])
     monkeypatch.setattr('wrn.cli.plot.run', lambda args: None)
     try:

@@ -14,16 +14,17 @@ import pytest
 import torch
 from PIL import Image
 from sklearn.datasets import load_digits
+from terminal_run import run_in_terminal
 
 import wrn
 from wrn.checkpoints import ReadOptions, read_checkpoint
 from wrn.config.config_file import read_own_config
 from wrn.data.splitting import find_splits
-from wrn.head_only import feature_network
+from wrn.head_only import estimate_durations, feature_network
 from wrn.head_only.feature_network import build_feature_network
 from wrn.head_only.image_features import compute_features
 from wrn.jobs.run_options import apply_train_options
-from wrn.training import make_finetune_config
+from wrn.training import make_finetune_config, use_mixed_precision
 from wrn.zoo.resolve import resolve
 from wrn_base.errors import ImageReadError, RunStoppedError, WrnError
 from wrn_base.run_progress import RunProgress
@@ -87,7 +88,9 @@ def test_the_file_and_the_report_are_those_of_fine_tuning(run, fails, folder, di
     done = run(*COMMAND, cwd=folder)
     assert 'train: 100 images\n' in done.stderr
     assert 'test: the same images as val, which also select the regularization' in done.stderr
-    assert re.search(r'head: regularization \S+, the best of 13 in validation', done.stderr)
+    assert re.search(
+        r'head: regularization \S+, the best of 13; validation accuracy [\d.]+ %\n', done.stderr
+    )
     assert 'mmengine' not in done.stdout + done.stderr
     results = folder / 'work_dirs' / 'data'
     weights = only(results.glob('data-*.pth'))
@@ -137,6 +140,19 @@ def test_the_file_and_the_report_are_those_of_fine_tuning(run, fails, folder, di
     assert metas[0] | dict(cfg='') == metas[1] | dict(cfg='')
 
 
+def test_terminal(folder):
+    seen = run_in_terminal(COMMAND[1:], 80, folder)
+    assert seen.code == 0
+    assert seen.log_lines == seen.overlong == []
+    assert max(map(len, seen.lines)) <= 80
+    bars = [line for line in seen.bars if 'features of image' in line]
+    assert re.search('features of image +0/120$', bars[0])
+    assert 'features of image 120/120  ' in bars[-1]
+    assert 'fitting the head' in ''.join(seen.drawn)
+    assert re.search(r'\nfeatures of 120 images in 0:\d\d\nwrn: head: regulari', seen.text)
+    assert 'use it with: wrn predict IMAGE --model work_dirs/data/data-' in seen.text
+
+
 @pytest.mark.slow
 def test_features_are_not_computed_again(folder):
     first = wrn.finetune(
@@ -152,8 +168,14 @@ def test_features_are_not_computed_again(folder):
     assert again.weights.name == first.weights.name  # it has the hash of the file
     Image.new('L', (8, 8), 77).save('data/is 0/0-0.png')
     counts.done.clear()
-    wrn.finetune('data', DIGITS, work_dir='d', **options)
+    for name in ('last_checkpoint', 'epoch_1.pth'):  # of a run of all layers
+        folder.joinpath('a', 'run', name).write_text('a/run/epoch_1.pth')
+    with pytest.raises(WrnError, match=r'a/run: exists; add --overwrite to replace it, --resume'):
+        wrn.finetune('data', DIGITS, work_dir='a', **options)
+    done = wrn.finetune('data', DIGITS, work_dir='a', overwrite=True, **options)
     assert counts.done[0] == 119
+    assert only(folder.glob('a/*.pth')) == folder / done.weights != folder / first.weights
+    assert {path.name for path in folder.glob('a/run/*')} == {'data.py', 'head_only.json'}
 
 
 @pytest.mark.parametrize(
@@ -228,7 +250,7 @@ def test_unreadable_images(run, fails, folder):
     left_out = f'left out of validation and test, since unreadable: {splits.images["val"][0][0]}\n'
     assert left_out in done.stderr
     path = f'data/{splits.images["train"][0][0]}'
-    assert f'Skipped 1 unreadable image, such as {path}\n' in done.stderr
+    assert f'skipped 1 unreadable image, such as {path}\n' in done.stderr
     for path, label in splits.images['train']:
         if label == 4:
             folder.joinpath('data', path).write_bytes(b'')
@@ -281,11 +303,11 @@ def test_another_backend_has_the_same_features(folder, caplog, monkeypatch):
     images = [(f'data/is {label}/{label}-0.png', 0) for label in range(10)]
     with caplog.at_level(logging.INFO, 'wrn'):
         eager = compute_features(network, cfg, images)
-        assert 'features: backend eager; 10 images take less time' in caplog.text
+        assert 'features: backend eager; trying others takes longer for 10 images' in caplog.text
         shutil.rmtree('home')
         monkeypatch.setattr(feature_network, '_WORTH_TRYING', 0.0)
         fast = compute_features(network, cfg, images)
-    assert 'features: eager would take about 1 s for 10 images; trying' in caplog.text
+    assert 'features: about 1 s for 10 images in eager; trying the other backends' in caplog.text
     assert re.search('backend (ncnn|openvino|onnxruntime), float32', caplog.text)
     assert not np.array_equal(eager, fast)
     np.testing.assert_allclose(fast, eager, rtol=0, atol=1e-4 * np.abs(eager).max())
@@ -336,6 +358,18 @@ def test_class_weights_of_the_loss(folder):
     assert scores[1] > scores[0]
     loss = read_own_config(torch.load(done.weights)['meta']).model.head.loss
     assert loss.class_weight[-1] == 50
+
+
+def test_estimate(folder):
+    splits = find_splits('data')
+    cfg = make_finetune_config(splits, resolve(DIGITS))
+    for _ in range(2):
+        estimate = estimate_durations(cfg, splits)
+        assert min(estimate.all_layers, estimate.head_only) > 0
+        use_mixed_precision(cfg)
+    for path, _ in splits.images['train'][:4]:
+        folder.joinpath('data', path).write_bytes(b'')
+    assert estimate_durations(cfg, splits) is None
 
 
 REFUSED = {

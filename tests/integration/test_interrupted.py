@@ -30,7 +30,18 @@ def test_while_starting(library):
     process.send_signal(signal.SIGINT)
     _, error = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert error == 'wrn: stopped while starting; run the same command again\n'
+    assert error == ('wrn: starting\nwrn: stopped while starting; run the same command again\n')
+
+
+def test_sigterm_while_starting():
+    command = [Path(sys.executable).with_name('wrn'), 'finetune', 'none']
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    maps = Path('/proc', str(process.pid), 'maps')
+    wait_for(lambda: 'libtorch_cpu' in maps.read_text(), lambda: process.poll() is None)
+    process.terminate()
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert error.splitlines()[-1] == 'wrn: stopped by SIGTERM; run the same command again'
 
 
 def test_a_handler_of_the_caller_stays(monkeypatch):

@@ -2,6 +2,7 @@
 
 import inspect
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +10,15 @@ import pytest
 from PIL import Image
 
 import wrn
+from wrn.jobs.loading import WeightsOptions
 from wrn.jobs.run_options import TrainOptions
 from wrn.jobs.test import EvaluationOptions
 from wrn_base.cli import main
 from wrn_base.parser import get_command
 
 DIGITS = 'wide-resnet16-2_1xb64_digits'
+# `insecure` and `csv_safe` set environment variables; torch's old launcher passes `local_rank`.
+OF_COMMANDS = {'insecure', 'csv_safe', 'local_rank', 'json', 'verbose'}
 SHORT = {'train_dataloader.dataset.indices': 64, 'train_dataloader.num_workers': 0}
 
 
@@ -58,6 +62,25 @@ def test_train_and_resume():
     assert wrn.train(DIGITS, **options, resume='auto').last.name == 'epoch_2.pth'
 
 
+def test_train_in_a_thread():
+    """Only the main thread can handle signals. The run goes on without."""
+    options = dict(work_dir='run', epochs=1, cfg_options=SHORT)
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(wrn.train, DIGITS, **options).result().last.is_file()
+
+
+def test_wrong_types_name_the_argument():
+    for options, message in (
+        (dict(epochs='1'), "--epochs '1': must be a whole number"),
+        (dict(lr='0.1'), '--lr 0.1: must be a number above 0'),
+        (dict(batch_size=2.5), '--batch-size 2.5: must be a whole number'),
+    ):
+        with pytest.raises(wrn.WrnError, match=message):
+            wrn.train(DIGITS, **options)
+    with pytest.raises(wrn.WrnError, match="topk '3': must be a whole number"):
+        wrn.predict('x.png', topk='3')
+
+
 def test_export_convert_and_check_data(checkout, digits_weights):
     exported = wrn.export(DIGITS, 'torchscript', 'digits.torchscript', softmax=True)
     assert exported.paths == [Path('digits.torchscript')]
@@ -78,10 +101,11 @@ def test_unknown_arguments_are_errors(name):
 
 
 def test_errors_are_those_of_the_commands(fails):
+    Image.new('RGB', (8, 8)).save('x.png')
     for function, words in (
         (lambda: wrn.test('none.py'), ('test', 'none.py')),
         (lambda: wrn.train('wide-resnet51'), ('train', 'wide-resnet51')),
-        (lambda: wrn.predict('x.png', 'none.pth'), ('predict', '.', '--model', 'none.pth')),
+        (lambda: wrn.predict('x.png', 'none.pth'), ('predict', 'x.png', '--model', 'none.pth')),
         (lambda: wrn.check_data('none'), ('check-data', 'none')),
         (lambda: wrn.convert('none.pth'), ('convert', 'none.pth')),
     ):
@@ -91,31 +115,32 @@ def test_errors_are_those_of_the_commands(fails):
 
 
 @pytest.mark.parametrize(
-    ('command', 'options', 'left_out'),
+    ('command', 'options'),
     [
-        ('train', TrainOptions, set()),
-        ('finetune', TrainOptions, {'csv_safe'}),
-        ('test', EvaluationOptions, {'csv_safe'}),
-        ('predict', None, {'csv_safe', 'out', 'inputs'}),
-        ('export', None, set()),
-        ('convert', None, set()),
+        ('train', TrainOptions),
+        ('finetune', TrainOptions),
+        ('test', EvaluationOptions),
+        ('predict', WeightsOptions),
+        ('export', WeightsOptions),
+        ('convert', WeightsOptions),
     ],
 )
-def test_each_option_of_a_command_is_an_argument(command, options, left_out):
-    """Except those of the process: ``insecure`` and ``csv_safe`` set environment variables."""
-    declared = set()
+def test_each_option_of_a_command_is_an_argument(command, options):
+    """Except those of the output and of the process."""
+    declared = {*flatten(get_command(command).ARGUMENTS)} - OF_COMMANDS
+    takes = {*inspect.signature(getattr(wrn, command)).parameters, *options.__annotations__}
+    if command == 'predict':  # it yields the results, and its first argument has another name
+        declared -= {'out', 'overwrite', 'inputs'}
+    assert declared <= takes
 
-    def add(arguments):
-        for name, declaration in arguments.items():
-            if 'help' in declaration:
-                declared.add(name.lstrip('-').replace('-', '_'))
-            else:
-                add(declaration)
 
-    add(get_command(command).ARGUMENTS)
-    takes = set(inspect.signature(getattr(wrn, command)).parameters)
-    takes |= set((options or wrn.jobs.loading.WeightsOptions).__annotations__)
-    assert declared - takes - {'insecure', 'local_rank'} - left_out == set()
+def flatten(arguments):
+    """Yield the names of arguments, also of those in groups, as Python spells them."""
+    for name, declaration in arguments.items():
+        if 'help' in declaration:
+            yield name.lstrip('-').replace('-', '_')
+        else:
+            yield from flatten(declaration)
 
 
 def test_unknown_choices_are_errors():

@@ -125,6 +125,14 @@ def test_tables_and_help(folder, columns, words):
     assert seen.lines
 
 
+def test_several_batches_show_progress(folder):
+    words = ['predict', 'data/val', '--model', DIGITS, '--batch-size', 1]
+    seen = run_in_terminal(words, 80, folder)
+    check(seen)
+    assert any(re.match(r'Predicting ━', line) for line in seen.drawn)
+    assert 'Predicting' not in seen.text
+
+
 @pytest.mark.parametrize(('key', 'code'), [(b'\x03', 130), (signal.SIGTERM, os.EX_TEMPFAIL)])
 def test_a_run_that_is_stopped(folder, work, key, code):
     words = ['train', 'small.py', '--work-dir', work, '--cfg-options', 'train_cfg.max_epochs=999']

@@ -24,6 +24,28 @@ def world_size(request):
     torch.distributed.destroy_process_group()
 
 
+@pytest.mark.parametrize('known', [True, False])
+def test_a_batch_size_scales_the_rate(world_size, known, make_image_folder, tmp_path):
+    """From the base batch size of the config, else from its batch size on as many processes."""
+    root = make_image_folder(classes=2, train=8)
+    settings = [
+        f'train_dataloader.dataset.data_root={root}',
+        'train_dataloader.dataset.metainfo.classes=[a,b]',
+        'model.backbone.depth=18',
+        'model.backbone.widen_factor=1',
+        'model.head.in_channels=512',
+        'model.head.num_classes=2',
+        f'auto_scale_lr.base_batch_size={256 if known else 0}',
+    ]
+    words = ['train', 'wide-resnet50_3rdparty_8xb32_in1k', '--work-dir', str(tmp_path)]
+    cfg = make_config(*words, '--batch-size', '16', '--cfg-options', *settings)
+    runner = build_runner(cfg, ['train_dataloader'], [])
+    wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
+    runner.scale_lr(wrapper, runner.auto_scale_lr)
+    expected = 0.1 * 16 * world_size / (256 if known else 32 * world_size)
+    assert wrapper.get_lr()['lr'][0] == pytest.approx(expected)
+
+
 @pytest.mark.parametrize('accumulates', [True, False])
 def test_8xb32(world_size, accumulates, make_image_folder, tmp_path):
     """Updates have 256 images with accumulation; else the rate is scaled in proportion."""

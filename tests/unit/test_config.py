@@ -282,6 +282,5 @@ def test_settings_that_nothing_reads_are_reported(caplog):
     messages = sorted(record.getMessage() for record in caplog.records)
     assert messages == [
         '--cfg-options foo: nothing here reads this key; it has no effect unless your code does',
-        '--cfg-options trainer: nothing here reads this key; did you mean train_cfg or '
-        'train_dataloader or mine?',
+        '--cfg-options trainer: nothing here reads this key; did you mean train_cfg?',
     ]

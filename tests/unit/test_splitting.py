@@ -64,6 +64,22 @@ def test_folders_for_the_splits(fill, name):
     assert len(splits.images['train']) == 8
 
 
+def test_case_of_the_splits_makes_no_difference(fill, caplog):
+    fill('Train', cat=3, dog=4)
+    fill('TEST', dog=2)
+    with caplog.at_level('INFO', 'wrn'):
+        splits = find_splits(fill('Validation', dog=1))
+    assert splits.classes == ['cat', 'dog']
+    assert splits.images['val'] == [('Validation/dog/dog 0.jpg', 1)]
+    assert splits.images['test'] == [(f'TEST/dog/dog {i}.jpg', 1) for i in range(2)]
+    assert 'TEST is taken as the split test' in caplog.text
+
+
+@pytest.mark.parametrize('others', [['Bus', 'Train'], ['Control', 'Test']])
+def test_a_class_may_be_named_like_a_split(fill, others):
+    assert find_splits(fill(**dict.fromkeys(others, 3))).classes == others
+
+
 def test_a_test_folder_without_classes_is_not_tested(fill, photograph):
     folder = fill('train', cat=5, dog=5)
     (folder / 'test').mkdir()
@@ -140,6 +156,10 @@ def test_mmpretrain_reads_the_lists(fill, tmp_path):
         (
             {'train': dict(cat=1, dog=1), 'val': dict(cat=1), 'valid': dict(cat=1)},
             'has both val and valid',
+        ),
+        (
+            {'train': dict(cat=2, dog=2), 'Train': dict(cat=1, dog=1)},
+            'has both Train and train; keep one of them',
         ),
         (
             {'train': dict(cat=1, dog=1), 'val': dict(cow=1)},

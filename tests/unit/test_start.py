@@ -87,6 +87,9 @@ def test_declared_choices_are_those_of_the_package():
         ('test x --reprot y', '--report'),
         ('convert x --to timn', 'timm'),
         ('predict x --backend open-vino', 'openvino'),
+        ('export x --format ONNX', 'onnx'),
+        ('--verison', '--version'),
+        ('-V', '--version'),
     ],
 )
 def test_unknown_words_get_the_nearest(words, near, capsys):
@@ -95,6 +98,31 @@ def test_unknown_words_get_the_nearest(words, near, capsys):
     (line,) = capsys.readouterr().err.splitlines()
     assert f'did you mean {near}' in line
     assert '--help`' in line
+
+
+@pytest.mark.parametrize(
+    ('words', 'cure'),
+    [
+        ('--epochs 3 train x', '`wrn train ... --epochs`'),
+        ('train --model x', 'the usage is `wrn train CONFIG [options]`'),
+        ('list --datset x', 'the usage is `wrn list [PATTERN] [options]`'),
+        ('train x --lr 0,01', 'must be a number, such as 0.01'),
+        ('train x --epochs 1.5', 'must be a whole number, such as 5'),
+        ('train x y', "'y': one argument too many"),
+    ],
+)
+def test_wrong_order_and_wrong_numbers(words, cure, capsys):
+    with pytest.raises(SystemExit, match='2'):
+        parse_args(words.split())
+    (line,) = capsys.readouterr().err.splitlines()
+    assert cure in line
+
+
+def test_help_is_a_command_too(capsys):
+    for words, usage in ((['help'], 'wrn COMMAND'), (['help', 'train'], 'wrn train CONFIG')):
+        with pytest.raises(SystemExit, match='0'):
+            parse_args(words)
+        assert capsys.readouterr().out.startswith(f'usage: {usage}')
 
 
 def test_the_version(capsys):

@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from wrn_base.errors import WrnError
+from wrn_base.errors import check_whole
 
 
 def pick(args: argparse.Namespace, options: type) -> Any:
@@ -27,6 +27,4 @@ def check_at_least(args: argparse.Namespace, **minimums: int) -> None:
         WrnError: If a number is smaller.
     """
     for name, minimum in minimums.items():
-        value = getattr(args, name)
-        if value is not None and value < minimum:
-            raise WrnError(f'--{name.replace("_", "-")} {value}: must be at least {minimum}')
+        check_whole(f'--{name.replace("_", "-")}', getattr(args, name), minimum)

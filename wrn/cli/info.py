@@ -24,7 +24,7 @@ from wrn.models.meta_init import MetaInit
 from wrn.utils.files import hash_file
 from wrn.utils.quiet import quiet
 from wrn.zoo.resolve import ResolvedModel, resolve
-from wrn_base.card import Fact, describe_entry, describe_images, print_card
+from wrn_base.card import Fact, describe_entry, describe_images, describe_model, print_card
 from wrn_base.errors import WrnError
 
 _CLASSES = 10  # class names to show
@@ -120,13 +120,7 @@ def _describe_exported(resolved: ResolvedModel) -> Iterator[Fact]:
 
 
 def _describe_network(config: Config) -> Iterator[Fact]:
-    backbone, head = config.model.get('backbone') or {}, config.model.get('head') or {}
-    options = ('depth', 'widen_factor', 'drop_rate')
-    parts = [f'{option} {backbone[option]}' for option in options if option in backbone]
-    described = ', '.join([str(backbone.get('type')), *parts])
-    yield Fact('network', described, network=described)
-    if 'num_classes' in head:
-        yield Fact('classes', str(head['num_classes']), num_classes=head['num_classes'])
+    yield from describe_model(config)
     config.model.data_preprocessor = get_data_preprocessor(config)
     scope = DefaultScope.overwrite_default_scope('mmpretrain')
     with scope, MetaInit(), quiet():

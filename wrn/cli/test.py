@@ -13,7 +13,7 @@ from wrn.cli.run_results import print_metrics
 from wrn.cli.settings import parse_settings
 from wrn.cli.tables import print_report
 from wrn.jobs.test import EvaluationOptions, Tested, test
-from wrn_base.terminal import show, show_json
+from wrn_base.terminal import say, show, show_json
 
 
 def run(args: argparse.Namespace) -> None:
@@ -25,6 +25,8 @@ def run(args: argparse.Namespace) -> None:
     args.progress.close()
     if not is_main_process():
         return
+    if args.out:
+        say(f'wrote {args.out}')
     if args.json:
         show_json(_to_json(done))
         return

@@ -113,7 +113,7 @@ def list_folder(
     entries = _list_entries(folder / name, left_out)
     folders = [entry for entry in entries if _is_folder(entry)]
     classes = [entry.name for entry in folders if links.enters(entry.path)]
-    if not labeled or (name == 'test' and not classes):
+    if not labeled or (name.lower() == 'test' and not classes):
         links = FollowedLinks(folder / name)
         add_images(name, None)
         return split

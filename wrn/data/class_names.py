@@ -57,16 +57,22 @@ def _cut_synonyms(name: str) -> str:
 
 
 def match_classes(
-    dataset: Any, classes: Sequence[str], key: str, owner: str, also: Sequence[str] = ()
+    dataset: Any,
+    classes: Sequence[str],
+    name: str,
+    owner: str,
+    also: Sequence[str] = (),
+    cure: str = 'give both the same class names',
 ) -> str | None:
     """Give the classes of a dataset the names and positions that they have among others.
 
     Args:
         dataset: The dataset, which may wrap others. It is changed in place.
         classes: The class names of the network, or of the training data.
-        key: The config key of its data loader, for messages.
+        name: The name of the dataset, for messages.
         owner: What has ``classes``, for messages.
         also: Other names of the classes of the dataset, such as its folders. Defaults to none.
+        cure: What to do if the dataset has other classes. Defaults to giving both the same names.
 
     Returns:
         A sentence about what was mapped; None if the classes are the same, or unknown.
@@ -84,19 +90,18 @@ def match_classes(
         return None
     found = _find_positions(own, classes)
     labels = [label for label in found if label is not None]
-    unknown = {name for name, label in zip(own, found, strict=True) if label is None}
+    unknown = {own_name for own_name, label in zip(own, found, strict=True) if label is None}
     if unknown:
         raise WrnError(
-            f'{key}: has {count(len(unknown), "class")} that {owner} does not have: '
-            f'{some(unknown)}; that has {some(classes)}; give both the same class names, '
-            f'or set {key}.dataset.metainfo.classes'
+            f'{name}: has {count(len(unknown), "class")} that {owner} does not have: '
+            f'{some(unknown)}; that has {some(classes)}; {cure}'
         )
-    _map_labels(dataset, labels, key)
+    _map_labels(dataset, labels, name)
     _rename(dataset, tuple(classes))
-    missing = [name for label, name in enumerate(classes) if label not in labels]
+    missing = [own_name for label, own_name in enumerate(classes) if label not in labels]
     without = f' (no images of {some(missing)})' if missing else ' (their order differs)'
     return (
-        f'{key}: its {count(len(own), "class")} are mapped by name to the {len(classes)} of '
+        f'{name}: its {count(len(own), "class")} are mapped by name to the {len(classes)} of '
         f'{owner}{without}'
     )
 
@@ -123,14 +128,14 @@ def _rename(dataset: Any, classes: tuple[str, ...]) -> None:
         _rename(wrapped, classes)
 
 
-def _map_labels(dataset: Any, labels: list[int], key: str) -> None:
+def _map_labels(dataset: Any, labels: list[int], name: str) -> None:
     if wrapped := _get_wrapped(dataset):
         for inner in wrapped:
-            _map_labels(inner, labels, key)
+            _map_labels(inner, labels, name)
         return
     transforms = getattr(getattr(dataset, 'pipeline', None), 'transforms', None)
     if not transforms:
-        raise WrnError(f'{key}: has other classes, and no pipeline to map them in; rename them')
+        raise WrnError(f'{name}: has other classes, and no pipeline to map them in; rename them')
     transforms.insert(len(transforms) - 1, MapLabels(labels))  # the last packs the labels
 
 

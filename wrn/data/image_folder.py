@@ -52,7 +52,10 @@ class ImageFolder(CustomDataset):
         split = list_folder(Path(folder), labeled=self.with_label, extensions=self.extensions)
         if not split.files:
             known = ' '.join(sorted(self.extensions))
-            raise WrnError(f'{folder}: has no images ({known}); check data_root and data_prefix')
+            raise WrnError(
+                f'{folder}: has no images ({known}){" in class folders" * self.with_label}; check '
+                'the folder, or data_root and data_prefix in the config'
+            )
         if split.left_out:
             logger.info(f'{folder}: {split.left_out}')
         if split.classes is None:

@@ -1,5 +1,6 @@
 """List the splits of a data folder: the images, and the problems that names alone show."""
 
+import logging
 import os
 import re
 from collections.abc import Collection, Iterator
@@ -14,6 +15,7 @@ from wrn_base.errors import WrnError
 _ANNOTATION = re.compile(r'(.*\S)[ \t]+(\d+)', re.DOTALL)
 _SPLITS = ('train', 'val', 'valid', 'validation', 'test')
 _BESIDE_TRAIN = ('valid', 'validation')  # without train, these are classes
+_logger = logging.getLogger('wrn')
 
 
 def list_splits(folder: Path, ann_file: Path | None = None) -> list[Split]:
@@ -21,8 +23,8 @@ def list_splits(folder: Path, ann_file: Path | None = None) -> list[Split]:
 
     Args:
         folder: A folder of class folders, or one with the folders ``train``, ``val`` (or
-            ``valid``, or ``validation``) and ``test``. Each of these has class folders, or its
-            images are listed in ``meta/train.txt`` or ``meta/val.txt``.
+            ``valid``, or ``validation``) and ``test``, in any case. Each of these has class
+            folders, or its images are listed in ``meta/train.txt`` or ``meta/val.txt``.
         ann_file: An annotation file: a line for each image, with its path relative to the folder
             and its label. Defaults to None.
 
@@ -32,6 +34,8 @@ def list_splits(folder: Path, ann_file: Path | None = None) -> list[Split]:
     Raises:
         WrnError: If the folder or file cannot be read, or has no images.
     """
+    if not ann_file:
+        check_is_folder(folder, 'and a list of them as --ann-file FILE')
     with report_unreadable(ann_file or folder):
         if ann_file:
             splits = [_list_annotated(ann_file, ann_file.stem, '')]
@@ -40,6 +44,9 @@ def list_splits(folder: Path, ann_file: Path | None = None) -> list[Split]:
             splits = [_list_split(folder, name) for name in names or ['']]
             if names:
                 _note_others(splits[0], folder, names)
+            for name in names:
+                if name != name.lower():
+                    _logger.info('%s: %s is taken as the split %s', folder, name, name.lower())
     if not any(split.files or split.problems for split in splits):
         raise WrnError(
             f'{folder}: has no images; give a folder with a folder of images for each class, or '
@@ -52,12 +59,52 @@ def list_splits(folder: Path, ann_file: Path | None = None) -> list[Split]:
     return splits
 
 
+def check_is_folder(folder: Path, cure: str) -> None:
+    """Check that a data folder is not a file, such as a list of images or an archive.
+
+    Args:
+        folder: The folder.
+        cure: What to do besides giving the folder of the images.
+
+    Raises:
+        WrnError: If it is a file.
+    """
+    if folder.is_file():
+        raise WrnError(f'{folder}: is a file, not a folder; give the folder of the images, {cure}')
+
+
 def list_split_names(folder: Path) -> list[str]:
-    """Return the names of the folders in a data folder that are splits, not classes."""
-    names = [name for name in _SPLITS if (folder / name).is_dir()]
-    if 'train' not in names:
-        names = [name for name in names if name not in _BESIDE_TRAIN]
-    return names
+    """Return the names of the folders in a data folder that are splits, not classes.
+
+    Case makes no difference for ``Train`` beside another split, or if all folders are splits. Else
+    ``Test`` may be a class beside ``Control``, and ``Train`` one beside ``Bus``.
+
+    Args:
+        folder: The data folder.
+
+    Returns:
+        The names as they are, in the order of training, validation and testing.
+
+    Raises:
+        WrnError: If the names of two splits differ in case only.
+        OSError: If the folder cannot be read.
+    """
+    found: dict[str, list[str]] = {}
+    for name in sorted(os.listdir(folder)):
+        if not is_hidden(name) and os.path.isdir(folder / name):
+            found.setdefault(name.lower(), []).append(name)
+    splits = found.keys() & _SPLITS
+    any_case = splits == found.keys() or ('train' in splits and len(splits) > 1)
+    by_split = {
+        split: [name for name in found.get(split, ()) if any_case or name == split]
+        for split in _SPLITS
+    }
+    if not by_split['train']:
+        by_split = {split: by_split[split] for split in _SPLITS if split not in _BESIDE_TRAIN}
+    for names in by_split.values():
+        if len(names) > 1:
+            raise WrnError(f'{folder}: has both {" and ".join(names)}; keep one of them')
+    return [name for names in by_split.values() for name in names]
 
 
 def _note_others(split: Split, folder: Path, names: list[str]) -> None:
@@ -73,8 +120,9 @@ def _note_others(split: Split, folder: Path, names: list[str]) -> None:
 
 
 def _list_split(folder: Path, name: str) -> Split:
-    annotations = folder / 'meta' / f'{name}.txt'
-    if name in ('train', 'val') and annotations.is_file():
+    split = name.lower()
+    annotations = folder / 'meta' / f'{split}.txt'
+    if split in ('train', 'val') and annotations.is_file():
         return _list_annotated(annotations, name, name)
     return list_folder(folder, name)
 

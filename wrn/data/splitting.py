@@ -12,7 +12,7 @@ from wrn.data.class_folders import Split, count_left_out
 from wrn.data.group_split import draw_groups
 from wrn.data.image_groups import find_groups
 from wrn.data.images import LeftOut
-from wrn.data.listing import list_splits
+from wrn.data.listing import check_is_folder, list_splits
 from wrn.utils.csv_text import format_csv
 from wrn.utils.files import write_atomically
 from wrn_base.errors import WrnError, count, some
@@ -133,11 +133,12 @@ def find_splits(folder: str | Path, seed: int = 0, groups: str | None = None) ->
         WrnError: If there are no class folders or no images, a split has other classes, an image
             has no group, or folders of splits share a group.
     """
-    found = {split.name: split for split in list_splits(Path(folder))}
+    check_is_folder(Path(folder), 'or train with a config that has the list as its ann_file')
+    found = {split.name.lower(): split for split in list_splits(Path(folder))}
     left_out = count_left_out(found.values())
     train = found.pop('train', None)
     if train is None:
-        if any(Path(folder, name).is_dir() for name in found):
+        if any(Path(folder, split.name).is_dir() for split in found.values()):
             raise WrnError(f'{folder}: the folder train is missing; add it, with class folders')
         (train,) = found.values()
         found = {}

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from wrn.data.class_folders import list_classes
 from wrn.data.images.find import report_unreadable
-from wrn.data.listing import list_split_names
+from wrn.data.listing import check_is_folder, list_split_names
+from wrn.utils.files import check_regular
 from wrn_base.errors import WrnError
 
 
@@ -25,29 +26,33 @@ def find_test_images(
         and the annotation file, None for class folders.
 
     Raises:
-        WrnError: If the folder or file cannot be read, there is only a folder ``train``, or there
-            are no class folders.
+        WrnError: If the folder or file cannot be read, or there are no class folders but those in
+            a folder ``train``.
     """
     root = Path(folder)
+    check_is_folder(root, 'and the list of them as --ann-file FILE')
     with report_unreadable(root):
         next(root.iterdir(), None)
     if ann_file is not None:
+        with report_unreadable(ann_file):
+            check_regular(Path(ann_file))
         return root, Path(ann_file)
-    names = list_split_names(root)
-    for name in ('test', 'val', 'valid', 'validation'):
-        listed = root / 'meta' / f'{name}.txt'
-        if name in names and name == 'val' and listed.is_file():
-            return root / name, listed
-        if name in names and list_classes(root / name):
-            return root / name, None
-    if names:
+    places = {name.lower(): root / name for name in list_split_names(root)}
+    for split in ('test', 'val', 'valid', 'validation'):
+        listed = root / 'meta' / f'{split}.txt'
+        if split in places and split == 'val' and listed.is_file():
+            return places[split], listed
+        if split in places and list_classes(places[split]):
+            return places[split], None
+    if places:
+        names = [place.name for place in places.values()]
         raise WrnError(
             f'{folder}: has {" and ".join(names)}, but no folder test or val with class folders; '
             f'give {root / names[0]} to test on its images'
         )
     if not list_classes(root):
         raise WrnError(
-            f'{folder}: has no folders of images, one for each class; give a folder that has them, '
-            'or a list of images and labels with --ann-file'
+            f'{folder}: has no class folders; put the images of each class into a folder with its '
+            'name, or list the images and their labels with --ann-file FILE'
         )
     return root, None

@@ -112,12 +112,12 @@ def choose_backend(network: BaseModel, images: int, batch_size: int) -> BaseMode
     seconds = images * time_forward(network, Preprocessing(network._config).example(_BATCH))
     if seconds < _WORTH_TRYING:
         _logger.info(
-            'features: backend eager; %s take less time than trying other backends',
+            'features: backend eager; trying others takes longer for %s',
             count(images, 'image'),
         )
         return network
     _logger.info(
-        'features: eager would take %s for %s; trying the other backends that are installed',
+        'features: %s for %s in eager; trying the other backends',
         about(seconds),
         count(images, 'image'),
     )

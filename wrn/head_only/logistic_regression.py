@@ -1,6 +1,7 @@
 """Fit a linear classifier on features, and choose its regularization on other images."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -15,6 +16,9 @@ _MAX_STEPS = 1000  # of L-BFGS for one strength; the digits need at most 200
 # The largest derivative at the end. The loss is then within 1e-6 of its minimum, as scikit-learn
 # finds it (tests/unit/test_logistic_regression.py).
 _GRADIENT = 1e-6
+# Multiply-adds of a product of features and weights: below that, one thread is as fast as several,
+# and does not wait for others where programs share the cores.
+_FOR_THREADS = 10**8
 _CHANGE = 1e-10  # of the loss, from step to step: below that, rounding stops the progress
 
 
@@ -107,19 +111,31 @@ def fit_linear(
     bias = train.features.new_zeros(num_classes).requires_grad_()
     trials: list[Trial] = []
     best = None
-    for strength in strengths:
-        converged = _minimize(train, weight, bias, strength, per_class)
-        with torch.no_grad():
-            train_results, val_results = (
-                _evaluate(images, weight, bias, per_class) for images in (train, val)
-            )
-        trials.append(Trial(strength, *train_results, *val_results, converged))
-        if best is None or _rank(trials[-1]) > _rank(best[0]):
-            best = trials[-1], weight.detach().clone(), bias.detach().clone()
+    with _fitting_threads(train.features.numel() * num_classes):
+        for strength in strengths:
+            converged = _minimize(train, weight, bias, strength, per_class)
+            with torch.no_grad():
+                train_results, val_results = (
+                    _evaluate(images, weight, bias, per_class) for images in (train, val)
+                )
+            trials.append(Trial(strength, *train_results, *val_results, converged))
+            if best is None or _rank(trials[-1]) > _rank(best[0]):
+                best = trials[-1], weight.detach().clone(), bias.detach().clone()
     assert best is not None  # for mypy: there is a strength
     chosen, weight, bias = best
     weight = weight / std
     return LinearFit(weight.float(), (bias - weight @ mean).float(), trials, chosen)
+
+
+@contextlib.contextmanager
+def _fitting_threads(work: int) -> Iterator[None]:
+    """Compute with one thread during a block, if more would not be faster."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(threads if work >= _FOR_THREADS else 1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _measure(features: Tensor) -> tuple[Tensor, Tensor]:

@@ -19,7 +19,7 @@ from wrn.training.finetune import Finetuned
 from wrn.training.hooks.termination import stop_on_sigterm
 from wrn.training.run_device import get_run_device
 from wrn_base.errors import ImageReadError, WrnError, count, some
-from wrn_base.progress_line import clock
+from wrn_base.progress_line import clock, format_metric
 from wrn_base.run_progress import SILENT, RunProgress, Step
 
 _FACTS = 'head_only.json'  # in the run folder
@@ -76,7 +76,7 @@ def train_head(
         )
         weights = cfg.model.head.loss.get('class_weight')
         fit = fit_linear(train, val, len(splits.classes), weights)
-        _log_fit(fit)
+        _log_fit(fit, len(val.labels))
         progress.phase('writing the results')
         return write_results(
             cfg, network, fit, splits.classes, features['test'], provenance, overwrite
@@ -111,7 +111,7 @@ def _compute_splits(
             raise row
     if skipped:
         number = count(len(skipped), 'unreadable image')
-        _logger.warning('Skipped %s, such as %s', number, some(skipped))
+        _logger.warning('skipped %s, such as %s', number, some(skipped))
     if missing := {*range(len(splits.classes))} - {*features['train'][1]}:
         names = some(splits.classes[label] for label in missing)
         raise WrnError(f'{splits.folder}: no training image of {names} can be read; replace them')
@@ -148,12 +148,12 @@ class _ImageCounter:
         return f'features of {number} in {clock(self._seconds)}' if self._done else None
 
 
-def _log_fit(fit: LinearFit) -> None:
+def _log_fit(fit: LinearFit, images: int) -> None:
     if not fit.best.converged:
         _logger.warning('head: L-BFGS has not reached the minimum; its accuracy may be lower')
     _logger.info(
-        'head: regularization %.2g, the best of %d in validation (top-1 accuracy %.1f %%)',
+        'head: regularization %.2g, the best of %d; validation accuracy %s',
         fit.best.strength,
         len(fit.trials),
-        fit.best.val_accuracy,
+        format_metric('accuracy', fit.best.val_accuracy, images),
     )

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from numbers import Real
 from typing import Any
 
 from mmengine.config import Config
@@ -16,7 +17,7 @@ from wrn.training.batch_and_rate import (
 from wrn.training.patience import set_patience
 from wrn.training.run_device import set_device
 from wrn.training.stretch_schedule import stretch_schedule
-from wrn_base.errors import WrnError
+from wrn_base.errors import WrnError, check_whole
 
 _MINIMUMS = dict(epochs=1, batch_size=1, workers=0, patience=1, seed=0)
 
@@ -31,12 +32,11 @@ def check_ranges(options: Mapping[str, Any]) -> None:
         WrnError: If one is.
     """
     for name, minimum in _MINIMUMS.items():
-        value = options.get(name)
-        if value is not None and value < minimum:
-            raise WrnError(f'--{name.replace("_", "-")} {value}: must be at least {minimum}')
+        check_whole(f'--{name.replace("_", "-")}', options.get(name), minimum)
     rate = options.get('lr')
-    if rate is not None and not 0 < rate < math.inf:
-        raise WrnError(f'--lr {rate:g}: must be a number above 0')
+    is_number = isinstance(rate, Real) and math.isfinite(rate)
+    if rate is not None and not (is_number and float(rate) > 0):
+        raise WrnError(f'--lr {rate}: must be a number above 0')
     if rate is not None and options.get('auto_scale_lr'):
         raise WrnError(f'--lr {rate:g}: is never scaled; leave out --auto-scale-lr, or --lr')
 

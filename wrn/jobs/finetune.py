@@ -125,6 +125,7 @@ def finetune(
             cfg, splits, provenance, template, read, skip_unreadable, overwrite, progress
         )
     if cfg.launcher == 'none' and get_run_device(cfg) == 'cpu':
+        progress.phase('estimating the time')
         _log_estimate(cfg, splits)
     return run(cfg, provenance, read, origin.template, progress, overwrite)
 

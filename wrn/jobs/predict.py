@@ -13,7 +13,7 @@ from wrn.jobs.loading import WeightsOptions, check_calibration, load_model, make
 from wrn.results.record import Record
 from wrn.zoo.resolve import ModelLike
 from wrn_base.commands.predict import DEFAULT_MODEL
-from wrn_base.errors import ImageReadError, WrnError
+from wrn_base.errors import ImageReadError, check_whole
 from wrn_base.options import DEFAULT_WORKERS
 
 
@@ -63,9 +63,9 @@ def predict(
         WrnError: If the model or an option is wrong.
     """
     check_calibration(calibration, precision)
-    for name, value, least in (('topk', topk, 1), ('batch_size', batch_size, 1)):
-        if value < least:
-            raise WrnError(f'{name}={value}: must be at least {least}')
+    check_whole('topk', topk, 1)
+    check_whole('batch_size', batch_size, 1)
+    check_whole('workers', workers, 0)
     network = load_model(
         model, checkpoint, device, make_read_options(weights), backend=backend,
         precision=precision, batch_size=batch_size, calibration=calibration,

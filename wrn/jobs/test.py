@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mmengine.config import Config, ConfigDict
+from mmengine.device import get_device
 from mmengine.dist import is_main_process
 from mmpretrain.models import MultiLabelClsHead
 from typing_extensions import Unpack
@@ -23,6 +24,7 @@ from wrn.training.checks import check_single_task, get_head
 from wrn.training.evaluation import Report, add_metrics, get_report_metrics, has_report
 from wrn.training.evaluation.predictions import SUFFIXES
 from wrn.training.evaluation.report import check_report_free
+from wrn.training.run_device import get_run_device
 from wrn.training.testing_config import make_test_config
 from wrn.zoo.resolve import resolve
 from wrn_base.errors import WrnError
@@ -162,6 +164,11 @@ def make_config(model: str, checkpoint: str | None, options: EvaluationOptions) 
         if (size := options.get('batch_size')) is not None:
             cfg.test_dataloader.batch_size = size
         if options.get('amp'):
+            if get_run_device(cfg) == 'cpu' != get_device():
+                raise WrnError(
+                    f'--amp: a test in mixed precision runs on {get_device()} here; leave out '
+                    '--amp, or --device cpu'
+                )
             cfg.test_cfg = dict(cfg.test_cfg or {}, fp16=True)
         if options.get('show') or options.get('show_dir') is not None:
             set_default(cfg, 'default_hooks', {}).visualization = dict(

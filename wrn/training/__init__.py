@@ -3,7 +3,10 @@
 In: a config with the command-line options applied. Out: checkpoints and logs in its ``work_dir``,
 or the metrics and predictions of a test. Open ``runner`` first: it has ``train`` and ``test``.
 ``loop`` and ``seeding`` make training reproducible and exactly resumable. ``hooks`` act during a
-run. ``finetune`` trains on a folder of images.
+run. ``stretch_schedule``, ``batch_and_rate``, ``patience`` and ``run_device`` apply options to a
+config, and ``short_warm_up`` leaves out warm-ups of one step. ``finetune`` trains on a folder of
+images, which ``small_data`` and ``class_weights`` describe and balance. ``testing_config`` makes
+the config of a test on any model and data.
 """
 
 from wrn.training.failures import run_errors

@@ -8,7 +8,6 @@ from typing import Any
 
 from mmengine.config import Config
 from mmengine.dist import all_gather_object, is_main_process
-from mmengine.logging import print_log
 
 from wrn.checkpoints import read_checkpoint
 from wrn.training.launch import ask_first
@@ -16,6 +15,7 @@ from wrn.utils.existing import check_free
 from wrn.utils.scratch import remove_scratch
 from wrn_base.errors import CheckpointError, WrnError
 
+_logger = logging.getLogger('wrn')
 _WRITTEN = ('epoch_*.pth', 'iter_*.pth', 'best_*.pth', 'stopped.pth', 'last_checkpoint')  # by a run
 START_MARK = '.started'  # in the work folder; its mtime is when the run last started from scratch
 
@@ -63,7 +63,8 @@ def set_resume(cfg: Config, overwrite: bool = False) -> list[Path]:
             cfg.resume = True
             cfg.load_from, seed = found
         elif searched:
-            print_log(f'{work_dir}: no checkpoint to resume from; starting a new run', 'current')
+            if is_main_process():
+                _logger.info('%s: no checkpoint to resume from; starting a new run', work_dir)
             cfg.resume = False
     else:
         if not resume and not overwrite:
@@ -125,7 +126,7 @@ def _find_resumable(folders: list[Path], after: Path | None) -> tuple[str, int |
             checkpoint = read_whole(path)
         except CheckpointError as error:
             damaged.append(str(error))
-            print_log(f'{error}; trying the previous one', 'current', logging.WARNING)
+            _logger.warning('%s; trying the previous one', error)
             continue
         meta = checkpoint.get('meta') or {}
         if 'optimizer' in checkpoint and 'epoch' in meta:

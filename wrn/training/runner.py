@@ -45,6 +45,7 @@ from wrn.training.launch import init_distributed
 from wrn.training.loop import use_exact_loop
 from wrn.training.network_checks import check_pretrained_init
 from wrn.training.resume import set_resume
+from wrn.training.short_warm_up import leave_out_short_warm_ups
 from wrn.training.train_result import Trained, describe_result
 from wrn.utils.files import write_atomically
 from wrn.zoo.resolve import is_shipped
@@ -107,6 +108,7 @@ def train(
             progress.note(f'the log is in {short_path(runner.logger.log_file)}')
             try:
                 with memory_errors(runner, 'train'):
+                    leave_out_short_warm_ups(runner)
                     runner.train()
             except KeyboardInterrupt:
                 raise KeyboardInterrupt(describe_position(runner)) from None

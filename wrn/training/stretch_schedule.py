@@ -78,7 +78,7 @@ def stretch_schedule(cfg: Config, epochs: int) -> None:
         )
     if epochs == before:
         return
-    schedulers = [*_list_schedulers(cfg.get('param_scheduler'))]
+    schedulers = [*list_schedulers(cfg.get('param_scheduler'))]
     timeline = Timeline(_find_warm_up(schedulers, True, before), before, epochs)
     length = max([_get_end(s) for s in schedulers if _counts(s, False)], default=0)
     steps = Timeline(
@@ -101,21 +101,30 @@ def stretch_schedule(cfg: Config, epochs: int) -> None:
     _logger.info('--epochs %d: %s', epochs, ', '.join(notes))
 
 
-def _list_schedulers(schedulers: Any) -> Iterator[dict[str, Any]]:
-    """Yield the configs of schedulers: of one, of a list, or of a dict of those by optimizer."""
+def list_schedulers(schedulers: Any) -> Iterator[dict[str, Any]]:
+    """Yield the configs of schedulers.
+
+    Args:
+        schedulers: The config of one, a list of them, or a dict of those by optimizer. None yields
+            nothing.
+    """
     if isinstance(schedulers, dict):
         if 'type' in schedulers:
             yield schedulers
         else:
             for inner in schedulers.values():
-                yield from _list_schedulers(inner)
+                yield from list_schedulers(inner)
     else:
         for inner in schedulers or ():
-            yield from _list_schedulers(inner)
+            yield from list_schedulers(inner)
 
 
-def _is_warm_up(scheduler: dict[str, Any]) -> bool:
-    """Return whether a scheduler starts the run with smaller values."""
+def is_warm_up(scheduler: dict[str, Any]) -> bool:
+    """Return whether a scheduler starts the run with smaller values.
+
+    Args:
+        scheduler: Its config.
+    """
     kind = find_class(PARAM_SCHEDULERS, scheduler.get('type'))
     if not isinstance(kind, type) or scheduler.get('begin', 0) or scheduler.get('end', INF) >= INF:
         return False
@@ -129,13 +138,13 @@ def _find_warm_up(schedulers: list[dict[str, Any]], by_epoch: bool, length: floa
     ends = [
         scheduler['end']
         for scheduler in schedulers
-        if _is_warm_up(scheduler) and scheduler.get('by_epoch', True) == by_epoch
+        if is_warm_up(scheduler) and scheduler.get('by_epoch', True) == by_epoch
     ]
     return max((end for end in ends if end < length), default=0)
 
 
 def _counts(scheduler: dict[str, Any], by_epoch: bool) -> bool:
-    return scheduler.get('by_epoch', True) == by_epoch and not _is_warm_up(scheduler)
+    return scheduler.get('by_epoch', True) == by_epoch and not is_warm_up(scheduler)
 
 
 def _get_end(scheduler: dict[str, Any]) -> Any:

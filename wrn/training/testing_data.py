@@ -62,6 +62,7 @@ def use_test_images(
         gray = (cfg.model.get('backbone') or {}).get('in_channels') == 1
         reading = dict(type='LoadImage', color_type='grayscale' if gray else 'color')
         pipeline = [reading, dict(type='ReverseChannels'), *pipeline]
+    cfg.data_folder = folder  # the name of the data in messages
     is_json = str(labels).endswith('.json')
     cfg.test_dataloader.dataset = dict(
         type='mmpretrain.BaseDataset' if is_json else 'CustomDataset',

@@ -4,8 +4,8 @@ from wrn_base.options import DOWNLOAD_ARGUMENTS, INFERENCE_ARGUMENTS, OVERWRITE,
 
 DOCS = 'docs/features.md'
 EXAMPLES = {
-    'demo --model wide-resnet16-2_1xb64_digits --pool --out features.npy': 'one vector an image',
-    'demo --model wide-resnet16-2_1xb64_digits --stages layer1 --out maps.safetensors': 'maps',
+    'demo --model wide-resnet16-2_1xb64_digits --pool --out f.npy': 'one vector an image',
+    'demo --model wide-resnet16-2_1xb64_digits --out f.safetensors': 'maps of layer2 and layer3',
 }
 ARGUMENTS = {
     '--model': argument('MODEL', 'model name, or path of a config or weights', required=True),

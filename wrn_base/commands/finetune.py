@@ -6,6 +6,7 @@ from wrn_base.options import (
     DOWNLOAD_ARGUMENTS,
     TRAIN_ARGUMENTS,
     argument,
+    decimal,
     flag,
     number,
 )
@@ -43,6 +44,17 @@ ARGUMENTS = {
     '--csv-safe': CSV_SAFE,
     **TRAIN_ARGUMENTS,
     '--epochs': number('epochs to train, to which the schedule is scaled (default: 20)'),
+    '--lr': argument(
+        'RATE',
+        'learning rate of the head, and a tenth of it of the backbone; never scaled (default: '
+        '0.01)',
+        type=decimal,
+    ),
+    '--batch-size': number(
+        'images per step on each device; scales the learning rate, unless --lr is given (default: '
+        '32)'
+    ),
+    '--workers': number('processes that load images (default: one for each core, at most 4)'),
     '--seed': number('seed of the split, the order of the images and the new head', 0),
     **DOWNLOAD_ARGUMENTS,
 }

@@ -12,6 +12,7 @@ from wrn_base.options import (
     WEIGHTS_ARGUMENTS,
     argument,
     choice,
+    decimal,
     flag,
     number,
 )
@@ -51,7 +52,7 @@ ARGUMENTS = {
     '--show': flag('show images with predictions in a window'),
     '--show-dir': argument('FOLDER', 'folder to write images with predictions to'),
     '--interval': number('show every N-th image', 1),
-    '--wait-time': argument('SECONDS', 'time to show each image', 2, type=float),
+    '--wait-time': argument('SECONDS', 'time to show each image', 2, type=decimal),
     'weights': WEIGHTS_ARGUMENTS,
     **RUN_ARGUMENTS,
     **COMMON_ARGUMENTS,

@@ -31,13 +31,16 @@ from wrn.training.hooks.normalization import use_normalization
 from wrn_base.errors import CheckpointError, WrnError, count, some
 
 
-def check_classes(name: str, loader: DataLoader[Any], model: ConfigDict) -> None:
+def check_classes(
+    key: str, loader: DataLoader[Any], model: ConfigDict, name: str | None = None
+) -> None:
     """Check that a dataset has as many classes as the head of the model.
 
     Args:
-        name: The config key of the data loader, such as ``'train_dataloader'``.
+        key: The config key of the data loader, such as ``'train_dataloader'``.
         loader: The data loader. A dataset without class names is not checked.
         model: The config of the model. A head without ``num_classes`` is not checked.
+        name: The name of the data, for messages. Defaults to None, the key.
 
     Raises:
         WrnError: If the numbers differ.
@@ -46,11 +49,11 @@ def check_classes(name: str, loader: DataLoader[Any], model: ConfigDict) -> None
     if classes is not None and num_classes not in (None, len(classes)):
         number = len(classes)
         cure = f'set model.head.num_classes={number} in the config'
-        if name == 'test_dataloader':
+        if key == 'test_dataloader':
             cure = 'add a folder, even an empty one, for each missing class of the training data'
         raise WrnError(
-            f'{name}: the dataset has {count(number, "class")}, but the head of the model has '
-            f'{num_classes}; {cure}'
+            f'{name or key}: the dataset has {count(number, "class")}, but the head of the model '
+            f'has {num_classes}; {cure}'
         )
 
 
@@ -77,6 +80,7 @@ class ClassCheckHook(Hook):
     ) -> None:
         dataset = loop.dataloader.dataset
         names = get_classes(dataset) or []
+        name, cure = _name_data(runner, key)
         own = (getattr(unwrap_model(runner.model), '_dataset_meta', None) or {}).get('classes')
         if key == 'test_dataloader':
             own = own or _find_names(runner, names)
@@ -87,13 +91,21 @@ class ClassCheckHook(Hook):
                 name_classes(dataset, classes)
             by_folder: dict[str, int] = getattr(dataset, 'folder_to_idx', None) or {}
             folders = sorted(by_folder, key=by_folder.__getitem__)
-            if note := match_classes(dataset, classes, key, owner, folders):
+            if note := match_classes(dataset, classes, name, owner, folders, cure):
                 runner.logger.warning(note)
             if get_classes(dataset) != names:
                 runner.visualizer.dataset_meta = dataset.metainfo
                 if hasattr(loop, 'evaluator'):
                     loop.evaluator.dataset_meta = dataset.metainfo
-        check_classes(key, loop.dataloader, runner.cfg.model)
+        check_classes(key, loop.dataloader, runner.cfg.model, name)
+
+
+def _name_data(runner: Runner, key: str) -> tuple[str, str]:
+    """Return the name of the data of a loader, and what to do if it has other classes."""
+    cure = 'give both the same class names'
+    if key == 'test_dataloader' and (folder := runner.cfg.get('data_folder')):
+        return f'--data {folder}', cure
+    return key, f'{cure}, or set {key}.dataset.metainfo.classes'
 
 
 def _find_names(runner: Runner, names: Sequence[str]) -> Sequence[str] | None:
@@ -109,8 +121,9 @@ def _find_names(runner: Runner, names: Sequence[str]) -> Sequence[str] | None:
         return None
     if len(names) == number and not are_among(names, known):
         runner.logger.warning(
-            f'test_dataloader: the names of its classes ({some(names)}) are not those of '
-            f'{getattr(kind, "__name__", kind)}; the classes are taken in the same order'
+            f'{_name_data(runner, "test_dataloader")[0]}: the names of its classes '
+            f'({some(names)}) are not those of {getattr(kind, "__name__", kind)}; the classes are '
+            'taken in the same order'
         )
         return None
     return known

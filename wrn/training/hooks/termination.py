@@ -26,6 +26,7 @@ from torch.utils.data import DataLoader
 from wrn.training.hooks.safe_checkpoints import SAFE_BACKEND
 from wrn.utils.files import write_atomically
 from wrn_base.errors import RunStoppedError
+from wrn_base.interrupt import end_at_sigterm
 
 _CHECKPOINT = 'stopped.pth'
 
@@ -103,7 +104,7 @@ class TerminationHook(ProtectWorkersHook):
     @contextmanager
     def listening(self) -> Iterator[None]:
         """Handle the signal during a block."""
-        previous = signal.signal(signal.SIGTERM, self._request_stop)
+        previous = _handle_sigterm(self._request_stop)
         try:
             with unblock_sigterm():
                 yield
@@ -112,9 +113,9 @@ class TerminationHook(ProtectWorkersHook):
             _end_workers()
             raise
         finally:
-            signal.signal(signal.SIGTERM, previous)
+            _handle_sigterm(previous)
         # The signal came after the last checkpoint; raise it again for the caller.
-        if self.requested and callable(previous):
+        if self.requested and callable(previous) and previous is not end_at_sigterm:
             os.kill(os.getpid(), signal.SIGTERM)
 
     def after_train_iter(
@@ -171,11 +172,11 @@ def stop_on_sigterm() -> Iterator[None]:
     """
 
     def stop(*_: Any) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # another one would change the exit status
+        _handle_sigterm(signal.SIG_IGN)  # another one would change the exit status
         _stop_torchrun()
         raise _Terminated
 
-    previous = signal.signal(signal.SIGTERM, stop)
+    previous = _handle_sigterm(stop)
     try:
         yield
     except RunStoppedError:
@@ -186,7 +187,14 @@ def stop_on_sigterm() -> Iterator[None]:
         _end_workers()
         raise RunStoppedError('stopped by SIGTERM; run again with --resume') from None
     finally:
-        signal.signal(signal.SIGTERM, previous)
+        _handle_sigterm(previous)
+
+
+def _handle_sigterm(handler: Any) -> Any:
+    """Set the handler of the signal, and return the previous one. Only the main thread can."""
+    if threading.current_thread() is threading.main_thread():
+        return signal.signal(signal.SIGTERM, handler)
+    return signal.getsignal(signal.SIGTERM)
 
 
 class _Terminated(BaseException):  # not an Exception, which would count as an unreadable image

@@ -35,7 +35,7 @@ class UnreadableHook(Hook):
         numbers, names = zip(*chain(*all_gather_object(taken)), strict=True)
         if number := sum(numbers):
             first = ', '.join(list(chain(*names))[:NAMED])
-            runner.logger.warning(f'Skipped {count(number, "unreadable image")}, such as {first}')
+            runner.logger.warning(f'skipped {count(number, "unreadable image")}, such as {first}')
 
 
 def _forbid_skipping(name: str, loader: DataLoader[Any]) -> None:
