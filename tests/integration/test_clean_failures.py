@@ -128,6 +128,7 @@ def greedy(tmp_path_factory):
         (['predict', 'data', '--model', 'small.py', '--checkpoint', 'w.pth', '--batch-size', '6'], 6),
         (['features', 'data', '--model', 'small.py', '--checkpoint', 'w.pth', '--batch-size', '7', '--out', 'x.npy', '--stages', 'layer1'], 7),
         (['overfit', 'small.py', '--batch-size', '9'], 9),
+        (['finetune', 'data', '--model', 'small.py', '--checkpoint', 'w.pth', '--head-only'], 32),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else '',
 )  # fmt: skip
@@ -137,7 +138,10 @@ def test_a_batch_that_does_not_fit(greedy, monkeypatch, words, size):
     done = run_wrn(words, 120, greedy)
     assert done.returncode == 1, done.stderr
     line = done.stderr.splitlines()[-1]
-    start = f'wrn: error: --batch-size {size}: a batch of {size} images does not fit into memory ('
+    option = '--batch-size '
+    if '--head-only' in words:
+        option = '--cfg-options test_dataloader.batch_size='
+    start = f'wrn: error: {option}{size}: a batch of {size} images does not fit into memory ('
     assert line.startswith(start), line
     assert f'lower it, such as to {size // 2}' in line
     assert 'Traceback' not in done.stderr

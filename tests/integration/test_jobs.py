@@ -101,6 +101,7 @@ def test_unknown_arguments_are_errors(name):
 
 
 def test_errors_are_those_of_the_commands(fails):
+    Image.new('RGB', (8, 8)).save('x.png')
     for function, words in (
         (lambda: wrn.test('none.py'), ('test', 'none.py')),
         (lambda: wrn.train('wide-resnet51'), ('train', 'wide-resnet51')),

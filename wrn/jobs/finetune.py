@@ -22,6 +22,7 @@ from wrn.training.finetune import finetune as run
 from wrn.training.finetune_folder import REPORT
 from wrn.training.run_device import get_run_device
 from wrn.training.small_data import count_classes, describe_classes, list_warnings
+from wrn.utils.memory import batch_errors
 from wrn.zoo.resolve import resolve
 from wrn_base.commands.finetune import DEFAULT_MODEL
 from wrn_base.credentials import mask_credentials
@@ -130,7 +131,9 @@ def finetune(
 
 
 def _log_estimate(cfg: Config, splits: Splits) -> None:
-    if estimate := estimate_durations(cfg, splits):
+    with batch_errors(cfg.train_dataloader.batch_size):
+        estimate = estimate_durations(cfg, splits)
+    if estimate:
         _logger.info(
             'fine-tuning %s takes %s on this CPU; --head-only %s',
             count(cfg.train_cfg.max_epochs, 'epoch'),

@@ -15,7 +15,15 @@ def check_device(device: str) -> None:
         WrnError: If there is no such device.
     """
     try:
+        torch.device(device)
+    except RuntimeError as error:  # its text lists all that torch was ever built for
+        raise WrnError(
+            f'--device {device}: not a device; give cpu, or an accelerator such as cuda or cuda:1'
+        ) from error
+    try:
         torch.zeros(1, device=device).item()
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
-        raise WrnError(f'--device {device}: unavailable ({reason}); choose another') from error
+        raise WrnError(
+            f'--device {device}: unavailable ({reason}); choose another, or see `wrn doctor`'
+        ) from error

@@ -195,6 +195,12 @@ def _check_upstream_name(name: str) -> None:
     known = mmpretrain.list_models()
     if name.lower() in known:
         return
+    path = Path(name)
+    if path.is_dir():
+        raise WrnError(f'{name}: is a folder; give a model name, or the path of a file')
+    for suffix in (*CONFIG_SUFFIXES, *_WEIGHTS_SUFFIXES):
+        if path.with_name(path.name + suffix).is_file():
+            raise WrnError(f"unknown model '{name}'; did you mean {name}{suffix}?")
     shipped = [path.stem for path in model_index.root().glob('configs/wrn/*.py')]
     hint = did_you_mean(name.lower(), [*model_index.models(), *shipped])
     hint = hint or did_you_mean(name.lower(), known, '; `wrn list` shows the Wide-ResNets')
