@@ -45,6 +45,7 @@ from wrn.training.launch import init_distributed
 from wrn.training.loop import use_exact_loop
 from wrn.training.network_checks import check_pretrained_init
 from wrn.training.resume import set_resume
+from wrn.training.run_lock import lock_folder
 from wrn.training.short_warm_up import leave_out_short_warm_ups
 from wrn.training.train_result import Trained, describe_result
 from wrn.utils.files import write_atomically
@@ -89,7 +90,7 @@ def train(
         check_optimizer(cfg)
         check_pretrained_init(cfg)
         init_distributed(cfg)
-        with termination.listening():
+        with termination.listening(), lock_folder(cfg.work_dir):
             earlier = set_resume(cfg, overwrite is not None)
             resume = bool(cfg.get('resume'))
             if resume:  # the key and the prefix are those of the first weights
