@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config, ConfigDict
@@ -158,6 +159,10 @@ def make_config(model: str, checkpoint: str | None, options: EvaluationOptions) 
     data, listed = options.get('data'), options.get('ann_file')
     if listed is not None and data is None:
         raise WrnError(f'--ann-file {listed}: its paths are below a folder; add --data FOLDER')
+    if checkpoint is not None and Path(checkpoint).is_dir():
+        raise WrnError(
+            f'{checkpoint}: is a folder, not a file of weights; test on its images with --data'
+        )
     cfg = make_test_config(resolve(model), checkpoint, data, listed)
     with config_errors(cfg.filename):
         apply_run_options(cfg, options)
