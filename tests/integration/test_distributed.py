@@ -32,7 +32,7 @@ def env(monkeypatch):
 
 
 def top1(output):
-    return re.findall(r'accuracy/top1: ([\d.]+)', output)[-1]
+    return re.findall(r'^ accuracy +(.+\))', output, re.MULTILINE)[-1]
 
 
 @pytest.fixture(scope='module')
