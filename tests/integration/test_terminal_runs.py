@@ -79,7 +79,7 @@ def test_testing(folder, work, columns):
     words = ['test', 'small.py', 'done/epoch_3.pth', '--work-dir', work]
     seen = run_in_terminal(words, columns, folder)
     check(seen)
-    assert re.fullmatch(r' accuracy/top1  \d+\.\d+', seen.text)
+    assert re.match(r' accuracy +\d+\.\d % \(\d+ of \d+; 95 % interval \d+ to \d+\)', seen.lines[0])
     assert re.match(r'━+ test step 2/2 ', seen.bars[-1])
     seen = run_in_terminal([*words, '--report', f'{work}/report'], columns, folder)
     check(seen)
