@@ -12,6 +12,7 @@ from commands import run_wrn
 from small_run import write_classes, write_config
 
 import wrn
+from wrn.utils.devices import check_device
 from wrn.utils.memory import batch_errors, is_out_of_memory
 from wrn_base.errors import WrnError
 
@@ -128,6 +129,7 @@ def greedy(tmp_path_factory):
         (['predict', 'data', '--model', 'small.py', '--checkpoint', 'w.pth', '--batch-size', '6'], 6),
         (['features', 'data', '--model', 'small.py', '--checkpoint', 'w.pth', '--batch-size', '7', '--out', 'x.npy', '--stages', 'layer1'], 7),
         (['overfit', 'small.py', '--batch-size', '9'], 9),
+        (['finetune', 'data', '--model', 'small.py', '--checkpoint', 'w.pth', '--head-only'], 32),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else '',
 )  # fmt: skip
@@ -137,7 +139,10 @@ def test_a_batch_that_does_not_fit(greedy, monkeypatch, words, size):
     done = run_wrn(words, 120, greedy)
     assert done.returncode == 1, done.stderr
     line = done.stderr.splitlines()[-1]
-    start = f'wrn: error: --batch-size {size}: a batch of {size} images does not fit into memory ('
+    option = '--batch-size '
+    if '--head-only' in words:
+        option = '--cfg-options test_dataloader.batch_size='
+    start = f'wrn: error: {option}{size}: a batch of {size} images does not fit into memory ('
     assert line.startswith(start), line
     assert f'lower it, such as to {size // 2}' in line
     assert 'Traceback' not in done.stderr
@@ -158,4 +163,16 @@ def test_a_gpu_where_there_is_none(fails, greedy, monkeypatch, words):
     monkeypatch.chdir(greedy)
     error = fails(*words, '--device', 'cuda')
     assert error.startswith('wrn: error: --device cuda: unavailable (')
-    assert error.endswith('); choose another')
+    assert error.endswith('); give cpu; no GPU was found')
+
+
+@pytest.mark.parametrize(
+    ('gpus', 'cure'), [(0, 'cpu; no GPU was found'), (2, 'cpu or cuda:0 to cuda:1; 2 GPUs found')]
+)
+@pytest.mark.parametrize('device', ['CPU', 'gpu', 'cuda:x'])
+def test_a_device_that_torch_does_not_know(monkeypatch, device, gpus, cure):
+    monkeypatch.setattr('wrn.utils.devices.get_device', lambda: 'cuda' if gpus else 'cpu')
+    monkeypatch.setattr('torch.cuda.device_count', lambda: gpus)
+    with pytest.raises(WrnError) as error:
+        check_device(device)
+    assert str(error.value) == f'--device {device}: unknown; give {cure}'

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 import wrn
 from wrn_base import model_index
@@ -15,14 +16,16 @@ DIGITS = 'configs/wrn/wide-resnet16-2_1xb64_digits.py'
 @pytest.fixture(autouse=True)
 def in_a_folder(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
+    Image.new('RGB', (16, 16)).save('x.png')
+    Path('empty').mkdir()
 
 
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        (['none.png'], '1 of 1 image could not be read'),
+        (['none.png', 'x.png'], '1 of 2 images could not be read'),
         (['*.jpg'], 'no file matches the pattern'),
-        (['.'], 'the folder has no images'),
+        (['empty'], 'the folder has no images'),
         (
             ['x.png', '--model', 'wide-resnet16-2_1xb64_digit'],
             'did you mean wide-resnet16-2_1xb64_digits',
@@ -30,7 +33,7 @@ def in_a_folder(monkeypatch, tmp_path):
         (['x.png', '--model', 'none.py'], 'no such config file'),
         (['x.png', '--model', DIGITS], 'give weights with --checkpoint'),
         (['x.png', '--checkpoint', 'none.pth'], 'none.pth: the checkpoint does not exist'),
-        (['x.png', '--device', 'abacus'], '--device abacus: unavailable ('),
+        (['x.png', '--device', 'abacus'], '--device abacus: unknown; give cpu'),
         (['x.png', '--topk', '0'], '--topk 0: must be at least 1'),
         (['x.png', '--out', '/dev/null/x.json'], '--out /dev/null/x.json: cannot be written'),
     ],
@@ -50,6 +53,9 @@ def test_mistakes_in_predict(fails, arguments, message):
         (['train', DIGITS, '--cfg-options', 'model.head.num_classes=7'], 'the dataset has 10 classes, but the head of the model has 7'),
         (['train', DIGITS, '--resume', 'none.pth'], 'none.pth: the checkpoint does not exist'),
         (['test', DIGITS], 'give a checkpoint after it'),
+        (['test', DIGITS, '.'], '.: is a folder, not a file of weights; test on its images with --data'),
+        (['train', '.'], '.: is a folder, not a model; `wrn finetune .` trains on images in it'),
+        (['info', '.'], '.: is a folder, not a model; `wrn finetune .` trains on images in it'),
         (['test', DIGITS, 'none.pth'], 'none.pth: the checkpoint does not exist'),
         (['test', DIGITS, 'x.pth', '--out', 'x.txt'], '--out x.txt: predictions are written as .pkl'),
         (['test', DIGITS, 'x.pth', '--out', 'x.txt', '--out-item', 'metrics'], 'as .json, .yaml'),
@@ -90,6 +96,7 @@ def test_mistakes_in_other_commands(fails, tmp_path, arguments, message):
 )
 def test_a_pipe_without_a_reader_is_refused_before_the_work(fails, arguments):
     names = ('x.csv', 'x.npy', 'list.npy.txt', 'x.pkl', 'x.json', 'x.png', 'x.onnx')
+    Path('x.png').unlink()
     for name in names:
         os.mkfifo(name)
     assert 'cannot be written (a pipe without a reader, or a socket)' in fails(*arguments)

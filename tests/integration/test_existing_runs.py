@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from commands import run_wrn
+from filelock import FileLock
 from small_run import write_classes, write_config
 
 import wrn
@@ -52,13 +53,17 @@ def train(*options, epochs=1, **environment):
     return done
 
 
+def last_line(done):
+    return done.stderr.splitlines()[-1]
+
+
 RESTARTED = dict(TORCHELASTIC_RESTART_COUNT='1')
 
 
 def test_a_run_is_refused_and_replaced():
     before = checkpoints()
     done = train()
-    assert (done.returncode, done.stderr) == (1, f'wrn: error: {SENTENCE}\n')
+    assert (done.returncode, last_line(done)) == (1, f'wrn: error: {SENTENCE}')
     assert checkpoints() == before
     done = train('--overwrite')
     assert done.returncode == 0, done.stderr
@@ -92,8 +97,8 @@ def test_a_run_that_failed_before_its_first_checkpoint_is_started_again():
 
 def test_both_options():
     done = train('--overwrite', '--resume')
-    assert done.stderr == (
-        'wrn: error: --resume and --overwrite: exclude each other; give one of them\n'
+    assert last_line(done) == (
+        'wrn: error: --resume and --overwrite: exclude each other; give one of them'
     )
 
 
@@ -107,7 +112,7 @@ def test_workers_that_torchrun_restarts_go_on():
 def test_workers_of_a_job_that_was_refused_do_not_resume_the_other_run():
     before = checkpoints()
     for environment in ({}, RESTARTED, RESTARTED):
-        assert train(epochs=3, **environment).stderr == f'wrn: error: {SENTENCE}\n'
+        assert last_line(train(epochs=3, **environment)) == f'wrn: error: {SENTENCE}'
     assert checkpoints() == before
 
 
@@ -145,3 +150,23 @@ def test_fine_tuning(fails, copied):
     assert report.stat().st_mtime_ns > written
     assert not list(Path('work_dirs/data/run').glob('*.pth'))
     assert f'{last}: exists' in fails(*words)
+
+
+@pytest.mark.parametrize('option', ['--overwrite', '--resume', '--verbose'])
+def test_a_run_that_is_still_writing_is_left_alone(option, fails):
+    before = checkpoints()
+    with FileLock('run/.lock'):
+        error = fails('train', 'small.py', '--work-dir', 'run', option)
+    assert 'error: run: another run is writing to it; wait until it ends, or use another -' in error
+    assert checkpoints() == before
+
+
+@pytest.mark.parametrize('options', [['--overwrite'], ['--resume'], ['--head-only']])
+def test_fine_tuning_that_is_still_writing_is_left_alone(options, fails):
+    Path('tuned/run').mkdir(parents=True)
+    Path('tuned/run/last_checkpoint').touch()
+    words = ['finetune', 'data', '--model', 'wide-resnet16-2_1xb64_digits', '--work-dir', 'tuned']
+    with FileLock('tuned/.lock'):
+        error = fails(*words, *options)
+    assert 'error: tuned: another run is writing to it; wait until it ends, or use' in error
+    assert {path.name for path in Path('tuned').iterdir()} == {'.lock', 'run'}

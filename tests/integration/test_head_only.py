@@ -111,7 +111,7 @@ def test_the_file_and_the_report_are_those_of_fine_tuning(run, fails, folder, di
 
     # The report is from features; these go from the image files to predictions.
     tested = run('wrn', 'test', results / 'run' / 'data.py', weights, cwd=folder)
-    assert re.search(rf'accuracy/top1 +{accuracy:.4f} ', tested.stdout)
+    assert re.search(rf' accuracy +{accuracy:.1f} % ', tested.stdout)
     images = [line.rsplit(' ', 1)[0] for line in (results / 'test.txt').read_text().splitlines()]
     predictions = wrn.inference_model(str(weights), [folder / 'data' / path for path in images])
     scores = [p['pred_scores'][int(path[3])] for p, path in zip(predictions, images, strict=True)]
@@ -294,7 +294,7 @@ def test_a_network_for_imagenet(run, tmp_path, make_image_folder, monkeypatch, c
     assert model.data_preprocessor.std.flatten().tolist() == [50, 50, 50]
     assert torch.equal(model.backbone.conv1.weight, weights['backbone.conv1.weight'])
     tested = run('wrn', 'test', results / 'run' / 'imagenet.py', published, cwd=tmp_path)
-    assert re.search(rf'accuracy/top1 +{accuracy_of(results):.4f} ', tested.stdout)
+    assert re.search(rf' accuracy +{accuracy_of(results):.1f} % ', tested.stdout)
 
 
 @pytest.mark.slow

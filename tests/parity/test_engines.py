@@ -244,12 +244,14 @@ def test_auto_chooses_among_what_is_installed(monkeypatch, installed, chosen):
 
 
 @pytest.mark.parametrize('engine', MODULES)
-def test_missing_package_is_named_with_the_command_to_install_it(monkeypatch, engine, fails):
+def test_missing_package_is_named_with_the_command_to_install_it(
+    monkeypatch, engine, fails, checkout
+):
     missing = MODULES[engine][-1]
     monkeypatch.setattr(
         importlib.util, 'find_spec', lambda name: None if name == missing else object()
     )
-    error = fails('predict', 'x.png', '--backend', engine)
+    error = fails('predict', checkout / 'demo', '--backend', engine)
     assert f'backend {engine}: ' in error
     assert missing in error
     assert error.endswith(f'{missing} is not installed; pip install {missing}')
@@ -267,8 +269,8 @@ def test_missing_package_is_named_with_the_command_to_install_it(monkeypatch, en
         (['--backend', 'fused', '--precision', 'float16'], 'would not be faster'),
     ],
 )
-def test_unsupported_options(fails, options, message):
-    assert message in fails('predict', 'x.png', *options)
+def test_unsupported_options(fails, checkout, options, message):
+    assert message in fails('predict', checkout / 'demo', *options)
 
 
 def test_engine_with_wrong_outputs_is_refused(network, monkeypatch):

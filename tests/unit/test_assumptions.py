@@ -132,7 +132,8 @@ def test_normalization_of_images_from_0_to_1_is_refused(weights, fails):
     scale = dict(mean=[0.49, 0.48, 0.45], std=[0.25, 0.24, 0.26])
     with pytest.raises(WrnError, match='multiply mean and std by 255'):
         wrn.get_model(NAME, weights, data_preprocessor=scale)
-    message = fails('predict', 'x.png', '--model', NAME, '--mean', 0.5, '--std', 0.25)
+    data = weights.parent / 'data'
+    message = fails('predict', data, '--model', NAME, '--mean', 0.5, '--std', 0.25)
     assert '--std=[0.25]: is for images from 0 to 1; multiply' in message
 
 

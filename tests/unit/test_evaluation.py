@@ -184,7 +184,7 @@ def test_a_report_prints_the_accuracy_with_its_interval(capsys):
         'accuracy 88.9 % (8 of 9; 95 % interval 57 to 98)',
         'balanced accuracy 92.9 %',
     ]
-    assert lines[2:5] == ['calibration/nll 0.25', 'calibration/ece 3.2 %', 'f 1.23e+03']
+    assert lines[2:5] == ['calibration/nll 0.25', 'calibration/ece 3 %', 'f 1.23e+03']
     assert 'dog 66.7 100.0 80.0 2' in lines
     assert '1 class without images: 0 in the means over classes' in lines
     assert not [line for line in lines if line.startswith(('images', ACCURACY))]

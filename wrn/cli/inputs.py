@@ -2,13 +2,17 @@
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from glob import has_magic
 from itertools import islice
 from pathlib import Path
 
 from wrn.data.images import ImageLike, LeftOut, count_images, find_images
-from wrn_base.errors import some
+from wrn_base.errors import WrnError, did_you_mean, some
 from wrn_base.terminal import say
+
+_BESIDE = 1000  # files to look for a similar name in
 
 
 @dataclass(frozen=True)
@@ -55,9 +59,14 @@ class InputImages:
     Attributes:
         shard: The shard.
         total: The number of its images; None if it is unknown.
+
+    Raises:
+        WrnError: If none of the inputs exists. If some do, each image that is missing is reported
+            in its place.
     """
 
     def __init__(self, inputs: Sequence[str], shard: Shard) -> None:
+        _check_found(inputs)
         self.shard = shard
         self._inputs = inputs
         self._counted, self._read = LeftOut(), LeftOut()
@@ -74,3 +83,14 @@ class InputImages:
         left_out = self._read if self.total is None else self._counted
         if left_out and self.shard.index == 0:
             say(f'{some(self._inputs)}: {left_out}')
+
+
+def _check_found(inputs: Sequence[str]) -> None:
+    if any('://' in name or has_magic(name) or os.path.lexists(name) for name in inputs):
+        return
+    folder, wanted = os.path.split(inputs[0])
+    beside: list[str] = []
+    with suppress(OSError), os.scandir(folder or '.') as entries:
+        beside = [os.path.join(folder, entry.name) for entry in islice(entries, _BESIDE)]
+    near = did_you_mean(os.path.join(folder, wanted), beside, '; check the path')
+    raise WrnError(f'{some(inputs)}: no such file or folder{near}')

@@ -30,11 +30,8 @@ def run(args: argparse.Namespace) -> None:
     check_at_least(args, topk=1)
     check_inference(args)
     shard = find_shard()
-    if args.model is None:
-        args.model = DEFAULT_MODEL
-        if shard.index == 0:
-            knows = '' if args.checkpoint else ', which knows handwritten digits 0 to 9'
-            say(f'model {args.model}{knows}; name another with --model')
+    unnamed = args.model is None
+    args.model = args.model or DEFAULT_MODEL
     if args.json and args.out:
         raise WrnError('--json and --out: exclude each other; give one of them')
     if args.out == '-':
@@ -49,6 +46,9 @@ def run(args: argparse.Namespace) -> None:
     images = InputImages(args.inputs, shard)
     args.batch_size = min(args.batch_size, images.total or args.batch_size)
     predictor = Predictor(load(args, shard, **get_backend_options(args)))
+    if unnamed and shard.index == 0:
+        knows = '' if args.checkpoint else ', which knows handwritten digits 0 to 9'
+        say(f'model {args.model}{knows}; name another with --model')
 
     def compute(images: Iterable[ImageLike]) -> Iterator[Record]:
         return classify(predictor, images, args.topk, args.batch_size, args.workers)

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 
-from wrn.training.evaluation import ACCURACY, BALANCED, Report
+from wrn.training.evaluation import ACCURACY, BALANCED, Proportion, Report
 from wrn_base.errors import count
 from wrn_base.tables import print_table
 from wrn_base.terminal import show
 
 _MOST_CLASSES = 20
-_PERCENT = ('accuracy/', 'single-label/', 'multi-label/', 'calibration/ece')  # metrics in percent
+_ECE = 'calibration/ece'
+_PERCENT = ('accuracy/', 'single-label/', 'multi-label/', _ECE)  # metrics in percent
 
 
 def print_report(report: Report) -> None:
@@ -43,5 +44,14 @@ def _format_metrics(report: Report, decimals: int) -> Iterator[tuple[str, str]]:
         first = {ACCURACY, f'{ACCURACY}-low', f'{ACCURACY}-high', BALANCED, 'images'}
     for name, value in report.metrics.items():
         if name not in first:
-            percent = name.startswith(_PERCENT)
-            yield name, f'{value:.{decimals}f} %' if percent else f'{value:.3g}'
+            yield name, _format_metric(name, value, report.accuracy)
+
+
+def _format_metric(name: str, value: float, accuracy: Proportion | None) -> str:
+    """Return a metric with the digits that so many images can tell apart."""
+    if name.startswith('calibration/') and accuracy:
+        # Few images tell both less exactly than the accuracy.
+        decimals = accuracy.interval_decimals
+        return f'{value:.{decimals}f} %' if name == _ECE else f'{value:.{decimals + 2}f}'
+    decimals = accuracy.decimals if accuracy else 1
+    return f'{value:.{decimals}f} %' if name.startswith(_PERCENT) else f'{value:.3g}'

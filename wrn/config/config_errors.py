@@ -1,6 +1,7 @@
 """Report mistakes in a config in one line."""
 
 import contextlib
+import inspect
 import re
 import traceback
 from collections.abc import Callable, Iterator
@@ -9,6 +10,7 @@ from os import PathLike
 import cv2
 from mmengine.registry import Registry
 from mmpretrain import registry
+from torch.utils.data import DataLoader
 
 from wrn.utils.memory import is_out_of_memory
 from wrn_base.errors import WrnError, did_you_mean, is_full_or_closed
@@ -19,6 +21,7 @@ _UNTYPED = re.compile(
 _HEAD = re.compile(r'shapes cannot be multiplied \(\d+x(\d+) and')
 _CHANNELS = re.compile(r'size of tensor a .*must match|expected input.* to have \d+ channels')
 _LONGEST = 1000  # characters of a message, which may contain a value of the config
+_ARGUMENT = re.compile(r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'")
 _UNREGISTERED = re.compile(r'(\S+) is not in the (?:\S+::)?([\w ]+) registry')
 
 
@@ -64,6 +67,8 @@ def _message(error: Exception) -> str:
     if unregistered := _UNREGISTERED.search(message):
         name, registry_name = unregistered.groups()
         return f"unknown {registry_name} type '{name}'{_suggest_types(name, registry_name)}"
+    if unexpected := _ARGUMENT.search(message):
+        return message + _suggest_arguments(*unexpected.groups())
     if isinstance(error, FileNotFoundError) and error.filename:
         return f'no such file: {error.filename}; check _base_ and the other paths in the config'
     if untyped := _UNTYPED.search(message):
@@ -90,11 +95,26 @@ def _message(error: Exception) -> str:
 
 
 def _suggest_types(name: str, registry_name: str) -> str:
-    registries = [value for value in vars(registry).values() if isinstance(value, Registry)]
     known = {
         key
-        for ours in registries
+        for ours in _list_registries()
         if ours.name == registry_name
         for key in (*ours.module_dict, *(ours.parent.module_dict if ours.parent else ()))
     }
     return did_you_mean(name.rpartition('.')[2], known)
+
+
+def _suggest_arguments(name: str, argument: str) -> str:
+    """Suggest an argument of the class of this name."""
+    for ours in _list_registries():
+        parent = ours.parent.module_dict if ours.parent else {}
+        kinds = {'DataLoader': DataLoader, **parent, **ours.module_dict}
+        if isinstance(kind := kinds.get(name), type):
+            inits = [vars(base)['__init__'] for base in kind.__mro__ if '__init__' in vars(base)]
+            known = {name for init in inits[:-1] for name in inspect.signature(init).parameters}
+            return did_you_mean(argument, known - {'self', 'args', 'kwargs'})
+    return ''
+
+
+def _list_registries() -> list[Registry]:
+    return [value for value in vars(registry).values() if isinstance(value, Registry)]

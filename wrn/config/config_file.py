@@ -38,6 +38,7 @@ def read_config(path: str | PathLike[str]) -> Config:
         reject_irregular(path)
         paths = model_index.root().glob('configs/wrn/*.py')
         known = [str(file.relative_to(model_index.root())) for file in paths]
+        known += map(str, Path(path).parent.glob('*.py'))
         hint = did_you_mean(str(path), known, '; give the path of a .py config')
         raise WrnError(f'{path}: no such config file{hint}')
     with config_errors(found):

@@ -13,10 +13,12 @@ from torch import Tensor
 from wrn.head_only.feature_cache import FeatureCache
 from wrn.head_only.feature_network import choose_backend, describe_features, extract
 from wrn.head_only.views import View, hash_files, read_views
+from wrn.utils.memory import batch_errors
 from wrn_base.errors import ImageReadError, count
 
 _BLOCK_SECONDS = 5.0  # of work that a killed process loses
 _BLOCK_BYTES = 32 << 20
+_BATCH_SIZE = '--cfg-options test_dataloader.batch_size'
 
 Progress: TypeAlias = Callable[[int, int], object]
 """Takes the number of images that are done, and of all images."""
@@ -62,7 +64,8 @@ def compute_features(
     missing = store.list_missing()
     total, left = len(views), len(missing)
     try:
-        fast = choose_backend(network, left, loader.batch_size)
+        with batch_errors(loader.batch_size, _BATCH_SIZE):
+            fast = choose_backend(network, left, loader.batch_size)
         progress(total - left, total)
         for batch in read_views(cfg, missing, seed):
             rows = [row for pixels in batch.pixels for row in _extract(fast, network, pixels)]
@@ -85,7 +88,9 @@ def compute_features(
 def _extract(fast: BaseModel, network: BaseModel, pixels: Tensor) -> Iterator[np.ndarray]:
     """Yield the features of each image. A backend may take images of one size only."""
     size = getattr(getattr(fast, 'engine', None), 'size', None)
-    yield from extract(fast if size in (None, pixels.shape[2:]) else network, pixels).numpy()
+    with batch_errors(len(pixels), _BATCH_SIZE):
+        rows = extract(fast if size in (None, pixels.shape[2:]) else network, pixels).numpy()
+    yield from rows
 
 
 class _FeatureStore:

@@ -71,7 +71,7 @@ def apply_schedule_options(cfg: Config, options: Mapping[str, Any]) -> None:
         options.get(name) for name in ('epochs', 'batch_size', 'lr', 'patience', 'seed')
     )
     if epochs is not None:
-        stretch_schedule(cfg, epochs)
+        stretch_schedule(cfg, epochs, options.get('cfg_options') or {})
     if size is not None:
         set_batch_size(cfg, size, scaled=rate is None)
     elif options.get('auto_scale_lr'):

@@ -22,6 +22,7 @@ from wrn.training.finetune import finetune as run
 from wrn.training.finetune_folder import REPORT
 from wrn.training.run_device import get_run_device
 from wrn.training.small_data import count_classes, describe_classes, list_warnings
+from wrn.utils.memory import batch_errors
 from wrn.zoo.resolve import resolve
 from wrn_base.commands.finetune import DEFAULT_MODEL
 from wrn_base.credentials import mask_credentials
@@ -96,41 +97,44 @@ def finetune(
     folder = Path(cfg.work_dir)
     with training.run_errors('train'), config_errors(cfg.filename):
         training.init_distributed(cfg)
-    overwrite = options.get('overwrite', False)
-    skip_unreadable = options.get('skip_unreadable', False)
-    done, dropped = training.claim_folder(cfg, splits, skip_unreadable, overwrite)
-    if done:
-        _logger.info('nothing left to do: %s exists', done)
-        return Finetuned(done, None, folder / REPORT) if is_main_process() else None
-    training.write_annotations(cfg, splits, folder)
-    if is_main_process():
-        validated = not options.get('no_validate')
-        paths = [str(splits.folder / path) for path, _ in splits.images['train']]
-        notes = [splits.left_out and str(splits.left_out), advise_depth(paths, bit_depth)]
-        for note in filter(None, notes):
-            _logger.info('%s: %s', data, note)
-        selects = 'the regularization' if head_only else 'the best epoch'
-        for line in _describe_splits(splits, validated, selects):
-            _logger.info(line)
-        if dropped:
-            _logger.info('left out of validation and test, since unreadable: %s', some(dropped))
-        for warning in list_warnings(splits, validated, balance):
-            _logger.warning('%s: %s', data, warning)
-    start = mask_credentials(checkpoint or model)
-    provenance = f'{start} fine-tuned on {Path(cfg.filename).stem}'
-    if head_only:
-        template = origin.get_config().filename
-        return train_head(
-            cfg, splits, provenance, template, read, skip_unreadable, overwrite, progress
-        )
-    if cfg.launcher == 'none' and get_run_device(cfg) == 'cpu':
-        progress.phase('estimating the time')
-        _log_estimate(cfg, splits)
-    return run(cfg, provenance, read, origin.template, progress, overwrite)
+    with training.lock_folder(folder):
+        overwrite = options.get('overwrite', False)
+        skip_unreadable = options.get('skip_unreadable', False)
+        done, dropped = training.claim_folder(cfg, splits, skip_unreadable, overwrite)
+        if done:
+            _logger.info('nothing left to do: %s exists', done)
+            return Finetuned(done, None, folder / REPORT) if is_main_process() else None
+        training.write_annotations(cfg, splits, folder)
+        if is_main_process():
+            validated = not options.get('no_validate')
+            paths = [str(splits.folder / path) for path, _ in splits.images['train']]
+            notes = [splits.left_out and str(splits.left_out), advise_depth(paths, bit_depth)]
+            for note in filter(None, notes):
+                _logger.info('%s: %s', data, note)
+            selects = 'the regularization' if head_only else 'the best epoch'
+            for line in _describe_splits(splits, validated, selects):
+                _logger.info(line)
+            if dropped:
+                _logger.info('left out of validation and test, since unreadable: %s', some(dropped))
+            for warning in list_warnings(splits, validated, balance):
+                _logger.warning('%s: %s', data, warning)
+        start = mask_credentials(checkpoint or model)
+        provenance = f'{start} fine-tuned on {Path(cfg.filename).stem}'
+        if head_only:
+            template = origin.get_config().filename
+            return train_head(
+                cfg, splits, provenance, template, read, skip_unreadable, overwrite, progress
+            )
+        if cfg.launcher == 'none' and get_run_device(cfg) == 'cpu':
+            progress.phase('estimating the time')
+            _log_estimate(cfg, splits)
+        return run(cfg, provenance, read, origin.template, progress, overwrite)
 
 
 def _log_estimate(cfg: Config, splits: Splits) -> None:
-    if estimate := estimate_durations(cfg, splits):
+    with batch_errors(cfg.train_dataloader.batch_size):
+        estimate = estimate_durations(cfg, splits)
+    if estimate:
         _logger.info(
             'fine-tuning %s takes %s on this CPU; --head-only %s',
             count(cfg.train_cfg.max_epochs, 'epoch'),

@@ -60,8 +60,9 @@ def make_folder(option: str, folder: str) -> None:
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
     except OSError as error:
+        reason = 'it is a file' if isinstance(error, FileExistsError) else error.strerror
         raise WrnError(
-            f'{option} {folder}: cannot be created ({error.strerror}); choose another folder'
+            f'{option} {folder}: cannot be created ({reason}); choose another folder'
         ) from error
     _check_writable(f'{option} {folder}', Path(folder))
 

@@ -132,6 +132,11 @@ def apply_train_options(cfg: Config, options: TrainOptions) -> None:
                 raise WrnError('--resume and --overwrite: exclude each other; give one of them')
             cfg.resume = resume
             if resume != 'auto':
+                if '://' not in resume and not Path(resume).exists():
+                    raise WrnError(
+                        f'{resume}: the checkpoint does not exist; give the path of a checkpoint '
+                        'file, or --resume alone for the latest'
+                    )
                 cfg.resume, cfg.load_from = True, localize(resume)
         for package in LOG_BACKENDS:
             if options.get(package):

@@ -22,12 +22,12 @@ def apply_settings(cfg: Config, settings: Mapping[str, Any]) -> None:
     Raises:
         WrnError: If a key is misspelled. One that nothing reads is a warning.
     """
-    for key in {key.partition('.')[0] for key in settings} - cfg.keys() - {*RUN_KEYS}:
-        hint = did_you_mean(
-            key, (*cfg.keys(), *RUN_KEYS), '; it has no effect unless your code does'
-        )
-        _logger.warning('--cfg-options %s: nothing here reads this key%s', key, hint)
+    known = {*cfg.keys(), *RUN_KEYS}
+    unread = {key.partition('.')[0] for key in settings} - known
     cfg.merge_from_dict(settings)
     check_keys(cfg)
     check_values(cfg)
+    for key in unread:
+        hint = did_you_mean(key, known, '; it has no effect unless your code does')
+        _logger.warning('--cfg-options %s: nothing here reads this key%s', key, hint)
     set_default(cfg, 'default_scope', 'mmpretrain')

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
 from mmengine.device import get_device
@@ -81,13 +81,15 @@ class Tested:
     """The results of a test.
 
     Attributes:
-        metrics: The metrics by name.
+        metrics: The metrics by name, as ``wrn test --json`` prints them: numbers and, without a
+            report, lists of numbers. With top-1 accuracy, there are also the ends of its 95 %
+            interval, balanced accuracy and calibration.
         classes: The class names of the dataset. None if it has none.
-        report: The metrics of each class. None unless a report was asked for, by ``data`` or
-            ``report`` or by the metrics of the config.
+        report: The metrics of each class. None if top-1 accuracy is not measured, unless ``report``
+            or the metrics of the config ask for them.
     """
 
-    metrics: Mapping[str, Any]
+    metrics: Mapping[str, float | list[float]]
     classes: Sequence[str] | None
     report: Report | None
 
@@ -101,7 +103,7 @@ def test(model: str, checkpoint: str | None = None, **options: Unpack[Evaluation
         **options: The options of the command, see :class:`EvaluationOptions`.
 
     Returns:
-        The metrics, and the report if one was asked for.
+        The metrics, and those of each class.
 
     Raises:
         WrnError: If the model, the data or an option is wrong.
@@ -132,7 +134,11 @@ def test(model: str, checkpoint: str | None = None, **options: Unpack[Evaluation
     report = Report(done.metrics, done.classes) if has_report(done.metrics) else None
     if report and (folder := options.get('report')) is not None and is_main_process():
         report.write(folder, overwrite)
-    return Tested(done.metrics, done.classes, report)
+    metrics = report.metrics if report else done.metrics
+    plain = {
+        name: value for name, value in metrics.items() if isinstance(value, int | float | list)
+    }
+    return Tested(plain, done.classes, report)
 
 
 def make_config(model: str, checkpoint: str | None, options: EvaluationOptions) -> Config:
@@ -158,6 +164,10 @@ def make_config(model: str, checkpoint: str | None, options: EvaluationOptions) 
     data, listed = options.get('data'), options.get('ann_file')
     if listed is not None and data is None:
         raise WrnError(f'--ann-file {listed}: its paths are below a folder; add --data FOLDER')
+    if checkpoint is not None and Path(checkpoint).is_dir():
+        raise WrnError(
+            f'{checkpoint}: is a folder, not a file of weights; test on its images with --data'
+        )
     cfg = make_test_config(resolve(model), checkpoint, data, listed)
     with config_errors(cfg.filename):
         apply_run_options(cfg, options)

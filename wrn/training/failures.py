@@ -74,7 +74,8 @@ def memory_errors(runner: Runner, mode: str) -> Iterator[None]:
         validates = mode == 'train' and not runner.model.training
         loader = 'val_dataloader' if validates else f'{mode}_dataloader'
         size = runner.cfg[loader].get('batch_size')
-        option = f'{loader}.batch_size' if validates or size is None else '--batch-size'
+        key = f'--cfg-options {loader}.batch_size'
+        option = key if validates or size is None else '--batch-size'
         cure = ', or add --amp' if isinstance(error, torch.OutOfMemoryError) else ''
         cure += _RESUME if mode == 'train' else ''
         raise describe_excess(error, size, option, cure) from error

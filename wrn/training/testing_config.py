@@ -1,13 +1,14 @@
 """Make the config that tests a model: a name, a config, a weights file or an exported file."""
 
 import logging
+from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
 from mmpretrain.registry import MODELS
 
 from wrn.checkpoints.checkpoint_file import localize
-from wrn.config.config_file import read_config
+from wrn.config.config_file import CONFIG_SUFFIXES, read_config
 from wrn.config.config_parts import choose_topk, get_dataset_type, get_test_dataset
 from wrn.deploy.export import load_exported
 from wrn.training.finetune_config import BASE
@@ -65,6 +66,11 @@ def make_test_config(
             use_test_images(config, data, ann_file)
         return config
     if checkpoint is not None:
+        if Path(checkpoint).suffix in CONFIG_SUFFIXES:
+            raise WrnError(
+                f'{model.name}: has weights; the config comes first: wrn test {checkpoint} '
+                f'{model.name}'
+            )
         raise WrnError(f'{model.name}: has weights; leave out {checkpoint}, or give a config')
     return _make_from_file(model, data, ann_file)
 

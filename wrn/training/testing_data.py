@@ -6,13 +6,12 @@ from typing import Any
 import numpy as np
 from mmcv.transforms import BaseTransform
 from mmengine.config import Config
-from mmpretrain.models import ClsHead, MultiLabelClsHead
 from mmpretrain.registry import TRANSFORMS
 
 from wrn.config.config_parts import choose_topk, get_test_dataset
 from wrn.data.images import is_red_first
 from wrn.data.test_images import find_test_images
-from wrn.training.checks import get_head
+from wrn.training.checks import get_head, predicts_one_class
 from wrn.training.evaluation import REPORT_METRICS
 from wrn_base.errors import WrnError
 
@@ -49,7 +48,7 @@ def use_test_images(
             image.
     """
     head, kind = get_head(cfg.model)
-    if issubclass(kind, MultiLabelClsHead) or (head and not issubclass(kind, ClsHead)):
+    if not predicts_one_class(cfg.model):
         raise WrnError(
             f'--data: needs a model that predicts one class per image, not a {kind.__name__}; '
             'describe the data in a config'

@@ -62,4 +62,5 @@ def describe_excess(
     lower = f'lower it, such as to {batch_size // 2}'
     if batch_size == 1:
         lower = 'use a smaller model or smaller images, or a device with more memory'
-    return WrnError(f'{option} {batch_size}: {what}; {lower}{cure}')
+    given = f'{option}{"=" if "." in option else " "}{batch_size}'  # a key of the config, or not
+    return WrnError(f'{given}: {what}; {lower}{cure}')

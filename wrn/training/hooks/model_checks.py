@@ -186,10 +186,7 @@ class CheckpointCheckHook(Hook):
                 f'{count(len(names), "class")} ({some(names)})' if names else 'unnamed classes'
                 for names in (theirs, ours)
             )
-            runner.logger.warning(
-                f'{path}: the head does not match and is newly initialized; {before} are replaced '
-                f'by {after}'
-            )
+            runner.logger.warning(f'{path}: the head is new: {after} instead of {before}')
         if self.resume:
             if own := read_own_config(weights.meta):
                 backbone = get_inner_model(runner.cfg.model).get('backbone') or {}
