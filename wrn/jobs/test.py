@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config, ConfigDict
 from mmengine.device import get_device
@@ -26,6 +27,7 @@ from wrn.training.evaluation.predictions import SUFFIXES
 from wrn.training.evaluation.report import check_report_free
 from wrn.training.run_device import get_run_device
 from wrn.training.testing_config import make_test_config
+from wrn.utils.existing import check_free
 from wrn.zoo.resolve import resolve
 from wrn_base.errors import WrnError
 from wrn_base.run_progress import SILENT
@@ -180,6 +182,9 @@ def make_config(model: str, checkpoint: str | None, options: EvaluationOptions) 
                     '--amp, or --device cpu'
                 )
             cfg.test_cfg = dict(cfg.test_cfg or {}, fp16=True)
+        show_dir = Path(options.get('show_dir') or '')
+        if options.get('show_dir') and show_dir.is_dir() and any(show_dir.iterdir()):
+            check_free(show_dir, options.get('overwrite', False))
         if options.get('show') or options.get('show_dir') is not None:
             set_default(cfg, 'default_hooks', {}).visualization = dict(
                 type='VisualizationHook',
