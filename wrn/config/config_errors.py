@@ -1,14 +1,17 @@
 """Report mistakes in a config in one line."""
 
 import contextlib
+import inspect
 import re
 import traceback
 from collections.abc import Callable, Iterator
 from os import PathLike
+from typing import Any
 
 import cv2
 from mmengine.registry import Registry
 from mmpretrain import registry
+from torch.utils.data import DataLoader
 
 from wrn.utils.memory import is_out_of_memory
 from wrn_base.errors import WrnError, did_you_mean, is_full_or_closed
@@ -19,6 +22,7 @@ _UNTYPED = re.compile(
 _HEAD = re.compile(r'shapes cannot be multiplied \(\d+x(\d+) and')
 _CHANNELS = re.compile(r'size of tensor a .*must match|expected input.* to have \d+ channels')
 _LONGEST = 1000  # characters of a message, which may contain a value of the config
+_UNEXPECTED = re.compile(r"(\w+)(?:\.__init__)?\(\) got an unexpected keyword argument '(\w+)'")
 _UNREGISTERED = re.compile(r'(\S+) is not in the (?:\S+::)?([\w ]+) registry')
 
 
@@ -39,7 +43,7 @@ def config_errors(
     try:
         yield
     except Exception as error:  # constructors check their arguments with exceptions of any type
-        message = _message(error)
+        message = describe_error(error)
         if isinstance(error, WrnError) and 'Traceback' in str(error):  # from a worker process
             raise type(error)(message.partition(': ')[2]) from error  # without the class name
         if isinstance(error, WrnError) or unless() or is_full_or_closed(error):
@@ -47,8 +51,22 @@ def config_errors(
         raise WrnError(f'{path or "config"}: {message}') from error
 
 
-def _message(error: Exception) -> str:
-    """Return the message of an exception in one line."""
+def find_unexpected(error: BaseException | None) -> str | None:
+    """Return the keyword argument that a constructor does not have, if an exception is due to it.
+
+    Args:
+        error: The exception.
+    """
+    found = _UNEXPECTED.search(str(error)) if isinstance(error, TypeError) else None
+    return found and found[2]
+
+
+def describe_error(error: Exception) -> str:
+    """Return the message of an exception that a mistake in a config causes, in one line.
+
+    Args:
+        error: The exception.
+    """
     message = str(error.args[0] if len(error.args) == 1 else error).strip()
     if 'Traceback' in message:  # from a worker process of a data loader
         message = message.splitlines()[-1]
@@ -64,6 +82,8 @@ def _message(error: Exception) -> str:
     if unregistered := _UNREGISTERED.search(message):
         name, registry_name = unregistered.groups()
         return f"unknown {registry_name} type '{name}'{_suggest_types(name, registry_name)}"
+    if isinstance(error, TypeError) and (unexpected := _UNEXPECTED.search(message)):
+        return f'{message}{_suggest_arguments(*unexpected.groups())}'
     if isinstance(error, FileNotFoundError) and error.filename:
         return f'no such file: {error.filename}; check _base_ and the other paths in the config'
     if untyped := _UNTYPED.search(message):
@@ -89,12 +109,27 @@ def _message(error: Exception) -> str:
     return f'{kind}: {message}' if vague and not message.startswith(kind) else message
 
 
+def _list_modules() -> Iterator[tuple[str, str, Any]]:
+    """Yield the registry, the name, and the class or function of all that a config can name."""
+    for ours in vars(registry).values():
+        if isinstance(ours, Registry):
+            for owner in (ours, *((ours.parent,) if ours.parent else ())):
+                for name, module in owner.module_dict.items():
+                    yield ours.name, name, module
+
+
 def _suggest_types(name: str, registry_name: str) -> str:
-    registries = [value for value in vars(registry).values() if isinstance(value, Registry)]
-    known = {
-        key
-        for ours in registries
-        if ours.name == registry_name
-        for key in (*ours.module_dict, *(ours.parent.module_dict if ours.parent else ()))
-    }
+    known = {key for of, key, _ in _list_modules() if of == registry_name}
     return did_you_mean(name.rpartition('.')[2], known)
+
+
+def _suggest_arguments(owner: str, name: str) -> str:
+    """Suggest arguments of a class or function, which may be the base of a registered class."""
+    known = {
+        argument
+        for module in (DataLoader, *(module for _, _, module in _list_modules()))
+        for part in (module.__mro__ if isinstance(module, type) else (module,))
+        if part is not object and getattr(part, '__name__', None) == owner
+        for argument in inspect.signature(part).parameters
+    }
+    return did_you_mean(name, known)

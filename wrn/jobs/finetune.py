@@ -16,6 +16,7 @@ from wrn.jobs.common_options import check_ranges
 from wrn.jobs.head_only_options import check_head_only
 from wrn.jobs.loading import make_read_options
 from wrn.jobs.run_options import TrainOptions, apply_train_options, check_names
+from wrn.jobs.settings import name_settings
 from wrn.training.class_weights import balance_loss
 from wrn.training.finetune import Finetuned
 from wrn.training.finetune import finetune as run
@@ -125,7 +126,8 @@ def finetune(
         )
     if cfg.launcher == 'none' and get_run_device(cfg) == 'cpu':
         _log_estimate(cfg, splits)
-    return run(cfg, provenance, read, origin.template, progress, overwrite)
+    with name_settings(options.get('cfg_options')):
+        return run(cfg, provenance, read, origin.template, progress, overwrite)
 
 
 def _log_estimate(cfg: Config, splits: Splits) -> None:
