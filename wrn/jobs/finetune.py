@@ -16,6 +16,7 @@ from wrn.jobs.common_options import check_ranges
 from wrn.jobs.head_only_options import check_head_only
 from wrn.jobs.loading import make_read_options
 from wrn.jobs.run_options import TrainOptions, apply_train_options, check_names
+from wrn.jobs.settings import name_settings
 from wrn.training.class_weights import balance_loss
 from wrn.training.finetune import Finetuned
 from wrn.training.finetune import finetune as run
@@ -28,7 +29,7 @@ from wrn_base.commands.finetune import DEFAULT_MODEL
 from wrn_base.credentials import mask_credentials
 from wrn_base.errors import WrnError, count, some
 from wrn_base.progress_line import about
-from wrn_base.run_progress import SILENT
+from wrn_base.run_progress import LONG, SILENT
 
 _logger = logging.getLogger('wrn')
 
@@ -128,13 +129,15 @@ def finetune(
         if cfg.launcher == 'none' and get_run_device(cfg) == 'cpu':
             progress.phase('estimating the time')
             _log_estimate(cfg, splits)
-        return run(cfg, provenance, read, origin.template, progress, overwrite)
+        with name_settings(options.get('cfg_options')):
+            return run(cfg, provenance, read, origin.template, progress, overwrite)
 
 
 def _log_estimate(cfg: Config, splits: Splits) -> None:
+    """Compare the time with that of ``--head-only`` if a run is long enough to consider it."""
     with batch_errors(cfg.train_dataloader.batch_size):
         estimate = estimate_durations(cfg, splits)
-    if estimate:
+    if estimate and estimate.all_layers >= LONG:
         _logger.info(
             'fine-tuning %s takes %s on this CPU; --head-only %s',
             count(cfg.train_cfg.max_epochs, 'epoch'),

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from mmengine.config import Config, ConfigDict
 from mmengine.device import get_device
@@ -20,6 +19,7 @@ from wrn.jobs.common_options import check_ranges
 from wrn.jobs.loading import check_calibration, make_read_options
 from wrn.jobs.outputs import check_out, make_folder
 from wrn.jobs.run_options import RunOptions, apply_run_options, check_names
+from wrn.jobs.settings import name_settings
 from wrn.jobs.speed_options import apply_speed_options
 from wrn.training.checks import check_single_task, get_head
 from wrn.training.evaluation import Report, add_metrics, get_report_metrics, has_report
@@ -132,7 +132,8 @@ def test(model: str, checkpoint: str | None = None, **options: Unpack[Evaluation
     overwrite = options.get('overwrite', False)
     out = (options.get('out'), options.get('out_item'))
     progress = options.get('progress', SILENT)
-    done = training.test(cfg, *out, engine, read, progress=progress, overwrite=overwrite)
+    with name_settings(options.get('cfg_options')):
+        done = training.test(cfg, *out, engine, read, progress=progress, overwrite=overwrite)
     report = Report(done.metrics, done.classes) if has_report(done.metrics) else None
     if report and (folder := options.get('report')) is not None and is_main_process():
         report.write(folder, overwrite)
