@@ -19,10 +19,11 @@ from wrn.training.stretch_schedule import stretch_schedule
 from wrn_base.errors import WrnError
 
 _MINIMUMS = dict(epochs=1, batch_size=1, workers=0, patience=1, seed=0)
+_LARGEST_SEED = 2**32 - 1  # numpy's
 
 
 def check_ranges(options: Mapping[str, Any]) -> None:
-    """Check that numbers are not too small.
+    """Check that numbers are not too small or too large.
 
     Args:
         options: The options of a run.
@@ -34,6 +35,9 @@ def check_ranges(options: Mapping[str, Any]) -> None:
         value = options.get(name)
         if value is not None and value < minimum:
             raise WrnError(f'--{name.replace("_", "-")} {value}: must be at least {minimum}')
+    seed = options.get('seed')
+    if seed is not None and seed > _LARGEST_SEED:
+        raise WrnError(f'--seed {seed}: must be at most {_LARGEST_SEED}')
     rate = options.get('lr')
     if rate is not None and not 0 < rate < math.inf:
         raise WrnError(f'--lr {rate:g}: must be a number above 0')
