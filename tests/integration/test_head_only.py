@@ -254,7 +254,8 @@ def test_unreadable_images(run, fails, folder):
         folder.joinpath('data', splits.images[split][0][0]).write_bytes(b'')
     error = fails(*COMMAND[1:])
     assert 'the image cannot be read (' in error
-    assert splits.images['train'][0][0] in error
+    assert splits.images['val'][0][0] in error
+    assert '; 1 other cannot either; remove or replace them, or add --skip-unreadable; ' in error
     done = run(*COMMAND, '--skip-unreadable', '--views', 2, cwd=folder)
     left_out = f'left out of validation and test, since unreadable: {splits.images["val"][0][0]}\n'
     assert left_out in done.stderr

@@ -226,6 +226,7 @@ def test_what_patience_cannot_watch_is_refused(cfg, change, message):
         (dict(workers=-1), '--workers -1: must be at least 0'),
         (dict(lr=0.0), '--lr 0: must be a number above 0'),
         (dict(lr=float('nan')), '--lr nan: must be a number above 0'),
+        (dict(seed=2**32), '--seed 4294967296: must be at most 4294967295'),
         (dict(lr=0.1, auto_scale_lr=True), '--lr 0.1: is never scaled; leave out --auto-scale-lr'),
     ],
 )

@@ -20,7 +20,7 @@ from wrn.jobs.settings import name_settings
 from wrn.training.class_weights import balance_loss
 from wrn.training.finetune import Finetuned
 from wrn.training.finetune import finetune as run
-from wrn.training.finetune_folder import REPORT
+from wrn.training.finetune_folder import REPORT, check_images
 from wrn.training.run_device import get_run_device
 from wrn.training.small_data import count_classes, describe_classes, list_warnings
 from wrn.utils.memory import batch_errors
@@ -105,6 +105,9 @@ def finetune(
         if done:
             _logger.info('nothing left to do: %s exists', done)
             return Finetuned(done, None, folder / REPORT) if is_main_process() else None
+        if not skip_unreadable:
+            progress.phase('checking images')
+            check_images(cfg, splits, progress)
         training.write_annotations(cfg, splits, folder)
         if is_main_process():
             validated = not options.get('no_validate')
