@@ -21,7 +21,10 @@ def print_report(report: Report) -> None:
     print_table(_format_metrics(report, decimals))
     if empty := sum(not c.support for c in report.classes):
         show('')
-        show(f'{count(empty, "class")} without images: 0 in the means over classes')
+        text = '0 in the means over classes'
+        if report.accuracy:
+            text = 'not in the balanced accuracy; 0 in the means over classes of metrics.json'
+        show(f'{count(empty, "class")} without images: {text}')
     worst = report.worst(_MOST_CLASSES)
     if len(worst) < len(report.classes):
         show('')
@@ -41,6 +44,9 @@ def _format_metrics(report: Report, decimals: int) -> Iterator[tuple[str, str]]:
         yield 'accuracy', str(report.accuracy)
         yield 'balanced accuracy', f'{report.metrics[BALANCED]:.{decimals}f} %'
         first = {ACCURACY, f'{ACCURACY}-low', f'{ACCURACY}-high', BALANCED, 'images'}
+        if not all(c.support for c in report.classes):
+            # Means with 0 for classes without images look wrong beside the balanced accuracy.
+            first |= {name for name in report.metrics if name.startswith('single-label/')}
     for name, value in report.metrics.items():
         if name not in first:
             percent = name.startswith(_PERCENT)
