@@ -23,10 +23,13 @@ from wrn.data.splitting import find_splits
 from wrn.head_only import estimate_durations, feature_network
 from wrn.head_only.feature_network import build_feature_network
 from wrn.head_only.image_features import compute_features
+from wrn.jobs.head_only_options import _WITHOUT_EFFECT
 from wrn.jobs.run_options import apply_train_options
 from wrn.training import make_finetune_config, use_mixed_precision
 from wrn.zoo.resolve import resolve
+from wrn_base.commands.finetune import ARGUMENTS
 from wrn_base.errors import ImageReadError, RunStoppedError, WrnError
+from wrn_base.options import TRAINING_SPEED_ARGUMENTS
 from wrn_base.run_progress import LONG, RunProgress
 
 DIGITS = 'wide-resnet16-2_1xb64_digits'
@@ -408,6 +411,15 @@ def test_refused_options(words, fails, folder):
     error = fails(*COMMAND[1:], *words)
     assert REFUSED[words] in error
     assert not [*folder.glob('work_dirs/*/*')]
+
+
+def test_the_help_names_the_options_that_are_refused():
+    stated = ARGUMENTS['--head-only']['help'].split()
+    options = {f'--{name.replace("_", "-")}' for name in _WITHOUT_EFFECT}
+    options |= {words[0] for words in REFUSED} - {'--resume', '--views', '--cfg-options'}
+    speed = {*TRAINING_SPEED_ARGUMENTS} | {f'--no-{name[2:]}' for name in TRAINING_SPEED_ARGUMENTS}
+    missing = options - speed - {word.strip(',') for word in stated}
+    assert not missing
 
 
 def test_views_without_head_only(fails, folder):

@@ -53,6 +53,7 @@ def scaled_rate(cfg, kind=BriefRunner):
         (4, None, 2, 0.025, 'learning rate 0.05 to 0.025, for 8 images per update instead of 16'),
         (8, 128, 1, 0.05 / 16, 'to 0.00313, for 8 images per update instead of 128; --lr sets it'),
         (8, 128, 4, 0.05 / 4, 'to 0.0125, for 32 images per update instead of 128'),
+        (1, None, 1, 0.05 / 8, 'to 0.00625, for 1 image per update instead of 8'),
         (8, None, 1, 0.05, ''),
     ],
 )
@@ -142,9 +143,9 @@ def test_the_device_of_the_machine_is_overruled(cfg, monkeypatch):
 
 
 def test_a_device_that_is_not_there(cfg):
-    with pytest.raises(WrnError, match=r'^--device cuda:99: unavailable \(.*\); choose another$'):
+    with pytest.raises(WrnError, match=r'^--device cuda:99: unavailable \(.*\); give cpu'):
         apply_options(cfg, device='cuda:99')
-    with pytest.raises(WrnError, match=r'^--device gpu: unavailable \(.*\); choose another$'):
+    with pytest.raises(WrnError, match=r'^--device gpu: unknown; give cpu'):
         apply_options(cfg, device='gpu')
 
 

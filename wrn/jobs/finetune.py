@@ -20,6 +20,7 @@ from wrn.jobs.settings import name_settings
 from wrn.training.class_weights import balance_loss
 from wrn.training.finetune import Finetuned
 from wrn.training.finetune import finetune as run
+from wrn.training.finetune_config import FINE_TUNED
 from wrn.training.finetune_folder import REPORT, check_images
 from wrn.training.run_device import get_run_device
 from wrn.training.small_data import count_classes, describe_classes, list_warnings
@@ -123,7 +124,7 @@ def finetune(
             for warning in list_warnings(splits, validated, balance):
                 _logger.warning('%s: %s', data, warning)
         start = mask_credentials(checkpoint or model)
-        provenance = f'{start} fine-tuned on {Path(cfg.filename).stem}'
+        provenance = f'{start}{FINE_TUNED}{Path(cfg.filename).stem}'
         if head_only:
             template = origin.get_config().filename
             return train_head(
