@@ -65,11 +65,18 @@ def test_few_images_to_validate_or_test(val, test, validated, expected):
         assert 'interval of an accuracy of 80 % is 45 to 94; add images' in warning
 
 
+def test_what_the_validation_chooses():
+    (warning,) = list_warnings(make(ENOUGH, [5, 4], [15, 15]), selects='the regularization')
+    assert warning.startswith('val has 9 images, too few to choose the regularization well')
+
+
 @pytest.mark.parametrize('balanced', [False, True])
 def test_uneven_classes(balanced):
     (warning,) = list_warnings(make([100, 20], ENOUGH), balanced=balanced)
-    assert warning.startswith('class0 has 5 times the training images of class1. A network prefers')
-    assert ('; --balance weights the classes alike' in warning) != balanced
+    assert warning.startswith('class0 has 5 times the training images of class1. ')
+    assert ('A network prefers large classes' in warning) != balanced
+    assert ('; --balance weights them alike' in warning) != balanced
+    assert ('The loss weights the classes alike, but accuracy' in warning) == balanced
     assert list_warnings(make([99, 20], ENOUGH)) == []
 
 
