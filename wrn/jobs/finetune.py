@@ -121,7 +121,7 @@ def finetune(
                 _logger.info(line)
             if dropped:
                 _logger.info('left out of validation and test, since unreadable: %s', some(dropped))
-            for warning in list_warnings(splits, validated, balance):
+            for warning in list_warnings(splits, validated, balance, selects):
                 _logger.warning('%s: %s', data, warning)
         start = mask_credentials(checkpoint or model)
         provenance = f'{start}{FINE_TUNED}{Path(cfg.filename).stem}'
