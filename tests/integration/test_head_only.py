@@ -390,6 +390,14 @@ def test_class_weights_of_the_loss(folder):
     assert loss.class_weight[-1] == 50
 
 
+def test_features_that_are_not_finite(fails, folder):
+    weights = wrn.get_model(DIGITS, True).state_dict()
+    weights['backbone.norm.weight'] = torch.full((128,), 3e38)
+    torch.save(weights, 'w.pth')
+    error = fails(*COMMAND[1:], '--checkpoint', 'w.pth')
+    assert 'w.pth: the network computes NaN or infinity from the images; check these' in error
+
+
 def test_estimate(folder):
     splits = find_splits('data')
     cfg = make_finetune_config(splits, resolve(DIGITS))

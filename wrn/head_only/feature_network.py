@@ -54,9 +54,7 @@ def build_feature_network(
     if options.mean is not None and options.std is not None:
         more['data_preprocessor'] = dict(mean=[*options.mean], std=[*options.std])
     key, prefix = options.key, options.prefix
-    network = get_model(named, cfg.load_from, device, key=key, prefix=prefix, head=None, **more)
-    network._config.filename = cfg.filename  # for messages
-    return network
+    return get_model(named, cfg.load_from, device, key=key, prefix=prefix, head=None, **more)
 
 
 def describe_features(network: BaseModel, cfg: Config, augmentation: tuple[int, ...]) -> str:

@@ -14,7 +14,7 @@ from wrn.head_only.feature_cache import FeatureCache
 from wrn.head_only.feature_network import choose_backend, describe_features, extract
 from wrn.head_only.views import View, hash_files, read_views
 from wrn.utils.memory import batch_errors
-from wrn_base.errors import ImageReadError, count
+from wrn_base.errors import ImageReadError, WrnError, count
 
 _BLOCK_SECONDS = 5.0  # of work that a killed process loses
 _BLOCK_BYTES = 32 << 20
@@ -92,6 +92,11 @@ def _extract(fast: BaseModel, network: BaseModel, pixels: Tensor) -> Iterator[np
     size = getattr(getattr(fast, 'engine', None), 'size', None)
     with batch_errors(len(pixels), _BATCH_SIZE):
         rows = extract(fast if size in (None, pixels.shape[2:]) else network, pixels).numpy()
+    if not np.isfinite(rows).all():
+        raise WrnError(
+            f'{network._config.load_from}: the network computes NaN or infinity from the images; '
+            'check these weights, --mean and --std'
+        )
     yield from rows
 
 
