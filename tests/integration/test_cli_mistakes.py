@@ -47,7 +47,8 @@ def test_mistakes_in_predict(fails, arguments, message):
     [
         (['list', 'zzz'], "'zzz': matches no model name"),
         (['train', 'none.py'], 'none.py: no such config file'),
-        (['train', DIGITS, '--cfg-options', 'model.backbone.dept=3'], "unexpected keyword argument 'dept'"),
+        (['train', DIGITS, '--cfg-options', 'model.backbone.dept=3'], "--cfg-options model.backbone.dept: WideResNetCIFAR.__init__() got an unexpected keyword argument 'dept'; did you mean depth?"),
+        (['train', DIGITS, '--cfg-options', 'train_cfg.max_epoch=3'], "--cfg-options train_cfg.max_epoch: EpochBasedTrainLoop.__init__() got an unexpected keyword argument 'max_epoch'; did you mean max_epochs?"),
         (['train', DIGITS, '--cfg-options', 'model.backbone.type=WideResNt'], 'did you mean WideResNet'),
         (['train', DIGITS, '--cfg-options', 'optim_wrapper.optimizer.type=SGDD'], "unknown optimizer type 'SGDD'; did you mean SGD"),
         (['train', DIGITS, '--cfg-options', 'model.head.num_classes=7'], 'the dataset has 10 classes, but the head of the model has 7'),
@@ -57,6 +58,7 @@ def test_mistakes_in_predict(fails, arguments, message):
         (['train', '.'], '.: is a folder, not a model; `wrn finetune .` trains on images in it'),
         (['info', '.'], '.: is a folder, not a model; `wrn finetune .` trains on images in it'),
         (['test', DIGITS, 'none.pth'], 'none.pth: the checkpoint does not exist'),
+        (['train', DIGITS, '--cfg-options', 'train_dataloader.batchsize=3'], "argument 'batchsize'; did you mean batch_size"),
         (['test', DIGITS, 'x.pth', '--out', 'x.txt'], '--out x.txt: predictions are written as .pkl'),
         (['test', DIGITS, 'x.pth', '--out', 'x.txt', '--out-item', 'metrics'], 'as .json, .yaml'),
         (['test', DIGITS, 'x.pth', '--out', '/dev/null/x.pkl'], 'cannot be written (Not a directory)'),

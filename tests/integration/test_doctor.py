@@ -65,6 +65,27 @@ def test_json_has_the_same(no_opencv, dead_host):
     assert (source['status'], source['problem']) == ('broken', 'Connection refused')
 
 
+def test_a_part_that_cannot_be_examined_hides_no_other(tmp_path):
+    """The model index needs a package that may be broken, too."""
+    (tmp_path / 'modelindex.py').write_text(
+        'raise ImportError("No module named \'ordered_set\'")\n'
+    )
+    script = (
+        f'import sys; sys.path.insert(0, {str(tmp_path)!r})\n'
+        'from wrn_base.doctor.examine import examine\n'
+        'for one in examine():\n'
+        '    print(one.section, one.status, one.cure, sep=" | ")\n'
+        '    if one.section == "network":\n'
+        '        break\n'
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', script], capture_output=True, text=True, check=True
+    )
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith('packages | ok')
+    assert lines[-1] == 'network | broken | pip install ordered-set'
+
+
 @pytest.mark.ci
 def test_all_backends_of_this_machine():
     content = json.loads(doctor('--offline', '--json').stdout)

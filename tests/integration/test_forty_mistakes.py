@@ -74,6 +74,7 @@ MISTAKES = [
     ('predict x.png --out old.csv', 1, 'old.csv: exists; add --overwrite'),
     ('features x.png --model small.py --out old.npy', 1, 'old.npy: exists; add --overwrite'),
     ('test small.py w.pth --report old', 1, 'old/metrics.json: exists; add --overwrite'),
+    ('test small.py w.pth --show-dir old', 1, 'old: exists; add --overwrite'),
     ('plot run --out old.png', 1, 'old.png: exists; add --overwrite'),
     ('check-data data --out old.csv', 1, 'old.csv: exists; add --overwrite'),
     ('config small.py --out small.py', 1, 'small.py: exists; add --overwrite'),

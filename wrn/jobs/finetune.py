@@ -16,10 +16,12 @@ from wrn.jobs.common_options import check_ranges
 from wrn.jobs.head_only_options import check_head_only
 from wrn.jobs.loading import make_read_options
 from wrn.jobs.run_options import TrainOptions, apply_train_options, check_names
+from wrn.jobs.settings import name_settings
 from wrn.training.class_weights import balance_loss
 from wrn.training.finetune import Finetuned
 from wrn.training.finetune import finetune as run
-from wrn.training.finetune_folder import REPORT
+from wrn.training.finetune_config import FINE_TUNED
+from wrn.training.finetune_folder import REPORT, check_images
 from wrn.training.run_device import get_run_device
 from wrn.training.small_data import count_classes, describe_classes, list_warnings
 from wrn.utils.memory import batch_errors
@@ -28,7 +30,7 @@ from wrn_base.commands.finetune import DEFAULT_MODEL
 from wrn_base.credentials import mask_credentials
 from wrn_base.errors import WrnError, count, some
 from wrn_base.progress_line import about
-from wrn_base.run_progress import SILENT
+from wrn_base.run_progress import LONG, SILENT
 
 _logger = logging.getLogger('wrn')
 
@@ -104,6 +106,9 @@ def finetune(
         if done:
             _logger.info('nothing left to do: %s exists', done)
             return Finetuned(done, None, folder / REPORT) if is_main_process() else None
+        if not skip_unreadable:
+            progress.phase('checking images')
+            check_images(cfg, splits, progress)
         training.write_annotations(cfg, splits, folder)
         if is_main_process():
             validated = not options.get('no_validate')
@@ -119,7 +124,7 @@ def finetune(
             for warning in list_warnings(splits, validated, balance):
                 _logger.warning('%s: %s', data, warning)
         start = mask_credentials(checkpoint or model)
-        provenance = f'{start} fine-tuned on {Path(cfg.filename).stem}'
+        provenance = f'{start}{FINE_TUNED}{Path(cfg.filename).stem}'
         if head_only:
             template = origin.get_config().filename
             return train_head(
@@ -128,13 +133,15 @@ def finetune(
         if cfg.launcher == 'none' and get_run_device(cfg) == 'cpu':
             progress.phase('estimating the time')
             _log_estimate(cfg, splits)
-        return run(cfg, provenance, read, origin.template, progress, overwrite)
+        with name_settings(options.get('cfg_options')):
+            return run(cfg, provenance, read, origin.template, progress, overwrite)
 
 
 def _log_estimate(cfg: Config, splits: Splits) -> None:
+    """Compare the time with that of ``--head-only`` if a run is long enough to consider it."""
     with batch_errors(cfg.train_dataloader.batch_size):
         estimate = estimate_durations(cfg, splits)
-    if estimate:
+    if estimate and estimate.all_layers >= LONG:
         _logger.info(
             'fine-tuning %s takes %s on this CPU; --head-only %s',
             count(cfg.train_cfg.max_epochs, 'epoch'),

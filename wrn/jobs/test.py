@@ -19,6 +19,7 @@ from wrn.jobs.common_options import check_ranges
 from wrn.jobs.loading import check_calibration, make_read_options
 from wrn.jobs.outputs import check_out, make_folder
 from wrn.jobs.run_options import RunOptions, apply_run_options, check_names
+from wrn.jobs.settings import name_settings
 from wrn.jobs.speed_options import apply_speed_options
 from wrn.training.checks import check_single_task, get_head
 from wrn.training.evaluation import Report, add_metrics, get_report_metrics, has_report
@@ -26,6 +27,7 @@ from wrn.training.evaluation.predictions import SUFFIXES
 from wrn.training.evaluation.report import check_report_free
 from wrn.training.run_device import get_run_device
 from wrn.training.testing_config import make_test_config
+from wrn.utils.existing import check_free
 from wrn.zoo.resolve import resolve
 from wrn_base.errors import WrnError
 from wrn_base.run_progress import SILENT
@@ -130,7 +132,8 @@ def test(model: str, checkpoint: str | None = None, **options: Unpack[Evaluation
     overwrite = options.get('overwrite', False)
     out = (options.get('out'), options.get('out_item'))
     progress = options.get('progress', SILENT)
-    done = training.test(cfg, *out, engine, read, progress=progress, overwrite=overwrite)
+    with name_settings(options.get('cfg_options')):
+        done = training.test(cfg, *out, engine, read, progress=progress, overwrite=overwrite)
     report = Report(done.metrics, done.classes) if has_report(done.metrics) else None
     if report and (folder := options.get('report')) is not None and is_main_process():
         report.write(folder, overwrite)
@@ -180,6 +183,9 @@ def make_config(model: str, checkpoint: str | None, options: EvaluationOptions) 
                     '--amp, or --device cpu'
                 )
             cfg.test_cfg = dict(cfg.test_cfg or {}, fp16=True)
+        show_dir = Path(options.get('show_dir') or '')
+        if options.get('show_dir') and show_dir.is_dir() and any(show_dir.iterdir()):
+            check_free(show_dir, options.get('overwrite', False))
         if options.get('show') or options.get('show_dir') is not None:
             set_default(cfg, 'default_hooks', {}).visualization = dict(
                 type='VisualizationHook',

@@ -66,6 +66,7 @@ def train(
     template: str | None = None,
     progress: RunProgress = SILENT,
     overwrite: Sequence[Path] | None = None,
+    replaces_head: bool = False,
 ) -> Trained:
     """Train a model.
 
@@ -82,6 +83,8 @@ def train(
         progress: Receives the steps and epochs. Defaults to nobody.
         overwrite: The results that the run replaces, besides the checkpoints in ``work_dir``.
             Defaults to None: it may replace neither.
+        replaces_head: Whether the run is for other classes than those of the weights, so that a new
+            head needs no warning. Defaults to False.
 
     Returns:
         The folder and checkpoints of the run.
@@ -104,7 +107,7 @@ def train(
             template = template or _find_template(cfg)
             normalization = NormalizationHook(cfg, resume, options)
             _adapt(cfg, options, template)
-            check = CheckpointCheckHook(resume, not resume, options, template)
+            check = CheckpointCheckHook(resume, not resume, replaces_head, options, template)
             hooks = [started, termination, check, FiniteLossHook(), HistoryHook(), shown]
             hooks += [BroadcastBuffersHook(), OptimizerLayoutHook(), *use_exact_loop(cfg)]
             hooks += [normalization, ScheduleHook(), LastBatchHook()]

@@ -17,7 +17,7 @@ from mmengine.registry import PARAM_SCHEDULERS
 
 from wrn.config.config_parts import find_class
 from wrn.training.stretch_hooks import stretch_hooks
-from wrn_base.errors import WrnError
+from wrn_base.errors import WrnError, count
 
 _LENGTHS = ('T_max', 'total_steps', 'milestones')  # counted from a scheduler's begin
 _logger = logging.getLogger('wrn')
@@ -96,7 +96,7 @@ def stretch_schedule(cfg: Config, epochs: int, stated: Collection[str] = ()) -> 
         loop.dynamic_intervals = [
             (max(timeline.map(at), 1), _shorten(every, ratio)) for at, every in intervals
         ]
-    notes = [f'the schedule of {before} epochs is scaled to {epochs}']
+    notes = [f'the schedule of {count(before, "epoch")} is scaled to {epochs}']
     if timeline.new_warm_up != timeline.warm_up:
         notes.append(f'the warm-up from {timeline.warm_up} to {timeline.new_warm_up}')
     notes += _shorten_intervals(cfg, ratio, stated)

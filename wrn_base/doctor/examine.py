@@ -6,7 +6,6 @@ from wrn_base.doctor.caches import check_caches
 from wrn_base.doctor.finding import Finding
 from wrn_base.doctor.machine import check_machine
 from wrn_base.doctor.packages import check_conflicts, check_packages
-from wrn_base.doctor.sources import check_sources, list_sources
 from wrn_base.doctor.trials import try_all
 from wrn_base.import_errors import explain_import_error
 from wrn_base.offline import is_offline
@@ -29,11 +28,17 @@ def examine(
         ('conflicts', check_conflicts),
         ('machine', check_machine),
         ('caches', check_caches),
-        ('network', lambda: [] if offline or is_offline() else check_sources(list_sources())),
+        ('network', lambda: [] if offline or is_offline() else _check_network()),
     ):
         started(name)
         yield from _guard(name, check)
     yield from try_all(started)
+
+
+def _check_network() -> Iterator[Finding]:
+    from wrn_base.doctor.sources import check_sources, list_sources  # needs the model index
+
+    yield from check_sources(list_sources())
 
 
 def _guard(section: str, check: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
