@@ -17,6 +17,7 @@ from wrn.config.config_file import read_config
 from wrn.data.listing import list_splits
 from wrn.data.splitting import find_splits
 from wrn.data.test_images import find_test_images
+from wrn.jobs.test import make_config
 from wrn.training.hooks.model_checks import _find_names
 from wrn.training.testing_config import make_test_config
 from wrn.zoo.resolve import resolve
@@ -89,6 +90,12 @@ def test_each_image_is_predicted_as_by_predict(
         assert float(row['pred_score']) == pytest.approx(score, abs=tolerance)
         assert row['gt_class'] == Path(row['img_path']).parent.name
     assert json.loads(Path('report/metrics.json').read_text())['images'] == 60
+
+
+def test_the_work_folder_is_named_without_the_suffix_of_the_file(digits_weights):
+    cfg = make_config(digits_weights, None, {})
+    assert cfg.work_dir == f'work_dirs/{Path(digits_weights).stem}'
+    assert make_config(digits_weights, None, dict(work_dir='x')).work_dir == 'x'
 
 
 def copy(folder, names, to):

@@ -194,7 +194,11 @@ def test_features_are_not_computed_again(folder):
     ('number', 'error', 'message'),
     [
         (signal.SIGINT, KeyboardInterrupt, 'stopped after 64 of 120 images; run the same command'),
-        (signal.SIGTERM, RunStoppedError, 'stopped by SIGTERM; run again with --resume'),
+        (
+            signal.SIGTERM,
+            RunStoppedError,
+            'stopped by SIGTERM; run the same command again to resume',
+        ),
     ],
     ids=['SIGINT', 'SIGTERM'],
 )
@@ -204,6 +208,19 @@ def test_a_stopped_run_continues_where_it_stood(folder, number, error, message):
     options = dict(head_only=True, progress=(counts := Counts()))
     assert wrn.finetune('data', DIGITS, resume='auto', **options).weights.exists()
     assert counts.done[0] == 64
+
+
+@pytest.mark.parametrize('phase', ['fitting the head', 'writing the results'])
+def test_ctrl_c_says_what_was_being_done(folder, phase):
+    class Stop(RunProgress):
+        def phase(self, name):
+            if name == phase:
+                signal.raise_signal(signal.SIGINT)
+
+    text = f'stopped while {phase}; run the same command again to resume'
+    with pytest.raises(KeyboardInterrupt, match=text):
+        wrn.finetune('data', DIGITS, head_only=True, progress=Stop())
+    assert wrn.finetune('data', DIGITS, head_only=True).weights.exists()
 
 
 @pytest.mark.slow

@@ -65,6 +65,13 @@ def test_few_images_to_validate_or_test(val, test, validated, expected):
         assert warning.endswith('80 % means 45 to 94 % (95 % interval); add images')
 
 
+def test_what_the_validation_chooses():
+    (warning,) = list_warnings(make(ENOUGH, [5, 4], [15, 15]), selects='the regularization')
+    assert warning.startswith(
+        'val has 9 images, too few to choose the regularization or measure accuracy: '
+    )
+
+
 @pytest.mark.parametrize('balanced', [False, True])
 def test_uneven_classes(balanced):
     (warning,) = list_warnings(make([100, 20], ENOUGH), balanced=balanced)

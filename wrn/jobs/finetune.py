@@ -110,19 +110,12 @@ def finetune(
             progress.phase('checking images')
             check_images(cfg, splits, progress)
         training.write_annotations(cfg, splits, folder)
+        validated = not options.get('no_validate')
         if is_main_process():
-            validated = not options.get('no_validate')
-            paths = [str(splits.folder / path) for path, _ in splits.images['train']]
-            notes = [splits.left_out and str(splits.left_out), advise_depth(paths, bit_depth)]
-            for note in filter(None, notes):
-                _logger.info('%s: %s', data, note)
             selects = 'the regularization' if head_only else 'the best epoch'
-            for line in _describe_splits(splits, validated, selects):
-                _logger.info(line)
+            _log_images(splits, bit_depth, validated, balance, selects)
             if dropped:
                 _logger.info('left out of validation and test, since unreadable: %s', some(dropped))
-            for warning in list_warnings(splits, validated, balance):
-                _logger.warning('%s: %s', data, warning)
         start = mask_credentials(checkpoint or model)
         provenance = f'{start}{FINE_TUNED}{Path(cfg.filename).stem}'
         if head_only:
@@ -135,6 +128,20 @@ def finetune(
             _log_estimate(cfg, splits)
         with name_settings(options.get('cfg_options')):
             return run(cfg, provenance, read, origin.template, progress, overwrite)
+
+
+def _log_images(
+    splits: Splits, bit_depth: int | None, validated: bool, balance: bool, selects: str
+) -> None:
+    """Say what the images are, what was left out, and what is too little or too uneven."""
+    paths = [str(splits.folder / path) for path, _ in splits.images['train']]
+    for note in (splits.left_out and str(splits.left_out), advise_depth(paths, bit_depth)):
+        if note:
+            _logger.info('%s: %s', splits.folder, note)
+    for line in _describe_splits(splits, validated, selects):
+        _logger.info(line)
+    for warning in list_warnings(splits, validated, balance, selects):
+        _logger.warning('%s: %s', splits.folder, warning)
 
 
 def _log_estimate(cfg: Config, splits: Splits) -> None:

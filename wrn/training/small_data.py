@@ -32,13 +32,19 @@ def describe_classes(splits: Splits) -> str:
     )
 
 
-def list_warnings(splits: Splits, validated: bool = True, balanced: bool = False) -> list[str]:
+def list_warnings(
+    splits: Splits,
+    validated: bool = True,
+    balanced: bool = False,
+    selects: str = 'the best epoch',
+) -> list[str]:
     """Return what is too little or too uneven, what that does, and what helps.
 
     Args:
         splits: The images.
         validated: Whether the run has a validation. Defaults to True.
         balanced: Whether the loss has class weights. Defaults to False.
+        selects: What is chosen by the validation. Defaults to the best epoch.
 
     Returns:
         A sentence for each of: a class with fewer than 10 training images, validation or test with
@@ -59,7 +65,7 @@ def list_warnings(splits: Splits, validated: bool = True, balanced: bool = False
         used = validated if name == 'val' else apart or not validated
         if used and number < _FEW_TO_VALIDATE:
             low, high = Proportion(round(_TYPICAL * number), number).interval
-            uses = ['choose the best epoch'] if name == 'val' else []
+            uses = [f'choose {selects}'] if name == 'val' else []
             uses += ['measure accuracy'] if name == 'test' or not apart else []
             warnings.append(
                 f'{name} has {count(number, "image")}, too few to {" or ".join(uses)}: '

@@ -104,4 +104,6 @@ def _make_from_file(model: ResolvedModel, data: str | None, ann_file: str | None
         config.test_dataloader.dataset.data_root = None  # to be set by the user
     if data is None:
         get_test_dataset(config).pipeline = get_test_dataset(own).pipeline
+    file = Path(model.name)  # or an address
+    config.work_dir = str(Path('work_dirs', file.stem if file.is_file() else file.name))
     return Config(config.to_dict(), cfg_text=f'# of {model.name}', filename=f'{model.name}.py')
