@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-import torch
 
 from wrn.cli.run_results import print_metrics, print_trained
 from wrn.training import Trained
@@ -54,6 +53,10 @@ def test_paths_in_the_current_folder_are_short(capsys, tmp_path, monkeypatch):
 
 
 def test_metrics_that_are_numbers_or_lists(capsys):
-    print_metrics({'accuracy/top1': 97.5, 'f1_classwise': [98.123456, 100.0], 'm': torch.eye(2)})
+    print_metrics({'accuracy/top1': 97.5, 'nll': 0.25, 'f1_classwise': [98.123456, 100.0]})
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert lines == [['accuracy/top1', '97.5000'], ['f1_classwise', '98.12', '100']]
+    assert lines == [
+        ['accuracy/top1', '97.50', '%'],
+        ['nll', '0.25'],
+        ['f1_classwise', '98.12', '100'],
+    ]
