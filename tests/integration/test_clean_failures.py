@@ -162,4 +162,4 @@ def test_a_gpu_where_there_is_none(fails, greedy, monkeypatch, words):
     monkeypatch.chdir(greedy)
     error = fails(*words, '--device', 'cuda')
     assert error.startswith('wrn: error: --device cuda: unavailable (')
-    assert error.endswith('); choose another')
+    assert error.endswith('); choose another, or see `wrn doctor`')
