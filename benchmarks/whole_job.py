@@ -116,7 +116,7 @@ def training(folder: Path, count: int) -> Job:
     outs = {name: folder / name for name in ('wrn', 'mmpretrain', 'plain torch')}
     tool = MMPRETRAIN / 'tools/train.py'
     commands: list[list[str | Path]] = [
-        ['-m', 'wrn', 'train', config, '--no-fused', '--work-dir', outs['wrn']],
+        ['-m', 'wrn', 'train', config, '--verbose', '--no-fused', '--work-dir', outs['wrn']],
         [tool, config, '--work-dir', outs['mmpretrain']],
         [PLAIN, 'train', data, outs['plain torch']],
     ]
@@ -159,7 +159,7 @@ def testing(folder: Path, count: int) -> Job:
     theirs = write_config(folder / 'theirs.py', TESTING, MMPRETRAIN, data)
     rest: list[str | Path] = [folder / 'openmmlab.pth', '--work-dir', folder / 'test', '--out']
     commands: list[list[str | Path]] = [
-        ['-m', 'wrn', 'test', ours, *rest, outs['wrn']],
+        ['-m', 'wrn', 'test', '--verbose', ours, *rest, outs['wrn']],
         [MMPRETRAIN / 'tools/test.py', theirs, *rest, outs['mmpretrain']],
         [PLAIN, 'test', data, folder / 'torchvision.pth', outs['plain torch']],
     ]

@@ -29,8 +29,8 @@ class Seen:
         code: The exit status.
         lines: What stands there at the end, also what has scrolled away, without empty lines.
         drawn: Each line as it was drawn at some time, in order: also what was erased again.
-        overlong: The lines among these that are longer than the terminal is wide. Messages and
-            errors, which are one line each, do not count.
+        overlong: The lines among these that are longer than the terminal is wide, but for single
+            words, such as paths.
         raw: All that was written.
     """
 
@@ -129,7 +129,7 @@ def _replay(raw: bytes, columns: int, code: int | None) -> Seen:
             if line and line not in known:
                 known.add(line)
                 drawn.append(line)
-    overlong = [line for line in drawn if len(line) > columns and not line.startswith('wrn: ')]
+    overlong = [line for line in drawn if len(line) > columns and len(line.split()) > 1]
     rows = [*screen.history.top, *(screen.buffer[row] for row in range(_ROWS))]
     lines = [line for line in map(_text, rows) if line]
     return Seen(code or 0, lines, drawn, overlong, raw)

@@ -8,13 +8,14 @@ import sys
 from collections.abc import Sequence
 from contextlib import closing
 from importlib import import_module
+from typing import NoReturn
 
 from wrn_base.errors import WrnError, one_line
 from wrn_base.import_errors import explain_import_error, report_import_errors
 from wrn_base.interrupt import exit_at_interrupt, exit_at_sigterm
 from wrn_base.parser import get_command, parse_args
 from wrn_base.run_progress import SILENT
-from wrn_base.terminal import printable, say
+from wrn_base.terminal import printable, say, wrap
 
 _QUICK_TO_EXIT = ('list', 'info', 'predict', 'features')
 
@@ -43,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         if os.environ.get('WRN_DEBUG'):
             raise
         _flush_output()
-        sys.exit(f'wrn: error: {printable(str(error))}')
+        _fail(str(error))
     except KeyboardInterrupt as stopped:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # another one would end in a traceback
         say(str(stopped) or 'stopped; run the same command again')
@@ -55,15 +56,20 @@ def main(argv: Sequence[str] | None = None) -> None:
         if os.environ.get('WRN_DEBUG'):
             raise
         _flush_output()
-        sys.exit(f'wrn: error: {printable("; ".join(explain_import_error(error)))}')
+        _fail('; '.join(explain_import_error(error)))
     except OSError as error:  # such as a full disk behind standard output
         if os.environ.get('WRN_DEBUG'):
             raise
         _drop_output()
         name = error.filename or 'output'
-        sys.exit(f'wrn: error: {printable(f"{name}: {one_line(error)}")}; free space, or check it')
+        _fail(f'{name}: {one_line(error)}; free space, or check it')
     if code:
         sys.exit(code)
+
+
+def _fail(text: str) -> NoReturn:
+    """Exit with status 1 and a message."""
+    sys.exit(wrap(f'wrn: error: {printable(text)}', sys.stderr))
 
 
 def _work(args: argparse.Namespace) -> int:

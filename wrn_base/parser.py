@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from wrn_base.errors import did_you_mean
 from wrn_base.options import Argument, add_arguments
-from wrn_base.terminal import printable
+from wrn_base.terminal import printable, wrap
 from wrn_base.version import __version__
 
 COMMANDS = {
@@ -62,8 +62,8 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Exit with one line and status 2."""
-        message = f'{self.prog}: error: {printable(message)}'
-        self.exit(2, f'{message}; see `{self.prog} --help`\n')
+        message = f'{self.prog}: error: {printable(message)}; see `{self.prog} --help`'
+        self.exit(2, f'{wrap(message, sys.stderr)}\n')
 
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse all arguments; exit if there are unknown ones."""

@@ -47,7 +47,7 @@ def step_parts(step: Step, seconds_left: float | None) -> list[tuple[int, str]]:
     return [
         (9, epoch or ''),
         (6, f'{_COUNTED[step.task]} {_of(step.step, step.steps)}'),
-        (7, '' if step.loss is None else f'loss {_number(step.loss)}'),
+        (7, '' if step.loss is None else f'loss {_loss(step.loss)}'),
         (5, '' if rate is None else f'{rate:,.{0 if rate >= 10 else 1}f} images/s'),
         (8, '' if left is None else f'{clock(left)} left'),
     ]
@@ -58,19 +58,20 @@ def epoch_parts(epoch: Epoch, seconds_left: float | None = None) -> list[tuple[i
 
     Args:
         epoch: The epoch.
-        seconds_left: The time left. Defaults to None: it is shown elsewhere.
+        seconds_left: The time left, which the line of the last epoch leaves out. Defaults to None:
+            it is shown elsewhere.
     """
     parts = [(9, f'{epoch.unit} {_of(epoch.number, epoch.total)}')]
     if epoch.loss is not None:
-        parts.append((7, f'loss {_number(epoch.loss)}'))
+        parts.append((7, f'loss {_loss(epoch.loss)}'))
     if epoch.metric is not None:
         name, images = epoch.metric, epoch.images
         parts.append((8, f'{name} {format_metric(name, epoch.value, images)}'))
         if epoch.best is not None:
             parts.append((6, f'best {format_metric(name, epoch.best, images)}'))
     if epoch.rate is not None:
-        parts.append((5, f'lr {epoch.rate:.4g}'))
-    if seconds_left is not None:
+        parts.append((5, f'lr {epoch.rate:.3e}'))
+    if seconds_left is not None and epoch.number != epoch.total:
         parts.append((4, f'{clock(seconds_left)} left'))
     return parts
 
@@ -120,6 +121,11 @@ def about(seconds: float) -> str:
 
 def _of(number: int, total: int | None) -> str:
     return f'{number:>{len(str(total))}}/{total}'
+
+
+def _loss(value: float) -> str:
+    """Return a loss in a column of one width, unless it is unusually small or large."""
+    return f'{value:.4f}' if 1e-3 <= abs(value) < 1e3 else f'{value:.3g}'
 
 
 def _number(value: float) -> str:

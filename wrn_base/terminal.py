@@ -2,7 +2,9 @@
 
 import contextlib
 import json
+import os
 import sys
+import textwrap
 import unicodedata
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import IO, Any, Protocol
 
 from wrn_base.credentials import mask_credentials
 
+_NARROW = 30  # columns of a terminal that has no room for an indent
 _JOINERS = '\u200c\u200d'  # of Persian, Hindi and emoji
 
 
@@ -72,9 +75,30 @@ def without_live_line() -> AbstractContextManager[None]:
     return _live.hidden() if _live else contextlib.nullcontext()
 
 
+def wrap(text: str, stream: IO[str]) -> str:
+    """Break a message between words, and indent it, if it is longer than a terminal is wide.
+
+    A word that is longer than a line, such as a path, is left whole. Text for anything but a
+    terminal stays one line, which scripts can search.
+
+    Args:
+        text: The message, in one line.
+        stream: The stream that it is for.
+    """
+    columns = 0
+    with contextlib.suppress(OSError, ValueError):  # a closed stream, or one without a file
+        if stream.isatty():
+            columns = os.get_terminal_size(stream.fileno()).columns
+    if columns < _NARROW or len(text) <= columns:
+        return text
+    return textwrap.fill(
+        text, columns, subsequent_indent=' ' * 5, break_long_words=False, break_on_hyphens=False
+    )
+
+
 def say(text: str) -> None:
-    """Print a message of the package on standard error, in one line."""
-    report(f'wrn: {text}')
+    """Print a message of the package on standard error, in one line or wrapped by :func:`wrap`."""
+    _report(wrap(printable(f'wrn: {text}'), sys.stderr))
 
 
 def report(text: str) -> None:
@@ -82,8 +106,12 @@ def report(text: str) -> None:
 
     A line that cannot be written, such as to a full disk, is dropped: it must not end a run.
     """
+    _report(printable(text))
+
+
+def _report(text: str) -> None:
     with contextlib.suppress(OSError):
-        _write(printable(text), sys.stderr)
+        _write(text, sys.stderr)
 
 
 def show(text: str) -> None:

@@ -98,7 +98,7 @@ def test_the_commands(run, python, tmp_path, checkout):
     run(*wrn, 'train', config, '--cfg-options', *options, cwd=tmp_path)
     assert (tmp_path / 'work_dirs' / 'wide-resnet16-2_1xb64_digits').is_dir()
     tested = run(*wrn, 'test', 'wide-resnet16-2_1xb64_digits', cwd=tmp_path).stdout
-    assert 'accuracy/top1: 99.15' in tested
+    assert 'accuracy/top1  99.15' in tested
 
 
 def test_the_installed_tools(run, python, tmp_path):
@@ -108,7 +108,7 @@ def test_the_installed_tools(run, python, tmp_path):
     weights = next(Path(root).parent.glob('assets/*.safetensors'))
     config = Path(root) / 'configs/wrn/wide-resnet16-2_1xb64_digits.py'
     tested = run(python, Path(root) / 'tools/test.py', config, weights, cwd=tmp_path).stdout
-    assert 'accuracy/top1: 99.15' in tested
+    assert 'accuracy/top1  99.15' in tested
 
 
 def test_a_checkout_without_an_install(run, python, tmp_path, checkout):

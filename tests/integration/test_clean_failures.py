@@ -12,6 +12,7 @@ from commands import run_wrn
 from small_run import write_classes, write_config
 
 import wrn
+from wrn.utils.devices import check_device
 from wrn.utils.memory import batch_errors, is_out_of_memory
 from wrn_base.errors import WrnError
 
@@ -162,4 +163,16 @@ def test_a_gpu_where_there_is_none(fails, greedy, monkeypatch, words):
     monkeypatch.chdir(greedy)
     error = fails(*words, '--device', 'cuda')
     assert error.startswith('wrn: error: --device cuda: unavailable (')
-    assert error.endswith('); choose another, or see `wrn doctor`')
+    assert error.endswith('); give cpu; no GPU was found')
+
+
+@pytest.mark.parametrize(
+    ('gpus', 'cure'), [(0, 'cpu; no GPU was found'), (2, 'cpu or cuda:0 to cuda:1; 2 GPUs found')]
+)
+@pytest.mark.parametrize('device', ['CPU', 'gpu', 'cuda:x'])
+def test_a_device_that_torch_does_not_know(monkeypatch, device, gpus, cure):
+    monkeypatch.setattr('wrn.utils.devices.get_device', lambda: 'cuda' if gpus else 'cpu')
+    monkeypatch.setattr('torch.cuda.device_count', lambda: gpus)
+    with pytest.raises(WrnError) as error:
+        check_device(device)
+    assert str(error.value) == f'--device {device}: unknown; give {cure}'

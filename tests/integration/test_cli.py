@@ -152,7 +152,7 @@ def test_unreadable_images_are_counted_in_an_archive_of_unknown_length(fails, ch
         archive.add(checkout / 'demo' / 'digit_3.png', 'good.png')
         archive.add('bad.png')
     error = fails('predict', 'images.tgz', '--json')
-    assert error == 'wrn: error: 1 of 2 images could not be read; remove or replace them'
+    assert error == 'wrn: error: 1 of 2 images could not be read; remove or replace it'
 
 
 def test_image_modes(capsys, tmp_path):

@@ -17,7 +17,10 @@ from wrn.config.config_file import read_config
 from wrn.data.listing import list_splits
 from wrn.data.splitting import find_splits
 from wrn.data.test_images import find_test_images
+from wrn.jobs.test import make_config
 from wrn.training.hooks.model_checks import _find_names
+from wrn.training.testing_config import make_test_config
+from wrn.zoo.resolve import resolve
 from wrn_base.errors import WrnError
 
 DIGITS = 'wide-resnet16-2_1xb64_digits'
@@ -89,6 +92,12 @@ def test_each_image_is_predicted_as_by_predict(
     assert json.loads(Path('report/metrics.json').read_text())['images'] == 60
 
 
+def test_the_work_folder_is_named_without_the_suffix_of_the_file(digits_weights):
+    cfg = make_config(digits_weights, None, {})
+    assert cfg.work_dir == f'work_dirs/{Path(digits_weights).stem}'
+    assert make_config(digits_weights, None, dict(work_dir='x')).work_dir == 'x'
+
+
 def copy(folder, names, to):
     for old, new in names.items():
         shutil.copytree(folder / old, Path(to, new))
@@ -132,6 +141,21 @@ def test_a_fine_tuned_file_knows_its_own_names(folder, options, digits_weights, 
         ]
     )
     assert done.classes == names
+
+
+def test_the_folder_of_the_training_is_recognized_by_its_name(
+    folder, options, digits_weights, tmp_path, caplog
+):
+    checkpoint = read_checkpoint(digits_weights)
+    checkpoint['meta']['source'] = f'{DIGITS} fine-tuned on digits'
+    model = str(write_weights(tmp_path, 'tuned.pth', checkpoint['state_dict'], checkpoint['meta']))
+    make_test_config(resolve(model), data=str(folder))
+    assert 'the weights were fine-tuned on a folder of this name' in caplog.text
+    caplog.clear()
+    shutil.copytree(folder, 'digits/test')
+    make_test_config(resolve(model), data='digits')  # new images, beside those of training
+    make_test_config(resolve(model), data=copy(folder, {'7': '7'}, 'new'))
+    assert 'fine-tuned' not in caplog.text
 
 
 def test_weights_in_a_wrapper_with_their_own_normalization(folder, options, digits_weights):

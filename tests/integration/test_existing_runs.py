@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from commands import run_wrn
+from filelock import FileLock
 from small_run import write_classes, write_config
 
 import wrn
@@ -149,3 +150,23 @@ def test_fine_tuning(fails, copied):
     assert report.stat().st_mtime_ns > written
     assert not list(Path('work_dirs/data/run').glob('*.pth'))
     assert f'{last}: exists' in fails(*words)
+
+
+@pytest.mark.parametrize('option', ['--overwrite', '--resume', '--verbose'])
+def test_a_run_that_is_still_writing_is_left_alone(option, fails):
+    before = checkpoints()
+    with FileLock('run/.lock'):
+        error = fails('train', 'small.py', '--work-dir', 'run', option)
+    assert 'error: run: another run is writing to it; wait until it ends, or use another -' in error
+    assert checkpoints() == before
+
+
+@pytest.mark.parametrize('options', [['--overwrite'], ['--resume'], ['--head-only']])
+def test_fine_tuning_that_is_still_writing_is_left_alone(options, fails):
+    Path('tuned/run').mkdir(parents=True)
+    Path('tuned/run/last_checkpoint').touch()
+    words = ['finetune', 'data', '--model', 'wide-resnet16-2_1xb64_digits', '--work-dir', 'tuned']
+    with FileLock('tuned/.lock'):
+        error = fails(*words, *options)
+    assert 'error: tuned: another run is writing to it; wait until it ends, or use' in error
+    assert {path.name for path in Path('tuned').iterdir()} == {'.lock', 'run'}

@@ -23,11 +23,14 @@ from wrn.data.splitting import find_splits
 from wrn.head_only import estimate_durations, feature_network
 from wrn.head_only.feature_network import build_feature_network
 from wrn.head_only.image_features import compute_features
+from wrn.jobs.head_only_options import _WITHOUT_EFFECT
 from wrn.jobs.run_options import apply_train_options
 from wrn.training import make_finetune_config, use_mixed_precision
 from wrn.zoo.resolve import resolve
+from wrn_base.commands.finetune import ARGUMENTS
 from wrn_base.errors import ImageReadError, RunStoppedError, WrnError
-from wrn_base.run_progress import RunProgress
+from wrn_base.options import TRAINING_SPEED_ARGUMENTS
+from wrn_base.run_progress import LONG, RunProgress
 
 DIGITS = 'wide-resnet16-2_1xb64_digits'
 COMMAND = ('wrn', 'finetune', 'data', '--model', DIGITS, '--head-only')
@@ -111,7 +114,7 @@ def test_the_file_and_the_report_are_those_of_fine_tuning(run, fails, folder, di
 
     # The report is from features; these go from the image files to predictions.
     tested = run('wrn', 'test', results / 'run' / 'data.py', weights, cwd=folder)
-    assert re.search(rf'accuracy/top1 +{accuracy:.4f} ', tested.stdout)
+    assert re.search(rf' accuracy +{accuracy:.1f} % ', tested.stdout)
     images = [line.rsplit(' ', 1)[0] for line in (results / 'test.txt').read_text().splitlines()]
     predictions = wrn.inference_model(str(weights), [folder / 'data' / path for path in images])
     scores = [p['pred_scores'][int(path[3])] for p, path in zip(predictions, images, strict=True)]
@@ -127,9 +130,7 @@ def test_the_file_and_the_report_are_those_of_fine_tuning(run, fails, folder, di
 
     # The same metadata as after an epoch of all layers, apart from what that run sets.
     all_layers = (*COMMAND[:-1], '--epochs', 1, '--work-dir', 'all')
-    done = run(*all_layers, cwd=folder)
-    estimate = r'fine-tuning 1 epoch takes about \d+ s on this CPU; --head-only about \d+ s\n'
-    assert re.search(estimate, done.stderr)
+    run(*all_layers, cwd=folder)
     metas = [
         torch.load(path)['meta'] for path in (weights, only((folder / 'all').glob('data-*.pth')))
     ]
@@ -138,6 +139,17 @@ def test_the_file_and_the_report_are_those_of_fine_tuning(run, fails, folder, di
     configs = [read_own_config(meta).to_dict() for meta in metas]
     assert configs[0] == configs[1]
     assert metas[0] | dict(cfg='') == metas[1] | dict(cfg='')
+
+
+@pytest.mark.parametrize(('least', 'compared'), [(0, True), (LONG, False)])
+def test_a_long_run_is_compared_with_the_head_alone(folder, monkeypatch, caplog, least, compared):
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr('wrn.jobs.finetune.LONG', least)
+    monkeypatch.setattr('wrn.jobs.finetune.run', lambda *_: None)  # the training
+    with caplog.at_level(logging.INFO, 'wrn'):
+        wrn.finetune('data', DIGITS, epochs=1)
+    text = r'fine-tuning 1 epoch takes about \d+ s on this CPU; --head-only about \d+ s\n'
+    assert bool(re.search(text, caplog.text)) == compared
 
 
 def test_terminal(folder):
@@ -182,7 +194,11 @@ def test_features_are_not_computed_again(folder):
     ('number', 'error', 'message'),
     [
         (signal.SIGINT, KeyboardInterrupt, 'stopped after 64 of 120 images; run the same command'),
-        (signal.SIGTERM, RunStoppedError, 'stopped by SIGTERM; run again with --resume'),
+        (
+            signal.SIGTERM,
+            RunStoppedError,
+            'stopped by SIGTERM; run the same command again to resume',
+        ),
     ],
     ids=['SIGINT', 'SIGTERM'],
 )
@@ -192,6 +208,19 @@ def test_a_stopped_run_continues_where_it_stood(folder, number, error, message):
     options = dict(head_only=True, progress=(counts := Counts()))
     assert wrn.finetune('data', DIGITS, resume='auto', **options).weights.exists()
     assert counts.done[0] == 64
+
+
+@pytest.mark.parametrize('phase', ['fitting the head', 'writing the results'])
+def test_ctrl_c_says_what_was_being_done(folder, phase):
+    class Stop(RunProgress):
+        def phase(self, name):
+            if name == phase:
+                signal.raise_signal(signal.SIGINT)
+
+    text = f'stopped while {phase}; run the same command again to resume'
+    with pytest.raises(KeyboardInterrupt, match=text):
+        wrn.finetune('data', DIGITS, head_only=True, progress=Stop())
+    assert wrn.finetune('data', DIGITS, head_only=True).weights.exists()
 
 
 @pytest.mark.slow
@@ -245,7 +274,8 @@ def test_unreadable_images(run, fails, folder):
         folder.joinpath('data', splits.images[split][0][0]).write_bytes(b'')
     error = fails(*COMMAND[1:])
     assert 'the image cannot be read (' in error
-    assert splits.images['train'][0][0] in error
+    assert splits.images['val'][0][0] in error
+    assert '; 1 other cannot either; remove or replace them, or add --skip-unreadable; ' in error
     done = run(*COMMAND, '--skip-unreadable', '--views', 2, cwd=folder)
     left_out = f'left out of validation and test, since unreadable: {splits.images["val"][0][0]}\n'
     assert left_out in done.stderr
@@ -294,7 +324,7 @@ def test_a_network_for_imagenet(run, tmp_path, make_image_folder, monkeypatch, c
     assert model.data_preprocessor.std.flatten().tolist() == [50, 50, 50]
     assert torch.equal(model.backbone.conv1.weight, weights['backbone.conv1.weight'])
     tested = run('wrn', 'test', results / 'run' / 'imagenet.py', published, cwd=tmp_path)
-    assert re.search(rf'accuracy/top1 +{accuracy_of(results):.4f} ', tested.stdout)
+    assert re.search(rf' accuracy +{accuracy_of(results):.1f} % ', tested.stdout)
 
 
 @pytest.mark.slow
@@ -398,6 +428,15 @@ def test_refused_options(words, fails, folder):
     error = fails(*COMMAND[1:], *words)
     assert REFUSED[words] in error
     assert not [*folder.glob('work_dirs/*/*')]
+
+
+def test_the_help_names_the_options_that_are_refused():
+    stated = ARGUMENTS['--head-only']['help'].split()
+    options = {f'--{name.replace("_", "-")}' for name in _WITHOUT_EFFECT}
+    options |= {words[0] for words in REFUSED} - {'--resume', '--views', '--cfg-options'}
+    speed = {*TRAINING_SPEED_ARGUMENTS} | {f'--no-{name[2:]}' for name in TRAINING_SPEED_ARGUMENTS}
+    missing = options - speed - {word.strip(',') for word in stated}
+    assert not missing
 
 
 def test_views_without_head_only(fails, folder):

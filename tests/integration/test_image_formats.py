@@ -13,7 +13,7 @@ from predictions import DIGITS
 from wrn_base import model_index
 
 FORMATS = ['png', 'jpg', 'webp', 'tiff', 'gif', 'avif', 'jp2', 'jfif']
-LEFT_OUT = 'left out 5 files: 3 hidden, 2 .txt'
+LEFT_OUT = 'left out 5 files: 3 hidden images, 2 .txt'
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ def test_finetune(run, data, tmp_path):
     command = ('wrn', 'finetune', data, '--model', DIGITS, '--epochs', 1, '--work-dir', 'out')
     result = run(*command, cwd=tmp_path)
     assert result.stderr.count('left out') == 1
-    assert f'wrn: {data}: left out 10 files: 6 hidden, 4 .txt\n' in result.stderr
+    assert f'wrn: {data}: left out 10 files: 6 hidden images, 4 .txt\n' in result.stderr
     assert 'train: 16 images\nval: 16 images\n' in result.stdout
     assert '2 classes: cat, dog\n' in result.stdout
     assert len((tmp_path / 'out' / 'train.txt').read_text().splitlines()) == 2 * len(FORMATS)
@@ -120,5 +120,5 @@ def test_predict_and_features(run, data, tmp_path):
     arguments = ('--model', DIGITS, '--stages', 'layer1', '--pool', '--out', tmp_path / 'x.npy')
     result = run('wrn', 'features', data / 'val', data / 'train', *arguments)
     assert f'{number * 2} images' in result.stdout
-    doubled = 'left out 10 files: 6 hidden, 4 .txt'
+    doubled = 'left out 10 files: 6 hidden images, 4 .txt'
     assert f'wrn: {data}/train, {data}/val: {doubled}\n' in result.stderr

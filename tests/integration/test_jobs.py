@@ -13,6 +13,7 @@ import wrn
 from wrn.jobs.loading import WeightsOptions
 from wrn.jobs.run_options import TrainOptions
 from wrn.jobs.test import EvaluationOptions
+from wrn.training.evaluation import CONFUSION
 from wrn_base.cli import main
 from wrn_base.parser import get_command
 
@@ -50,6 +51,25 @@ def test_test(capsys):
     assert sum(c.support for c in done.report.classes) == 90
     assert list(done.classes) == [str(digit) for digit in range(10)]
     assert Path('report', 'metrics.json').is_file()
+
+
+def test_metrics_are_numbers_with_their_interval(capsys):
+    """Without a report, too; the confusion matrix is in the file only if the config asks for it."""
+    files = dict(out='m.json', out_item='metrics')
+    done = wrn.test(DIGITS, **files, cfg_options={'test_dataloader.dataset.indices': 9})
+    wanted = {'accuracy/top1', 'accuracy/top1-low', 'accuracy/top1-high', 'accuracy/balanced'}
+    assert wanted < done.metrics.keys()
+    assert all(isinstance(value, int | float) for value in done.metrics.values())
+    written = json.loads(Path('m.json').read_text())
+    assert {'accuracy/top1', 'calibration/nll'} < written.keys()
+    assert CONFUSION not in written
+    own = [dict(type='Accuracy'), dict(type='ConfusionMatrix')]
+    settings = {'test_dataloader.dataset.indices': 9, 'test_evaluator': own}
+    wrn.test(DIGITS, **files, overwrite=True, cfg_options=settings)
+    assert CONFUSION in json.loads(Path('m.json').read_text())
+    words = ['test', DIGITS, '--json', '--cfg-options', 'test_dataloader.dataset.indices=9']
+    main(words)
+    assert json.loads(capsys.readouterr().out)['metrics'] == done.metrics
 
 
 def test_train_and_resume():

@@ -115,7 +115,7 @@ def test_a_bad_archive_or_list(fails, run, tmp_path):
     assert 'list.txt: the list is empty' in fails('predict', 'list.txt')
     (tmp_path / 'binary.txt').write_bytes(b'\xff\xfe\0x')
     errors = run('wrn', 'predict', 'binary.txt', code=1).stderr.splitlines()
-    assert errors[-1] == 'wrn: error: 1 of 1 image could not be read; remove or replace them'
+    assert errors[-1] == 'wrn: error: 1 of 1 image could not be read; remove or replace it'
 
 
 def test_a_large_folder_is_sorted_on_the_disk(digits, monkeypatch, tmp_path):

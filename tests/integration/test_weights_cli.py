@@ -295,7 +295,7 @@ def test_test_takes_a_torchvision_file(make_image_folder, folder, run):
     reference.fc.bias.data[1] = 100  # every prediction is class 1
     torch.save(dict(model=reference.state_dict()), folder / 'theirs.pth')
     tested = run('wrn', 'test', 'mine.py', 'theirs.pth', cwd=folder)
-    assert 'accuracy/top1: 33.3333' in tested.stdout
+    assert '33.3 % (4 of 12; 95 % interval 14 to 61)' in tested.stdout
 
 
 def test_convert_reports_what_the_format_has_no_place_for(capsys):
@@ -314,7 +314,7 @@ def test_test_warns_of_weights_with_another_activation(capsys):
     assert 'block1.layer.0.bn1.weight' in torch.load(converted)
     main(['test', digits.config, str(converted)])
     top1 = digits.results[0].metrics['Top 1 Accuracy']
-    assert f'accuracy/top1: {top1:.2f}' in capsys.readouterr().out
+    assert f' {top1:.1f} % (352 of 355; ' in capsys.readouterr().out
     option = "model.backbone.act_cfg.type='SiLU'"
     main(['test', digits.config, str(converted), '--cfg-options', option])
     assert "assumed: act_cfg={'type': 'SiLU'}, not {'type': 'ReLU'}" in capsys.readouterr().err

@@ -27,7 +27,7 @@ def test_hidden_folders_are_not_classes(make_image_folder, capsys):
         'val: 12 images in 3 classes',
         'no problems found',
     ]
-    assert errors.strip() == f'wrn: {root}: left out 7 files: 7 hidden'
+    assert errors.strip() == f'wrn: {root}: left out 7 files: 7 hidden images'
 
 
 def test_a_clean_folder(make_image_folder, capsys):
@@ -68,21 +68,39 @@ def test_every_kind_of_problem_is_found(make_image_folder, tmp_path, fails, caps
         ('truncated', 'train/class_2/cut.jpg'): 1,
         ('unreadable', 'train/class_2/ü empty.png'): 1,
         ('unreadable', 'train/class_2/also empty.png'): 1,
-        ('ignored', 'val/class_2/Thumbs.db'): 1,
         ('empty', 'train/class_3'): 1,
         ('classes', 'val/class_3'): 1,
     }
     assert found(root) == expected
     for out in (tmp_path / 'r.json', tmp_path / 'r.csv'):
-        assert f'{root}: 12 problems found; see {out}' in fails('check-data', root, '--out', out)
+        assert f'{root}: 11 problems found; see {out}' in fails('check-data', root, '--out', out)
     printed = capsys.readouterr().out
     assert all(kind in printed for kind in {kind for kind, _ in expected})
     report = json.loads((tmp_path / 'r.json').read_text())
     assert {(p['kind'], p['path']) for p in report['problems']} == set(expected)
     assert report['splits']['train']['files'] == 70 * 3 + 5
     with (tmp_path / 'r.csv').open(newline='') as file:
-        assert list(csv.DictReader(file)) == report['problems']
+        assert list(csv.DictReader(file)) == report['problems'] + report['notes']
     assert {kind for kind, _ in expected} <= set(KINDS)
+
+
+def test_files_that_are_no_images_are_no_problem(make_image_folder, tmp_path, capsys, fails):
+    """They are counted in one line, and listed in the reports."""
+    root = make_image_folder(train=2, val=1)
+    write(root, **{'train/class_0/Thumbs.db': b'x', 'README.docx': b'x', 'train/.DS_Store': b'x'})
+    write(root, **{'train/class_1/._a.png': b'x'})
+    main(['check-data', str(root), '--out', str(tmp_path / 'r.json')])
+    output, errors = capsys.readouterr()
+    assert output.splitlines()[-1] == 'no problems found'
+    assert errors == f'wrn: {root}: left out 3 files: 1 .db, 1 hidden image, 1 .docx\n'
+    report = json.loads((tmp_path / 'r.json').read_text())
+    assert report['problems'] == []
+    assert {(n['kind'], n['path']) for n in report['notes']} == {
+        ('other', 'train/class_0/Thumbs.db'),
+        ('other', 'README.docx'),
+    }
+    write(root, **{'train/class_0/scan.DCM': b'x'})  # an image, which is not read
+    assert '1 problem found' in fails('check-data', root)
 
 
 def test_classes_are_compared_by_name(make_image_folder):

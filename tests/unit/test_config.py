@@ -162,7 +162,10 @@ def test_only_keys_close_to_known_ones_are_errors():
             "model = dict(backbone=dict(type='WideResNt'))",
             "unknown model type 'WideResNt'; did you mean WideResNet",
         ),
-        ('model = dict(backbone=dict(dept=50))', "unexpected keyword argument 'dept'"),
+        (
+            'model = dict(backbone=dict(dept=50))',
+            "unexpected keyword argument 'dept'; did you mean depth",
+        ),
         ('model = dict(backbone=dict(depth=51))', r'depth must be 6n \+ 4 with n >= 1'),
         ('model = dict(backbone=dict(widen_factor=1.3))', 'must be a whole number'),
         ("custom_imports = dict(imports=['no_such_module'])", 'no_such_module'),

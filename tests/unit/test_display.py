@@ -39,15 +39,17 @@ def test_outside_a_terminal_there_is_a_line_a_minute_and_one_an_epoch(clock, cap
         clock[0] += 1
         display.step(step(number, 200 - number))
     assert capsys.readouterr().err == (
-        'epoch 1/3  step  60/100  loss 0.5  10 images/s  2:20 left\n'
+        'epoch 1/3  step  60/100  loss 0.5000  10 images/s  2:20 left\n'
     )
     display.epoch(Epoch(1, 3, loss=0.5, rate=0.1))
     clock[0] += 59  # the epoch's line counts, too
     display.step(step(1))
-    assert capsys.readouterr().err == 'epoch 1/3  loss 0.5  lr 0.1  1:40 left\n'
+    assert capsys.readouterr().err == 'epoch 1/3  loss 0.5000  lr 1.000e-01  1:40 left\n'
     clock[0] += 1
     display.step(step(2))
-    assert capsys.readouterr().err == 'epoch 1/3  step   2/100  loss 0.5  10 images/s  0:40 left\n'
+    assert (
+        capsys.readouterr().err == 'epoch 1/3  step   2/100  loss 0.5000  10 images/s  0:40 left\n'
+    )
     display.end('3 epochs in 1:00')
     display.close()
     assert capsys.readouterr().err == '3 epochs in 1:00\n'

@@ -184,9 +184,16 @@ def test_a_report_prints_the_accuracy_with_its_interval(capsys):
         'accuracy 88.9 % (8 of 9; 95 % interval 57 to 98)',
         'balanced accuracy 92.9 %',
     ]
-    assert lines[2:5] == ['calibration/nll 0.25', 'calibration/ece 3.2 %', 'f 1.23e+03']
+    assert lines[2:5] == ['calibration/nll 0.25', 'calibration/ece 3 %', 'f 1.23e+03']
     assert 'dog 66.7 100.0 80.0 2' in lines
-    assert '1 class without images: 0 in the means over classes' in lines
+    assert (
+        '1 class without images: not in the balanced accuracy, and 0 in the means over classes, so '
+        'these are not shown'
+    ) in lines
+    assert not [line for line in lines if line.startswith('single-label/')]
+    assert report.metrics['single-label/recall'] == pytest.approx(61.9, abs=0.05)  # in the file
+    print_report(Report({CONFUSION: confusion[:2, :2]}, ['cat', 'dog']))
+    assert 'single-label/recall' in capsys.readouterr().out
     assert not [line for line in lines if line.startswith(('images', ACCURACY))]
 
 

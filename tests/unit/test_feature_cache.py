@@ -135,6 +135,8 @@ def test_pipes_and_large_files_are_not_read(caplog):
     with caplog.at_level(logging.WARNING):
         assert known(cache, 1) == []
     assert caplog.text.count('damaged (') == 3
+    assert caplog.text.count(str(pipe)) == 1
+    assert 'Errno' not in caplog.text
     assert not any(path.is_symlink() or path.exists() for path in (pipe, large, link))
 
 
@@ -159,6 +161,34 @@ def test_what_was_used_longest_ago_is_removed_first(monkeypatch, folder):
         a.add(digests(number), row)
         assert sum(path.stat().st_size for path in folder.glob('*/block-*')) <= 2600
     assert not (folder / 'b').exists()
+
+
+def test_a_block_that_is_larger_than_the_limit_is_not_kept(monkeypatch, folder, caplog):
+    monkeypatch.setenv('WRN_FEATURES_GB', '1e-6')
+    cache = FeatureCache('a', 100)
+    cache.add(digests(1), np.ones((1, 100), np.float32))
+    with caplog.at_level(logging.WARNING):
+        cache.add(digests(2, 3, 4), np.ones((3, 100), np.float32))
+    assert cache.load(digests(1, 2, 3, 4)).keys() == {*digests(1)}
+    assert not caplog.text
+
+
+def test_a_cache_that_is_only_read_is_trimmed(monkeypatch, folder):
+    for number in range(5):
+        FeatureCache('ab'[number % 2], 100).add(digests(number), np.ones((1, 100), np.float32))
+    monkeypatch.setenv('WRN_FEATURES_GB', '1.3e-6')  # two blocks
+    FeatureCache('a', 100).load(digests(0))
+    assert len([*folder.glob('*/block-*')]) == 2
+
+
+def test_a_folder_with_the_name_of_a_block_is_left_alone(caplog):
+    cache = FeatureCache('a', LENGTH)
+    cache.add(digests(1), features(1))
+    (place := cache.folder / 'block-cccccccc.safetensors').mkdir()
+    with caplog.at_level(logging.WARNING):
+        assert known(cache, 1) == [1]
+    assert place.is_dir()
+    assert not caplog.text
 
 
 def test_zero_keeps_nothing(monkeypatch, folder):

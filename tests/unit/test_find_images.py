@@ -62,7 +62,7 @@ HIDDEN = [
     '__MACOSX/3.txt',
     '.DS_Store',
 ]
-LEFT_OUT = 'left out 8 files: 3 hidden, 2 .txt, 1 .db, 1 .xmp, 1 without extension'
+LEFT_OUT = 'left out 8 files: 3 hidden images, 2 .txt, 1 .db, 1 .xmp, 1 without extension'
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ def test_the_number_of_files_left_out_is_logged(folder, caplog):
     with caplog.at_level(logging.INFO, 'wrn'):
         list(find_images([folder, folder / 'b']))
     (message,) = caplog.messages
-    assert message.startswith('inputs: left out 11 files: 4 hidden, 3 .txt, 2 .xmp')
+    assert message.startswith('inputs: left out 11 files: 4 hidden images, 3 .txt, 2 .xmp')
     caplog.clear()
     with caplog.at_level(logging.INFO, 'wrn'):
         list(find_images(folder / 'a.JPG'))

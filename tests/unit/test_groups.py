@@ -118,7 +118,7 @@ def test_groups_of_a_drawn_split_beside_a_test_folder(fill):
         (r'(p\d)?_', r'gives no group for 10 images'),  # p10 to p14: the parentheses match nothing
         ('p*', r'gives no group for'),  # the empty match
         ('(p', r'--groups \(p: neither a .csv file nor a regular expression \(missing \)'),
-        ('none.csv', r'none.csv: cannot be read'),
+        ('none.csv', r'--groups none.csv: cannot be read'),
         ('^.', r'has no validation images; give a class two groups'),
     ],
 )  # fmt: skip
@@ -199,3 +199,11 @@ def test_the_classes_are_as_even_as_whole_groups_allow(rng):
     assert optimal >= 36
     assert ours < 1.1 * best
     assert ours < theirs
+
+
+def test_paths_that_begin_with_the_name_of_the_folder(fill, tmp_path):
+    folder = fill(PATIENTS)
+    name = folder.name
+    (tmp_path / 'groups.csv').write_text(f'path,group\n{name}/a/1.png,x\n{name}/b/1.png,y\n')
+    with pytest.raises(WrnError, match=f'gives no group .*; leave out {name}/ at the start'):
+        find_splits(folder, 0, str(tmp_path / 'groups.csv'))

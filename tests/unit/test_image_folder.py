@@ -65,9 +65,9 @@ def test_check_data_lists_the_images_of_training(tmp_path, make_image_folder):
     }
     assert sorted((p.kind, p.path) for p in split.problems) == [
         ('ignored', 'class_1/broken.jpg'),
-        ('ignored', 'class_1/notes.txt'),
         ('ignored', 'class_2/linked'),
         ('ignored', 'stray.jpg'),
+        ('other', 'class_1/notes.txt'),
     ]
 
 

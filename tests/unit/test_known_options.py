@@ -53,6 +53,7 @@ def scaled_rate(cfg, kind=BriefRunner):
         (4, None, 2, 0.025, 'learning rate 0.05 to 0.025, for 8 images per update instead of 16'),
         (8, 128, 1, 0.05 / 16, 'to 0.00313, for 8 images per update instead of 128; --lr sets it'),
         (8, 128, 4, 0.05 / 4, 'to 0.0125, for 32 images per update instead of 128'),
+        (1, None, 1, 0.05 / 8, 'to 0.00625, for 1 image per update instead of 8'),
         (8, None, 1, 0.05, ''),
     ],
 )
@@ -142,9 +143,9 @@ def test_the_device_of_the_machine_is_overruled(cfg, monkeypatch):
 
 
 def test_a_device_that_is_not_there(cfg):
-    with pytest.raises(WrnError, match=r'^--device cuda:99: unavailable \(.*\); choose another$'):
+    with pytest.raises(WrnError, match=r'^--device cuda:99: unavailable \(.*\); give cpu'):
         apply_options(cfg, device='cuda:99')
-    with pytest.raises(WrnError, match=r'^--device gpu: unavailable \(.*\); choose another$'):
+    with pytest.raises(WrnError, match=r'^--device gpu: unknown; give cpu'):
         apply_options(cfg, device='gpu')
 
 
@@ -226,6 +227,7 @@ def test_what_patience_cannot_watch_is_refused(cfg, change, message):
         (dict(workers=-1), '--workers -1: must be at least 0'),
         (dict(lr=0.0), '--lr 0: must be a number above 0'),
         (dict(lr=float('nan')), '--lr nan: must be a number above 0'),
+        (dict(seed=2**32), '--seed 4294967296: must be at most 4294967295'),
         (dict(lr=0.1, auto_scale_lr=True), '--lr 0.1: is never scaled; leave out --auto-scale-lr'),
     ],
 )

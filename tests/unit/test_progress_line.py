@@ -45,11 +45,24 @@ def test_steps_without_epochs_in_validation_and_before_anything_is_known():
 
 
 def test_the_line_of_an_epoch():
-    line = 'epoch  3/20  loss 0.4123  accuracy 98.0 %  best 98.3 %  lr 0.05'
+    line = 'epoch  3/20  loss 0.4123  accuracy 98.0 %  best 98.3 %  lr 5.000e-02'
     assert fit(epoch_parts(EPOCH), None) == line
     assert fit(epoch_parts(EPOCH, 61), None) == f'{line}  1:01 left'
     assert fit(epoch_parts(EPOCH), 40) == 'epoch  3/20  accuracy 98.0 %'
     assert fit(epoch_parts(Epoch(400, 1000, 'step')), None) == 'step  400/1000'
+
+
+def test_the_lines_of_epochs_are_aligned():
+    lines = [
+        fit(epoch_parts(Epoch(i + 1, 3, loss=loss, rate=rate), 5 - i), None)
+        for i, (loss, rate) in enumerate([(1.26, 1e-4), (1.30512, 9.932e-05), (0.08, 0.0125)])
+    ]
+    assert lines == [
+        'epoch 1/3  loss 1.2600  lr 1.000e-04  0:05 left',
+        'epoch 2/3  loss 1.3051  lr 9.932e-05  0:04 left',
+        'epoch 3/3  loss 0.0800  lr 1.250e-02',
+    ]
+    assert fit(epoch_parts(Epoch(1, 2, loss=3.2e-5)), None) == 'epoch 1/2  loss 3.2e-05'
 
 
 @pytest.mark.parametrize(

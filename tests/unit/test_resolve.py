@@ -56,6 +56,19 @@ def test_kinds(tmp_path, digits_weights, exported_digits):
     assert resolve('resnet18_8xb32_in1k').is_upstream
 
 
+def test_a_folder_is_no_model(tmp_path):
+    """It says which command takes the folder, or which file in it is a model."""
+    (tmp_path / 'my pets').mkdir()
+    folder = tmp_path / 'my pets'
+    with pytest.raises(WrnError, match=r'is a folder, not a model; ') as error:
+        resolve(folder)
+    assert f"`wrn finetune '{folder}'` trains" in str(error.value)
+    assert f"`wrn test MODEL --data '{folder}'` tests" in str(error.value)
+    (folder / 'best.pth').touch()
+    with pytest.raises(WrnError, match=r'; give a file in it, such as .*my pets/best.pth$'):
+        resolve(folder)
+
+
 def test_the_config_in_a_file_of_weights(tmp_path, digits_weights):
     resolved = resolve(digits_weights)
     config = resolved.get_config()

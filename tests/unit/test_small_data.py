@@ -48,11 +48,11 @@ def test_classes_with_few_images():
 @pytest.mark.parametrize(
     ('val', 'test', 'validated', 'expected'),
     [
-        ([5, 4], None, True, ['val has 9 images, too few to choose the best epoch or measure the']),
-        ([15, 15], [3, 6], True, ['test has 9 images, too few to measure the accuracy well']),
-        ([5, 4], [15, 15], True, ['val has 9 images, too few to choose the best epoch well']),
+        ([5, 4], None, True, ['val has 9 images, too few to choose the best epoch or measure ']),
+        ([15, 15], [3, 6], True, ['test has 9 images, too few to measure accuracy: ']),
+        ([5, 4], [15, 15], True, ['val has 9 images, too few to choose the best epoch: ']),
         ([5, 4], [5, 4], True, ['val has 9 images', 'test has 9 images']),
-        ([5, 4], None, False, ['test has 9 images, too few to measure the accuracy well']),
+        ([5, 4], None, False, ['test has 9 images, too few to measure accuracy: ']),
         ([5, 4], [15, 15], False, []),
     ],
 )
@@ -62,14 +62,22 @@ def test_few_images_to_validate_or_test(val, test, validated, expected):
     for warning, start in zip(warnings, expected, strict=True):
         assert warning.startswith(start)
         # Wilson's interval of 7 of 9, by the sum of its definition: see test_evaluation.py.
-        assert 'interval of an accuracy of 80 % is 45 to 94; add images' in warning
+        assert warning.endswith('80 % means 45 to 94 % (95 % interval); add images')
+
+
+def test_what_the_validation_chooses():
+    (warning,) = list_warnings(make(ENOUGH, [5, 4], [15, 15]), selects='the regularization')
+    assert warning.startswith(
+        'val has 9 images, too few to choose the regularization or measure accuracy: '
+    )
 
 
 @pytest.mark.parametrize('balanced', [False, True])
 def test_uneven_classes(balanced):
     (warning,) = list_warnings(make([100, 20], ENOUGH), balanced=balanced)
-    assert warning.startswith('class0 has 5 times the training images of class1. A network prefers')
-    assert ('; --balance weights the classes alike' in warning) != balanced
+    assert warning.startswith('class0 has 5 times the training images of class1, so accuracy hides')
+    assert (', and --balance, which weights the classes alike' in warning) != balanced
+    assert len(warning) < 200  # characters: two or three lines of a terminal
     assert list_warnings(make([99, 20], ENOUGH)) == []
 
 

@@ -101,7 +101,7 @@ def test_all_formats_but_no_hidden_files(fill, photograph):
     every = paths(splits.images['train']) | paths(splits.images['val'])
     assert {'cat/x.webp', 'dog/y.tiff', 'dog/z.GIF'} < every
     assert len(every) == 11
-    assert str(splits.left_out) == 'left out 5 files: 3 hidden, 2 .txt'
+    assert str(splits.left_out) == 'left out 5 files: 3 hidden images, 2 .txt'
 
 
 def test_files_and_folders_beside_the_splits_are_counted(fill):

@@ -137,6 +137,9 @@ def test_schedules_by_optimizer_and_without_schedulers():
     stretch_schedule(bare, 2)
     assert bare.train_cfg == dict(max_epochs=2, val_begin=2, val_interval=2)
     assert 'param_scheduler' not in bare
+    late = Config(dict(train_cfg=dict(max_epochs=100, val_begin=100)))
+    stretch_schedule(late, 2)
+    assert late.train_cfg.val_begin == 2
 
 
 def test_hooks_act_at_the_same_share_of_the_run(caplog):
@@ -170,6 +173,35 @@ def test_hooks_act_at_the_same_share_of_the_run(caplog):
     stretch_schedule(cfg, 1)
     assert cfg.custom_hooks[0].schedule == [{**switch[0], **switch[1], 'action_epoch': 2}]
     assert cfg.custom_hooks[1].momentum == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize(('epochs', 'interval'), [(100, 5), (20, 5), (8, 2), (4, 1), (1, 1)])
+def test_a_short_run_is_validated_and_saved_as_often(epochs, interval, caplog):
+    cfg = read_config('wide-resnet16-2_1xb64_digits')
+    with caplog.at_level(logging.INFO, 'wrn'):
+        stretch_schedule(cfg, epochs)
+    assert cfg.train_cfg.val_interval == cfg.default_hooks.checkpoint.interval == interval
+    for what in ('validation', 'checkpoint'):
+        assert (f'the {what} interval from 5 to {interval}' in caplog.text) == (interval != 5)
+
+
+def test_other_intervals_of_a_short_run():
+    every = dict(dynamic_intervals=[(1, 10), (81, 1)])
+    cfg = make(SHAPES['cosine'])
+    cfg.train_cfg.update(every)
+    cfg.default_hooks = dict(checkpoint=dict(interval=1000, by_epoch=False))
+    stretch_schedule(cfg, 20)
+    assert cfg.train_cfg.dynamic_intervals == [(1, 2), (16, 1)]
+    assert cfg.default_hooks.checkpoint.interval == 200
+    cfg.default_hooks.checkpoint.interval = -1  # none
+    stretch_schedule(cfg, 10)
+    assert cfg.default_hooks.checkpoint.interval == -1
+
+
+def test_an_interval_that_the_user_states_stays():
+    cfg = read_config('wide-resnet16-2_1xb64_digits')
+    stretch_schedule(cfg, 10, stated=['train_cfg.val_interval'])
+    assert (cfg.train_cfg.val_interval, cfg.default_hooks.checkpoint.interval) == (5, 2)
 
 
 def test_every_shipped_schedule_can_be_short():

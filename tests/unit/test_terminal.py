@@ -1,7 +1,9 @@
 """Nothing that a file or a server says reaches the terminal as more than text in one line."""
 
 import ast
+import io
 import json
+import os
 
 import pytest
 import torch
@@ -10,7 +12,7 @@ from PIL import Image
 from wrn.checkpoints import read_checkpoint
 from wrn_base.cli import main
 from wrn_base.tables import print_table
-from wrn_base.terminal import printable, say, show
+from wrn_base.terminal import printable, say, show, wrap
 
 HOSTILE = 'a\x1b]0;OWNED\x07\x9b31m\nwrn: error: b\r\u202egnp.exe\udc80'
 ESCAPED = r'a\x1b]0;OWNED\x07\x9b31m\nwrn: error: b\r\u202egnp.exe\udc80'
@@ -34,6 +36,30 @@ def test_output_is_one_line(capsys):
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[-1] for line in lines] == ['two', 'lines']
     assert ESCAPED in lines[0]
+
+
+class _Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+    def fileno(self):
+        return 2
+
+
+def test_messages_wrap_between_words_in_a_terminal(monkeypatch):
+    """Scripts, which read a pipe, get one line."""
+    monkeypatch.setattr('os.get_terminal_size', lambda _: os.terminal_size((40, 24)))
+    text = f'wrn: a-b: 12 images of {"x" * 50}.png cannot be read; replace them'
+    assert wrap(text, io.StringIO()) == text
+    assert wrap(text, _Terminal()).splitlines() == [
+        'wrn: a-b: 12 images of',
+        f'     {"x" * 50}.png',
+        '     cannot be read; replace them',
+    ]
+    assert wrap('wrn: short', _Terminal()) == 'wrn: short'
+    monkeypatch.setattr('sys.stderr', screen := _Terminal())
+    say('word ' * 20)
+    assert max(map(len, screen.getvalue().splitlines())) <= 40
 
 
 def test_all_output_goes_through_these_functions(checkout):

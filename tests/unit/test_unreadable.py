@@ -82,6 +82,13 @@ def test_the_error_of_a_worker_is_one_line(data):
     )
 
 
+def test_the_cure_of_training_names_the_option(data):
+    reading = CheckedReading(LOAD)
+    reading.skippable = True
+    with pytest.raises(ImageReadError, match='replace it, or add --skip-unreadable; `wrn check'):
+        reading(dict(img_path=str(data / 'class_1' / 'empty ü.jpg')))
+
+
 def test_readable_images_are_unchanged(data):
     sample = dict(img_path=str(data / 'class_0' / '0.jpg'))
     expected = TRANSFORMS.build(LOAD)(dict(sample))['img']

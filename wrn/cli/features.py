@@ -8,7 +8,7 @@ from wrn.cli.backend_options import (
     get_backend_options,
     load,
 )
-from wrn.cli.image_job import ImageJob, describe_run
+from wrn.cli.image_job import ImageJob, describe_failed, describe_run
 from wrn.cli.inputs import InputImages, find_shard
 from wrn.data.images import ImageLike
 from wrn.inference.features import FeatureExtractor, Features, check_same_size, format_shape
@@ -60,5 +60,4 @@ def run(args: argparse.Namespace) -> None:
         + (f'; {names} lists the images' if names else '')
     )
     if results.failed:
-        failed = f'{results.failed} of {count(results.done, "image")} could not be read'
-        raise WrnError(f'{failed}; remove or replace them')
+        raise WrnError(describe_failed(results.failed, results.done))

@@ -35,6 +35,12 @@ def describe_run(command: str, args: argparse.Namespace, *options: str) -> dict[
     return dict(command=command, **values, files=files)
 
 
+def describe_failed(failed: int, done: int) -> str:
+    """Return the number of images that could not be read, and what to do about them."""
+    them = 'it' if failed == 1 else 'them'
+    return f'{failed} of {count(done, "image")} could not be read; remove or replace {them}'
+
+
 def _mask(value: Any) -> Any:
     """Mask credentials, which have no place in the file, and differ the next day."""
     if isinstance(value, list):

@@ -7,7 +7,7 @@ from functools import partial
 
 from wrn.cli.arguments import check_at_least
 from wrn.cli.backend_options import check_inference, get_backend_options, load
-from wrn.cli.image_job import ImageJob, describe_run
+from wrn.cli.image_job import ImageJob, describe_failed, describe_run
 from wrn.cli.inputs import InputImages, find_shard
 from wrn.data.images import ImageLike
 from wrn.inference.predictor import Predictor
@@ -21,7 +21,6 @@ from wrn_base.errors import WrnError, count
 from wrn_base.tables import print_table
 from wrn_base.terminal import say, show_json_line
 
-_CURE = 'remove or replace them'
 _NAMED = 10  # unreadable images to name, if there is a file that names them all
 
 
@@ -75,7 +74,7 @@ def _predict(job: ImageJob, args: argparse.Namespace, multi_label: bool) -> None
         columns = ('image', 'class', 'score', *(['passes'] if multi_label else []))
         print_table(rows, columns, right=('score',))
     if job.failed:
-        raise WrnError(f'{job.failed} of {count(job.done, "image")} could not be read; {_CURE}')
+        raise WrnError(describe_failed(job.failed, job.done))
 
 
 def _predict_to_file(job: ImageJob, results: PartialFile) -> None:
@@ -88,7 +87,7 @@ def _predict_to_file(job: ImageJob, results: PartialFile) -> None:
     say(f'{results.path}: {number}, {rate:.1f} images/s{failures}')
     # torchrun would stop the other processes of a job if this one failed.
     if results.failed == results.done and job.images.shard.count == 1:
-        raise WrnError(f'{results.failed} of {number} could not be read; {_CURE}')
+        raise WrnError(describe_failed(results.failed, results.done))
 
 
 def _rows(records: Iterable[Record]) -> Iterator[tuple[str, ...]]:

@@ -2,9 +2,7 @@
 
 import shlex
 from collections.abc import Mapping
-from numbers import Real
 from pathlib import Path
-from typing import Any
 
 from wrn.training import Trained
 from wrn_base.progress_line import format_metric
@@ -32,16 +30,16 @@ def print_trained(done: Trained, config: str | Path) -> None:
     show(f'test it with: wrn test {shlex.join(words)}')
 
 
-def print_metrics(metrics: Mapping[str, Any]) -> None:
-    """Print the metrics of a test that are numbers or lists of numbers.
+def print_metrics(metrics: Mapping[str, float | list[float]]) -> None:
+    """Print the metrics of a test without a report.
 
     Args:
         metrics: The metrics by name.
     """
     rows = []
     for name, value in metrics.items():
-        if isinstance(value, Real):
-            rows.append((name, f'{value:.4f}'))
-        elif isinstance(value, list):
+        if isinstance(value, list):
             rows.append((name, ' '.join(f'{number:.4g}' for number in value)))
+        else:
+            rows.append((name, format_metric(name, value, 0)))
     print_table(rows)

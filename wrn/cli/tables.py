@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator
 
-from wrn.training.evaluation import ACCURACY, BALANCED, Report
+from wrn.training.evaluation import ACCURACY, BALANCED, Proportion, Report
 from wrn_base.errors import count
 from wrn_base.tables import print_table
 from wrn_base.terminal import show
 
 _MOST_CLASSES = 20
-_PERCENT = ('accuracy/', 'single-label/', 'multi-label/', 'calibration/ece')  # metrics in percent
+_ECE = 'calibration/ece'
+_PERCENT = ('accuracy/', 'single-label/', 'multi-label/', _ECE)  # metrics in percent
+_MEANS = 'single-label/'  # the prefix of the means over all classes of a single-label test
 
 
 def print_report(report: Report) -> None:
@@ -18,10 +20,14 @@ def print_report(report: Report) -> None:
         report: The report of the test.
     """
     decimals = report.accuracy.decimals if report.accuracy else 1
-    print_table(_format_metrics(report, decimals))
-    if empty := sum(not c.support for c in report.classes):
+    empty = sum(not c.support for c in report.classes)
+    print_table(_format_metrics(report, decimals, complete=not empty))
+    if empty:
+        what = '0 in the means over classes'
+        if report.accuracy:
+            what = f'not in the balanced accuracy, and {what}, so these are not shown'
         show('')
-        show(f'{count(empty, "class")} without images: 0 in the means over classes')
+        show(f'{count(empty, "class")} without images: {what}')
     worst = report.worst(_MOST_CLASSES)
     if len(worst) < len(report.classes):
         show('')
@@ -34,14 +40,27 @@ def print_report(report: Report) -> None:
     print_table(rows, ('class', *numbers), right=numbers)
 
 
-def _format_metrics(report: Report, decimals: int) -> Iterator[tuple[str, str]]:
-    """Yield the name and the text of each metric, with the accuracy and its interval first."""
+def _format_metrics(report: Report, decimals: int, complete: bool) -> Iterator[tuple[str, str]]:
+    """Yield the name and the text of each metric, with the accuracy and its interval first.
+
+    Where a class has no images, the balanced accuracy is printed alone: the mean recall, which
+    counts such a class as 0, would seem to contradict it.
+    """
     first: set[str] = set()
     if report.accuracy:
         yield 'accuracy', str(report.accuracy)
         yield 'balanced accuracy', f'{report.metrics[BALANCED]:.{decimals}f} %'
         first = {ACCURACY, f'{ACCURACY}-low', f'{ACCURACY}-high', BALANCED, 'images'}
     for name, value in report.metrics.items():
-        if name not in first:
-            percent = name.startswith(_PERCENT)
-            yield name, f'{value:.{decimals}f} %' if percent else f'{value:.3g}'
+        if name not in first and (complete or not name.startswith(_MEANS)):
+            yield name, _format_metric(name, value, report.accuracy)
+
+
+def _format_metric(name: str, value: float, accuracy: Proportion | None) -> str:
+    """Return a metric with the digits that so many images can tell apart."""
+    if name.startswith('calibration/') and accuracy:
+        # Few images tell both less exactly than the accuracy.
+        decimals = accuracy.interval_decimals
+        return f'{value:.{decimals}f} %' if name == _ECE else f'{value:.{decimals + 2}f}'
+    decimals = accuracy.decimals if accuracy else 1
+    return f'{value:.{decimals}f} %' if name.startswith(_PERCENT) else f'{value:.3g}'

@@ -39,9 +39,14 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _to_json(done: Tested) -> dict[str, Any]:
-    """Return the ``metrics`` that are numbers, and the ``classes``, null without a report."""
-    metrics = done.report.metrics if done.report else done.metrics
-    numbers = {k: v for k, v in metrics.items() if isinstance(v, int | float)}
-    finite = {k: v if math.isfinite(v) else None for k, v in numbers.items()}
+    """Return the ``metrics``, and the ``classes``, null without a report."""
+    finite = {name: _to_finite(value) for name, value in done.metrics.items()}
     classes = [vars(metrics) for metrics in done.report.classes] if done.report else None
     return dict(metrics=finite, classes=classes)
+
+
+def _to_finite(value: float | list[float]) -> Any:
+    """Replace numbers that JSON does not have by null."""
+    if isinstance(value, list):
+        return [_to_finite(number) for number in value]
+    return value if math.isfinite(value) else None

@@ -6,6 +6,7 @@ import re
 import traceback
 from collections.abc import Callable, Iterator
 from os import PathLike
+from typing import Any
 
 import cv2
 from mmengine.registry import Registry
@@ -21,7 +22,7 @@ _UNTYPED = re.compile(
 _HEAD = re.compile(r'shapes cannot be multiplied \(\d+x(\d+) and')
 _CHANNELS = re.compile(r'size of tensor a .*must match|expected input.* to have \d+ channels')
 _LONGEST = 1000  # characters of a message, which may contain a value of the config
-_ARGUMENT = re.compile(r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'")
+_UNEXPECTED = re.compile(r"(\w+)(?:\.__init__)?\(\) got an unexpected keyword argument '(\w+)'")
 _UNREGISTERED = re.compile(r'(\S+) is not in the (?:\S+::)?([\w ]+) registry')
 
 
@@ -42,7 +43,7 @@ def config_errors(
     try:
         yield
     except Exception as error:  # constructors check their arguments with exceptions of any type
-        message = _message(error)
+        message = describe_error(error)
         if isinstance(error, WrnError) and 'Traceback' in str(error):  # from a worker process
             raise type(error)(message.partition(': ')[2]) from error  # without the class name
         if isinstance(error, WrnError) or unless() or is_full_or_closed(error):
@@ -50,8 +51,22 @@ def config_errors(
         raise WrnError(f'{path or "config"}: {message}') from error
 
 
-def _message(error: Exception) -> str:
-    """Return the message of an exception in one line."""
+def find_unexpected(error: BaseException | None) -> str | None:
+    """Return the keyword argument that a constructor does not have, if an exception is due to it.
+
+    Args:
+        error: The exception.
+    """
+    found = _UNEXPECTED.search(str(error)) if isinstance(error, TypeError) else None
+    return found and found[2]
+
+
+def describe_error(error: Exception) -> str:
+    """Return the message of an exception that a mistake in a config causes, in one line.
+
+    Args:
+        error: The exception.
+    """
     message = str(error.args[0] if len(error.args) == 1 else error).strip()
     if 'Traceback' in message:  # from a worker process of a data loader
         message = message.splitlines()[-1]
@@ -67,8 +82,8 @@ def _message(error: Exception) -> str:
     if unregistered := _UNREGISTERED.search(message):
         name, registry_name = unregistered.groups()
         return f"unknown {registry_name} type '{name}'{_suggest_types(name, registry_name)}"
-    if unexpected := _ARGUMENT.search(message):
-        return message + _suggest_arguments(*unexpected.groups())
+    if isinstance(error, TypeError) and (unexpected := _UNEXPECTED.search(message)):
+        return f'{message}{_suggest_arguments(*unexpected.groups())}'
     if isinstance(error, FileNotFoundError) and error.filename:
         return f'no such file: {error.filename}; check _base_ and the other paths in the config'
     if untyped := _UNTYPED.search(message):
@@ -94,27 +109,27 @@ def _message(error: Exception) -> str:
     return f'{kind}: {message}' if vague and not message.startswith(kind) else message
 
 
+def _list_modules() -> Iterator[tuple[str, str, Any]]:
+    """Yield the registry, the name, and the class or function of all that a config can name."""
+    for ours in vars(registry).values():
+        if isinstance(ours, Registry):
+            for owner in (ours, *((ours.parent,) if ours.parent else ())):
+                for name, module in owner.module_dict.items():
+                    yield ours.name, name, module
+
+
 def _suggest_types(name: str, registry_name: str) -> str:
-    known = {
-        key
-        for ours in _list_registries()
-        if ours.name == registry_name
-        for key in (*ours.module_dict, *(ours.parent.module_dict if ours.parent else ()))
-    }
+    known = {key for of, key, _ in _list_modules() if of == registry_name}
     return did_you_mean(name.rpartition('.')[2], known)
 
 
-def _suggest_arguments(name: str, argument: str) -> str:
-    """Suggest an argument of the class of this name."""
-    for ours in _list_registries():
-        parent = ours.parent.module_dict if ours.parent else {}
-        kinds = {'DataLoader': DataLoader, **parent, **ours.module_dict}
-        if isinstance(kind := kinds.get(name), type):
-            inits = [vars(base)['__init__'] for base in kind.__mro__ if '__init__' in vars(base)]
-            known = {name for init in inits[:-1] for name in inspect.signature(init).parameters}
-            return did_you_mean(argument, known - {'self', 'args', 'kwargs'})
-    return ''
-
-
-def _list_registries() -> list[Registry]:
-    return [value for value in vars(registry).values() if isinstance(value, Registry)]
+def _suggest_arguments(owner: str, name: str) -> str:
+    """Suggest arguments of a class or function, which may be the base of a registered class."""
+    known = {
+        argument
+        for module in (DataLoader, *(module for _, _, module in _list_modules()))
+        for part in (module.__mro__ if isinstance(module, type) else (module,))
+        if part is not object and getattr(part, '__name__', None) == owner
+        for argument in inspect.signature(part).parameters
+    }
+    return did_you_mean(name, known)

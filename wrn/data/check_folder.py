@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from wrn.data.class_folders import Problem, Split
+from wrn.data.class_folders import NO_IMAGE, Problem, Split
 from wrn.data.damage import Damage, find_damage
 from wrn.data.depth import find_largest, needed_bits
 from wrn.data.images import get_content, prefetch
@@ -27,7 +27,8 @@ KINDS = {
     'changed': 'images with a wrong checksum, which are read nevertheless',
     'depth': 'images with values in a small part of their 16 bits',
     'misnamed': 'images in a different format from their extension',
-    'ignored': 'files, folders and links that are left out',
+    'ignored': 'images, folders and links that are left out',
+    NO_IMAGE: 'files that are left out, and are no images',
     'missing': 'files in an annotation file that are not found',
     'annotation': 'invalid lines of an annotation file',
     'labels': 'annotation files without the label 0',
@@ -49,9 +50,11 @@ class Report:
     """The splits that were checked."""
     problems: list[Problem]
     """The problems: first those that names alone show, then those of the contents."""
+    notes: list[Problem]
+    """The files that are left out and are no images, such as ``Thumbs.db``."""
 
     def write(self, path: str | Path, overwrite: bool = False) -> None:
-        """Write the problems as CSV, or as JSON with the classes and number of files of each split.
+        """Write problems and notes as CSV, or as JSON with the classes and files of each split.
 
         Args:
             path: The file. Its extension, ``.csv`` or ``.json``, determines the format.
@@ -61,19 +64,21 @@ class Report:
             WrnError: If the file cannot be written, or exists.
         """
         if Path(path).suffix == '.csv':
-            content = format_csv([Problem._fields, *self.problems])
+            content = format_csv([Problem._fields, *self.problems, *self.notes])
         else:
             content = json.dumps(self.to_json(), indent=1).encode()
         with write_atomically(path, overwrite) as file:
             file.write(content)
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain values: ``files`` and ``classes`` of each of the ``splits``, ``problems``.
+        """Return plain values, which JSON can hold.
 
-        A problem has a ``kind``, which is a key of :data:`KINDS`, a ``path`` and a ``reason``.
+        These are ``files`` and ``classes`` of each of the ``splits``; ``problems``; and ``notes``.
+        Each of these has a ``kind``, which is a key of :data:`KINDS`, a ``path`` and a ``reason``.
         """
         splits = {s.name: dict(files=len(s.files), classes=s.classes) for s in self.splits}
-        return dict(splits=splits, problems=[problem._asdict() for problem in self.problems])
+        problems, notes = ([p._asdict() for p in listed] for listed in (self.problems, self.notes))
+        return dict(splits=splits, problems=problems, notes=notes)
 
 
 def check_folder(
@@ -118,9 +123,10 @@ def check_folder(
 
     for _ in track(steps(), len(files)):
         pass
-    problems = [problem for split in splits for problem in split.problems]
+    named = [problem for split in splits for problem in split.problems]
+    problems = [problem for problem in named if problem.kind != NO_IMAGE]
     problems += damages + _find_small_ranges(deep) + _find_duplicates(splits, digests)
-    return Report(splits, problems)
+    return Report(splits, problems, [problem for problem in named if problem.kind == NO_IMAGE])
 
 
 def _find_small_ranges(deep: dict[str, int]) -> list[Problem]:

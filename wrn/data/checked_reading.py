@@ -32,9 +32,15 @@ class CheckedReading(BaseTransform):
         transform: The transform that reads, such as ``dict(type='LoadImageFromFile')``.
         skip: Whether to skip images that cannot be read. Defaults to False.
 
+    Attributes:
+        skippable: Whether ``--skip-unreadable`` would skip its images, for the message. False at
+            first.
+
     Raises:
         ImageReadError: If an image cannot be read and is not skipped.
     """
+
+    skippable = False
 
     def __init__(self, transform: dict[str, Any] | Callable[..., Any], skip: bool = False) -> None:
         inner: Any = TRANSFORMS.build(transform) if isinstance(transform, dict) else transform
@@ -61,8 +67,9 @@ class CheckedReading(BaseTransform):
             if reason is None:  # the image is complete, so the error has another cause
                 raise
             if not self.skip:
+                cure = ', or add --skip-unreadable' if self.skippable else ''
                 raise ImageReadError(
-                    f'{path}: the image cannot be read ({reason}); remove or replace it; '
+                    f'{path}: the image cannot be read ({reason}); remove or replace it{cure}; '
                     '`wrn check-data` lists all such images'
                 ) from error
         with self._number.get_lock():

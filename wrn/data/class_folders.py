@@ -10,6 +10,12 @@ from wrn.data.images import EXTENSIONS, LeftOut, is_hidden, is_image, scan
 from wrn.data.images.walk import LINKED, FollowedLinks
 
 OUTSIDE = 'outside the class folders'
+NO_IMAGE = 'other'
+"""The kind of files that are left out and are no images, such as ``Thumbs.db``: no problem."""
+_OTHER_IMAGES = (  # formats of images that are not read, so that leaving one out is a problem
+    *('.arw', '.cr2', '.czi', '.dcm', '.dng', '.exr', '.heic', '.heif', '.ico', '.jxl', '.ndpi'),
+    *('.nef', '.nii', '.nii.gz', '.psd', '.svg', '.svs', '.tga'),
+)
 
 
 class Problem(NamedTuple):
@@ -39,18 +45,25 @@ class Split:
     left_out: LeftOut = field(default_factory=LeftOut)
     """The files that are not in ``files``, counted by extension."""
 
-    def leave_out(self, path: str, reason: str, key: str = '') -> None:
+    def leave_out(self, path: str, reason: str, key: str = '', kind: str = 'ignored') -> None:
         """Note a file that is left out, and count it under a key or, without one, its extension."""
         self.left_out.add(path, key)
-        self.problems.append(Problem('ignored', path, f'left out: {reason}'))
+        self.problems.append(Problem(kind, path, f'left out: {reason}'))
+
+    def leave_out_file(self, path: str, reason: str) -> None:
+        """Note a file that is left out because of its extension. Few of these may be images."""
+        kind = 'ignored' if path.lower().endswith(_OTHER_IMAGES) else NO_IMAGE
+        self.leave_out(path, reason, kind=kind)
 
     def leave_out_beside(self, path: str, extensions: tuple[str, ...] = EXTENSIONS) -> None:
         """Note a file that is left out because it is outside the class folders."""
         if is_hidden(path):
             self.left_out.add(path)
         else:
-            key = OUTSIDE if is_image(path, extensions) else ''
-            self.leave_out(path, f'it is {OUTSIDE}', key)
+            if is_image(path, extensions):
+                self.leave_out(path, f'it is {OUTSIDE}', OUTSIDE)
+            else:
+                self.leave_out_file(path, f'it is {OUTSIDE}')
 
 
 def count_left_out(splits: Iterable[Split]) -> LeftOut:
@@ -107,7 +120,7 @@ def list_folder(
             split.files.append(path)
             split.labels.append(label)
         else:
-            split.leave_out(path, f'its extension is not one of {" ".join(extensions)}')
+            split.leave_out_file(path, f'its extension is not one of {" ".join(extensions)}')
 
     left_out = LeftOut()
     entries = _list_entries(folder / name, left_out)
@@ -126,8 +139,10 @@ def list_folder(
             split.problems.append(Problem('empty', path, 'the class folder has no images'))
     for entry in entries:
         path = os.path.join(name, entry.name)
-        if not _is_folder(entry):
+        if os.path.isfile(entry.path) or is_image(path, extensions):
             split.leave_out_beside(path, extensions)
+        elif not _is_folder(entry):
+            split.leave_out(path, 'it is a broken or endless link, or not a file')
         elif entry.name not in classes:
             split.leave_out(path, f'it is {LINKED}', LINKED)
     return split

@@ -7,9 +7,8 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from wrn.data.images.find import report_unreadable
 from wrn.utils.files import read_lines
-from wrn_base.errors import WrnError, count, some
+from wrn_base.errors import WrnError, count, one_line, some
 
 _COLUMNS = ('path', 'group')
 _DELIMITERS = (',', ';', '\t')  # spreadsheets of many countries write the second
@@ -34,6 +33,9 @@ def find_groups(option: str, paths: Sequence[str], folder: str | Path) -> dict[s
     """
     if option.lower().endswith('.csv'):
         groups, cure = _read_table(option, folder), 'add a line for each'
+        name = Path(folder).absolute().name
+        if groups and all(Path(path).parts[:1] == (name,) for path in groups):
+            cure = f'leave out {name}/ at the start of its paths, which are below the folder'
         if unknown := groups.keys() - {*map(os.path.normpath, paths)}:
             _logger.warning(
                 '--groups %s: names %s that %s does not have (%s)',
@@ -69,8 +71,12 @@ def _search(expression: str, paths: Iterable[str]) -> dict[str, str | None]:
 
 
 def _read_table(path: str, folder: str | Path) -> dict[str, str]:
-    with report_unreadable(Path(path)):
+    try:
         lines = list(filter(None, read_lines(path)))
+    except (OSError, UnicodeError) as error:
+        raise WrnError(
+            f'--groups {path}: cannot be read ({one_line(error)}); check the path and the file'
+        ) from error
     header = lines[0] if lines else ''
     delimiter = next((d for d in _DELIMITERS if d in header), ',')
     groups: dict[str, str] = {}

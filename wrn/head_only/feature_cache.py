@@ -31,7 +31,8 @@ class FeatureCache:
     in the name. So any number of processes may read and write, and what a killed process leaves is
     whole. A block that is damaged, or not one of this class, is deleted. Blocks of all networks
     together are limited to ``WRN_FEATURES_GB`` gigabytes (default 4; with 0 nothing is kept): those
-    that were used longest ago are deleted first.
+    that were used longest ago are deleted first, also when the cache is only read. A block that is
+    larger alone is not kept.
 
     Args:
         key: What the features depend on beside the image, as a name of a folder.
@@ -68,6 +69,7 @@ class FeatureCache:
                 found |= {digest: block[1][i].copy() for digest, i in rows.items()}
                 with contextlib.suppress(OSError):  # deleted, or on a read-only disk
                     os.utime(path)
+        self._make_room(0)
         return found
 
     def add(self, digests: Sequence[bytes], features: np.ndarray) -> None:
@@ -83,8 +85,11 @@ class FeatureCache:
             'digests': np.frombuffer(b''.join(digests), np.uint8).reshape(-1, _DIGEST),
             'features': np.ascontiguousarray(features, np.float32),
         }
+        needed = sum(array.nbytes for array in arrays.values())
+        if needed > self._limit:
+            return
         try:
-            self._make_room(sum(array.nbytes for array in arrays.values()))
+            self._make_room(needed)
             write_with_hash(
                 self.folder, _NAME, _SUFFIX, lambda path: _save(arrays, path), overwrite=True
             )
@@ -110,7 +115,8 @@ class FeatureCache:
         except FileNotFoundError:  # another process has made room
             return None
         except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
-            _logger.warning('%s: damaged (%s); its features are computed again', path, error)
+            reason = one_line(error)
+            _logger.warning('%s: damaged (%s); its features are computed again', path, reason)
             with contextlib.suppress(OSError):
                 path.unlink()
             return None
@@ -140,7 +146,9 @@ class FeatureCache:
     @staticmethod
     def _blocks(*folders: Path) -> Iterator[Path]:
         for folder in folders:
-            yield from sorted(folder.glob(f'{_NAME}-????????{_SUFFIX}'))
+            for path in sorted(folder.glob(f'{_NAME}-????????{_SUFFIX}')):
+                if not path.is_dir():
+                    yield path
 
 
 def _save(arrays: dict[str, np.ndarray], path: Path) -> None:

@@ -20,6 +20,8 @@ _BLOCK_SECONDS = 5.0  # of work that a killed process loses
 _BLOCK_BYTES = 32 << 20
 _BATCH_SIZE = '--cfg-options test_dataloader.batch_size'
 
+AGAIN = 'run the same command again to resume'
+"""How to resume, for the messages of an interrupted run."""
 Progress: TypeAlias = Callable[[int, int], object]
 """Takes the number of images that are done, and of all images."""
 Features: TypeAlias = np.ndarray | ImageReadError
@@ -78,7 +80,7 @@ def compute_features(
             progress(total - left, total)
     except KeyboardInterrupt:
         number = f'{total - left} of {count(total, "image")}'
-        message = f'stopped after {number}; run the same command again to resume'
+        message = f'stopped after {number}; {AGAIN}'
         raise KeyboardInterrupt(message) from None
     finally:
         store.flush()

@@ -1,7 +1,9 @@
 """Train the head of a network on the features of images, and publish the result."""
 
+import contextlib
 import logging
 import time
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -12,7 +14,7 @@ from wrn.checkpoints import ReadOptions
 from wrn.data.splitting import Splits
 from wrn.head_only.feature_network import build_feature_network
 from wrn.head_only.head_results import write_results
-from wrn.head_only.image_features import compute_features
+from wrn.head_only.image_features import AGAIN, compute_features
 from wrn.head_only.logistic_regression import Labeled, LinearFit, fit_linear
 from wrn.training.failures import run_errors
 from wrn.training.finetune import Finetuned
@@ -63,24 +65,35 @@ def train_head(
         WrnError: If the run fails.
         RunStoppedError: If the run was asked to stop.
     """
-    with run_errors('train'), stop_on_sigterm():
+    with run_errors('train'), stop_on_sigterm(AGAIN):
         progress.phase('loading the weights')
         device = get_run_device(cfg)
         network = build_feature_network(cfg, template, options, device)
         progress.phase('preparing the network')
         features = _compute_splits(network, cfg, splits, skip_unreadable, progress)
-        progress.phase('fitting the head')
         place = device if torch.device(device).type == 'cuda' else 'cpu'  # others have no float64
-        train, val = (
-            Labeled(*(tensor.to(place) for tensor in features[name])) for name in ('train', 'val')
-        )
-        weights = cfg.model.head.loss.get('class_weight')
-        fit = fit_linear(train, val, len(splits.classes), weights)
+        with _interruptible(progress, 'fitting the head'):
+            train, val = (
+                Labeled(*(tensor.to(place) for tensor in features[name]))
+                for name in ('train', 'val')
+            )
+            weights = cfg.model.head.loss.get('class_weight')
+            fit = fit_linear(train, val, len(splits.classes), weights)
         _log_fit(fit, len(val.labels))
-        progress.phase('writing the results')
-        return write_results(
-            cfg, network, fit, splits.classes, features['test'], provenance, overwrite
-        )
+        with _interruptible(progress, 'writing the results'):
+            return write_results(
+                cfg, network, fit, splits.classes, features['test'], provenance, overwrite
+            )
+
+
+@contextlib.contextmanager
+def _interruptible(progress: RunProgress, phase: str) -> Iterator[None]:
+    """Report a phase, and name it if Ctrl-C stops it."""
+    try:
+        progress.phase(phase)
+        yield
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f'stopped while {phase}; {AGAIN}') from None
 
 
 def _compute_splits(

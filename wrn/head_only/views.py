@@ -150,6 +150,7 @@ def _build_pipeline(cfg: Config, loader: str) -> Compose:
         reading, *others = map(TRANSFORMS.build, steps)
     if not isinstance(reading, CheckedReading):
         reading = CheckedReading(reading)
+        reading.skippable = True
     return Compose([reading, *others])
 
 

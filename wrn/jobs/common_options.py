@@ -20,10 +20,11 @@ from wrn.training.stretch_schedule import stretch_schedule
 from wrn_base.errors import WrnError, check_whole
 
 _MINIMUMS = dict(epochs=1, batch_size=1, workers=0, patience=1, seed=0)
+_LARGEST_SEED = 2**32 - 1  # numpy's
 
 
 def check_ranges(options: Mapping[str, Any]) -> None:
-    """Check that numbers are not too small.
+    """Check that numbers are not too small or too large.
 
     Args:
         options: The options of a run.
@@ -33,6 +34,9 @@ def check_ranges(options: Mapping[str, Any]) -> None:
     """
     for name, minimum in _MINIMUMS.items():
         check_whole(f'--{name.replace("_", "-")}', options.get(name), minimum)
+    seed = options.get('seed')
+    if seed is not None and seed > _LARGEST_SEED:
+        raise WrnError(f'--seed {seed}: must be at most {_LARGEST_SEED}')
     rate = options.get('lr')
     is_number = isinstance(rate, Real) and math.isfinite(rate)
     if rate is not None and not (is_number and float(rate) > 0):
@@ -71,7 +75,7 @@ def apply_schedule_options(cfg: Config, options: Mapping[str, Any]) -> None:
         options.get(name) for name in ('epochs', 'batch_size', 'lr', 'patience', 'seed')
     )
     if epochs is not None:
-        stretch_schedule(cfg, epochs)
+        stretch_schedule(cfg, epochs, options.get('cfg_options') or {})
     if size is not None:
         set_batch_size(cfg, size, scaled=rate is None)
     elif options.get('auto_scale_lr'):

@@ -16,10 +16,12 @@ from wrn.jobs.common_options import check_ranges
 from wrn.jobs.head_only_options import check_head_only
 from wrn.jobs.loading import make_read_options
 from wrn.jobs.run_options import TrainOptions, apply_train_options, check_names
+from wrn.jobs.settings import name_settings
 from wrn.training.class_weights import balance_loss
 from wrn.training.finetune import Finetuned
 from wrn.training.finetune import finetune as run
-from wrn.training.finetune_folder import REPORT
+from wrn.training.finetune_config import FINE_TUNED
+from wrn.training.finetune_folder import REPORT, check_images
 from wrn.training.run_device import get_run_device
 from wrn.training.small_data import count_classes, describe_classes, list_warnings
 from wrn.utils.memory import batch_errors
@@ -28,7 +30,7 @@ from wrn_base.commands.finetune import DEFAULT_MODEL
 from wrn_base.credentials import mask_credentials
 from wrn_base.errors import WrnError, count, some
 from wrn_base.progress_line import about
-from wrn_base.run_progress import SILENT
+from wrn_base.run_progress import LONG, SILENT
 
 _logger = logging.getLogger('wrn')
 
@@ -97,43 +99,56 @@ def finetune(
     folder = Path(cfg.work_dir)
     with training.run_errors('train'), config_errors(cfg.filename):
         training.init_distributed(cfg)
-    overwrite = options.get('overwrite', False)
-    skip_unreadable = options.get('skip_unreadable', False)
-    done, dropped = training.claim_folder(cfg, splits, skip_unreadable, overwrite)
-    if done:
-        _logger.info('nothing left to do: %s exists', done)
-        return Finetuned(done, None, folder / REPORT) if is_main_process() else None
-    training.write_annotations(cfg, splits, folder)
-    if is_main_process():
+    with training.lock_folder(folder):
+        overwrite = options.get('overwrite', False)
+        skip_unreadable = options.get('skip_unreadable', False)
+        done, dropped = training.claim_folder(cfg, splits, skip_unreadable, overwrite)
+        if done:
+            _logger.info('nothing left to do: %s exists', done)
+            return Finetuned(done, None, folder / REPORT) if is_main_process() else None
+        if not skip_unreadable:
+            progress.phase('checking images')
+            check_images(cfg, splits, progress)
+        training.write_annotations(cfg, splits, folder)
         validated = not options.get('no_validate')
-        paths = [str(splits.folder / path) for path, _ in splits.images['train']]
-        notes = [splits.left_out and str(splits.left_out), advise_depth(paths, bit_depth)]
-        for note in filter(None, notes):
-            _logger.info('%s: %s', data, note)
-        selects = 'the regularization' if head_only else 'the best epoch'
-        for line in _describe_splits(splits, validated, selects):
-            _logger.info(line)
-        if dropped:
-            _logger.info('left out of validation and test, since unreadable: %s', some(dropped))
-        for warning in list_warnings(splits, validated, balance):
-            _logger.warning('%s: %s', data, warning)
-    start = mask_credentials(checkpoint or model)
-    provenance = f'{start} fine-tuned on {Path(cfg.filename).stem}'
-    if head_only:
-        template = origin.get_config().filename
-        return train_head(
-            cfg, splits, provenance, template, read, skip_unreadable, overwrite, progress
-        )
-    if cfg.launcher == 'none' and get_run_device(cfg) == 'cpu':
-        progress.phase('estimating the time')
-        _log_estimate(cfg, splits)
-    return run(cfg, provenance, read, origin.template, progress, overwrite)
+        if is_main_process():
+            selects = 'the regularization' if head_only else 'the best epoch'
+            _log_images(splits, bit_depth, validated, balance, selects)
+            if dropped:
+                _logger.info('left out of validation and test, since unreadable: %s', some(dropped))
+        start = mask_credentials(checkpoint or model)
+        provenance = f'{start}{FINE_TUNED}{Path(cfg.filename).stem}'
+        if head_only:
+            template = origin.get_config().filename
+            return train_head(
+                cfg, splits, provenance, template, read, skip_unreadable, overwrite, progress
+            )
+        if cfg.launcher == 'none' and get_run_device(cfg) == 'cpu':
+            progress.phase('estimating the time')
+            _log_estimate(cfg, splits)
+        with name_settings(options.get('cfg_options')):
+            return run(cfg, provenance, read, origin.template, progress, overwrite)
+
+
+def _log_images(
+    splits: Splits, bit_depth: int | None, validated: bool, balance: bool, selects: str
+) -> None:
+    """Say what the images are, what was left out, and what is too little or too uneven."""
+    paths = [str(splits.folder / path) for path, _ in splits.images['train']]
+    for note in (splits.left_out and str(splits.left_out), advise_depth(paths, bit_depth)):
+        if note:
+            _logger.info('%s: %s', splits.folder, note)
+    for line in _describe_splits(splits, validated, selects):
+        _logger.info(line)
+    for warning in list_warnings(splits, validated, balance, selects):
+        _logger.warning('%s: %s', splits.folder, warning)
 
 
 def _log_estimate(cfg: Config, splits: Splits) -> None:
+    """Compare the time with that of ``--head-only`` if a run is long enough to consider it."""
     with batch_errors(cfg.train_dataloader.batch_size):
         estimate = estimate_durations(cfg, splits)
-    if estimate:
+    if estimate and estimate.all_layers >= LONG:
         _logger.info(
             'fine-tuning %s takes %s on this CPU; --head-only %s',
             count(cfg.train_cfg.max_epochs, 'epoch'),

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from mmengine.config import Config, ConfigDict
 from mmengine.device import get_device
@@ -20,6 +19,7 @@ from wrn.jobs.common_options import check_ranges
 from wrn.jobs.loading import check_calibration, make_read_options
 from wrn.jobs.outputs import check_out, make_folder
 from wrn.jobs.run_options import RunOptions, apply_run_options, check_names
+from wrn.jobs.settings import name_settings
 from wrn.jobs.speed_options import apply_speed_options
 from wrn.training.checks import check_single_task, get_head
 from wrn.training.evaluation import Report, add_metrics, get_report_metrics, has_report
@@ -83,13 +83,15 @@ class Tested:
     """The results of a test.
 
     Attributes:
-        metrics: The metrics by name.
+        metrics: The metrics by name, as ``wrn test --json`` prints them: numbers and, without a
+            report, lists of numbers. With top-1 accuracy, there are also the ends of its 95 %
+            interval, balanced accuracy and calibration.
         classes: The class names of the dataset. None if it has none.
-        report: The metrics of each class. None unless a report was asked for, by ``data`` or
-            ``report`` or by the metrics of the config.
+        report: The metrics of each class. None if top-1 accuracy is not measured, unless ``report``
+            or the metrics of the config ask for them.
     """
 
-    metrics: Mapping[str, Any]
+    metrics: Mapping[str, float | list[float]]
     classes: Sequence[str] | None
     report: Report | None
 
@@ -103,7 +105,7 @@ def test(model: str, checkpoint: str | None = None, **options: Unpack[Evaluation
         **options: The options of the command, see :class:`EvaluationOptions`.
 
     Returns:
-        The metrics, and the report if one was asked for.
+        The metrics, and those of each class.
 
     Raises:
         WrnError: If the model, the data or an option is wrong.
@@ -130,11 +132,16 @@ def test(model: str, checkpoint: str | None = None, **options: Unpack[Evaluation
     overwrite = options.get('overwrite', False)
     out = (options.get('out'), options.get('out_item'))
     progress = options.get('progress', SILENT)
-    done = training.test(cfg, *out, engine, read, progress=progress, overwrite=overwrite)
+    with name_settings(options.get('cfg_options')):
+        done = training.test(cfg, *out, engine, read, progress=progress, overwrite=overwrite)
     report = Report(done.metrics, done.classes) if has_report(done.metrics) else None
     if report and (folder := options.get('report')) is not None and is_main_process():
         report.write(folder, overwrite)
-    return Tested(done.metrics, done.classes, report)
+    metrics = report.metrics if report else done.metrics
+    plain = {
+        name: value for name, value in metrics.items() if isinstance(value, int | float | list)
+    }
+    return Tested(plain, done.classes, report)
 
 
 def make_config(model: str, checkpoint: str | None, options: EvaluationOptions) -> Config:
@@ -160,6 +167,10 @@ def make_config(model: str, checkpoint: str | None, options: EvaluationOptions) 
     data, listed = options.get('data'), options.get('ann_file')
     if listed is not None and data is None:
         raise WrnError(f'--ann-file {listed}: its paths are below a folder; add --data FOLDER')
+    if checkpoint is not None and Path(checkpoint).is_dir():
+        raise WrnError(
+            f'{checkpoint}: is a folder, not a file of weights; test on its images with --data'
+        )
     cfg = make_test_config(resolve(model), checkpoint, data, listed)
     with config_errors(cfg.filename):
         apply_run_options(cfg, options)

@@ -6,6 +6,7 @@ from typing_extensions import Unpack
 from wrn import training
 from wrn.jobs.loading import make_read_options
 from wrn.jobs.run_options import TrainOptions, apply_train_options, check_names, read_runnable
+from wrn.jobs.settings import name_settings
 from wrn_base.run_progress import SILENT
 
 
@@ -27,7 +28,8 @@ def train(config: str, **options: Unpack[TrainOptions]) -> training.Trained:
     cfg = make_train_config(config, options)
     overwrite = () if options.get('overwrite') else None
     progress = options.get('progress', SILENT)
-    return training.train(cfg, make_read_options(options), None, progress, overwrite)
+    with name_settings(options.get('cfg_options')):
+        return training.train(cfg, make_read_options(options), None, progress, overwrite)
 
 
 def make_train_config(config: str, options: TrainOptions) -> Config:

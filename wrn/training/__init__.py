@@ -17,6 +17,7 @@ from wrn.training.launch import has_accelerator, init_distributed, leave_distrib
 from wrn.training.log_backends import LOG_BACKENDS, add_log_backend
 from wrn.training.overfit import overfit_batch
 from wrn.training.precision import use_mixed_precision
+from wrn.training.run_lock import lock_folder
 from wrn.training.runner import Results, test, train
 from wrn.training.screen_log import keep_off_screen, log_warning
 from wrn.training.train_result import Trained
@@ -32,6 +33,7 @@ __all__ = [
     'init_distributed',
     'keep_off_screen',
     'leave_distributed',
+    'lock_folder',
     'log_warning',
     'make_finetune_config',
     'overfit_batch',

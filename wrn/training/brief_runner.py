@@ -19,6 +19,7 @@ from torch import nn
 
 from wrn.training.run_device import current_device, get_run_device
 from wrn.training.screen_log import keep_off_screen
+from wrn_base.errors import count
 from wrn_base.terminal import printable
 
 _HIDDEN = (
@@ -115,10 +116,11 @@ class BriefRunner(Runner):
                 group['lr'] *= ratio
             if size != base:
                 counts = self.cfg.optim_wrapper.get('accumulative_counts', 1)
+                images = count(size * counts, 'image')
                 rule = ', by the square root' if adaptive else ''
                 text = (
-                    f'learning rate {before:g} to {before * ratio:.3g}{rule}, for {size * counts} '
-                    f'images per update instead of {base * counts:g}; --lr sets it'
+                    f'learning rate {before:g} to {before * ratio:.3g}{rule}, for {images} '
+                    f'per update instead of {base * counts:g}; --lr sets it'
                 )
                 self.logger.info(text)
                 if is_main_process():

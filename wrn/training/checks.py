@@ -6,7 +6,7 @@ from typing import Any
 from mmengine.config import Config, ConfigDict
 from mmpretrain.datasets import BaseDataset, CustomDataset, ImageNet
 from mmpretrain.evaluation import Accuracy
-from mmpretrain.models import MultiTaskHead
+from mmpretrain.models import ClsHead, MultiTaskHead
 from mmpretrain.registry import DATASETS, METRICS, MODELS, OPTIMIZERS
 
 from wrn.config.config_parts import find_class, get_inner_model, unwrap_datasets
@@ -175,6 +175,16 @@ def get_head(model: ConfigDict) -> tuple[ConfigDict, type]:
     """Return the config of a model's head and its class; ``object`` if it has none."""
     head = get_inner_model(model).get('head') or ConfigDict()
     return head, find_class(MODELS, head.get('type')) or object
+
+
+def predicts_one_class(model: ConfigDict) -> bool:
+    """Return whether a model predicts one class per image, from the type of its head.
+
+    Args:
+        model: The config of the model. An exported file, which has no head in it, does.
+    """
+    head, kind = get_head(model)
+    return not head or issubclass(kind, ClsHead)
 
 
 def check_single_task(option: str, model: ConfigDict) -> None:

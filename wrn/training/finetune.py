@@ -69,7 +69,7 @@ def finetune(
     """
     with run_errors('train'), stop_on_sigterm():
         earlier = find_results(cfg) if overwrite else None
-        train(deepcopy(cfg), options, template, progress, earlier)
+        train(deepcopy(cfg), options, template, progress, earlier, replaces_head=True)
         try:
             return _finish(cfg, provenance, template, progress)
         except KeyboardInterrupt:

@@ -33,6 +33,7 @@ from wrn.zoo.resolve import ResolvedModel
 from wrn_base.errors import WrnError
 
 BASE = 'configs/_base_/finetune.py'
+FINE_TUNED = ' fine-tuned on '  # between weights and data folder, in the provenance
 _KEPT = {'custom_imports', *inspect.signature(Runner).parameters}
 _MOST_WORKERS = 4
 _SIDE = 32  # pixels; the input size of networks for datasets of arrays, such as CIFAR-10

@@ -1,20 +1,27 @@
 """The folder of a fine-tuning run: check what it holds, and manage the checkpoints in it."""
 
 import glob
+import logging
 from copy import deepcopy
 from pathlib import Path
 
+from mmcv.transforms import LoadImageFromFile
 from mmengine.config import Config
+from mmpretrain.registry import TRANSFORMS
 
 from wrn.config.config_file import read_config
-from wrn.config.config_parts import get_test_dataset
+from wrn.config.config_parts import find_class, get_test_dataset
+from wrn.data.early_check import check_early
+from wrn.data.images import LoadImage
 from wrn.data.splitting import Splits
 from wrn.training.launch import ask_first
 from wrn.training.patience import is_early_stopping
 from wrn.training.resume import START_MARK, is_restarted
 from wrn.utils.existing import check_free
-from wrn_base.errors import WrnError
+from wrn_base.errors import WrnError, count
+from wrn_base.run_progress import SILENT, RunProgress
 
+_logger = logging.getLogger('wrn')
 REPORT = 'report'  # in the results folder
 _RUN = 'run'  # in the results folder: the checkpoints and logs of the run
 _MARK = 'last_checkpoint'  # in the run folder: mmengine's; deleted when the run is complete
@@ -68,6 +75,49 @@ def _claim(cfg: Config, splits: Splits, restarted: bool, overwrite: bool) -> Pat
         check_free(run if unfinished else results[0], resumable=unfinished)
     run.mkdir(exist_ok=True)
     return None
+
+
+def check_images(cfg: Config, splits: Splits, progress: RunProgress = SILENT) -> None:
+    """Check that images can be read, before the first step.
+
+    All processes of a distributed job must call this; the main process checks. If the config reads
+    images by a step that is not ours or mmcv's, which may know other formats, nothing is checked.
+
+    Args:
+        cfg: The config.
+        splits: The images. Those of validation and test are checked first, since a run reads them
+            last.
+        progress: Receives the number of images that are checked. Defaults to nobody.
+
+    Raises:
+        WrnError: If an image cannot be read.
+    """
+    kind = find_class(TRANSFORMS, get_test_dataset(cfg).pipeline[0].get('type'))
+    if kind in (LoadImageFromFile, LoadImage):
+        ask_first(lambda: _check_images(splits, progress))
+
+
+def _check_images(splits: Splits, progress: RunProgress) -> None:
+    names = [path for split in ('val', 'test', 'train') for path, _ in splits.images[split]]
+    paths = [str(splits.folder / name) for name in dict.fromkeys(names)]
+    total = len(paths)
+    found = check_early(paths, lambda done: progress.phase(f'checking image {done} of {total}'))
+    if found.damaged:
+        (path, reason), *others = found.damaged.items()
+        more = f'{count(len(others), "other")} cannot either' if others else ''
+        raise WrnError(
+            f'{path}: the image cannot be read ({reason}){"; " if more else ""}{more}; remove or '
+            f'replace {"them" if more else "it"}, or add --skip-unreadable; `wrn check-data '
+            f'{splits.folder}` lists all such images'
+        )
+    if found.decoded < total:
+        _logger.info(
+            '%s: %s decoded; of the other %d only the headers were checked; `wrn check-data` '
+            'checks all',
+            splits.folder,
+            count(found.decoded, 'image'),
+            total - found.decoded,
+        )
 
 
 def find_results(cfg: Config) -> list[Path]:

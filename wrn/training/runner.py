@@ -19,8 +19,14 @@ from wrn.config.config_errors import config_errors
 from wrn.config.config_parts import get_data_preprocessor
 from wrn.data.class_names import get_classes
 from wrn.training.build_runner import build_runner
-from wrn.training.checks import check_optimizer
-from wrn.training.evaluation import add_metrics
+from wrn.training.checks import check_optimizer, predicts_one_class
+from wrn.training.evaluation import (
+    CONFUSION,
+    REPORT_METRICS,
+    add_metrics,
+    has_top1,
+    list_metrics,
+)
 from wrn.training.failures import memory_errors, run_errors
 from wrn.training.hooks.broadcast_buffers import BroadcastBuffersHook
 from wrn.training.hooks.earlier_run import EarlierRunHook
@@ -45,6 +51,7 @@ from wrn.training.launch import init_distributed
 from wrn.training.loop import use_exact_loop
 from wrn.training.network_checks import check_pretrained_init
 from wrn.training.resume import set_resume
+from wrn.training.run_lock import lock_folder
 from wrn.training.short_warm_up import leave_out_short_warm_ups
 from wrn.training.train_result import Trained, describe_result
 from wrn.utils.files import write_atomically
@@ -59,6 +66,7 @@ def train(
     template: str | None = None,
     progress: RunProgress = SILENT,
     overwrite: Sequence[Path] | None = None,
+    replaces_head: bool = False,
 ) -> Trained:
     """Train a model.
 
@@ -75,6 +83,8 @@ def train(
         progress: Receives the steps and epochs. Defaults to nobody.
         overwrite: The results that the run replaces, besides the checkpoints in ``work_dir``.
             Defaults to None: it may replace neither.
+        replaces_head: Whether the run is for other classes than those of the weights, so that a new
+            head needs no warning. Defaults to False.
 
     Returns:
         The folder and checkpoints of the run.
@@ -89,7 +99,7 @@ def train(
         check_optimizer(cfg)
         check_pretrained_init(cfg)
         init_distributed(cfg)
-        with termination.listening():
+        with termination.listening(), lock_folder(cfg.work_dir):
             earlier = set_resume(cfg, overwrite is not None)
             resume = bool(cfg.get('resume'))
             if resume:  # the key and the prefix are those of the first weights
@@ -97,7 +107,7 @@ def train(
             template = template or _find_template(cfg)
             normalization = NormalizationHook(cfg, resume, options)
             _adapt(cfg, options, template)
-            check = CheckpointCheckHook(resume, not resume, options, template)
+            check = CheckpointCheckHook(resume, not resume, replaces_head, options, template)
             hooks = [started, termination, check, FiniteLossHook(), HistoryHook(), shown]
             hooks += [BroadcastBuffersHook(), OptimizerLayoutHook(), *use_exact_loop(cfg)]
             hooks += [normalization, ScheduleHook(), LastBatchHook()]
@@ -161,6 +171,7 @@ def test(
     started = _StartedHook()
     errors = run_errors('test', cfg.get('work_dir'))
     with errors, config_errors(cfg.filename, unless=lambda: started.started):
+        adds_matrix = _add_report_metrics(cfg)
         if out and out_item != 'metrics':
             writer = dict(type='PredictionWriter', out=out, overwrite=overwrite)
             cfg.test_evaluator = add_metrics(cfg.get('test_evaluator'), writer)
@@ -178,11 +189,28 @@ def test(
             metrics = runner.test()
         _stop_workers(runner.test_loop)
     if out and out_item == 'metrics' and is_main_process():
-        plain = {k: v.tolist() if torch.is_tensor(v) else v for k, v in metrics.items()}
+        plain = {
+            name: value.tolist() if torch.is_tensor(value) else value
+            for name, value in metrics.items()
+            if not (adds_matrix and name == CONFUSION)  # 1000 classes have a million numbers
+        }
         text = mmengine.dump(plain, file_format=Path(out).suffix.lstrip('.'))
         with write_atomically(out, overwrite) as file:
             file.write(text.encode())
     return Results(metrics, get_classes(runner.test_dataloader.dataset))
+
+
+def _add_report_metrics(cfg: Config) -> bool:
+    """Measure balanced accuracy and an interval wherever top-1 accuracy is measured.
+
+    Returns:
+        Whether a confusion matrix was added, which the config does not ask for.
+    """
+    own = cfg.get('test_evaluator')
+    if not (has_top1(own) and predicts_one_class(cfg.model)):
+        return False
+    cfg.test_evaluator = add_metrics(own, *REPORT_METRICS)
+    return REPORT_METRICS[0] in cfg.test_evaluator[len(list_metrics(own)) :]
 
 
 def _find_template(cfg: Config) -> str | None:

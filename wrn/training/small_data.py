@@ -32,13 +32,19 @@ def describe_classes(splits: Splits) -> str:
     )
 
 
-def list_warnings(splits: Splits, validated: bool = True, balanced: bool = False) -> list[str]:
+def list_warnings(
+    splits: Splits,
+    validated: bool = True,
+    balanced: bool = False,
+    selects: str = 'the best epoch',
+) -> list[str]:
     """Return what is too little or too uneven, what that does, and what helps.
 
     Args:
         splits: The images.
         validated: Whether the run has a validation. Defaults to True.
         balanced: Whether the loss has class weights. Defaults to False.
+        selects: What is chosen by the validation. Defaults to the best epoch.
 
     Returns:
         A sentence for each of: a class with fewer than 10 training images, validation or test with
@@ -59,21 +65,20 @@ def list_warnings(splits: Splits, validated: bool = True, balanced: bool = False
         used = validated if name == 'val' else apart or not validated
         if used and number < _FEW_TO_VALIDATE:
             low, high = Proportion(round(_TYPICAL * number), number).interval
-            uses = ['choose the best epoch'] if name == 'val' else []
-            uses += ['measure the accuracy'] if name == 'test' or not apart else []
+            uses = [f'choose {selects}'] if name == 'val' else []
+            uses += ['measure accuracy'] if name == 'test' or not apart else []
             warnings.append(
-                f'{name} has {count(number, "image")}, too few to '
-                f'{" or ".join(uses)} well: the 95 % interval of an accuracy of '
-                f'{100 * _TYPICAL:.0f} % is {low:.0f} to {high:.0f}; add images'
+                f'{name} has {count(number, "image")}, too few to {" or ".join(uses)}: '
+                f'{100 * _TYPICAL:.0f} % means {low:.0f} to {high:.0f} % (95 % interval); add '
+                'images'
             )
     most, least = max(numbers), min(numbers)
     if most >= _UNEVEN * least:
         large, small = (splits.classes[numbers.index(number)] for number in (most, least))
-        effect = 'and accuracy hardly shows mistakes in small classes: see the balanced accuracy'
-        cure = '' if balanced else '; --balance weights the classes alike'
+        cure = '' if balanced else ', and --balance, which weights the classes alike'
         warnings.append(
-            f'{large} has {most / least:.0f} times the training images of {small}. A network '
-            f'prefers large classes, {effect}{cure}'
+            f'{large} has {most / least:.0f} times the training images of {small}, so accuracy '
+            f'hides mistakes in small classes; see the balanced accuracy{cure}'
         )
     if splits.only_trained:
         unit = 'group' if splits.groups else 'image'

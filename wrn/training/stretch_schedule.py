@@ -1,7 +1,7 @@
 """Change the number of epochs of a config, with all parts of its schedule in proportion."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ from mmengine.registry import PARAM_SCHEDULERS
 
 from wrn.config.config_parts import find_class
 from wrn.training.stretch_hooks import stretch_hooks
-from wrn_base.errors import WrnError
+from wrn_base.errors import WrnError, count
 
 _LENGTHS = ('T_max', 'total_steps', 'milestones')  # counted from a scheduler's begin
 _logger = logging.getLogger('wrn')
@@ -54,16 +54,18 @@ class Timeline:
         return round(new) if isinstance(position, int) else new
 
 
-def stretch_schedule(cfg: Config, epochs: int) -> None:
+def stretch_schedule(cfg: Config, epochs: int, stated: Collection[str] = ()) -> None:
     """Set the number of epochs, and scale the schedule as the author of the config would.
 
     The schedulers of learning rate, momentum and weight decay keep their shape, whether they count
     epochs or iterations. A warm-up keeps its length, but takes at most half of the run. Hooks that
-    act at an epoch act at the same share of the run.
+    act at an epoch act at the same share of the run. The intervals of validation and checkpoints
+    get shorter with the run, but not longer.
 
     Args:
         cfg: The config, which is changed. A sentence about the changes is logged.
         epochs: The new number of epochs.
+        stated: The keys of settings by the user. An interval among them stays. Defaults to none.
 
     Raises:
         WrnError: If the config trains by iterations.
@@ -78,27 +80,56 @@ def stretch_schedule(cfg: Config, epochs: int) -> None:
         )
     if epochs == before:
         return
+    ratio = epochs / before
     schedulers = [*list_schedulers(cfg.get('param_scheduler'))]
     timeline = Timeline(_find_warm_up(schedulers, True, before), before, epochs)
     length = max([_get_end(s) for s in schedulers if _counts(s, False)], default=0)
-    steps = Timeline(
-        _find_warm_up(schedulers, False, length), length, round(length * epochs / before)
-    )
+    steps = Timeline(_find_warm_up(schedulers, False, length), length, round(length * ratio))
     for scheduler in schedulers:
         _stretch(scheduler, timeline if scheduler.get('by_epoch', True) else steps)
     if schedulers:
         cfg.param_scheduler = _drop_empty(cfg.param_scheduler)
     loop.max_epochs = epochs
-    for key in ('val_begin', 'val_interval'):
-        if key in loop:
-            loop[key] = min(loop[key], epochs)
+    if 'val_begin' in loop:  # counted from 1
+        loop.val_begin = min(timeline.map(loop.val_begin - 1) + 1, epochs)
     if intervals := loop.get('dynamic_intervals'):
-        loop.dynamic_intervals = [(max(timeline.map(at), 1), every) for at, every in intervals]
-    notes = [f'the schedule of {before} epochs is scaled to {epochs}']
+        loop.dynamic_intervals = [
+            (max(timeline.map(at), 1), _shorten(every, ratio)) for at, every in intervals
+        ]
+    notes = [f'the schedule of {count(before, "epoch")} is scaled to {epochs}']
     if timeline.new_warm_up != timeline.warm_up:
         notes.append(f'the warm-up from {timeline.warm_up} to {timeline.new_warm_up}')
-    notes += stretch_hooks(cfg, timeline.map, epochs / before)
+    notes += _shorten_intervals(cfg, ratio, stated)
+    notes += stretch_hooks(cfg, timeline.map, ratio)
     _logger.info('--epochs %d: %s', epochs, ', '.join(notes))
+
+
+def _shorten_intervals(cfg: Config, ratio: float, stated: Collection[str]) -> list[str]:
+    """Shorten the intervals of validation and checkpoints; return a clause about each change."""
+    checkpoint = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
+    notes = []
+    for what, owner, path in (
+        ('validation', cfg.train_cfg, 'train_cfg.val_interval'),
+        ('checkpoint', checkpoint, 'default_hooks.checkpoint.interval'),
+    ):
+        key = path.rpartition('.')[2]
+        interval = owner.get(key, 1)
+        if path not in stated and 0 < (shorter := _shorten(interval, ratio)) < interval:
+            owner[key] = shorter
+            notes.append(f'the {what} interval from {interval} to {shorter}')
+    return notes
+
+
+def _shorten(interval: int, ratio: float) -> int:
+    """Return the interval of a run with another length, at least 1.
+
+    A longer run keeps its interval, so that no more work than before is lost when it stops.
+
+    Args:
+        interval: The interval, in epochs or iterations.
+        ratio: The new length of the run as a multiple of the old one.
+    """
+    return max(round(interval * min(ratio, 1)), 1)
 
 
 def list_schedulers(schedulers: Any) -> Iterator[dict[str, Any]]:

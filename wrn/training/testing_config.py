@@ -92,7 +92,8 @@ def _make_from_file(model: ResolvedModel, data: str | None, ann_file: str | None
         num_classes = own.model.head.num_classes
     if data is not None:
         config.test_dataloader.dataset = own.test_dataloader.dataset
-        use_test_images(config, data, ann_file, num_classes)
+        source = model.file.weights.meta.get('source') if model.file else None
+        use_test_images(config, data, ann_file, num_classes, source)
     elif path := _DATASETS.get(kind):
         _logger.info('%s: tested on the images of %s', model.name, path)
         known = read_config(path)
@@ -103,4 +104,6 @@ def _make_from_file(model: ResolvedModel, data: str | None, ann_file: str | None
         config.test_dataloader.dataset.data_root = None  # to be set by the user
     if data is None:
         get_test_dataset(config).pipeline = get_test_dataset(own).pipeline
+    file = Path(model.name)  # or an address
+    config.work_dir = str(Path('work_dirs', file.stem if file.is_file() else file.name))
     return Config(config.to_dict(), cfg_text=f'# of {model.name}', filename=f'{model.name}.py')

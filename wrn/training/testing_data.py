@@ -1,19 +1,20 @@
 """Let a test run on a data folder."""
 
 import logging
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from mmcv.transforms import BaseTransform
 from mmengine.config import Config
-from mmpretrain.models import ClsHead, MultiLabelClsHead
 from mmpretrain.registry import TRANSFORMS
 
 from wrn.config.config_parts import choose_topk, get_test_dataset
 from wrn.data.images import is_red_first
 from wrn.data.test_images import find_test_images
-from wrn.training.checks import get_head
+from wrn.training.checks import get_head, predicts_one_class
 from wrn.training.evaluation import REPORT_METRICS
+from wrn.training.finetune_config import FINE_TUNED
 from wrn_base.errors import WrnError
 
 _logger = logging.getLogger('wrn')
@@ -31,7 +32,11 @@ class ReverseChannels(BaseTransform):
 
 
 def use_test_images(
-    cfg: Config, folder: str, ann_file: str | None = None, num_classes: int | None = None
+    cfg: Config,
+    folder: str,
+    ann_file: str | None = None,
+    num_classes: int | None = None,
+    provenance: str | None = None,
 ) -> None:
     """Replace the test data of a config by a data folder, and its metrics by those of a report.
 
@@ -43,13 +48,15 @@ def use_test_images(
         folder: As for :func:`wrn.data.test_images.find_test_images`.
         ann_file: As for :func:`wrn.data.test_images.find_test_images`. Defaults to None.
         num_classes: The number of classes of the network. Defaults to None: that of its head.
+        provenance: Where the weights come from, as ``wrn finetune`` records it. Defaults to None:
+            unknown.
 
     Raises:
         WrnError: If the folder cannot be used, or the model predicts other than one class per
             image.
     """
     head, kind = get_head(cfg.model)
-    if issubclass(kind, MultiLabelClsHead) or (head and not issubclass(kind, ClsHead)):
+    if not predicts_one_class(cfg.model):
         raise WrnError(
             f'--data: needs a model that predicts one class per image, not a {kind.__name__}; '
             'describe the data in a config'
@@ -57,6 +64,13 @@ def use_test_images(
     place, labels = find_test_images(folder, ann_file)
     listed = f', by the labels in {labels}' if labels else ''
     _logger.info('--data %s: tested on %s%s', folder, place, listed)
+    name = Path(folder).resolve().name
+    if place == Path(folder) and (provenance or '').endswith(f'{FINE_TUNED}{name}'):
+        _logger.warning(
+            '--data %s: the weights were fine-tuned on a folder of this name; if it is the same, '
+            'the accuracy is too high',
+            folder,
+        )
     pipeline = list(get_test_dataset(cfg).pipeline)
     if is_red_first(pipeline):
         gray = (cfg.model.get('backbone') or {}).get('in_channels') == 1

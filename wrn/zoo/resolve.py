@@ -1,6 +1,7 @@
 """Resolve a model argument, in the same way for every function and command that takes one."""
 
 import copy
+import shlex
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -185,9 +186,25 @@ def _resolve_name(name: str) -> ResolvedModel:
     model_index.reject_ambiguous(name)
     if path := model_index.find_config(name):
         return _resolve_config(path)
+    _reject_folder(name)
     _check_upstream_name(name)
     entry = ModelHub.get(name)
     return ResolvedModel('name', entry.name, entry.config, entry, entry.weights)
+
+
+def _reject_folder(name: str) -> None:
+    """Raise an error if a name is the path of a folder, of weights or of images."""
+    if not Path(name).is_dir():
+        return
+    files = sorted(path for path in Path(name).iterdir() if path.suffix in _WEIGHTS_SUFFIXES)
+    folder = shlex.quote(name)
+    cure = (
+        f'`wrn finetune {folder}` trains on images in it, and `wrn test MODEL --data {folder}` '
+        'tests on them'
+    )
+    if files:
+        cure = f'give a file in it, such as {files[0]}'
+    raise WrnError(f'{name}: is a folder, not a model; {cure}')
 
 
 def _check_upstream_name(name: str) -> None:

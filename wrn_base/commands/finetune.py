@@ -28,7 +28,10 @@ ARGUMENTS = {
     '--freeze': number('freeze the stem and the first N stages; 0: only the stem, -1: nothing', -1),
     '--bit-depth': number('bits of the values in 16-bit images, such as 12 (default: 16)'),
     '--head-only': flag(
-        'train the head alone, on features that are computed once: minutes on a CPU'
+        'train the head alone, on features that are computed once: minutes on a CPU; not with '
+        '--epochs, --lr, --batch-size, --patience, --amp, --auto-scale-lr, --tensorboard, --wandb, '
+        '--freeze, --no-validate, --launcher, --no-pin-memory, --no-persistent-workers and the '
+        'options of speed'
     ),
     '--views': number(
         'with --head-only, views of each training image: that of a test, and random ones', 1

@@ -13,6 +13,7 @@ EXTENSIONS = (
     *('.pbm', '.pgm', '.png', '.pnm', '.ppm', '.tif', '.tiff', '.webp'),
 )
 _MACOS = '__MACOSX'  # macOS adds this folder to archives
+_HIDDEN = 'hidden'
 _MAX_REASONS = 20  # further ones are counted together, to bound the memory and the message
 
 
@@ -49,7 +50,7 @@ class LeftOut(Counter[str]):
         if is_hidden(path):
             if not path.lower().endswith(EXTENSIONS):
                 return
-            reason = 'hidden'
+            reason = _HIDDEN
         reason = reason or PurePath(path).suffix.lower() or 'without extension'
         self['others' if len(self) >= _MAX_REASONS and reason not in self else reason] += 1
 
@@ -66,7 +67,10 @@ class LeftOut(Counter[str]):
         return number
 
     def __str__(self) -> str:
-        parts = (f'{n} {k if k.isprintable() else repr(k)}' for k, n in self.most_common())
+        parts = (
+            count(n, 'hidden image') if k == _HIDDEN else f'{n} {k if k.isprintable() else repr(k)}'
+            for k, n in self.most_common()
+        )
         return f'left out {count(self.total(), "file")}: {", ".join(parts)}'
 
 
@@ -82,6 +86,6 @@ def scan(folder: str | PurePath, left_out: LeftOut) -> Iterator[os.DirEntry[str]
             if not is_hidden(entry.name):
                 yield entry
             elif os.path.isdir(entry):
-                left_out.add_images_below(entry.path, 'hidden')
+                left_out.add_images_below(entry.path, _HIDDEN)
             else:
                 left_out.add(entry.name)

@@ -18,6 +18,8 @@ from wrn.training.evaluation.report import (
     add_metrics,
     get_report_metrics,
     has_report,
+    has_top1,
+    list_metrics,
 )
 
 __all__ = [
@@ -32,4 +34,6 @@ __all__ = [
     'add_metrics',
     'get_report_metrics',
     'has_report',
+    'has_top1',
+    'list_metrics',
 ]

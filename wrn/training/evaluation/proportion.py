@@ -44,14 +44,15 @@ class Proportion:
     @property
     def decimals(self) -> int:
         """The number of decimals of a share of so many images, in percent: 1 or 2."""
-        return max(self._interval_decimals, 1)
+        return max(self.interval_decimals, 1)
 
     @property
-    def _interval_decimals(self) -> int:
+    def interval_decimals(self) -> int:
+        """The number of decimals of what so many images tell less exactly: 0 to 2."""
         low, high = self.interval
         return sum(high - low < width for width in (10, 1))
 
     def __str__(self) -> str:
-        low, high = (f'{end:.{self._interval_decimals}f}' for end in self.interval)
+        low, high = (f'{end:.{self.interval_decimals}f}' for end in self.interval)
         of = f'{self.correct:,} of {self.total:,}'
         return f'{self.percent:.{self.decimals}f} % ({of}; 95 % interval {low} to {high})'

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from mmpretrain.evaluation import Accuracy
 from mmpretrain.registry import METRICS
 
 from wrn.config.config_parts import find_class
@@ -186,6 +187,11 @@ def _measure(confusion: np.ndarray) -> list[list[float]]:
     return [precision.tolist(), recall.tolist(), f1.tolist(), support.tolist()]
 
 
+def list_metrics(evaluator: Any) -> list[Any]:
+    """Return the configs of the metrics of an evaluator, which may be one config or None."""
+    return [evaluator] if isinstance(evaluator, dict) else list(evaluator or [])
+
+
 def add_metrics(evaluator: Any, *metrics: dict[str, Any]) -> list[Any]:
     """Add metrics to the config of an evaluator, unless it has them already.
 
@@ -196,6 +202,17 @@ def add_metrics(evaluator: Any, *metrics: dict[str, Any]) -> list[Any]:
     Returns:
         The configs of all metrics.
     """
-    own = [evaluator] if isinstance(evaluator, dict) else list(evaluator or [])
+    own = list_metrics(evaluator)
     present = [find_class(METRICS, metric['type']) for metric in own if not metric.get('prefix')]
     return own + [m for m in metrics if find_class(METRICS, m['type']) not in present]
+
+
+def has_top1(evaluator: Any) -> bool:
+    """Return whether an evaluator measures top-1 accuracy.
+
+    Args:
+        evaluator: The config of one metric, a list of them, or None.
+    """
+    accuracies = [m for m in list_metrics(evaluator) if find_class(METRICS, m['type']) is Accuracy]
+    topk = [metric.get('topk', 1) for metric in accuracies]
+    return any(1 in (k if isinstance(k, list | tuple) else (k,)) for k in topk)

@@ -1,5 +1,6 @@
 """Check the data and the checkpoint of a run against its model."""
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -138,6 +139,8 @@ class CheckpointCheckHook(Hook):
         resume: Whether the run is resumed, which also needs the training state. Defaults to False.
         new_head: Whether the checkpoint may have other classes, as in fine-tuning. The head is then
             newly initialized, even if the number of classes is the same. Defaults to False.
+        replaces_head: Whether the run is for other classes, so that a new head is in the log only.
+            Defaults to False.
         options: What to take from the file. Defaults to the usual.
         template: As for :func:`wrn.checkpoints.assumptions.assume_network`. Defaults to None.
     """
@@ -146,11 +149,13 @@ class CheckpointCheckHook(Hook):
         self,
         resume: bool = False,
         new_head: bool = False,
+        replaces_head: bool = False,
         options: ReadOptions = ReadOptions(),
         template: str | None = None,
     ) -> None:
         self.resume = resume
         self.new_head = new_head
+        self.replaces_head = replaces_head
         self.options = options
         self.template = template
 
@@ -186,9 +191,9 @@ class CheckpointCheckHook(Hook):
                 f'{count(len(names), "class")} ({some(names)})' if names else 'unnamed classes'
                 for names in (theirs, ours)
             )
-            runner.logger.warning(
-                f'{path}: the head does not match and is newly initialized; {before} are replaced '
-                f'by {after}'
+            runner.logger.log(
+                logging.INFO if self.replaces_head else logging.WARNING,
+                f'{path}: the head is new: {after} instead of {before}',
             )
         if self.resume:
             if own := read_own_config(weights.meta):

@@ -88,8 +88,8 @@ def _check_changes(
     epoch, last = checkpoint['meta']['epoch'], runner.train_loop.max_epochs
     if 'train_cfg.max_epochs' in changes and epoch > last:
         raise WrnError(
-            f'train_cfg.max_epochs={last}: {path} already has {epoch} epochs; raise it, or start a '
-            'new run in another --work-dir'
+            f'train_cfg.max_epochs={last}: {path} already has {count(epoch, "epoch")}; raise it, '
+            'or start a new run in another --work-dir'
         )
 
 

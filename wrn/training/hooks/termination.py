@@ -164,8 +164,11 @@ def _stop_torchrun() -> None:
 
 
 @contextmanager
-def stop_on_sigterm() -> Iterator[None]:
+def stop_on_sigterm(cure: str = 'run again with --resume') -> Iterator[None]:
     """Stop at once at SIGTERM during a block, except where :class:`TerminationHook` handles it.
+
+    Args:
+        cure: How to resume, for the message. Defaults to ``--resume``.
 
     Raises:
         RunStoppedError: If the signal comes.
@@ -185,7 +188,7 @@ def stop_on_sigterm() -> Iterator[None]:
     except _Terminated:
         previous = signal.SIG_IGN
         _end_workers()
-        raise RunStoppedError('stopped by SIGTERM; run again with --resume') from None
+        raise RunStoppedError(f'stopped by SIGTERM; {cure}') from None
     finally:
         _handle_sigterm(previous)
 

@@ -18,6 +18,8 @@ class UnreadableHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """Check reading in the training and the validation dataset."""
         self._reading = list(check_reading(runner.train_dataloader.dataset))
+        for reading in self._reading:
+            reading.skippable = True
         if runner.val_loop is not None:
             _forbid_skipping('val_dataloader', runner.val_dataloader)
             # A mistake in this pipeline would otherwise end the run after an epoch.
