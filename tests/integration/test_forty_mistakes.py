@@ -38,8 +38,8 @@ MISTAKES = [
     ('predict x.png --json --out y.csv', 1, 'give one of them'),
     ('predict x.png --out -', 1, '--json'),
     ('predict x.png --precision int8', 1, 'use backend openvino'),
-    ('predict x.png --device gpu', 1, 'give cpu, or an accelerator such as cuda'),
-    ('predict x.png --device cuda', 1, 'wrn doctor'),
+    ('predict x.png --device gpu', 1, '--device gpu: unknown; give cpu'),
+    ('predict x.png --device cuda', 1, 'give cpu; no GPU was found'),
     # paths
     ('predict x.pgn', 1, r'did you mean x\.png'),
     ('predict photographs', 1, 'check the path'),
