@@ -61,5 +61,5 @@ def test_predict_with_an_engine(capsys, checkout):
     main(['predict', str(checkout / 'demo'), '--backend', 'fused', '--topk', '1'])
     out, err = capsys.readouterr()
     assert [line.split()[-2] for line in out.splitlines()[1:]] == ['3', '7']
-    assert '\nwrn: backend fused, float32; differs from eager by at most ' in err
+    assert 'wrn: backend fused, float32; differs from eager by at most ' in err
     assert wrn.get_model(MODEL, backend='fused').engine.name == 'fused'
