@@ -161,6 +161,7 @@ def test_networks_that_take_bgr(randomize, tmp_path):
     path = tmp_path / 'x.torchscript'
     plain = export(network, 'x', 'torchscript', path).metadata
     assert (plain.channel_order, plain.mean) == ('BGR', [1.0, 20.0, 100.0])
+    path = tmp_path / 'y.torchscript'
     inside = export(network, 'x', 'torchscript', path, preprocess=True).metadata
     assert (inside.channel_order, inside.mean) == ('RGB', [100.0, 20.0, 1.0])
     loaded = load(path)
