@@ -13,12 +13,13 @@ from rich.text import Text
 
 from wrn_base.live_line import LiveLine, is_interactive
 from wrn_base.progress_line import about, clock, epoch_parts, fit, step_parts
-from wrn_base.run_progress import LONG, SILENT, Epoch, RunProgress, Step
+from wrn_base.run_progress import SILENT, Epoch, RunProgress, Step
 from wrn_base.terminal import report, say
 
 _RANKS = {'pytorch': 'RANK', 'slurm': 'SLURM_PROCID', 'mpi': 'OMPI_COMM_WORLD_RANK'}
 _SMALLER = 'a smaller model, or a GPU, takes less'
 _ADVICE = {'finetune': ''}  # it has compared the time with that of --head-only at its start
+_LONG = 300  # estimated seconds of a run on a CPU from which on advice is given
 _LINE_SECONDS = 60  # between lines outside a terminal
 _BAR = (8, 30)  # columns of the bar, at least and at most
 _NARROW = 30  # columns of a terminal that has no room for a bar
@@ -90,7 +91,7 @@ class Display(RunProgress):
     def estimate(self, seconds: float, what: str, on_cpu: bool) -> None:
         """Print how long the run will take, with advice if that is long on a CPU."""
         text = f'{about(seconds)} for {what}{" on this CPU" if on_cpu else ""}'
-        if on_cpu and seconds >= LONG and self._advice:
+        if on_cpu and seconds >= _LONG and self._advice:
             text += f'; {self._advice}'
         say(text)
 

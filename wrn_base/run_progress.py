@@ -7,9 +7,6 @@ Training and testing call the methods of a :class:`RunProgress`. The command lin
 from dataclasses import dataclass
 from typing import Literal
 
-#: The estimated seconds of a run on a CPU from which on advice is given.
-LONG = 300
-
 
 @dataclass(frozen=True)
 class Step:

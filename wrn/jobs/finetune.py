@@ -30,7 +30,7 @@ from wrn_base.commands.finetune import DEFAULT_MODEL
 from wrn_base.credentials import mask_credentials
 from wrn_base.errors import WrnError, count, some
 from wrn_base.progress_line import about
-from wrn_base.run_progress import LONG, SILENT
+from wrn_base.run_progress import SILENT
 
 _logger = logging.getLogger('wrn')
 
@@ -145,10 +145,10 @@ def _log_images(
 
 
 def _log_estimate(cfg: Config, splits: Splits) -> None:
-    """Compare the time with that of ``--head-only`` if a run is long enough to consider it."""
+    """Compare the time with that of ``--head-only``."""
     with batch_errors(cfg.train_dataloader.batch_size):
         estimate = estimate_durations(cfg, splits)
-    if estimate and estimate.all_layers >= LONG:
+    if estimate:
         _logger.info(
             'fine-tuning %s takes %s on this CPU; --head-only %s',
             count(cfg.train_cfg.max_epochs, 'epoch'),
