@@ -24,7 +24,6 @@ from wrn_base.errors import ImageReadError, WrnError, count, some
 from wrn_base.progress_line import clock, format_metric
 from wrn_base.run_progress import SILENT, RunProgress, Step
 
-_FACTS = 'head_only.json'  # in the run folder
 _logger = logging.getLogger('wrn')
 
 
