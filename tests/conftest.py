@@ -39,9 +39,11 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(autouse=True)
-def _no_signal_stays_blocked():
-    """Processes that other tests start would inherit a blocked signal."""
+def _signals_stay_as_they_are():
+    """Processes that other tests start would inherit a signal that is blocked or ignored."""
+    handler = signal.getsignal(signal.SIGTERM)
     yield
+    signal.signal(signal.SIGTERM, handler)  # a run that is stopped ignores further signals
     assert not signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 

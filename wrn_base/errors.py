@@ -39,7 +39,11 @@ class ImageReadError(WrnError):
 
 
 class RunStoppedError(WrnError):
-    """A run that was asked to stop, and has saved what it needs to resume."""
+    """A run that was asked to stop, and has saved what it needs to resume.
+
+    The process ignores SIGTERM from then on: schedulers send it more than once, and another one
+    would change the exit status.
+    """
 
 
 class RandomWeightsWarning(UserWarning):

@@ -46,7 +46,8 @@ def _handling(number: signal.Signals, default: Any, handler: Any) -> Iterator[No
     try:
         yield
     finally:
-        signal.signal(number, default)
+        if signal.getsignal(number) is handler:  # else a run that was stopped ignores the signal
+            signal.signal(number, default)
 
 
 def _exit_at_interrupt(number: int, *_: Any) -> None:

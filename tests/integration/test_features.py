@@ -19,6 +19,7 @@ import torch
 from commands import start_wrn, wait_for
 from PIL import Image
 from safetensors.numpy import load_file
+from terminal_run import run_in_terminal
 
 import wrn
 from wrn.results import feature_files
@@ -256,13 +257,11 @@ def test_a_killed_run_is_resumed(folder, fails, images, waiting):
         assert Path(name.replace('whole', 'x')).read_bytes() == Path(name).read_bytes()
 
 
-def test_progress_in_a_terminal(capsys, monkeypatch):
-    monkeypatch.setenv('FORCE_COLOR', '1')
-    monkeypatch.setenv('TTY_COMPATIBLE', '1')
-    features('images', '--pool', '--out', 'x.npy')
-    err = capsys.readouterr().err
-    assert 'Features' in err
-    assert '7/7' in err
+def test_progress_in_a_terminal(folder):
+    words = ['features', 'images', '--model', DIGITS, '--batch-size', 3, '--pool', '--out', 'x.npy']
+    seen = run_in_terminal(words, 80, folder)
+    assert seen.code == 0
+    assert any('Features' in line and '7/7' in line for line in seen.drawn), seen.drawn
 
 
 MEMORY = """

@@ -75,7 +75,7 @@ def test_forty_images_against_three(finetune, fails, tmp_path, monkeypatch):
     assert 'wrn: training images per class: is3 32, is7 2\n' in error
     assert 'wrn: uneven: 1 class has fewer than 10 training images (is7: 2), from which' in error
     assert 'wrn: uneven: val has 9 images, too few to choose the best epoch or measure ' in error
-    assert 'wrn: uneven: is3 has 16 times the training images of is7. A network prefers' in error
+    assert 'wrn: uneven: is3 has 16 times the training images of is7, so accuracy hides' in error
     assert 'see the balanced accuracy\n' in error  # without advice to balance
     assert '--balance: the loss is weighted from 0.531 (is3, 32 images) to 8.5 (is7, 2' in error
     assert 'learning rate 0.01 to 0.0025, for 8 images per update instead of 32' in error

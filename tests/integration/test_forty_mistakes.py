@@ -55,7 +55,7 @@ MISTAKES = [
     # models, configs, keys and classes
     ('train small', 1, r'did you mean small\.py'),
     ('overfit smal.py', 1, r'did you mean small\.py'),
-    ('predict x.png --model data', 1, 'is a folder; give a model name'),
+    ('predict x.png --model data', 1, 'is a folder, not a model; .* `wrn test MODEL --data data`'),
     (f'info {DIGITS[:-1]}', 1, f'did you mean {DIGITS}'),
     ('train w.pth', 1, 'wrn finetune FOLDER --model FILE'),
     ('predict x.png --model w.pth', 1, 'give the config'),

@@ -1,5 +1,6 @@
 """Datasets of class folders that list images by the rules of this package."""
 
+import logging
 import os
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from wrn.data.images import EXTENSIONS
 from wrn.data.listing import read_labels
 from wrn.utils.files import read_lines
 from wrn_base.errors import WrnError, count, some
+
+_logger = logging.getLogger('wrn')
 
 
 class ImageFolder(CustomDataset):
@@ -57,7 +60,8 @@ class ImageFolder(CustomDataset):
                 'the folder, or data_root and data_prefix in the config'
             )
         if split.left_out:
-            logger.info(f'{folder}: {split.left_out}')
+            for log in (logger, _logger):  # the file of a run, and the screen
+                log.info(f'{folder}: {split.left_out}')
         if split.classes is None:
             return sorted(split.files)
         if self.CLASSES is None:

@@ -10,7 +10,6 @@ import logging
 import math
 from typing import Any
 
-from mmengine.dist import is_main_process
 from mmengine.logging import MMLogger
 from mmengine.model import is_model_wrapper, revert_sync_batchnorm
 from mmengine.optim import OptimWrapper, OptimWrapperDict
@@ -122,9 +121,8 @@ class BriefRunner(Runner):
                     f'learning rate {before:g} to {before * ratio:.3g}{rule}, for {images} '
                     f'per update instead of {base * counts:g}; --lr sets it'
                 )
-                self.logger.info(text)
-                if is_main_process():
-                    _logger.info(text)
+                for log in (self.logger, _logger):  # the file, and the screen
+                    log.info(text)
 
 
 class VerboseRunner(BriefRunner):

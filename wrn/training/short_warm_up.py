@@ -4,7 +4,6 @@ import logging
 from copy import deepcopy
 from typing import Any
 
-from mmengine.dist import is_main_process
 from mmengine.optim.scheduler.param_scheduler import ConstantParamScheduler
 from mmengine.registry import PARAM_SCHEDULERS
 from mmengine.runner import Runner
@@ -52,9 +51,8 @@ def leave_out_short_warm_ups(runner: Runner) -> None:
                 'reach the full learning rate; set its end with --cfg-options param_scheduler'
             )
         if text:
-            runner.logger.info(text)
-            if is_main_process():
-                _logger.info(text)
+            for log in (runner.logger, _logger):  # the file, and the screen
+                log.info(text)
 
 
 def _neutralize(scheduler: dict[str, Any]) -> None:
