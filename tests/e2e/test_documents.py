@@ -156,6 +156,7 @@ def test_commands_of_the_readme_parse(readme):
     # tests/integration/test_training.py runs those for the digits and the user's own images.
 
 
+@pytest.mark.ci
 @pytest.mark.slow
 def test_what_few_need_when_fine_tuning_runs(run, checkout, tmp_path):
     """Label smoothing, mixup and AdamW by `--cfg-options`, as in docs/finetuning.md."""

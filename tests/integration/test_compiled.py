@@ -38,6 +38,7 @@ test_dataloader = dict(num_workers=0, dataset=dict(indices=16))
     return train
 
 
+@pytest.mark.ci
 def test_exact_resume_and_testing_without_a_compiler(run, train):
     uninterrupted = train('uninterrupted')
     resumed = train('resumed', '--resume', uninterrupted / 'iter_3.pth')

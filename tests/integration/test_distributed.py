@@ -71,6 +71,7 @@ def start_job(checkout, config, work_dir, monkeypatch):
         return subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT), path
 
 
+@pytest.mark.ci
 def test_two_processes_train_like_one_even_after_one_is_killed(
     run, tmp_path, checkout, env, config, two, monkeypatch
 ):
@@ -121,6 +122,7 @@ def test_a_restart_is_detected_on_all_nodes():
     assert run_in_two(restarted, [0, 0]) == [False, False]
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize('signalled', ['torchrun', 'a process'])
 def test_a_stopped_job_reports_it(run, tmp_path, checkout, env, config, monkeypatch, signalled):
     """And torchrun does not restart it."""

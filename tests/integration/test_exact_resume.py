@@ -106,6 +106,7 @@ def assert_equal(one, other):
         assert one == other
 
 
+@pytest.mark.ci
 def test_killed_at_twenty_moments(config, start, undisturbed, tmp_path):
     """Ten at random, and ten while a checkpoint is written, so that its temporary file exists."""
     rng = random.Random(0)

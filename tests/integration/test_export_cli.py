@@ -85,6 +85,7 @@ def test_command_reports_what_it_wrote(tmp_path, monkeypatch, capsys, digits_wei
         assert b'site-packages' not in file.read_bytes()
 
 
+@pytest.mark.ci
 @pytest.mark.slow
 def test_int8_and_float16_of_openvino(digits, tmp_path, capsys, exported_digits):
     (tmp_path / 'images').mkdir()

@@ -282,6 +282,7 @@ print(json.dumps([few, *(peak(2000, out) for out in STAGES)]))
 """
 
 
+@pytest.mark.ci
 def test_memory_does_not_grow_with_the_number_of_images(folder):
     """The maps of 2,000 images take at least 62 MiB, those of 500 take 16."""
     pytest.importorskip('pyarrow')

@@ -181,6 +181,7 @@ def test_unreadable_images_and_names_with_spaces(run, tmp_path, data):
     only((tmp_path / 'work_dirs' / ' my digits').glob('*.pth'))
 
 
+@pytest.mark.ci
 @pytest.mark.slow
 def test_a_job_of_two_processes_survives_the_loss_of_one(
     run, tmp_path, data, checkout, monkeypatch

@@ -325,6 +325,7 @@ def test_a_network_for_imagenet(run, tmp_path, make_image_folder, monkeypatch, c
     assert re.search(rf' accuracy +{accuracy_of(results):.1f} % ', tested.stdout)
 
 
+@pytest.mark.ci
 @pytest.mark.slow
 def test_another_backend_has_the_same_features(folder, caplog, monkeypatch):
     cfg, network = make_network()

@@ -197,6 +197,7 @@ def test_an_image_that_cannot_be_preprocessed_is_not_fatal(digits, tmp_path, mon
     assert damaged['img_path'] == '\\udcff.png'
 
 
+@pytest.mark.ci
 @pytest.mark.slow
 def test_memory_does_not_grow_with_the_number(digits, run, tmp_path):
     """Compare the peak for 4,000 and 500 images; lists of results alone would take more."""

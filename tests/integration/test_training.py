@@ -84,6 +84,7 @@ randomness = dict(seed=0)
     return path
 
 
+@pytest.mark.ci
 def test_kill_resume_and_test_on_digits(run, tmp_path):
     work_dir = tmp_path / 'run'
     command = [sys.executable, '-m', 'wrn', 'train', DIGITS, '--work-dir', str(work_dir), *SHORT]

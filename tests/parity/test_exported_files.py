@@ -110,6 +110,7 @@ def test_outputs_match_the_network(
         assert outputs[0].max() < 0.999  # or differences would not show
 
 
+@pytest.mark.ci
 @pytest.mark.slow
 @pytest.mark.parametrize('format', CONVERTED)
 def test_whole_network(format, randomize, tmp_path):

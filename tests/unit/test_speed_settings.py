@@ -251,6 +251,7 @@ def test_tf32(monkeypatch):
         torch.set_float32_matmul_precision(precision)
 
 
+@pytest.mark.ci
 @pytest.mark.slow
 def test_compiling_does_not_change_training():
     one_block = dict(SMALL[0], num_stages=1, strides=[1])
