@@ -22,7 +22,9 @@ def accuracy(output):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('kind', ['weights', 'onnx', 'openvino'])
+@pytest.mark.parametrize(
+    'kind', ['weights', 'onnx', pytest.param('openvino', marks=pytest.mark.ci)]
+)
 def test_testing_a_file_equals_testing_its_name(run, tmp_path, kind, digits_weights):
     model = Path(digits_weights)
     if kind != 'weights':

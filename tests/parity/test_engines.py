@@ -27,7 +27,6 @@ MODULES = {
 # the arithmetic come with weights in other formats (docs/weights.md).
 NETWORKS = {
     DIGITS: {},
-    'wide-resnet50_3rdparty_8xb32_in1k': {},
     'wide-resnet28-2_8xb16_cifar10': {},
     'wide-resnet18-1.5_8xb32_in1k': {},
     'swish': dict(
@@ -41,7 +40,11 @@ NETWORKS = {
     ),
     'drop': dict(kernel_sizes=(1, 3, 1), drop_rate=0.3, widen_factor=1.5),
 }
-LARGE = ('wide-resnet101_3rdparty_8xb32_in1k', 'wide-resnet28-10_8xb16_cifar10')
+LARGE = (
+    'wide-resnet50_3rdparty_8xb32_in1k',
+    'wide-resnet101_3rdparty_8xb32_in1k',
+    'wide-resnet28-10_8xb16_cifar10',
+)
 AVAILABLE = [
     name for name, engine in build._ENGINES.items() if not engine.missing(torch.device('cpu'))
 ]
@@ -92,6 +95,7 @@ def test_outputs(name, network):
         check(build._ENGINES[engine](graph, 'float32', ()), model, size)
 
 
+@pytest.mark.ci
 def test_more_images_than_the_build_compares(network):
     model = network(DIGITS)
     for name in ENGINES:
@@ -360,6 +364,7 @@ def test_deployed_classifier_in_a_predictor(checkout):
         model(torch.zeros(1, 3, 16, 16), mode='loss')
 
 
+@pytest.mark.ci
 def test_exporters_print_nothing(network, capfd):
     require(*ENGINES)
     model = network(DIGITS)
