@@ -102,6 +102,9 @@ def fit_linear(
     train, val = (
         Labeled((features.double() - mean) / std, labels) for features, labels in (train, val)
     )
+    basis = _find_basis(train.features)
+    if basis is not None:
+        train, val = (Labeled(features @ basis, labels) for features, labels in (train, val))
     per_class = torch.ones(num_classes, dtype=torch.double)
     if class_weights is not None:
         per_class = torch.tensor(class_weights, dtype=torch.double)
@@ -123,7 +126,7 @@ def fit_linear(
                 best = trials[-1], weight.detach().clone(), bias.detach().clone()
     assert best is not None  # for mypy: there is a strength
     chosen, weight, bias = best
-    weight = weight / std
+    weight = (weight if basis is None else weight @ basis.T) / std
     return LinearFit(weight.float(), (bias - weight @ mean).float(), trials, chosen)
 
 
@@ -142,6 +145,14 @@ def _measure(features: Tensor) -> tuple[Tensor, Tensor]:
     """Return the mean and the standard deviation of each feature; 1 for a constant one."""
     mean, std = features.mean(0), features.std(0, correction=0)
     return mean, torch.where(std > 1e-8 * features.abs().amax(0), std, 1.0)
+
+
+def _find_basis(features: Tensor) -> Tensor | None:
+    """Return an orthonormal basis of ``N`` images, ``(C, N)``; None if they are not fewer than C.
+
+    The weights at the minimum are combinations of the images, so as many coordinates are enough.
+    """
+    return torch.linalg.qr(features.T)[0] if len(features) < features.shape[1] else None
 
 
 def _minimize(
