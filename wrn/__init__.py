@@ -8,8 +8,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from wrn.utils.compat.quick_imports import quick_imports
+from wrn.utils.compat.silent_imports import silent_imports
 
-with quick_imports():
+with quick_imports(), silent_imports():
     from mmpretrain import list_models
 
     from wrn.checkpoints import schemes
