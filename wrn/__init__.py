@@ -8,9 +8,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from wrn.utils.compat.quick_imports import quick_imports
-from wrn.utils.compat.silent_imports import silent_imports
+from wrn.utils.silence import silence
 
-with quick_imports(), silent_imports():
+with quick_imports(), silence():  # mmpretrain's fork prints what it does not find
     from mmpretrain import list_models
 
     from wrn.checkpoints import schemes
@@ -58,6 +58,11 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
     module, _, function = _JOBS[name].partition(':')
     return getattr(import_module(module), function)
+
+
+def __dir__() -> list[str]:
+    """Return the public names, which editors complete."""
+    return __all__
 
 
 __all__ = [

@@ -21,9 +21,16 @@ def argument(metavar: str, help: str, default: Any = None, **options: Any) -> Ar
         default: The default. Defaults to None: there is none, or the help text describes it.
         **options: Further keyword arguments of ``add_argument``.
     """
+    options.setdefault('type', _text)
     if default is not None:
         help += f' (default: {" ".join(default) if isinstance(default, list) else default})'
     return dict(metavar=metavar, help=help, default=default, **options)
+
+
+def _text(value: str) -> str:
+    if not value:  # such as an unset variable of a script
+        raise argparse.ArgumentTypeError('is empty; leave it out, or give a value')
+    return value
 
 
 def choice(

@@ -80,6 +80,8 @@ def test_train_and_resume():
     assert done.last.is_file()
     options['cfg_options']['train_cfg.max_epochs'] = 2
     assert wrn.train(DIGITS, **options, resume='auto').last.name == 'epoch_2.pth'
+    options['cfg_options']['train_cfg.max_epochs'] = 3
+    assert wrn.train(DIGITS, **options, resume=True).last.name == 'epoch_3.pth'
 
 
 def test_train_in_a_thread():
@@ -89,10 +91,42 @@ def test_train_in_a_thread():
         assert pool.submit(wrn.train, DIGITS, **options).result().last.is_file()
 
 
+def test_tests_in_threads_leave_the_output_alone(capsys):
+    options = dict(cfg_options={'test_dataloader.dataset.indices': 9})
+    with ThreadPoolExecutor(3) as pool:
+        runs = [pool.submit(wrn.test, DIGITS, work_dir=f'{i}', **options) for i in range(3)]
+        assert len({run.result().metrics['accuracy/top1'] for run in runs}) == 1
+    print('hello')
+    assert capsys.readouterr().out == 'hello\n'
+
+
+def test_a_run_does_not_write_among_its_images(monkeypatch):
+    for place in ('pets', 'split/train', 'split/val'):
+        for name in ('a', 'b'):
+            Path(place, name).mkdir(parents=True)
+            for i in range(3):
+                Image.new('L', (16, 16), 99 * i).save(Path(place, name, f'{i}.png'))
+    options = dict(model=DIGITS, head_only=True)
+    for data, folder in (('pets', 'pets'), ('pets', 'pets/a/x'), ('split', 'split/train/x')):
+        message = f'--work-dir {folder}: is among the images of .*, where it would count as a class'
+        with pytest.raises(wrn.WrnError, match=message):
+            wrn.finetune(data, **options, work_dir=folder)
+        assert not Path('pets/a/x').exists()
+    with pytest.raises(wrn.WrnError, match='--report split/val/r: is among the images'):
+        wrn.test(DIGITS, data='split', report='split/val/r')
+    assert wrn.finetune('split', **options, work_dir='split/run').weights.is_file()
+    monkeypatch.chdir('pets')
+    with pytest.raises(wrn.WrnError, match='--work-dir work_dirs/pets: is among the images'):
+        wrn.finetune('.', **options)
+    assert sorted(path.name for path in Path().iterdir()) == ['a', 'b']
+
+
 def test_wrong_types_name_the_argument():
     for options, message in (
         (dict(epochs='1'), "--epochs '1': must be a whole number"),
-        (dict(lr='0.1'), '--lr 0.1: must be a number above 0'),
+        (dict(lr='0.1'), "--lr '0.1': must be a number above 0"),
+        (dict(cfg_options=['a=1']), r"--cfg-options \['a=1'\]: must be a dict"),
+        (dict(work_dir=''), '--work-dir: is empty; leave it out, or give a value'),
         (dict(batch_size=2.5), '--batch-size 2.5: must be a whole number'),
     ):
         with pytest.raises(wrn.WrnError, match=message):
@@ -118,6 +152,17 @@ def test_export_convert_and_check_data(checkout, digits_weights):
 def test_unknown_arguments_are_errors(name):
     with pytest.raises(TypeError, match="unknown argument 'ampp'; did you mean amp"):
         getattr(wrn, name)('x', ampp=True)
+
+
+@pytest.mark.parametrize('name', ['finetune', 'predict', 'export', 'convert'])
+def test_unknown_arguments_get_the_nearest_parameter(name):
+    near = 'to' if name == 'convert' else 'checkpoint'
+    with pytest.raises(TypeError, match=f"unknown argument '{near}x'; did you mean {near}"):
+        getattr(wrn, name)('x', 'onnx', **{f'{near}x': 1})
+
+
+def test_public_names_can_be_completed():
+    assert {'finetune', 'test', 'get_model'} < {*dir(wrn)} == {*wrn.__all__}
 
 
 def test_errors_are_those_of_the_commands(fails):

@@ -24,7 +24,7 @@ def cfg(tmp_path, monkeypatch):
     """The config of a small run: batches of 8, a rate of 0.05."""
     monkeypatch.chdir(tmp_path)
     for split in ('train', 'val'):
-        write_classes(f'data/{split}', ['ape', 'bee', 'cat'], 2)
+        write_classes(f'data/{split}', ['ape', 'bee', 'cat'], 6)
     cfg = read_config(write_config('small.py'))
     cfg.work_dir, cfg.launcher = 'run', 'none'
     return cfg
@@ -71,6 +71,13 @@ def test_a_batch_size_scales_the_rate(cfg, caplog, size, base, counts, rate, tex
     notes = [record.message for record in caplog.records if record.name == 'wrn']
     assert len(notes) == bool(text)
     assert text in ''.join(notes)
+
+
+def test_a_batch_of_all_images_is_no_larger(cfg, caplog):
+    apply_options(cfg, batch_size=1000)
+    with caplog.at_level(logging.INFO, 'wrn'):
+        assert scaled_rate(cfg) == pytest.approx([0.05 * 18 / 8])
+    assert 'learning rate 0.05 to 0.113, for 18 images per update instead of 8' in caplog.text
 
 
 @pytest.mark.parametrize(

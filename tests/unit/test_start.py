@@ -79,6 +79,23 @@ def test_declared_choices_are_those_of_the_package():
 
 
 @pytest.mark.parametrize(
+    'words',
+    [
+        ['finetune', 'pets', '--groups', ''],
+        ['finetune', ''],
+        ['train', 'x', '--work-dir='],
+        ['test', 'x', '--report='],
+        ['predict', 'x', '--out', ''],
+        ['train', 'x', '--cfg-options', ''],
+    ],
+)
+def test_an_empty_value_is_a_mistake(words, capsys):
+    with pytest.raises(SystemExit, match='2'):
+        parse_args(words)
+    assert ': is empty; leave it out, or give a value; see `wrn ' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
     ('words', 'near'),
     [
         ('trian', 'train'),

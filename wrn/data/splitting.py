@@ -165,7 +165,7 @@ def find_splits(folder: str | Path, seed: int = 0, groups: str | None = None) ->
     if test and test.classes and test.files:
         splits['test'] = _label(test, classes, folder)
     by_path = None
-    if groups:
+    if groups is not None:
         paths = [path for images in splits.values() for path, _ in images]
         by_path = find_groups(groups, paths, folder)
         _check_apart(splits, by_path, folder)

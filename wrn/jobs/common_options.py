@@ -40,7 +40,7 @@ def check_ranges(options: Mapping[str, Any]) -> None:
     rate = options.get('lr')
     is_number = isinstance(rate, Real) and math.isfinite(rate)
     if rate is not None and not (is_number and float(rate) > 0):
-        given = f'{rate:g}' if isinstance(rate, float) else rate
+        given = f'{rate:g}' if isinstance(rate, float) else repr(rate)
         raise WrnError(f'--lr {given}: must be a number above 0')
     if rate is not None and options.get('auto_scale_lr'):
         raise WrnError(f'--lr {rate:g}: is never scaled; leave out --auto-scale-lr, or --lr')

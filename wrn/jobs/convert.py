@@ -6,6 +6,7 @@ from typing_extensions import Unpack
 
 from wrn.checkpoints import convert as checkpoints
 from wrn.checkpoints.formats import TARGETS
+from wrn.jobs.keywords import check_names
 from wrn.jobs.loading import WeightsOptions, make_read_options
 from wrn.zoo.resolve import resolve
 from wrn_base.errors import check_choice
@@ -47,6 +48,7 @@ def convert(
         WrnError: If the weights are not those of a Wide-ResNet, or cannot be expressed in the
             format or written, or if the file exists.
     """
+    check_names(convert, weights, WeightsOptions)
     check_choice('--to', to, TARGETS)
     described = resolve(config).get_config() if config else None
     options = make_read_options(weights)

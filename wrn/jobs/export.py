@@ -9,6 +9,7 @@ from wrn import deploy
 from wrn.data.images import ImageLike
 from wrn.deploy.export import FORMATS, Exported
 from wrn.download import stem_without_hash
+from wrn.jobs.keywords import check_names
 from wrn.jobs.loading import WeightsOptions, check_calibration, load_model, make_read_options
 from wrn.jobs.outputs import check_out
 from wrn_base.errors import check_choice
@@ -50,6 +51,7 @@ def export(
     Raises:
         WrnError: If the model, an option or the file is wrong, its outputs differ, or it exists.
     """
+    check_names(export, weights, WeightsOptions)
     check_choice('--format', format, FORMATS)
     check_calibration(calibration, precision)
     suffix = FORMATS[format].suffix

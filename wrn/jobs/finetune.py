@@ -1,6 +1,7 @@
 """Fine-tune a model on a folder of images: ``wrn.finetune``, and the command ``wrn finetune``."""
 
 import logging
+from os import PathLike, fspath
 from pathlib import Path
 
 from mmengine.config import Config
@@ -14,8 +15,9 @@ from wrn.data.splitting import Splits, find_splits
 from wrn.head_only import estimate_durations, train_head, use_head_only
 from wrn.jobs.common_options import check_ranges
 from wrn.jobs.head_only_options import check_head_only
+from wrn.jobs.keywords import check_names
 from wrn.jobs.loading import make_read_options
-from wrn.jobs.run_options import TrainOptions, apply_train_options, check_names
+from wrn.jobs.run_options import TrainOptions, apply_train_options
 from wrn.jobs.settings import name_settings
 from wrn.training.class_weights import balance_loss
 from wrn.training.finetune import Finetuned
@@ -42,7 +44,7 @@ def finetune(
     freeze: int = -1,
     bit_depth: int | None = None,
     balance: bool = False,
-    groups: str | None = None,
+    groups: str | PathLike[str] | None = None,
     head_only: bool = False,
     views: int = 1,
     **options: Unpack[TrainOptions],
@@ -80,7 +82,7 @@ def finetune(
         RunStoppedError: If the run was asked to stop by SIGTERM.
         TypeError: If an argument is unknown.
     """
-    check_names('finetune', options, TrainOptions)
+    check_names(finetune, options, TrainOptions)
     check_ranges(options)
     if bit_depth and bit_depth > 16:
         raise WrnError(f'--bit-depth {bit_depth}: must be from 1 to 16')
@@ -89,9 +91,9 @@ def finetune(
     progress.phase('reading data')
     read, origin = make_read_options(options), resolve(model)
     seed = options.get('seed') or 0
-    splits = find_splits(data, seed, groups)
+    splits = find_splits(data, seed, None if groups is None else fspath(groups))
     cfg = training.make_finetune_config(splits, origin, checkpoint, freeze, seed, bit_depth)
-    apply_train_options(cfg, options)
+    apply_train_options(cfg, options, data)
     if balance:
         balance_loss(cfg, count_classes(splits), splits.classes)
     if head_only:

@@ -45,7 +45,7 @@ def check_head_only(head_only: bool, views: int, options: Mapping[str, Any]) -> 
         _reject('--no-validate', '--head-only selects its regularization in validation')
     if (launcher := options.get('launcher') or 'none') != 'none':
         _reject(f'--launcher {launcher}', '--head-only runs in one process')
-    if (resume := options.get('resume')) not in (None, 'auto'):
+    if (resume := options.get('resume')) not in (None, False, True, 'auto'):
         _reject(f'--resume {resume}', '--head-only has no checkpoints; the same command resumes it')
     for key in options.get('cfg_options') or {}:
         if not any(f'{key}.'.startswith(f'{known}.') for known in _SETTINGS):

@@ -4,6 +4,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from wrn.data.listing import list_split_names
 from wrn.results.writers import check_parquet
 from wrn.utils.existing import check_free
 from wrn.utils.files import make_parent
@@ -65,6 +66,26 @@ def make_folder(option: str, folder: str) -> None:
             f'{option} {folder}: cannot be created ({reason}); choose another folder'
         ) from error
     _check_writable(f'{option} {folder}', Path(folder))
+
+
+def check_apart(option: str, folder: str | Path, data: str | Path) -> None:
+    """Check that a run does not write among the images that it reads.
+
+    Args:
+        option: The option that names the folder, for the message.
+        folder: The folder to write to.
+        data: The data folder.
+
+    Raises:
+        WrnError: If it is where class folders are, since it would count as one.
+    """
+    places = [Path(data, name) for name in list_split_names(Path(data))] or [Path(data)]
+    for place in places:
+        if Path(folder).resolve().is_relative_to(place.resolve()):
+            raise WrnError(
+                f'{option} {folder}: is among the images of {place.resolve()}, where it would '
+                f'count as a class; choose a folder elsewhere, such as {option} ../run'
+            )
 
 
 def _check_writable(option: str, folder: Path) -> None:

@@ -9,6 +9,7 @@ from typing_extensions import Unpack
 
 from wrn.data.images import EncodedImage, ImageLike, find_images
 from wrn.inference.predictor import Predictor
+from wrn.jobs.keywords import check_names
 from wrn.jobs.loading import WeightsOptions, check_calibration, load_model, make_read_options
 from wrn.results.record import Record
 from wrn.zoo.resolve import ModelLike
@@ -62,6 +63,7 @@ def predict(
     Raises:
         WrnError: If the model or an option is wrong.
     """
+    check_names(predict, weights, WeightsOptions)
     check_calibration(calibration, precision)
     check_whole('topk', topk, 1)
     check_whole('batch_size', batch_size, 1)

@@ -1,5 +1,6 @@
 """The options that training, fine-tuning and testing share, applied to a config."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from wrn.config.config_errors import config_errors
 from wrn.data import skip_unreadable
 from wrn.jobs.common_options import apply_device_options, apply_schedule_options, check_ranges
 from wrn.jobs.loading import WeightsOptions
-from wrn.jobs.outputs import make_folder
+from wrn.jobs.outputs import check_apart, make_folder
 from wrn.jobs.settings import apply_settings
 from wrn.jobs.speed_options import (
     SpeedOptions,
@@ -21,7 +22,7 @@ from wrn.jobs.speed_options import (
 from wrn.training import LOG_BACKENDS, add_log_backend, has_accelerator, use_mixed_precision
 from wrn.training.run_device import get_run_device
 from wrn.zoo.resolve import resolve
-from wrn_base.errors import WrnError, did_you_mean
+from wrn_base.errors import WrnError
 from wrn_base.run_progress import RunProgress
 
 
@@ -67,7 +68,8 @@ class TrainOptions(RunOptions, TrainingSpeedOptions, total=False):
             never.
         seed: The seed of the order and the augmentation of the images, and of new weights. Defaults
             to that of the config.
-        resume: The checkpoint to resume from, or ``'auto'`` for the latest in the work folder.
+        resume: The checkpoint to resume from, or True or ``'auto'`` for the latest in the work
+            folder.
         overwrite: Replace the run and the results in the work folder.
         amp: Train in mixed precision.
         no_validate: Skip validation.
@@ -81,7 +83,7 @@ class TrainOptions(RunOptions, TrainingSpeedOptions, total=False):
     lr: float | None
     patience: int | None
     seed: int | None
-    resume: str | None
+    resume: str | bool | None
     overwrite: bool
     amp: bool
     no_validate: bool
@@ -91,35 +93,21 @@ class TrainOptions(RunOptions, TrainingSpeedOptions, total=False):
     wandb: bool
 
 
-def check_names(function: str, options: Mapping[str, Any], known: type) -> None:
-    """Check the names of keyword arguments.
-
-    Args:
-        function: The name of the function, for the message.
-        options: The keyword arguments.
-        known: The ``TypedDict`` that declares them.
-
-    Raises:
-        TypeError: If a name is unknown.
-    """
-    names = known.__annotations__
-    for name in options.keys() - names.keys():
-        raise TypeError(f'{function}: unknown argument {name!r}{did_you_mean(name, names)}')
-
-
-def apply_train_options(cfg: Config, options: TrainOptions) -> None:
+def apply_train_options(cfg: Config, options: TrainOptions, data: str | Path | None = None) -> None:
     """Apply the options of training or fine-tuning to a config.
 
     Args:
         cfg: The config, which is changed.
         options: The options.
+        data: The data folder that the run reads, which it must not write to. Defaults to None: it
+            is not known.
 
     Raises:
         WrnError: If the config or an option is wrong.
     """
     check_ranges(options)
     with config_errors(cfg.filename):
-        apply_run_options(cfg, options)
+        apply_run_options(cfg, options, data)
         if options.get('no_validate'):
             cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
         apply_schedule_options(cfg, options)
@@ -127,11 +115,11 @@ def apply_train_options(cfg: Config, options: TrainOptions) -> None:
             use_mixed_precision(cfg)
         if options.get('skip_unreadable'):
             skip_unreadable(cfg.train_dataloader.dataset)
-        if (resume := options.get('resume')) is not None:
+        if resume := options.get('resume'):
             if options.get('overwrite'):
                 raise WrnError('--resume and --overwrite: exclude each other; give one of them')
-            cfg.resume = resume
-            if resume != 'auto':
+            cfg.resume = 'auto'
+            if isinstance(resume, str) and resume != 'auto':
                 if '://' not in resume and not Path(resume).exists():
                     raise WrnError(
                         f'{resume}: the checkpoint does not exist; give the path of a checkpoint '
@@ -144,12 +132,14 @@ def apply_train_options(cfg: Config, options: TrainOptions) -> None:
     apply_speed_options(cfg, options, training=True)
 
 
-def apply_run_options(cfg: Config, options: RunOptions) -> None:
+def apply_run_options(cfg: Config, options: RunOptions, data: str | Path | None = None) -> None:
     """Apply the options that training, fine-tuning and testing share to a config.
 
     Args:
         cfg: The config, which is changed.
         options: The options.
+        data: The data folder that the run reads, which it must not write to. Defaults to None: it
+            is not known.
 
     Raises:
         WrnError: If the config or an option is wrong.
@@ -157,9 +147,11 @@ def apply_run_options(cfg: Config, options: RunOptions) -> None:
     apply_settings(cfg, options.get('cfg_options') or {})
     cfg.launcher = options.get('launcher', 'none')
     if (work_dir := options.get('work_dir')) is not None:
-        cfg.work_dir = work_dir
+        cfg.work_dir = os.path.expanduser(work_dir)
     elif cfg.get('work_dir') is None:
         cfg.work_dir = str(Path('work_dirs', Path(str(cfg.filename)).stem))
+    if data is not None:
+        check_apart('--work-dir', cfg.work_dir, data)
     make_folder('--work-dir', cfg.work_dir)
     apply_device_options(cfg, options)
     # Without an accelerator, pinning memory only causes a warning.

@@ -45,6 +45,8 @@ def apply_settings(cfg: Config, settings: Mapping[str, Any]) -> None:
     Raises:
         WrnError: If a key is misspelled. One that nothing reads is a warning.
     """
+    if not isinstance(settings, Mapping):
+        raise WrnError(f'--cfg-options {settings!r}: must be a dict of values by key')
     known = {*cfg.keys(), *RUN_KEYS}
     unread = {key.partition('.')[0] for key in settings} - known
     cfg.merge_from_dict(settings)

@@ -16,9 +16,10 @@ from wrn.checkpoints import ReadOptions
 from wrn.config.config_errors import config_errors
 from wrn.config.config_parts import get_test_dataset, set_default
 from wrn.jobs.common_options import check_ranges
+from wrn.jobs.keywords import check_names
 from wrn.jobs.loading import check_calibration, make_read_options
-from wrn.jobs.outputs import check_out, make_folder
-from wrn.jobs.run_options import RunOptions, apply_run_options, check_names
+from wrn.jobs.outputs import check_apart, check_out, make_folder
+from wrn.jobs.run_options import RunOptions, apply_run_options
 from wrn.jobs.settings import name_settings
 from wrn.jobs.speed_options import apply_speed_options
 from wrn.training.checks import check_single_task, get_head
@@ -111,7 +112,7 @@ def test(model: str, checkpoint: str | None = None, **options: Unpack[Evaluation
         WrnError: If the model, the data or an option is wrong.
         TypeError: If an argument is unknown.
     """
-    check_names('test', options, EvaluationOptions)
+    check_names(test, options, EvaluationOptions)
     cfg = make_config(model, checkpoint, options)
     backend, precision = options.get('backend', 'eager'), options.get('precision', 'float32')
     calibration = options.get('calibration')
@@ -173,7 +174,7 @@ def make_config(model: str, checkpoint: str | None, options: EvaluationOptions) 
         )
     cfg = make_test_config(resolve(model), checkpoint, data, listed)
     with config_errors(cfg.filename):
-        apply_run_options(cfg, options)
+        apply_run_options(cfg, options, data)
         if (size := options.get('batch_size')) is not None:
             cfg.test_dataloader.batch_size = size
         if options.get('amp'):
@@ -198,6 +199,8 @@ def make_config(model: str, checkpoint: str | None, options: EvaluationOptions) 
         if options.get('tta'):
             _augment_test(cfg)
         if folder is not None:
+            if data is not None:
+                check_apart('--report', folder, data)
             check_report_free(folder, options.get('overwrite', False))
             make_folder('--report', folder)
             check_single_task('--report', cfg.model)

@@ -4,8 +4,9 @@ from mmengine.config import Config
 from typing_extensions import Unpack
 
 from wrn import training
+from wrn.jobs.keywords import check_names
 from wrn.jobs.loading import make_read_options
-from wrn.jobs.run_options import TrainOptions, apply_train_options, check_names, read_runnable
+from wrn.jobs.run_options import TrainOptions, apply_train_options, read_runnable
 from wrn.jobs.settings import name_settings
 from wrn_base.run_progress import SILENT
 
@@ -46,7 +47,7 @@ def make_train_config(config: str, options: TrainOptions) -> Config:
         WrnError: If the config or an option is wrong.
         TypeError: If an argument is unknown.
     """
-    check_names('train', options, TrainOptions)
+    check_names(train, options, TrainOptions)
     cfg = read_runnable(config)
     apply_train_options(cfg, options)
     return cfg

@@ -3,11 +3,10 @@
 It computes on the device of its config, and scales learning rates by the batch size as timm does.
 """
 
-import contextlib
-import io
 import itertools
 import logging
 import math
+import warnings
 from typing import Any
 
 from mmengine.logging import MMLogger
@@ -15,9 +14,11 @@ from mmengine.model import is_model_wrapper, revert_sync_batchnorm
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import Runner
 from torch import nn
+from torch.utils.data import DataLoader
 
 from wrn.training.run_device import current_device, get_run_device
 from wrn.training.screen_log import keep_off_screen
+from wrn.utils.silence import silence
 from wrn_base.errors import count
 from wrn_base.terminal import printable
 
@@ -60,8 +61,15 @@ class BriefRunner(Runner):
     def load_checkpoint(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Load a checkpoint; the arguments are those of mmengine's runner."""
         # mmengine prints the name unescaped, and the keys that CheckpointCheckHook reports.
-        with contextlib.redirect_stdout(io.StringIO()):
+        with silence():
             return super().load_checkpoint(*args, **kwargs)
+
+    @staticmethod
+    def build_dataloader(*args: Any, **kwargs: Any) -> DataLoader[Any]:
+        """Build a data loader; the arguments are those of mmengine's runner."""
+        with warnings.catch_warnings():  # configs for larger machines work with fewer cores, too
+            warnings.filterwarnings('ignore', 'This DataLoader will create')
+            return Runner.build_dataloader(*args, **kwargs)
 
     def wrap_model(self, model_wrapper_cfg: Any, model: nn.Module) -> nn.Module:
         """Move the model to the device; the arguments are those of mmengine's runner.
@@ -103,7 +111,9 @@ class BriefRunner(Runner):
             return
         loader: Any = self._train_dataloader
         size = loader['batch_size'] if isinstance(loader, dict) else loader.batch_size
-        size, base = self.world_size * size, auto_scale_lr['base_batch_size']
+        # An epoch of fewer images than a batch is one update of all of them.
+        size = min(self.world_size * size, len(self.train_dataloader.dataset))
+        base = auto_scale_lr['base_batch_size']
         is_dict = isinstance(optim_wrapper, OptimWrapperDict)
         for wrapper in optim_wrapper.values() if is_dict else [optim_wrapper]:
             kind = type(wrapper.optimizer).__name__.lower()

@@ -1,8 +1,5 @@
 """Build mmengine's runner, after checks for mistakes that it would report late or not at all."""
 
-import contextlib
-import io
-
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.registry import RUNNERS
@@ -18,6 +15,7 @@ from wrn.training.launch import init_distributed
 from wrn.training.network_checks import check_forward
 from wrn.training.screen_log import keep_off_screen
 from wrn.utils.compat.quick_visualizer import use_quick_visualizer
+from wrn.utils.silence import silence
 from wrn_base.run_progress import SILENT, RunProgress
 
 
@@ -70,7 +68,7 @@ def _build(cfg: Config, verbose: bool) -> Runner:
         return (VerboseRunner if verbose else BriefRunner).from_cfg(cfg)
     if verbose:
         return RUNNERS.build(cfg)
-    with contextlib.redirect_stdout(io.StringIO()):  # its logger writes to what it finds there
+    with silence():  # its logger writes to what it finds there
         runner = RUNNERS.build(cfg)
     keep_off_screen(runner.logger)
     return runner

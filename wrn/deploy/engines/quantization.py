@@ -1,7 +1,5 @@
 """Post-training quantization to 8 bits with NNCF."""
 
-import contextlib
-import io
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -11,6 +9,7 @@ from torch import Tensor
 from wrn.deploy.engines.engine import EngineError
 from wrn.utils.packages import missing_packages
 from wrn.utils.quiet import quiet
+from wrn.utils.silence import silence
 
 
 def hold_out(images: Tensor) -> tuple[Tensor, Sequence[Tensor]]:
@@ -48,7 +47,7 @@ def quantize(model: Any, calibration: Iterable[Tensor]) -> Any:
             'precision int8: needs images for calibration; give a few hundred like those that '
             'the model will see with --calibration FOLDER'
         )
-    with quiet(), contextlib.redirect_stdout(io.StringIO()):  # import messages and progress bars
+    with quiet(), silence():  # import messages and progress bars
         import nncf
 
         return nncf.quantize(model, nncf.Dataset(inputs), subset_size=len(inputs))
