@@ -72,7 +72,8 @@ def write_weights(
                 # One entry: safetensors writes several in random order, which changes the hash.
                 save_file(weights, path, {'meta': text})
         except (SafetensorError, RuntimeError) as error:  # how these libraries report a full disk
-            raise OSError(str(error)) from error
+            reason = error.__context__  # torch has an error of its own after it
+            raise (reason if isinstance(reason, OSError) else OSError(str(error))) from error
 
     return write_with_hash(folder, name.removesuffix(suffix), suffix, write, overwrite)
 
