@@ -115,7 +115,12 @@ def _report(text: str) -> None:
 
 
 def show(text: str) -> None:
-    """Print a result on standard output, in one line."""
+    """Print a sentence on standard output, in one line or wrapped by :func:`wrap`."""
+    _write(wrap(printable(text), sys.stdout), sys.stdout)
+
+
+def show_line(text: str) -> None:
+    """Print a line on standard output as it is, such as one of code."""
     _write(printable(text), sys.stdout)
 
 
