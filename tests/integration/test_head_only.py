@@ -208,7 +208,13 @@ def test_a_stopped_run_continues_where_it_stood(folder, number, error, message):
     assert counts.done[0] == 64
 
 
-@pytest.mark.parametrize('phase', ['fitting the head', 'writing the results'])
+@pytest.mark.parametrize(
+    'phase',
+    [
+        'loading the weights', 'reading 120 images', 'preparing the network', 'fitting the head',
+        'writing the results',
+    ],
+)  # fmt: skip
 def test_ctrl_c_says_what_was_being_done(folder, phase):
     class Stop(RunProgress):
         def phase(self, name):

@@ -2,7 +2,7 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -12,18 +12,17 @@ from torch import Tensor
 
 from wrn.head_only.feature_cache import FeatureCache
 from wrn.head_only.feature_network import choose_backend, describe_features, extract
+from wrn.head_only.phases import AGAIN, interruptible
 from wrn.head_only.views import View, hash_files, read_views
 from wrn.utils.memory import batch_errors
 from wrn_base.errors import ImageReadError, WrnError, count
+from wrn_base.progress_line import clock
+from wrn_base.run_progress import SILENT, RunProgress, Step
 
 _BLOCK_SECONDS = 5.0  # of work that a killed process loses
 _BLOCK_BYTES = 32 << 20
 _BATCH_SIZE = '--cfg-options test_dataloader.batch_size'
 
-AGAIN = 'run the same command again to resume'
-"""How to resume, for the messages of an interrupted run."""
-Progress: TypeAlias = Callable[[int, int], object]
-"""Takes the number of images that are done, and of all images."""
 Features: TypeAlias = np.ndarray | ImageReadError
 """The features of an image, ``(C,)``, float32, or the error if it cannot be read."""
 
@@ -34,7 +33,7 @@ def compute_features(
     images: Sequence[tuple[str, int]],
     seed: int = 0,
     skip_unreadable: bool = False,
-    progress: Progress = lambda done, total: None,
+    progress: RunProgress = SILENT,
 ) -> list[Features]:
     """Return the features of images, as far as possible from the cache.
 
@@ -49,7 +48,8 @@ def compute_features(
         seed: The seed of the random views. Defaults to 0.
         skip_unreadable: Whether to return the errors of images that cannot be read, rather than
             raise the first one. Defaults to False.
-        progress: Is called at the start and after each batch. Defaults to nothing.
+        progress: Receives the phases, and the images whose features are known as steps. Defaults
+            to nobody.
 
     Returns:
         The features of each image.
@@ -57,18 +57,24 @@ def compute_features(
     Raises:
         WrnError: If the pipeline or the network does not work.
         ImageReadError: If an image cannot be read.
-        KeyboardInterrupt: At Ctrl-C. Its message says how many images are done.
+        KeyboardInterrupt: At Ctrl-C. Its message names the phase, or says how many images are done.
     """
     loader = cfg.test_dataloader
-    digests = hash_files([*dict.fromkeys(path for path, _ in images)], loader.num_workers)
-    views = [View(path, number, digests[path]) for path, number in images]
-    store = _FeatureStore(network, cfg, views, seed)
-    missing = store.list_missing()
+    paths = [*dict.fromkeys(path for path, _ in images)]
+    with interruptible(progress, f'reading {count(len(paths), "image")}'):
+        digests = hash_files(paths, loader.num_workers)
+        views = [View(path, number, digests[path]) for path, number in images]
+        store = _FeatureStore(network, cfg, views, seed)
+        missing = store.list_missing()
     total, left = len(views), len(missing)
+    with (
+        interruptible(progress, 'preparing the network'),
+        batch_errors(loader.batch_size, _BATCH_SIZE),
+    ):
+        fast = choose_backend(network, left, loader.batch_size)
+    counter = _ImageCounter(progress)
     try:
-        with batch_errors(loader.batch_size, _BATCH_SIZE):
-            fast = choose_backend(network, left, loader.batch_size)
-        progress(total - left, total)
+        counter.report(total - left, total)
         for batch in read_views(cfg, missing, seed):
             rows = [row for pixels in batch.pixels for row in _extract(fast, network, pixels)]
             store.add(zip(batch.views, rows, strict=True))
@@ -77,13 +83,14 @@ def compute_features(
                 if not skip_unreadable:
                     raise error
             left -= len(rows) + len(batch.errors)
-            progress(total - left, total)
+            counter.report(total - left, total)
     except KeyboardInterrupt:
         number = f'{total - left} of {count(total, "image")}'
         message = f'stopped after {number}; {AGAIN}'
         raise KeyboardInterrupt(message) from None
     finally:
         store.flush()
+    progress.end(counter.summarize())
     return [store[view] for view in views]
 
 
@@ -98,6 +105,32 @@ def _extract(fast: BaseModel, network: BaseModel, pixels: Tensor) -> Iterator[np
             'check these weights, --mean and --std'
         )
     yield from rows
+
+
+class _ImageCounter:
+    """Reports images as steps, with the throughput and the time left."""
+
+    def __init__(self, progress: RunProgress) -> None:
+        self._progress = progress
+        self._first: int | None = None  # the number of images that were known before
+        self._done = 0
+
+    def report(self, done: int, total: int) -> None:
+        """Receive the number of images whose features are known, and of all."""
+        if self._first is None:
+            self._first, self._start = done, time.monotonic()
+        self._done = done - self._first
+        self._seconds = time.monotonic() - self._start
+        rate = self._done / self._seconds if self._done else None
+        left = (total - done) / rate if rate else None
+        self._progress.step(
+            Step('features', done, total, done / total, images_per_second=rate, seconds_left=left)
+        )
+
+    def summarize(self) -> str | None:
+        """Return what was done. None if the features of all images were known."""
+        number = count(self._done, 'image')
+        return f'features of {number} in {clock(self._seconds)}' if self._done else None
 
 
 class _FeatureStore:
