@@ -1,5 +1,6 @@
 """Compute the features of image files, and keep them in the cache for later runs."""
 
+import hashlib
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -139,14 +140,18 @@ class _FeatureStore:
     def __init__(self, network: BaseModel, cfg: Config, views: Sequence[View], seed: int) -> None:
         self._views = views
         self._features: dict[tuple[int, bytes], Features] = {}
-        self._caches: dict[int, FeatureCache] = {}
-        self._new: dict[int, dict[bytes, np.ndarray]] = defaultdict(dict)  # not in the cache yet
+        self._caches: dict[bool, FeatureCache] = {}  # by whether they are of random views
+        self._new: dict[bool, dict[bytes, np.ndarray]] = defaultdict(dict)  # not in the cache yet
         self._written = time.monotonic()
-        for number in sorted({view.number for view in views}):
-            key = describe_features(network, cfg, (seed, number) if number else ())
-            cache = self._caches[number] = FeatureCache(key, cfg.model.head.in_channels)
-            found = cache.load({view.digest for view in views if view.number == number})
-            self._features |= {(number, digest): row for digest, row in found.items()}
+        wanted: dict[bool, dict[bytes, View]] = defaultdict(dict)
+        for view in views:
+            if view.digest:
+                wanted[view.number > 0][_make_key(view)] = view
+        for is_random, by_key in wanted.items():
+            name = describe_features(network, cfg, (seed,) if is_random else ())
+            cache = self._caches[is_random] = FeatureCache(name, cfg.model.head.in_channels)
+            found = cache.load(by_key)
+            self._features |= {_identify(by_key[key]): row for key, row in found.items()}
 
     def __getitem__(self, view: View) -> Features:
         return self._features[_identify(view)]
@@ -161,17 +166,16 @@ class _FeatureStore:
         """Add the features of views. From time to time they are written to the cache."""
         for view, row in features:
             self._features[_identify(view)] = row
-            if isinstance(row, np.ndarray):
-                self._new[view.number][view.digest] = row
+            if isinstance(row, np.ndarray) and view.digest:
+                self._new[view.number > 0][_make_key(view)] = row
         size = sum(row.nbytes for rows in self._new.values() for row in rows.values())
         if size >= _BLOCK_BYTES or time.monotonic() - self._written >= _BLOCK_SECONDS:
             self.flush()
 
     def flush(self) -> None:
         """Write to the cache what is not in it yet."""
-        for number, rows in self._new.items():
-            if rows:
-                self._caches[number].add([*rows], np.stack([*rows.values()]))
+        for is_random, rows in self._new.items():
+            self._caches[is_random].add([*rows], np.stack([*rows.values()]))
         self._new.clear()
         self._written = time.monotonic()
 
@@ -179,3 +183,14 @@ class _FeatureStore:
 def _identify(view: View) -> tuple[int, bytes]:
     """Return what two views with the same features have in common."""
     return view.number, view.digest or view.path.encode(errors='surrogateescape')
+
+
+def _make_key(view: View) -> bytes:
+    """Return what the cache knows the features of a view by: 32 bytes.
+
+    All random views of a network are in one cache: with one for each number, the time to write them
+    would grow with the square of the number of views.
+    """
+    if not view.number:
+        return view.digest
+    return hashlib.sha256(view.digest + view.number.to_bytes(8, 'big')).digest()
