@@ -90,6 +90,8 @@ def test_declared_choices_are_those_of_the_package():
         ('export x --format ONNX', 'onnx'),
         ('--verison', '--version'),
         ('-V', '--version'),
+        ('version', '--version'),
+        ('hlep', '--help'),
     ],
 )
 def test_unknown_words_get_the_nearest(words, near, capsys):
