@@ -56,6 +56,11 @@ def test_messages_wrap_between_words_in_a_terminal(monkeypatch):
         f'     {"x" * 50}.png',
         '     cannot be read; replace them',
     ]
+    command = "test it with: wrn test my.py 'a run/best.pth'"
+    assert wrap(command, _Terminal()).splitlines() == [
+        'test it with: wrn test my.py',
+        "     'a run/best.pth'",  # the shell would take a break for a part of the name
+    ]
     assert wrap('wrn: short', _Terminal()) == 'wrn: short'
     for stream, write in (('stderr', say), ('stdout', show)):
         monkeypatch.setattr(f'sys.{stream}', screen := _Terminal())
