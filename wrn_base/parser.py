@@ -43,6 +43,7 @@ COMMANDS = {
 """The help of each command, by group."""
 
 HELPS = {name: help for group in COMMANDS.values() for name, help in group.items()}
+_OPTIONS = ('--help', '--version')  # without a command
 _CLOSE = 0.7  # how similar options must be for a suggestion
 _DEBUG = 'WRN_DEBUG=1 in the environment shows the traceback of an error.'
 
@@ -109,13 +110,14 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     if (name := argv[0]) not in HELPS:
         parser = _make_parser()
         if not name.startswith('-'):
-            parser.error(f'{name!r}: unknown command{did_you_mean(name, HELPS)}')
-        if name not in ('-h', '--help', '--version'):
+            near = did_you_mean(name, (*HELPS, *_OPTIONS))
+            parser.error(f'{name!r}: unknown command{near}')
+        if name not in ('-h', *_OPTIONS):
             meant = next((word for word in argv if word in HELPS), 'COMMAND')
             behind = f'; the options of a command come behind it: `wrn {meant} ... {name}`'
             if name in ('-v', '-V'):
                 behind = '; did you mean --version?'
-            near = did_you_mean(name, ('--help', '--version'), behind, _CLOSE)
+            near = did_you_mean(name, _OPTIONS, behind, _CLOSE)
             parser.error(f'{name}: unknown option{near}')
         return parser.parse_args(argv)
     parser, command = _make_command_parser(name), get_command(name)

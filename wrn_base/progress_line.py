@@ -58,7 +58,7 @@ def epoch_parts(epoch: Epoch, seconds_left: float | None = None) -> list[tuple[i
 
     Args:
         epoch: The epoch.
-        seconds_left: The time left, which the line of the last epoch leaves out. Defaults to None:
+        seconds_left: The time left, which the last line of a run leaves out. Defaults to None:
             it is shown elsewhere.
     """
     parts = [(9, f'{epoch.unit} {_of(epoch.number, epoch.total)}')]
@@ -71,7 +71,7 @@ def epoch_parts(epoch: Epoch, seconds_left: float | None = None) -> list[tuple[i
             parts.append((6, f'best {format_metric(name, epoch.best, images)}'))
     if epoch.rate is not None:
         parts.append((5, f'lr {epoch.rate:.3e}'))
-    if seconds_left is not None and epoch.number != epoch.total:
+    if seconds_left is not None and epoch.number != epoch.total and not epoch.stopped:
         parts.append((4, f'{clock(seconds_left)} left'))
     return parts
 

@@ -52,6 +52,7 @@ class Epoch:
         value: Its value.
         best: The best value so far. Defaults to None: not known.
         images: The number of validation images, which limits the digits to show.
+        stopped: Whether the run stops early after it. Defaults to False.
     """
 
     number: int
@@ -63,6 +64,7 @@ class Epoch:
     value: float = 0.0
     best: float | None = None
     images: int = 0
+    stopped: bool = False
 
 
 class RunProgress:

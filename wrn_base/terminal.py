@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import sys
 import textwrap
 import unicodedata
@@ -13,6 +14,8 @@ from typing import IO, Any, Protocol
 from wrn_base.credentials import mask_credentials
 
 _NARROW = 30  # columns of a terminal that has no room for an indent
+_QUOTED = re.compile(r"(?<= )'[^']*'(?= |$)")  # as the shell quotes words
+_BOUND = '\0'  # stands for a space in quotes; printable text has none
 _JOINERS = '\u200c\u200d'  # of Persian, Hindi and emoji
 
 
@@ -78,8 +81,9 @@ def without_live_line() -> AbstractContextManager[None]:
 def wrap(text: str, stream: IO[str]) -> str:
     """Break a message between words, and indent it, if it is longer than a terminal is wide.
 
-    A word that is longer than a line, such as a path, is left whole. Text for anything but a
-    terminal stays one line, which scripts can search.
+    A word that is longer than a line, such as a path, is left whole, and so are words in quotes,
+    such as a path with spaces in a command to copy. Text for anything but a terminal stays one
+    line, which scripts can search.
 
     Args:
         text: The message, in one line.
@@ -91,9 +95,11 @@ def wrap(text: str, stream: IO[str]) -> str:
             columns = os.get_terminal_size(stream.fileno()).columns
     if columns < _NARROW or len(text) <= columns:
         return text
-    return textwrap.fill(
-        text, columns, subsequent_indent=' ' * 5, break_long_words=False, break_on_hyphens=False
+    whole = _QUOTED.sub(lambda match: match.group().replace(' ', _BOUND), text)
+    filled = textwrap.fill(
+        whole, columns, subsequent_indent=' ' * 5, break_long_words=False, break_on_hyphens=False
     )
+    return filled.replace(_BOUND, ' ')
 
 
 def say(text: str) -> None:
@@ -115,7 +121,12 @@ def _report(text: str) -> None:
 
 
 def show(text: str) -> None:
-    """Print a result on standard output, in one line."""
+    """Print a sentence on standard output, in one line or wrapped by :func:`wrap`."""
+    _write(wrap(printable(text), sys.stdout), sys.stdout)
+
+
+def show_line(text: str) -> None:
+    """Print a line on standard output as it is, such as one of code."""
     _write(printable(text), sys.stdout)
 
 

@@ -77,6 +77,11 @@ def test_list(capsys):
     assert len(capsys.readouterr().out.splitlines()) == 3
     main(['list', 'wide-resnet28-10_8xb16_cifar10'])  # a recipe
     assert 'none' in capsys.readouterr().out
+    main(['list', 'Cifar'])  # a part of names
+    parts = capsys.readouterr().out
+    main(['list', '*cifar*'])
+    assert parts == capsys.readouterr().out
+    assert 'wide-resnet28-10_8xb16_cifar10 ' in parts
 
 
 def test_list_as_json(capsys):

@@ -21,6 +21,7 @@ from wrn.checkpoints import ReadOptions, read_checkpoint
 from wrn.config.config_file import read_own_config
 from wrn.data.splitting import find_splits
 from wrn.head_only import estimate_durations, feature_network
+from wrn.head_only.feature_cache import FeatureCache
 from wrn.head_only.feature_network import build_feature_network
 from wrn.head_only.image_features import compute_features
 from wrn.jobs.head_only_options import _WITHOUT_EFFECT
@@ -208,7 +209,13 @@ def test_a_stopped_run_continues_where_it_stood(folder, number, error, message):
     assert counts.done[0] == 64
 
 
-@pytest.mark.parametrize('phase', ['fitting the head', 'writing the results'])
+@pytest.mark.parametrize(
+    'phase',
+    [
+        'loading the weights', 'reading 120 images', 'preparing the network', 'fitting the head',
+        'writing the results',
+    ],
+)  # fmt: skip
 def test_ctrl_c_says_what_was_being_done(folder, phase):
     class Stop(RunProgress):
         def phase(self, name):
@@ -264,6 +271,25 @@ def test_views(folder):
     with pytest.raises(WrnError, match='--views 2: the model has no random steps for training'):
         wrn.finetune('data', str(done.weights), head_only=True, views=2, work_dir='b')
     assert not (folder / 'b').exists() or not [*(folder / 'b').iterdir()]
+
+
+def test_many_views_take_few_blocks(folder, monkeypatch):
+    """Blocks are written, and old ones looked for, as often for 30 views as for one."""
+    trims = []
+    make_room = FeatureCache._make_room
+    monkeypatch.setattr(
+        FeatureCache, '_make_room', lambda *args: trims.append(0) or make_room(*args)
+    )
+    cfg, network = make_network()
+    images = [(f'data/is 3/3-{i}.png', view) for i in range(2) for view in range(31)]
+    first = compute_features(network, cfg, images, seed=1)
+    assert len([*folder.glob('home/features/*/block-*')]) == 2  # of the test, and of all others
+    assert len(trims) == 4
+    assert len({row.tobytes() for row in first}) > 31  # each view has its own
+    counts = Counts()
+    again = compute_features(network, cfg, images, seed=1, progress=counts)
+    assert counts.done == [62]
+    assert np.array_equal(first, again)
 
 
 def test_unreadable_images(run, fails, folder):

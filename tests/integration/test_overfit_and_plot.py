@@ -171,6 +171,7 @@ def test_plot_draws_the_logged_values(run_folder):
     np.testing.assert_array_equal(accuracy.get_xdata(), [1, 2, 3, 4])
     np.testing.assert_array_equal(accuracy.get_ydata(), [91, 92, 93, 94])
     np.testing.assert_allclose(rate.get_ydata(), 0.1 / np.repeat([1, 2, 3, 4], 2))
+    assert read_log(str(run_folder.parent)) == read_log(str(run_folder))  # that of a fine-tuning
 
 
 @pytest.mark.parametrize(('epochs', 'steps', 'interval'), [(2, 39, 10), (3, 391, 100), (2, 9, 9)])
@@ -198,7 +199,8 @@ def test_plot_writes_a_figure(run_folder, tmp_path, suffix, capsys):
 
 
 def test_mistakes_in_plot(fails, run_folder, tmp_path):
-    assert 'has no training log' in fails('plot', tmp_path)
+    (tmp_path / 'empty').mkdir()
+    assert 'has no training log' in fails('plot', tmp_path / 'empty')
     assert 'none: cannot be read as a training log' in fails('plot', tmp_path / 'none')
     os.mkfifo(tmp_path / 'pipe.json')
     assert 'training log (not a file, but a pipe' in fails('plot', tmp_path / 'pipe.json')

@@ -1,6 +1,7 @@
 """`wrn train` with the options that everybody knows."""
 
 import json
+import re
 import shutil
 import signal
 from pathlib import Path
@@ -67,7 +68,10 @@ def test_a_run_stops_when_validation_no_longer_improves(undisturbed, folder):
     best = max(accuracies[:-2])
     assert max(accuracies[-2:]) <= best == accuracies[-3]
     error = (folder / 'stderr').read_text()
-    assert f'wrn: stopping after epoch {last} of 12: accuracy/top1 is no better than ' in error
+    text = f'{best:.1f} % for 2 validations'
+    assert f'wrn: stopping after epoch {last} of 12: accuracy is no better than {text}\n' in error
+    assert re.findall(r'left$', error, re.MULTILINE)
+    assert not re.search(rf'epoch +{last}/12 .* left$', error, re.MULTILINE)
     assert 'wrn: --epochs 12: the schedule of 4 epochs is scaled to 12\n' in error
     text = 'learning rate 0.05 to 0.025, for 4 images per update instead of 8; --lr sets it\n'
     assert f'wrn: {text}' in error

@@ -61,7 +61,10 @@ def test_only_synonyms_that_one_name_has_make_no_difference(first, second, same)
 def test_equal_classes_get_the_names_of_the_network(folder):
     dataset = RepeatDataset(folder('Ape', 'Polar_bear'), 2)
     classes = ('ape', 'polar bear, Ursus maritimus')
-    assert match_classes(dataset, classes, 'test_dataloader', 'the network') is None
+    assert match_classes(dataset, classes, 'test_dataloader', 'the network') == (
+        'test_dataloader: takes 2 classes as those that the network spells differently '
+        '(Ape is ape, Polar_bear is polar bear, Ursus maritimus)'
+    )
     assert get_classes(dataset) == get_classes(dataset.dataset) == [*classes]
     assert labels(dataset) == {'Ape': 0, 'Polar_bear': 1}
 

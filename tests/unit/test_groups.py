@@ -119,7 +119,8 @@ def test_groups_of_a_drawn_split_beside_a_test_folder(fill):
         ('p*', r'gives no group for'),  # the empty match
         ('(p', r'--groups \(p: neither a .csv file nor a regular expression \(missing \)'),
         ('none.csv', r'--groups none.csv: cannot be read'),
-        ('^.', r'has no validation images; give a class two groups'),
+        ('^.', r'--groups \^\.: leaves .* no validation images; give a class two groups'),
+        ('jpg', r'--groups jpg: puts all 60 images of .* into one group \(jpg\), .*; change the exp'),
     ],
 )  # fmt: skip
 def test_expressions_that_give_no_groups(fill, option, message):
@@ -143,6 +144,28 @@ def test_tables_that_cannot_be_used(fill, tmp_path, caplog, text, message):
     (tmp_path / 'groups.csv').write_text(text)
     with pytest.raises(WrnError, match=message):
         find_splits(fill(PATIENTS), 0, str(tmp_path / 'groups.csv'))
+
+
+def test_a_line_without_a_group(fill, tmp_path):
+    """The image is listed: a line of its own would not help."""
+    folder, table = fill(PATIENTS), tmp_path / 'groups.csv'
+    find_splits(folder, 0, r'p\d+').write(tmp_path)
+    table.write_text(table.read_text().replace('p0_0.jpg,p0', 'p0_0.jpg,'))
+    with pytest.raises(WrnError, match=r'for 1 image of .*p0_0.jpg\); fill in the column group'):
+        find_splits(folder, 0, str(table))
+
+
+def test_a_table_with_the_paths_of_windows(fill, tmp_path, caplog):
+    folder, table = fill(PATIENTS), tmp_path / 'groups.csv'
+    expected = find_splits(folder, 0, r'p\d+')
+    expected.write(tmp_path)
+    table.write_text(table.read_text().replace('/', '\\'))
+    assert find_splits(folder, 0, str(table)).images == expected.images
+    assert 'groups.csv: \\ is taken as / in 60 paths' in caplog.text
+    (folder / 'ill' / 'p5_0.jpg').rename(folder / 'ill' / r'p5\0.jpg')  # names may have it here
+    expected = find_splits(folder, 0, r'p\d+')
+    expected.write(tmp_path)
+    assert find_splits(folder, 0, str(table)).groups == expected.groups
 
 
 def distance(labels, chosen, share=0.2):

@@ -201,7 +201,7 @@ def test_an_equally_good_validation_is_no_improvement(cfg, caplog):
             loop._epoch += 1
             hook.after_val_epoch(runner, {'accuracy/top1': float(accuracy)})
             assert loop.stop_training == bool(stops)
-    text = 'stopping after epoch 7 of 4: accuracy/top1 is no better than 60 for 2 validations'
+    text = 'stopping after epoch 7 of 4: accuracy is no better than 60.0 % for 2 validations'
     assert text in caplog.text
     with pytest.raises(WrnError, match='accuracy/top1: not a metric of the validation, which has'):
         hook.after_val_epoch(runner, {'other': 1.0})

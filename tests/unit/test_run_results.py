@@ -28,6 +28,18 @@ def trained(last='epoch_3.pth', best=None, metric=METRIC):
         (
             trained(),
             "last checkpoint: /data/a run/epoch_3.pth (accuracy 97.5 %)\n"
+            "the best, 98.2 %, was not kept; "
+            "--cfg-options default_hooks.checkpoint.save_best=accuracy/top1 keeps it\n"
+            "test it with: wrn test my.py '/data/a run/epoch_3.pth'\n",
+        ),
+        (
+            trained(metric=MainMetric('accuracy/top1', 98.25, 98.25)),
+            "last checkpoint: /data/a run/epoch_3.pth (accuracy 98.2 %)\n"
+            "test it with: wrn test my.py '/data/a run/epoch_3.pth'\n",
+        ),
+        (
+            trained(metric=MainMetric('nll', 0.25, None)),
+            "last checkpoint: /data/a run/epoch_3.pth (nll 0.25)\n"
             "test it with: wrn test my.py '/data/a run/epoch_3.pth'\n",
         ),
         (

@@ -11,6 +11,7 @@ from simulated_run import build_run, use_clock
 from wrn.training.hooks.show_progress import ShowProgressHook
 from wrn.training.main_metric import find_main_metric
 from wrn.training.train_result import describe_result
+from wrn_base.progress_line import epoch_parts, fit
 from wrn_base.run_progress import Epoch, RunProgress, Step
 
 
@@ -146,6 +147,24 @@ def test_a_run_that_stops_early(build):
     runner, seen = build(train_cfg=dict(by_epoch=True, max_epochs=9), custom_hooks=[hook])
     runner.train()
     assert seen.others[-1] == ('end', '2 epochs in 1:01; stopped early after epoch 2 of 9')
+
+
+@pytest.mark.parametrize(
+    ('train_cfg', 'unit'),
+    [
+        (dict(by_epoch=True, max_epochs=9), 'epoch'),
+        (dict(by_epoch=False, max_iters=9, val_interval=1), 'step'),
+    ],
+)
+def test_the_line_before_an_early_stop_promises_no_time(build, train_cfg, unit):
+    hook = dict(type='ResumableEarlyStoppingHook', monitor='accuracy/top1', patience=1)
+    log_processor = dict(by_epoch=train_cfg['by_epoch'])
+    runner, seen = build(train_cfg=train_cfg, custom_hooks=[hook], log_processor=log_processor)
+    runner.train()
+    assert [epoch.stopped for epoch in seen.epochs] == [False, True]
+    lines = [fit(epoch_parts(epoch, 60.0), None) for epoch in seen.epochs]
+    assert [line.endswith('  1:00 left') for line in lines] == [True, False]
+    assert seen.others[-1][1].endswith(f'; stopped early after {unit} 2 of 9')
 
 
 def test_a_test(build):

@@ -107,6 +107,8 @@ def test_an_empty_value_is_a_mistake(words, capsys):
         ('export x --format ONNX', 'onnx'),
         ('--verison', '--version'),
         ('-V', '--version'),
+        ('version', '--version'),
+        ('hlep', '--help'),
     ],
 )
 def test_unknown_words_get_the_nearest(words, near, capsys):

@@ -12,7 +12,7 @@ from PIL import Image
 from wrn.checkpoints import read_checkpoint
 from wrn_base.cli import main
 from wrn_base.tables import print_table
-from wrn_base.terminal import printable, say, show, wrap
+from wrn_base.terminal import printable, say, show, show_line, wrap
 
 HOSTILE = 'a\x1b]0;OWNED\x07\x9b31m\nwrn: error: b\r\u202egnp.exe\udc80'
 ESCAPED = r'a\x1b]0;OWNED\x07\x9b31m\nwrn: error: b\r\u202egnp.exe\udc80'
@@ -56,10 +56,19 @@ def test_messages_wrap_between_words_in_a_terminal(monkeypatch):
         f'     {"x" * 50}.png',
         '     cannot be read; replace them',
     ]
+    command = "test it with: wrn test my.py 'a run/best.pth'"
+    assert wrap(command, _Terminal()).splitlines() == [
+        'test it with: wrn test my.py',
+        "     'a run/best.pth'",  # the shell would take a break for a part of the name
+    ]
     assert wrap('wrn: short', _Terminal()) == 'wrn: short'
-    monkeypatch.setattr('sys.stderr', screen := _Terminal())
-    say('word ' * 20)
-    assert max(map(len, screen.getvalue().splitlines())) <= 40
+    for stream, write in (('stderr', say), ('stdout', show)):
+        monkeypatch.setattr(f'sys.{stream}', screen := _Terminal())
+        write('word ' * 20)
+        assert max(map(len, screen.getvalue().splitlines())) <= 40
+    monkeypatch.setattr('sys.stdout', screen := _Terminal())
+    show_line(f"x = ['{'word ' * 20}']")  # code has another meaning on other lines
+    assert screen.getvalue() == f"x = ['{'word ' * 20}']\n"
 
 
 def test_all_output_goes_through_these_functions(checkout):

@@ -9,7 +9,7 @@ from wrn.jobs.outputs import check_out
 from wrn.jobs.run_options import read_runnable
 from wrn.jobs.settings import apply_settings
 from wrn.utils.files import write_atomically
-from wrn_base.terminal import show
+from wrn_base.terminal import show, show_line
 
 
 def run(args: argparse.Namespace) -> None:
@@ -22,7 +22,7 @@ def run(args: argparse.Namespace) -> None:
         text = cfg.pretty_text
     if not args.out:
         for line in text.rstrip('\n').split('\n'):
-            show(line)
+            show_line(line)
         return
     with write_atomically(args.out, args.overwrite) as file:
         file.write(text.encode())

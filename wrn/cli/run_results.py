@@ -11,7 +11,9 @@ from wrn_base.terminal import short_path, show
 
 
 def print_trained(done: Trained, config: str | Path) -> None:
-    """Print the checkpoint of a training run, and the command that tests it.
+    """Print the checkpoint of a training run, the best value if that was not kept, and a command.
+
+    The command tests the checkpoint.
 
     Args:
         done: What the run has left.
@@ -27,6 +29,10 @@ def print_trained(done: Trained, config: str | Path) -> None:
         measured = f' ({metric.label} {format_metric(metric.key, value, done.images)})'
     words = [short_path(config), short_path(path)]
     show(f'{"best" if done.best else "last"} checkpoint: {words[1]}{measured}')
+    if metric and not done.best and metric.best not in (None, metric.value):
+        best = format_metric(metric.key, metric.best, done.images)
+        keeps = f'--cfg-options default_hooks.checkpoint.save_best={metric.key}'
+        show(f'the best, {best}, was not kept; {keeps} keeps it')
     show(f'test it with: wrn test {shlex.join(words)}')
 
 

@@ -75,7 +75,7 @@ def match_classes(
         cure: What to do if the dataset has other classes. Defaults to giving both the same names.
 
     Returns:
-        A sentence about what was mapped; None if the classes are the same, or unknown.
+        A sentence about what was mapped; None if the names are the same, or unknown.
 
     Raises:
         WrnError: If the dataset has a class that is not among ``classes``.
@@ -85,7 +85,11 @@ def match_classes(
         return None
     if same_classes(own, classes):
         _rename(dataset, tuple(classes))
-        return None
+        others = [f'{a} is {b}' for a, b in zip(own, map(str, classes), strict=True) if a != b]
+        if not others:
+            return None
+        number = count(len(others), 'class')
+        return f'{name}: takes {number} as those that {owner} spells differently ({some(others)})'
     if also and same_classes(also, classes):
         return None
     found = _find_positions(own, classes)

@@ -4,7 +4,7 @@ import csv
 import logging
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from pathlib import Path
 
 from wrn.utils.files import read_lines
@@ -32,11 +32,15 @@ def find_groups(option: str, paths: Sequence[str], folder: str | Path) -> dict[s
         WrnError: If the file or the expression cannot be read, or an image has no group.
     """
     if option.lower().endswith('.csv'):
-        groups, cure = _read_table(option, folder), 'add a line for each'
+        known = {*map(os.path.normpath, paths)}
+        groups = _read_table(option, folder, known)
+        cure = 'add a line with a group for each'
         name = Path(folder).absolute().name
         if groups and all(Path(path).parts[:1] == (name,) for path in groups):
             cure = f'leave out {name}/ at the start of its paths, which are below the folder'
-        if unknown := groups.keys() - {*map(os.path.normpath, paths)}:
+        elif {path for path in known if not groups.get(path)} <= groups.keys():
+            cure = 'fill in the column group of each'
+        if unknown := groups.keys() - known:
             _logger.warning(
                 '--groups %s: names %s that %s does not have (%s)',
                 option,
@@ -55,6 +59,26 @@ def find_groups(option: str, paths: Sequence[str], folder: str | Path) -> dict[s
     return {path: group for path, group in found.items() if group}
 
 
+def check_several_groups(option: str, groups: Sequence[str], folder: str | Path) -> None:
+    """Check that the images to draw a validation split from are in more than one group.
+
+    Args:
+        option: As for :func:`find_groups`.
+        groups: The group of each of these images.
+        folder: The data folder, for the message.
+
+    Raises:
+        WrnError: If they are in one group, of which nothing can be left out of training.
+    """
+    if len({*groups}) < 2:
+        what = 'the file' if option.lower().endswith('.csv') else 'the expression'
+        raise WrnError(
+            f'--groups {option}: puts all {count(len(groups), "image")} of {folder} into one group '
+            f'({groups[0]}), which leaves none for validation; change {what}, or leave out '
+            '--groups'
+        )
+
+
 def _search(expression: str, paths: Iterable[str]) -> dict[str, str | None]:
     try:
         pattern = re.compile(expression)
@@ -70,7 +94,8 @@ def _search(expression: str, paths: Iterable[str]) -> dict[str, str | None]:
     return found
 
 
-def _read_table(path: str, folder: str | Path) -> dict[str, str]:
+def _read_table(path: str, folder: str | Path, known: Container[str]) -> dict[str, str]:
+    """Return the group of each path. Backslashes that no name has are those of Windows."""
     try:
         lines = list(filter(None, read_lines(path)))
     except (OSError, UnicodeError) as error:
@@ -80,6 +105,7 @@ def _read_table(path: str, folder: str | Path) -> dict[str, str]:
     header = lines[0] if lines else ''
     delimiter = next((d for d in _DELIMITERS if d in header), ',')
     groups: dict[str, str] = {}
+    from_windows = 0
     try:
         reader = csv.DictReader(lines, delimiter=delimiter)
         names = {name.strip().lower(): name for name in reader.fieldnames or ()}
@@ -93,6 +119,10 @@ def _read_table(path: str, folder: str | Path) -> dict[str, str]:
             if os.path.isabs(image):
                 image = os.path.relpath(image, Path(folder).absolute())
             image = os.path.normpath(image)
+            slashed = os.path.normpath(image.replace('\\', '/'))
+            if image not in known and slashed in known:
+                image = slashed
+                from_windows += 1
             if groups.setdefault(image, group) != group:
                 raise WrnError(
                     f'--groups {path}: {image} is in two groups, {groups[image]} and {group}; '
@@ -100,4 +130,7 @@ def _read_table(path: str, folder: str | Path) -> dict[str, str]:
                 )
     except csv.Error as error:
         raise WrnError(f'--groups {path}: not a CSV file ({error}); correct it') from error
+    if from_windows:
+        number = count(from_windows, 'path')
+        _logger.warning('--groups %s: \\ is taken as / in %s', path, number)
     return groups

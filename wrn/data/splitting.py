@@ -10,7 +10,7 @@ import numpy as np
 from wrn.data.check_folder import check_files
 from wrn.data.class_folders import Split, count_left_out
 from wrn.data.group_split import draw_groups
-from wrn.data.image_groups import find_groups
+from wrn.data.image_groups import check_several_groups, find_groups
 from wrn.data.images import LeftOut
 from wrn.data.listing import check_is_folder, list_splits
 from wrn.utils.csv_text import format_csv
@@ -169,6 +169,8 @@ def find_splits(folder: str | Path, seed: int = 0, groups: str | None = None) ->
         paths = [path for images in splits.values() for path, _ in images]
         by_path = find_groups(groups, paths, folder)
         _check_apart(splits, by_path, folder)
+        if not named:
+            check_several_groups(groups, [by_path[path] for path, _ in images], folder)
     if not named:
         splits['train'], splits['val'] = _draw(images, seed, by_path)
     splits = {name: splits.get(name, splits['val']) for name in ('train', 'val', 'test')}
@@ -176,10 +178,10 @@ def find_splits(folder: str | Path, seed: int = 0, groups: str | None = None) ->
     if lines:
         raise WrnError(f'{folder}: the name {lines[0]!r} has a line break; rename the file')
     if not splits['val']:
-        unit = 'groups' if groups else 'images'
-        raise WrnError(
-            f'{folder}: has no validation images; give a class two {unit}, or add a folder val'
-        )
+        by_groups = groups and not named
+        what = f'--groups {groups}: leaves {folder}' if by_groups else f'{folder}: has'
+        unit = 'groups' if by_groups else 'images'
+        raise WrnError(f'{what} no validation images; give a class two {unit}, or add a folder val')
     return Splits(Path(folder), classes, splits, not named, left_out, by_path)
 
 

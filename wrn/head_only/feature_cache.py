@@ -25,7 +25,9 @@ _logger = logging.getLogger('wrn')
 
 
 class FeatureCache:
-    """The features that one network has for images, by the SHA-256 of the image file.
+    """The features that one network has for images, by a key of 32 bytes.
+
+    The key is the SHA-256 of the image file, or of that and the number of a random view.
 
     Features lie in blocks: safetensors files, written atomically, with the start of their SHA-256
     in the name. So any number of processes may read and write, and what a killed process leaves is
@@ -51,10 +53,10 @@ class FeatureCache:
         """Return the features that are known.
 
         Args:
-            digests: The SHA-256 of the content of each image file.
+            digests: The keys.
 
         Returns:
-            The features ``(length,)``, float32, by digest. Unknown ones are missing.
+            The features ``(length,)``, float32, by key. Unknown ones are missing.
         """
         wanted = {*digests}
         found: dict[bytes, np.ndarray] = {}
@@ -76,7 +78,7 @@ class FeatureCache:
         """Keep features. A disk that cannot be written to is reported once, and then left alone.
 
         Args:
-            digests: The SHA-256 of the content of each of ``N`` image files.
+            digests: The key of each of ``N`` rows.
             features: ``(N, length)``, float32.
         """
         if self._limit == 0 or not len(digests):

@@ -1,8 +1,9 @@
 """Compute the features of image files, and keep them in the cache for later runs."""
 
+import hashlib
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -12,18 +13,17 @@ from torch import Tensor
 
 from wrn.head_only.feature_cache import FeatureCache
 from wrn.head_only.feature_network import choose_backend, describe_features, extract
+from wrn.head_only.phases import AGAIN, interruptible
 from wrn.head_only.views import View, hash_files, read_views
 from wrn.utils.memory import batch_errors
 from wrn_base.errors import ImageReadError, WrnError, count
+from wrn_base.progress_line import clock
+from wrn_base.run_progress import SILENT, RunProgress, Step
 
 _BLOCK_SECONDS = 5.0  # of work that a killed process loses
 _BLOCK_BYTES = 32 << 20
 _BATCH_SIZE = '--cfg-options test_dataloader.batch_size'
 
-AGAIN = 'run the same command again to resume'
-"""How to resume, for the messages of an interrupted run."""
-Progress: TypeAlias = Callable[[int, int], object]
-"""Takes the number of images that are done, and of all images."""
 Features: TypeAlias = np.ndarray | ImageReadError
 """The features of an image, ``(C,)``, float32, or the error if it cannot be read."""
 
@@ -34,7 +34,7 @@ def compute_features(
     images: Sequence[tuple[str, int]],
     seed: int = 0,
     skip_unreadable: bool = False,
-    progress: Progress = lambda done, total: None,
+    progress: RunProgress = SILENT,
 ) -> list[Features]:
     """Return the features of images, as far as possible from the cache.
 
@@ -49,7 +49,8 @@ def compute_features(
         seed: The seed of the random views. Defaults to 0.
         skip_unreadable: Whether to return the errors of images that cannot be read, rather than
             raise the first one. Defaults to False.
-        progress: Is called at the start and after each batch. Defaults to nothing.
+        progress: Receives the phases, and the images whose features are known as steps. Defaults
+            to nobody.
 
     Returns:
         The features of each image.
@@ -57,18 +58,24 @@ def compute_features(
     Raises:
         WrnError: If the pipeline or the network does not work.
         ImageReadError: If an image cannot be read.
-        KeyboardInterrupt: At Ctrl-C. Its message says how many images are done.
+        KeyboardInterrupt: At Ctrl-C. Its message names the phase, or says how many images are done.
     """
     loader = cfg.test_dataloader
-    digests = hash_files([*dict.fromkeys(path for path, _ in images)], loader.num_workers)
-    views = [View(path, number, digests[path]) for path, number in images]
-    store = _FeatureStore(network, cfg, views, seed)
-    missing = store.list_missing()
+    paths = [*dict.fromkeys(path for path, _ in images)]
+    with interruptible(progress, f'reading {count(len(paths), "image")}'):
+        digests = hash_files(paths, loader.num_workers)
+        views = [View(path, number, digests[path]) for path, number in images]
+        store = _FeatureStore(network, cfg, views, seed)
+        missing = store.list_missing()
     total, left = len(views), len(missing)
+    with (
+        interruptible(progress, 'preparing the network'),
+        batch_errors(loader.batch_size, _BATCH_SIZE),
+    ):
+        fast = choose_backend(network, left, loader.batch_size)
+    counter = _ImageCounter(progress)
     try:
-        with batch_errors(loader.batch_size, _BATCH_SIZE):
-            fast = choose_backend(network, left, loader.batch_size)
-        progress(total - left, total)
+        counter.report(total - left, total)
         for batch in read_views(cfg, missing, seed):
             rows = [row for pixels in batch.pixels for row in _extract(fast, network, pixels)]
             store.add(zip(batch.views, rows, strict=True))
@@ -77,13 +84,14 @@ def compute_features(
                 if not skip_unreadable:
                     raise error
             left -= len(rows) + len(batch.errors)
-            progress(total - left, total)
+            counter.report(total - left, total)
     except KeyboardInterrupt:
         number = f'{total - left} of {count(total, "image")}'
         message = f'stopped after {number}; {AGAIN}'
         raise KeyboardInterrupt(message) from None
     finally:
         store.flush()
+    progress.end(counter.summarize())
     return [store[view] for view in views]
 
 
@@ -100,20 +108,50 @@ def _extract(fast: BaseModel, network: BaseModel, pixels: Tensor) -> Iterator[np
     yield from rows
 
 
+class _ImageCounter:
+    """Reports images as steps, with the throughput and the time left."""
+
+    def __init__(self, progress: RunProgress) -> None:
+        self._progress = progress
+        self._first: int | None = None  # the number of images that were known before
+        self._done = 0
+
+    def report(self, done: int, total: int) -> None:
+        """Receive the number of images whose features are known, and of all."""
+        if self._first is None:
+            self._first, self._start = done, time.monotonic()
+        self._done = done - self._first
+        self._seconds = time.monotonic() - self._start
+        rate = self._done / self._seconds if self._done else None
+        left = (total - done) / rate if rate else None
+        self._progress.step(
+            Step('features', done, total, done / total, images_per_second=rate, seconds_left=left)
+        )
+
+    def summarize(self) -> str | None:
+        """Return what was done. None if the features of all images were known."""
+        number = count(self._done, 'image')
+        return f'features of {number} in {clock(self._seconds)}' if self._done else None
+
+
 class _FeatureStore:
     """The features of this run, in memory, and in the cache for later runs."""
 
     def __init__(self, network: BaseModel, cfg: Config, views: Sequence[View], seed: int) -> None:
         self._views = views
         self._features: dict[tuple[int, bytes], Features] = {}
-        self._caches: dict[int, FeatureCache] = {}
-        self._new: dict[int, dict[bytes, np.ndarray]] = defaultdict(dict)  # not in the cache yet
+        self._caches: dict[bool, FeatureCache] = {}  # by whether they are of random views
+        self._new: dict[bool, dict[bytes, np.ndarray]] = defaultdict(dict)  # not in the cache yet
         self._written = time.monotonic()
-        for number in sorted({view.number for view in views}):
-            key = describe_features(network, cfg, (seed, number) if number else ())
-            cache = self._caches[number] = FeatureCache(key, cfg.model.head.in_channels)
-            found = cache.load({view.digest for view in views if view.number == number})
-            self._features |= {(number, digest): row for digest, row in found.items()}
+        wanted: dict[bool, dict[bytes, View]] = defaultdict(dict)
+        for view in views:
+            if view.digest:
+                wanted[view.number > 0][_make_key(view)] = view
+        for is_random, by_key in wanted.items():
+            name = describe_features(network, cfg, (seed,) if is_random else ())
+            cache = self._caches[is_random] = FeatureCache(name, cfg.model.head.in_channels)
+            found = cache.load(by_key)
+            self._features |= {_identify(by_key[key]): row for key, row in found.items()}
 
     def __getitem__(self, view: View) -> Features:
         return self._features[_identify(view)]
@@ -128,17 +166,16 @@ class _FeatureStore:
         """Add the features of views. From time to time they are written to the cache."""
         for view, row in features:
             self._features[_identify(view)] = row
-            if isinstance(row, np.ndarray):
-                self._new[view.number][view.digest] = row
+            if isinstance(row, np.ndarray) and view.digest:
+                self._new[view.number > 0][_make_key(view)] = row
         size = sum(row.nbytes for rows in self._new.values() for row in rows.values())
         if size >= _BLOCK_BYTES or time.monotonic() - self._written >= _BLOCK_SECONDS:
             self.flush()
 
     def flush(self) -> None:
         """Write to the cache what is not in it yet."""
-        for number, rows in self._new.items():
-            if rows:
-                self._caches[number].add([*rows], np.stack([*rows.values()]))
+        for is_random, rows in self._new.items():
+            self._caches[is_random].add([*rows], np.stack([*rows.values()]))
         self._new.clear()
         self._written = time.monotonic()
 
@@ -146,3 +183,14 @@ class _FeatureStore:
 def _identify(view: View) -> tuple[int, bytes]:
     """Return what two views with the same features have in common."""
     return view.number, view.digest or view.path.encode(errors='surrogateescape')
+
+
+def _make_key(view: View) -> bytes:
+    """Return what the cache knows the features of a view by: 32 bytes.
+
+    All random views of a network are in one cache: with one for each number, the time to write them
+    would grow with the square of the number of views.
+    """
+    if not view.number:
+        return view.digest
+    return hashlib.sha256(view.digest + view.number.to_bytes(8, 'big')).digest()

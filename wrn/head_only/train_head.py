@@ -1,9 +1,6 @@
 """Train the head of a network on the features of images, and publish the result."""
 
-import contextlib
 import logging
-import time
-from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -14,15 +11,16 @@ from wrn.checkpoints import ReadOptions
 from wrn.data.splitting import Splits
 from wrn.head_only.feature_network import build_feature_network
 from wrn.head_only.head_results import write_results
-from wrn.head_only.image_features import AGAIN, compute_features
+from wrn.head_only.image_features import compute_features
 from wrn.head_only.logistic_regression import Labeled, LinearFit, fit_linear
+from wrn.head_only.phases import AGAIN, interruptible
 from wrn.training.failures import run_errors
 from wrn.training.finetune import Finetuned
 from wrn.training.hooks.termination import stop_on_sigterm
 from wrn.training.run_device import get_run_device
 from wrn_base.errors import ImageReadError, WrnError, count, some
-from wrn_base.progress_line import clock, format_metric
-from wrn_base.run_progress import SILENT, RunProgress, Step
+from wrn_base.progress_line import format_metric
+from wrn_base.run_progress import SILENT, RunProgress
 
 _logger = logging.getLogger('wrn')
 
@@ -65,13 +63,12 @@ def train_head(
         RunStoppedError: If the run was asked to stop.
     """
     with run_errors('train'), stop_on_sigterm(AGAIN):
-        progress.phase('loading the weights')
-        device = get_run_device(cfg)
-        network = build_feature_network(cfg, template, options, device)
-        progress.phase('preparing the network')
+        with interruptible(progress, 'loading the weights'):
+            device = get_run_device(cfg)
+            network = build_feature_network(cfg, template, options, device)
         features = _compute_splits(network, cfg, splits, skip_unreadable, progress)
         place = device if torch.device(device).type == 'cuda' else 'cpu'  # others have no float64
-        with _interruptible(progress, 'fitting the head'):
+        with interruptible(progress, 'fitting the head'):
             train, val = (
                 Labeled(*(tensor.to(place) for tensor in features[name]))
                 for name in ('train', 'val')
@@ -79,20 +76,10 @@ def train_head(
             weights = cfg.model.head.loss.get('class_weight')
             fit = fit_linear(train, val, len(splits.classes), weights)
         _log_fit(fit, len(val.labels))
-        with _interruptible(progress, 'writing the results'):
+        with interruptible(progress, 'writing the results'):
             return write_results(
                 cfg, network, fit, splits.classes, features['test'], provenance, overwrite
             )
-
-
-@contextlib.contextmanager
-def _interruptible(progress: RunProgress, phase: str) -> Iterator[None]:
-    """Report a phase, and name it if Ctrl-C stops it."""
-    try:
-        progress.phase(phase)
-        yield
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(f'stopped while {phase}; {AGAIN}') from None
 
 
 def _compute_splits(
@@ -108,9 +95,7 @@ def _compute_splits(
     ]
     seed = cfg.randomness.seed
     images = [(path, view) for _, path, view, _ in rows]
-    counter = _ImageCounter(progress)
-    found = compute_features(network, cfg, images, seed, skip_unreadable, counter)
-    progress.end(counter.summarize())
+    found = compute_features(network, cfg, images, seed, skip_unreadable, progress)
     features: dict[str, tuple[list[np.ndarray], list[int]]] = {name: ([], []) for name, *_ in rows}
     skipped = set[str]()
     for (name, path, _, label), row in zip(rows, found, strict=True):
@@ -132,32 +117,6 @@ def _compute_splits(
         for name, (values, labels) in features.items()
     }
     return {'test': labeled['val'], **labeled}
-
-
-class _ImageCounter:
-    """Reports images as steps, with the throughput and the time left."""
-
-    def __init__(self, progress: RunProgress) -> None:
-        self._progress = progress
-        self._first: int | None = None  # the number of images that were known before
-        self._done = 0
-
-    def __call__(self, done: int, total: int) -> None:
-        """Receive the number of images whose features are known, and of all."""
-        if self._first is None:
-            self._first, self._start = done, time.monotonic()
-        self._done = done - self._first
-        self._seconds = time.monotonic() - self._start
-        rate = self._done / self._seconds if self._done else None
-        left = (total - done) / rate if rate else None
-        self._progress.step(
-            Step('features', done, total, done / total, images_per_second=rate, seconds_left=left)
-        )
-
-    def summarize(self) -> str | None:
-        """Return what was done. None if the features of all images were known."""
-        number = count(self._done, 'image')
-        return f'features of {number} in {clock(self._seconds)}' if self._done else None
 
 
 def _log_fit(fit: LinearFit, images: int) -> None:

@@ -29,10 +29,19 @@ class MainMetric:
     @property
     def label(self) -> str:
         """A short name, such as ``'accuracy'``."""
-        group, _, name = self.key.rpartition('/')
-        if group.endswith('accuracy'):
-            return 'accuracy' if name == 'top1' else f'{name} accuracy'
-        return name
+        return label_metric(self.key)
+
+
+def label_metric(key: str) -> str:
+    """Return a short name of a metric.
+
+    Args:
+        key: Its name, such as ``'accuracy/top1'``, whose short name is ``'accuracy'``.
+    """
+    group, _, name = key.rpartition('/')
+    if group.endswith('accuracy'):
+        return 'accuracy' if name == 'top1' else f'{name} accuracy'
+    return name
 
 
 def find_main_metric(runner: Runner, metrics: Mapping[str, Any]) -> MainMetric | None:

@@ -18,16 +18,21 @@ from wrn_base.terminal import show, show_json
 DOCS = 'configs/wrn/README.md'
 EXAMPLES = {
     '': 'the models that have weights',
-    "'wide-resnet28*'": 'those with matching names, recipes too',
+    'cifar': 'those with this in their names, recipes too',
+    "'wide-resnet28*'": 'those with matching names',
     '--all --json': 'all, for scripts',
 }
 ARGUMENTS = {
     'pattern': argument(
-        'PATTERN', "such as 'wide-resnet50*' (default: all models that have weights)", nargs='?'
+        'PATTERN',
+        "part of a name, or a pattern such as 'wide-resnet50*' (default: all models that have "
+        'weights)',
+        nargs='?',
     ),
     '--all': flag('also list recipes without weights'),
     '--json': flag('print JSON: a list of models with all that is known of each'),
 }
+_WILDCARDS = {*'*?['}
 _NUMBERS = ('params', 'top-1')
 
 
@@ -43,7 +48,9 @@ def run(args: argparse.Namespace) -> bool:
     Raises:
         WrnError: If no name matches.
     """
-    pattern = (args.pattern or '*').lower()
+    pattern = (args.pattern or '').lower()
+    if not _WILDCARDS & {*pattern}:
+        pattern = f'*{pattern}*'
     entries = [
         entry
         for name, entry in model_index.models().items()

@@ -19,8 +19,9 @@ def read_log(run: str) -> list[dict[str, Any]]:
     """Read the log of a training run.
 
     Args:
-        run: The work folder of the run, or a ``scalars.json`` in it. The logs in a folder are
-            merged: a resumed run replaces what was logged after the checkpoint it resumed from.
+        run: The work folder of the run or of a fine-tuning, which has the run in the folder
+            ``run``, or a ``scalars.json``. The logs in a folder are merged: a resumed run replaces
+            what was logged after the checkpoint it resumed from.
 
     Returns:
         The lines that mmengine logged. Lines of training have ``epoch``, ``iter``, ``loss`` and
@@ -30,7 +31,9 @@ def read_log(run: str) -> list[dict[str, Any]]:
         WrnError: If there is no log, or it cannot be read.
     """
     path = Path(run)
-    logs = sorted(path.glob(_LOGS)) if path.is_dir() else [path]
+    logs = [path]
+    if path.is_dir():
+        logs = sorted(path.glob(_LOGS)) or sorted(path.glob(f'run/{_LOGS}'))
     lines: list[dict[str, Any]] = []
     for log in logs:
         try:

@@ -10,7 +10,9 @@ from mmengine.runner import EpochBasedTrainLoop, Runner
 from mmpretrain.registry import HOOKS
 
 from wrn.config.config_parts import find_class
-from wrn_base.errors import WrnError, some
+from wrn.training.main_metric import label_metric
+from wrn_base.errors import WrnError, count, some
+from wrn_base.progress_line import format_metric
 
 _logger = logging.getLogger('wrn')
 
@@ -43,14 +45,18 @@ class ResumableEarlyStoppingHook(EarlyStoppingHook):
             done, last = (
                 (runner.epoch, runner.max_epochs) if by_epoch else (runner.iter, runner.max_iters)
             )
-            waited = f'no better than {self.best_score:.4g} for {self.wait_count} validations'
+            images = len(runner.val_dataloader.dataset)
+            waits = self.wait_count >= self.patience
+            value = float(self.best_score if waits else metrics[self.monitor])
+            shown = format_metric(self.monitor, value, images)
+            waited = f'no better than {shown} for {count(self.wait_count, "validation")}'
             _logger.info(
                 'stopping after %s %d of %d: %s is %s',
                 'epoch' if by_epoch else 'iteration',
                 done,
                 last,
-                self.monitor,
-                waited if self.wait_count >= self.patience else metrics[self.monitor],
+                label_metric(self.monitor),
+                waited if waits else shown,
             )
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:

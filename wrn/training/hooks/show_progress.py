@@ -120,7 +120,7 @@ class ShowProgressHook(Hook):
             epoch = replace(
                 epoch, metric=metric.label, value=metric.value, best=metric.best, images=images
             )
-        self._pending = epoch
+        self._pending = replace(epoch, stopped=_stops(runner))
         self._report_pending()
         self._reported = runner.iter, runner.epoch
 
@@ -128,11 +128,13 @@ class ShowProgressHook(Hook):
         """Report that the training is complete."""
         self._report_pending()
         by_epoch = _by_epoch(runner)
-        done = (runner.epoch if by_epoch else runner.iter) - self._resumed[by_epoch]
+        number = runner.epoch if by_epoch else runner.iter
+        done = number - self._resumed[by_epoch]
         unit = 'epoch' if by_epoch else 'step'
         text = f'{count(done, unit)} in {clock(time.monotonic() - self._start)}'
-        if getattr(runner.train_loop, 'stop_training', False):  # another loop may not have it
-            text += f'; stopped early after epoch {runner.epoch} of {runner.max_epochs}'
+        if _stops(runner):
+            total = runner.max_epochs if by_epoch else runner.max_iters
+            text += f'; stopped early after {unit} {number} of {total}'
         self.progress.end(text if done else None)
 
     def after_test(self, runner: Runner) -> None:
@@ -195,6 +197,10 @@ class ShowProgressHook(Hook):
 
 def _by_epoch(runner: Runner) -> bool:
     return isinstance(runner.train_loop, EpochBasedTrainLoop)
+
+
+def _stops(runner: Runner) -> bool:
+    return bool(getattr(runner.train_loop, 'stop_training', False))  # another loop may not have it
 
 
 def _mean(runner: Runner, name: str, steps: int) -> float | None:
