@@ -78,7 +78,7 @@ def without_live_line() -> AbstractContextManager[None]:
     return _live.hidden() if _live else contextlib.nullcontext()
 
 
-def wrap(text: str, stream: IO[str]) -> str:
+def wrap(text: str, stream: IO[str], end: str = '') -> str:
     """Break a message between words, and indent it, if it is longer than a terminal is wide.
 
     A word that is longer than a line, such as a path, is left whole, and so are words in quotes,
@@ -88,6 +88,7 @@ def wrap(text: str, stream: IO[str]) -> str:
     Args:
         text: The message, in one line.
         stream: The stream that it is for.
+        end: The end of each line but the last. Defaults to ''.
     """
     columns = 0
     with contextlib.suppress(OSError, ValueError):  # a closed stream, or one without a file
@@ -96,10 +97,14 @@ def wrap(text: str, stream: IO[str]) -> str:
     if columns < _NARROW or len(text) <= columns:
         return text
     whole = _QUOTED.sub(lambda match: match.group().replace(' ', _BOUND), text)
-    filled = textwrap.fill(
-        whole, columns, subsequent_indent=' ' * 5, break_long_words=False, break_on_hyphens=False
+    lines = textwrap.wrap(
+        whole,
+        columns - len(end),
+        subsequent_indent=' ' * 5,
+        break_long_words=False,
+        break_on_hyphens=False,
     )
-    return filled.replace(_BOUND, ' ')
+    return f'{end}\n'.join(lines).replace(_BOUND, ' ')
 
 
 def say(text: str) -> None:
@@ -123,6 +128,11 @@ def _report(text: str) -> None:
 def show(text: str) -> None:
     """Print a sentence on standard output, in one line or wrapped by :func:`wrap`."""
     _write(wrap(printable(text), sys.stdout), sys.stdout)
+
+
+def show_command(text: str) -> None:
+    """Print a sentence that ends with a command. A shell takes it as one, even if it is wrapped."""
+    _write(wrap(printable(text), sys.stdout, ' \\'), sys.stdout)
 
 
 def show_line(text: str) -> None:

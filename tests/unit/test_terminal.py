@@ -12,7 +12,7 @@ from PIL import Image
 from wrn.checkpoints import read_checkpoint
 from wrn_base.cli import main
 from wrn_base.tables import print_table
-from wrn_base.terminal import printable, say, show, show_line, wrap
+from wrn_base.terminal import printable, say, show, show_command, show_line, wrap
 
 HOSTILE = 'a\x1b]0;OWNED\x07\x9b31m\nwrn: error: b\r\u202egnp.exe\udc80'
 ESCAPED = r'a\x1b]0;OWNED\x07\x9b31m\nwrn: error: b\r\u202egnp.exe\udc80'
@@ -57,9 +57,11 @@ def test_messages_wrap_between_words_in_a_terminal(monkeypatch):
         '     cannot be read; replace them',
     ]
     command = "test it with: wrn test my.py 'a run/best.pth'"
-    assert wrap(command, _Terminal()).splitlines() == [
-        'test it with: wrn test my.py',
-        "     'a run/best.pth'",  # the shell would take a break for a part of the name
+    monkeypatch.setattr('sys.stdout', screen := _Terminal())
+    show_command(command)
+    assert screen.getvalue().splitlines() == [
+        'test it with: wrn test my.py \\',  # a shell takes both lines as one
+        "     'a run/best.pth'",  # it would take a break for a part of the name
     ]
     assert wrap('wrn: short', _Terminal()) == 'wrn: short'
     for stream, write in (('stderr', say), ('stdout', show)):

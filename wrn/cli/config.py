@@ -9,7 +9,7 @@ from wrn.jobs.outputs import check_out
 from wrn.jobs.run_options import read_runnable
 from wrn.jobs.settings import apply_settings
 from wrn.utils.files import write_atomically
-from wrn_base.terminal import show, show_line
+from wrn_base.terminal import show_command, show_line
 
 
 def run(args: argparse.Namespace) -> None:
@@ -26,4 +26,4 @@ def run(args: argparse.Namespace) -> None:
         return
     with write_atomically(args.out, args.overwrite) as file:
         file.write(text.encode())
-    show(f'wrote {args.out}; train by it with: wrn train {shlex.quote(args.out)}')
+    show_command(f'wrote {args.out}; train by it with: wrn train {shlex.quote(args.out)}')

@@ -8,7 +8,7 @@ from wrn.cli.settings import parse_settings
 from wrn.cli.tables import print_report
 from wrn.jobs.finetune import finetune
 from wrn.jobs.run_options import TrainOptions
-from wrn_base.terminal import show
+from wrn_base.terminal import show, show_command
 
 _OWN = ('freeze', 'bit_depth', 'balance', 'groups', 'head_only', 'views')
 
@@ -23,4 +23,4 @@ def run(args: argparse.Namespace) -> None:
     if done and done.report:
         print_report(done.report)
         show(f'wrote {done.folder} and {done.weights}')
-        show(f'use it with: wrn predict IMAGE --model {shlex.quote(str(done.weights))}')
+        show_command(f'use it with: wrn predict IMAGE --model {shlex.quote(str(done.weights))}')

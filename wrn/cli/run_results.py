@@ -7,7 +7,7 @@ from pathlib import Path
 from wrn.training import Trained
 from wrn_base.progress_line import format_metric
 from wrn_base.tables import print_table
-from wrn_base.terminal import short_path, show
+from wrn_base.terminal import short_path, show, show_command
 
 
 def print_trained(done: Trained, config: str | Path) -> None:
@@ -33,7 +33,7 @@ def print_trained(done: Trained, config: str | Path) -> None:
         best = format_metric(metric.key, metric.best, done.images)
         keeps = f'--cfg-options default_hooks.checkpoint.save_best={metric.key}'
         show(f'the best, {best}, was not kept; {keeps} keeps it')
-    show(f'test it with: wrn test {shlex.join(words)}')
+    show_command(f'test it with: wrn test {shlex.join(words)}')
 
 
 def print_metrics(metrics: Mapping[str, float | list[float]]) -> None:
