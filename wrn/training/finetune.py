@@ -14,6 +14,7 @@ from wrn.training.evaluation import REPORT_METRICS, Report, add_metrics
 from wrn.training.evaluation.curves import draw_curves, read_log
 from wrn.training.failures import run_errors
 from wrn.training.finetune_folder import (
+    CURVES,
     REPORT,
     find_best,
     find_results,
@@ -95,8 +96,8 @@ def _finish(
     report = Report(results.metrics, results.classes)
     folder = run.parent / REPORT
     report.write(folder, overwrite=True)  # of this run, if it was stopped here
-    with write_atomically(folder / 'curves.png') as file:
+    with write_atomically(folder / CURVES) as file:
         draw_curves({name: read_log(str(run))}).savefig(file, format='png')
     weights = publish(best, f'{name}.pth', run.parent, source=provenance, overwrite=True).path
-    remove_checkpoints(run)
+    remove_checkpoints(run, cfg)
     return Finetuned(weights, report, folder)

@@ -1,7 +1,7 @@
 """The folder of a fine-tuning run: check what it holds, and manage the checkpoints in it."""
 
-import glob
 import logging
+import re
 from copy import deepcopy
 from pathlib import Path
 
@@ -14,17 +14,18 @@ from wrn.config.config_parts import find_class, get_test_dataset
 from wrn.data.early_check import check_early
 from wrn.data.images import LoadImage
 from wrn.data.splitting import Splits
+from wrn.training.evaluation import REPORT_FILES
 from wrn.training.launch import ask_first
 from wrn.training.patience import is_early_stopping
 from wrn.training.resume import START_MARK, is_restarted
+from wrn.training.run_files import LAST, find_checkpoints, remove_files
 from wrn.utils.existing import check_free
 from wrn_base.errors import WrnError, count
 from wrn_base.run_progress import SILENT, RunProgress
 
 _logger = logging.getLogger('wrn')
-REPORT = 'report'  # in the results folder
+REPORT, CURVES = 'report', 'curves.png'  # in the results folder, and in the report
 _RUN = 'run'  # in the results folder: the checkpoints and logs of the run
-_MARK = 'last_checkpoint'  # in the run folder: mmengine's; deleted when the run is complete
 
 
 def claim_folder(
@@ -60,16 +61,16 @@ def claim_folder(
 def _claim(cfg: Config, splits: Splits, restarted: bool, overwrite: bool) -> Path | None:
     run = Path(cfg.work_dir)
     started = run / START_MARK
-    unfinished = (run / _MARK).exists()
+    unfinished = (run / LAST).exists()
     results = find_results(cfg)
     # The start mark shows that this job started the run, and was not refused.
     if cfg.get('resume') or (restarted and started.exists() and not overwrite):
-        if unfinished or results or any(run.glob('*.pth')):
+        if unfinished or results or find_checkpoints(run, cfg):
             _check_same(cfg, run, splits)
-            done = results and results[0].name != REPORT
+            done = _find_weights(cfg)
             if done and not unfinished:
-                remove_checkpoints(run)
-                return results[0]
+                remove_checkpoints(run, cfg)
+                return done[0]
     elif not overwrite and (unfinished or results):
         started.unlink(missing_ok=True)  # so that processes restarted by torchrun do not resume
         check_free(run if unfinished else results[0], resumable=unfinished)
@@ -121,15 +122,24 @@ def _check_images(splits: Splits, progress: RunProgress) -> None:
 
 
 def find_results(cfg: Config) -> list[Path]:
-    """Return the files of weights, the newest first, and the report that a run has written.
+    """Return the weights, the newest first, and the report that a run has written.
 
     Args:
         cfg: The config of the run.
+
+    Returns:
+        The weights, the files of the report, and then its folder, which may have other files.
     """
-    folder = Path(cfg.work_dir).parent
-    weights = folder.glob(f'{glob.escape(Path(cfg.filename).stem)}-????????.pth')
-    newest = sorted(weights, key=lambda path: path.stat().st_mtime_ns, reverse=True)
-    return [path for path in (*newest, folder / REPORT) if path.exists()]
+    report = Path(cfg.work_dir).parent / REPORT
+    files = [path for name in (*REPORT_FILES, CURVES) if (path := report / name).is_file()]
+    return [*_find_weights(cfg), *files, *([report] if files else [])]
+
+
+def _find_weights(cfg: Config) -> list[Path]:
+    """Return the weights that a run has written, the newest first."""
+    pattern = re.compile(rf'{re.escape(Path(cfg.filename).stem)}-[0-9a-f]{{8}}\.pth')
+    found = [p for p in Path(cfg.work_dir).parent.glob('*.pth') if pattern.fullmatch(p.name)]
+    return sorted(found, key=lambda path: path.stat().st_mtime_ns, reverse=True)
 
 
 def _check_same(cfg: Config, run: Path, splits: Splits) -> None:
@@ -175,17 +185,18 @@ def find_best(cfg: Config) -> Path:
         cfg: The config of the run.
     """
     run = Path(cfg.work_dir)
-    found = run.glob('best_*.pth') if cfg.val_cfg is not None else ()
+    found = [path for path in find_checkpoints(run, cfg) if path.name.startswith('best_')]
     best = max(found, key=lambda path: path.stat().st_mtime_ns, default=None)
-    return best or Path((run / _MARK).read_text().strip())
+    validated = cfg.val_cfg is not None
+    return (validated and best) or Path((run / LAST).read_text().strip())
 
 
-def remove_checkpoints(run: Path) -> None:
+def remove_checkpoints(run: Path, cfg: Config) -> None:
     """Remove the checkpoints of a complete run, which are no longer needed to resume it.
 
     Args:
         run: The run folder.
+        cfg: The config of the run.
     """
-    # The mark goes first: without it, the run counts as complete.
-    for path in (run / _MARK, *run.glob('*.pth')):
-        path.unlink(missing_ok=True)
+    # Without the name of the last checkpoint, the run counts as complete, so it goes first.
+    remove_files([run / LAST, *find_checkpoints(run, cfg)])

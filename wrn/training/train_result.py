@@ -6,6 +6,7 @@ from pathlib import Path
 from mmengine.runner import Runner
 
 from wrn.training.main_metric import MainMetric
+from wrn.training.run_files import LAST
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def describe_result(runner: Runner, metric: MainMetric | None) -> Trained:
     # With several keys in save_best, each has a name of its own.
     names = ('best_ckpt', f'best_ckpt_{metric.key}' if metric else '')
     best = next((path for name in names if (path := hub.get_info(name))), None)
-    mark = folder / 'last_checkpoint'
+    mark = folder / LAST
     return Trained(
         folder,
         last=Path(mark.read_text().strip()) if mark.is_file() else None,

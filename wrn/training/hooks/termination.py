@@ -24,11 +24,10 @@ from torch.distributed import is_torchelastic_launched
 from torch.utils.data import DataLoader
 
 from wrn.training.hooks.safe_checkpoints import SAFE_BACKEND
+from wrn.training.run_files import LAST, STOPPED
 from wrn.utils.files import write_atomically
 from wrn_base.errors import RunStoppedError
 from wrn_base.interrupt import end_at_sigterm
-
-_CHECKPOINT = 'stopped.pth'
 
 
 @contextmanager
@@ -42,7 +41,7 @@ def unblock_sigterm() -> Iterator[None]:
 
 def describe_position(runner: Runner) -> str:
     """Return where a run stands, and how to resume it, for the message of an interrupted run."""
-    mark = Path(runner.work_dir, 'last_checkpoint')
+    mark = Path(runner.work_dir, LAST)
     saved = 'no checkpoint is written yet: run the same command again'
     if mark.is_file():
         name = mark.read_text().strip()  # empty while mmengine writes it
@@ -140,13 +139,13 @@ class TerminationHook(ProtectWorkersHook):
             return
         runner.save_checkpoint(
             runner.work_dir,
-            _CHECKPOINT,
+            STOPPED,
             meta=dict(epoch=epoch, iter=iteration),
             backend_args=SAFE_BACKEND,
         )
-        path = Path(runner.work_dir, _CHECKPOINT)
+        path = Path(runner.work_dir, STOPPED)
         if is_main_process():
-            with write_atomically(path.with_name('last_checkpoint')) as file:
+            with write_atomically(path.with_name(LAST)) as file:
                 file.write(str(path).encode())
         if os.environ.get('LOCAL_RANK') == '0':
             _stop_torchrun()
