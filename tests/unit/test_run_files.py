@@ -7,7 +7,8 @@ from mmengine.config import Config
 from mmengine.hooks import CheckpointHook
 
 from wrn.training.evaluation import Report
-from wrn.training.finetune_folder import find_best, find_results, remove_checkpoints
+from wrn.training.finetune_folder import find_best, remove_checkpoints
+from wrn.training.finetune_results import find_replaced, find_results
 from wrn.training.hooks.earlier_run import EarlierRunHook
 from wrn.training.run_files import find_checkpoints, remove_files
 
@@ -64,19 +65,19 @@ def test_the_files_of_a_user_stay_when_a_fine_tuning_is_replaced(tmp_path):
     fill(tmp_path / 'report', 'curves.png', 'thesis.tex')
     fill(tmp_path / 'run', *WRITTEN, *OTHERS)
     fill(tmp_path, 'pets-0123abcd.pth', 'pets-old_2024.pth', 'cats-0123abcd.pth')
-    earlier = find_results(cfg)
+    earlier = find_replaced(cfg)
     assert earlier[0].name == 'pets-0123abcd.pth'
     EarlierRunHook(earlier).before_train_iter(None)
     assert list_names(tmp_path) == ['cats-0123abcd.pth', 'pets-old_2024.pth', 'report', 'run']
     assert list_names(tmp_path / 'report') == ['thesis.tex']
     remove_checkpoints(tmp_path / 'run', cfg)
     assert list_names(tmp_path / 'run') == sorted(OTHERS)
-    assert find_results(cfg) == []  # so that a new run may use the folder
+    assert find_replaced(cfg) == []  # so that a new run may use the folder
 
 
 def test_a_report_of_a_run_alone_leaves_no_folder(tmp_path):
     fill(tmp_path / 'report', 'metrics.json', 'classes.csv')
-    remove_files(find_results(make_config(tmp_path)))
+    remove_files(find_results(tmp_path))
     assert not (tmp_path / 'report').exists()
 
 

@@ -23,7 +23,8 @@ from wrn.head_only.logistic_regression import Labeled, LinearFit
 from wrn.head_only.trial_curves import draw_trials
 from wrn.training.evaluation import REPORT_METRICS, Report, add_metrics
 from wrn.training.finetune import Finetuned
-from wrn.training.finetune_folder import CURVES, REPORT, find_results, remove_checkpoints
+from wrn.training.finetune_folder import remove_checkpoints
+from wrn.training.finetune_results import CURVES, REPORT, find_replaced
 from wrn.training.run_files import remove_files
 from wrn.utils.files import write_atomically
 
@@ -58,7 +59,7 @@ def write_results(
     """
     report, run = _test(cfg, fit, classes, images), Path(cfg.work_dir)
     if overwrite:
-        remove_files(find_results(cfg))
+        remove_files(find_replaced(cfg))
         remove_checkpoints(run, cfg)
     folder = run.parent / REPORT
     report.write(folder, overwrite=True)  # of this run, if it was stopped here

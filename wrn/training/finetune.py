@@ -14,12 +14,10 @@ from wrn.training.evaluation import REPORT_METRICS, Report, add_metrics
 from wrn.training.evaluation.curves import draw_curves, read_log
 from wrn.training.failures import run_errors
 from wrn.training.finetune_folder import (
-    CURVES,
-    REPORT,
     find_best,
-    find_results,
     remove_checkpoints,
 )
+from wrn.training.finetune_results import CURVES, REPORT, find_replaced
 from wrn.training.hooks.termination import stop_on_sigterm
 from wrn.training.launch import ask_first
 from wrn.training.runner import test, train
@@ -69,7 +67,7 @@ def finetune(
         RunStoppedError: If the run was asked to stop.
     """
     with run_errors('train'), stop_on_sigterm():
-        earlier = find_results(cfg) if overwrite else None
+        earlier = find_replaced(cfg) if overwrite else None
         train(deepcopy(cfg), options, template, progress, earlier, replaces_head=True)
         try:
             return _finish(cfg, provenance, template, progress)

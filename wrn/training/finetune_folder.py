@@ -1,7 +1,6 @@
 """The folder of a fine-tuning run: check what it holds, and manage the checkpoints in it."""
 
 import logging
-import re
 from copy import deepcopy
 from pathlib import Path
 
@@ -14,7 +13,14 @@ from wrn.config.config_parts import find_class, get_test_dataset
 from wrn.data.early_check import check_early
 from wrn.data.images import LoadImage
 from wrn.data.splitting import Splits
-from wrn.training.evaluation import REPORT_FILES
+from wrn.training.finetune_results import (
+    FINE_TUNING,
+    RUN,
+    find_replaced,
+    find_results,
+    find_weights,
+    name_used,
+)
 from wrn.training.launch import ask_first
 from wrn.training.patience import is_early_stopping
 from wrn.training.resume import START_MARK, is_restarted
@@ -24,8 +30,6 @@ from wrn_base.errors import WrnError, count
 from wrn_base.run_progress import SILENT, RunProgress
 
 _logger = logging.getLogger('wrn')
-REPORT, CURVES = 'report', 'curves.png'  # in the results folder, and in the report
-_RUN = 'run'  # in the results folder: the checkpoints and logs of the run
 
 
 def claim_folder(
@@ -50,7 +54,7 @@ def claim_folder(
     Raises:
         WrnError: If the folder has a run that is not to be resumed, or that differs from this one.
     """
-    cfg.work_dir = str(Path(cfg.work_dir, _RUN))
+    cfg.work_dir = str(Path(cfg.work_dir, RUN))
     restarted = is_restarted()
     dropped: list[str] = []
     if skip_unreadable:
@@ -59,22 +63,27 @@ def claim_folder(
 
 
 def _claim(cfg: Config, splits: Splits, restarted: bool, overwrite: bool) -> Path | None:
-    run = Path(cfg.work_dir)
-    started = run / START_MARK
+    run, name = Path(cfg.work_dir), Path(cfg.filename).stem
+    folder, started = run.parent, run / START_MARK
     unfinished = (run / LAST).exists()
-    results = find_results(cfg)
     # The start mark shows that this job started the run, and was not refused.
-    if cfg.get('resume') or (restarted and started.exists() and not overwrite):
-        if unfinished or results or find_checkpoints(run, cfg):
-            _check_same(cfg, run, splits)
-            done = _find_weights(cfg)
-            if done and not unfinished:
-                remove_checkpoints(run, cfg)
-                return done[0]
-    elif not overwrite and (unfinished or results):
-        started.unlink(missing_ok=True)  # so that processes restarted by torchrun do not resume
-        check_free(run if unfinished else results[0], resumable=unfinished)
+    resumes = cfg.get('resume') or (restarted and started.exists() and not overwrite)
+    if resumes and (find_checkpoints(run, cfg) or find_results(folder, name)):
+        _check_same(cfg, run, splits)
+        done = find_weights(folder, name)
+        if done and not unfinished:
+            remove_checkpoints(run, cfg)
+            return done[0]
+    elif not overwrite:
+        used = [run] if unfinished else find_replaced(cfg)
+        if not (run / FINE_TUNING).exists():  # else these files are of a run that failed early
+            used += splits.find_different(folder)
+        if used:
+            started.unlink(missing_ok=True)  # so that processes restarted by torchrun do not resume
+        for path in used:
+            check_free(name_used(path), resumable=unfinished)
     run.mkdir(exist_ok=True)
+    (run / FINE_TUNING).touch()
     return None
 
 
@@ -121,27 +130,6 @@ def _check_images(splits: Splits, progress: RunProgress) -> None:
         )
 
 
-def find_results(cfg: Config) -> list[Path]:
-    """Return the weights, the newest first, and the report that a run has written.
-
-    Args:
-        cfg: The config of the run.
-
-    Returns:
-        The weights, the files of the report, and then its folder, which may have other files.
-    """
-    report = Path(cfg.work_dir).parent / REPORT
-    files = [path for name in (*REPORT_FILES, CURVES) if (path := report / name).is_file()]
-    return [*_find_weights(cfg), *files, *([report] if files else [])]
-
-
-def _find_weights(cfg: Config) -> list[Path]:
-    """Return the weights that a run has written, the newest first."""
-    pattern = re.compile(rf'{re.escape(Path(cfg.filename).stem)}-[0-9a-f]{{8}}\.pth')
-    found = [p for p in Path(cfg.work_dir).parent.glob('*.pth') if pattern.fullmatch(p.name)]
-    return sorted(found, key=lambda path: path.stat().st_mtime_ns, reverse=True)
-
-
 def _check_same(cfg: Config, run: Path, splits: Splits) -> None:
     """Check that the run to resume had the same images, model and schedule."""
     path = run / cfg.filename
@@ -157,7 +145,7 @@ def _check_same(cfg: Config, run: Path, splits: Splits) -> None:
     rates = [config.optim_wrapper.optimizer.get('lr') for config in (cfg, before)]
     stops = [_find_patience(config) for config in (cfg, before)]
     for what, same in (
-        ('images, --seed, --groups or --skip-unreadable', splits.written_in(run.parent)),
+        ('images, --seed, --groups or --skip-unreadable', not splits.find_different(run.parent)),
         ('--head-only or --views', cfg.get('head_only') == before.get('head_only')),
         ('--epochs', cfg.train_cfg.max_epochs == before.train_cfg.max_epochs),
         ('--lr', rates[0] == rates[1]),
