@@ -1,4 +1,4 @@
-"""Fine-tuning refuses the folder of another run, and files that a user has there."""
+"""Fine-tuning and training refuse the folder of another run, and files that a user has there."""
 
 from pathlib import Path
 
@@ -8,7 +8,8 @@ from small_run import write_classes
 
 from wrn.data.splitting import find_splits
 from wrn.training import claim_folder, write_annotations
-from wrn.training.finetune_results import find_replaced
+from wrn.training.finetune_results import find_fine_tuning, find_replaced
+from wrn.training.run_files import remove_files
 from wrn_base.errors import WrnError
 
 SENTENCE = 'exists; add --overwrite to replace it, or choose another path'
@@ -80,3 +81,52 @@ def test_fine_tuning_in_the_folder_of_a_training_run(name):
 def test_fine_tuning_in_the_run_folder_of_another():
     claim()
     refused('out/run', work_dir='out/run')
+
+
+def train(work_dir, resume=False, overwrite=False):
+    """Find the fine-tuning run that ``wrn train`` would write to."""
+    cfg = Config(dict(work_dir=work_dir, resume=resume))
+    return find_fine_tuning(cfg, overwrite)
+
+
+def test_training_in_the_results_folder_of_fine_tuning():
+    run = Path(claim().work_dir)
+    (run / 'pets.py').touch()
+    with pytest.raises(WrnError, match=f'^out/run: {SENTENCE}$'):  # it may still be resumed
+        train('out')
+    written = [Path('out/pets-0123abcd.pth'), Path('out/report/metrics.json'), run / 'epoch_1.pth']
+    others = [Path('out/cats-0123abcd.pth'), Path('out/report/thesis.tex'), run / 'model.pth']
+    Path('out/report').mkdir()
+    for path in (*written, *others):
+        path.touch()
+    for resume in (False, 'auto'):
+        with pytest.raises(WrnError, match=f'^{written[0]}: {SENTENCE}$'):
+            train('out', resume)
+    remove_files(train('out', overwrite=True))
+    assert [path.exists() for path in (*written, *others)] == [False] * 3 + [True] * 3
+    assert train('out') == []
+
+
+def test_training_in_the_run_folder_of_fine_tuning():
+    run = claim().work_dir
+    for resume in (False, 'auto'):
+        with pytest.raises(WrnError, match=f'^out/run: {SENTENCE}$'):
+            train(run, resume)
+    Path(run, 'epoch_1.pth').touch()
+    train(run, resume='auto')  # an unfinished run is resumed, as ever
+    remove_files(train(run, overwrite=True))
+    assert Path('out/train.txt').exists()
+
+
+def test_a_training_run_may_be_in_a_folder_named_run():
+    Path('out/run').mkdir()
+    for name in ('out/train.txt', 'out/run/.started', 'out/run/epoch_1.pth', 'out/run/small.py'):
+        Path(name).touch()
+    assert train('out') == train('out/run') == []
+
+
+def test_the_command_refuses(fails):
+    claim()
+    for work_dir in ('out', 'out/run'):
+        error = fails('train', 'wide-resnet16-2_1xb64_digits', '--work-dir', work_dir)
+        assert f'error: out/run: {SENTENCE}' in error

@@ -7,6 +7,7 @@ from mmengine.config import Config
 
 from wrn.training.evaluation import REPORT_FILES
 from wrn.training.run_files import find_checkpoints
+from wrn.utils.existing import check_free
 
 REPORT, CURVES = 'report', 'curves.png'  # in the results folder, and in the report
 RUN = 'run'  # in the results folder: the checkpoints and logs of the run
@@ -53,6 +54,29 @@ def find_replaced(cfg: Config) -> list[Path]:
     folder = Path(cfg.work_dir).parent
     others = [*find_checkpoints(folder, cfg), *_find_mark(folder)]
     return [*find_results(folder, Path(cfg.filename).stem), *others]
+
+
+def find_fine_tuning(cfg: Config, overwrite: bool = False) -> list[Path]:
+    """Find the fine-tuning run whose results folder or run folder a training run is to write to.
+
+    Args:
+        cfg: The config of the training run.
+        overwrite: Whether the training run may replace it. Defaults to False.
+
+    Returns:
+        The files of the fine-tuning run, besides the checkpoints in ``work_dir``.
+
+    Raises:
+        WrnError: If there is one that may not be replaced, and no checkpoint to resume.
+    """
+    folder = Path(cfg.work_dir)
+    found, run = _find_mark(folder), folder / RUN
+    if mark := _find_mark(run):
+        names = [path.stem for path in run.glob('*.py')]
+        found += [*find_results(folder, *names), *find_checkpoints(run, cfg), *mark]
+    if found and not (cfg.get('resume') and find_checkpoints(folder, cfg)):
+        check_free(name_used(found[0]), overwrite)
+    return found
 
 
 def name_used(path: Path) -> Path:
