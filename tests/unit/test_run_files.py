@@ -10,7 +10,8 @@ from wrn.training.evaluation import Report
 from wrn.training.finetune_folder import find_best, remove_checkpoints
 from wrn.training.finetune_results import find_replaced, find_results
 from wrn.training.hooks.earlier_run import EarlierRunHook
-from wrn.training.run_files import find_checkpoints, remove_files
+from wrn.training.run_files import find_checkpoints, find_last, remove_files
+from wrn_base.errors import WrnError
 
 WRITTEN = [
     'best_accuracy_top1_epoch_3.pth', 'best_loss_iter_10.pth', 'epoch_1.pth', 'epoch_12.pth',
@@ -84,3 +85,18 @@ def test_a_report_of_a_run_alone_leaves_no_folder(tmp_path):
 def test_the_best_checkpoint_is_one_of_the_run(tmp_path):
     fill(tmp_path / 'run', 'best_accuracy_top1_epoch_3.pth', 'best_model.pth')
     assert Path(find_best(make_config(tmp_path))).name == 'best_accuracy_top1_epoch_3.pth'
+
+
+def test_the_last_checkpoint_of_a_folder_that_was_moved_or_copied(tmp_path):
+    cfg = make_config(tmp_path)
+    fill(tmp_path / 'old', 'epoch_2.pth')
+    fill(tmp_path / 'run', 'epoch_2.pth')
+    cfg.val_cfg, mark = None, tmp_path / 'run' / 'last_checkpoint'
+    mark.write_text(f'{tmp_path}/old/epoch_2.pth')
+    assert find_best(cfg) == find_last(tmp_path / 'run') == tmp_path / 'run' / 'epoch_2.pth'
+    mark.write_text(f'{tmp_path}/old/epoch_3.pth')  # such as in out_dir of the hook
+    assert find_last(tmp_path / 'run') == tmp_path / 'old' / 'epoch_3.pth'
+    for text in ('', None):
+        mark.write_text(text) if text is not None else mark.unlink()
+        with pytest.raises(WrnError, match='run: has no checkpoint to test; leave default_hooks'):
+            find_best(cfg)

@@ -23,8 +23,14 @@ from wrn.training.finetune_results import (
 )
 from wrn.training.launch import ask_first
 from wrn.training.patience import is_early_stopping
-from wrn.training.resume import START_MARK, is_restarted
-from wrn.training.run_files import LAST, find_checkpoints, remove_files
+from wrn.training.resume import is_restarted
+from wrn.training.run_files import (
+    LAST,
+    START_MARK,
+    find_checkpoints,
+    find_last,
+    remove_files,
+)
 from wrn.utils.existing import check_free
 from wrn_base.errors import WrnError, count
 from wrn_base.run_progress import SILENT, RunProgress
@@ -171,12 +177,17 @@ def find_best(cfg: Config) -> Path:
 
     Args:
         cfg: The config of the run.
+
+    Raises:
+        WrnError: If there is none.
     """
     run = Path(cfg.work_dir)
     found = [path for path in find_checkpoints(run, cfg) if path.name.startswith('best_')]
     best = max(found, key=lambda path: path.stat().st_mtime_ns, default=None)
-    validated = cfg.val_cfg is not None
-    return (validated and best) or Path((run / LAST).read_text().strip())
+    chosen = best if best and cfg.val_cfg is not None else find_last(run)
+    if chosen is None:
+        raise WrnError(f'{run}: has no checkpoint to test; leave default_hooks.checkpoint on')
+    return chosen
 
 
 def remove_checkpoints(run: Path, cfg: Config) -> None:

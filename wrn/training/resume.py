@@ -11,13 +11,12 @@ from mmengine.dist import all_gather_object, is_main_process
 
 from wrn.checkpoints import read_checkpoint
 from wrn.training.launch import ask_first
-from wrn.training.run_files import find_checkpoints
+from wrn.training.run_files import START_MARK, find_checkpoints
 from wrn.utils.existing import check_free
 from wrn.utils.scratch import remove_scratch
 from wrn_base.errors import CheckpointError, WrnError
 
 _logger = logging.getLogger('wrn')
-START_MARK = '.started'  # in the work folder; its mtime is when the run last started from scratch
 
 
 def is_restarted() -> bool:

@@ -11,6 +11,7 @@ from mmengine.config import Config
 _TEMPLATES = ('epoch_{}.pth', 'iter_{}.pth')  # mmengine's
 LAST = 'last_checkpoint'  # in a run folder; mmengine writes the path of a checkpoint to it
 STOPPED = 'stopped.pth'  # the checkpoint of a run that got SIGTERM
+START_MARK = '.started'  # in a run folder; its mtime is when the run last started from scratch
 
 
 def find_checkpoints(folder: Path, cfg: Config) -> list[Path]:
@@ -31,6 +32,27 @@ def _make_pattern(template: str) -> str:
     stem, suffix = os.path.splitext(template)
     step = r'\d+'.join(map(re.escape, re.split(r'\{[^{}]*\}', stem)))
     return rf'{step}(-[0-9a-f]{{8}})?{re.escape(suffix)}'
+
+
+def find_last(folder: Path) -> Path | None:
+    """Return the last checkpoint of a run. None if none is named.
+
+    Args:
+        folder: The run folder.
+    """
+    mark = folder / LAST
+    named = mark.read_text().strip() if mark.is_file() else ''  # empty while mmengine writes it
+    return locate(named, folder) if named else None
+
+
+def locate(path: str, folder: Path) -> Path:
+    """Return where a checkpoint is, which mmengine has noted with the path that it had.
+
+    Args:
+        path: That path. It is wrong if the run folder was moved since, or is another's if copied.
+        folder: The run folder.
+    """
+    return here if (here := folder / Path(path).name).is_file() else Path(path)
 
 
 def remove_files(paths: Iterable[Path]) -> None:
