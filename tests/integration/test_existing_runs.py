@@ -11,6 +11,7 @@ from filelock import FileLock
 from small_run import write_classes, write_config
 
 import wrn
+from wrn.config.config_file import read_config
 
 SENTENCE = (
     'run/epoch_1.pth: exists; add --overwrite to replace it, --resume to complete its run, or '
@@ -70,6 +71,19 @@ def test_a_run_is_refused_and_replaced():
     assert [*checkpoints()] == ['epoch_1.pth']  # the second epoch was the other run's
     assert checkpoints()['epoch_1.pth'] > before['epoch_2.pth']
     assert Path('run/last_checkpoint').read_text().endswith('run/epoch_1.pth')
+
+
+@pytest.mark.parametrize('place', ['small.py', 'link.py'])
+def test_the_config_is_not_replaced_by_its_copy(copied, place):
+    """The copy has the options, but neither the comments nor ``_base_``."""
+    text = Path('small.py').read_text()
+    Path('link.py').symlink_to('small.py')
+    words = ['train', place, '--work-dir', '.', '--epochs', '1']
+    for again in ([], ['--overwrite']):
+        done = run_wrn([*words, *again], 120)
+        assert done.returncode == 0, done.stderr
+        assert Path('small.py').read_text() == text
+        assert read_config(f'run_{place}').train_cfg.max_epochs == 1
 
 
 def test_the_name_of_the_last_checkpoint_is_enough(fails):

@@ -53,7 +53,7 @@ def test_finetune_test_and_predict(run, tmp_path, data, digits_weights):
     command = ('wrn', 'finetune', data, '--model', DIGITS, '--epochs', 6, '--freeze', 2)
     folder = tmp_path / 'work_dirs' / 'digits'
     folder.mkdir(parents=True)
-    (folder / 'epoch_9.pth').write_text('not from this run')
+    (folder / 'best_model.pth').write_text('not from this run')
     result = run(*command, cwd=tmp_path)
     assert 'wrn: val: 40 images, drawn from each class\n' in result.stderr
     # Although it has the same number of classes. This is what the run is for.
@@ -68,7 +68,7 @@ def test_finetune_test_and_predict(run, tmp_path, data, digits_weights):
     assert 'wrn: the log is in work_dirs/digits/run/' in result.stderr
     assert 'paramwise_options -- backbone.' in only((folder / 'run').glob('*/*.log')).read_text()
     assert 'paramwise_options' not in result.stdout + result.stderr
-    assert (folder / 'epoch_9.pth').exists()
+    assert (folder / 'best_model.pth').exists()
     weights = only(folder.glob('digits-*.pth'))
     assert re.fullmatch(r'digits-[0-9a-f]{8}\.pth', weights.name)
     assert f'--model {weights.relative_to(tmp_path)}' in result.stdout

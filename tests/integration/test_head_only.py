@@ -186,7 +186,9 @@ def test_features_are_not_computed_again(folder):
     done = wrn.finetune('data', DIGITS, work_dir='a', overwrite=True, **options)
     assert counts.done[0] == 119
     assert only(folder.glob('a/*.pth')) == folder / done.weights != folder / first.weights
-    assert {path.name for path in folder.glob('a/run/*')} == {'data.py', 'head_only.json'}
+    assert {path.name for path in folder.glob('a/run/*')} == {
+        '.finetune', 'data.py', 'head_only.json',
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(

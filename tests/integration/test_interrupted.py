@@ -92,12 +92,35 @@ def test_training(tmp_path, monkeypatch):
 def test_the_position_is_true(tmp_path, loop, epoch, iteration, expected):
     loop = loop() if loop is dict else Mock(spec=loop, epoch=epoch, iter=iteration)
     runner = SimpleNamespace(_train_loop=loop, train_loop=loop, train_dataloader=range(4))
-    runner.work_dir = str(tmp_path)
+    runner.work_dir, runner._resume = str(tmp_path), False
     saved = 'no checkpoint is written yet: run the same command again'
     assert describe_position(runner) == f'stopped {expected}; {saved}'
-    for content, saved in (('', ''), ('epoch_1.pth', 'epoch_1.pth is intact: ')):
+    path = tmp_path / 'epoch_1.pth'
+    path.touch()
+    for content, saved in (('', ''), ('/moved/epoch_1.pth', f'{path} is intact: ')):
         (tmp_path / 'last_checkpoint').write_text(content)
         assert describe_position(runner) == f'stopped {expected}; {saved}run again with --resume'
+
+
+@pytest.mark.parametrize(
+    ('resume', 'age', 'cure'),
+    [
+        (False, -1, 'no checkpoint is written yet: run the same command again'),
+        (False, 1, 'epoch_1.pth is intact: run again with --resume'),
+        (True, -1, 'epoch_1.pth is intact: run again with --resume'),
+    ],
+)
+def test_the_checkpoints_of_the_run_that_is_replaced_are_not_named(
+    tmp_path, monkeypatch, resume, age, cure
+):
+    """They are there until the first step, and --resume would complete that run."""
+    monkeypatch.chdir(tmp_path)
+    for name in ('epoch_1.pth', 'last_checkpoint', '.started'):
+        Path(name).write_text('epoch_1.pth')
+    os.utime('.started', (1000, 1000))
+    os.utime('last_checkpoint', (1000 + age, 1000 + age))
+    runner = SimpleNamespace(_train_loop=None, work_dir='.', _resume=resume)
+    assert describe_position(runner) == f'stopped before the first iteration; {cure}'
 
 
 @pytest.mark.parametrize(

@@ -77,11 +77,11 @@ def test_a_table(fill, tmp_path, caplog, delimiter):
     assert splits.images == expected.images
     assert 'names 1 image that' in caplog.text
     assert '(healthy/gone.jpg)' in caplog.text
-    assert splits.written_in(tmp_path) is False  # the table differs
+    assert splits.find_different(tmp_path) == [tmp_path / 'groups.csv']
     table.write_bytes(b'')
     splits.write(tmp_path)
-    assert splits.written_in(tmp_path)
-    assert not find_splits(folder, 3).written_in(tmp_path)
+    assert splits.find_different(tmp_path) == []
+    assert find_splits(folder, 3).find_different(tmp_path)
 
 
 def test_a_class_in_one_group_is_only_trained(fill):

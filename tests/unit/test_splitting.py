@@ -123,7 +123,7 @@ def test_a_folder_of_classes_may_be_named_like_a_split(fill):
 def test_mmpretrain_reads_the_lists(fill, tmp_path):
     splits = find_splits(fill(cat=6, dog=4, **{' eel': 2}))
     splits.write(tmp_path)
-    assert splits.written_in(tmp_path)
+    assert splits.find_different(tmp_path) == []
     for split, images in splits.images.items():
         config = dict(
             type='CustomDataset',
@@ -140,10 +140,11 @@ def test_mmpretrain_reads_the_lists(fill, tmp_path):
         ]
         paths = [(os.path.normpath(path), label) for path, label in read]
         assert paths == [(f'{splits.folder}/{path}', label) for path, label in images]
-    assert not find_splits(splits.folder, seed=1).written_in(tmp_path)
+    others = find_splits(splits.folder, seed=1).find_different(tmp_path)
+    assert [path.name for path in others] == ['train.txt', 'val.txt', 'test.txt']
     (tmp_path / 'train.txt').unlink()
     os.mkfifo(tmp_path / 'train.txt')
-    assert not splits.written_in(tmp_path)
+    assert splits.find_different(tmp_path) == [tmp_path / 'train.txt']
 
 
 @pytest.mark.parametrize(

@@ -70,14 +70,19 @@ class Splits:
             with write_atomically(Path(folder, name)) as file:
                 file.write(content)
 
-    def written_in(self, folder: str | Path) -> bool:
-        """Return whether the annotation files in a folder have these images, if there are any."""
+    def find_different(self, folder: str | Path) -> list[Path]:
+        """Return the files in a folder that :meth:`write` would replace by others.
+
+        Args:
+            folder: The folder.
+        """
         files = {Path(folder, name): content for name, content in self._get_files().items()}
-        return all(
-            path.is_file() and path.read_bytes() == content  # reading a pipe may have no end
+        return [
+            path
             for path, content in files.items()
-            if path.exists()
-        )
+            # Reading a pipe may have no end.
+            if path.exists() and not (path.is_file() and path.read_bytes() == content)
+        ]
 
     def _get_files(self) -> dict[str, bytes]:
         files = {f'{name}.txt': _format(images) for name, images in self.images.items()}

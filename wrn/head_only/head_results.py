@@ -1,7 +1,6 @@
 """Test a head on features, and write the files that fine-tuning writes."""
 
 import json
-import shutil
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import asdict
@@ -24,7 +23,9 @@ from wrn.head_only.logistic_regression import Labeled, LinearFit
 from wrn.head_only.trial_curves import draw_trials
 from wrn.training.evaluation import REPORT_METRICS, Report, add_metrics
 from wrn.training.finetune import Finetuned
-from wrn.training.finetune_folder import REPORT, find_results, remove_checkpoints
+from wrn.training.finetune_folder import remove_checkpoints
+from wrn.training.finetune_results import CURVES, REPORT, find_replaced
+from wrn.training.run_files import remove_files
 from wrn.utils.files import write_atomically
 
 _FACTS = 'head_only.json'  # in the run folder
@@ -58,10 +59,11 @@ def write_results(
     """
     report, run = _test(cfg, fit, classes, images), Path(cfg.work_dir)
     if overwrite:
-        _remove_earlier(cfg)
+        remove_files(find_replaced(cfg))
+        remove_checkpoints(run, cfg)
     folder = run.parent / REPORT
     report.write(folder, overwrite=True)  # of this run, if it was stopped here
-    with write_atomically(folder / 'curves.png') as file:
+    with write_atomically(folder / CURVES) as file:
         draw_trials(fit.trials, fit.best).savefig(file, format='png')
     facts = dict(best=fit.best.strength, trials=[asdict(trial) for trial in fit.trials])
     with write_atomically(run / _FACTS) as file:
@@ -83,16 +85,6 @@ def _test(cfg: Config, fit: LinearFit, classes: Sequence[str], images: Labeled) 
     evaluator.dataset_meta = dict(classes=[*classes])
     evaluator.process(samples)
     return Report(evaluator.evaluate(len(samples)), classes)
-
-
-def _remove_earlier(cfg: Config) -> None:
-    """Remove the results and the checkpoints of the run that this one replaces."""
-    for path in find_results(cfg):
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
-    remove_checkpoints(Path(cfg.work_dir))
 
 
 def _publish(

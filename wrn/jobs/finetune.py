@@ -23,7 +23,8 @@ from wrn.training.class_weights import balance_loss
 from wrn.training.finetune import Finetuned
 from wrn.training.finetune import finetune as run
 from wrn.training.finetune_config import FINE_TUNED
-from wrn.training.finetune_folder import REPORT, check_images
+from wrn.training.finetune_folder import check_images
+from wrn.training.finetune_results import REPORT
 from wrn.training.run_device import get_run_device
 from wrn.training.small_data import count_classes, describe_classes, list_warnings
 from wrn.utils.memory import batch_errors

@@ -8,6 +8,7 @@ from wrn.jobs.keywords import check_names
 from wrn.jobs.loading import make_read_options
 from wrn.jobs.run_options import TrainOptions, apply_train_options, read_runnable
 from wrn.jobs.settings import name_settings
+from wrn.training.finetune_results import find_fine_tuning
 from wrn_base.run_progress import SILENT
 
 
@@ -27,10 +28,13 @@ def train(config: str, **options: Unpack[TrainOptions]) -> training.Trained:
         TypeError: If an argument is unknown.
     """
     cfg = make_train_config(config, options)
-    overwrite = () if options.get('overwrite') else None
+    overwrite = options.get('overwrite', False)
+    replaced = find_fine_tuning(cfg, overwrite)
     progress = options.get('progress', SILENT)
     with name_settings(options.get('cfg_options')):
-        return training.train(cfg, make_read_options(options), None, progress, overwrite)
+        return training.train(
+            cfg, make_read_options(options), None, progress, replaced if overwrite else None
+        )
 
 
 def make_train_config(config: str, options: TrainOptions) -> Config:

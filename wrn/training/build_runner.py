@@ -1,5 +1,7 @@
 """Build mmengine's runner, after checks for mistakes that it would report late or not at all."""
 
+from pathlib import Path
+
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.registry import RUNNERS
@@ -47,7 +49,7 @@ def build_runner(
     init_distributed(cfg)
     use_quick_visualizer(cfg)
     # mmengine writes the config's text at the start and into each checkpoint. Formatting is slow.
-    cfg = Config(cfg.to_dict(), cfg.text, cfg.filename, format_python_code=False)
+    cfg = Config(cfg.to_dict(), cfg.text, _name_copy(cfg), format_python_code=False)
     progress.phase('building the network')
     runner = _build(cfg, progress.verbose)
     check_forward(runner.model, cfg)
@@ -61,6 +63,14 @@ def build_runner(
     for hook in (*hooks, ClassCheckHook(), UnreadableHook()):
         runner.register_hook(hook)
     return runner
+
+
+def _name_copy(cfg: Config) -> str | None:
+    """Return a name for the copy in ``work_dir``, which must not replace the config itself."""
+    copy = Path(cfg.work_dir, Path(cfg.filename or '').name)
+    if copy.is_file() and Path(cfg.filename).is_file() and copy.samefile(cfg.filename):
+        return str(copy.with_name(f'run_{copy.name}'))
+    return cfg.filename
 
 
 def _build(cfg: Config, verbose: bool) -> Runner:

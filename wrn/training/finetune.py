@@ -14,11 +14,10 @@ from wrn.training.evaluation import REPORT_METRICS, Report, add_metrics
 from wrn.training.evaluation.curves import draw_curves, read_log
 from wrn.training.failures import run_errors
 from wrn.training.finetune_folder import (
-    REPORT,
     find_best,
-    find_results,
     remove_checkpoints,
 )
+from wrn.training.finetune_results import CURVES, REPORT, find_replaced
 from wrn.training.hooks.termination import stop_on_sigterm
 from wrn.training.launch import ask_first
 from wrn.training.runner import test, train
@@ -68,7 +67,7 @@ def finetune(
         RunStoppedError: If the run was asked to stop.
     """
     with run_errors('train'), stop_on_sigterm():
-        earlier = find_results(cfg) if overwrite else None
+        earlier = find_replaced(cfg) if overwrite else None
         train(deepcopy(cfg), options, template, progress, earlier, replaces_head=True)
         try:
             return _finish(cfg, provenance, template, progress)
@@ -95,8 +94,8 @@ def _finish(
     report = Report(results.metrics, results.classes)
     folder = run.parent / REPORT
     report.write(folder, overwrite=True)  # of this run, if it was stopped here
-    with write_atomically(folder / 'curves.png') as file:
+    with write_atomically(folder / CURVES) as file:
         draw_curves({name: read_log(str(run))}).savefig(file, format='png')
     weights = publish(best, f'{name}.pth', run.parent, source=provenance, overwrite=True).path
-    remove_checkpoints(run)
+    remove_checkpoints(run, cfg)
     return Finetuned(weights, report, folder)

@@ -1,6 +1,5 @@
 """The folder of a fine-tuning run: check what it holds, and manage the checkpoints in it."""
 
-import glob
 import logging
 from copy import deepcopy
 from pathlib import Path
@@ -14,17 +13,29 @@ from wrn.config.config_parts import find_class, get_test_dataset
 from wrn.data.early_check import check_early
 from wrn.data.images import LoadImage
 from wrn.data.splitting import Splits
+from wrn.training.finetune_results import (
+    FINE_TUNING,
+    RUN,
+    find_replaced,
+    find_results,
+    find_weights,
+    name_used,
+)
 from wrn.training.launch import ask_first
 from wrn.training.patience import is_early_stopping
-from wrn.training.resume import START_MARK, is_restarted
+from wrn.training.resume import is_restarted
+from wrn.training.run_files import (
+    LAST,
+    START_MARK,
+    find_checkpoints,
+    find_last,
+    remove_files,
+)
 from wrn.utils.existing import check_free
 from wrn_base.errors import WrnError, count
 from wrn_base.run_progress import SILENT, RunProgress
 
 _logger = logging.getLogger('wrn')
-REPORT = 'report'  # in the results folder
-_RUN = 'run'  # in the results folder: the checkpoints and logs of the run
-_MARK = 'last_checkpoint'  # in the run folder: mmengine's; deleted when the run is complete
 
 
 def claim_folder(
@@ -49,7 +60,7 @@ def claim_folder(
     Raises:
         WrnError: If the folder has a run that is not to be resumed, or that differs from this one.
     """
-    cfg.work_dir = str(Path(cfg.work_dir, _RUN))
+    cfg.work_dir = str(Path(cfg.work_dir, RUN))
     restarted = is_restarted()
     dropped: list[str] = []
     if skip_unreadable:
@@ -58,22 +69,27 @@ def claim_folder(
 
 
 def _claim(cfg: Config, splits: Splits, restarted: bool, overwrite: bool) -> Path | None:
-    run = Path(cfg.work_dir)
-    started = run / START_MARK
-    unfinished = (run / _MARK).exists()
-    results = find_results(cfg)
+    run, name = Path(cfg.work_dir), Path(cfg.filename).stem
+    folder, started = run.parent, run / START_MARK
+    unfinished = (run / LAST).exists()
     # The start mark shows that this job started the run, and was not refused.
-    if cfg.get('resume') or (restarted and started.exists() and not overwrite):
-        if unfinished or results or any(run.glob('*.pth')):
-            _check_same(cfg, run, splits)
-            done = results and results[0].name != REPORT
-            if done and not unfinished:
-                remove_checkpoints(run)
-                return results[0]
-    elif not overwrite and (unfinished or results):
-        started.unlink(missing_ok=True)  # so that processes restarted by torchrun do not resume
-        check_free(run if unfinished else results[0], resumable=unfinished)
+    resumes = cfg.get('resume') or (restarted and started.exists() and not overwrite)
+    if resumes and (find_checkpoints(run, cfg) or find_results(folder, name)):
+        _check_same(cfg, run, splits)
+        done = find_weights(folder, name)
+        if done and not unfinished:
+            remove_checkpoints(run, cfg)
+            return done[0]
+    elif not overwrite:
+        used = [run] if unfinished else find_replaced(cfg)
+        if not (run / FINE_TUNING).exists():  # else these files are of a run that failed early
+            used += splits.find_different(folder)
+        if used:
+            started.unlink(missing_ok=True)  # so that processes restarted by torchrun do not resume
+        for path in used:
+            check_free(name_used(path), resumable=unfinished)
     run.mkdir(exist_ok=True)
+    (run / FINE_TUNING).touch()
     return None
 
 
@@ -120,18 +136,6 @@ def _check_images(splits: Splits, progress: RunProgress) -> None:
         )
 
 
-def find_results(cfg: Config) -> list[Path]:
-    """Return the files of weights, the newest first, and the report that a run has written.
-
-    Args:
-        cfg: The config of the run.
-    """
-    folder = Path(cfg.work_dir).parent
-    weights = folder.glob(f'{glob.escape(Path(cfg.filename).stem)}-????????.pth')
-    newest = sorted(weights, key=lambda path: path.stat().st_mtime_ns, reverse=True)
-    return [path for path in (*newest, folder / REPORT) if path.exists()]
-
-
 def _check_same(cfg: Config, run: Path, splits: Splits) -> None:
     """Check that the run to resume had the same images, model and schedule."""
     path = run / cfg.filename
@@ -147,7 +151,7 @@ def _check_same(cfg: Config, run: Path, splits: Splits) -> None:
     rates = [config.optim_wrapper.optimizer.get('lr') for config in (cfg, before)]
     stops = [_find_patience(config) for config in (cfg, before)]
     for what, same in (
-        ('images, --seed, --groups or --skip-unreadable', splits.written_in(run.parent)),
+        ('images, --seed, --groups or --skip-unreadable', not splits.find_different(run.parent)),
         ('--head-only or --views', cfg.get('head_only') == before.get('head_only')),
         ('--epochs', cfg.train_cfg.max_epochs == before.train_cfg.max_epochs),
         ('--lr', rates[0] == rates[1]),
@@ -173,19 +177,25 @@ def find_best(cfg: Config) -> Path:
 
     Args:
         cfg: The config of the run.
+
+    Raises:
+        WrnError: If there is none.
     """
     run = Path(cfg.work_dir)
-    found = run.glob('best_*.pth') if cfg.val_cfg is not None else ()
+    found = [path for path in find_checkpoints(run, cfg) if path.name.startswith('best_')]
     best = max(found, key=lambda path: path.stat().st_mtime_ns, default=None)
-    return best or Path((run / _MARK).read_text().strip())
+    chosen = best if best and cfg.val_cfg is not None else find_last(run)
+    if chosen is None:
+        raise WrnError(f'{run}: has no checkpoint to test; leave default_hooks.checkpoint on')
+    return chosen
 
 
-def remove_checkpoints(run: Path) -> None:
+def remove_checkpoints(run: Path, cfg: Config) -> None:
     """Remove the checkpoints of a complete run, which are no longer needed to resume it.
 
     Args:
         run: The run folder.
+        cfg: The config of the run.
     """
-    # The mark goes first: without it, the run counts as complete.
-    for path in (run / _MARK, *run.glob('*.pth')):
-        path.unlink(missing_ok=True)
+    # Without the name of the last checkpoint, the run counts as complete, so it goes first.
+    remove_files([run / LAST, *find_checkpoints(run, cfg)])

@@ -11,13 +11,12 @@ from mmengine.dist import all_gather_object, is_main_process
 
 from wrn.checkpoints import read_checkpoint
 from wrn.training.launch import ask_first
+from wrn.training.run_files import START_MARK, find_checkpoints
 from wrn.utils.existing import check_free
 from wrn.utils.scratch import remove_scratch
 from wrn_base.errors import CheckpointError, WrnError
 
 _logger = logging.getLogger('wrn')
-_WRITTEN = ('epoch_*.pth', 'iter_*.pth', 'best_*.pth', 'stopped.pth', 'last_checkpoint')  # by a run
-START_MARK = '.started'  # in the work folder; its mtime is when the run last started from scratch
 
 
 def is_restarted() -> bool:
@@ -68,7 +67,7 @@ def set_resume(cfg: Config, overwrite: bool = False) -> list[Path]:
             cfg.resume = False
     else:
         if not resume and not overwrite:
-            ask_first(lambda: _check_unused(folders, mark))
+            ask_first(lambda: _check_unused(cfg, folders, mark))
         if is_main_process():
             work_dir.mkdir(parents=True, exist_ok=True)
             mark.touch()
@@ -82,20 +81,19 @@ def set_resume(cfg: Config, overwrite: bool = False) -> list[Path]:
         )
     if seed is not None:  # mmengine restores it too, but too late for the order of the images
         cfg.randomness = dict(cfg.get('randomness') or {}, seed=seed)
-    return [] if cfg.get('resume') or not overwrite else _find_written(folders)
+    return [] if cfg.get('resume') or not overwrite else _find_written(cfg, folders)
 
 
-def _check_unused(folders: list[Path], mark: Path) -> None:
+def _check_unused(cfg: Config, folders: list[Path], mark: Path) -> None:
     """Refuse to replace the checkpoints of another run."""
-    if found := _find_written(folders):
+    if found := _find_written(cfg, folders):
         mark.unlink(missing_ok=True)  # so that processes restarted by torchrun do not resume it
         check_free(found[0], resumable=True)
 
 
-def _find_written(folders: list[Path]) -> list[Path]:
+def _find_written(cfg: Config, folders: list[Path]) -> list[Path]:
     """Return the checkpoints in the folders of a run."""
-    paths = [p for folder in folders for name in _WRITTEN for p in sorted(folder.glob(name))]
-    return [path for path in paths if path.is_file()]
+    return [path for folder in folders for path in find_checkpoints(folder, cfg)]
 
 
 def _find_resumable(folders: list[Path], after: Path | None) -> tuple[str, int | None] | None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from mmengine.runner import Runner
 
 from wrn.training.main_metric import MainMetric
+from wrn.training.run_files import find_last, locate
 
 
 @dataclass(frozen=True)
@@ -48,11 +49,10 @@ def describe_result(runner: Runner, metric: MainMetric | None) -> Trained:
     # With several keys in save_best, each has a name of its own.
     names = ('best_ckpt', f'best_ckpt_{metric.key}' if metric else '')
     best = next((path for name in names if (path := hub.get_info(name))), None)
-    mark = folder / 'last_checkpoint'
     return Trained(
         folder,
-        last=Path(mark.read_text().strip()) if mark.is_file() else None,
-        best=Path(best) if best else None,
+        last=find_last(folder),
+        best=locate(best, folder) if best else None,
         metric=metric,
         images=len(runner.val_dataloader.dataset) if runner.val_loop is not None else 0,
         config=folder / Path(runner.cfg.filename or f'{runner.timestamp}.py').name,

@@ -25,7 +25,8 @@ _BY_CLASS = 'classes'  # the prefix of the metrics of each class that a multi-la
 CONFUSION = 'confusion_matrix/result'
 #: The names of the share of correct predictions, and of the mean recall of the classes with images.
 ACCURACY, BALANCED = 'accuracy/top1', 'accuracy/balanced'
-_FILES = ('metrics.json', 'classes.csv', 'confusion.csv', 'confusion.png')
+#: The names of the files of a report.
+REPORT_FILES = ('metrics.json', 'classes.csv', 'confusion.csv', 'confusion.png')
 
 
 @dataclass
@@ -143,7 +144,7 @@ def check_report_free(folder: str | Path, overwrite: bool = False) -> None:
     Raises:
         WrnError: If there is a file of a report in it.
     """
-    for name in _FILES:
+    for name in REPORT_FILES:
         check_free(Path(folder, name), overwrite)
 
 

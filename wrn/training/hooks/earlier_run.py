@@ -1,6 +1,5 @@
 """Remove what an earlier run has left, once the new one has what it needs to begin."""
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,9 +8,11 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from wrn.training.run_files import remove_files
+
 
 class EarlierRunHook(Hook):
-    """Remove files and folders before the first step.
+    """Remove files, and folders that are then empty, before the first step.
 
     The network is built and the first batch is read by then, so a mistake in the config or in the
     data costs no results.
@@ -25,9 +26,5 @@ class EarlierRunHook(Hook):
 
     def before_train_iter(self, runner: Runner, *args: Any, **kwargs: Any) -> None:
         """Remove them, before the first step only."""
-        while self.paths:
-            path = self.paths.pop()
-            if path.is_dir():
-                shutil.rmtree(path)
-            else:
-                path.unlink(missing_ok=True)
+        remove_files(self.paths)
+        self.paths = []

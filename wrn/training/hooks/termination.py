@@ -24,11 +24,10 @@ from torch.distributed import is_torchelastic_launched
 from torch.utils.data import DataLoader
 
 from wrn.training.hooks.safe_checkpoints import SAFE_BACKEND
+from wrn.training.run_files import LAST, START_MARK, STOPPED, find_last
 from wrn.utils.files import write_atomically
 from wrn_base.errors import RunStoppedError
 from wrn_base.interrupt import end_at_sigterm
-
-_CHECKPOINT = 'stopped.pth'
 
 
 @contextmanager
@@ -42,14 +41,22 @@ def unblock_sigterm() -> Iterator[None]:
 
 def describe_position(runner: Runner) -> str:
     """Return where a run stands, and how to resume it, for the message of an interrupted run."""
-    mark = Path(runner.work_dir, 'last_checkpoint')
     saved = 'no checkpoint is written yet: run the same command again'
-    if mark.is_file():
-        name = mark.read_text().strip()  # empty while mmengine writes it
-        saved = f'{name} is intact: run again with --resume' if name else 'run again with --resume'
+    if _has_saved(runner):
+        last = find_last(Path(runner.work_dir))
+        intact = f'{last} is intact: ' if last and last.is_file() else ''
+        saved = f'{intact}run again with --resume'
     loop = runner._train_loop  # not runner.train_loop, which would build it
     done = (loop.epoch, loop.iter) if isinstance(loop, BaseLoop) else (0, 0)
     return f'stopped {describe_progress(runner, *done)}; {saved}'
+
+
+def _has_saved(runner: Runner) -> bool:
+    """Return whether the last checkpoint is of this run, and not of one that it is to replace."""
+    mark, started = (Path(runner.work_dir, name) for name in (LAST, START_MARK))
+    if runner._resume or not (mark.is_file() and started.is_file()):
+        return mark.is_file()
+    return mark.stat().st_mtime_ns >= started.stat().st_mtime_ns
 
 
 def describe_progress(runner: Runner, epoch: int, iteration: int) -> str:
@@ -140,13 +147,13 @@ class TerminationHook(ProtectWorkersHook):
             return
         runner.save_checkpoint(
             runner.work_dir,
-            _CHECKPOINT,
+            STOPPED,
             meta=dict(epoch=epoch, iter=iteration),
             backend_args=SAFE_BACKEND,
         )
-        path = Path(runner.work_dir, _CHECKPOINT)
+        path = Path(runner.work_dir, STOPPED)
         if is_main_process():
-            with write_atomically(path.with_name('last_checkpoint')) as file:
+            with write_atomically(path.with_name(LAST)) as file:
                 file.write(str(path).encode())
         if os.environ.get('LOCAL_RANK') == '0':
             _stop_torchrun()
