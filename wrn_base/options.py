@@ -110,7 +110,6 @@ NORMALIZATION_ARGUMENTS = {
 }
 WEIGHTS_ARGUMENTS = {**CHOICE_ARGUMENTS, **NORMALIZATION_ARGUMENTS}
 
-
 DEFAULT_WORKERS = min(os.cpu_count() or 1, 8)
 BACKENDS = (
     'eager', 'fused', 'compile', 'onnxruntime', 'openvino', 'ncnn', 'tensorrt', 'auto'
