@@ -139,6 +139,7 @@ def test_a_stopped_job_reports_it(run, tmp_path, checkout, env, config, monkeypa
     assert 'Traceback' not in text
 
 
+@pytest.mark.ci
 def test_no_process_ends_before_the_checkpoint_is_complete(tmp_path, env, config, monkeypatch):
     """The launcher kills the others when one ends, and that one would report a false success."""
     work_dir = tmp_path / 'run'

@@ -34,6 +34,7 @@ def test_test_with_an_engine(eager, capfd, tmp_path):
     assert 'wrn: backend fused, float32; differs from eager by at most ' in capfd.readouterr().err
 
 
+@pytest.mark.ci
 @pytest.mark.slow
 def test_test_with_an_engine_in_two_processes(eager, run, checkout, digits_weights, tmp_path):
     script = checkout / 'tools' / 'dist_test.sh'

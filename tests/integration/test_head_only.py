@@ -164,6 +164,7 @@ def test_terminal(folder):
     assert 'use it with: wrn predict IMAGE --model work_dirs/data/data-' in seen.text
 
 
+@pytest.mark.ci
 @pytest.mark.slow
 def test_features_are_not_computed_again(folder):
     first = wrn.finetune(

@@ -51,6 +51,7 @@ def test_scores_of_test_are_those_of_get_model(write, target, bias):
     assert expected.std(0).max() > 1e-3  # or other networks would agree
 
 
+@pytest.mark.ci
 def test_a_run_is_resumed_with_the_network_that_it_began_with(write):
     write('deepmind')
     main(

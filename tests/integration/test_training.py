@@ -115,7 +115,10 @@ def test_kill_resume_and_test_on_digits(run, tmp_path):
     assert (work_dir / 'epoch_4.pth').exists()
 
 
-@pytest.mark.parametrize('resume', [True, False], ids=['named', 'latest'])
+@pytest.mark.parametrize(
+    'resume',
+    [pytest.param(True, marks=pytest.mark.ci, id='named'), pytest.param(False, id='latest')],
+)
 def test_text_in_a_checkpoint_is_not_run_on_resume(run, tmp_path, resume):
     work_dir = tmp_path / 'run'
     command = ['wrn', 'train', DIGITS, '--work-dir', work_dir, *SHORT]
@@ -265,6 +268,7 @@ def test_mmpretrains_own_tools(run, tmp_path, mmpretrain_root):
     assert 'resumed epoch: 1' in resumed.stdout
 
 
+@pytest.mark.ci
 def test_the_modern_recipe_trains_tests_and_resumes(run, tmp_path):
     """bfloat16, averaged weights, mixup, CutMix and RandAugment, on the digits."""
     config = tmp_path / 'modern.py'

@@ -27,7 +27,7 @@ def world_size(request):
 @pytest.mark.parametrize('known', [True, False])
 def test_a_batch_size_scales_the_rate(world_size, known, make_image_folder, tmp_path):
     """From the base batch size of the config, else from its batch size on as many processes."""
-    root = make_image_folder(classes=2, train=8)
+    root = make_image_folder(classes=2, train=64)  # a batch of all processes, which would be less
     settings = [
         f'train_dataloader.dataset.data_root={root}',
         'train_dataloader.dataset.metainfo.classes=[a,b]',
