@@ -64,14 +64,14 @@ def test_contents(built):
     assert any(name.startswith('wrn/assets/') for name in names)
     assert any(name.endswith('licenses/LICENSE') for name in names)
     assert not [name for name in names if name.startswith('tests/') or '.pyc' in name]
-    assert wheel.stat().st_size < 3e6
+    assert wheel.stat().st_size < 3.5e6  # of which the embedded weights take 2.6
     with tarfile.open(sdist) as archive:
         assert any(name.endswith('tests/conftest.py') for name in archive.getnames())
 
 
 def test_the_installed_package(run, python, tmp_path, checkout):
     script = """
-import json, mmpretrain, wrn
+import json, mmpretrain, wrn, wrn_base.model_index
 from pathlib import Path
 root = wrn_base.model_index.root()
 assert root == Path(wrn.__file__).parent / '.mim', root
@@ -103,7 +103,7 @@ def test_the_commands(run, python, tmp_path, checkout):
 
 def test_the_installed_tools(run, python, tmp_path):
     root = run(
-        python, '-c', 'import wrn; print(wrn_base.model_index.root())', cwd=tmp_path
+        python, '-c', 'from wrn_base import model_index; print(model_index.root())', cwd=tmp_path
     ).stdout.strip()
     weights = next(Path(root).parent.glob('assets/*.safetensors'))
     config = Path(root) / 'configs/wrn/wide-resnet16-2_1xb64_digits.py'
@@ -119,7 +119,7 @@ sys.argv = ['test.py', '--help']
 try:
     runpy.run_path({str(checkout / 'tools/test.py')!r}, run_name='__main__')
 except SystemExit:
-    print('from', sys.modules['wrn'].__file__)
+    print('from', sys.modules['wrn_base'].__file__)
 """
     output = run(python, '-c', script, cwd=tmp_path).stdout
-    assert f'from {checkout / "wrn" / "__init__.py"}' in output
+    assert f'from {checkout / "wrn_base" / "__init__.py"}' in output

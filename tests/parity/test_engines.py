@@ -95,7 +95,6 @@ def test_outputs(name, network):
         check(build._ENGINES[engine](graph, 'float32', ()), model, size)
 
 
-@pytest.mark.ci
 def test_more_images_than_the_build_compares(network):
     model = network(DIGITS)
     for name in ENGINES:
@@ -103,7 +102,6 @@ def test_more_images_than_the_build_compares(network):
         check(engine, model, (16, 16), batch_sizes=(9,))
 
 
-@pytest.mark.ci
 @pytest.mark.parametrize('name', ENGINES)
 def test_several_threads(name, network):
     model = network(DIGITS)
@@ -295,7 +293,6 @@ def test_engine_with_wrong_outputs_is_refused(network, monkeypatch):
         build_engine(model, torch.randn(1, 3, 16, 16), 'ncnn')
 
 
-@pytest.mark.ci
 def test_images_of_another_size(network):
     model = network(DIGITS)
     for name in ENGINES:
