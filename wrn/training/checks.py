@@ -5,14 +5,14 @@ from typing import Any
 
 from mmengine.config import Config, ConfigDict
 from mmpretrain.datasets import BaseDataset, CustomDataset, ImageNet
-from mmpretrain.evaluation import Accuracy
 from mmpretrain.models import ClsHead, MultiTaskHead
-from mmpretrain.registry import DATASETS, METRICS, MODELS, OPTIMIZERS
+from mmpretrain.registry import DATASETS, MODELS, OPTIMIZERS
 
 from wrn.config.config_parts import find_class, get_inner_model, unwrap_datasets
 from wrn.data.class_folders import list_classes
 from wrn.data.json_annotations import check_json
 from wrn.data.listing import find_offset, read_labels
+from wrn.training.evaluation import find_accuracies
 from wrn.utils.files import check_regular, explain, read_lines
 from wrn_base.errors import WrnError, count, one_line
 
@@ -139,11 +139,8 @@ def check_topk(name: str, metrics: Any, num_classes: int | None) -> None:
     Raises:
         WrnError: If the head has fewer classes.
     """
-    for metric in [metrics] if isinstance(metrics, dict) else metrics or []:
-        if find_class(METRICS, metric.get('type')) is not Accuracy:
-            continue  # topk means something else in other metrics
-        topk = metric.get('topk', 1)
-        largest = max(topk) if isinstance(topk, list | tuple) else topk
+    for _, topk in find_accuracies(metrics):
+        largest = max(topk)
         if num_classes is not None and largest > num_classes:
             raise WrnError(
                 f'{name}.topk: top-{largest} accuracy needs at least {largest} classes, but the '

@@ -5,10 +5,10 @@ from typing import Any
 
 from mmengine.config import Config
 from mmengine.hooks import EarlyStoppingHook
-from mmpretrain.evaluation import Accuracy
-from mmpretrain.registry import HOOKS, METRICS
+from mmpretrain.registry import HOOKS
 
 from wrn.config.config_parts import find_class, set_default
+from wrn.training.evaluation import find_accuracies
 from wrn_base.errors import WrnError
 
 # An equally good validation is no improvement: less than one of ten million images, in percent.
@@ -82,9 +82,7 @@ def is_early_stopping(hook: Any) -> bool:
 
 def _find_accuracy(metrics: Any) -> str | None:
     """Return the name that the first accuracy of an evaluator has among its results."""
-    for metric in [metrics] if isinstance(metrics, dict) else metrics or []:
-        if find_class(METRICS, metric.get('type')) is Accuracy and not metric.get('thrs'):
-            topk = metric.get('topk', 1)
-            least = min(topk) if isinstance(topk, list | tuple) else topk
-            return f'{metric.get("prefix") or "accuracy"}/top{least}'
+    for metric, topk in find_accuracies(metrics):
+        if not metric.get('thrs'):
+            return f'{metric.get("prefix") or "accuracy"}/top{min(topk)}'
     return None

@@ -24,7 +24,7 @@ from wrn.training.evaluation import (
     CONFUSION,
     REPORT_METRICS,
     add_metrics,
-    has_top1,
+    find_accuracies,
     list_metrics,
 )
 from wrn.training.failures import memory_errors, run_errors
@@ -207,7 +207,8 @@ def _add_report_metrics(cfg: Config) -> bool:
         Whether a confusion matrix was added, which the config does not ask for.
     """
     own = cfg.get('test_evaluator')
-    if not (has_top1(own) and predicts_one_class(cfg.model)):
+    measures_top1 = any(1 in topk for _, topk in find_accuracies(own))
+    if not (measures_top1 and predicts_one_class(cfg.model)):
         return False
     cfg.test_evaluator = add_metrics(own, *REPORT_METRICS)
     return REPORT_METRICS[0] in cfg.test_evaluator[len(list_metrics(own)) :]

@@ -17,9 +17,9 @@ from wrn.training.evaluation.report import (
     REPORT_METRICS,
     Report,
     add_metrics,
+    find_accuracies,
     get_report_metrics,
     has_report,
-    has_top1,
     list_metrics,
 )
 
@@ -34,8 +34,8 @@ __all__ = [
     'Proportion',
     'Report',
     'add_metrics',
+    'find_accuracies',
     'get_report_metrics',
     'has_report',
-    'has_top1',
     'list_metrics',
 ]

@@ -1,7 +1,7 @@
 """The report of a test: metrics of the whole dataset and of each class."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -208,12 +208,16 @@ def add_metrics(evaluator: Any, *metrics: dict[str, Any]) -> list[Any]:
     return own + [m for m in metrics if find_class(METRICS, m['type']) not in present]
 
 
-def has_top1(evaluator: Any) -> bool:
-    """Return whether an evaluator measures top-1 accuracy.
+def find_accuracies(evaluator: Any) -> Iterator[tuple[Any, Sequence[int]]]:
+    """Find the top-k accuracies that an evaluator measures.
 
     Args:
         evaluator: The config of one metric, a list of them, or None.
+
+    Yields:
+        The config of each, and its numbers k. In other metrics, ``topk`` means something else.
     """
-    accuracies = [m for m in list_metrics(evaluator) if find_class(METRICS, m['type']) is Accuracy]
-    topk = [metric.get('topk', 1) for metric in accuracies]
-    return any(1 in (k if isinstance(k, list | tuple) else (k,)) for k in topk)
+    for metric in list_metrics(evaluator):
+        if find_class(METRICS, metric.get('type')) is Accuracy:
+            topk = metric.get('topk', 1)
+            yield metric, topk if isinstance(topk, list | tuple) else (topk,)
