@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from typing_extensions import TypeIs
 
 from wrn.data.images import ImageLike, Preprocessing, collate, preprocess_sample
-from wrn.deploy.engines import build_engine, find_supporting
+from wrn.deploy.engines import build_engine, name_supporting
 from wrn.deploy.engines.engine import Forward
 from wrn_base.errors import WrnError
 
@@ -183,7 +183,7 @@ def deploy(
     """
     if backend == 'eager':
         if precision != 'float32':
-            able = ' or '.join(find_supporting(precision)) or 'another precision'
+            able = name_supporting(precision)
             raise WrnError(
                 f'precision {precision}: not supported by backend eager; use backend {able}'
             )

@@ -6,7 +6,7 @@ its difference from the network in eager mode. Open ``build`` first.
 ``engine`` is the interface. ``graph`` exports the network for it. Each runtime has a module.
 """
 
-from wrn.deploy.engines.build import BACKENDS, build_engine, find_missing, find_supporting
+from wrn.deploy.engines.build import BACKENDS, build_engine, find_missing, name_supporting
 from wrn.deploy.engines.engine import PRECISIONS, Engine, EngineError
 from wrn.deploy.engines.verify import Difference
 
@@ -18,5 +18,5 @@ __all__ = [
     'EngineError',
     'build_engine',
     'find_missing',
-    'find_supporting',
+    'name_supporting',
 ]

@@ -123,12 +123,16 @@ def find_missing(backend: str, device: torch.device) -> str | None:
     return None if backend == 'eager' else _ENGINES[backend].missing(device)
 
 
-def find_supporting(precision: str) -> list[str]:
-    """Return the backends that support a precision, installed or not.
+def name_supporting(precision: str) -> str:
+    """Return the backends that support a precision, installed or not, for a message.
 
     Args:
         precision: One of :data:`PRECISIONS`.
     """
+    return ' or '.join(_find_supporting(precision)) or 'another precision'
+
+
+def _find_supporting(precision: str) -> list[str]:
     return [name for name, engine in _ENGINES.items() if precision in engine.precisions]
 
 
@@ -137,7 +141,7 @@ def _check_available(backend: str, precision: str, device: torch.device) -> None
     if engine is None:
         raise EngineError(f'backend {backend!r}: unknown; use one of {", ".join(BACKENDS)}')
     if precision not in engine.precisions:
-        able = ' or '.join(find_supporting(precision)) or 'another precision'
+        able = name_supporting(precision)
         raise EngineError(f'backend {backend}: does not support {precision}; use {able}')
     if missing := engine.missing(device):
         raise EngineError(f'backend {backend}: {missing}')
@@ -145,7 +149,7 @@ def _check_available(backend: str, precision: str, device: torch.device) -> None
 
 def _find_candidates(precision: str, device: torch.device) -> list[list[str]]:
     """List the engines that are available here, in groups of decreasing preference."""
-    able = find_supporting(precision)
+    able = _find_supporting(precision)
     groups = [_CANDIDATES.get(device.type, ()), ('compile',), ('fused',)]
     return [
         [name for name in names if name in able and not _ENGINES[name].missing(device)]
@@ -171,7 +175,7 @@ def _find_fastest(
             rates = _measure(engines, example) if len(engines) > 1 else {}
             best = max(engines, key=lambda name: rates.get(name, 0))
             return Built(*engines[best], rates)
-    for name in find_supporting(precision):
+    for name in _find_supporting(precision):
         if missing := _ENGINES[name].missing(device):
             failures.append(f'{name}: {missing}')
     raise EngineError(
