@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 from wrn.training.evaluation import ACCURACY, BALANCED, Proportion, Report
 from wrn_base.errors import count
+from wrn_base.progress_line import is_percent
 from wrn_base.tables import print_table
 from wrn_base.terminal import show
 
 _MOST_CLASSES = 20
 _ECE = 'calibration/ece'
-_PERCENT = ('accuracy/', 'single-label/', 'multi-label/', _ECE)  # metrics in percent
 _MEANS = 'single-label/'  # the prefix of the means over all classes of a single-label test
 
 
@@ -63,4 +63,4 @@ def _format_metric(name: str, value: float, accuracy: Proportion | None) -> str:
         decimals = accuracy.interval_decimals
         return f'{value:.{decimals}f} %' if name == _ECE else f'{value:.{decimals + 2}f}'
     decimals = accuracy.decimals if accuracy else 1
-    return f'{value:.{decimals}f} %' if name.startswith(_PERCENT) else f'{value:.3g}'
+    return f'{value:.{decimals}f} %' if name == _ECE or is_percent(name) else f'{value:.3g}'
