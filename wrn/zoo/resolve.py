@@ -213,8 +213,6 @@ def _check_upstream_name(name: str) -> None:
     if name.lower() in known:
         return
     path = Path(name)
-    if path.is_dir():
-        raise WrnError(f'{name}: is a folder; give a model name, or the path of a file')
     for suffix in (*CONFIG_SUFFIXES, *_WEIGHTS_SUFFIXES):
         if path.with_name(path.name + suffix).is_file():
             raise WrnError(f"unknown model '{name}'; did you mean {name}{suffix}?")
