@@ -85,7 +85,7 @@ def test_train_and_resume():
 
 
 def test_train_in_a_thread():
-    """Only the main thread can handle signals. The run goes on without."""
+    """Only the main thread can handle signals. In another one, a run does without."""
     options = dict(work_dir='run', epochs=1, cfg_options=SHORT)
     with ThreadPoolExecutor(1) as pool:
         assert pool.submit(wrn.train, DIGITS, **options).result().last.is_file()

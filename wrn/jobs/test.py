@@ -184,16 +184,16 @@ def make_config(model: str, checkpoint: str | None, options: EvaluationOptions) 
                     '--amp, or --device cpu'
                 )
             cfg.test_cfg = dict(cfg.test_cfg or {}, fp16=True)
-        show_dir = Path(options.get('show_dir') or '')
-        if options.get('show_dir') and show_dir.is_dir() and any(show_dir.iterdir()):
+        show_dir = options.get('show_dir')
+        if show_dir and Path(show_dir).is_dir() and any(Path(show_dir).iterdir()):
             check_free(show_dir, options.get('overwrite', False))
-        if options.get('show') or options.get('show_dir') is not None:
+        if options.get('show') or show_dir is not None:
             set_default(cfg, 'default_hooks', {}).visualization = dict(
                 type='VisualizationHook',
                 enable=True,
                 show=options.get('show', False),
                 wait_time=options.get('wait_time', 2),
-                out_dir=options.get('show_dir'),
+                out_dir=show_dir,
                 interval=options.get('interval', 1),
             )
         if options.get('tta'):
