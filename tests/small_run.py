@@ -62,6 +62,12 @@ def write_classes(
             Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(path / f'{i:03}.png')
 
 
+def write_data(folder: Any, train: int, val: int = 2) -> None:
+    """Write the data of :func:`write_config`, with so many images of each class."""
+    for split, number in (('train', train), ('val', val)):
+        write_classes(Path(folder, 'data', split), ['ape', 'bee', 'cat'], number)
+
+
 def write_config(path: Any, more: str = '') -> str:
     """Write a config that trains on ``data/train`` and validates on ``data/val``."""
     Path(path).write_text(_CONFIG + more)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from commands import run_wrn
-from small_run import write_classes, write_config
+from small_run import write_config, write_data
 
 import wrn
 from wrn.utils.devices import check_device
@@ -108,8 +108,7 @@ class Greedy(WideResNetCIFAR):
 def greedy(tmp_path_factory):
     """A network that wants more memory than there is for more than three images."""
     folder = tmp_path_factory.mktemp('greedy')
-    write_classes(folder / 'data' / 'train', ['ape', 'bee', 'cat'], 4)
-    write_classes(folder / 'data' / 'val', ['ape', 'bee', 'cat'], 2)
+    write_data(folder, 4)
     (folder / 'greedy.py').write_text(GREEDY)
     text = "custom_imports['imports'] = ['wrn', 'greedy']\nmodel['backbone']['type'] = 'Greedy'\n"
     write_config(folder / 'small.py')

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from small_run import write_classes, write_config
+from small_run import write_config, write_data
 
 from wrn.config.config_file import read_config
 from wrn_base import model_index
@@ -30,8 +30,7 @@ def test_every_shipped_config_is_the_same_when_it_is_read_back(capsys):
 
 
 def test_a_file_of_it_trains_the_same_weights(run, tmp_path):
-    write_classes('data/train', ['ape', 'bee', 'cat'], 4)
-    write_classes('data/val', ['ape', 'bee', 'cat'], 2)
+    write_data('.', 4)
     write_config('base.py')
     Path('small.py').write_text("_base_ = './base.py'\ntrain_cfg = dict(max_epochs=1)\n")
     (tmp_path / 'elsewhere').mkdir()

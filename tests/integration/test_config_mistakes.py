@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from small_run import write_classes, write_config
+from small_run import write_config, write_data
 
 import wrn
 from wrn_base.cli import main
@@ -57,8 +57,7 @@ MISTAKES = [
 @pytest.fixture(scope='module')
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp('mistakes')
-    write_classes(folder / 'data' / 'train', ['ape', 'bee', 'cat'], 4)
-    write_classes(folder / 'data' / 'val', ['ape', 'bee', 'cat'], 2)
+    write_data(folder, 4)
     model = wrn.get_model(write_config(folder / 'good.py'))
     meta = dict(dataset_meta=dict(classes=['ape', 'bee', 'cat']))
     torch.save(dict(meta=meta, state_dict=model.state_dict()), folder / 'w.pth')

@@ -8,7 +8,7 @@ import pytest
 import torch
 from commands import run_wrn
 from filelock import FileLock
-from small_run import write_classes, write_config
+from small_run import write_config, write_data
 
 import wrn
 from wrn.config.config_file import read_config
@@ -23,8 +23,7 @@ SENTENCE = (
 def made(tmp_path_factory):
     """A run of two epochs."""
     folder = tmp_path_factory.mktemp('made')
-    write_classes(folder / 'data' / 'train', ['ape', 'bee', 'cat'], 4)
-    write_classes(folder / 'data' / 'val', ['ape', 'bee', 'cat'], 2)
+    write_data(folder, 4)
     write_config(folder / 'small.py', 'train_cfg["max_epochs"] = 2\n')
     done = run_wrn(['train', 'small.py', '--work-dir', 'run'], 120, folder)
     assert done.returncode == 0, done.stderr

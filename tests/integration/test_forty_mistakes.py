@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
-from small_run import write_classes, write_config
+from small_run import write_classes, write_config, write_data
 
 import wrn
 from wrn_base.cli import main
@@ -96,8 +96,7 @@ EXTRAS = [
 @pytest.fixture(scope='module')
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp('mistakes')
-    write_classes(folder / 'data' / 'train', ['ape', 'bee', 'cat'], 4)
-    write_classes(folder / 'data' / 'val', ['ape', 'bee', 'cat'], 2)
+    write_data(folder, 4)
     write_classes(folder / 'one', ['ape'], 2)
     model = wrn.get_model(write_config(folder / 'small.py'))
     torch.save(dict(state_dict=model.state_dict()), folder / 'w.pth')

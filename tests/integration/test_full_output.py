@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from commands import start_wrn
-from small_run import write_classes, write_config
+from small_run import write_config, write_data
 
 import wrn.cli.plot
 import wrn.training
@@ -26,8 +26,7 @@ needs_full = pytest.mark.skipif(not Path('/dev/full').exists(), reason='needs /d
 def start(tmp_path, monkeypatch):
     """Start a command with another standard output or standard error; return the process."""
     monkeypatch.chdir(tmp_path)
-    write_classes('data/train', ['ape', 'bee', 'cat'], 2)
-    write_classes('data/val', ['ape', 'bee', 'cat'], 2)
+    write_data('.', 2)
     write_config('small.py', 'train_cfg["max_epochs"] = 1\n')
 
     def start(output, *words, error='stderr'):

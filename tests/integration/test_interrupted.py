@@ -13,7 +13,7 @@ import pytest
 from commands import start_wrn, wait_for
 from mmengine.config import Config
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop
-from small_run import write_classes, write_config
+from small_run import write_config, write_data
 
 import wrn.training.finetune
 from wrn.checkpoints import read_checkpoint
@@ -66,8 +66,7 @@ def interrupt(process, tmp_path):
 
 def test_training(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    write_classes('data/train', ['ape', 'bee', 'cat'], 8)
-    write_classes('data/val', ['ape', 'bee', 'cat'], 2)
+    write_data('.', 8)
     write_config('small.py', 'train_cfg["max_epochs"] = 1000\n')
     words = ['train', 'small.py', '--work-dir', 'run']
     process = start_wrn(words, (tmp_path / 'stdout', tmp_path / 'stderr'), tmp_path)

@@ -7,7 +7,7 @@ import pytest
 from mmengine.config import Config
 from mmengine.runner import Runner
 from mmpretrain.registry import HOOKS
-from small_run import write_classes, write_config
+from small_run import write_config, write_data
 
 from wrn.config.config_file import read_config
 from wrn.jobs.common_options import apply_device_options, apply_schedule_options, check_ranges
@@ -23,8 +23,7 @@ RUNS = count()
 def cfg(tmp_path, monkeypatch):
     """The config of a small run: batches of 8, a rate of 0.05."""
     monkeypatch.chdir(tmp_path)
-    for split in ('train', 'val'):
-        write_classes(f'data/{split}', ['ape', 'bee', 'cat'], 6)
+    write_data('.', 6, 6)
     cfg = read_config(write_config('small.py'))
     cfg.work_dir, cfg.launcher = 'run', 'none'
     return cfg

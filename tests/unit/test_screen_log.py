@@ -8,7 +8,7 @@ import pytest
 import torch.optim.lr_scheduler
 from mmengine.config import Config
 from mmengine.logging import MMLogger, print_log
-from small_run import write_classes, write_config
+from small_run import write_config, write_data
 
 from wrn.training import screen_log
 from wrn.training.build_runner import build_runner
@@ -83,8 +83,7 @@ class Verbose(RunProgress):
 def test_the_log_of_a_new_runner(tmp_path, monkeypatch, capfd, kind, progress):
     """A runner of another type builds its logger by itself."""
     monkeypatch.chdir(tmp_path)
-    for split in ('train', 'val'):
-        write_classes(f'data/{split}', ['ape', 'bee', 'cat'], 2)
+    write_data('.', 2)
     other = 'runner_type = "FlexibleRunner"\nstrategy = dict(type="SingleDeviceStrategy")\n'
     config = write_config('small.py', f'env_cfg = dict()\n{other if kind != "Runner" else ""}')
     cfg = Config.fromfile(config)
