@@ -141,7 +141,7 @@ def tune_digits(folder: Path, seed: int, *more: str) -> float:
     out = folder / f'{seed}{"".join(more)}'
     words = ('finetune', folder / 'new', '--model', weights, '--seed', seed, '--work-dir', out)
     run(folder / 'cache', *words, *more)
-    return json.loads((out / 'report' / 'metrics.json').read_text())['accuracy/top1']
+    return json.loads((out / 'report' / 'report.json').read_text())['metrics']['accuracy/top1']
 
 
 def compare_accuracy(seeds: int) -> dict[str, list[Values]]:

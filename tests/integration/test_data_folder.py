@@ -89,7 +89,7 @@ def test_each_image_is_predicted_as_by_predict(
         assert row['pred_class'] == name
         assert float(row['pred_score']) == pytest.approx(score, abs=tolerance)
         assert row['gt_class'] == Path(row['img_path']).parent.name
-    assert json.loads(Path('report/metrics.json').read_text())['images'] == 60
+    assert json.loads(Path('report/report.json').read_text())['metrics']['images'] == 60
 
 
 def test_the_work_folder_is_named_without_the_suffix_of_the_file(digits_weights):

@@ -186,7 +186,7 @@ def test_two_processes_test_like_one(run, tmp_path, checkout, env, digits_weight
         assert len(predictions) == images
         assert tested.stdout.count('wrote ') == 1
         tables = [(report / name).read_text() for name in ('classes.csv', 'confusion.csv')]
-        metrics = json.loads((report / 'metrics.json').read_text())
+        metrics = json.loads((report / 'report.json').read_text())['metrics']
         results.append((top1(tested.stdout), tables, metrics, predictions))
     (*two, two_metrics, two_predictions), (*one, one_metrics, one_predictions) = results
     assert two == one

@@ -152,7 +152,7 @@ def test_fine_tuning(fails, copied):
         return weights
 
     first = finetune()
-    report = Path('work_dirs/data/report/metrics.json')
+    report = Path('work_dirs/data/report/report.json')
     written = report.stat().st_mtime_ns
     error = fails(*words)
     assert f'{first}: exists; add --overwrite to replace it, or choose another path' in error

@@ -82,9 +82,9 @@ def test_finetune_test_and_predict(run, tmp_path, data, digits_weights):
     # The report is that of the published weights.
     report = folder / 'report'
     assert {path.name for path in report.iterdir()} == {
-        'metrics.json', 'classes.csv', 'confusion.csv', 'confusion.png', 'curves.png',
+        'index.html', 'report.json', 'classes.csv', 'confusion.csv', 'confusion.png', 'curves.png',
     }  # fmt: skip
-    accuracy = json.loads((report / 'metrics.json').read_text())['accuracy/top1']
+    accuracy = json.loads((report / 'report.json').read_text())['metrics']['accuracy/top1']
     assert accuracy > 80  # pretrained on digits; chance is 10
     images = [line.rsplit(' ', 1)[0] for line in (folder / 'test.txt').read_text().splitlines()]
     predictions = wrn.inference_model(weights, [data / path for path in images], batch_size=8)

@@ -45,9 +45,9 @@ def finetune(run, tmp_path):
 def read_report(folder):
     with (folder / 'report/confusion.csv').open(newline='') as file:
         _, *rows = csv.reader(file)
-    return json.loads((folder / 'report/metrics.json').read_text()), np.array(rows)[:, 1:].astype(
-        int
-    )
+    return json.loads((folder / 'report/report.json').read_text())['metrics'], np.array(rows)[
+        :, 1:
+    ].astype(int)
 
 
 def test_an_even_folder(finetune, tmp_path):

@@ -73,7 +73,7 @@ MISTAKES = [
     # results that exist
     ('predict x.png --out old.csv', 1, 'old.csv: exists; add --overwrite'),
     ('features x.png --model small.py --out old.npy', 1, 'old.npy: exists; add --overwrite'),
-    ('test small.py w.pth --report old', 1, 'old/metrics.json: exists; add --overwrite'),
+    ('test small.py w.pth --report old', 1, 'old/report.json: exists; add --overwrite'),
     ('test small.py w.pth --show-dir old', 1, 'old: exists; add --overwrite'),
     ('plot run --out old.png', 1, 'old.png: exists; add --overwrite'),
     ('check-data data --out old.csv', 1, 'old.csv: exists; add --overwrite'),
@@ -109,7 +109,7 @@ def folder(tmp_path_factory):
         'old.npy',
         'old.png',
         'old.onnx',
-        'old/metrics.json',
+        'old/report.json',
         'run/epoch_1.pth',
     ):
         (folder / name).write_text('a result')

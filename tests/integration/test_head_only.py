@@ -77,7 +77,7 @@ def only(paths):
 
 
 def accuracy_of(folder):
-    return json.loads((folder / 'report' / 'metrics.json').read_text())['accuracy/top1']
+    return json.loads((folder / 'report' / 'report.json').read_text())['metrics']['accuracy/top1']
 
 
 def make_network(data='data', model=DIGITS, **options):
@@ -102,7 +102,7 @@ def test_the_file_and_the_report_are_those_of_fine_tuning(run, fails, folder, di
     accuracy = accuracy_of(results)
     assert 60 < accuracy < 100  # pretrained on digits; a sixth has wrong labels
     assert {path.name for path in (results / 'report').iterdir()} == {
-        'metrics.json', 'classes.csv', 'confusion.csv', 'confusion.png', 'curves.png',
+        'index.html', 'report.json', 'classes.csv', 'confusion.csv', 'confusion.png', 'curves.png',
     }  # fmt: skip
     facts = json.loads((results / 'run' / 'head_only.json').read_text())
     best = only(t for t in facts['trials'] if t['strength'] == facts['best'])
@@ -119,7 +119,7 @@ def test_the_file_and_the_report_are_those_of_fine_tuning(run, fails, folder, di
     images = [line.rsplit(' ', 1)[0] for line in (results / 'test.txt').read_text().splitlines()]
     predictions = wrn.inference_model(str(weights), [folder / 'data' / path for path in images])
     scores = [p['pred_scores'][int(path[3])] for p, path in zip(predictions, images, strict=True)]
-    nll = json.loads((results / 'report' / 'metrics.json').read_text())['calibration/nll']
+    nll = json.loads((results / 'report' / 'report.json').read_text())['metrics']['calibration/nll']
     assert -np.log(scores).mean() == pytest.approx(nll, rel=1e-3)
     assert wrn.get_model(weights, True)._dataset_meta['classes'] == [f'is {i}' for i in range(10)]
 

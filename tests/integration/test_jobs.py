@@ -50,7 +50,7 @@ def test_test(capsys):
     assert done.metrics['accuracy/top1'] > 95
     assert sum(c.support for c in done.report.classes) == 90
     assert list(done.classes) == [str(digit) for digit in range(10)]
-    assert Path('report', 'metrics.json').is_file()
+    assert Path('report', 'report.json').is_file()
 
 
 def test_metrics_are_numbers_with_their_interval(capsys):

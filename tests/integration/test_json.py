@@ -136,7 +136,7 @@ def test_metrics(run, tmp_path):
     assert 0 <= content['metrics']['accuracy/top1'] <= 100
     assert {'accuracy/top1-low', 'accuracy/balanced'} < content['metrics'].keys()
     assert json.loads(run(*words, '--report', 'report', cwd=tmp_path).stdout) == content
-    assert content['metrics'] == json.loads(Path('report/metrics.json').read_text())
+    assert content['metrics'] == json.loads(Path('report/report.json').read_text())['metrics']
     assert [one['name'] for one in content['classes']] == sorted(['ape', HOSTILE, 'cat'])
     assert {one['support'] for one in content['classes']} == {4}
     assert content['classes'][0].keys() == {'name', 'precision', 'recall', 'f1', 'support'}

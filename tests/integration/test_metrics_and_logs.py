@@ -43,7 +43,7 @@ def test_the_report_agrees_with_the_predictions(tested):
     folder, scores, labels = tested
     data = DATASETS.build(dict(type='Digits', split='test', pipeline=[]))
     assert labels.tolist() == data.get_gt_labels().tolist()  # in the order of the dataset
-    metrics = json.loads((folder / 'new/report/metrics.json').read_text())
+    metrics = json.loads((folder / 'new/report/report.json').read_text())['metrics']
     predicted = scores.argmax(axis=1)
     top1 = 100 * accuracy_score(labels, predicted)
     assert metrics['accuracy/top1'] == pytest.approx(top1, rel=1e-6)  # float32
@@ -73,7 +73,7 @@ test_evaluator = [
     main(['test', str(config), weights, *options])
     printed = capfd.readouterr().out
     metrics = json.loads(out.read_text())
-    expected = json.loads((folder / 'new/report/metrics.json').read_text())
+    expected = json.loads((folder / 'new/report/report.json').read_text())['metrics']
     assert metrics['calibration/ece'] == expected['calibration/ece']
     assert np.sum(metrics['confusion_matrix/result']) == len(labels)
     # The numbers and lists in the log file.

@@ -71,7 +71,7 @@ def test_test_writes_all_labels_and_a_report(run, folder, tmp_path):
     precisions = [float(row['precision']) for row in rows]
     np.testing.assert_allclose(precisions, 100 * right / found.sum(0).clip(1), rtol=1e-6)
     assert not (tmp_path / 'r' / 'confusion.csv').exists()
-    metrics = json.loads((tmp_path / 'r' / 'metrics.json').read_text())
+    metrics = json.loads((tmp_path / 'r' / 'report.json').read_text())['metrics']
     assert metrics['multi-label/recall'] == pytest.approx(np.mean(recalls))
     assert 'multi-label/mAP' in metrics
 

@@ -12,7 +12,6 @@ import pytest
 import torch
 from mmpretrain.evaluation import ConfusionMatrix, SingleLabelMetric
 from mmpretrain.structures import DataSample
-from PIL import Image
 from ranks import build_evaluator, evaluate, run_in_two
 from scipy.stats import binomtest
 from sklearn.metrics import (
@@ -317,39 +316,6 @@ def make_report(count):
     return Report(metrics, [f'class $_{i}' for i in range(count)])
 
 
-@pytest.mark.parametrize('count', [2, 30, 1000])
-def test_report_files_and_table(tmp_path, capsys, count):
-    report = make_report(count)
-    report.write(tmp_path)
-    assert {p.name for p in tmp_path.iterdir()} == {
-        'classes.csv', 'confusion.csv', 'confusion.png', 'metrics.json',
-    }  # fmt: skip
-    with (tmp_path / 'confusion.csv').open() as file:
-        header, *rows = csv.reader(file)
-    assert header[1:] == [row[0] for row in rows] == [c.name for c in report.classes]
-    np.testing.assert_array_equal(np.array(rows)[:, 1:].astype(int), report.confusion)
-    with (tmp_path / 'classes.csv').open() as file:
-        first = next(csv.DictReader(file))
-    assert first == dict(zip(first, ['class $_0', '100.0', '90.0', first['f1'], '10'], strict=True))
-    metrics = json.loads((tmp_path / 'metrics.json').read_text())
-    total = 9 * count + 1
-    assert metrics['images'] == total
-    low = binomtest(total - 1, total).proportion_ci(method='wilson').low
-    assert metrics[f'{ACCURACY}-low'] == pytest.approx(100 * low)
-    assert metrics.keys() == {
-        *(f'{ACCURACY}{end}' for end in ('', '-low', '-high')),
-        BALANCED,
-        'images',
-        *(f'single-label/{n}' for n in ('precision', 'recall', 'f1-score')),
-    }
-    pixels = np.asarray(Image.open(tmp_path / 'confusion.png').convert('L'))
-    assert count < min(pixels.shape) <= 2500  # no class is thinner than a pixel
-    print_report(report)
-    lines = capsys.readouterr().out.splitlines()
-    assert len([line for line in lines if line.startswith(' class $_')]) == min(count, 20)
-    assert ('the 20 of 1000 classes with the lowest F1:' in lines) == (count == 1000)
-
-
 def test_the_figure_shows_the_confusion_matrix():
     report = make_report(10)
     figure = draw_confusion(report.confusion, [c.name for c in report.classes])
@@ -372,15 +338,3 @@ def test_metrics_are_added_once(existing):
     assert add_metrics(metrics, *REPORT_METRICS) == metrics
     assert add_metrics(None, existing) == [existing]
     assert isinstance(build_evaluator(*metrics).metrics[0], ConfusionMatrix)
-
-
-def test_a_report_makes_its_folder_and_replaces_only_what_it_may(tmp_path):
-    folder = tmp_path / 'new' / 'report'
-    make_report(2).write(folder)
-    before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    assert before.keys() == {'classes.csv', 'confusion.csv', 'confusion.png', 'metrics.json'}
-    with pytest.raises(WrnError, match=r'metrics.json: exists; add --overwrite to replace it'):
-        make_report(3).write(folder)
-    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
-    make_report(3).write(folder, overwrite=True)
-    assert len((folder / 'classes.csv').read_text().splitlines()) == 4

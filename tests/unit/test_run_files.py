@@ -77,7 +77,7 @@ def test_the_files_of_a_user_stay_when_a_fine_tuning_is_replaced(tmp_path):
 
 
 def test_a_report_of_a_run_alone_leaves_no_folder(tmp_path):
-    fill(tmp_path / 'report', 'metrics.json', 'classes.csv')
+    fill(tmp_path / 'report', 'report.json', 'classes.csv')
     remove_files(find_results(tmp_path))
     assert not (tmp_path / 'report').exists()
 

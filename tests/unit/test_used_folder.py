@@ -94,7 +94,7 @@ def test_training_in_the_results_folder_of_fine_tuning():
     (run / 'pets.py').touch()
     with pytest.raises(WrnError, match=f'^out/run: {SENTENCE}$'):  # it may still be resumed
         train('out')
-    written = [Path('out/pets-0123abcd.pth'), Path('out/report/metrics.json'), run / 'epoch_1.pth']
+    written = [Path('out/pets-0123abcd.pth'), Path('out/report/report.json'), run / 'epoch_1.pth']
     others = [Path('out/cats-0123abcd.pth'), Path('out/report/thesis.tex'), run / 'model.pth']
     Path('out/report').mkdir()
     for path in (*written, *others):

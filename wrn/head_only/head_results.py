@@ -12,19 +12,23 @@ from mmengine.config import Config
 from mmengine.evaluator import Evaluator
 from mmengine.model import BaseModel
 from mmengine.registry import DefaultScope
-from mmpretrain.registry import MODELS
+from mmpretrain.registry import DATASETS, MODELS
 from mmpretrain.structures import DataSample
-from torch import Tensor
+from torch import Tensor, nn
 
 from wrn.checkpoints import write_weights
 from wrn.checkpoints.assumptions import get_preprocessing
 from wrn.checkpoints.publish import make_meta
+from wrn.config.config_parts import get_test_dataset
+from wrn.data.image_folder import use_image_folders
 from wrn.head_only.logistic_regression import Labeled, LinearFit
 from wrn.head_only.trial_curves import draw_trials
 from wrn.training.evaluation import REPORT_METRICS, Report, add_metrics
-from wrn.training.finetune import Finetuned
+from wrn.training.evaluation.image_results import make_results
+from wrn.training.finetune import Finetuned, ReportWriter
 from wrn.training.finetune_folder import remove_checkpoints
 from wrn.training.finetune_results import CURVES, REPORT, find_replaced
+from wrn.training.hooks.record_images import RecordedTest
 from wrn.training.run_files import remove_files
 from wrn.utils.files import write_atomically
 
@@ -38,6 +42,7 @@ def write_results(
     classes: Sequence[str],
     images: Labeled,
     provenance: str,
+    write_report: ReportWriter,
     overwrite: bool,
 ) -> Finetuned:
     """Test a head, and write a report and the weights.
@@ -49,6 +54,7 @@ def write_results(
         classes: The class names.
         images: The features of the test images.
         provenance: Where the weights come from.
+        write_report: Writes the report.
         overwrite: Whether to remove the run and the results that were there before.
 
     Returns:
@@ -57,12 +63,17 @@ def write_results(
     Raises:
         WrnError: If a file cannot be written.
     """
-    report, run = _test(cfg, fit, classes, images), Path(cfg.work_dir)
+    network.head, samples = _predict(cfg, fit, images)
+    report, run = _test(cfg, samples, classes), Path(cfg.work_dir)
     if overwrite:
         remove_files(find_replaced(cfg))
         remove_checkpoints(run, cfg)
     folder = run.parent / REPORT
-    report.write(folder, overwrite=True)  # of this run, if it was stopped here
+    scores = torch.stack([sample.pred_score for sample in samples])
+    results = make_results(scores, images.labels, images.features.numpy())
+    pipeline = get_test_dataset(cfg).pipeline
+    tested = RecordedTest(_build_dataset(cfg), network.eval(), pipeline, results)
+    write_report(report, tested, [])
     with write_atomically(folder / CURVES) as file:
         draw_trials(fit.trials, fit.best).savefig(file, format='png')
     facts = dict(best=fit.best.strength, trials=[asdict(trial) for trial in fit.trials])
@@ -70,32 +81,42 @@ def write_results(
         file.write((json.dumps(facts, indent=1) + '\n').encode())
     with write_atomically(run / str(cfg.filename)) as file:
         file.write(cfg.pretty_text.encode())
-    return Finetuned(_publish(cfg, network, fit, classes, provenance), report, folder)
+    return Finetuned(_publish(cfg, network, classes, provenance), report, folder)
 
 
-def _test(cfg: Config, fit: LinearFit, classes: Sequence[str], images: Labeled) -> Report:
-    """Return the report of the test, by the metrics of the config, from features."""
+def _predict(cfg: Config, fit: LinearFit, images: Labeled) -> tuple[nn.Module, list[DataSample]]:
+    """Return the head, and its predictions for the test images from their features."""
     with DefaultScope.overwrite_default_scope('mmpretrain'):
-        head = MODELS.build(cfg.model.head)
-        head.load_state_dict(_get_weights(fit))
-        samples = [DataSample().set_gt_label(label) for label in images.labels.tolist()]
-        with torch.inference_mode():
-            samples = head.eval().predict((images.features,), samples)
+        head = MODELS.build(cfg.model.head).eval()
+    head.load_state_dict(_get_weights(fit))
+    samples = [DataSample().set_gt_label(label) for label in images.labels.tolist()]
+    with torch.inference_mode():
+        return head, head.predict((images.features,), samples)
+
+
+def _test(cfg: Config, samples: Sequence[DataSample], classes: Sequence[str]) -> Report:
+    """Return the report of the test, by the metrics of the config."""
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
         evaluator = Evaluator(add_metrics(cfg.test_evaluator, *REPORT_METRICS))
     evaluator.dataset_meta = dict(classes=[*classes])
     evaluator.process(samples)
     return Report(evaluator.evaluate(len(samples)), classes)
 
 
-def _publish(
-    cfg: Config, network: BaseModel, fit: LinearFit, classes: Sequence[str], provenance: str
-) -> Path:
+def _build_dataset(cfg: Config) -> Any:
+    """Return the test dataset, as a test with mmengine's runner builds it."""
+    dataset = deepcopy(cfg.test_dataloader.dataset)
+    use_image_folders(dataset)
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        return DATASETS.build(dataset)
+
+
+def _publish(cfg: Config, network: BaseModel, classes: Sequence[str], provenance: str) -> Path:
     """Write the weights, with the metadata that fine-tuning writes, and return their path."""
     own, published = network._config, deepcopy(cfg)
     published.model.update(backbone=own.model.backbone)
     published.data_preprocessor.update(get_preprocessing(own), **_get_normalization(network))
     state_dict = {name: value.cpu() for name, value in network.state_dict().items()}
-    state_dict |= {f'head.{name}': value for name, value in _get_weights(fit).items()}
     meta = make_meta(dict(dataset_meta=dict(classes=[*classes])), published, provenance, None)
     name = f'{Path(str(cfg.filename)).stem}.pth'
     return write_weights(Path(cfg.work_dir).parent, name, state_dict, meta, overwrite=True)

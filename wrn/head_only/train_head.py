@@ -15,7 +15,7 @@ from wrn.head_only.image_features import compute_features
 from wrn.head_only.logistic_regression import Labeled, LinearFit, fit_linear
 from wrn.head_only.phases import AGAIN, interruptible
 from wrn.training.failures import run_errors
-from wrn.training.finetune import Finetuned
+from wrn.training.finetune import Finetuned, ReportWriter
 from wrn.training.hooks.termination import stop_on_sigterm
 from wrn.training.run_device import get_run_device
 from wrn_base.errors import ImageReadError, WrnError, count, some
@@ -30,6 +30,7 @@ def train_head(
     splits: Splits,
     provenance: str,
     template: str | None,
+    write_report: ReportWriter,
     options: ReadOptions = ReadOptions(),
     skip_unreadable: bool = False,
     overwrite: bool = False,
@@ -49,6 +50,7 @@ def train_head(
         splits: The images.
         provenance: Where the weights come from, to be recorded in their file.
         template: The file name of the config of the model to start from.
+        write_report: Writes the report.
         options: What to take from the weights to start from. Defaults to the usual.
         skip_unreadable: Whether to leave out training images that cannot be read. Defaults to
             False.
@@ -78,7 +80,14 @@ def train_head(
         _log_fit(fit, len(val.labels))
         with interruptible(progress, 'writing the results'):
             return write_results(
-                cfg, network, fit, splits.classes, features['test'], provenance, overwrite
+                cfg,
+                network,
+                fit,
+                splits.classes,
+                features['test'],
+                provenance,
+                write_report,
+                overwrite,
             )
 
 

@@ -1,6 +1,7 @@
 """Fine-tune a model on a folder of images: ``wrn.finetune``, and the command ``wrn finetune``."""
 
 import logging
+from collections.abc import Sequence
 from os import PathLike, fspath
 from pathlib import Path
 
@@ -19,12 +20,17 @@ from wrn.jobs.keywords import check_names
 from wrn.jobs.loading import make_read_options
 from wrn.jobs.run_options import TrainOptions, apply_train_options
 from wrn.jobs.settings import name_settings
+from wrn.report.facts import list_facts
+from wrn.report.write_report import write_report
 from wrn.training.class_weights import balance_loss
+from wrn.training.evaluation import Report
+from wrn.training.evaluation.line_chart import Chart
 from wrn.training.finetune import Finetuned
 from wrn.training.finetune import finetune as run
 from wrn.training.finetune_config import FINE_TUNED
 from wrn.training.finetune_folder import check_images
 from wrn.training.finetune_results import REPORT
+from wrn.training.hooks.record_images import RecordedTest
 from wrn.training.run_device import get_run_device
 from wrn.training.small_data import count_classes, describe_classes, list_warnings
 from wrn.utils.memory import batch_errors
@@ -114,23 +120,31 @@ def finetune(
             check_images(cfg, splits, progress)
         training.write_annotations(cfg, splits, folder)
         validated = not options.get('no_validate')
+        selects = 'the regularization' if head_only else 'the best epoch'
         if is_main_process():
-            selects = 'the regularization' if head_only else 'the best epoch'
             _log_images(splits, bit_depth, validated, balance, selects)
             if dropped:
                 _logger.info('left out of validation and test, since unreadable: %s', some(dropped))
         start = mask_credentials(checkpoint or model)
         provenance = f'{start}{FINE_TUNED}{Path(cfg.filename).stem}'
+
+        def write(report: Report, test: RecordedTest, charts: Sequence[Chart]) -> None:
+            numbers = _describe_splits(splits, validated, selects)
+            described = '; '.join([f'{data}, {count(len(splits.classes), "class")}', *numbers])
+            facts = list_facts(cfg, test.network, model, described, provenance)
+            # It may be there of this run, if that was stopped here.
+            write_report(folder / REPORT, report, test, facts, charts, progress, overwrite=True)
+
         if head_only:
             template = origin.get_config().filename
             return train_head(
-                cfg, splits, provenance, template, read, skip_unreadable, overwrite, progress
+                cfg, splits, provenance, template, write, read, skip_unreadable, overwrite, progress
             )
         if cfg.launcher == 'none' and get_run_device(cfg) == 'cpu':
             progress.phase('estimating the time')
             _log_estimate(cfg, splits)
         with name_settings(options.get('cfg_options')):
-            return run(cfg, provenance, read, origin.template, progress, overwrite)
+            return run(cfg, provenance, write, read, origin.template, progress, overwrite)
 
 
 def _log_images(
@@ -141,7 +155,8 @@ def _log_images(
     for note in (splits.left_out and str(splits.left_out), advise_depth(paths, bit_depth)):
         if note:
             _logger.info('%s: %s', splits.folder, note)
-    for line in _describe_splits(splits, validated, selects):
+    names = f'{count(len(splits.classes), "class")}: {", ".join(splits.classes)}'
+    for line in (*_describe_splits(splits, validated, selects), names, describe_classes(splits)):
         _logger.info(line)
     for warning in list_warnings(splits, validated, balance, selects):
         _logger.warning('%s: %s', splits.folder, warning)
@@ -173,5 +188,4 @@ def _describe_splits(splits: Splits, validated: bool, selects: str) -> list[str]
         if splits.groups:
             what += f'; {count(len({splits.groups[path] for path, _ in images}), "group")}'
         lines.append(f'{name}: {what}')
-    lines.append(f'{count(len(splits.classes), "class")}: {", ".join(splits.classes)}')
-    return [*lines, describe_classes(splits)]
+    return lines

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
 from mmengine.device import get_device
-from mmengine.dist import is_main_process
+from mmengine.hooks import Hook
 from mmpretrain.models import MultiLabelClsHead
 from typing_extensions import Unpack
 
@@ -22,10 +22,12 @@ from wrn.jobs.outputs import check_apart, check_out, make_folder
 from wrn.jobs.run_options import RunOptions, apply_run_options
 from wrn.jobs.settings import name_settings
 from wrn.jobs.speed_options import apply_speed_options
+from wrn.report.facts import describe_dataset, list_facts
+from wrn.report.write_report import check_report_free, write_report
 from wrn.training.checks import check_single_task, get_head
 from wrn.training.evaluation import Report, add_metrics, get_report_metrics, has_report
 from wrn.training.evaluation.predictions import SUFFIXES
-from wrn.training.evaluation.report import check_report_free
+from wrn.training.hooks.record_images import RecordImagesHook
 from wrn.training.run_device import get_run_device
 from wrn.training.testing_config import make_test_config
 from wrn.utils.existing import check_free
@@ -117,7 +119,7 @@ def test(model: str, checkpoint: str | None = None, **options: Unpack[Evaluation
     backend, precision = options.get('backend', 'eager'), options.get('precision', 'float32')
     calibration = options.get('calibration')
     check_calibration(calibration, precision)
-    read, engine = make_read_options(options), None
+    read, hooks = make_read_options(options), list[Hook]()
     if cfg.load_from is None and read != ReadOptions():
         raise WrnError(
             f'{model}: an exported file has one set of weights and its own normalization; '
@@ -129,15 +131,18 @@ def test(model: str, checkpoint: str | None = None, **options: Unpack[Evaluation
                 '--tta, --amp and --compile: need the eager backend in float32; leave them out, or '
                 'leave out --backend and --precision'
             )
-        engine = training.EngineHook(backend, precision, calibration)
-    overwrite = options.get('overwrite', False)
+        hooks.append(training.EngineHook(backend, precision, calibration))
+    overwrite, recorder = options.get('overwrite', False), RecordImagesHook()
+    if options.get('report') is not None:
+        hooks.append(recorder)
     out = (options.get('out'), options.get('out_item'))
     progress = options.get('progress', SILENT)
     with name_settings(options.get('cfg_options')):
-        done = training.test(cfg, *out, engine, read, progress=progress, overwrite=overwrite)
+        done = training.test(cfg, *out, hooks, read, progress=progress, overwrite=overwrite)
     report = Report(done.metrics, done.classes) if has_report(done.metrics) else None
-    if report and (folder := options.get('report')) is not None and is_main_process():
-        report.write(folder, overwrite)
+    if report and (folder := options.get('report')) is not None and (tested := recorder.recorded):
+        facts = list_facts(cfg, tested.network, model, describe_dataset(cfg, tested.dataset))
+        write_report(folder, report, tested, facts, progress=progress, overwrite=overwrite)
     metrics = report.metrics if report else done.metrics
     plain = {
         name: value for name, value in metrics.items() if isinstance(value, int | float | list)

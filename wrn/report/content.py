@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from wrn.training.evaluation import Report
+from wrn.training.evaluation.calibration import Bin
+from wrn.training.evaluation.line_chart import Chart
 
 
 @dataclass(frozen=True)
@@ -42,63 +44,6 @@ class Gallery:
     title: str
     note: str
     images: Sequence[int]
-
-
-@dataclass(frozen=True)
-class Bin:
-    """The images whose confidence is in a range.
-
-    Attributes:
-        low: The start of the range, excluded.
-        high: The end of the range, included.
-        count: The number of images. If it is 0, the means are 0, too.
-        confidence: The mean probability of the predicted class.
-        accuracy: The share of correct predictions, from 0 to 1.
-    """
-
-    low: float
-    high: float
-    count: int
-    confidence: float
-    accuracy: float
-
-
-@dataclass(frozen=True)
-class Line:
-    """A line in a chart.
-
-    Attributes:
-        name: Its name, such as ``'validation'``.
-        x: The x coordinates.
-        y: The y coordinates, of which those that are not finite are left out.
-    """
-
-    name: str
-    x: Sequence[float]
-    y: Sequence[float]
-
-
-@dataclass(frozen=True)
-class Chart:
-    """A chart of lines, such as the loss by epoch.
-
-    Attributes:
-        title: What is drawn, such as ``'loss'``.
-        x_label: The name and unit of the x axis.
-        lines: The lines.
-        log_x: Whether the x axis is logarithmic.
-        log_y: Whether the y axis is logarithmic.
-        chosen: The x of the model that was tested; None if it is unknown.
-        chosen_label: What the mark at ``chosen`` says, such as ``'epoch 7, tested'``.
-    """
-
-    title: str
-    x_label: str
-    lines: Sequence[Line]
-    log_x: bool = False
-    log_y: bool = False
-    chosen: float | None = None
-    chosen_label: str = ''
 
 
 @dataclass(frozen=True)
@@ -163,9 +108,9 @@ class Content:
     bins: Sequence[Bin] = ()
     charts: Sequence[Chart] = ()
     images: Mapping[int, ShownImage] = field(default_factory=dict)
-    galleries: Sequence[Gallery] = ()
+    galleries: list[Gallery] = field(default_factory=list)
     cells: Mapping[tuple[int, int], Sequence[int]] = field(default_factory=dict)
     embedding: Embedding | None = None
     near: Sequence[NearPair] = ()
     near_note: str = ''
-    left_out: Sequence[str] = ()
+    left_out: list[str] = field(default_factory=list)

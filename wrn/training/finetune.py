@@ -1,8 +1,10 @@
 """Fine-tune a model, test it, and write its weights and a report."""
 
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from mmengine.config import Config
 from mmengine.dist import barrier, is_main_process
@@ -11,6 +13,7 @@ from wrn.checkpoints import ReadOptions, read_checkpoint
 from wrn.checkpoints.assumptions import read_normalization
 from wrn.checkpoints.publish import publish
 from wrn.training.evaluation import REPORT_METRICS, Report, add_metrics
+from wrn.training.evaluation.line_chart import Chart
 from wrn.training.evaluation.curves import draw_curves, read_log
 from wrn.training.failures import run_errors
 from wrn.training.finetune_folder import (
@@ -18,11 +21,15 @@ from wrn.training.finetune_folder import (
     remove_checkpoints,
 )
 from wrn.training.finetune_results import CURVES, REPORT, find_replaced
+from wrn.training.hooks.record_images import RecordedTest, RecordImagesHook
 from wrn.training.hooks.termination import stop_on_sigterm
 from wrn.training.launch import ask_first
 from wrn.training.runner import test, train
 from wrn.utils.files import write_atomically
 from wrn_base.run_progress import SILENT, RunProgress
+
+ReportWriter: TypeAlias = Callable[[Report, RecordedTest, Sequence[Chart]], None]
+"""Writes the report of a run: takes its metrics, the results of each image, and its curves."""
 
 
 @dataclass
@@ -43,6 +50,7 @@ class Finetuned:
 def finetune(
     cfg: Config,
     provenance: str,
+    write_report: ReportWriter,
     options: ReadOptions = ReadOptions(),
     template: str | None = None,
     progress: RunProgress = SILENT,
@@ -54,6 +62,7 @@ def finetune(
         cfg: A config made by :func:`wrn.training.make_finetune_config`. Its ``work_dir`` was set by
             :func:`wrn.training.claim_folder`.
         provenance: Where the weights come from, to be recorded in their file.
+        write_report: Writes the report.
         options: As for :func:`wrn.training.train`. Defaults to the usual.
         template: As for :func:`wrn.training.train`. Defaults to None.
         progress: As for :func:`wrn.training.train`. Defaults to nobody.
@@ -70,14 +79,18 @@ def finetune(
         earlier = find_replaced(cfg) if overwrite else None
         train(deepcopy(cfg), options, template, progress, earlier, replaces_head=True)
         try:
-            return _finish(cfg, provenance, template, progress)
+            return _finish(cfg, provenance, write_report, template, progress)
         except KeyboardInterrupt:
             message = 'stopped after training; run again with --resume'
             raise KeyboardInterrupt(message) from None
 
 
 def _finish(
-    cfg: Config, provenance: str, template: str | None, progress: RunProgress
+    cfg: Config,
+    provenance: str,
+    write_report: ReportWriter,
+    template: str | None,
+    progress: RunProgress,
 ) -> Finetuned | None:
     """Test the best epoch, and write its weights and a report."""
     run, name = Path(cfg.work_dir), Path(cfg.filename).stem
@@ -88,12 +101,14 @@ def _finish(
     # The first weights may have come with a normalization of their own.
     stated = read_normalization(read_checkpoint(best).get('meta') or {})
     options = ReadOptions(**stated or {})
-    results = test(cfg, options=options, template=template, progress=progress)
+    hook = RecordImagesHook()
+    results = test(cfg, None, None, [hook], options, template, progress)
     if not is_main_process():
         return None
+    assert hook.recorded is not None  # for mypy: the main process has the results
     report = Report(results.metrics, results.classes)
     folder = run.parent / REPORT
-    report.write(folder, overwrite=True)  # of this run, if it was stopped here
+    write_report(report, hook.recorded, [])
     with write_atomically(folder / CURVES) as file:
         draw_curves({name: read_log(str(run))}).savefig(file, format='png')
     weights = publish(best, f'{name}.pth', run.parent, source=provenance, overwrite=True).path

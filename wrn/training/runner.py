@@ -31,7 +31,6 @@ from wrn.training.failures import memory_errors, run_errors
 from wrn.training.hooks.broadcast_buffers import BroadcastBuffersHook
 from wrn.training.hooks.earlier_run import EarlierRunHook
 from wrn.training.hooks.early_stopping import use_resumable_early_stopping
-from wrn.training.hooks.engine_hook import EngineHook
 from wrn.training.hooks.finite_loss import FiniteLossHook
 from wrn.training.hooks.last_batch import LastBatchHook
 from wrn.training.hooks.model_checks import CheckpointCheckHook
@@ -143,7 +142,7 @@ def test(
     cfg: Config,
     out: str | None = None,
     out_item: str | None = None,
-    engine: EngineHook | None = None,
+    extra_hooks: Sequence[Hook] = (),
     options: ReadOptions = ReadOptions(),
     template: str | None = None,
     progress: RunProgress = SILENT,
@@ -156,7 +155,8 @@ def test(
         out: The file to write results to. Defaults to None.
         out_item: What to write: the predictions (``'pred'``) or the metrics (``'metrics'``).
             Defaults to None, the predictions.
-        engine: The hook that replaces the network by a backend. Defaults to None, eager PyTorch.
+        extra_hooks: Further hooks, such as the one that replaces the network by a backend. Defaults
+            to none.
         options: What to take from the checkpoint. Defaults to the usual.
         template: As for :func:`train`. Defaults to None.
         progress: As for :func:`train`. Defaults to nobody.
@@ -182,7 +182,7 @@ def test(
             ShowProgressHook(progress),
             CheckpointCheckHook(options=options, template=template),
             ProtectWorkersHook(),
-            *([engine] if engine else []),
+            *extra_hooks,
         ]
         runner = build_runner(cfg, ['test_dataloader'], hooks, progress)
         with unblock_sigterm(), memory_errors(runner, 'test'):

@@ -3,11 +3,12 @@
 import importlib.util
 
 
-def missing_packages(*modules: str) -> str | None:
+def missing_packages(*modules: str, extra: str | None = None) -> str | None:
     """Return which packages are missing, and how to install them.
 
     Args:
-        *modules: The names of modules. The packages have the same names.
+        *modules: The names of modules. Without an extra, the packages have the same names.
+        extra: The extra of this package that installs them. Defaults to None.
 
     Returns:
         The missing packages and the command that installs them. None if all are installed.
@@ -16,4 +17,5 @@ def missing_packages(*modules: str) -> str | None:
     if not missing:
         return None
     verb = 'is' if len(missing) == 1 else 'are'
-    return f'{" and ".join(missing)} {verb} not installed; pip install {" ".join(missing)}'
+    wanted = f"'mmpretrain-wrn[{extra}]'" if extra else ' '.join(missing)
+    return f'{" and ".join(missing)} {verb} not installed; pip install {wanted}'

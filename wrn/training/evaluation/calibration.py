@@ -1,8 +1,10 @@
 """Calibration: how well the confidence of a network matches its accuracy."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from mmengine.evaluator import BaseMetric
 from mmpretrain.registry import METRICS
@@ -60,8 +62,46 @@ class Calibration(BaseMetric):
         Returns:
             ``ece`` in percent, like mmpretrain's accuracies, and ``nll`` in nats.
         """
-        confidence, correct, nll = torch.tensor(results, dtype=torch.float64).T.contiguous()
-        edges = torch.linspace(0, 1, self.bins + 1, dtype=torch.float64)
-        index = torch.bucketize(confidence, edges[1:-1])  # right edges are inclusive
-        gaps = torch.zeros(self.bins, dtype=torch.float64).index_add(0, index, correct - confidence)
-        return dict(ece=gaps.abs().sum().item() / len(results) * 100, nll=nll.mean().item())
+        confidence, correct, nll = np.array(results).T
+        groups = group_by_confidence(confidence, correct, self.bins)
+        gaps = [group.count * abs(group.accuracy - group.confidence) for group in groups]
+        return dict(ece=sum(gaps) / len(results) * 100, nll=nll.mean().item())
+
+
+@dataclass(frozen=True)
+class Bin:
+    """The images whose confidence is in a range.
+
+    Attributes:
+        low: The start of the range, excluded.
+        high: The end of the range, included.
+        count: The number of images. Without any, the means are 0.
+        confidence: The mean probability of the predicted class.
+        accuracy: The share of correct predictions, from 0 to 1.
+    """
+
+    low: float
+    high: float
+    count: int
+    confidence: float
+    accuracy: float
+
+
+def group_by_confidence(confidence: np.ndarray, correct: np.ndarray, bins: int = 15) -> list[Bin]:
+    """Group images by the probability of the predicted class, into bins of equal width.
+
+    Args:
+        confidence: The probability of the predicted class of each image, ``(N,)``.
+        correct: Whether each prediction is correct, ``(N,)``.
+        bins: The number of bins. Defaults to 15, as in the paper.
+
+    Returns:
+        The bins, in ascending order.
+    """
+    edges = np.linspace(0, 1, bins + 1)
+    index = np.searchsorted(edges[1:-1], confidence)  # right edges are inclusive
+    counts = np.bincount(index, minlength=bins)
+    sums = [np.bincount(index, values, bins) for values in (confidence, correct)]
+    means = [(total / np.maximum(counts, 1)).tolist() for total in sums]
+    rows = zip(edges.tolist(), edges[1:].tolist(), counts.tolist(), *means, strict=False)
+    return [Bin(*row) for row in rows]

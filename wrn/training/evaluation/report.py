@@ -1,9 +1,7 @@
 """The report of a test: metrics of the whole dataset and of each class."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,12 +9,7 @@ from mmpretrain.evaluation import Accuracy
 from mmpretrain.registry import METRICS
 
 from wrn.config.config_parts import find_class
-from wrn.training.evaluation.figures import draw_confusion
-from wrn.training.evaluation.fonts import fonts_for
 from wrn.training.evaluation.proportion import Proportion
-from wrn.utils.csv_text import format_csv
-from wrn.utils.existing import check_free
-from wrn.utils.files import write_atomically
 
 #: The configs of the metrics that a report needs.
 REPORT_METRICS = (dict(type='ConfusionMatrix'), dict(type='Calibration'))
@@ -26,7 +19,10 @@ CONFUSION = 'confusion_matrix/result'
 #: The names of the share of correct predictions, and of the mean recall of the classes with images.
 ACCURACY, BALANCED = 'accuracy/top1', 'accuracy/balanced'
 #: The names of the files of a report.
-REPORT_FILES = ('metrics.json', 'classes.csv', 'confusion.csv', 'confusion.png')
+REPORT_FILES = (
+    'index.html', 'report.json', 'classes.csv', 'confusion.csv', 'confusion.png', 'curves.png',
+    'calibration.png',
+)  # fmt: skip
 
 
 @dataclass
@@ -100,52 +96,6 @@ class Report:
             count: The maximum number of classes.
         """
         return sorted((c for c in self.classes if c.support), key=lambda c: c.f1)[:count]
-
-    def write(self, folder: str | Path, overwrite: bool = False) -> None:
-        """Write ``metrics.json`` and ``classes.csv``, and ``confusion.csv`` and ``confusion.png``.
-
-        Args:
-            folder: The folder. It is made if it does not exist.
-            overwrite: Whether to replace a report in it. Defaults to False.
-
-        Raises:
-            WrnError: If a file cannot be written, or exists.
-        """
-        check_report_free(folder, overwrite)
-        names = [metrics.name for metrics in self.classes]
-        tables: dict[str, list[list[Any]]] = {
-            'classes': [['class', 'precision', 'recall', 'f1', 'support']]
-            + [list(vars(metrics).values()) for metrics in self.classes]
-        }
-        if self.confusion is not None:
-            counts = zip(names, self.confusion.tolist(), strict=True)
-            tables['confusion'] = [['class', *names], *([name, *row] for name, row in counts)]
-        for name, rows in tables.items():
-            with write_atomically(Path(folder, f'{name}.csv')) as file:
-                file.write(format_csv(rows))
-        with write_atomically(Path(folder, 'metrics.json')) as file:
-            file.write((json.dumps(self.metrics, indent=1) + '\n').encode())
-        if self.confusion is not None:
-            path = Path(folder, 'confusion.png')
-            with fonts_for(names, str(path), 'confusion.csv'), write_atomically(path) as file:
-                draw_confusion(self.confusion, names).savefig(file, format='png')
-        else:
-            for name in ('confusion.csv', 'confusion.png'):  # of the report that this one replaces
-                Path(folder, name).unlink(missing_ok=True)
-
-
-def check_report_free(folder: str | Path, overwrite: bool = False) -> None:
-    """Check that a report can be written without replacing another one.
-
-    Args:
-        folder: The folder of the report.
-        overwrite: Whether to replace a report in it. Defaults to False.
-
-    Raises:
-        WrnError: If there is a file of a report in it.
-    """
-    for name in REPORT_FILES:
-        check_free(Path(folder, name), overwrite)
 
 
 def get_report_metrics(head: Mapping[str, Any], multi_label: bool) -> list[dict[str, Any]]:

@@ -1,0 +1,98 @@
+"""Collect what a page shows of a test."""
+
+import warnings
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from wrn.inference.explanations import Explainer
+from wrn.report.album import Album
+from wrn.report.content import Content, Embedding, Gallery
+from wrn.report.embedding import embed
+from wrn.report.selection import find_cells, find_least_certain, find_worst, sample_correct
+from wrn.training.evaluation.image_results import ImageResults
+from wrn.training.hooks.record_images import RecordedTest
+from wrn.utils.packages import missing_packages
+from wrn_base.errors import WrnError, count
+
+_GALLERIES: Sequence[tuple[str, str, Callable[[ImageResults], np.ndarray]]] = (
+    ('Worst mistakes', 'wrong, with the highest loss', find_worst),
+    ('Least certain', 'with the lowest probability of the predicted class', find_least_certain),
+    ('Correct', 'a sample, evenly spread over the images', sample_correct),
+)
+
+
+def add_images(
+    content: Content, test: RecordedTest, results: ImageResults, report: Callable[[int], None]
+) -> None:
+    """Add the images of a test to what a page shows: galleries, cells and the embedding.
+
+    What is left out is added to :attr:`Content.left_out`.
+
+    Args:
+        content: What the page shows, which is changed.
+        test: The test.
+        results: Its results for each image.
+        report: Receives the number of images that are done.
+    """
+    if not len(results.indices):
+        content.left_out.append(
+            'images: the dataset does not number its samples, so they cannot be read again'
+        )
+        return
+    album = Album(test, results, _make_explainer(test, content.left_out), report)
+    _add_galleries(content, album, results)
+    _add_embedding(content, album, results)
+    content.cells = {
+        cell: album.add(positions.tolist()) for cell, positions in find_cells(results).items()
+    }
+    content.images = album.images
+    if album.is_full:
+        content.left_out.append(
+            f'images: {count(len(album.images), "image")} of {len(results.labels):,} are shown, '
+            'since those of a page take at most 10 MB'
+        )
+    if album.unreadable:
+        content.left_out.append(
+            f'images: {count(album.unreadable, "image")} could not be read a second time'
+        )
+
+
+def _make_explainer(test: RecordedTest, left_out: list[str]) -> Explainer | None:
+    try:
+        return Explainer(test.network)
+    except WrnError as error:
+        left_out.append(f'heat maps: {error}')
+        return None
+
+
+def _add_galleries(content: Content, album: Album, results: ImageResults) -> None:
+    found = {title: find(results).tolist() for title, _, find in _GALLERIES}
+    numbers = dict(zip(found, (int((~results.correct).sum()), len(results.labels)), strict=False))
+    numbers['Correct'] = int(results.correct.sum())
+    for title, how, _ in _GALLERIES:
+        images = album.add(found[title], large=True)
+        note = f'{how}: {len(images)} of {numbers[title]:,}'
+        content.galleries.append(Gallery(title, note, images))
+
+
+def _add_embedding(content: Content, album: Album, results: ImageResults) -> None:
+    if missing := missing_packages('sklearn', extra='report'):
+        content.left_out.append(f'embedding: {missing}')
+        return
+    if not len(results.sampled):
+        content.left_out.append('embedding: needs the features of an eager network in one view')
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')  # of few or equal images
+        points = embed(results.features)
+    if points is None:
+        content.left_out.append('embedding: there are fewer than 10 images, or all are alike')
+        return
+    images = {*album.add(results.sampled.tolist())}
+    shown = [i for i, position in enumerate(results.sampled.tolist()) if position in images]
+    note = (
+        f't-SNE of the features that the head takes, of {len(shown):,} of {len(results.labels):,} '
+        'images; only small distances mean something'
+    )
+    content.embedding = Embedding(results.sampled[shown].tolist(), points[shown], note)

@@ -1,0 +1,106 @@
+"""Write the files of a report."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from wrn.report.collect import add_images
+from wrn.report.content import Content
+from wrn.report.json_report import format_report
+from wrn.training.evaluation import REPORT_FILES, Report
+from wrn.training.evaluation.calibration import group_by_confidence
+from wrn.training.evaluation.line_chart import Chart
+from wrn.training.evaluation.figures import draw_confusion
+from wrn.training.evaluation.fonts import fonts_for
+from wrn.training.hooks.record_images import RecordedTest
+from wrn.utils.csv_text import format_csv
+from wrn.utils.existing import check_free
+from wrn.utils.files import write_atomically
+from wrn.utils.packages import missing_packages
+from wrn_base.run_progress import SILENT, RunProgress
+
+_PAGE = 'index.html'
+_logger = logging.getLogger('wrn')
+
+
+def check_report_free(folder: str | Path, overwrite: bool = False) -> None:
+    """Check that a report can be written without replacing another one.
+
+    Args:
+        folder: The folder of the report.
+        overwrite: Whether to replace a report in it. Defaults to False.
+
+    Raises:
+        WrnError: If there is a file of a report in it.
+    """
+    for name in REPORT_FILES:
+        check_free(Path(folder, name), overwrite)
+
+
+def write_report(
+    folder: str | Path,
+    report: Report,
+    test: RecordedTest,
+    facts: Sequence[tuple[str, str]],
+    charts: Sequence[Chart] = (),
+    progress: RunProgress = SILENT,
+    overwrite: bool = False,
+) -> None:
+    """Write the files of a report: tables, plots, ``report.json``, and a page.
+
+    Without the packages of the extra ``report`` there is no page, which is logged.
+
+    Args:
+        folder: The folder. It is made if it does not exist.
+        report: The metrics.
+        test: The test, and its results for each image.
+        facts: What :func:`wrn.report.facts.list_facts` returns.
+        charts: The curves of the training. Defaults to none.
+        progress: Receives the phases. Defaults to nobody.
+        overwrite: Whether to replace a report in it. Defaults to False.
+
+    Raises:
+        WrnError: If a file cannot be written, or exists.
+    """
+    check_report_free(folder, overwrite)
+    progress.phase('drawing the report')
+    content = Content(dict(facts)['model'], facts, report, charts=charts)
+    images = test.images
+    if images:
+        content.bins = group_by_confidence(images.top_scores[:, 0], images.correct)
+    else:
+        content.left_out.append('images: those of a test with several labels have no galleries')
+    missing = missing_packages('jinja2', extra='report')
+    if missing:
+        _logger.warning('%s: not written, since %s', Path(folder, _PAGE), missing)
+    elif images:
+        add_images(content, test, images, lambda done: progress.phase(f'drawing image {done}'))
+    files = {**_format_tables(report), 'report.json': format_report(content)}
+    if not missing:
+        from wrn.report.page import render_page
+
+        files[_PAGE] = render_page(content).encode()
+    for name, text in files.items():
+        with write_atomically(Path(folder, name)) as file:
+            file.write(text)
+    if report.confusion is not None:
+        names = [metrics.name for metrics in report.classes]
+        path = Path(folder, 'confusion.png')
+        with fonts_for(names, str(path), 'confusion.csv'), write_atomically(path) as file:
+            draw_confusion(report.confusion, names).savefig(file, format='png')
+    drawn = ['confusion.png'] * (report.confusion is not None)
+    for name in {*REPORT_FILES} - {*files, *drawn}:  # of the report that this one replaces
+        Path(folder, name).unlink(missing_ok=True)
+
+
+def _format_tables(report: Report) -> dict[str, bytes]:
+    names = [metrics.name for metrics in report.classes]
+    tables: dict[str, list[list[Any]]] = {
+        'classes.csv': [['class', 'precision', 'recall', 'f1', 'support']]
+        + [list(vars(metrics).values()) for metrics in report.classes]
+    }
+    if report.confusion is not None:
+        counts = zip(names, report.confusion.tolist(), strict=True)
+        tables['confusion.csv'] = [['class', *names], *([name, *row] for name, row in counts)]
+    return {name: format_csv(rows) for name, rows in tables.items()}

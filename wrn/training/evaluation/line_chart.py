@@ -1,0 +1,42 @@
+"""Charts of lines, such as the curves of a training run."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line in a chart.
+
+    Attributes:
+        name: Its name, such as ``'validation'``.
+        x: The x coordinates.
+        y: The y coordinates, of which those that are not finite are left out.
+    """
+
+    name: str
+    x: Sequence[float]
+    y: Sequence[float]
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A chart of lines, such as the loss by epoch.
+
+    Attributes:
+        title: What is drawn, such as ``'loss'``.
+        x_label: The name and unit of the x axis.
+        lines: The lines.
+        log_x: Whether the x axis is logarithmic.
+        log_y: Whether the y axis is logarithmic.
+        chosen: The x of the model that was tested; None if it is unknown.
+        chosen_label: What the mark at ``chosen`` says, such as ``'epoch 7, tested'``.
+    """
+
+    title: str
+    x_label: str
+    lines: Sequence[Line]
+    log_x: bool = False
+    log_y: bool = False
+    chosen: float | None = None
+    chosen_label: str = ''
