@@ -111,6 +111,31 @@ def original_model(model: Any) -> Any:
     return getattr(model, '_orig_mod', model)
 
 
+def eager_model(model: Any) -> BaseModel:
+    """Return the classifier in eager torch that a model is or runs, which has gradients.
+
+    Args:
+        model: A classifier, also one that :func:`torch.compile` wrapped or that runs in a backend.
+
+    Raises:
+        WrnError: If it is not a model, or if its backend runs a frozen graph.
+    """
+    original = original_model(model)
+    if not isinstance(original, BaseModel):
+        raise WrnError(f'{type(model).__name__}: not a model; give one from wrn.get_model')
+    if not isinstance(original, DeployedClassifier):
+        return original
+    engine: Any = original.engine
+    eager = getattr(engine, 'eager', None)
+    if eager is None:
+        name = getattr(engine, 'name', 'an exported file')
+        raise WrnError(
+            f'the model runs in a frozen graph ({name}), which has no layers and no gradients; use '
+            'its weights with backend eager or fused'
+        )
+    return eager
+
+
 def is_model(model: object) -> TypeIs[BaseModel]:
     """Return whether an object is a built model, or one that :func:`torch.compile` wrapped."""
     return isinstance(original_model(model), BaseModel)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import ClassVar, TypeAlias
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from wrn.deploy.engines.graph import NetworkGraph
 from wrn.utils.packages import missing_packages
@@ -34,6 +34,8 @@ class Engine(ABC):
         own_threads: Whether it computes in its own threads. It is then equally fast in every
             calling thread.
         size: The height and width of its inputs; None for any size.
+        eager: The classifier that it runs in eager torch, which has gradients; None if it runs a
+            frozen graph.
     """
 
     name: ClassVar[str]
@@ -42,6 +44,7 @@ class Engine(ABC):
     cpu_only: ClassVar[bool] = False
     own_threads: ClassVar[bool] = True
     size: torch.Size | None = None
+    eager: nn.Module | None = None
 
     @abstractmethod
     def __init__(self, graph: NetworkGraph, precision: str, calibration: Iterable[Tensor]) -> None:

@@ -32,8 +32,8 @@ class FusedEngine(Engine):
                 f'precision {precision}: {self.device} has no instructions for it, so it would not '
                 'be faster; use float32'
             )
-        folded = fold_batch_norm(graph.network.classifier, channels_last=True)
-        self.network: Callable[..., Any] = TensorsOnly(folded).to(self.dtype)
+        self.eager = fold_batch_norm(graph.network.classifier, channels_last=True).to(self.dtype)
+        self.network: Callable[..., Any] = TensorsOnly(self.eager)
 
     def run(self, inputs: Tensor) -> tuple[Tensor, ...]:
         """Run the network."""
@@ -49,6 +49,7 @@ class CompiledEngine(FusedEngine):
 
     def __init__(self, graph: NetworkGraph, precision: str, calibration: Iterable[Tensor]) -> None:
         super().__init__(graph, precision, calibration)
+        self.eager = None
         self.batch_size = len(graph.example)
         from torch._dynamo import config as dynamo  # takes a second to import
         from torch._inductor import config

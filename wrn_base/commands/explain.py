@@ -1,0 +1,3 @@
+"""The options of ``wrn explain``."""
+
+METHODS = ('gradcam', 'hirescam', 'eigencam')
