@@ -98,6 +98,7 @@ class Content:
             have more images than are shown.
         embedding: The map of images; None if there is none.
         near: Near-duplicates.
+        heat_note: How the heat maps were computed, in a sentence.
         near_note: How they were searched for, and how many images and pairs were left out.
         left_out: What the report does not have and why, in sentences.
     """
@@ -112,5 +113,6 @@ class Content:
     cells: Mapping[tuple[int, int], Sequence[int]] = field(default_factory=dict)
     embedding: Embedding | None = None
     near: Sequence[NearPair] = ()
+    heat_note: str = ''
     near_note: str = ''
     left_out: list[str] = field(default_factory=list)

@@ -1,0 +1,171 @@
+"""The page of a report: one HTML file that loads nothing."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from wrn.report.calibration_chart import draw_calibration
+from wrn.report.charts import draw_chart
+from wrn.report.confusion_view import view_confusion
+from wrn.report.content import Content
+from wrn.report.embedding_chart import draw_embedding
+from wrn.report.image_cards import embed, make_card, make_data
+from wrn.report.number_text import cut, format_count, format_percent
+from wrn.training.evaluation import BALANCED, Report
+from wrn_base.errors import WrnError
+from wrn_base.terminal import printable
+
+_TEMPLATES = Path(__file__).parent / 'templates'
+_MOST_PAIRS = 100  # near-duplicates
+_TOP5 = 5  # classes; of no more than these, the five best always have the true one
+_ECE = 'calibration/ece'
+# By Content.near's kinds, in the order of the page: title, and why it matters.
+_NEAR = {
+    'split': (
+        'One of them was trained on',
+        'A test image that was also trained on makes the accuracy too good.',
+    ),
+    'class': (
+        'In different classes',
+        'One of the two labels is probably wrong, or the classes cannot be told apart.',
+    ),
+    'same': ('In the same class', 'They count as two images, but add little to what one says.'),
+}
+
+
+@dataclass(frozen=True)
+class Headline:
+    """A figure at the top of the page, with what it means."""
+
+    name: str
+    value: str
+    note: str
+
+
+def render_page(content: Content) -> str:
+    """Render the page of a report.
+
+    The page loads nothing, runs nothing that a name says, and works without JavaScript, except for
+    what opens, sorts or points. It needs Jinja2 of the extra ``report``.
+
+    Args:
+        content: What it shows. Names of classes and files may be hostile. Images that
+            ``content.images`` does not have are left out.
+
+    Returns:
+        The text of an HTML file, which can be encoded in UTF-8.
+
+    Raises:
+        WrnError: If Jinja2 is not installed.
+    """
+    try:
+        from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    except ImportError as error:
+        raise WrnError(
+            "the page of a report: jinja2 is not installed; pip install 'mmpretrain-wrn[report]'"
+        ) from error
+    environment = Environment(
+        autoescape=True,
+        loader=FileSystemLoader(_TEMPLATES),
+        lstrip_blocks=True,
+        trim_blocks=True,
+        undefined=StrictUndefined,
+    )
+    environment.filters |= dict(
+        count=format_count, cut=cut, embed=embed, percent=format_percent, printable=printable
+    )
+    return environment.get_template('report.html').render(_collect(content))
+
+
+def _collect(content: Content) -> dict[str, Any]:
+    """Return the variables of the template."""
+    cards = {key: make_card(image) for key, image in content.images.items()}
+    galleries = [(g, [key for key in g.images if key in cards]) for g in content.galleries]
+    inlined = {key for _, keys in galleries for key in keys}
+    report = content.report
+    confusion = None if report.confusion is None else view_confusion(report.confusion)
+    embedding = content.embedding and draw_embedding(content, content.embedding)
+    sections = {
+        'curves': ('Training', content.charts),
+        'confusion': ('Confusion matrix', confusion),
+        'images': ('Images', galleries),
+        'near': ('Near-duplicates', content.near or content.near_note),
+        'classes': ('Classes', report.classes),
+        'calibration': ('Calibration', content.bins),
+        'embedding': ('Map of images', embedding),
+    }
+    return dict(
+        content=content,
+        names=[printable(metrics.name) for metrics in report.classes],
+        sections={name: title for name, (title, shown) in sections.items() if shown},
+        headlines=list(_find_headlines(report)),
+        charts=[draw_chart(chart) for chart in content.charts],
+        confusion=confusion,
+        never_predicted=_find_never_predicted(report),
+        galleries=galleries,
+        cards=cards,
+        near=list(_group_near(content)),
+        most_pairs=_MOST_PAIRS,
+        calibration=draw_calibration(content.bins),
+        calibration_words=list(_explain_calibration(content)),
+        embedding=embedding,
+        data=make_data(content, cards, inlined),
+    )
+
+
+def _find_headlines(report: Report) -> Iterator[Headline]:
+    if report.accuracy is None:
+        means = {'mAP': 'mean average precision', 'precision': '', 'recall': '', 'f1-score': ''}
+        for name, note in means.items():
+            if (value := report.metrics.get(f'multi-label/{name}')) is not None:
+                title = {'f1-score': 'F1'}.get(name, name)
+                yield Headline(title, format_percent(value), note or 'mean over the classes')
+        return
+    value, _, details = str(report.accuracy).partition(' (')
+    yield Headline('Accuracy', value, details.removesuffix(')'))
+    decimals = report.accuracy.decimals
+    if BALANCED in report.metrics:
+        note = 'mean recall of the classes: each class counts the same'
+        yield Headline(
+            'Balanced accuracy', format_percent(report.metrics[BALANCED], decimals), note
+        )
+    top5 = report.metrics.get('accuracy/top5')
+    if top5 is not None and len(report.classes) > _TOP5:
+        note = 'the true class is among the five most probable ones'
+        yield Headline('Top-5 accuracy', format_percent(top5, decimals), note)
+    if (ece := report.metrics.get(_ECE)) is not None:
+        note = 'expected calibration error: how far confidence is from accuracy'
+        yield Headline('ECE', format_percent(ece), note)
+
+
+def _find_never_predicted(report: Report) -> set[int]:
+    """Return the indices of the classes of which no precision can be measured."""
+    if report.confusion is None:
+        return set()
+    return set((report.confusion.sum(axis=0) == 0).nonzero()[0].tolist())
+
+
+def _explain_calibration(content: Content) -> Iterator[str]:
+    """Yield sentences."""
+    if (ece := content.report.metrics.get(_ECE)) is not None:
+        yield (
+            f'The expected calibration error (ECE) is {format_percent(ece)}: averaged over the '
+            'images, this is how far the confidence in a prediction is from the share of '
+            'predictions of that confidence that are correct.'
+        )
+    if total := sum(b.count for b in content.bins):
+        confidence = 100 * sum(b.confidence * b.count for b in content.bins) / total
+        accuracy = 100 * sum(b.accuracy * b.count for b in content.bins) / total
+        yield (
+            f'Over all {format_count(total, "image")}, the mean confidence is '
+            f'{format_percent(confidence)} and the accuracy is {format_percent(accuracy)}.'
+        )
+
+
+def _group_near(content: Content) -> Iterator[tuple[str, str, list[Any], int]]:
+    """Yield the title, the reason, the first pairs, and the number of the others of each kind."""
+    for kind, (title, reason) in _NEAR.items():
+        pairs = [pair for pair in content.near if pair.kind == kind]
+        if pairs:
+            yield title, reason, pairs[:_MOST_PAIRS], max(len(pairs) - _MOST_PAIRS, 0)
