@@ -7,16 +7,15 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from wrn.report.content import (
-    Bin,
-    Chart,
     Content,
     Embedding,
     Gallery,
-    Line,
     NearPair,
     ShownImage,
 )
 from wrn.training.evaluation import CONFUSION, Report
+from wrn.training.evaluation.calibration import Bin
+from wrn.training.evaluation.line_chart import Chart, Line
 
 HOSTILE = (
     '<script>window.hacked=1</script>', '</script><img src=x onerror=window.hacked=1>',

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from wrn.report.charts import Axis, Tick
-from wrn.report.content import Bin
+from wrn.training.evaluation.calibration import Bin
 
 #: The size of the diagram, in the units of its drawing.
 WIDTH, HEIGHT = 400, 400

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wrn.report.content import Chart, Line
+from wrn.training.evaluation.line_chart import Chart, Line
 
 #: The size of a chart, in the units of its drawing.
 WIDTH, HEIGHT = 400, 250

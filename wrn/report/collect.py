@@ -40,8 +40,13 @@ def add_images(
             'images: the dataset does not number its samples, so they cannot be read again'
         )
         return
-    album = Album(test, results, _make_explainer(test, content.left_out), report)
+    explainer = _make_explainer(test, content.left_out)
+    album = Album(test, results, explainer, report)
     _add_galleries(content, album, results)
+    if explainer:
+        content.heat_note = (
+            f'Heat maps are Grad-CAM of the predicted class at the layer {explainer.layer}'
+        )
     _add_embedding(content, album, results)
     content.cells = {
         cell: album.add(positions.tolist()) for cell, positions in find_cells(results).items()

@@ -10,9 +10,9 @@ from wrn.report.content import Content
 from wrn.report.json_report import format_report
 from wrn.training.evaluation import REPORT_FILES, Report
 from wrn.training.evaluation.calibration import group_by_confidence
-from wrn.training.evaluation.line_chart import Chart
 from wrn.training.evaluation.figures import draw_confusion
 from wrn.training.evaluation.fonts import fonts_for
+from wrn.training.evaluation.line_chart import Chart
 from wrn.training.hooks.record_images import RecordedTest
 from wrn.utils.csv_text import format_csv
 from wrn.utils.existing import check_free

@@ -13,8 +13,8 @@ from wrn.checkpoints import ReadOptions, read_checkpoint
 from wrn.checkpoints.assumptions import read_normalization
 from wrn.checkpoints.publish import publish
 from wrn.training.evaluation import REPORT_METRICS, Report, add_metrics
-from wrn.training.evaluation.line_chart import Chart
 from wrn.training.evaluation.curves import draw_curves, read_log
+from wrn.training.evaluation.line_chart import Chart
 from wrn.training.failures import run_errors
 from wrn.training.finetune_folder import (
     find_best,
