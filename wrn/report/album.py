@@ -15,6 +15,7 @@ from wrn.report.content import ShownImage
 from wrn.report.thumbnails import encode, resize, to_rgb
 from wrn.training.evaluation.image_results import ImageResults
 from wrn.training.hooks.record_images import RecordedTest
+from wrn_base.terminal import short_path
 
 _MOST_BYTES = 10_000_000  # of all images together, in base64
 _LARGE, _SMALL = 160, 64  # pixels
@@ -75,7 +76,7 @@ class Album:
         """Return the path of an image, or its number in a dataset without files."""
         index = int(self._results.indices[position])
         path = self._test.dataset.get_data_info(index).get('img_path')
-        return str(path) if path else f'image {index}'
+        return short_path(path) if path else f'image {index}'
 
     def _read(self, position: int) -> Tensor | None:
         """Return an image as the pipeline gives it, ``(C, H, W)``. None if it is unreadable."""

@@ -75,12 +75,13 @@ def _find_provenance(cfg: Config, model: str) -> str:
     path = cfg.get('load_from')
     if not path:
         return model
-    if entry := find_entry(path):
+    named = model_index.find(model)
+    if entry := find_entry(path) or (named if named and named.weights == path else None):
         origin = (entry.data.get('Converted From') or {}).get('Weights')
         where = f', {origin}' if origin else ''
         return f'{entry.name}: {model_index.weights_provenance(entry)}{where}'
     source = open_checkpoint(path).weights.meta.get('source')
-    return f'{path}: from {source}' if isinstance(source, str) else str(path)
+    return f'{Path(path).name}: {source}' if isinstance(source, str) else Path(path).name
 
 
 def _describe_network(cfg: Config) -> Iterator[tuple[str, str]]:

@@ -73,6 +73,7 @@ def write_report(
         content.left_out.append('images: those of a test with several labels have no galleries')
     missing = missing_packages('jinja2', extra='report')
     if missing:
+        content.left_out.append(f'page: {missing}')
         _logger.warning('%s: not written, since %s', Path(folder, _PAGE), missing)
     elif images:
         add_images(content, test, images, lambda done: progress.phase(f'drawing image {done}'))

@@ -1,0 +1,139 @@
+"""The report of a test and of fine-tuning, against values that do not come from it."""
+
+import json
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from commands import run_wrn
+from safetensors import safe_open
+from small_run import write_classes, write_config
+
+import wrn
+from wrn.data.digits import Digits
+from wrn_base import model_index
+
+NAME = 'wide-resnet16-2_1xb64_digits'
+
+
+@pytest.fixture(scope='module')
+def report(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('report')
+    tested = wrn.test(NAME, report=str(folder / 'report'), work_dir=str(folder / 'work'))
+    return json.loads((folder / 'report/report.json').read_text()), tested, folder / 'report'
+
+
+@pytest.fixture(scope='module')
+def predictions():
+    """Predictions for the images of the test, by another path: as arrays, one after the other."""
+    images = Digits('test', pipeline=[], lazy_init=False)
+    arrays = [images.get_data_info(i)['img'] for i in range(len(images))]
+    labels = [images.get_data_info(i)['gt_label'] for i in range(len(images))]
+    found = wrn.inference_model(NAME, arrays, batch_size=64, channel_order='RGB')
+    return np.stack([one['pred_scores'] for one in found]), np.array(labels)
+
+
+def test_the_images_are_those_with_the_highest_loss(report, predictions):
+    scores, labels = predictions
+    losses = -np.log(scores[np.arange(len(labels)), labels])
+    worst, certain, correct = report[0]['galleries']
+    wrong = np.flatnonzero(scores.argmax(1) != labels)
+    assert [image['path'] for image in worst['images']] == [
+        f'image {i}' for i in wrong[np.argsort(-losses[wrong])]
+    ]
+    for image in (*worst['images'], *certain['images'], *correct['images']):
+        i = int(image['path'].split()[1])
+        assert image['label'] == labels[i]
+        assert image['loss'] == pytest.approx(losses[i], abs=1e-5)
+        best = np.argsort(-scores[i])[:3]
+        assert [one['label'] for one in image['predictions']] == best.tolist()
+        given = [one['score'] for one in image['predictions']]
+        np.testing.assert_allclose(given, scores[i, best], atol=1e-5)
+    assert len(certain['images']) == 24
+    assert certain['images'][0]['path'] == f'image {scores.max(1).argmin()}'
+
+
+def test_the_figures_are_those_of_the_test(report, predictions):
+    content, tested, _ = report
+    scores, labels = predictions
+    assert content['metrics'] == tested.metrics
+    assert [vars(one) for one in tested.report.classes] == content['classes']
+    for true, predicted, number in content['confusion']:
+        assert number == ((labels == true) & (scores.argmax(1) == predicted)).sum()
+    bins = content['calibration']
+    assert sum(one['count'] for one in bins) == len(labels)
+    ece = sum(one['count'] * abs(one['accuracy'] - one['confidence']) for one in bins) / len(labels)
+    assert 100 * ece == pytest.approx(content['metrics']['calibration/ece'], abs=1e-4)
+
+
+def test_the_facts_say_what_was_tested(report):
+    facts = report[0]['facts']
+    path = model_index.find(NAME).weights
+    with safe_open(path, 'pt') as file:
+        assert (
+            facts['SHA-256 of tensors'] == json.loads(file.metadata()['meta'])['sha256_of_tensors']
+        )
+    assert facts['data'] == 'Digits: 355 images of 10 classes'
+    assert f'torch {torch.__version__.partition("+")[0]}' in facts['versions'].replace('+cpu', '')
+    assert Path(sys.argv[0]).name in facts['command line']
+    assert 'trained here' in facts['weights']
+
+
+def test_the_page_has_all_images_and_loads_none(report):
+    page = (report[2] / 'index.html').read_text()
+    assert len(page) < 13_000_000
+    assert not re.search(r'(?:src|href)="(?!data:|#)', page)
+    assert page.count('data:image/jpeg;base64,') >= 72
+
+
+@pytest.mark.parametrize('backend', ['fused', 'onnxruntime'])
+def test_a_backend_without_gradients_has_no_heat_maps(tmp_path, backend):
+    folder = tmp_path / 'report'
+    wrn.test(NAME, report=str(folder), work_dir=str(tmp_path / 'work'), backend=backend)
+    left_out = json.loads((folder / 'report.json').read_text())['left_out']
+    assert any('embedding' in sentence for sentence in left_out)
+    assert any('heat maps' in sentence for sentence in left_out) == (backend != 'fused')
+
+
+def test_fine_tuning_leaves_a_report(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_classes('data/train', ['ape', '<b>bee', 'cat'], 6)
+    write_classes('data/val', ['ape', '<b>bee', 'cat'], 4)
+    write_config('small.py')
+    torch.save(dict(state_dict=wrn.get_model('small.py').state_dict()), 'w.pth')
+    words = ['finetune', 'data', '--model', 'small.py', '--checkpoint', 'w.pth', '--epochs', '2']
+    done = run_wrn(words, 120)
+    assert done.returncode == 0, done.stderr
+    folder = Path('work_dirs/data/report')
+    content = json.loads((folder / 'report.json').read_text())
+    facts = content['facts']
+    assert 'fine-tuned on data' in facts['weights']
+    assert 'train: 18 images' in facts['data']
+    assert 'test: the same images as val' in facts['data']
+    weights = next(Path('work_dirs/data').glob('data-*.pth'))
+    meta = torch.load(weights, weights_only=True)['meta']
+    assert facts['SHA-256 of tensors'] == meta['sha256_of_tensors']
+    paths = {image['path'] for one in content['galleries'] for image in one['images']}
+    assert paths == {str(path) for path in Path('data/val').glob('*/*')}
+    page = (folder / 'index.html').read_text()
+    assert '<b>bee' not in page
+    assert '&lt;b&gt;bee' in page
+
+
+def test_without_the_extra_the_figures_are_written(tmp_path, monkeypatch):
+    import importlib.util
+
+    find = importlib.util.find_spec
+    gone = ('jinja2', 'pytorch_grad_cam', 'imagehash')
+    monkeypatch.setattr(
+        importlib.util, 'find_spec', lambda name: None if name in gone else find(name)
+    )
+    wrn.test(NAME, report=str(tmp_path / 'report'), work_dir=str(tmp_path / 'work'))
+    written = {path.name for path in (tmp_path / 'report').iterdir()}
+    assert 'index.html' not in written
+    assert {'report.json', 'classes.csv', 'confusion.png'} < written
+    content = json.loads((tmp_path / 'report/report.json').read_text())
+    assert any("pip install 'mmpretrain-wrn[report]'" in one for one in content['left_out'])
