@@ -2,6 +2,8 @@
 
 import importlib.util
 
+from wrn_base.errors import WrnError
+
 
 def missing_packages(*modules: str) -> str | None:
     """Return which packages are missing, and how to install them.
@@ -17,3 +19,23 @@ def missing_packages(*modules: str) -> str | None:
         return None
     verb = 'is' if len(missing) == 1 else 'are'
     return f'{" and ".join(missing)} {verb} not installed; pip install {" ".join(missing)}'
+
+
+def require_extra(user: str, extra: str, *modules: str) -> None:
+    """Check that the packages of an extra are installed.
+
+    Args:
+        user: What needs them, for the message, such as an option.
+        extra: The name of the extra.
+        *modules: The names of modules of its packages.
+
+    Raises:
+        WrnError: If one is missing.
+    """
+    missing = [module for module in modules if importlib.util.find_spec(module) is None]
+    if missing:
+        verb = 'is' if len(missing) == 1 else 'are'
+        raise WrnError(
+            f'{user}: {" and ".join(missing)} {verb} not installed; '
+            f"pip install 'mmpretrain-wrn[{extra}]'"
+        )
