@@ -10,7 +10,6 @@ from image_files import found, write
 from PIL import Image, ImageDraw, ImageEnhance
 from sklearn.datasets import load_sample_images
 
-from wrn.data import similar_hashes
 from wrn.data.check_folder import KINDS, check_folder
 from wrn.data.near_duplicates import find_near_duplicates, hash_content, hash_pixels
 from wrn.data.similar_hashes import DISTANCE, match_hashes
@@ -22,12 +21,12 @@ from wrn_base.errors import WrnError
 def draw(seed, size=(240, 200)):
     """Return a drawing of random ellipses."""
     rng = np.random.default_rng(seed)
-    image = Image.new('RGB', size, tuple(rng.integers(0, 256, 3).tolist()))
+    image = Image.new('RGB', (240, 200), tuple(rng.integers(0, 256, 3).tolist()))
     for _ in range(6):
         x, y = rng.integers(0, 200, 2).tolist()
         a, b = rng.integers(15, 120, 2).tolist()
         ImageDraw.Draw(image).ellipse((x, y, x + a, y + b), tuple(rng.integers(0, 256, 3).tolist()))
-    return image
+    return image.resize(size)
 
 
 def encode(image, format='PNG', **options):
@@ -71,7 +70,7 @@ def test_the_matches_are_those_of_all_pairs(flips):
     expected = compare_all(hashes, splits.tolist(), classes.tolist())
     assert complete
     assert [tuple(match) for match in matches] == expected
-    assert len(expected) > 200
+    assert len(expected) > 30
 
 
 @pytest.mark.parametrize('bits', range(1, 7))
@@ -93,10 +92,10 @@ def test_images_that_are_all_alike(hashes):
     assert [match.image for match in matches] == [*range(1, len(hashes))]
 
 
-def test_a_search_that_would_take_too_long_says_so(monkeypatch):
-    monkeypatch.setattr(similar_hashes, '_COMPARISONS', 1000)
+def test_a_search_that_would_take_too_long_says_so():
     zeros = np.zeros(2000, int)
-    matches, complete = match_hashes(np.arange(2000, dtype=np.uint64), zeros, zeros)
+    hashes = np.arange(2000, dtype=np.uint64)
+    matches, complete = match_hashes(hashes, zeros, zeros, comparisons=5000)
     assert not complete
     assert len(matches) > 500
 
@@ -222,9 +221,9 @@ def test_check_data_reports_what_looks_alike(folder, tmp_path, fails, capsys):
     assert {kind for kind, _ in reasons} <= KINDS.keys()
     error = fails('check-data', folder, '--near', '--out', tmp_path / 'r.json')
     assert '6 problems found' in error
-    assert '20 images compared by perceptual hashes' in error
-    assert '2 images of one color or under 4 pixels have none' in error
-    printed = capsys.readouterr().out
+    printed, errors = capsys.readouterr()
+    assert '20 images compared by perceptual hashes' in errors
+    assert '2 images of one color or under 4 pixels have none' in errors
     assert 'near-leak' in printed
     written = json.loads((tmp_path / 'r.json').read_text())
     assert written['near'] == report.near

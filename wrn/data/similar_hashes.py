@@ -8,7 +8,8 @@ import numpy as np
 DISTANCE = 4
 """The largest distance of near-duplicates, in bits."""
 _BANDS = np.linspace(0, 64, DISTANCE + 2).astype(int).tolist()  # one more than bits that differ
-_COMPARISONS = 1 << 30  # in a band; all pairs of 46,000 hashes that are equal in it
+COMPARISONS = 1 << 30
+"""The most comparisons of hashes in a band: those of 46,000 hashes that are equal in it."""
 _NONE = np.iinfo(np.int64).max
 
 
@@ -24,7 +25,7 @@ class Match(NamedTuple):
 
 
 def match_hashes(
-    hashes: np.ndarray, splits: np.ndarray, classes: np.ndarray
+    hashes: np.ndarray, splits: np.ndarray, classes: np.ndarray, comparisons: int = COMPARISONS
 ) -> tuple[list[Match], bool]:
     """Match each hash with the closest one before it.
 
@@ -42,16 +43,19 @@ def match_hashes(
         hashes: The hashes, uint64 of shape ``(N,)``.
         splits: The number of the split of each, of shape ``(N,)``.
         classes: The number of the class of each, of shape ``(N,)``. A negative number is no class.
+        comparisons: The most comparisons in a band. Defaults to a billion, which takes some ten
+            seconds. Hashes that are closer in the order of the images are compared first.
 
     Returns:
-        The matches, sorted; and whether all hashes that share a band were compared. If over a
-        billion pairs share one, those that are farther apart in the order of the images are not.
+        The matches, sorted; and whether all hashes that share a band were compared.
     """
     keys = np.stack([hashes, splits.astype(np.uint64), classes.astype(np.uint64)], axis=1)
     _, firsts, inverse = np.unique(keys, axis=0, return_index=True, return_inverse=True)
     compared = np.sort(firsts)
     own = np.searchsorted(compared, firsts[inverse.reshape(-1)])
-    best, complete = _find_closest(hashes[compared], splits[compared], classes[compared])
+    best, complete = _find_closest(
+        hashes[compared], splits[compared], classes[compared], comparisons
+    )
     matches = set()
     repeats = compared[own] != np.arange(len(hashes))
     for i in np.flatnonzero(repeats | (best[:, own] < _NONE).any(axis=0)).tolist():
@@ -64,7 +68,7 @@ def match_hashes(
 
 
 def _find_closest(
-    hashes: np.ndarray, splits: np.ndarray, classes: np.ndarray
+    hashes: np.ndarray, splits: np.ndarray, classes: np.ndarray, comparisons: int
 ) -> tuple[np.ndarray, bool]:
     """Return the closest earlier hash of each: of all, of other splits, and of other classes.
 
@@ -81,7 +85,7 @@ def _find_closest(
             left = left[: np.searchsorted(left, len(keys) - step)]
             left = left[keys[left] == keys[left + step]]
             total += len(left)
-            if not len(left) or total > _COMPARISONS:
+            if not len(left) or total > comparisons:
                 complete &= not len(left)
                 break
             a, b = order[left], order[left + step]
