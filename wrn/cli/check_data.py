@@ -20,7 +20,7 @@ def run(args: argparse.Namespace) -> None:
     check_at_least(args, workers=1)
     if args.out:
         check_out(args.out, 'the report is', ('.json', '.csv'), args.overwrite)
-    report = check_folder(args.folder, args.ann_file, args.workers, _track)
+    report = check_folder(args.folder, args.ann_file, args.workers, _track, args.near)
     if args.out:
         report.write(args.out, args.overwrite)
     if args.json:
@@ -30,6 +30,8 @@ def run(args: argparse.Namespace) -> None:
         show(f'{split.name}: {count(len(split.files), "image")}{classes}')
     if left_out := count_left_out(report.splits):
         say(f'{args.folder}: {left_out}')
+    if report.near:
+        say(f'{args.folder}: {report.near}')
     if report.problems:
         if not args.json:
             print_table(_summarize(report), ('kind', 'number', 'what', 'first'), right=('number',))

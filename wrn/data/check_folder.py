@@ -6,16 +6,19 @@ import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from wrn.data.class_folders import NO_IMAGE, Problem, Split
 from wrn.data.damage import Damage, find_damage
 from wrn.data.depth import find_largest, needed_bits
+from wrn.data.duplicates import find_alike, find_duplicates
 from wrn.data.images import get_content, prefetch
 from wrn.data.listing import list_splits
+from wrn.data.near_duplicates import check_available, hash_content
 from wrn.utils.csv_text import format_csv
 from wrn.utils.files import write_atomically
 from wrn_base.errors import one_line
@@ -35,6 +38,9 @@ KINDS = {
     'duplicate': 'files with the same content as another of the same class',
     'conflict': 'files with the same content as another of a different class',
     'leak': 'files with the same content as another of a different split',
+    'near-duplicate': 'images that look like another of the same class',
+    'near-conflict': 'images that look like another of a different class',
+    'near-leak': 'images that look like another of a different split',
     'empty': 'splits and class folders without images',
     'classes': 'class folders that are missing in a split',
 }
@@ -52,6 +58,8 @@ class Report:
     """The problems: first those that names alone show, then those of the contents."""
     notes: list[Problem]
     """The files that are left out and are no images, such as ``Thumbs.db``."""
+    near: str = ''
+    """What was compared to find images that look alike. Empty if they were not searched for."""
 
     def write(self, path: str | Path, overwrite: bool = False) -> None:
         """Write problems and notes as CSV, or as JSON with the classes and files of each split.
@@ -73,12 +81,13 @@ class Report:
     def to_json(self) -> dict[str, Any]:
         """Return plain values, which JSON can hold.
 
-        These are ``files`` and ``classes`` of each of the ``splits``; ``problems``; and ``notes``.
-        Each of these has a ``kind``, which is a key of :data:`KINDS`, a ``path`` and a ``reason``.
+        These are ``files`` and ``classes`` of each of the ``splits``; ``near``; ``problems``; and
+        ``notes``. Each of the last two has a ``kind``, which is a key of :data:`KINDS`, a ``path``
+        and a ``reason``.
         """
         splits = {s.name: dict(files=len(s.files), classes=s.classes) for s in self.splits}
         problems, notes = ([p._asdict() for p in listed] for listed in (self.problems, self.notes))
-        return dict(splits=splits, problems=problems, notes=notes)
+        return dict(splits=splits, problems=problems, notes=notes, near=self.near)
 
 
 def check_folder(
@@ -86,10 +95,12 @@ def check_folder(
     ann_file: str | Path | None = None,
     workers: int | None = None,
     track: Callable[[Iterable[int], int], Iterable[int]] = lambda steps, total: steps,
+    near: bool = False,
 ) -> Report:
     """Check a data folder.
 
-    Memory grows by a path, a label and 16 bytes of the SHA-256 for each file.
+    Memory grows by a path, a label and 16 bytes of the SHA-256 for each file, and by some hundred
+    bytes with ``near``.
 
     Args:
         folder: As for :func:`wrn.data.listing.list_splits`.
@@ -98,23 +109,29 @@ def check_folder(
         track: Shows the progress. Its arguments are an iterable of the number of files in each
             step, and the number of all files. It yields from the iterable. Defaults to showing
             nothing.
+        near: Whether to find images that look alike, too, by perceptual hashes. Defaults to False.
 
     Returns:
         The splits and their problems.
 
     Raises:
-        WrnError: If the folder cannot be read, or has no images.
+        WrnError: If the folder cannot be read, or has no images; or if ``near`` is given without
+            the package imagehash.
     """
+    if near:
+        check_available('--near')
     splits = list_splits(Path(folder), Path(ann_file) if ann_file else None)
     files = [file for split in splits for file in split.files]
     digests = np.zeros(len(files), f'S{_DIGEST}')
     damages: list[Problem] = []
     deep: dict[str, int] = {}
+    hashes: list[int | None] = []
 
     def steps() -> Iterator[int]:
         paths = (os.path.join(folder, file) for file in files)
-        for i, (digest, damage, largest) in enumerate(check_files(paths, workers)):
-            digests[i] = digest
+        for i, checked in enumerate(check_files(paths, workers, near)):
+            digests[i], damage, largest, value = checked
+            hashes.append(value)
             if damage:
                 damages.append(Problem(damage.kind, files[i], damage.reason))
             if largest is not None:
@@ -125,8 +142,12 @@ def check_folder(
         pass
     named = [problem for split in splits for problem in split.problems]
     problems = [problem for problem in named if problem.kind != NO_IMAGE]
-    problems += damages + _find_small_ranges(deep) + _find_duplicates(splits, digests)
-    return Report(splits, problems, [problem for problem in named if problem.kind == NO_IMAGE])
+    problems += damages + _find_small_ranges(deep) + find_duplicates(splits, digests)
+    report = Report(splits, problems, [problem for problem in named if problem.kind == NO_IMAGE])
+    if near:
+        alike, report.near = find_alike(splits, digests, hashes)
+        report.problems += alike
+    return report
 
 
 def _find_small_ranges(deep: dict[str, int]) -> list[Problem]:
@@ -138,61 +159,47 @@ def _find_small_ranges(deep: dict[str, int]) -> list[Problem]:
     ]
 
 
+class _Checked(NamedTuple):
+    """What the content of a file shows."""
+
+    digest: bytes = b''
+    """The start of its SHA-256. Empty if it cannot be used."""
+    damage: Damage | None = None
+    largest: int | None = None
+    """The largest value of an image of more than 8 bits."""
+    hash: int | None = None
+    """The perceptual hash, if it is asked for and the image has one."""
+
+
 def check_files(
-    paths: Iterable[str], workers: int | None = None
-) -> Iterator[tuple[bytes, Damage | None, int | None]]:
+    paths: Iterable[str], workers: int | None = None, near: bool = False
+) -> Iterator[_Checked]:
     """Check image files in threads, since decoding and hashing release the GIL.
 
     Args:
         paths: The files.
         workers: The number of threads. Defaults to None: one for each core.
+        near: Whether to compute perceptual hashes. Defaults to False.
 
     Yields:
-        For each file the start of its hash, its damage, and its largest value if it has more than
-        8 bits. The hash is empty if the file cannot be used. The others are None if there is none.
+        What the content of each file shows.
     """
     workers = workers or os.cpu_count() or 1
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')  # Pillow warns about damage that it tolerates
-        yield from prefetch(_check_file, paths, workers, _AHEAD * workers)
+        yield from prefetch(partial(_check_file, near=near), paths, workers, _AHEAD * workers)
 
 
-def _check_file(path: str) -> tuple[bytes, Damage | None, int | None]:
+def _check_file(path: str, near: bool = False) -> _Checked:
     try:
         content = get_content(path)
     except FileNotFoundError:
-        return b'', Damage('missing', 'file not found'), None
+        return _Checked(damage=Damage('missing', 'file not found'))
     except (OSError, ValueError) as error:
-        return b'', Damage('unreadable', f'cannot be read ({one_line(error)})'), None
+        return _Checked(damage=Damage('unreadable', f'cannot be read ({one_line(error)})'))
     damage = find_damage(content, path)
     if damage and damage.kind in ('unreadable', 'range', 'truncated'):
-        return b'', damage, None
-    return hashlib.sha256(content).digest()[:_DIGEST], damage, find_largest(content, path)
-
-
-def _find_duplicates(splits: list[Split], digests: np.ndarray) -> list[Problem]:
-    """Compare each file with the first one of the same content."""
-    ends = np.cumsum([len(split.files) for split in splits])
-    order = np.argsort(digests, kind='stable')
-    ordered = digests[order]
-    repeats = np.flatnonzero((ordered[1:] == ordered[:-1]) & (ordered[1:] != b'')) + 1
-    firsts = np.searchsorted(ordered, ordered[repeats])
-
-    def look_up(i: int) -> tuple[Split, str, int | None]:
-        place = int(np.searchsorted(ends, i, side='right'))
-        split, i = splits[place], i - int(ends[place])
-        return split, split.files[i], split.labels[i]
-
-    problems = []
-    for i, j in sorted(zip(order[repeats].tolist(), order[firsts].tolist(), strict=True)):
-        (split, file, label), (other, first, other_label) = look_up(i), look_up(j)
-        reason = f'same content as {first}' if file != first else 'listed before'
-        kinds = ['leak'] if split is not other else []
-        if label is not None and other_label is not None:
-            if split.classes and other.classes:  # the same class may have different labels
-                conflict = split.classes[label] != other.classes[other_label]
-            else:
-                conflict = label != other_label
-            kinds += ['conflict'] if conflict else []
-        problems += [Problem(kind, file, reason) for kind in kinds or ['duplicate']]
-    return problems
+        return _Checked(damage=damage)
+    digest = hashlib.sha256(content).digest()[:_DIGEST]
+    value = hash_content(content, path) if near else None
+    return _Checked(digest, damage, find_largest(content, path), value)

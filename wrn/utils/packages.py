@@ -2,6 +2,8 @@
 
 import importlib.util
 
+from wrn_base.errors import WrnError
+
 
 def missing_packages(*modules: str, extra: str | None = None) -> str | None:
     """Return which packages are missing, and how to install them.
@@ -19,3 +21,18 @@ def missing_packages(*modules: str, extra: str | None = None) -> str | None:
     verb = 'is' if len(missing) == 1 else 'are'
     wanted = f"'mmpretrain-wrn[{extra}]'" if extra else ' '.join(missing)
     return f'{" and ".join(missing)} {verb} not installed; pip install {wanted}'
+
+
+def require_extra(user: str, extra: str, *modules: str) -> None:
+    """Check that the packages of an extra are installed.
+
+    Args:
+        user: What needs them, for the message, such as an option.
+        extra: The name of the extra.
+        *modules: The names of modules of its packages.
+
+    Raises:
+        WrnError: If one is missing.
+    """
+    if missing := missing_packages(*modules, extra=extra):
+        raise WrnError(f'{user}: {missing}')
