@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from wrn.deploy.classifier import eager_model
 from wrn.inference.feature_layers import find_last_map, find_layer
-from wrn.utils.packages import missing_packages
+from wrn.utils.packages import require_extra
 from wrn_base.commands.explain import METHODS
 from wrn_base.errors import WrnError, check_choice, count
 
@@ -54,11 +54,7 @@ class Explainer:
 
     def __init__(self, model: BaseModel, method: str = 'gradcam', layer: str | None = None) -> None:
         check_choice('--method', method, METHODS)
-        if missing_packages('pytorch_grad_cam'):
-            raise WrnError(
-                'heat maps need grad-cam, which is not installed; pip install '
-                "'mmpretrain-wrn[report]'"
-            )
+        require_extra('heat maps', 'report', 'pytorch_grad_cam')
         network: Any = eager_model(model)
         if hasattr(network, 'backbone') and not network.with_head:
             raise WrnError('the model has no head, so no class has a score; build it with its head')

@@ -21,6 +21,7 @@ from wrn.jobs.loading import make_read_options
 from wrn.jobs.run_options import TrainOptions, apply_train_options
 from wrn.jobs.settings import name_settings
 from wrn.report.facts import list_facts
+from wrn.report.near_pairs import list_others
 from wrn.report.write_report import write_report
 from wrn.training.class_weights import balance_loss
 from wrn.training.evaluation import Report
@@ -129,11 +130,12 @@ def finetune(
         provenance = f'{start}{FINE_TUNED}{Path(cfg.filename).stem}'
 
         def write(report: Report, test: RecordedTest, charts: Sequence[Chart]) -> None:
-            numbers = _describe_splits(splits, validated, selects)
-            described = '; '.join([f'{data}, {count(len(splits.classes), "class")}', *numbers])
-            facts = list_facts(cfg, test.network, model, described, provenance)
+            numbers = [f'{data}, {count(len(splits.classes), "class")}']
+            numbers += _describe_splits(splits, validated, selects)
+            facts = list_facts(cfg, test.network, model, '; '.join(numbers), provenance)
+            others = list_others(splits)
             # It may be there of this run, if that was stopped here.
-            write_report(folder / REPORT, report, test, facts, charts, progress, overwrite=True)
+            write_report(folder / REPORT, report, test, facts, charts, others, progress, True)
 
         if head_only:
             template = origin.get_config().filename

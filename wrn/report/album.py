@@ -17,7 +17,7 @@ from wrn.training.evaluation.image_results import ImageResults
 from wrn.training.hooks.record_images import RecordedTest
 from wrn_base.terminal import short_path
 
-_MOST_BYTES = 10_000_000  # of all images together, in base64
+_MOST_BYTES = 9_000_000  # of all images together, in base64; near-duplicates take up to a million
 _LARGE, _SMALL = 160, 64  # pixels
 _AHEAD = 32  # images to read ahead
 _logger = logging.getLogger('wrn')

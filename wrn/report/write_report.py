@@ -5,13 +5,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from wrn.report.collect import add_images
 from wrn.report.content import Content
 from wrn.report.json_report import format_report
+from wrn.report.near_pairs import OtherImage, find_near_pairs
 from wrn.training.evaluation import REPORT_FILES, Report
 from wrn.training.evaluation.calibration import group_by_confidence
 from wrn.training.evaluation.figures import draw_confusion
 from wrn.training.evaluation.fonts import fonts_for
+from wrn.training.evaluation.image_results import ImageResults
 from wrn.training.evaluation.line_chart import Chart
 from wrn.training.hooks.record_images import RecordedTest
 from wrn.utils.csv_text import format_csv
@@ -44,6 +48,7 @@ def write_report(
     test: RecordedTest,
     facts: Sequence[tuple[str, str]],
     charts: Sequence[Chart] = (),
+    others: Sequence[OtherImage] = (),
     progress: RunProgress = SILENT,
     overwrite: bool = False,
 ) -> None:
@@ -57,6 +62,7 @@ def write_report(
         test: The test, and its results for each image.
         facts: What :func:`wrn.report.facts.list_facts` returns.
         charts: The curves of the training. Defaults to none.
+        others: The images of other splits, to be compared with those of the test. Defaults to none.
         progress: Receives the phases. Defaults to nobody.
         overwrite: Whether to replace a report in it. Defaults to False.
 
@@ -68,6 +74,7 @@ def write_report(
     content = Content(dict(facts)['model'], facts, report, charts=charts)
     images = test.images
     if images:
+        _add_near_pairs(content, test, images, others, progress)
         content.bins = group_by_confidence(images.top_scores[:, 0], images.correct)
     else:
         content.left_out.append('images: those of a test with several labels have no galleries')
@@ -93,6 +100,28 @@ def write_report(
     drawn = ['confusion.png'] * (report.confusion is not None)
     for name in {*REPORT_FILES} - {*files, *drawn}:  # of the report that this one replaces
         Path(folder, name).unlink(missing_ok=True)
+
+
+def _add_near_pairs(
+    content: Content,
+    test: RecordedTest,
+    images: ImageResults,
+    others: Sequence[OtherImage],
+    progress: RunProgress,
+) -> None:
+    if not len(images.indices):
+        return
+    if missing := missing_packages('imagehash', extra='report'):
+        content.left_out.append(f'near-duplicates: {missing}')
+        return
+    labels = np.zeros(len(test.dataset), dtype=np.int64)
+    labels[images.indices] = images.labels
+    content.near, content.near_note = find_near_pairs(
+        test.dataset,
+        labels.tolist(),
+        others,
+        lambda done, total: progress.phase(f'comparing image {done} of {total}'),
+    )
 
 
 def _format_tables(report: Report) -> dict[str, bytes]:

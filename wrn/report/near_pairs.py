@@ -1,0 +1,123 @@
+"""Find images of a test that look like ones of other splits or classes."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from wrn.data.images import ImageLike, read_image
+from wrn.data.near_duplicates import NearDuplicates, find_near_duplicates
+from wrn.data.splitting import Splits
+from wrn.report.content import NearPair
+from wrn.report.thumbnails import encode, resize
+from wrn_base.errors import ImageReadError, count
+from wrn_base.terminal import short_path
+
+_MOST = 50  # pairs to list
+_SIDE = 64  # pixels
+
+
+class OtherImage(NamedTuple):
+    """A labeled image of another split than the test."""
+
+    split: str
+    path: str
+    label: int
+
+
+def list_others(splits: Splits) -> list[OtherImage]:
+    """Return the images of training and, if others are tested, of validation.
+
+    Args:
+        splits: The images of a fine-tuning run.
+    """
+    names = ('train', 'val') if splits.tests_apart else ('train',)
+    return [
+        OtherImage(name, str(splits.folder / path), label)
+        for name in names
+        for path, label in splits.images[name]
+    ]
+
+
+class _Images(Sequence[ImageLike]):
+    """The images of other splits, and then those of a test, which may be arrays."""
+
+    def __init__(self, others: Sequence[OtherImage], dataset: Any) -> None:
+        self._others, self._dataset = others, dataset
+
+    def __len__(self) -> int:
+        return len(self._others) + len(self._dataset)
+
+    def __getitem__(self, i: Any) -> Any:
+        if i < len(self._others):
+            return self._others[i].path
+        info = self._dataset.get_data_info(i - len(self._others))
+        return info.get('img_path') or info['img']
+
+    def name(self, i: int) -> str:
+        """Return the path of an image, or its number in a dataset without files."""
+        image = self[i]
+        return short_path(image) if isinstance(image, str) else f'image {i - len(self._others)}'
+
+
+def find_near_pairs(
+    dataset: Any,
+    labels: Sequence[int],
+    others: Sequence[OtherImage],
+    report: Callable[[int, int], None],
+) -> tuple[list[NearPair], str]:
+    """Find images of a test that look like ones of other splits or classes.
+
+    Args:
+        dataset: The dataset of the test.
+        labels: The class of each of its images.
+        others: Images of other splits.
+        report: Receives the number of images that are compared, and of all.
+
+    Returns:
+        At most 50 pairs, those of different splits first; and how they were found.
+    """
+    images = _Images(others, dataset)
+    splits = [*(image.split for image in others), *['test'] * len(labels)]
+    classes = [*(image.label for image in others), *labels]
+
+    def track(steps: Iterable[int], total: int) -> Iterator[int]:
+        for done, step in enumerate(steps, 1):
+            report(done, total)
+            yield step
+
+    found = find_near_duplicates(images, splits, classes, track=track)
+    pairs = []
+    for later, earlier, distance in found.matches:
+        if splits[later] != splits[earlier]:
+            pairs.append(('split', distance, earlier, later))
+        elif classes[later] != classes[earlier]:
+            pairs.append(('class', distance, earlier, later))
+    pairs.sort(key=lambda pair: (pair[0] != 'split', *pair[1:]))
+    shown = [
+        NearPair(kind, images.name(i), images.name(j), distance, _draw(images[i], images[j]))
+        for kind, distance, i, j in pairs[:_MOST]
+    ]
+    return shown, _describe(found, len(pairs), bool(others))
+
+
+def _draw(*images: ImageLike) -> tuple[bytes, bytes] | None:
+    try:
+        first, second = (encode(resize(_read(image), _SIDE)) for image in images)
+    except ImageReadError:  # it is gone by now
+        return None
+    return first, second
+
+
+def _read(image: ImageLike) -> Any:
+    """Return the pixels, RGB. Arrays of datasets are RGB."""
+    return read_image(image, channel_order='RGB')[..., ::-1]
+
+
+def _describe(found: NearDuplicates, number: int, has_others: bool) -> str:
+    where = 'splits or classes' if has_others else 'classes'
+    text = f'{count(number, "pair")} of different {where}'
+    if number > _MOST:
+        text += f', of which {_MOST} are shown'
+    text += f'. {found.describe()}'
+    if not has_others:
+        text += '. The training images were not compared; `wrn check-data --near` compares splits'
+    return f'{text}.'
