@@ -13,7 +13,8 @@ import pytest
 from mmpretrain.registry import DATASETS
 from sklearn.metrics import accuracy_score, f1_score, log_loss
 
-from wrn.training.evaluation.curves import draw_curves, read_log
+from wrn.training.evaluation.curve_plots import draw_curves
+from wrn.training.evaluation.curves import read_log
 from wrn_base import model_index
 from wrn_base.cli import main
 

@@ -11,7 +11,8 @@ from PIL import Image
 
 import wrn
 from wrn import training
-from wrn.training.evaluation.curves import draw_curves, read_log
+from wrn.training.evaluation.curve_plots import draw_curves
+from wrn.training.evaluation.curves import read_log
 from wrn_base import model_index
 from wrn_base.cli import main
 

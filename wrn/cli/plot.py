@@ -4,7 +4,8 @@ import argparse
 from pathlib import Path
 
 from wrn.jobs.outputs import check_out
-from wrn.training.evaluation.curves import draw_curves, read_log
+from wrn.training.evaluation.curve_plots import draw_curves
+from wrn.training.evaluation.curves import read_log
 from wrn.training.evaluation.fonts import fonts_for
 from wrn.utils.files import write_atomically
 from wrn_base.terminal import show

@@ -11,7 +11,9 @@ from wrn.checkpoints import ReadOptions, read_checkpoint
 from wrn.checkpoints.assumptions import read_normalization
 from wrn.checkpoints.publish import publish
 from wrn.training.evaluation import REPORT_METRICS, Report, add_metrics
-from wrn.training.evaluation.curves import draw_curves, read_log
+from wrn.training.evaluation.curve_plots import draw_curves
+from wrn.training.evaluation.curves import read_log
+from wrn.training.evaluation.fonts import fonts_for
 from wrn.training.failures import run_errors
 from wrn.training.finetune_folder import (
     find_best,
@@ -85,8 +87,9 @@ def _finish(
     best = str(ask_first(lambda: find_best(cfg)))
     cfg.update(load_from=best, resume=False, work_dir=str(run / 'test'))
     cfg.test_evaluator = add_metrics(cfg.test_evaluator, *REPORT_METRICS)
+    meta = read_checkpoint(best).get('meta') or {}
     # The first weights may have come with a normalization of their own.
-    stated = read_normalization(read_checkpoint(best).get('meta') or {})
+    stated = read_normalization(meta)
     options = ReadOptions(**stated or {})
     results = test(cfg, options=options, template=template, progress=progress)
     if not is_main_process():
@@ -94,8 +97,8 @@ def _finish(
     report = Report(results.metrics, results.classes)
     folder = run.parent / REPORT
     report.write(folder, overwrite=True)  # of this run, if it was stopped here
-    with write_atomically(folder / CURVES) as file:
-        draw_curves({name: read_log(str(run))}).savefig(file, format='png')
+    with fonts_for([name], CURVES), write_atomically(folder / CURVES) as file:
+        draw_curves({name: read_log(str(run))}, meta.get('epoch')).savefig(file, format='png')
     weights = publish(best, f'{name}.pth', run.parent, source=provenance, overwrite=True).path
     remove_checkpoints(run, cfg)
     return Finetuned(weights, report, folder)
