@@ -24,6 +24,7 @@ _FEW = 30  # points; shorter curves get markers
 _PANEL = (3.6, 3.0)  # inches
 _LEGEND = 12  # runs that are named
 _TITLE, _NAME = 60, 40  # columns of the name of a run, in the title and in the legend
+_RATE = 'learning rate'
 _ACCURACY = 'accuracy/top1'
 _OF_TRAINING = 'accuracy_top-1'  # what a head with cal_acc logs
 _LOSS = '/nll'  # the end of the name of a validation's loss
@@ -49,7 +50,7 @@ def draw_curves(
     from matplotlib.figure import Figure  # slow to import, and needed by few commands
 
     metric = _find_metric([line for lines in runs.values() for line in lines])
-    panels = ('loss', *([metric] if metric else []), 'learning rate')
+    panels = ('loss', *([metric] if metric else []), _RATE)
     short, note = shorten([*runs], columns=_TITLE if len(runs) == 1 else _NAME)
     legend = min(len(runs), _LEGEND) if len(runs) > 1 else 0
     width, height = _PANEL[0] * len(panels), _PANEL[1] + 0.9 + 0.2 * legend
@@ -119,7 +120,7 @@ def _draw_training(
     look = look | dict(marker='.' if len(training) < _FEW else None)
     axes['loss'].plot(epochs, [line['loss'] for line in training], label='training', **look)
     rates = [line.get('base_lr', line['lr']) for line in training]
-    axes['learning rate'].plot(epochs, rates, **look)
+    axes[_RATE].plot(epochs, rates, **look)
     return float(max(epochs))
 
 
@@ -170,6 +171,8 @@ def _finish(axis: 'Axes', name: str, last: float) -> None:
     if not percent:
         values = [line.get_ydata() for line in axis.lines]
         set_log_scale(axis, 'y', np.concatenate(values) if values else [])
+    if name == _RATE and axis.get_yscale() == 'linear':
+        axis.set_ylim(bottom=0)  # a constant rate would have an axis of its rounding
 
 
 def _name_runs(figure: 'Figure', axes: 'Axes', names: Sequence[str]) -> None:
