@@ -13,7 +13,9 @@ import pytest
 from mmpretrain.registry import DATASETS
 from sklearn.metrics import accuracy_score, f1_score, log_loss
 
-from wrn.training.evaluation.curves import draw_curves, read_log
+from wrn.training.evaluation.curve_charts import make_curves
+from wrn.training.evaluation.curve_plots import draw_curves
+from wrn.training.evaluation.curves import read_log
 from wrn_base import model_index
 from wrn_base.cli import main
 
@@ -151,7 +153,7 @@ def test_tensorboard_has_the_logged_scalars(trained):
 def test_mmpretrains_tools_read_the_log(trained, monkeypatch, capsys, mmpretrain_root):
     lines = read_log(str(trained.parents[2]))
     assert all(line['images_per_second'] > 0 for line in lines if 'loss' in line)
-    loss, accuracy, _ = (axes.lines[0] for axes in draw_curves({'': lines}).axes)
+    loss, accuracy, _ = (axes.lines[0] for axes in draw_curves([make_curves('', lines)]).axes)
     assert len(loss.get_xdata()) == 4
     assert list(accuracy.get_xdata()) == [1, 2]
     tool = mmpretrain_root / '.mim/tools/analysis_tools/analyze_logs.py'

@@ -11,7 +11,9 @@ from PIL import Image
 
 import wrn
 from wrn import training
-from wrn.training.evaluation.curves import draw_curves, read_log
+from wrn.training.evaluation.curve_charts import make_curves
+from wrn.training.evaluation.curve_plots import draw_curves
+from wrn.training.evaluation.curves import read_log
 from wrn_base import model_index
 from wrn_base.cli import main
 
@@ -163,7 +165,7 @@ def run_folder(tmp_path):
 
 
 def test_plot_draws_the_logged_values(run_folder):
-    figure = draw_curves({'run': read_log(str(run_folder))})
+    figure = draw_curves([make_curves('run', read_log(str(run_folder)))])
     loss, accuracy, rate = (axes.lines[0] for axes in figure.axes)
     steps = np.array([10, 20, 33, 43, 56, 66, 79, 89])
     np.testing.assert_allclose(loss.get_xdata(), steps / 23)
@@ -181,7 +183,7 @@ def test_the_length_of_an_epoch_follows_from_a_sparse_log(epochs, steps, interva
         for epoch in range(epochs)
         for i in range(interval, steps + 1, interval)
     ]
-    (loss,) = draw_curves({'run': lines}).axes[0].lines
+    (loss,) = draw_curves([make_curves('run', lines)]).axes[0].lines
     np.testing.assert_allclose(loss.get_xdata(), [line['iter'] / steps for line in lines])
 
 

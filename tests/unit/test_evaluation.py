@@ -33,7 +33,6 @@ from wrn.training.evaluation import (
     Report,
     add_metrics,
 )
-from wrn.training.evaluation.figures import draw_confusion
 from wrn_base.errors import WrnError
 
 METRICS = [
@@ -314,19 +313,6 @@ def make_report(count):
     confusion[0, -1] = 1
     metrics = {CONFUSION: torch.from_numpy(confusion), 'accuracy/top1': 90.0, 'list': [1.0]}
     return Report(metrics, [f'class $_{i}' for i in range(count)])
-
-
-def test_the_figure_shows_the_confusion_matrix():
-    report = make_report(10)
-    figure = draw_confusion(report.confusion, [c.name for c in report.classes])
-    axes = figure.axes[0]
-    assert [label.get_text() for label in axes.get_yticklabels()] == [
-        c.name for c in report.classes
-    ]
-    shares = axes.images[0].get_array()
-    assert (shares[0, 0], shares[0, 9], shares[9, 9]) == (90, 10, 100)
-    numbers = {text.get_position(): text.get_text() for text in axes.texts}
-    assert numbers == {(9, 0): '1', **{(i, i): '9' for i in range(10)}}
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ def test_names_that_no_font_has_are_said(log, monkeypatch):
     draw(['猫', 'dog'])
     (record,) = log.records
     assert record.getMessage().startswith(
-        'confusion.png: no installed font can draw the names 猫, which become boxes; install'
+        'confusion.png: no installed font can draw the names 猫, which become numbers; install'
     )
 
 
@@ -51,7 +51,7 @@ def test_a_font_that_has_them_is_used(log, monkeypatch):
         font = get_font(path, *args, **kwargs)
         if path == serif.fname:
             return font
-        return SimpleNamespace(get_char_index=lambda c: 0 if c == ord('a') else 1)
+        return SimpleNamespace(get_char_index=lambda c: 0 if c == ord('a') else 1, scalable=True)
 
     with monkeypatch.context() as patch:
         patch.setattr(font_manager, 'get_font', without_a)

@@ -22,12 +22,12 @@ from wrn.checkpoints.publish import make_meta
 from wrn.config.config_parts import get_test_dataset
 from wrn.data.image_folder import use_image_folders
 from wrn.head_only.logistic_regression import Labeled, LinearFit
-from wrn.head_only.trial_curves import draw_trials
+from wrn.head_only.trial_curves import make_trial_curves
 from wrn.training.evaluation import REPORT_METRICS, Report, add_metrics
 from wrn.training.evaluation.image_results import make_results
 from wrn.training.finetune import Finetuned, ReportWriter
 from wrn.training.finetune_folder import remove_checkpoints
-from wrn.training.finetune_results import CURVES, REPORT, find_replaced
+from wrn.training.finetune_results import REPORT, find_replaced
 from wrn.training.hooks.record_images import RecordedTest
 from wrn.training.run_files import remove_files
 from wrn.utils.files import write_atomically
@@ -68,20 +68,18 @@ def write_results(
     if overwrite:
         remove_files(find_replaced(cfg))
         remove_checkpoints(run, cfg)
-    folder = run.parent / REPORT
     scores = torch.stack([sample.pred_score for sample in samples])
     results = make_results(scores, images.labels, images.features.numpy())
     pipeline = get_test_dataset(cfg).pipeline
     tested = RecordedTest(_build_dataset(cfg), network.eval(), pipeline, results)
-    write_report(report, tested, [])
-    with write_atomically(folder / CURVES) as file:
-        draw_trials(fit.trials, fit.best).savefig(file, format='png')
+    name = Path(str(cfg.filename)).stem
+    write_report(report, tested, make_trial_curves(name, fit.trials, fit.best))
     facts = dict(best=fit.best.strength, trials=[asdict(trial) for trial in fit.trials])
     with write_atomically(run / _FACTS) as file:
         file.write((json.dumps(facts, indent=1) + '\n').encode())
     with write_atomically(run / str(cfg.filename)) as file:
         file.write(cfg.pretty_text.encode())
-    return Finetuned(_publish(cfg, network, classes, provenance), report, folder)
+    return Finetuned(_publish(cfg, network, classes, provenance), report, run.parent / REPORT)
 
 
 def _predict(cfg: Config, fit: LinearFit, images: Labeled) -> tuple[nn.Module, list[DataSample]]:

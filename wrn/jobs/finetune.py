@@ -1,7 +1,6 @@
 """Fine-tune a model on a folder of images: ``wrn.finetune``, and the command ``wrn finetune``."""
 
 import logging
-from collections.abc import Sequence
 from os import PathLike, fspath
 from pathlib import Path
 
@@ -25,7 +24,7 @@ from wrn.report.near_pairs import list_others
 from wrn.report.write_report import write_report
 from wrn.training.class_weights import balance_loss
 from wrn.training.evaluation import Report
-from wrn.training.evaluation.line_chart import Chart
+from wrn.training.evaluation.line_chart import Curves
 from wrn.training.finetune import Finetuned
 from wrn.training.finetune import finetune as run
 from wrn.training.finetune_config import FINE_TUNED
@@ -129,13 +128,13 @@ def finetune(
         start = mask_credentials(checkpoint or model)
         provenance = f'{start}{FINE_TUNED}{Path(cfg.filename).stem}'
 
-        def write(report: Report, test: RecordedTest, charts: Sequence[Chart]) -> None:
+        def write(report: Report, test: RecordedTest, curves: Curves) -> None:
             numbers = [f'{data}, {count(len(splits.classes), "class")}']
             numbers += _describe_splits(splits, validated, selects)
             facts = list_facts(cfg, test.network, model, '; '.join(numbers), provenance)
             others = list_others(splits)
             # It may be there of this run, if that was stopped here.
-            write_report(folder / REPORT, report, test, facts, charts, others, progress, True)
+            write_report(folder / REPORT, report, test, facts, curves, others, progress, True)
 
         if head_only:
             template = origin.get_config().filename

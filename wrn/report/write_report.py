@@ -11,12 +11,11 @@ from wrn.report.collect import add_images
 from wrn.report.content import Content
 from wrn.report.json_report import format_report
 from wrn.report.near_pairs import OtherImage, find_near_pairs
+from wrn.report.plots import draw_plots
 from wrn.training.evaluation import REPORT_FILES, Report
 from wrn.training.evaluation.calibration import group_by_confidence
-from wrn.training.evaluation.figures import draw_confusion
-from wrn.training.evaluation.fonts import fonts_for
 from wrn.training.evaluation.image_results import ImageResults
-from wrn.training.evaluation.line_chart import Chart
+from wrn.training.evaluation.line_chart import Curves
 from wrn.training.hooks.record_images import RecordedTest
 from wrn.utils.csv_text import format_csv
 from wrn.utils.existing import check_free
@@ -47,7 +46,7 @@ def write_report(
     report: Report,
     test: RecordedTest,
     facts: Sequence[tuple[str, str]],
-    charts: Sequence[Chart] = (),
+    curves: Curves | None = None,
     others: Sequence[OtherImage] = (),
     progress: RunProgress = SILENT,
     overwrite: bool = False,
@@ -61,7 +60,7 @@ def write_report(
         report: The metrics.
         test: The test, and its results for each image.
         facts: What :func:`wrn.report.facts.list_facts` returns.
-        charts: The curves of the training. Defaults to none.
+        curves: The curves of the training. Defaults to None.
         others: The images of other splits, to be compared with those of the test. Defaults to none.
         progress: Receives the phases. Defaults to nobody.
         overwrite: Whether to replace a report in it. Defaults to False.
@@ -71,7 +70,7 @@ def write_report(
     """
     check_report_free(folder, overwrite)
     progress.phase('drawing the report')
-    content = Content(dict(facts)['model'], facts, report, charts=charts)
+    content = Content(dict(facts)['model'], facts, report, charts=curves.charts if curves else ())
     images = test.images
     if images:
         _add_near_pairs(content, test, images, others, progress)
@@ -84,7 +83,8 @@ def write_report(
         _logger.warning('%s: not written, since %s', Path(folder, _PAGE), missing)
     elif images:
         add_images(content, test, images, lambda done: progress.phase(f'drawing image {done}'))
-    files = {**_format_tables(report), 'report.json': format_report(content)}
+    files = {**_format_tables(report), **draw_plots(folder, report, content.bins, curves)}
+    files['report.json'] = format_report(content)
     if not missing:
         from wrn.report.page import render_page
 
@@ -92,13 +92,7 @@ def write_report(
     for name, text in files.items():
         with write_atomically(Path(folder, name)) as file:
             file.write(text)
-    if report.confusion is not None:
-        names = [metrics.name for metrics in report.classes]
-        path = Path(folder, 'confusion.png')
-        with fonts_for(names, str(path), 'confusion.csv'), write_atomically(path) as file:
-            draw_confusion(report.confusion, names).savefig(file, format='png')
-    drawn = ['confusion.png'] * (report.confusion is not None)
-    for name in {*REPORT_FILES} - {*files, *drawn}:  # of the report that this one replaces
+    for name in {*REPORT_FILES} - {*files}:  # of the report that this one replaces
         Path(folder, name).unlink(missing_ok=True)
 
 

@@ -1,6 +1,6 @@
 """Fine-tune a model, test it, and write its weights and a report."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,22 +13,22 @@ from wrn.checkpoints import ReadOptions, read_checkpoint
 from wrn.checkpoints.assumptions import read_normalization
 from wrn.checkpoints.publish import publish
 from wrn.training.evaluation import REPORT_METRICS, Report, add_metrics
-from wrn.training.evaluation.curves import draw_curves, read_log
-from wrn.training.evaluation.line_chart import Chart
+from wrn.training.evaluation.curve_charts import make_curves
+from wrn.training.evaluation.curves import read_log
+from wrn.training.evaluation.line_chart import Curves
 from wrn.training.failures import run_errors
 from wrn.training.finetune_folder import (
     find_best,
     remove_checkpoints,
 )
-from wrn.training.finetune_results import CURVES, REPORT, find_replaced
+from wrn.training.finetune_results import REPORT, find_replaced
 from wrn.training.hooks.record_images import RecordedTest, RecordImagesHook
 from wrn.training.hooks.termination import stop_on_sigterm
 from wrn.training.launch import ask_first
 from wrn.training.runner import test, train
-from wrn.utils.files import write_atomically
 from wrn_base.run_progress import SILENT, RunProgress
 
-ReportWriter: TypeAlias = Callable[[Report, RecordedTest, Sequence[Chart]], None]
+ReportWriter: TypeAlias = Callable[[Report, RecordedTest, Curves], None]
 """Writes the report of a run: takes its metrics, the results of each image, and its curves."""
 
 
@@ -98,8 +98,9 @@ def _finish(
     best = str(ask_first(lambda: find_best(cfg)))
     cfg.update(load_from=best, resume=False, work_dir=str(run / 'test'))
     cfg.test_evaluator = add_metrics(cfg.test_evaluator, *REPORT_METRICS)
+    meta = read_checkpoint(best).get('meta') or {}
     # The first weights may have come with a normalization of their own.
-    stated = read_normalization(read_checkpoint(best).get('meta') or {})
+    stated = read_normalization(meta)
     options = ReadOptions(**stated or {})
     hook = RecordImagesHook()
     results = test(cfg, None, None, [hook], options, template, progress)
@@ -107,10 +108,8 @@ def _finish(
         return None
     assert hook.recorded is not None  # for mypy: the main process has the results
     report = Report(results.metrics, results.classes)
-    folder = run.parent / REPORT
-    write_report(report, hook.recorded, [])
-    with write_atomically(folder / CURVES) as file:
-        draw_curves({name: read_log(str(run))}).savefig(file, format='png')
+    curves = make_curves(name, read_log(str(run)), meta.get('epoch'))
+    write_report(report, hook.recorded, curves)
     weights = publish(best, f'{name}.pth', run.parent, source=provenance, overwrite=True).path
     remove_checkpoints(run, cfg)
-    return Finetuned(weights, report, folder)
+    return Finetuned(weights, report, run.parent / REPORT)

@@ -9,7 +9,7 @@ from wrn.training.evaluation import REPORT_FILES
 from wrn.training.run_files import find_checkpoints
 from wrn.utils.existing import check_free
 
-REPORT, CURVES = 'report', 'curves.png'  # in the results folder, and in the report
+REPORT = 'report'  # in the results folder
 RUN = 'run'  # in the results folder: the checkpoints and logs of the run
 FINE_TUNING = '.finetune'  # in the run folder, from when the files around it are the run's
 
@@ -37,7 +37,7 @@ def find_results(folder: Path, *names: str) -> list[Path]:
         The weights, the files of the report, and then its folder, which may have other files.
     """
     report = folder / REPORT
-    files = [path for name in (*REPORT_FILES, CURVES) if (path := report / name).is_file()]
+    files = [path for name in REPORT_FILES if (path := report / name).is_file()]
     weights = [path for name in names for path in find_weights(folder, name)]
     return [*weights, *files, *([report] if files else [])]
 

@@ -1,18 +1,14 @@
-"""Read the log of a training run and plot its curves."""
+"""Read the log of a training run."""
 
 import json
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from wrn.utils.files import check_regular
 from wrn_base.errors import WrnError, one_line
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
 _LOGS = '*/vis_data/scalars.json'
-_FEW = 30  # points; shorter curves get markers
 
 
 def read_log(run: str) -> list[dict[str, Any]]:
@@ -69,48 +65,14 @@ def _is_before(line: dict[str, Any], iteration: int, epoch: int) -> bool:
     return line['iter'] < iteration if 'loss' in line else line.get('step', epoch) < epoch
 
 
-def _count_steps(training: list[dict[str, Any]]) -> int:
-    """Return the number of iterations of an epoch. The log may end before the last one."""
+def count_steps(training: list[dict[str, Any]]) -> int:
+    """Return the number of iterations of an epoch. The log may end before the last one.
+
+    Args:
+        training: The lines of training, as returned by :func:`read_log`.
+    """
     first = {line['epoch']: line['iter'] for line in reversed(training)}
     # Epochs log at the same positions. Without two epochs, the number is a lower bound.
     exact = [(n - first[1]) // (e - 1) for e, n in first.items() if e > 1 and 1 in first]
     rough = [math.ceil(line['iter'] / line['epoch']) for line in training]
     return max(1, *(exact or rough))
-
-
-def draw_curves(runs: dict[str, list[dict[str, Any]]]) -> 'Figure':
-    """Plot loss, accuracy and learning rate over the epochs.
-
-    Args:
-        runs: The lines of each log by the name of its run, as returned by :func:`read_log`.
-
-    Returns:
-        The plots, side by side.
-    """
-    from matplotlib.figure import Figure  # slow to import, and needed by few commands
-    from matplotlib.ticker import MaxNLocator
-
-    figure = Figure(figsize=(10, 3.2), layout='constrained', dpi=150)
-    axes = figure.subplots(1, 3)
-    for name, lines in runs.items():
-        training = [line for line in lines if 'loss' in line]
-        steps = _count_steps(training)
-        validation = [line for line in lines if 'accuracy/top1' in line]
-        epochs = [line['iter'] / steps for line in training]
-        marker = '.' if len(training) < _FEW else None
-        axes[0].plot(epochs, [line['loss'] for line in training], marker=marker, label=name)
-        accuracies = [line['accuracy/top1'] for line in validation]
-        axes[1].plot([line['step'] for line in validation], accuracies, marker='.')
-        rates = [line.get('base_lr', line['lr']) for line in training]
-        axes[2].plot(epochs, rates, marker=marker)
-    titles = ('training loss', 'top-1 accuracy (%)', 'learning rate')
-    for axis, title in zip(axes, titles, strict=True):
-        axis.set(title=title, xlabel='epoch')
-        axis.set_xlim(left=0)
-        axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-        axis.grid(alpha=0.3)
-    axes[0].set_yscale('log')
-    axes[2].set_yscale('log')
-    if len(runs) > 1:
-        axes[0].legend(fontsize='small')
-    return figure

@@ -24,13 +24,13 @@ class Chart:
     """A chart of lines, such as the loss by epoch.
 
     Attributes:
-        title: What is drawn, such as ``'loss'``.
+        title: What is drawn, such as ``'loss'``. A title with ``%`` is of a share in percent.
         x_label: The name and unit of the x axis.
         lines: The lines.
-        log_x: Whether the x axis is logarithmic.
-        log_y: Whether the y axis is logarithmic.
+        log_x: Whether the x axis is logarithmic, if its values are positive and differ enough.
+        log_y: The same of the y axis.
         chosen: The x of the model that was tested; None if it is unknown.
-        chosen_label: What the mark at ``chosen`` says, such as ``'epoch 7, tested'``.
+        chosen_label: What the mark at ``chosen`` says, such as ``'tested: epoch 7'``.
     """
 
     title: str
@@ -40,3 +40,20 @@ class Chart:
     log_y: bool = False
     chosen: float | None = None
     chosen_label: str = ''
+
+
+@dataclass(frozen=True)
+class Curves:
+    """The charts of a training run.
+
+    Attributes:
+        name: The name of the run.
+        what: What the charts show, such as ``'Training'``.
+        length: How long it was, such as ``'20 epochs'``.
+        charts: The charts.
+    """
+
+    name: str
+    what: str
+    length: str
+    charts: Sequence[Chart]
