@@ -179,7 +179,7 @@ def test_layer_that_is_changed_in_place(inputs):
     [
         ('resnet18_8xb16_cifar10', 'backbone.layer4.1'),
         ('mobilenet-v2_8xb32_in1k', 'backbone.conv2'),
-        ('convnext-atto_32xb128_in1k', 'backbone.stages.3'),
+        ('swin-tiny_16xb64_in1k', 'backbone.patch_embed.projection'),
     ],
 )
 def test_default_layer_of_other_backbones(name, layer):
