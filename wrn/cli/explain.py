@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from wrn.cli.backend_options import check_inference, get_backend_options, load
+from wrn.cli.heat_maps import report_heat_maps
 from wrn.cli.image_job import ImageJob, describe_failed, describe_run
 from wrn.cli.inputs import InputImages, find_shard
 from wrn.data.images import ImageLike
@@ -14,7 +15,7 @@ from wrn.inference.predictor import Predictor
 from wrn.jobs.class_sheet import MOST_CLASSES
 from wrn.jobs.explain import check_explaining, explain_images
 from wrn.jobs.heat_map_folder import HeatMapFolder
-from wrn.results.partial_file import PartialFile
+from wrn.results.partial_file import PartialFile, partial_path
 from wrn.results.record import Record
 from wrn.results.writers import write_predictions
 from wrn.training.evaluation.fonts import fonts_for
@@ -42,7 +43,7 @@ def run(args: argparse.Namespace) -> None:
     identity = describe_run('explain', args, 'method', 'classes', 'layer')
     write = partial(write_predictions, topk=1)
     results = PartialFile(index, identity, write, overwrite=args.overwrite)
-    resumes = results.partial.exists()
+    resumes = partial_path(index).exists()
     folder = HeatMapFolder('--out', args.out, args.inputs, args.overwrite, resumes)
     predictor = Predictor(load(args, shard, **get_backend_options(args)))
     explainer = ImageExplainer(predictor, args.method, args.layer, wanted)
@@ -71,27 +72,11 @@ def run(args: argparse.Namespace) -> None:
             job.write(results)
     finally:
         images.report_left_out()
-    _report(args, results, explainer, folder)
-
-
-def _report(
-    args: argparse.Namespace, results: PartialFile, explainer: ImageExplainer, folder: HeatMapFolder
-) -> None:
-    number = results.done - results.failed
-    layer = explainer.explainer.layer
-    text = (
-        f'{args.out}: heat maps of {count(number, "image")} as the network sees them, after the '
-        f'test pipeline; {args.method}, layer {layer}; {_INDEX} lists them'
-    )
-    if number:
-        say(text) if args.json else show(text)
-    if folder.blank:
-        say(describe_blank(folder.blank))
+    if number := results.done - results.failed:
+        layer = explainer.explainer.layer
+        what = (
+            f'heat maps of {count(number, "image")} by {args.method}, layer {layer}, see {_INDEX}'
+        )
+        report_heat_maps(folder, what, say if args.json else show)
     if results.failed:
         raise WrnError(describe_failed(results.failed, results.done))
-
-
-def describe_blank(number: int) -> str:
-    """Return how many maps have no positive value, and what that means."""
-    have = 'has' if number == 1 else 'have'
-    return f'{count(number, "heat map")} {have} no positive value, so only the image is shown'

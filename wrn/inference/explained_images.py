@@ -143,9 +143,9 @@ def _find_label(name: str | int, classes: Sequence[str] | None, number: int | No
         if position is not None:
             return position
     text = str(name)
-    if text.isascii() and text.isdigit() and len(text) < _DIGITS:
-        if number is None or int(text) < number:
-            return int(text)
+    is_index = text.isascii() and text.isdigit() and len(text) < _DIGITS
+    if is_index and (number is None or int(text) < number):
+        return int(text)
     near = did_you_mean(text[:_LONG], map(str, classes or ()))
     names = 'a name, or ' if classes else ''
     largest = '' if number is None else f' from 0 to {number - 1}'

@@ -29,7 +29,7 @@ def draw_sheet(pixels: np.ndarray, classes: Sequence[ExplainedClass]) -> np.ndar
 
     panels = [(pixels, 'image', '')]
     for one in classes:
-        note = f'{one["pred_score"]:.1%}{", no positive value" if one["is_blank"] else ""}'
+        note = f'{100 * one["pred_score"]:.1f} %{", no positive value" if one["is_blank"] else ""}'
         panels.append((one['overlay'], name_class(one), note))
     columns = min(_COLUMNS, len(panels))
     rows = -(-len(panels) // columns)

@@ -24,6 +24,7 @@ class HeatMapFolder:
         resumes: Whether the files are from an interrupted run that is resumed. Defaults to False.
 
     Attributes:
+        written: The number of images whose heat maps were written. Starts at 0.
         blank: The number of maps without a positive value that were written. Starts at 0.
 
     Raises:
@@ -40,7 +41,7 @@ class HeatMapFolder:
         resumes: bool = False,
     ) -> None:
         self.path = Path(folder)
-        self.blank = 0
+        self.written = self.blank = 0
         for name in inputs:
             if Path(name).is_dir() and self.path.resolve().is_relative_to(Path(name).resolve()):
                 raise WrnError(
@@ -68,6 +69,7 @@ class HeatMapFolder:
         """
         path = self.path / f'{name_drawing(number, image)}.png'
         write_drawing(path, explained['overlay'], self._overwrite)
+        self.written += 1
         self.blank += explained['is_blank']
         return str(path)
 
@@ -101,6 +103,7 @@ class HeatMapFolder:
                 written['pred_class'] = one['pred_class']
             files.append(written)
             self.blank += one['is_blank']
+        self.written += 1
         record = Record(heat_maps=files)
         if len(classes) > 1:
             record['sheet'] = f'{begin}-sheet.png'
