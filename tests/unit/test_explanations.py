@@ -73,7 +73,7 @@ def test_eigencam_is_the_first_principal_component(digits, inputs):
         expected = (centered @ components[0]).reshape(found.shape).numpy()
         sign = np.sign((expected * found).sum())
         np.testing.assert_allclose(found, sign * expected, atol=1e-4)
-        assert np.corrcoef(found.flatten(), values.sum(0).flatten())[0, 1] > 0
+        assert found.max() == np.abs(found).max()
 
 
 @pytest.mark.parametrize('method', METHODS)
@@ -179,14 +179,14 @@ def test_layer_that_is_changed_in_place(inputs):
     [
         ('resnet18_8xb16_cifar10', 'backbone.layer4.1'),
         ('mobilenet-v2_8xb32_in1k', 'backbone.conv2'),
-        ('swin-tiny_16xb64_in1k', 'backbone.patch_embed.projection'),
+        ('swin-tiny_16xb64_in1k', 'backbone.stages.2.downsample.adaptive_padding'),
     ],
 )
 def test_default_layer_of_other_backbones(name, layer):
     from mmpretrain import get_model
 
     explainer = Explainer(get_model(name).eval())
-    maps = explainer(torch.randn(2, 3, 64, 64), [1, 2])
+    maps = explainer(torch.randn(2, 3, 224, 224), [1, 2])
     assert explainer.layer == layer
     assert maps.shape[0] == 2
     assert np.abs(maps).max() > 0

@@ -37,7 +37,8 @@ class Explainer:
             https://arxiv.org/abs/2011.08891) multiplies each value by its gradient.
             ``'eigencam'`` (Muhammad and Yeasin, 2020, https://arxiv.org/abs/2008.00299) is the
             first principal component of the features, which is the same for every class. Its sign
-            is chosen so that it grows with the sum of the channels. Defaults to ``'gradcam'``.
+            is chosen so that the value of the largest magnitude is positive. Defaults to
+            ``'gradcam'``.
         layer: The name of the layer whose output is explained, such as ``'backbone.layer3'`` or
             ``'layer3'``. Defaults to None: the last block of the last stage, in
             :class:`wrn.models.WideResNetCIFAR` the activation after the last norm, and in networks
@@ -133,7 +134,7 @@ class Explainer:
             cut.remove()
         result = np.stack(maps, 1).astype(np.float32, copy=False)
         _check_finite(result)
-        return _orient(result, features) if self.method == 'eigencam' else result
+        return _orient(result) if self.method == 'eigencam' else result
 
     def _check_scores(self, scores: Any, labels: Tensor) -> None:
         if not isinstance(scores, Tensor) or scores.ndim != 2:
@@ -217,8 +218,9 @@ def _check_finite(values: np.ndarray) -> None:
         )
 
 
-def _orient(maps: np.ndarray, features: np.ndarray) -> np.ndarray:
-    """Choose the sign of principal components, which is arbitrary: along the sum of channels."""
-    total = features.sum(1, keepdims=True)
-    total -= total.mean((2, 3), keepdims=True)
-    return np.where((maps * total).sum((2, 3), keepdims=True) < 0, -maps, maps)
+def _orient(maps: np.ndarray) -> np.ndarray:
+    """Choose the sign of principal components, which is arbitrary: the largest value is positive.
+
+    The positions that differ most from the others are then bright, as an object on its background.
+    """
+    return np.where(maps.max((2, 3), keepdims=True) < -maps.min((2, 3), keepdims=True), -maps, maps)
