@@ -85,7 +85,8 @@ def run(args: argparse.Namespace) -> None:
 def _open_results(
     args: argparse.Namespace, paths: Sequence[str], shard: str, multi_label: bool
 ) -> PartialFile:
-    identity = describe_run('predict', args, 'topk', 'heatmaps') | dict(shard=shard)
+    drawn = ['heatmaps'] if args.heatmaps else []
+    identity = describe_run('predict', args, 'topk', *drawn) | dict(shard=shard)
     options = dict(topk=args.topk, multi_label=multi_label, heat_maps=bool(args.heatmaps))
     write = partial(write_predictions, **options)
     return PartialFile(args.out, identity, write, paths, args.overwrite)
