@@ -63,6 +63,16 @@ def test_maps_equal_a_direct_computation(networks, inputs, layer):
             assert not torch.allclose(gradcam, hirescam, atol=0.01 * gradcam.abs().max())
 
 
+def test_hirescam_of_the_last_layer_sums_to_the_score(networks, inputs):
+    """Each position of it is what the position adds to the score."""
+    for default, model in networks.items():
+        images = inputs if default == 'backbone.act' else torch.randn(3, 3, 64, 64)
+        maps = Explainer(model, 'hirescam')(images, [7, 3, 5])
+        with torch.no_grad():
+            scores = (model(images) - model.head.fc.bias)[range(3), [7, 3, 5]]
+        np.testing.assert_allclose(maps.sum((1, 2)), scores, rtol=1e-3, atol=1e-4)
+
+
 def test_eigencam_is_the_first_principal_component(digits, inputs):
     maps = Explainer(digits, 'eigencam')(inputs, [0, 0, 0])
     features, _ = compute_directly(digits, 'backbone.act', inputs, [0, 0, 0])

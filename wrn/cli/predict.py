@@ -11,6 +11,7 @@ from wrn.cli.heat_maps import report_heat_maps
 from wrn.cli.image_job import ImageJob, describe_failed, describe_run
 from wrn.cli.inputs import InputImages, find_shard
 from wrn.data.images import ImageLike
+from wrn.inference.explained_images import ImageExplainer
 from wrn.inference.predictor import Predictor
 from wrn.jobs.drawn_predictions import classify_and_draw
 from wrn.jobs.explain import check_explaining
@@ -60,13 +61,14 @@ def run(args: argparse.Namespace) -> None:
         say(f'model {args.model}{knows}; name another with --model')
 
     multi_label = predictor.multi_label
+    explainer = ImageExplainer(predictor) if folder else None
     results = _open_results(args, paths, str(shard), multi_label) if args.out else None
 
     def compute(images: Iterable[ImageLike]) -> Iterator[Record]:
         options = (args.topk, args.batch_size, args.workers)
-        if folder:
+        if explainer and folder:
             first = results.done if results else 0
-            return classify_and_draw(predictor, folder, images, first, *options)
+            return classify_and_draw(predictor, explainer, folder, images, first, *options)
         return classify(predictor, images, *options)
 
     job = ImageJob('Predicting', compute, images, args.batch_size)

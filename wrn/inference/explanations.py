@@ -16,7 +16,7 @@ from wrn.utils.packages import missing_packages
 from wrn_base.commands.explain import METHODS
 from wrn_base.errors import WrnError, check_choice, count
 
-__all__ = ['METHODS', 'Explainer']
+__all__ = ['METHODS', 'Explainer', 'check_grad_cam']
 
 _CLASSES = {'gradcam': 'GradCAM', 'hirescam': 'HiResCAM', 'eigencam': 'EigenCAM'}
 _EIGEN_POSITIONS = 64 * 64  # the package's SVD takes a square matrix of as many rows
@@ -55,11 +55,7 @@ class Explainer:
 
     def __init__(self, model: BaseModel, method: str = 'gradcam', layer: str | None = None) -> None:
         check_choice('--method', method, METHODS)
-        if missing_packages('pytorch_grad_cam'):
-            raise WrnError(
-                'heat maps need grad-cam, which is not installed; pip install '
-                "'mmpretrain-wrn[report]'"
-            )
+        check_grad_cam()
         network: Any = eager_model(model)
         if hasattr(network, 'backbone') and not network.with_head:
             raise WrnError('the model has no head, so no class has a score; build it with its head')
@@ -167,6 +163,18 @@ class Explainer:
                 f'at most {_EIGEN_POSITIONS}; give a later layer, or another method'
             )
         return features
+
+
+def check_grad_cam() -> None:
+    """Check that the package that computes the maps is installed.
+
+    Raises:
+        WrnError: If it is not.
+    """
+    if missing_packages('pytorch_grad_cam'):
+        raise WrnError(
+            "heat maps need grad-cam, which is not installed; pip install 'mmpretrain-wrn[report]'"
+        )
 
 
 def _check_labels(labels: Any, number: int) -> Tensor:

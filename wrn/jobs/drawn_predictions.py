@@ -13,6 +13,7 @@ from wrn.results.record import Record
 
 def classify_and_draw(
     predictor: Predictor,
+    explainer: ImageExplainer,
     folder: HeatMapFolder,
     images: Iterable[ImageLike],
     first: int,
@@ -27,6 +28,7 @@ def classify_and_draw(
 
     Args:
         predictor: The predictor.
+        explainer: The explainer of the most probable class.
         folder: The folder for the heat maps.
         images: Single images with a path, as :func:`wrn.data.images.find_images` yields them.
         first: The number of the first one, for the file names.
@@ -37,7 +39,6 @@ def classify_and_draw(
     Yields:
         As for :func:`wrn.predict`, with the path of the file as ``heat_map``.
     """
-    explainer = ImageExplainer(predictor)
 
     def stream(images: Iterable[ImageLike]) -> Iterable[Any]:
         return explainer.stream(images, batch_size, workers)

@@ -9,6 +9,7 @@ from typing_extensions import Unpack
 
 from wrn.data.images import ImageLike, find_images
 from wrn.inference.explained_images import ExplainedClass, ExplainedImage, ImageExplainer
+from wrn.inference.explanations import check_grad_cam
 from wrn.inference.predictor import Predictor
 from wrn.jobs.keywords import check_names
 from wrn.jobs.loading import WeightsOptions, load_model, make_read_options
@@ -104,8 +105,10 @@ def check_explaining(method: str, backend: str) -> None:
         backend: The backend.
 
     Raises:
-        WrnError: If the method is unknown, or the backend has no gradients.
+        WrnError: If the method is unknown, the backend has no gradients, or grad-cam is not
+            installed.
     """
+    check_grad_cam()
     check_choice('--method', method, METHODS)
     if backend not in _BACKENDS:
         raise WrnError(

@@ -13,7 +13,7 @@ DOCS = 'docs/explain.md'
 EXAMPLES = {
     'demo/digit_7.png --model wide-resnet16-2_1xb64_digits --out heat': 'the predicted class',
     'demo --model wide-resnet16-2_1xb64_digits --class 3 7 --out heat': 'two classes, side by side',
-    'photos --model pets.pth --layer layer3 --method hirescam --out heat': 'a finer map',
+    'photos --model pets.pth --layer layer3 --out heat': 'a finer map',
 }
 METHODS = ('gradcam', 'hirescam', 'eigencam')
 ARGUMENTS = {
