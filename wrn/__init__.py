@@ -33,6 +33,7 @@ with quick_imports(), silence():  # mmpretrain's fork prints what it does not fi
 if TYPE_CHECKING:
     from wrn.data.check_folder import check_folder as check_data
     from wrn.jobs.convert import convert
+    from wrn.jobs.explain import explain
     from wrn.jobs.export import export
     from wrn.jobs.finetune import finetune
     from wrn.jobs.predict import predict
@@ -43,7 +44,7 @@ _JOBS = {
     'check_data': 'wrn.data.check_folder:check_folder',
     **{
         name: f'wrn.jobs.{name}:{name}'
-        for name in ('convert', 'export', 'finetune', 'predict', 'test', 'train')
+        for name in ('convert', 'explain', 'export', 'finetune', 'predict', 'test', 'train')
     },
 }
 
@@ -82,6 +83,7 @@ __all__ = [
     'as_classifier',
     'check_data',
     'convert',
+    'explain',
     'export',
     'extract_features',
     'finetune',

@@ -22,6 +22,7 @@ COMMANDS = {
     },
     'Images': {
         'predict': 'classify images',
+        'explain': 'draw where in images the scores of classes come from',
         'features': 'write the features of images, as the stages compute them',
     },
     'Training': {

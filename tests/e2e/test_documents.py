@@ -134,6 +134,24 @@ def test_commands_of_features_run(run, checkout, tmp_path):
     assert (tmp_path / 'anomaly_detection.png').exists()
 
 
+@pytest.mark.slow
+@pytest.mark.ci
+def test_commands_of_explain_run(run, checkout, tmp_path):
+    """All commands in docs/explain.md run, write the files that are named there, and so in Python."""
+    document = (checkout / 'docs/explain.md').read_text()
+    shutil.copytree(checkout / 'demo', tmp_path / 'demo')
+    for block in blocks(document, 'bash'):
+        for command in block.splitlines():
+            run(*shlex.split(command), cwd=tmp_path)
+    assert (tmp_path / 'heat/000001-digit_7-class7.png').exists()
+    assert (tmp_path / 'two/000001-digit_7-sheet.png').exists()
+    assert (tmp_path / 'finer/index.jsonl').exists()
+    assert (tmp_path / 'drawn/000001-digit_7.png').exists()
+    (code,) = blocks(document, 'python')
+    printed = run('python', '-W', 'ignore', '-c', code, cwd=tmp_path).stdout
+    assert printed.splitlines()[-1] == 'demo/digit_7.png 7 (4, 4) (224, 224, 3)'
+
+
 def test_python_of_inference_runs(run, checkout):
     (code,) = blocks((checkout / 'docs/inference.md').read_text(), 'python')
     assert run('python', '-W', 'ignore', '-c', code, cwd=checkout).stdout == "fused ['3', '7']\n"

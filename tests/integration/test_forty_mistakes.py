@@ -88,6 +88,8 @@ EXTRAS = [
     ('predict x.png --backend ncnn', 'ncnn pnnx', 'pip install ncnn pnnx'),
     (f'export {DIGITS} --format openvino', 'openvino', 'pip install openvino'),
     ('predict x.png --out x.parquet', 'pyarrow', 'pip install pyarrow'),
+    ('predict x.png --heatmaps maps', 'pytorch_grad_cam', "pip install 'mmpretrain-wrn[report]'"),
+    (f'explain x.png --model {DIGITS} --out maps', 'pytorch_grad_cam', "pip install 'mmpretrain-wrn[report]'"),
     ('train small.py --tensorboard', 'tensorboard', 'pip install tensorboard'),
     ('train small.py --wandb', 'wandb', 'pip install wandb'),
 ]  # fmt: skip

@@ -63,6 +63,16 @@ def test_maps_equal_a_direct_computation(networks, inputs, layer):
             assert not torch.allclose(gradcam, hirescam, atol=0.01 * gradcam.abs().max())
 
 
+def test_hirescam_of_the_last_layer_sums_to_the_score(networks, inputs):
+    """Each position of it is what the position adds to the score."""
+    for default, model in networks.items():
+        images = inputs if default == 'backbone.act' else torch.randn(3, 3, 64, 64)
+        maps = Explainer(model, 'hirescam')(images, [7, 3, 5])
+        with torch.no_grad():
+            scores = (model(images) - model.head.fc.bias)[range(3), [7, 3, 5]]
+        np.testing.assert_allclose(maps.sum((1, 2)), scores, rtol=1e-3, atol=1e-4)
+
+
 def test_eigencam_is_the_first_principal_component(digits, inputs):
     maps = Explainer(digits, 'eigencam')(inputs, [0, 0, 0])
     features, _ = compute_directly(digits, 'backbone.act', inputs, [0, 0, 0])
@@ -73,7 +83,7 @@ def test_eigencam_is_the_first_principal_component(digits, inputs):
         expected = (centered @ components[0]).reshape(found.shape).numpy()
         sign = np.sign((expected * found).sum())
         np.testing.assert_allclose(found, sign * expected, atol=1e-4)
-        assert np.corrcoef(found.flatten(), values.sum(0).flatten())[0, 1] > 0
+        assert found.max() == np.abs(found).max()
 
 
 @pytest.mark.parametrize('method', METHODS)
@@ -179,14 +189,14 @@ def test_layer_that_is_changed_in_place(inputs):
     [
         ('resnet18_8xb16_cifar10', 'backbone.layer4.1'),
         ('mobilenet-v2_8xb32_in1k', 'backbone.conv2'),
-        ('convnext-atto_32xb128_in1k', 'backbone.stages.3'),
+        ('swin-tiny_16xb64_in1k', 'backbone.stages.2.downsample.adaptive_padding'),
     ],
 )
 def test_default_layer_of_other_backbones(name, layer):
     from mmpretrain import get_model
 
     explainer = Explainer(get_model(name).eval())
-    maps = explainer(torch.randn(2, 3, 64, 64), [1, 2])
+    maps = explainer(torch.randn(2, 3, 224, 224), [1, 2])
     assert explainer.layer == layer
     assert maps.shape[0] == 2
     assert np.abs(maps).max() > 0

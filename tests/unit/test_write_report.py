@@ -13,7 +13,7 @@ from torch import nn
 from wrn.cli.tables import print_report
 from wrn.report.embedding import embed
 from wrn.report.selection import find_cells, find_least_certain, find_worst, sample_correct
-from wrn.report.thumbnails import encode, resize, to_rgb
+from wrn.report.thumbnails import draw_sample, encode, resize
 from wrn.report.write_report import write_report
 from wrn.training.evaluation import ACCURACY, BALANCED, CONFUSION, Report
 from wrn.training.evaluation.calibration import group_by_confidence
@@ -211,13 +211,13 @@ def test_groups_are_apart_in_the_embedding():
 def test_thumbnails_have_the_colors_of_the_image():
     red = torch.zeros(3, 4, 6, dtype=torch.uint8)
     red[0] = 200
-    np.testing.assert_array_equal(to_rgb(red, True)[0, 0], [200, 0, 0])
-    np.testing.assert_array_equal(to_rgb(red.flip(0), False)[0, 0], [200, 0, 0])
-    assert to_rgb(red[:1], False).shape == (4, 6, 3)
-    np.testing.assert_array_equal(to_rgb(red.float(), True), to_rgb(red, True))
-    scaled = to_rgb((red.float() - 100) / 50, True)  # normalized by the pipeline
+    np.testing.assert_array_equal(draw_sample(red, True)[0, 0], [200, 0, 0])
+    np.testing.assert_array_equal(draw_sample(red.flip(0), False)[0, 0], [200, 0, 0])
+    assert draw_sample(red[:1], False).shape == (4, 6, 3)
+    np.testing.assert_array_equal(draw_sample(red.float(), True), draw_sample(red, True))
+    scaled = draw_sample((red.float() - 100) / 50, True)  # normalized by the pipeline
     np.testing.assert_array_equal(scaled[0, 0], [255, 0, 0])
-    large = resize(to_rgb(red, True), 96)
+    large = resize(draw_sample(red, True), 96)
     assert large.shape == (64, 96, 3)
     assert resize(large, 12).shape == (8, 12, 3)
     assert encode(large).startswith(b'\xff\xd8')

@@ -2,18 +2,23 @@
 
 import argparse
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 
 from wrn.cli.arguments import check_at_least
 from wrn.cli.backend_options import check_inference, get_backend_options, load
+from wrn.cli.heat_maps import report_heat_maps
 from wrn.cli.image_job import ImageJob, describe_failed, describe_run
 from wrn.cli.inputs import InputImages, find_shard
 from wrn.data.images import ImageLike
+from wrn.inference.explained_images import ImageExplainer
 from wrn.inference.predictor import Predictor
+from wrn.jobs.drawn_predictions import classify_and_draw
+from wrn.jobs.explain import check_explaining
+from wrn.jobs.heat_map_folder import HeatMapFolder
 from wrn.jobs.outputs import check_out
 from wrn.jobs.predict import classify
-from wrn.results.partial_file import PartialFile, is_unfinished
+from wrn.results.partial_file import PartialFile, is_unfinished, partial_path
 from wrn.results.record import Record
 from wrn.results.writers import SUFFIXES, write_predictions
 from wrn_base.commands.predict import DEFAULT_MODEL
@@ -35,6 +40,8 @@ def run(args: argparse.Namespace) -> None:
         raise WrnError('--json and --out: exclude each other; give one of them')
     if args.out == '-':
         raise WrnError('--out -: not a file; give --json for JSON lines on standard output')
+    paths: list[str] = []
+    folder = None
     if args.out:
         paths = shard.paths(args.out)
         args.out = paths[shard.index]
@@ -42,6 +49,10 @@ def run(args: argparse.Namespace) -> None:
         check_out(args.out, 'predictions are', SUFFIXES, replaces)
     elif shard.count > 1:
         raise WrnError('--out: missing; add --out FILE, since each process writes a file')
+    if args.heatmaps:
+        check_explaining('gradcam', args.backend)
+        args.heatmaps = shard.paths(args.heatmaps)[shard.index]
+        folder = _open_folder(args)
     images = InputImages(args.inputs, shard)
     args.batch_size = min(args.batch_size, images.total or args.batch_size)
     predictor = Predictor(load(args, shard, **get_backend_options(args)))
@@ -49,19 +60,43 @@ def run(args: argparse.Namespace) -> None:
         knows = '' if args.checkpoint else ', which knows handwritten digits 0 to 9'
         say(f'model {args.model}{knows}; name another with --model')
 
+    multi_label = predictor.multi_label
+    explainer = ImageExplainer(predictor) if folder else None
+    results = _open_results(args, paths, str(shard), multi_label) if args.out else None
+
     def compute(images: Iterable[ImageLike]) -> Iterator[Record]:
-        return classify(predictor, images, args.topk, args.batch_size, args.workers)
+        options = (args.topk, args.batch_size, args.workers)
+        if explainer and folder:
+            first = results.done if results else 0
+            return classify_and_draw(predictor, explainer, folder, images, first, *options)
+        return classify(predictor, images, *options)
 
     job = ImageJob('Predicting', compute, images, args.batch_size)
     try:
-        if args.out:
-            identity = describe_run('predict', args, 'topk') | dict(shard=str(shard))
-            write = partial(write_predictions, topk=args.topk, multi_label=predictor.multi_label)
-            _predict_to_file(job, PartialFile(args.out, identity, write, paths, args.overwrite))
+        if results:
+            _predict_to_file(job, results)
         else:
-            _predict(job, args, predictor.multi_label)
+            _predict(job, args, multi_label)
     finally:
         images.report_left_out()
+        if folder and folder.written:
+            what = f'heat maps of the predicted classes of {count(folder.written, "image")}'
+            report_heat_maps(folder, f'{what}, NUMBER-NAME.png')
+
+
+def _open_results(
+    args: argparse.Namespace, paths: Sequence[str], shard: str, multi_label: bool
+) -> PartialFile:
+    drawn = ['heatmaps'] if args.heatmaps else []
+    identity = describe_run('predict', args, 'topk', *drawn) | dict(shard=shard)
+    options = dict(topk=args.topk, multi_label=multi_label, heat_maps=bool(args.heatmaps))
+    write = partial(write_predictions, **options)
+    return PartialFile(args.out, identity, write, paths, args.overwrite)
+
+
+def _open_folder(args: argparse.Namespace) -> HeatMapFolder:
+    resumes = bool(args.out) and (partial_path(args.out).exists() or is_unfinished(args.out))
+    return HeatMapFolder('--heatmaps', args.heatmaps, args.inputs, args.overwrite, resumes)
 
 
 def _predict(job: ImageJob, args: argparse.Namespace, multi_label: bool) -> None:

@@ -23,16 +23,24 @@ def same_classes(first: Sequence[str], second: Sequence[str]) -> bool:
     two names has: ``tench`` is ``tench, Tinca tinca``, but ``bolt, M4`` is not ``bolt, M6``. A name
     that could be several of the other list is none of them.
     """
-    return [*first] == [*second] or _find_positions(first, second) == [*range(len(second))]
+    return [*first] == [*second] or find_positions(first, second) == [*range(len(second))]
 
 
 def are_among(names: Sequence[str], among: Sequence[str]) -> bool:
     """Return whether each name is that of one of other classes, as in :func:`same_classes`."""
-    return None not in _find_positions(names, among)
+    return None not in find_positions(names, among)
 
 
-def _find_positions(names: Sequence[str], among: Sequence[str]) -> list[int | None]:
-    """Return the position of each name among others; None for a name that is not there."""
+def find_positions(names: Sequence[str], among: Sequence[str]) -> list[int | None]:
+    """Find names among others, as in :func:`same_classes`.
+
+    Args:
+        names: The names to find.
+        among: The other names.
+
+    Returns:
+        The position of each name; None for a name that is not there.
+    """
     names, among = [*map(str, names)], [*map(str, among)]
     found: dict[str, int] = {}
     for key in (str, _fold, _cut_synonyms):
@@ -92,7 +100,7 @@ def match_classes(
         return f'{name}: takes {number} as those that {owner} spells differently ({some(others)})'
     if also and same_classes(also, classes):
         return None
-    found = _find_positions(own, classes)
+    found = find_positions(own, classes)
     labels = [label for label in found if label is not None]
     unknown = {own_name for own_name, label in zip(own, found, strict=True) if label is None}
     if unknown:

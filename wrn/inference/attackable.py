@@ -5,9 +5,8 @@ from typing import Any
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 
-from wrn.config.config_parts import get_test_dataset
-from wrn.data.images.preprocessing import is_red_first
-from wrn.deploy.classifier import DeployedClassifier, get_own_config, original_model
+from wrn.deploy.classifier import DeployedClassifier, original_model
+from wrn.inference.seen_pixels import takes_bgr
 from wrn_base.errors import WrnError
 
 
@@ -42,8 +41,7 @@ def as_classifier(model: BaseModel) -> nn.Module:
         raise WrnError('the model runs in a backend, which has no gradients; use backend eager')
     if not original.with_head:
         raise WrnError('the model has no head, so it has no logits; build it with its head')
-    red_first = is_red_first(get_test_dataset(get_own_config(original)).pipeline)
-    return _Classifier(model, flip=red_first == original.data_preprocessor.to_rgb)
+    return _Classifier(model, flip=takes_bgr(original))
 
 
 class _Classifier(nn.Module):

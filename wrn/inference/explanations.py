@@ -16,7 +16,7 @@ from wrn.utils.packages import require_extra
 from wrn_base.commands.explain import METHODS
 from wrn_base.errors import WrnError, check_choice, count
 
-__all__ = ['METHODS', 'Explainer']
+__all__ = ['METHODS', 'Explainer', 'check_grad_cam']
 
 _CLASSES = {'gradcam': 'GradCAM', 'hirescam': 'HiResCAM', 'eigencam': 'EigenCAM'}
 _EIGEN_POSITIONS = 64 * 64  # the package's SVD takes a square matrix of as many rows
@@ -37,7 +37,8 @@ class Explainer:
             https://arxiv.org/abs/2011.08891) multiplies each value by its gradient.
             ``'eigencam'`` (Muhammad and Yeasin, 2020, https://arxiv.org/abs/2008.00299) is the
             first principal component of the features, which is the same for every class. Its sign
-            is chosen so that it grows with the sum of the channels. Defaults to ``'gradcam'``.
+            is chosen so that the value of the largest magnitude is positive. Defaults to
+            ``'gradcam'``.
         layer: The name of the layer whose output is explained, such as ``'backbone.layer3'`` or
             ``'layer3'``. Defaults to None: the last block of the last stage, in
             :class:`wrn.models.WideResNetCIFAR` the activation after the last norm, and in networks
@@ -54,7 +55,7 @@ class Explainer:
 
     def __init__(self, model: BaseModel, method: str = 'gradcam', layer: str | None = None) -> None:
         check_choice('--method', method, METHODS)
-        require_extra('heat maps', 'report', 'pytorch_grad_cam')
+        check_grad_cam()
         network: Any = eager_model(model)
         if hasattr(network, 'backbone') and not network.with_head:
             raise WrnError('the model has no head, so no class has a score; build it with its head')
@@ -129,7 +130,7 @@ class Explainer:
             cut.remove()
         result = np.stack(maps, 1).astype(np.float32, copy=False)
         _check_finite(result)
-        return _orient(result, features) if self.method == 'eigencam' else result
+        return _orient(result) if self.method == 'eigencam' else result
 
     def _check_scores(self, scores: Any, labels: Tensor) -> None:
         if not isinstance(scores, Tensor) or scores.ndim != 2:
@@ -162,6 +163,15 @@ class Explainer:
                 f'at most {_EIGEN_POSITIONS}; give a later layer, or another method'
             )
         return features
+
+
+def check_grad_cam() -> None:
+    """Check that the package that computes the maps is installed.
+
+    Raises:
+        WrnError: If it is not.
+    """
+    require_extra('heat maps', 'report', 'pytorch_grad_cam')
 
 
 def _check_labels(labels: Any, number: int) -> Tensor:
@@ -213,8 +223,9 @@ def _check_finite(values: np.ndarray) -> None:
         )
 
 
-def _orient(maps: np.ndarray, features: np.ndarray) -> np.ndarray:
-    """Choose the sign of principal components, which is arbitrary: along the sum of channels."""
-    total = features.sum(1, keepdims=True)
-    total -= total.mean((2, 3), keepdims=True)
-    return np.where((maps * total).sum((2, 3), keepdims=True) < 0, -maps, maps)
+def _orient(maps: np.ndarray) -> np.ndarray:
+    """Choose the sign of principal components, which is arbitrary: the largest value is positive.
+
+    The positions that differ most from the others are then bright, as an object on its background.
+    """
+    return np.where(maps.max((2, 3), keepdims=True) < -maps.min((2, 3), keepdims=True), -maps, maps)

@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from wrn.models import WideResNetCIFAR
 from wrn_base.errors import WrnError, did_you_mean
 
+# They also work on the weights of attention, (N, heads, L, L), which are no feature map.
+_OF_ATTENTION = (nn.Softmax, nn.Dropout)
 _LONG = 80  # characters of a wrong name that a message shows
 
 
@@ -75,7 +77,7 @@ def find_last_map(network: nn.Module, inputs: Tensor) -> str:
     backbone = getattr(network, 'backbone', network)
     prefix = '' if backbone is network else 'backbone.'
     for name, module in backbone.named_modules():
-        if name:
+        if name and not isinstance(module, _OF_ATTENTION):
             watch(prefix + name, module)
     try:
         with torch.no_grad():

@@ -12,7 +12,7 @@ from wrn.data.images import is_red_first, prefetch
 from wrn.inference.explanations import Explainer
 from wrn.inference.heat_map import overlay
 from wrn.report.content import ShownImage
-from wrn.report.thumbnails import encode, resize, to_rgb
+from wrn.report.thumbnails import draw_sample, encode, resize
 from wrn.training.evaluation.image_results import ImageResults
 from wrn.training.hooks.record_images import RecordedTest
 from wrn_base.terminal import short_path
@@ -90,7 +90,7 @@ class Album:
         if inputs is None:
             self.unreadable += 1
             return
-        pixels = resize(to_rgb(inputs, self._red_first), _LARGE if large else _SMALL)
+        pixels = resize(draw_sample(inputs, self._red_first), _LARGE if large else _SMALL)
         raw = self._explain(i, inputs) if large else None
         drawn = None if raw is None else encode(overlay(pixels, raw))
         image = self._describe(i, encode(pixels), drawn)

@@ -2,34 +2,30 @@
 
 import cv2
 import numpy as np
-import torch
 from torch import Tensor
 
+from wrn.inference.seen_pixels import to_rgb
+
 _QUALITY = 75
+_WHITE = 255
 
 
-def to_rgb(inputs: Tensor, red_first: bool) -> np.ndarray:
-    """Return the pixels of a preprocessed image.
+def draw_sample(inputs: Tensor, red_first: bool) -> np.ndarray:
+    """Return the pixels of a sample of a dataset.
 
     Args:
-        inputs: The image before its normalization, ``(C, H, W)``. Values other than uint8 are
-            scaled to their range, unless they are from 0 to 255 as in an image.
+        inputs: The image as the pipeline gives it, ``(C, H, W)``: from 0 to 255, or normalized.
         red_first: Whether three channels are RGB, not BGR.
 
     Returns:
-        The pixels, ``(H, W, 3)``, RGB, uint8. Without three channels, they are the mean of all.
+        The pixels, ``(H, W, 3)``, RGB, uint8. A normalized image is stretched to its range.
     """
-    if inputs.dtype != torch.uint8:
+    if inputs.is_floating_point():
         inputs = inputs.float().nan_to_num()
-        low, high = float(inputs.min()), float(inputs.max())
-        if low < 0 or high <= 1 or high > 255:
-            inputs = (inputs - low) * (255 / max(high - low, 1e-6))
-    pixels = inputs.float().permute(1, 2, 0).numpy()
-    if pixels.shape[2] != 3:
-        pixels = np.repeat(pixels.mean(axis=2, keepdims=True), 3, axis=2)
-    elif not red_first:
-        pixels = pixels[..., ::-1]
-    return np.ascontiguousarray(pixels.round().clip(0, 255).astype(np.uint8))
+        low, high = inputs.aminmax()
+        if low < 0 or high <= 1:
+            inputs = (inputs - low) * (_WHITE / (high - low).clamp(min=1e-6))
+    return to_rgb(inputs[None], red_first)[0]
 
 
 def resize(pixels: np.ndarray, side: int) -> np.ndarray:

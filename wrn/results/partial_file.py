@@ -62,7 +62,7 @@ class PartialFile:
         overwrite: bool = False,
     ) -> None:
         self.path = Path(out)
-        self.partial = Path(f'{out}.partial')
+        self.partial = partial_path(out)
         self.run = run
         self.done = self.failed = 0
         self.shapes: dict[str, tuple[int, ...]] = {}
@@ -199,6 +199,11 @@ class PartialFile:
 def _kept(out: str | Path) -> Path:
     """Return where the records stay until all processes of a job are done."""
     return Path(f'{out}.done')
+
+
+def partial_path(out: str | Path) -> Path:
+    """Return where the records of an unfinished run that writes ``out`` are."""
+    return Path(f'{out}.partial')
 
 
 def is_unfinished(out: str | Path) -> bool:

@@ -18,6 +18,17 @@ class Prediction(TypedDict, total=False):
     """The name of the class; missing if the names are unknown."""
 
 
+class HeatMap(Prediction):
+    """The files of the map of a class, which say where in an image its score comes from."""
+
+    overlay: str
+    """The name of the PNG with the map over the image."""
+    raw_map: str
+    """The name of the ``.npy`` with the map at the resolution of the layer."""
+    is_blank: bool
+    """Whether the map has no positive value, so that the overlay is the image."""
+
+
 class Record(TypedDict, total=False):
     """The results for one image. Only the keys that apply to it are present."""
 
@@ -40,6 +51,12 @@ class Record(TypedDict, total=False):
     """The indices of the classes that pass a multi-label head's threshold, the best first."""
     pred_classes: list[str]
     """Their names."""
+    heat_map: str
+    """The path of the PNG with the map of the most probable class over the image."""
+    heat_maps: list[HeatMap]
+    """The files of the explained classes."""
+    sheet: str
+    """The name of the PNG with the image and its maps of several classes, side by side."""
     stages: dict[str, np.ndarray]
     """Features by the name of each stage, in float32."""
 

@@ -36,6 +36,7 @@ def write_predictions(
     topk: int,
     truth: bool = False,
     multi_label: bool = False,
+    heat_maps: bool = False,
 ) -> None:
     """Write predictions to a file, which appears when it is complete.
 
@@ -45,12 +46,13 @@ def write_predictions(
         topk: As for :func:`write_records`.
         truth: As for :func:`write_records`. Defaults to False.
         multi_label: As for :func:`write_records`. Defaults to False.
+        heat_maps: As for :func:`write_records`. Defaults to False.
 
     Raises:
         WrnError: If the file cannot be written.
     """
     with write_atomically(out) as file:
-        write_records(records, file, Path(out).suffix, topk, truth, multi_label)
+        write_records(records, file, Path(out).suffix, topk, truth, multi_label, heat_maps)
 
 
 def write_records(
@@ -60,6 +62,7 @@ def write_records(
     topk: int,
     truth: bool = False,
     multi_label: bool = False,
+    heat_maps: bool = False,
 ) -> None:
     """Write predictions one after the other, in memory that does not grow with their number.
 
@@ -77,6 +80,7 @@ def write_records(
             ``gt_class``. Defaults to False.
         multi_label: Whether an image has any number of classes. There are then ``pred_labels`` and
             ``pred_classes``, and ``gt_labels`` and ``gt_classes``. Defaults to False.
+        heat_maps: Whether to add the column ``heat_map``. Defaults to False.
     """
     image = ['img_path', 'error']
     if truth:
@@ -84,6 +88,8 @@ def write_records(
         image += ['gt_labels', 'gt_classes'] if multi_label else ['gt_label', 'gt_class']
     if multi_label:
         image += ['pred_labels', 'pred_classes']
+    if heat_maps:
+        image.append('heat_map')
     names = ('pred_label', 'pred_class', 'pred_score')
     columns = image + [_ranked(name, rank) for rank in range(topk) for name in names]
     _WRITERS[suffix](records, file, columns)

@@ -30,6 +30,11 @@ ARGUMENTS = {
         'file to write (.csv, .jsonl, .json, .parquet); resumes an interrupted run (default: print '
         'a table)',
     ),
+    '--heatmaps': argument(
+        'FOLDER',
+        'folder for a drawing per image of where its predicted class comes from, by Grad-CAM; '
+        'wrn explain has more options',
+    ),
     **OVERWRITE,
     '--csv-safe': CSV_SAFE,
     '--json': flag('print JSON: an object per image, in a line, as soon as it is classified'),

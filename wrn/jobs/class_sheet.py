@@ -1,0 +1,56 @@
+"""Draw an image beside its heat maps of several classes."""
+
+import io
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image
+
+from wrn.inference.explained_images import ExplainedClass
+from wrn_base.terminal import printable
+
+MOST_CLASSES = 20  # on a sheet
+_COLUMNS = 5
+_INCHES = 2.4  # the width of an image
+_LONG = 28  # characters of a name
+
+
+def draw_sheet(pixels: np.ndarray, classes: Sequence[ExplainedClass]) -> np.ndarray:
+    """Draw an image and, beside it, its maps of several classes with their probabilities.
+
+    Args:
+        pixels: The image, ``(H, W, 3)``, RGB, uint8.
+        classes: The classes, at most :data:`MOST_CLASSES`.
+
+    Returns:
+        The sheet, ``(H', W', 3)``, RGB, uint8.
+    """
+    from matplotlib.figure import Figure
+
+    panels = [(pixels, 'image', '')]
+    for one in classes:
+        note = f'{100 * one["pred_score"]:.1f} %{", no positive value" if one["is_blank"] else ""}'
+        panels.append((one['overlay'], name_class(one), note))
+    columns = min(_COLUMNS, len(panels))
+    rows = -(-len(panels) // columns)
+    height = min(4.0, max(0.25, pixels.shape[0] / pixels.shape[1])) * _INCHES + 0.6
+    figure = Figure((columns * _INCHES, rows * height), layout='constrained')
+    cells = figure.subplots(rows, columns, squeeze=False).flatten()
+    for cell in cells:
+        cell.axis('off')
+    for cell, (shown, title, note) in zip(cells, panels, strict=False):
+        cell.imshow(shown, interpolation='nearest')
+        cell.set_title(f'{title}\n{note}', fontsize=9, parse_math=False)
+    file = io.BytesIO()
+    figure.savefig(file, dpi=100, format='png')
+    return np.array(Image.open(file).convert('RGB'))
+
+
+def name_class(one: ExplainedClass) -> str:
+    """Return the name of a class, or its index, in one line that fits above an image.
+
+    Args:
+        one: The class.
+    """
+    name = printable(str(one.get('pred_class', f'class {one["pred_label"]}')))
+    return name if len(name) <= _LONG else f'{name[: _LONG - 1]}…'
