@@ -13,6 +13,7 @@ WIDTH, HEIGHT = 400, 250
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, WIDTH - 14, 18, HEIGHT - 42
 _HUGE = 1e100  # values from here on would overflow in the arithmetic of scales
 _BUCKETS = 300  # parts of a long line; each is drawn by its lowest and its highest point
+_LEAST_TICKS = 3
 _FEW = 40  # points; shorter lines get markers
 
 
@@ -42,19 +43,23 @@ class Axis:
         return round(self.start + (value - low) / (high - low) * (self.end - self.start), 1)
 
     def ticks(self, whole: bool = False) -> list[Tick]:
-        """Return about five ticks at round values.
+        """Return about six ticks at round values.
 
         Args:
             whole: Whether only whole numbers make sense. Defaults to False.
         """
-        from matplotlib.ticker import LogLocator, MaxNLocator  # slow to import
+        from matplotlib.ticker import Locator, LogLocator, MaxNLocator  # slow to import
 
-        values: Sequence[float] = ()
-        if self.log:
-            values = self._inside(LogLocator(numticks=6).tick_values(self.low, self.high))
-        if len(values) < 2:  # also of a logarithmic axis of less than a decade
-            locator = MaxNLocator(5, steps=[1, 2, 5, 10], integer=whole, min_n_ticks=1)
-            values = self._inside(locator.tick_values(self.low, self.high))
+        # A logarithmic axis of few decades has ticks between them, and one of a part of a decade
+        # those of a linear axis.
+        locators: list[Locator] = [
+            LogLocator(subs=subs, numticks=6) for subs in ((1,), (1, 2, 5)) if self.log
+        ]
+        locators.append(MaxNLocator(6, steps=[1, 2, 5, 10], integer=whole, min_n_ticks=1))
+        for locator in locators:
+            values = self._inside(np.asarray(locator.tick_values(self.low, self.high)))
+            if len(values) >= _LEAST_TICKS:
+                break
         return [Tick(self.place(value), format_tick(value)) for value in values]
 
     def _inside(self, values: np.ndarray) -> list[float]:

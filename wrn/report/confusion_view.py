@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wrn.report.number_text import format_percent
+from wrn.report.number_text import MISSING, format_percent
 
 #: The largest number of classes whose whole matrix is shown.
 MOST_WHOLE = 30
@@ -31,7 +31,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Confusion:
-    """Images of one class that are taken for another: indices, number, and share of the true one."""
+    """Images of one class that are taken for another, and their share of the true class."""
 
     true: int
     predicted: int
@@ -108,7 +108,7 @@ def _make_cell(count: int, total: int) -> Cell:
     share = count / total if total else 0.0
     # A square root makes an error rate of 1 % visible.
     level = round(_LEVELS * share**0.5)
-    return Cell(count, format_percent(100 * share) if total else '–', level)
+    return Cell(count, format_percent(100 * share) if total else MISSING, level)
 
 
 def _sum_others(matrix: np.ndarray, classes: np.ndarray) -> np.ndarray:
