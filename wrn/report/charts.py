@@ -7,13 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from wrn.report.content import Chart, Line
+from wrn.report.number_text import format_count
 
 #: The size of a chart, in the units of its drawing.
 WIDTH, HEIGHT = 400, 250
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, WIDTH - 14, 18, HEIGHT - 42
 _HUGE = 1e100  # values from here on would overflow in the arithmetic of scales
 _BUCKETS = 300  # parts of a long line; each is drawn by its lowest and its highest point
-_LEAST_TICKS = 3
+_TICKS = (3, 8)  # at least and at most, where there is a choice
 _FEW = 40  # points; shorter lines get markers
 
 
@@ -58,7 +59,7 @@ class Axis:
         locators.append(MaxNLocator(6, steps=[1, 2, 5, 10], integer=whole, min_n_ticks=1))
         for locator in locators:
             values = self._inside(np.asarray(locator.tick_values(self.low, self.high)))
-            if len(values) >= _LEAST_TICKS:
+            if _TICKS[0] <= len(values) <= _TICKS[1]:
                 break
         return [Tick(self.place(value), format_tick(value)) for value in values]
 
@@ -118,8 +119,8 @@ def draw_chart(chart: Chart) -> DrawnChart:
     """Lay out a chart.
 
     Args:
-        chart: The chart. Values that are not finite are left out, and on a logarithmic axis those
-            that are not positive.
+        chart: The chart. Values that are not finite, or huge, are left out, and on a logarithmic
+            axis those that are not positive.
     """
     points = [_drawable(line, chart) for line in chart.lines]
     left_out = sum(len(line.x) - len(p) for line, p in zip(chart.lines, points, strict=True))
@@ -129,7 +130,7 @@ def draw_chart(chart: Chart) -> DrawnChart:
         text = f'{chart.title}: no value can be drawn'
         return DrawnChart(chart.title, chart.x_label, (), (), (), None, '', text, note)
     marked = chart.chosen is not None and math.isfinite(chart.chosen)
-    marked = marked and (not chart.log_x or chart.chosen > 0)  # type: ignore[operator]
+    marked = marked and (not chart.log_x or chart.chosen > 1 / _HUGE)  # type: ignore[operator]
     xs = np.append(everything[:, 0], [chart.chosen] if marked else [])
     x_axis = _make_axis(xs, _LEFT, _RIGHT, chart.log_x, 0.02)
     y_axis = _make_axis(everything[:, 1], _BOTTOM, _TOP, chart.log_y, 0.06)
@@ -158,16 +159,14 @@ def _drawable(line: Line, chart: Chart) -> np.ndarray:
     keep = (np.abs(points) < _HUGE).all(axis=1)  # False for NaN, too
     for column, log in enumerate((chart.log_x, chart.log_y)):
         if log:
-            keep &= points[:, column] > 0
+            keep &= points[:, column] > 1 / _HUGE
     return points[keep]
 
 
 def _say_left_out(number: int) -> str:
     if not number:
         return ''
-    return (
-        f'{number:,} value{" is" if number == 1 else "s are"} not drawn: not finite, or too large.'
-    )
+    return f'{format_count(number, "value")} without a place on the axes, such as NaN, not drawn.'
 
 
 def _make_axis(values: np.ndarray, start: float, end: float, log: bool, pad: float) -> Axis:
