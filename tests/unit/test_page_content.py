@@ -141,10 +141,10 @@ def test_multi_label_test_shows_what_exists():
         'support': [5, 3],
     }
     metrics = {f'classes/{name}_classwise': values for name, values in columns.items()}
-    report = Report(metrics | {'multi-label/mAP': 71.25}, ['ant', 'bee'])
+    report = Report(metrics | {'multi-label/mAP': 71.52}, ['ant', 'bee'])
     page = Page(render(Content('model', [('Model', 'x')], report)))
-    assert 'mAP 71.2 %' in page.text or 'mAP 71.3 %' in page.text
-    assert 'precision 62.5 % mean over the classes' in page.text
+    assert 'mAP 71.5 % mean average precision' in page.text
+    assert 'Precision 62.5 % mean over the classes' in page.text
     assert 'ant 5 50.0 40.0 44.4' in page.text
     for absent in (
         'Accuracy',
@@ -316,11 +316,14 @@ def test_charts_place_values():
         (9e-6, 2e-2, True, ['1e-5', '0.0001', '0.001', '0.01']),
         (0.04, 2, True, ['0.05', '0.1', '0.2', '0.5', '1', '2']),
         (0.51, 0.55, True, ['0.51', '0.52', '0.53', '0.54', '0.55']),
+        (1e-105, 2, True, ['1e-105', '1e-84', '1e-63', '1e-42', '1e-21', '1']),
         (-1e9, 3e9, False, ['-1e9', '0', '1e9', '2e9', '3e9']),
     ],
 )  # fmt: skip
 def test_ticks_are_round(low, high, log, texts):
-    assert [tick.text for tick in Axis(low, high, 0, 400, log).ticks()] == texts
+    ticks = Axis(low, high, 0, 400, log).ticks()
+    assert [tick.text for tick in ticks] == texts
+    assert all(0 <= tick.at <= 400 for tick in ticks)
 
 
 @pytest.mark.parametrize('log', [False, True])

@@ -11,7 +11,7 @@ from wrn.report.number_text import format_count
 
 #: The size of a chart, in the units of its drawing.
 WIDTH, HEIGHT = 400, 250
-_LEFT, _RIGHT, _TOP, _BOTTOM = 52, WIDTH - 14, 18, HEIGHT - 42
+_LEFT, _RIGHT, _TOP, _BOTTOM = 58, WIDTH - 14, 18, HEIGHT - 42
 _HUGE = 1e100  # values from here on would overflow in the arithmetic of scales
 _BUCKETS = 300  # parts of a long line; each is drawn by its lowest and its highest point
 _TICKS = (3, 8)  # at least and at most, where there is a choice
@@ -64,13 +64,18 @@ class Axis:
         return [Tick(self.place(value), format_tick(value)) for value in values]
 
     def _inside(self, values: np.ndarray) -> list[float]:
-        slack = 1e-9 * (self.high - self.low)
-        return [float(v) for v in values if self.low - slack <= v <= self.high + slack]
+        return [v for v in values.tolist() if self._is_between(v)]
+
+    def _is_between(self, value: float) -> bool:
+        if self.log and value <= 0:
+            return False
+        first, last = sorted((self.start, self.end))
+        return first <= self.place(value) <= last  # rounded, as ends of an axis may be ticks
 
 
 def format_tick(value: float) -> str:
     """Return a value as a tick shows it, such as ``'0.05'`` and ``'1e-5'``."""
-    return f'{value:.6g}'.replace('e-0', 'e-').replace('e+0', 'e')
+    return f'{value:.5g}'.replace('e-0', 'e-').replace('e+0', 'e')
 
 
 @dataclass(frozen=True)
