@@ -233,6 +233,21 @@ def test_page_without_thumbnails_and_parts():
     assert 'Near-duplicates Hashes of 200 images. None found.' in Page(render(content)).text
 
 
+def test_scores_of_a_diverged_network_and_numbers_of_numpy():
+    content = make_content(DIGITS, 20)
+    odd = [(np.int64(3), np.float32('nan')), (np.int64(4), np.float32(0.25))]
+    content.images = {
+        np.int64(key): replace(image, label=np.int64(2), predictions=odd, loss=np.float32('inf'))
+        for key, image in content.images.items()
+    }
+    content.cells = {(np.int64(2), np.int64(3)): np.array([1, 2, 999])}
+    page = Page(render(content))
+    assert page.data['cells'] == {'2-3': [1, 2]}
+    image = page.data['images']['1']
+    assert image['guesses'] == [[3, '\N{EN DASH}', 0], [4, '25.0 %', 25]]
+    assert 'loss infinite' in page.text
+
+
 def test_size_of_a_page_is_bounded():
     names = [f'{i:04} ' + 'x' * 295 for i in range(1000)]
     content = make_content(names, 5000, 0.3, shown=0)

@@ -11,7 +11,7 @@ from wrn.report.number_text import MISSING, format_percent
 MOST_WHOLE = 30
 _WORST = 20  # classes of a part of the matrix
 _LISTED = {True: 10, False: 50}  # confusions, by whether the whole matrix is shown
-_LEVELS = 100  # of color
+_FAINT = 15  # percent of the strongest color: that of a single image
 
 
 @dataclass(frozen=True)
@@ -109,8 +109,8 @@ def view_confusion(matrix: np.ndarray) -> ConfusionView:
 
 def _make_cell(count: int, total: int) -> Cell:
     share = count / total if total else 0.0
-    # A square root makes an error rate of 1 % visible.
-    level = round(_LEVELS * share**0.5)
+    # The start and the square root make an error rate of 1 % visible.
+    level = round(_FAINT + (100 - _FAINT) * share**0.5)
     return Cell(count, format_percent(100 * share) if total else MISSING, level)
 
 
