@@ -65,11 +65,11 @@ def make_content(names, count=200, wrong=0.1, shown=None, seed=0):
     shown = count if shown is None else shown
     images, cells = {}, defaultdict(list)
     for key in range(shown):
-        best = float(rng.uniform(0.4, 0.999))
+        right = labels[key] == predicted[key]
+        best = float(rng.beta(9, 1) if right else rng.beta(4, 2)) * 0.6 + 0.4
         others = [
             (int(i), (1 - best) / 2) for i in rng.permutation(classes)[:3] if i != predicted[key]
         ]
-        right = labels[key] == predicted[key]
         images[key] = ShownImage(
             path=f'test/{names[labels[key]]}/{key:05}.png',
             label=int(labels[key]),
@@ -96,7 +96,7 @@ def make_content(names, count=200, wrong=0.1, shown=None, seed=0):
             ('Versions', 'wrn 1.0, torch 2.14.1, mmpretrain 1.2.0'),
         ],
         report=Report(metrics, names),
-        bins=make_bins(count),
+        bins=make_bins(images.values()),
         charts=make_charts(),
         images=images,
         galleries=[
@@ -116,12 +116,20 @@ def make_content(names, count=200, wrong=0.1, shown=None, seed=0):
     )  # fmt: skip
 
 
-def make_bins(count):
-    """Make bins of an over-confident network."""
-    shares = np.linspace(0, 1, 15) ** 4
+def make_bins(images):
+    """Group images by confidence into the bins of a calibration diagram."""
+    pairs = [(i.predictions[0][1], i.predictions[0][0] == i.label) for i in images if i.predictions]
+    confidence, correct = np.array(pairs, float).reshape(-1, 2).T
+    index = np.ceil(15 * confidence) - 1
     return [
-        Bin(i / 15, (i + 1) / 15, int(n), (i + 0.5) / 15 * (n > 0), (i + 0.5) / 16 * (n > 0))
-        for i, n in enumerate(count * shares / shares.sum())
+        Bin(
+            m / 15,
+            (m + 1) / 15,
+            int((index == m).sum()),
+            float(confidence[index == m].mean()) if (index == m).any() else 0.0,
+            float(correct[index == m].mean()) if (index == m).any() else 0.0,
+        )
+        for m in range(15)
     ]
 
 

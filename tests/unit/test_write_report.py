@@ -12,7 +12,7 @@ from torch import nn
 
 from wrn.cli.tables import print_report
 from wrn.report.embedding import embed
-from wrn.report.selection import find_cells, find_least_certain, find_worst, sample_correct
+from wrn.report.shown_images import find_cells, find_least_certain, find_worst, sample_correct
 from wrn.report.thumbnails import draw_sample, encode, resize
 from wrn.report.write_report import write_report
 from wrn.training.evaluation import ACCURACY, BALANCED, CONFUSION, Report

@@ -17,7 +17,9 @@ from wrn.training.evaluation.image_results import ImageResults
 from wrn.training.hooks.record_images import RecordedTest
 from wrn_base.terminal import short_path
 
-_MOST_BYTES = 9_000_000  # of all images together, in base64; near-duplicates take up to a million
+_MOST_BYTES = (
+    8_500_000  # in base64; near-duplicates and images in two galleries take the rest of 10 MB
+)
 _LARGE, _SMALL = 160, 64  # pixels
 _AHEAD = 32  # images to read ahead
 _logger = logging.getLogger('wrn')

@@ -6,13 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from wrn.report.number_text import format_count
 from wrn.training.evaluation.line_chart import Chart, Line
 
 #: The size of a chart, in the units of its drawing.
 WIDTH, HEIGHT = 400, 250
-_LEFT, _RIGHT, _TOP, _BOTTOM = 52, WIDTH - 14, 18, HEIGHT - 42
+_LEFT, _RIGHT, _TOP, _BOTTOM = 58, WIDTH - 14, 18, HEIGHT - 42
 _HUGE = 1e100  # values from here on would overflow in the arithmetic of scales
 _BUCKETS = 300  # parts of a long line; each is drawn by its lowest and its highest point
+_TICKS = (3, 8)  # at least and at most, where there is a choice
 _FEW = 40  # points; shorter lines get markers
 
 
@@ -42,29 +44,38 @@ class Axis:
         return round(self.start + (value - low) / (high - low) * (self.end - self.start), 1)
 
     def ticks(self, whole: bool = False) -> list[Tick]:
-        """Return about five ticks at round values.
+        """Return about six ticks at round values.
 
         Args:
             whole: Whether only whole numbers make sense. Defaults to False.
         """
-        from matplotlib.ticker import LogLocator, MaxNLocator  # slow to import
+        from matplotlib.ticker import Locator, LogLocator, MaxNLocator  # slow to import
 
-        values: Sequence[float] = ()
-        if self.log:
-            values = self._inside(LogLocator(numticks=6).tick_values(self.low, self.high))
-        if len(values) < 2:  # also of a logarithmic axis of less than a decade
-            locator = MaxNLocator(5, steps=[1, 2, 5, 10], integer=whole, min_n_ticks=1)
-            values = self._inside(locator.tick_values(self.low, self.high))
+        # A logarithmic axis of few decades has ticks between them, and one of a part of a decade
+        # those of a linear axis.
+        locators: list[Locator] = [
+            LogLocator(subs=subs, numticks=6) for subs in ((1,), (1, 2, 5)) if self.log
+        ]
+        locators.append(MaxNLocator(6, steps=[1, 2, 5, 10], integer=whole, min_n_ticks=1))
+        for locator in locators:
+            values = self._inside(np.asarray(locator.tick_values(self.low, self.high)))
+            if _TICKS[0] <= len(values) <= _TICKS[1]:
+                break
         return [Tick(self.place(value), format_tick(value)) for value in values]
 
     def _inside(self, values: np.ndarray) -> list[float]:
-        slack = 1e-9 * (self.high - self.low)
-        return [float(v) for v in values if self.low - slack <= v <= self.high + slack]
+        return [v for v in values.tolist() if self._is_between(v)]
+
+    def _is_between(self, value: float) -> bool:
+        if self.log and value <= 0:
+            return False
+        first, last = sorted((self.start, self.end))
+        return first <= self.place(value) <= last  # rounded, as ends of an axis may be ticks
 
 
 def format_tick(value: float) -> str:
     """Return a value as a tick shows it, such as ``'0.05'`` and ``'1e-5'``."""
-    return f'{value:.6g}'.replace('e-0', 'e-').replace('e+0', 'e')
+    return f'{value:.5g}'.replace('e-0', 'e-').replace('e+0', 'e')
 
 
 @dataclass(frozen=True)
@@ -113,8 +124,8 @@ def draw_chart(chart: Chart) -> DrawnChart:
     """Lay out a chart.
 
     Args:
-        chart: The chart. Values that are not finite are left out, and on a logarithmic axis those
-            that are not positive.
+        chart: The chart. Values that are not finite, or huge, are left out, and on a logarithmic
+            axis those that are not positive.
     """
     points = [_drawable(line, chart) for line in chart.lines]
     left_out = sum(len(line.x) - len(p) for line, p in zip(chart.lines, points, strict=True))
@@ -124,7 +135,7 @@ def draw_chart(chart: Chart) -> DrawnChart:
         text = f'{chart.title}: no value can be drawn'
         return DrawnChart(chart.title, chart.x_label, (), (), (), None, '', text, note)
     marked = chart.chosen is not None and math.isfinite(chart.chosen)
-    marked = marked and (not chart.log_x or chart.chosen > 0)  # type: ignore[operator]
+    marked = marked and (not chart.log_x or chart.chosen > 1 / _HUGE)  # type: ignore[operator]
     xs = np.append(everything[:, 0], [chart.chosen] if marked else [])
     x_axis = _make_axis(xs, _LEFT, _RIGHT, chart.log_x, 0.02)
     y_axis = _make_axis(everything[:, 1], _BOTTOM, _TOP, chart.log_y, 0.06)
@@ -153,16 +164,14 @@ def _drawable(line: Line, chart: Chart) -> np.ndarray:
     keep = (np.abs(points) < _HUGE).all(axis=1)  # False for NaN, too
     for column, log in enumerate((chart.log_x, chart.log_y)):
         if log:
-            keep &= points[:, column] > 0
+            keep &= points[:, column] > 1 / _HUGE
     return points[keep]
 
 
 def _say_left_out(number: int) -> str:
     if not number:
         return ''
-    return (
-        f'{number:,} value{" is" if number == 1 else "s are"} not drawn: not finite, or too large.'
-    )
+    return f'{format_count(number, "value")} without a place on the axes, such as NaN, not drawn.'
 
 
 def _make_axis(values: np.ndarray, start: float, end: float, log: bool, pad: float) -> Axis:

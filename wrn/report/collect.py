@@ -9,7 +9,7 @@ from wrn.inference.explanations import Explainer
 from wrn.report.album import Album
 from wrn.report.content import Content, Embedding, Gallery
 from wrn.report.embedding import embed
-from wrn.report.selection import find_cells, find_least_certain, find_worst, sample_correct
+from wrn.report.shown_images import find_cells, find_least_certain, find_worst, sample_correct
 from wrn.training.evaluation.image_results import ImageResults
 from wrn.training.hooks.record_images import RecordedTest
 from wrn.utils.packages import missing_packages

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wrn.report.number_text import format_percent
+from wrn.report.number_text import MISSING, format_percent
 
 #: The largest number of classes whose whole matrix is shown.
 MOST_WHOLE = 30
-_WORST = 20  # classes of the matrix of the worst ones
+_WORST = 20  # classes of a part of the matrix
 _LISTED = {True: 10, False: 50}  # confusions, by whether the whole matrix is shown
-_LEVELS = 100  # of color
+_FAINT = 15  # percent of the strongest color: that of a single image
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Confusion:
-    """Images of one class that are taken for another: indices, number, and share of the true one."""
+    """Images of one class that are taken for another, and their share of the true class."""
 
     true: int
     predicted: int
@@ -45,7 +45,8 @@ class ConfusionView:
 
     Attributes:
         classes: The indices of the classes of rows and columns, in the order of the dataset. If
-            there are fewer than all, a last row and column sum up the others.
+            there are fewer than all, a last row and column sum up the others. Empty if there
+            are too many for the whole matrix, and no mistake.
         rows: The cells.
         order: The position of each row and column if confused classes stand together; empty if
             that makes no difference.
@@ -71,16 +72,18 @@ def view_confusion(matrix: np.ndarray) -> ConfusionView:
     whole = len(matrix) <= MOST_WHOLE
     mistakes = matrix.copy()
     np.fill_diagonal(mistakes, 0)
+    true, predicted = mistakes.nonzero()
+    counts = mistakes[true, predicted]
+    frequent = np.argsort(-counts, kind='stable')
     if whole:
         classes, shown = np.arange(len(matrix)), matrix
     else:
-        part = mistakes.sum(axis=0) + mistakes.sum(axis=1)
-        classes = np.sort(np.argsort(-part, kind='stable')[:_WORST])
+        # The classes of the most frequent confusions, which the matrix then shows.
+        pairs = np.column_stack([true[frequent], predicted[frequent]])[:_WORST].ravel().tolist()
+        classes = np.array(sorted(list(dict.fromkeys(pairs))[:_WORST]), int)
         shown = _sum_others(matrix, classes)
     totals = shown.sum(axis=1)
-    true, predicted = mistakes.nonzero()
-    counts = mistakes[true, predicted]
-    first = np.argsort(-counts, kind='stable')[: _LISTED[whole]]
+    first = frequent[: _LISTED[whole]]
     support = matrix.sum(axis=1)
     return ConfusionView(
         classes=classes.tolist(),
@@ -106,9 +109,9 @@ def view_confusion(matrix: np.ndarray) -> ConfusionView:
 
 def _make_cell(count: int, total: int) -> Cell:
     share = count / total if total else 0.0
-    # A square root makes an error rate of 1 % visible.
-    level = round(_LEVELS * share**0.5)
-    return Cell(count, format_percent(100 * share) if total else '–', level)
+    # The start and the square root make an error rate of 1 % visible.
+    level = round(_FAINT + (100 - _FAINT) * share**0.5)
+    return Cell(count, format_percent(100 * share) if total else MISSING, level)
 
 
 def _sum_others(matrix: np.ndarray, classes: np.ndarray) -> np.ndarray:

@@ -88,5 +88,5 @@ def _scale(places: np.ndarray) -> np.ndarray:
     room = np.array([WIDTH / 2 - _MARGIN, HEIGHT / 2 - _MARGIN])
     with np.errstate(divide='ignore'):
         scale = np.min(room / extent)
-    offset = (places - middle) * (scale if np.isfinite(scale) else 0.0)
-    return np.round(offset + [WIDTH / 2, HEIGHT / 2], 1)
+    center = np.array([WIDTH / 2, HEIGHT / 2])
+    return np.round(center + (places - middle) * (scale if np.isfinite(scale) else 0.0), 1)

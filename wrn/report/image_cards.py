@@ -43,15 +43,16 @@ class Card:
 
 def make_card(image: ShownImage) -> Card:
     """Make the card of an image."""
+    label = int(image.label)
     guesses = [
-        Guess(label, format_percent(100 * share), round(100 * share))
-        for label, share in image.predictions
+        Guess(int(guess), format_percent(100 * share), round(100 * share) if share > 0 else 0)
+        for guess, share in image.predictions
     ]
     return Card(
         path=printable(image.path),
-        label=image.label,
+        label=label,
         guesses=guesses,
-        wrong=not guesses or guesses[0].label != image.label,
+        wrong=not guesses or guesses[0].label != label,
         loss=format_loss(image.loss),
         thumbnail=embed(image.thumbnail),
         heat_map=embed(image.heat_map) if image.heat_map else '',
@@ -85,7 +86,7 @@ def make_data(content: Content, cards: dict[int, Card], inlined: set[int]) -> di
         for key, card in cards.items()
     }
     cells = {
-        f'{true}-{predicted}': [key for key in keys if key in cards]
+        f'{true}-{predicted}': [int(key) for key in keys if key in cards]
         for (true, predicted), keys in content.cells.items()
     }
     classes = [printable(metrics.name) for metrics in content.report.classes]

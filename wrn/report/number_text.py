@@ -4,6 +4,8 @@ import math
 
 from wrn_base.terminal import printable
 
+#: What stands for a value that does not exist: a dash.
+MISSING = '\N{EN DASH}'
 _LONGEST = 40  # characters of a name where space is short
 
 
@@ -18,7 +20,7 @@ def format_percent(value: float, decimals: int = 1) -> str:
         decimals: The number of decimals. Defaults to 1.
     """
     if not math.isfinite(value):
-        return '–'
+        return MISSING
     text, step = f'{value:.{decimals}f}', 10**-decimals
     if value > 0 and float(text) == 0:
         return f'< {step:.{decimals}f} %'

@@ -116,11 +116,11 @@ def _collect(content: Content) -> dict[str, Any]:
 
 def _find_headlines(report: Report) -> Iterator[Headline]:
     if report.accuracy is None:
-        means = {'mAP': 'mean average precision', 'precision': '', 'recall': '', 'f1-score': ''}
-        for name, note in means.items():
-            if (value := report.metrics.get(f'multi-label/{name}')) is not None:
-                title = {'f1-score': 'F1'}.get(name, name)
-                yield Headline(title, format_percent(value), note or 'mean over the classes')
+        titles = {'mAP': 'mAP', 'precision': 'Precision', 'recall': 'Recall', 'f1-score': 'F1'}
+        for name, title in titles.items():
+            if (mean := report.metrics.get(f'multi-label/{name}')) is not None:
+                note = 'mean average precision, ' if name == 'mAP' else ''
+                yield Headline(title, format_percent(mean), f'{note}mean over the classes')
         return
     value, _, details = str(report.accuracy).partition(' (')
     yield Headline('Accuracy', value, details.removesuffix(')'))
