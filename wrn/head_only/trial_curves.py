@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from wrn.head_only.logistic_regression import Trial
 from wrn.training.evaluation.curve_plots import COLORS
-from wrn.training.evaluation.plot_scale import set_log_scale
+from wrn.training.evaluation.plot_scale import bound_percent, set_log_scale
 from wrn_base.errors import count
 
 if TYPE_CHECKING:
@@ -40,6 +40,8 @@ def draw_trials(trials: Sequence[Trial], best: Trial) -> 'Figure':
         set_log_scale(axis, 'x', strengths)
         if name == 'loss':
             set_log_scale(axis, 'y', chain(*values.values()))
+        else:
+            bound_percent(axis)
         axis.axvline(best.strength, color='0.5', linestyle=':', zorder=0)
         chosen = dict(marker='*', markersize=12, linestyle='none', color=COLORS[1])
         label = f'chosen: {best.strength:.2g}'

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from wrn.training.evaluation.curves import count_steps
-from wrn.training.evaluation.plot_scale import set_log_scale
+from wrn.training.evaluation.plot_scale import bound_percent, set_log_scale
 from wrn.training.evaluation.plot_text import break_lines, shorten
 from wrn.training.main_metric import label_metric
 from wrn_base.errors import count
@@ -168,7 +168,9 @@ def _finish(axis: 'Axes', name: str, last: float) -> None:
     axis.set_xlim(0, max(1, last) * 1.03)
     axis.xaxis.set_major_locator(MaxNLocator(5, integer=True, min_n_ticks=1))
     axis.grid(alpha=0.3)
-    if not percent:
+    if percent:
+        bound_percent(axis)
+    else:
         values = [line.get_ydata() for line in axis.lines]
         set_log_scale(axis, 'y', np.concatenate(values) if values else [])
     if name == _RATE and axis.get_yscale() == 'linear':
