@@ -42,6 +42,7 @@ def bound_percent(axes: 'Axes') -> None:
         axes: The plot, which has its lines.
     """
     low, high = axes.get_ylim()
-    low, high = max(low, 0.0), min(high, 100.0)
-    margin = 0.04 * max(high - low, 1)  # for the marks; less than the distance of two labels
+    more = max(0, 2 - (high - low))  # of values that are all the same
+    low, high = max(low - more, 0), min(high + more, 100)
+    margin = 0.04 * (high - low)  # for the marks; less than the distance of two labels
     axes.set_ylim(low - margin, high + margin)
