@@ -258,6 +258,19 @@ def test_trials_of_a_head(number):
     assert 'Training of the head of pets' in figure._suptitle.get_text()
 
 
+@pytest.mark.parametrize('accuracy', [0.0, 0.4, 50.0, 99.6, 100.0])
+def test_no_accuracy_is_above_100_percent(accuracy):
+    lines = [
+        line | {'accuracy/top1': accuracy} if 'loss' not in line else line for line in make_log(4)
+    ]
+    trials = [Trial(s, 0.1, accuracy, 0.3, accuracy, True) for s in STRENGTHS]
+    for figure in (draw_curves({'pets': lines}), draw_trials(trials, trials[0])):
+        axes = figure.axes[1]
+        low, high = axes.get_ylim()
+        assert low < accuracy < high
+        assert all(0 <= tick <= 100 for tick in axes.get_yticks() if low <= tick <= high)
+
+
 COUNTS = {
     'all': np.arange(15) * 9,
     'one image': np.eye(15, dtype=int)[14],

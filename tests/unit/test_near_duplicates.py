@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw, ImageEnhance
 from sklearn.datasets import load_sample_images
 
 from wrn.data.check_folder import KINDS, check_folder
+from wrn.data.images import Reading
 from wrn.data.near_duplicates import find_near_duplicates, hash_content, hash_pixels
 from wrn.data.similar_hashes import DISTANCE, match_hashes
 from wrn.utils.packages import require_extra
@@ -138,7 +139,7 @@ def test_images_without_features_have_no_hash():
         [np.full((9, 9, 3), n, np.uint8) for n in (0, 0, 255)], 'aab', 'xyz'
     )
     assert (found.matches, found.flat) == ([], 3)
-    assert 'of one color or under 4 pixels' in found.describe()
+    assert '3 images of nearly one color' in found.describe()
 
 
 def test_files_and_arrays_that_are_made_on_demand(tmp_path):
@@ -161,7 +162,16 @@ def test_files_and_arrays_that_are_made_on_demand(tmp_path):
     assert found.matches == [(5, 0, 0)]
     assert (found.compared, found.unreadable, found.flat) == (2, 5, 0)
     assert images.taken == 7
-    assert '5 unreadable' in found.describe()
+    assert '5 images cannot be read' in found.describe()
+
+
+def test_values_of_more_than_8_bits():
+    """Those of 12 bits have 16 levels of 256, unless their range is given."""
+    dark = np.asarray(draw(0).convert('L')).astype(np.uint16) << 1
+    assert find_near_duplicates([dark], [0], [0]).flat == 1
+    reading = Reading(value_range=(0, 511))
+    found = find_near_duplicates([dark, np.asarray(draw(0))[..., ::-1]], [0, 1], [0, 0], reading)
+    assert [match[:2] for match in found.matches] == [(1, 0)]
 
 
 def test_a_sample_is_spread_evenly_and_said():
@@ -223,7 +233,7 @@ def test_check_data_reports_what_looks_alike(folder, tmp_path, fails, capsys):
     assert '6 problems found' in error
     printed, errors = capsys.readouterr()
     assert '20 images compared by perceptual hashes' in errors
-    assert '2 images of one color or under 4 pixels have none' in errors
+    assert 'left out: 2 images of nearly one color' in errors
     assert 'near-leak' in printed
     written = json.loads((tmp_path / 'r.json').read_text())
     assert written['near'] == report.near

@@ -41,8 +41,8 @@ class NearDuplicates:
         matches: Each image that looks like an earlier one, with the closest of these, as
             :func:`wrn.data.similar_hashes.match_hashes` chooses them.
         compared: The number of images that were compared.
-        flat: The number of images that have no hash, since they have one color, or a side of fewer
-            than 4 pixels.
+        flat: The number of images that have no hash, since they have nearly one color, or a side
+            of fewer than 4 pixels.
         unreadable: The number of images that could not be read.
         left_out: The number of images that were not read, since there are too many.
         complete: Whether all hashes that can be close were compared.
@@ -62,11 +62,14 @@ class NearDuplicates:
             f'most {DISTANCE} of 64 bits for a near-duplicate'
         )
         if self.flat:
-            text += f'; {count(self.flat, "image")} of one color or under {_LEAST} pixels have none'
+            text += (
+                f'; left out: {count(self.flat, "image")} of nearly one color, or with a side of '
+                f'under {_LEAST} pixels'
+            )
         if self.unreadable:
-            text += f'; {self.unreadable} unreadable'
+            text += f'; {count(self.unreadable, "image")} cannot be read'
         if self.left_out:
-            text += f'; {self.left_out} left out, evenly spread over all'
+            text += f'; {self.left_out} left out, evenly spread over all, so most pairs are missed'
         if not self.complete:
             text += '; so many hashes are alike that some pairs were not compared'
         return text
@@ -193,7 +196,8 @@ def hash_content(content: bytes, name: str, reading: Reading = COLOR) -> int | N
         reading: The options of the config's reading step. Defaults to color.
 
     Returns:
-        The hash, of 64 bits. None for an image of one color, or with a side of under 4 pixels.
+        The hash, of 64 bits. None for an image of nearly one color, or with a side of fewer than
+        4 pixels.
 
     Raises:
         ImageReadError: If the content cannot be read as an image.
@@ -215,7 +219,8 @@ def hash_pixels(pixels: np.ndarray) -> int | None:
         pixels: ``(H, W)`` or ``(H, W, C)``, BGR or RGB, from 0 to 255.
 
     Returns:
-        The hash, of 64 bits. None for an image of one color, or with a side of under 4 pixels.
+        The hash, of 64 bits. None for an image of nearly one color, or with a side of fewer than
+        4 pixels.
     """
     import imagehash
 

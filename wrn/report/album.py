@@ -17,9 +17,7 @@ from wrn.training.evaluation.image_results import ImageResults
 from wrn.training.hooks.record_images import RecordedTest
 from wrn_base.terminal import short_path
 
-_MOST_BYTES = (
-    8_500_000  # in base64; near-duplicates and images in two galleries take the rest of 10 MB
-)
+_MOST_BYTES = 8_500_000  # in base64; near-duplicates, and images that are shown twice, add to it
 _LARGE, _SMALL = 160, 64  # pixels
 _AHEAD = 32  # images to read ahead
 _logger = logging.getLogger('wrn')

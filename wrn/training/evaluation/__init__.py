@@ -3,7 +3,9 @@
 In: the predictions of a test, or the log of a training run. Out: metrics, files of predictions,
 tables and plots. Open ``report`` first. ``Calibration`` and ``PredictionWriter`` are metrics that a
 config adds to its evaluator. ``Report`` makes tables and a plot of the metrics of a test.
-``curves`` plots the log of a training run.
+``curves`` reads the log of a training run, and ``curve_plots`` plots it. ``figures`` plots a
+confusion matrix, and ``reliability`` the calibration; ``plot_text``, ``plot_scale`` and ``fonts``
+keep their text legible.
 """
 
 from wrn.training.evaluation.calibration import Calibration

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from wrn.training.evaluation.line_chart import Chart, Curves, Line
-from wrn.training.evaluation.plot_scale import set_log_scale
+from wrn.training.evaluation.plot_scale import bound_percent, set_log_scale
 from wrn.training.evaluation.plot_text import break_lines, shorten
 
 if TYPE_CHECKING:
@@ -106,7 +106,9 @@ def _finish(axes: 'Axes', chart: Chart) -> None:
     else:
         axes.set_xlim(0, max(1.0, ends.max(initial=0)) * 1.03)
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True, min_n_ticks=1))
-    if chart.log_y:
+    if '%' in chart.title:
+        bound_percent(axes)
+    elif chart.log_y:
         set_log_scale(axes, 'y', values)
     if chart.log_y and axes.get_yscale() == 'linear' and not (values < 0).any():
         axes.set_ylim(bottom=0)  # a constant rate would have an axis of its rounding

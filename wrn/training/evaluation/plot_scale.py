@@ -1,4 +1,4 @@
-"""Scales of axes whose labels are few, and do not overlap."""
+"""Scales of axes whose labels are few and possible, and do not overlap."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -33,3 +33,16 @@ def set_log_scale(axes: 'Axes', which: str, values: Iterable[float]) -> None:
     axis.set_major_locator(LogLocator(subs=(1, 2, 5) if decades <= _DECADES else (1,), numticks=6))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f'{value:g}'))
     axis.set_minor_formatter(NullFormatter())
+
+
+def bound_percent(axes: 'Axes') -> None:
+    """Leave out what is below 0 and above 100 on the y axis of a plot of percentages.
+
+    Args:
+        axes: The plot, which has its lines.
+    """
+    low, high = axes.get_ylim()
+    more = max(0, 2 - (high - low))  # of values that are all the same
+    low, high = max(low - more, 0), min(high + more, 100)
+    margin = 0.04 * (high - low)  # for the marks; less than the distance of two labels
+    axes.set_ylim(low - margin, high + margin)
