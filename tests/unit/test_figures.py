@@ -264,7 +264,8 @@ def test_no_accuracy_is_above_100_percent(accuracy):
         line | {'accuracy/top1': accuracy} if 'loss' not in line else line for line in make_log(4)
     ]
     trials = [Trial(s, 0.1, accuracy, 0.3, accuracy, True) for s in STRENGTHS]
-    for figure in (draw_curves({'pets': lines}), draw_trials(trials, trials[0])):
+    runs = make_curves('pets', lines), make_trial_curves('pets', trials, trials[0])
+    for figure in (draw_curves([run]) for run in runs):
         axes = figure.axes[1]
         low, high = axes.get_ylim()
         assert low < accuracy < high
