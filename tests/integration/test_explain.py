@@ -128,15 +128,52 @@ def test_arrays_in_python():
 @pytest.mark.parametrize('to_rgb', [True, False])
 def test_pixels_are_those_of_the_image(to_rgb):
     """Whatever the channel order of the network is."""
-    Path('small.py').write_text(
-        Path(write_config('config.py')).read_text().replace('to_rgb=True', f'to_rgb={to_rgb}')
-    )
-    torch.manual_seed(0)
-    torch.save(wrn.get_model('small.py').state_dict(), 'w.pth')
+    model = make_model(('to_rgb=True', f'to_rgb={to_rgb}'))
     pixels = np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8)
     Image.fromarray(pixels).save('x.png')
-    (result,) = wrn.explain('x.png', 'small.py', 'w.pth', workers=0)
+    (result,) = wrn.explain('x.png', *model, workers=0)
     np.testing.assert_array_equal(result['pixels'], pixels)
+
+
+def make_model(*changes):
+    """Write the config of a small network with changes, and random weights."""
+    text = Path(write_config('small.py')).read_text()
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    Path('small.py').write_text(text)
+    torch.manual_seed(0)
+    torch.save(wrn.get_model('small.py').state_dict(), 'w.pth')
+    return 'small.py', 'w.pth'
+
+
+def test_multi_label_head():
+    old = "type='LinearClsHead', num_classes=3, in_channels=64, topk=(1,),"
+    new = "type='MultiLabelLinearClsHead', num_classes=3, in_channels=64,"
+    sigmoid = ("loss=dict(type='CrossEntropyLoss', loss_weight=1.0)", 'thr=0.1')
+    model = make_model((old, new), sigmoid)
+    Image.new('RGB', (16, 16), 'red').save('x.png')
+    (result,) = wrn.explain('x.png', *model, classes=[2, 0], workers=0)
+    expected = wrn.inference_model(model[0], 'x.png', model[1])['pred_scores']
+    found = {one['pred_label']: one['pred_score'] for one in result['explanations']}
+    assert found == pytest.approx({2: expected[2], 0: expected[0]})
+
+
+@pytest.mark.parametrize('color_type', ['grayscale', 'unchanged'])
+def test_pixels_of_gray_and_of_deep_images(color_type):
+    model = make_model(
+        ("'LoadImageFromFile'", f"'LoadImageFromFile', color_type='{color_type}'"),
+        ('depth=10,', 'depth=10, in_channels=1,'),
+        ('[127.5] * 3', '[127.5]'),
+    )
+    gray = np.random.default_rng(0).integers(0, 256, (16, 16), np.uint8)
+    gray[0, 0] = 255
+    # A 16-bit file is shown scaled by its largest value if it is read unchanged.
+    Image.fromarray(gray if color_type == 'grayscale' else gray.astype(np.uint16) * 100).save(
+        'x.png'
+    )
+    (result,) = wrn.explain('x.png', *model, workers=0)
+    np.testing.assert_array_equal(result['pixels'], np.stack([gray] * 3, 2))
 
 
 def test_unreadable_images_are_reported(images, capsys, fails):

@@ -73,6 +73,10 @@ COMMANDS = {
         *('features', 'data', '--model', NAME, '--checkpoint', 'theirs.pth'),
         *('--pool', '--out', 'f.safetensors'),
     ),
+    'explain': (
+        *('explain', 'data/a/0.png', '--model', NAME, '--checkpoint', 'theirs.pth'),
+        *('--out', 'explained'),
+    ),
     'test': ('test', NAME, 'theirs.pth', '--work-dir', 'test'),
     'export': (
         *('export', NAME, '--checkpoint', 'theirs.pth'),

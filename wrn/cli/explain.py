@@ -66,7 +66,8 @@ def run(args: argparse.Namespace) -> None:
             yield record
 
     job = ImageJob('Explaining', compute, images, args.batch_size)
-    names = [str(predictor.classes[label]) for label in explainer.labels if predictor.classes]
+    drawn = explainer.labels if len(explainer.labels) > 1 else []  # on sheets
+    names = [str(predictor.classes[label]) for label in drawn if predictor.classes]
     try:
         with fonts_for(names, args.out, _INDEX):
             job.write(results)

@@ -37,7 +37,8 @@ def overlay(pixels: np.ndarray, raw_map: np.ndarray, strength: float = 0.5) -> n
     if not heat.any():
         return pixels.copy()
     height, width = pixels.shape[:2]
-    heat = cv2.resize(heat / heat.max(), (width, height), interpolation=cv2.INTER_LINEAR)
+    scaled = (heat / heat.max()).astype(np.float32)
+    heat = cv2.resize(scaled, (width, height), interpolation=cv2.INTER_LINEAR)
     levels = np.rint(255 * heat).astype(np.uint8)
     colors = cv2.cvtColor(cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO), cv2.COLOR_BGR2RGB)
     opacity = strength * heat[..., None]
