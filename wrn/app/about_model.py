@@ -1,6 +1,7 @@
 """What the page and ``/api/model`` say of a model."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from mmengine.model import BaseModel
@@ -60,5 +61,11 @@ def describe_model(
         multi_label=predictor.multi_label,
         preprocessing=dict(images),
         **{key: facts[key] for key in _KEYS if facts.get(key)},
+        weights=[_without_folder(path) for path in facts.get('weights') or ()],
         limits=limits.as_dict(),
     )
+
+
+def _without_folder(path: str) -> str:
+    """Return a URL as it is, and of a path, which says how this machine is set up, the name."""
+    return path if '://' in path else Path(path).name

@@ -12,7 +12,7 @@ from mmengine.model import BaseModel
 from wrn.app.about_model import describe_model, index_facts
 from wrn.app.api_routes import add_api
 from wrn.app.classification import Classification
-from wrn.app.page import add_page
+from wrn.app.gradio_page import add_page
 from wrn.app.page_guard import PageGuard
 from wrn.app.request_limits import DEFAULT_LIMITS, RequestLimits
 from wrn.inference.predictor import Predictor

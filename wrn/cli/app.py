@@ -86,7 +86,7 @@ def _facts(args: argparse.Namespace, model: BaseModel) -> Mapping[str, Any]:
     if args.checkpoint is None:
         options = ReadOptions(args.key, args.prefix)
         return fact_values(describe_resolved(resolve(args.model, options=options))) | runs
-    weights = dict(weights=[mask_credentials(args.checkpoint)])
+    weights: dict[str, Any] = dict(weights=[mask_credentials(args.checkpoint)])
     if Path(args.checkpoint).is_file():
         weights['sha256'] = hash_file(args.checkpoint)
     return weights | runs
