@@ -15,8 +15,8 @@ from wrn_base.card import describe_entry, fact_values
 from wrn_base.errors import count
 
 _KEYS = (
-    'network', 'params', 'dataset', 'metrics', 'weights', 'origin', 'provenance', 'license',
-    'sha256', 'sha256_of_tensors', 'assumed', 'backend', 'precision',
+    'network', 'params', 'dataset', 'metrics', 'origin', 'provenance', 'license', 'sha256',
+    'sha256_of_tensors', 'assumed', 'backend', 'precision',
 )  # fmt: skip
 
 

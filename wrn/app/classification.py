@@ -10,6 +10,8 @@ from wrn.app.image_uploads import check_image
 from wrn.app.refusal import Refusal
 from wrn.app.request_limits import RequestLimits
 from wrn.data.images import EncodedImage, read_image
+from wrn.inference.explanations import Explainer
+from wrn.inference.heat_map import overlay
 from wrn.inference.predictor import Predictor
 from wrn.results.record import Record
 from wrn_base.errors import ImageReadError, WrnError
@@ -46,8 +48,6 @@ class HeatMap(NamedTuple):
         Args:
             strength: The share of the map, from 0 to 1. Defaults to 0.5.
         """
-        from wrn.inference.heat_map import overlay
-
         return overlay(self.pixels, self.values, strength)
 
 
@@ -84,10 +84,8 @@ class Classification:
         self.classes: Sequence[str] | None = predictor.classes
         self.no_heat_maps = ''
         try:
-            from wrn.inference.explanations import Explainer
-
             self._explainer = Explainer(predictor.model)
-        except (ImportError, WrnError) as error:
+        except WrnError as error:
             self.no_heat_maps = str(error)
         self.queue: BatchQueue[Question, Answer] = BatchQueue(
             self._classify, batch_size, limits.queue
@@ -134,8 +132,12 @@ class Classification:
                 yield sample
                 continue
             record = self._predictor.describe(sample, question.topk)
-            best = record['predictions'][0]['pred_label']
-            yield Answer(record, self._explain(question.image, best) if question.heat_map else None)
+            try:
+                best = record['predictions'][0]['pred_label']
+                wanted = question.heat_map
+                yield Answer(record, self._explain(question.image, best) if wanted else None)
+            except WrnError as error:
+                yield error
 
     def _explain(self, image: EncodedImage, label: int) -> HeatMap:
         ((inputs,), _) = next(iter(self._predictor.batches([image])))
