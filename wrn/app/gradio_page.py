@@ -38,59 +38,62 @@ def add_page(
     os.environ['GRADIO_ANALYTICS_ENABLED'] = 'False'  # it would ask its servers for the version
     import gradio
 
-    limits = classification.limits
-    note = (
-        f'Drop or paste an image of at most {megabytes(limits.image_bytes)} and '
-        f'{limits.pixels:,} pixels. It is kept for {_KEPT[1] // 60} minutes, on the machine that '
-        'this page comes from.'
-    )
-    has_maps = not classification.no_heat_maps
     page = Page(classification)
     with gradio.Blocks(
         title=str(about['model']), analytics_enabled=False, delete_cache=_KEPT
     ) as blocks:
         gradio.HTML(page_parts.heading(about))
         with gradio.Tab('One image'):
-            gradio.HTML(page_parts.note(note))
-            with gradio.Row():
-                image = gradio.Image(
-                    type='filepath', image_mode=None, sources=['upload', 'clipboard'],
-                    label='Image', elem_id='wrn-image', buttons=[], height=320,
-                )  # fmt: skip
-                with gradio.Column():
-                    problem = gradio.HTML(elem_id='wrn-problem')
-                    label = gradio.Label(
-                        num_top_classes=_TOP, label='Prediction', elem_id='wrn-label'
-                    )
-            with gradio.Row():
-                wanted = gradio.Checkbox(
-                    label='Heat map', value=False, interactive=has_maps, elem_id='wrn-wanted'
-                )
-                strength = gradio.Slider(
-                    0, 1, 0.5, step=0.01, label='Strength of the heat map', interactive=has_maps,
-                    elem_id='wrn-strength', buttons=[],
-                )  # fmt: skip
-            heat_map = gradio.HTML(
-                page_parts.note(classification.no_heat_maps), elem_id='wrn-heat-map'
-            )
+            _add_one_image(page, classification)
         with gradio.Tab('Several images'):
             files = gradio.File(
                 file_count='multiple', type='filepath', label='Images', elem_id='wrn-files'
             )
             table = gradio.HTML(elem_id='wrn-table')
+            files.change(page.show_several, [files], [table], api_visibility='private')
         with gradio.Accordion('About this model', open=False):
             gradio.HTML(page_parts.description(about), elem_id='wrn-about')
-        one = ([image, wanted, strength], [problem, label, heat_map])
-        for changes in (image.change, wanted.change):
-            changes(page.show_one, *one, api_visibility='private', show_progress='minimal')
-        strength.input(None, [strength], js=_STRENGTH, api_visibility='private')
-        files.change(page.show_several, [files], [table], api_visibility='private')
-    blocks.queue(api_open=False, max_size=limits.queue, default_concurrency_limit=limits.queue)
+    waiting = classification.limits.queue
+    blocks.queue(api_open=False, max_size=waiting, default_concurrency_limit=waiting)
     return gradio.mount_gradio_app(
-        app, blocks, '/', max_file_size=limits.image_bytes, ssr_mode=False, show_error=False,
-        run_history=False, footer_links=[], enable_monitoring=False, pwa=False, mcp_server=False,
-        theme=gradio.themes.Default(), css=page_parts.CSS,
+        app, blocks, '/', max_file_size=classification.limits.image_bytes, ssr_mode=False,
+        show_error=False, run_history=False, footer_links=[], enable_monitoring=False, pwa=False,
+        mcp_server=False, theme=gradio.themes.Default(), css=page_parts.CSS,
     )  # fmt: skip
+
+
+def _add_one_image(page: 'Page', classification: Classification) -> None:
+    """Add the components for one image to the block that is open."""
+    import gradio
+
+    limits, reason = classification.limits, classification.no_heat_maps
+    note = (
+        f'Drop or paste an image of at most {megabytes(limits.image_bytes)} and '
+        f'{limits.pixels:,} pixels. It is kept for {_KEPT[1] // 60} minutes, on the machine that '
+        'this page comes from.'
+    )
+    gradio.HTML(page_parts.note(note))
+    with gradio.Row():
+        with gradio.Column():
+            image = gradio.Image(
+                type='filepath', image_mode=None, sources=['upload', 'clipboard'], label='Image',
+                elem_id='wrn-image', buttons=[], height=320,
+            )  # fmt: skip
+            wanted = gradio.Checkbox(
+                label='Heat map', value=False, interactive=not reason, elem_id='wrn-wanted'
+            )
+            strength = gradio.Slider(
+                0, 1, 0.5, step=0.01, label='Strength of the heat map', interactive=not reason,
+                elem_id='wrn-strength', buttons=[],
+            )  # fmt: skip
+        with gradio.Column():
+            problem = gradio.HTML(elem_id='wrn-problem')
+            label = gradio.Label(num_top_classes=_TOP, label='Prediction', elem_id='wrn-label')
+            heat_map = gradio.HTML(page_parts.note(reason), elem_id='wrn-heat-map')
+    one = ([image, wanted, strength], [problem, label, heat_map])
+    for changes in (image.change, wanted.change):
+        changes(page.show_one, *one, api_visibility='private', show_progress='minimal')
+    strength.input(None, [strength], js=_STRENGTH, api_visibility='private')
 
 
 class Page:
@@ -126,7 +129,8 @@ class Page:
         if isinstance(answer, Refusal):
             return page_parts.problem(str(answer)), None, none
         if answer.heat_map:
-            none = page_parts.heat_map(answer.heat_map, strength)
+            name = page_parts.class_name(answer.record['predictions'][0])
+            none = page_parts.heat_map(answer.heat_map, name, strength)
         return '', page_parts.label_values(answer.record), none
 
     async def show_several(self, paths: list[str] | None) -> str:

@@ -15,20 +15,32 @@ from wrn_base.terminal import printable
 CSS = """
 .wrn-scroll { overflow-x: auto; max-height: 24rem; overflow-y: auto; }
 .wrn-scroll table { border-collapse: collapse; width: 100%; }
+.wrn-scroll table, .wrn-scroll tr { border: none; }
+.wrn-scroll td:last-child { overflow-wrap: anywhere; }
 .wrn-scroll th, .wrn-scroll td {
-  text-align: left; vertical-align: top; padding: .3rem .6rem; overflow-wrap: anywhere;
-  border-bottom: 1px solid var(--border-color-primary); unicode-bidi: isolate;
+  text-align: left; vertical-align: top; padding: .3rem .6rem; border: none; min-width: 5.5rem;
+  max-width: 40rem; overflow-wrap: break-word; unicode-bidi: isolate;
+  border-bottom: 1px solid var(--border-color-primary);
 }
-.wrn-note { color: var(--body-text-color-subdued); }
+.wrn-note, .wrn-caption { font-size: .9em; overflow-wrap: anywhere; }
 .wrn-problem { color: var(--error-text-color); overflow-wrap: anywhere; }
 .wrn-heading { overflow-wrap: anywhere; }
-.wrn-heat { position: relative; max-width: 24rem; }
+.wrn-heat { position: relative; max-width: 20rem; }
 .wrn-heat img { display: block; width: 100%; }
 .wrn-heat .wrn-map { position: absolute; inset: 0; }
 #wrn-label * { overflow-wrap: anywhere; }
 """
 _SHOWN_CLASSES = 1000
 _LONGEST = 300  # characters of a name
+_NAMES = {
+    'num_classes': 'number of classes',
+    'multi_label': 'any number of classes an image',
+    'params': 'parameters',
+    'sha256': 'SHA-256',
+    'sha256_of_tensors': 'SHA-256 of tensors',
+    'limits': 'limit',
+    'heatmaps': 'heat maps',
+}
 
 
 def text(value: object) -> str:
@@ -39,7 +51,7 @@ def text(value: object) -> str:
 
 def heading(about: Mapping[str, Any]) -> str:
     """Return the title of the page, with the limitations of the model."""
-    limitations = note(f'Limitations: {about["limitations"]}.')
+    limitations = f'<p><b>Limitations:</b> {text(about["limitations"])}.</p>'
     return f'<h1 class="wrn-heading">{text(about["model"])}</h1>{limitations}'
 
 
@@ -73,18 +85,20 @@ def class_name(prediction: Prediction) -> str:
     return printable(name)[:_LONGEST]
 
 
-def heat_map(found: HeatMap, strength: float) -> str:
+def heat_map(found: HeatMap, name: str, strength: float) -> str:
     """Return an image with its heat map over it, whose opacity a slider sets.
 
     Args:
         found: The image and its map.
+        name: The name of the class.
         strength: The strength of the heat map now, from 0 to 1.
     """
     below, above = (_data_url('image/png', encode_png(found, share)) for share in (0, 1))
     return (
         f'<div class="wrn-heat"><img src="{below}" alt="the image as the network sees it">'
         f'<img class="wrn-map" src="{above}" alt="the heat map" style="opacity: {strength:.2f}">'
-        '</div>'
+        f'</div><p class="wrn-caption">What speaks for {text(name)}, in the image as the network sees '
+        'it: the brighter, the more.</p>'
     )
 
 
@@ -102,15 +116,15 @@ def table(names: Sequence[str], answers: Sequence[Answer | Refusal]) -> str:
         f'<p><a id="wrn-download" download="predictions.csv" '
         f'href="{_data_url("text/csv", content)}">Download as CSV</a></p>'
     )
-    shown = ((name, label, score and f'{score:.1%}', error) for name, label, score, error in rows)
-    return link + _table([header, *shown])
+    shown = [(name, label or error, score and f'{score:.1%}') for name, label, score, error in rows]
+    return link + _table(shown, ('file', 'class', 'probability'))
 
 
 def description(about: Mapping[str, Any]) -> str:
     """Return all that is known of a model, as a table."""
     rows: list[tuple[object, object]] = []
     for key, value in about.items():
-        name = key.replace('_', ' ')
+        name = _NAMES.get(key, key).replace('_', ' ')
         if key == 'classes' and value:
             more = len(value) - _SHOWN_CLASSES
             names = ', '.join(printable(str(name))[:_LONGEST] for name in value[:_SHOWN_CLASSES])
@@ -129,14 +143,19 @@ def _row(name: str, answer: Answer | Refusal) -> tuple[str, str, Any, str]:
     return name, class_name(best), best['pred_score'], ''
 
 
-def _table(rows: Iterable[Sequence[object]]) -> str:
-    cells = (''.join(f'<td>{text(cell)}</td>' for cell in row) for row in rows)
-    lines = ''.join(f'<tr>{line}</tr>' for line in cells)
+def _table(rows: Iterable[Sequence[object]], header: Sequence[str] = ()) -> str:
+    cells = [''.join(f'<td>{text(cell)}</td>' for cell in row) for row in rows]
+    titles = ''.join(f'<th>{text(title)}</th>' for title in header)
+    lines = ''.join(f'<tr>{line}</tr>' for line in [titles, *cells] if line)
     return f'<div class="wrn-scroll"><table>{lines}</table></div>'
 
 
 def _join(value: object) -> str:
-    return ', '.join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    if isinstance(value, list | tuple):
+        return ', '.join(map(str, value))
+    if isinstance(value, bool):
+        return 'yes' if value else 'no'
+    return f'{value:,}' if isinstance(value, int) else str(value)
 
 
 def _data_url(kind: str, content: bytes) -> str:
