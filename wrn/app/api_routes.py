@@ -10,7 +10,6 @@ import cv2
 from fastapi import FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from wrn.app.classification import Answer, Classification, HeatMap
@@ -18,7 +17,6 @@ from wrn.app.image_uploads import ImageUploads
 from wrn.app.refusal import Refusal
 from wrn.data.images import EncodedImage
 
-_DRAIN_SECONDS = 1.0
 _GONE = 499  # the client hung up, so nobody reads the status
 
 _Result = TypeVar('_Result')
@@ -53,11 +51,13 @@ def add_api(app: FastAPI, classification: Classification, about: Mapping[str, An
                 task = _unless_gone(request, work)
                 answers = await _within(task, deadline - loop.time(), 504, late)
                 return _respond(about['model'], images, answers)
-        except Refusal:
-            await _drain(request, classification.limits.request_bytes)
-            raise
         except ClientDisconnect:
             return Response(status_code=_GONE)
+
+    @app.api_route('/api/{path:path}', methods=['GET', 'POST', 'PUT', 'PATCH', 'DELETE'])
+    async def other(path: str) -> Response:
+        known = 'POST /api/predict and GET /api/model'
+        raise Refusal(405 if path in ('predict', 'model') else 404, f'there is only {known}')
 
     @app.exception_handler(Refusal)
     async def refuse(_: Request, refusal: Refusal) -> Response:
@@ -67,10 +67,6 @@ def add_api(app: FastAPI, classification: Classification, about: Mapping[str, An
     async def reject_parameters(_: Request, error: RequestValidationError) -> Response:
         first = error.errors()[0]
         return refuse_with(422, f'{first["loc"][-1]}: {first["msg"]}; see docs/app.md')
-
-    @app.exception_handler(HTTPException)
-    async def reject_route(_: Request, error: HTTPException) -> Response:
-        return refuse_with(error.status_code, f'{error.detail}; see docs/app.md', error.headers)
 
 
 def refuse_with(status: int, sentence: str, headers: Mapping[str, str] | None = None) -> Response:
@@ -144,20 +140,3 @@ async def _unless_gone(request: Request, work: Coroutine[Any, Any, _Result]) -> 
 async def _wait_until_gone(request: Request) -> None:
     while (await request.receive())['type'] != 'http.disconnect':
         pass
-
-
-async def _drain(request: Request, most: int) -> None:
-    """Receive some of what is left of a body: many clients read no answer before they sent it."""
-
-    async def receive() -> None:
-        left = most
-        while left > 0:
-            message = await request.receive()
-            left -= len(message.get('body', b''))
-            if not message.get('more_body'):
-                return
-
-    try:
-        await asyncio.wait_for(receive(), _DRAIN_SECONDS)
-    except asyncio.TimeoutError:
-        return

@@ -1,7 +1,8 @@
 """Read the images of a request, within limits."""
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from fastapi import Request
 from starlette.datastructures import UploadFile
@@ -15,6 +16,7 @@ from wrn.data.images.bounds import ImageSizeError
 from wrn.data.images.header import read_header
 from wrn_base.errors import count, one_line
 
+_DRAIN_SECONDS = 1
 _LONGEST_NAME = 300  # characters
 _FORMS = 'multipart/form-data'
 _RAW = ('image/', 'application/octet-stream')
@@ -50,11 +52,12 @@ class ImageUploads:
             Refusal: If there are too many bytes (413) or images (413), none (422), or something
                 else (415, 422).
         """
-        taken = 0
+        taken, more = 0, True
 
         async def receive() -> Message:
-            nonlocal taken
+            nonlocal taken, more
             message = await request.receive()
+            more = message.get('more_body', False)
             size = len(message.get('body', b''))
             taken += size
             self.held += size
@@ -66,7 +69,13 @@ class ImageUploads:
             return message
 
         try:
-            yield await self._read(Request(request.scope, receive))
+            try:
+                images = await self._read(Request(request.scope, receive))
+            except Refusal:
+                if more:
+                    await _drain(request, self._limits.request_bytes)
+                raise
+            yield images
         finally:
             self.held -= taken
 
@@ -117,6 +126,21 @@ class ImageUploads:
         if size > self._limits.image_bytes:
             limit = megabytes(self._limits.image_bytes)
             raise Refusal(413, f'{name}: has more than {limit}; make the image smaller')
+
+
+async def _drain(request: Request, most: int) -> None:
+    """Receive some of what is left of a body: many clients read no answer before they sent it."""
+
+    async def receive() -> None:
+        left = most
+        while left > 0:
+            message = await request.receive()
+            left -= len(message.get('body', b''))
+            if not message.get('more_body'):
+                return
+
+    with suppress(asyncio.TimeoutError):
+        await asyncio.wait_for(receive(), _DRAIN_SECONDS)
 
 
 def check_image(image: EncodedImage, limits: RequestLimits) -> None:

@@ -97,8 +97,7 @@ def heat_map(found: HeatMap, name: str, strength: float) -> str:
     return (
         f'<div class="wrn-heat"><img src="{below}" alt="the image as the network sees it">'
         f'<img class="wrn-map" src="{above}" alt="the heat map" style="opacity: {strength:.2f}">'
-        f'</div><p class="wrn-caption">What speaks for {text(name)}, in the image as the network sees '
-        'it: the brighter, the more.</p>'
+        f'</div><p class="wrn-caption">What speaks for {text(name)}: the brighter, the more.</p>'
     )
 
 
