@@ -268,7 +268,7 @@ def test_other_paths(client):
     for path in ('/docs', '/redoc', '/openapi.json'):  # they would load scripts of another host
         assert 'jsdelivr' not in client.get(path).text
     refused(client.get('/gradio_api/proxy=https://example.org/'), 404, 'not a part')
-    refused(client.get('/gradio_api/file=http://example.org/a.png'), 404, 'not a part')
+    refused(client.get('/gradio_api/file=http://example.org/a.png'), 422, 'not that of an')
     refused(client.post('/gradio_api/run/predict', json={}), 404, 'not a part')
 
 

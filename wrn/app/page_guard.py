@@ -1,7 +1,8 @@
 """What the requests of the page may do.
 
-Gradio fetches addresses that a client names in place of a file, and has routes that this page does
-not use. Its limits of sizes are for uploaded files alone.
+Gradio fetches addresses that a client names in place of a file. Where it is mounted in another
+application, it takes the path of any file of the server, too. It has routes that this page does not
+use, and its limits of sizes are for uploaded files alone.
 """
 
 import json
@@ -18,9 +19,9 @@ from wrn.app.refusal import Refusal, too_busy
 from wrn.app.request_limits import RequestLimits
 
 _PREFIX = '/gradio_api/'
-_UPLOAD = 'upload'
+_UPLOAD, _FILE = 'upload', 'file='
 _USED = (
-    'app_id', 'cancel', 'file=', 'heartbeat/', 'info', 'queue/data', 'queue/join', 'reset',
+    'app_id', 'cancel', _FILE, 'heartbeat/', 'info', 'queue/data', 'queue/join', 'reset',
     'startup-events', 'theme.css', _UPLOAD, 'upload_progress',
 )  # fmt: skip
 _JSON_BYTES = 1 << 18  # of the inputs of an event, which name files
@@ -53,7 +54,7 @@ class PageGuard:
     """
 
     def __init__(self, app: ASGIApp, limits: RequestLimits, folder: str) -> None:
-        self._app, self._limits, self._folder = app, limits, folder
+        self._app, self._limits, self._folder = app, limits, os.path.realpath(folder)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or refuse it."""
@@ -82,8 +83,10 @@ class PageGuard:
         if path.startswith('/api/'):
             return receive
         route = path.removeprefix(_PREFIX)
-        if '://' in path or (route != path and not route.startswith(_USED)):
+        if route != path and not route.startswith(_USED):
             raise Refusal(404, 'not a part of this page; see docs/app.md')
+        if route.startswith(_FILE):
+            self._check_uploaded(route.removeprefix(_FILE))
         if scope['method'] in ('GET', 'HEAD'):
             return receive
         if route == path:
@@ -97,7 +100,16 @@ class PageGuard:
         if route == _UPLOAD:
             self._check_space()
             return receive
-        return await _without_addresses(receive, scope)
+        return await self._without_addresses(receive, scope)
+
+    def _check_uploaded(self, path: object) -> None:
+        inside = os.path.join(self._folder, '')
+        try:
+            is_uploaded = isinstance(path, str) and os.path.realpath(path).startswith(inside)
+        except ValueError:  # a null character
+            is_uploaded = False
+        if not is_uploaded:
+            raise Refusal(422, 'the path of a file is not that of an uploaded one; upload it')
 
     def _check_space(self) -> None:
         taken = 0
@@ -105,6 +117,41 @@ class PageGuard:
             taken += size
             if number >= _FILES or taken > self._limits.held_bytes:
                 raise too_busy('other images take the space for uploads')
+
+    async def _without_addresses(self, receive: Receive, scope: Scope) -> Receive:
+        """Read a body of JSON, and return it without the addresses of its files."""
+        body = b''
+        more = True
+        while more:
+            message = await receive()
+            body += message.get('body', b'')
+            more = message.get('more_body', False)
+        try:
+            content = json.dumps(self._drop_addresses(json.loads(body))).encode() if body else b''
+        except (ValueError, RecursionError) as error:
+            raise Refusal(
+                400, 'the body is no JSON that the page sends; see docs/app.md'
+            ) from error
+        MutableHeaders(scope=scope)['content-length'] = str(len(content))
+        sent = False
+
+        async def receive_content() -> Message:
+            nonlocal sent
+            if sent:
+                return await receive()
+            sent = True
+            return dict(type='http.request', body=content, more_body=False)
+
+        return receive_content
+
+    def _drop_addresses(self, value: Any) -> Any:
+        if isinstance(value, list):
+            return [self._drop_addresses(item) for item in value]
+        if not isinstance(value, dict):
+            return value
+        if value.get('path') is not None:
+            self._check_uploaded(value['path'])
+        return {key: self._drop_addresses(item) for key, item in value.items() if key != 'url'}
 
 
 def _sizes(folder: str) -> Iterator[int]:
@@ -114,38 +161,3 @@ def _sizes(folder: str) -> Iterator[int]:
                 yield os.path.getsize(os.path.join(place, name))
             except OSError:  # deleted by now
                 continue
-
-
-async def _without_addresses(receive: Receive, scope: Scope) -> Receive:
-    """Read a body of JSON, and return it without the addresses of its files."""
-    body = b''
-    more = True
-    while more:
-        message = await receive()
-        body += message.get('body', b'')
-        more = message.get('more_body', False)
-    try:
-        content = json.dumps(_drop_addresses(json.loads(body))).encode() if body else b''
-    except (ValueError, RecursionError) as error:
-        raise Refusal(400, 'the body is no JSON that the page sends; see docs/app.md') from error
-    MutableHeaders(scope=scope)['content-length'] = str(len(content))
-    sent = False
-
-    async def receive_content() -> Message:
-        nonlocal sent
-        if sent:
-            return await receive()
-        sent = True
-        return dict(type='http.request', body=content, more_body=False)
-
-    return receive_content
-
-
-def _drop_addresses(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_drop_addresses(item) for item in value]
-    if not isinstance(value, dict):
-        return value
-    if '://' in str(value.get('path', '')):
-        raise Refusal(422, 'the path of a file is an address, which is not fetched; upload it')
-    return {key: _drop_addresses(item) for key, item in value.items() if key != 'url'}
