@@ -1,10 +1,13 @@
 """The application of the embedded model, its client, and images to send."""
 
-import asyncio
 import io
+import socket
+import threading
 from contextlib import contextmanager
 
 import numpy as np
+import uvicorn
+from commands import wait_for
 from PIL import Image
 from starlette.testclient import TestClient
 
@@ -35,6 +38,23 @@ def encoded(size=(16, 16), value=0, format='PNG'):
     return content.getvalue()
 
 
+@contextmanager
+def serving_app(app):
+    """Serve an application in a thread during the block, and yield its address."""
+    with socket.socket() as listening:
+        listening.bind(('127.0.0.1', 0))
+        config = uvicorn.Config(app, log_level='error', timeout_graceful_shutdown=1)
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, args=([listening],))
+        thread.start()
+        try:
+            wait_for(lambda: server.started, thread.is_alive)
+            yield listening.getsockname()
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
 class Counting:
     """Counts the batches that a model runs, and may wait before each."""
 
@@ -51,8 +71,3 @@ class Counting:
         self.sizes.append(len(inputs))
         if self._gate:
             assert self._gate.wait(30)
-
-
-def within(seconds, coroutine):
-    """Run a coroutine to its end."""
-    return asyncio.run(asyncio.wait_for(coroutine, seconds))

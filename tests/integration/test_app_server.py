@@ -13,8 +13,7 @@ from urllib.parse import quote
 
 import httpx
 import pytest
-import uvicorn
-from app_client import NAME, PNG, Counting, digits_app, encoded
+from app_client import NAME, PNG, Counting, digits_app, encoded, serving_app
 from commands import free_port, start_wrn, wait_for
 
 import wrn
@@ -44,23 +43,6 @@ def answers(url):
     return False
 
 
-@contextlib.contextmanager
-def serving(app):
-    """Serve an application in a thread during the block, and yield its address."""
-    with socket.socket() as listening:
-        listening.bind(('127.0.0.1', 0))
-        config = uvicorn.Config(app, log_level='error', timeout_graceful_shutdown=1)
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run, args=([listening],))
-        thread.start()
-        try:
-            wait_for(lambda: server.started, thread.is_alive)
-            yield listening.getsockname()
-        finally:
-            server.should_exit = True
-            thread.join()
-
-
 def raw(address, head, body=b''):
     """Send bytes, and return the socket."""
     connection = socket.create_connection(address, 30)
@@ -81,7 +63,7 @@ def test_hang_ups_garbage_and_a_gigabyte_leave_nothing():
     counting = Counting(model, gate)
     app = digits_app(model, RequestLimits(queue=2, request_bytes=100_000), batch_size=1)
     queue = app.state.queue
-    with serving(app) as address:
+    with serving_app(app) as address:
         first = raw(address, head(len(encoded())), encoded())
         wait_for(lambda: counting.sizes)
         gone = raw(address, head(len(encoded())), encoded())
@@ -103,7 +85,7 @@ def test_hang_ups_garbage_and_a_gigabyte_leave_nothing():
 
 def test_a_body_that_does_not_come_is_408():
     app = digits_app(limits=RequestLimits(seconds=0.3))
-    with serving(app) as address, raw(address, head(1000), b'\x89PNG') as slow:
+    with serving_app(app) as address, raw(address, head(1000), b'\x89PNG') as slow:
         received = slow.recv(1000)
         assert received.startswith(b'HTTP/1.1 408 ')
 
