@@ -15,7 +15,7 @@ KEYS = (
     'kind', 'model', 'file', 'config', 'aliases', 'format', 'network', 'params', 'flops',
     'num_classes', 'classes', 'resize', 'mean', 'std', 'dataset', 'metrics', 'errors_in_paper',
     'tensors', 'key', 'prefix', 'weights', 'origin', 'provenance', 'license', 'assumed', 'problem',
-    'sha256', 'sha256_of_tensors', 'input', 'output', 'precision',
+    'sha256', 'sha256_of_tensors', 'input', 'output', 'precision', 'limitations',
 )  # fmt: skip
 """The keys of a card in JSON, which has them all."""
 
@@ -45,8 +45,12 @@ def print_card(kind: str, facts: Iterable[Fact], as_json: bool) -> None:
     if not as_json:
         print_table((fact.name, fact.cell) for fact in facts)
         return
-    known = {key: value for fact in facts for key, value in fact.values.items()}
-    show_json(dict.fromkeys(KEYS) | dict(kind=kind) | known)
+    show_json(dict.fromkeys(KEYS) | dict(kind=kind) | fact_values(facts))
+
+
+def fact_values(facts: Iterable[Fact]) -> dict[str, Any]:
+    """Return the values of facts by their :data:`KEYS`."""
+    return {key: value for fact in facts for key, value in fact.values.items()}
 
 
 def read_config(entry: Model) -> Config:
@@ -68,6 +72,8 @@ def describe_entry(entry: Model, config: Config, images: Fact) -> Iterator[Fact]
     metadata, data = entry.metadata.data, entry.data
     digest = data.get('SHA256') if entry.weights else None
     yield Fact('model', entry.name, model=entry.name, sha256=digest)
+    if limitations := data.get('Limitations'):
+        yield Fact('limitations', limitations, limitations=limitations)
     if names := model_index.aliases(entry):
         yield Fact('also published as', names, aliases=names)
     yield from describe_model(config)

@@ -24,6 +24,7 @@ COMMANDS = {
         'predict': 'classify images',
         'explain': 'draw where in images the scores of classes come from',
         'features': 'write the features of images, as the stages compute them',
+        'app': 'serve a page and an HTTP interface to try a model',
     },
     'Training': {
         'finetune': 'fine-tune a pretrained model on a folder of images',

@@ -11,6 +11,10 @@ MAX_PARTS = 10_000  # a JPEG with profile, depth map and progressive scans has a
 _Part = TypeVar('_Part')
 
 
+class ImageSizeError(ValueError):
+    """An image that is too large, or too long."""
+
+
 def check_size(width: int, height: int, bits: int = 8) -> None:
     """Check the size of an image before memory is allocated for it.
 
@@ -20,13 +24,15 @@ def check_size(width: int, height: int, bits: int = 8) -> None:
         bits: The bits of each value. Defaults to 8.
 
     Raises:
-        ValueError: If it has more than :data:`MAX_PIXELS`, or one side is more than
+        ImageSizeError: If it has more than :data:`MAX_PIXELS`, or one side is more than
             :data:`MAX_ASPECT` times the other.
     """
     if width * height * (bits / 8) > MAX_PIXELS:
-        raise ValueError(f'{width}x{height} pixels are more than {MAX_PIXELS}')
+        raise ImageSizeError(f'{width}x{height} pixels are more than {MAX_PIXELS}')
     if max(width, height) > MAX_ASPECT * min(width, height):
-        raise ValueError(f'{width}x{height} pixels: one side is over {MAX_ASPECT} times the other')
+        raise ImageSizeError(
+            f'{width}x{height} pixels: one side is over {MAX_ASPECT} times the other'
+        )
 
 
 def bounded(parts: Iterable[_Part]) -> Iterator[_Part]:

@@ -1,0 +1,73 @@
+"""The application of the embedded model, its client, and images to send."""
+
+import io
+import socket
+import threading
+from contextlib import contextmanager
+
+import numpy as np
+import uvicorn
+from commands import wait_for
+from PIL import Image
+from starlette.testclient import TestClient
+
+import wrn
+from wrn.app import RequestLimits, make_app
+
+NAME = 'wide-resnet16-2_1xb64_digits'
+PNG = {'Content-Type': 'image/png'}
+
+
+def digits_app(model=None, limits=None, **options):
+    """Make the application of the embedded model."""
+    limits = limits or RequestLimits()
+    return make_app(model or wrn.get_model(NAME, True), NAME, limits=limits, **options)
+
+
+@contextmanager
+def digits_client(model=None, limits=None, **options):
+    """Make a client of the application, which runs during the block."""
+    with TestClient(digits_app(model, limits, **options)) as client:
+        yield client
+
+
+def encoded(size=(16, 16), value=0, format='PNG'):
+    """Encode an image of one color."""
+    content = io.BytesIO()
+    Image.fromarray(np.full((*size[::-1], 3), value, np.uint8)).save(content, format)
+    return content.getvalue()
+
+
+@contextmanager
+def serving_app(app):
+    """Serve an application in a thread during the block, and yield its address."""
+    with socket.socket() as listening:
+        listening.bind(('127.0.0.1', 0))
+        config = uvicorn.Config(app, log_level='error', timeout_graceful_shutdown=1)
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, args=([listening],))
+        thread.start()
+        try:
+            wait_for(lambda: server.started, thread.is_alive)
+            yield listening.getsockname()
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+class Counting:
+    """Counts the batches that a model runs, and may wait before each."""
+
+    def __init__(self, model, gate=None):
+        self.sizes = []
+        model.register_forward_pre_hook(self._count, with_kwargs=True)
+        self._gate = gate
+
+    def __deepcopy__(self, _):
+        return self  # heat maps are computed by a copy of the model
+
+    def _count(self, _, args, kwargs):
+        inputs = args[0] if args else kwargs['inputs']
+        self.sizes.append(len(inputs))
+        if self._gate:
+            assert self._gate.wait(30)

@@ -1,0 +1,142 @@
+"""The page of the application in Chromium, at the width of a desktop and of a phone."""
+
+import base64
+import csv
+
+import pytest
+from app_client import NAME, digits_app, serving_app
+from browser import Browser
+from commands import wait_for
+from selenium.webdriver.common.by import By
+
+import wrn
+
+pytestmark = [pytest.mark.slow, pytest.mark.ci]
+
+HOSTILE = '<img src=x onerror="window.hacked=1">${window.hacked=2}{{7*7}}\u202egnp' + 'x' * 250
+DROP = """
+const [zone, content, name] = arguments;
+const bytes = Uint8Array.from(atob(content), c => c.charCodeAt(0));
+const dataTransfer = new DataTransfer();
+dataTransfer.items.add(new File([bytes], name, {type: 'image/png'}));
+for (const kind of ['dragenter', 'dragover', 'drop'])
+  zone.dispatchEvent(new DragEvent(kind, {dataTransfer, bubbles: true, cancelable: true}));
+"""
+SLIDE = """
+const [slider, value] = arguments;
+slider.value = value;
+slider.dispatchEvent(new Event('input', {bubbles: true}));
+slider.dispatchEvent(new Event('change', {bubbles: true}));
+"""
+
+
+@pytest.fixture(params=[(1280, 900), (390, 844)], ids=['1280', '390'])
+def browser(request):
+    with Browser(*request.param) as browser:
+        yield browser
+
+
+@pytest.fixture(scope='module')
+def host():
+    with serving_app(digits_app()) as (host, port):
+        yield f'{host}:{port}'
+
+
+def find(browser, selector):
+    """Wait for an element of the page."""
+    wait_for(lambda: browser.driver.find_elements(By.CSS_SELECTOR, selector), seconds=30)
+    return browser.driver.find_element(By.CSS_SELECTOR, selector)
+
+
+def open_page(browser, host):
+    browser.driver.get(f'http://{host}/')
+    find(browser, '#wrn-image input[type=file]')
+
+
+def drop(browser, path):
+    content = base64.b64encode(path.read_bytes()).decode()
+    zone = find(browser, '#wrn-image button[aria-label], #wrn-image button')
+    browser.driver.execute_script(DROP, zone, content, path.name)
+
+
+def open_tab(browser, title):
+    tabs = browser.driver.find_elements(By.CSS_SELECTOR, 'button[role=tab]')
+    next(tab for tab in tabs if tab.text == title).click()
+
+
+def check_clean(browser, host):
+    assert browser.console_errors() == []
+    assert browser.outside_requests(host) == []
+    assert not browser.scrolls_sideways()
+
+
+def test_drop_an_image_and_see_why(browser, host, checkout):
+    open_page(browser, host)
+    assert 'handwritten digits only' in find(browser, 'body').text
+    check_clean(browser, host)
+    drop(browser, checkout / 'demo' / 'digit_7.png')
+    wait_for(lambda: '100%' in find(browser, '#wrn-label').text, seconds=30)
+    assert find(browser, '#wrn-label').text.split()[:3] == ['Prediction', '7', '7']
+    find(browser, '#wrn-wanted input').click()
+    above = find(browser, '.wrn-map')
+    assert float(above.value_of_css_property('opacity')) == 0.5
+    below = find(browser, '.wrn-heat img')
+    assert below.get_attribute('src') != above.get_attribute('src')
+    browser.driver.execute_script(SLIDE, find(browser, '#wrn-strength input[type=range]'), 0.9)
+    wait_for(lambda: above.value_of_css_property('opacity') == '0.9', seconds=30)
+    check_clean(browser, host)
+
+
+def test_several_images_and_their_table(browser, host, checkout, tmp_path):
+    paths = [checkout / 'demo' / f'digit_{digit}.png' for digit in (3, 7)]
+    formula = tmp_path / '=1+1.png'
+    formula.write_bytes(paths[0].read_bytes())
+    page = tmp_path / 'page.png'
+    page.write_text('<script>window.hacked = 1</script>')
+    open_page(browser, host)
+    open_tab(browser, 'Several images')
+    given = '\n'.join(map(str, [*paths, formula, page]))
+    find(browser, '#wrn-files input[type=file]').send_keys(given)
+    link = find(browser, '#wrn-download')
+    shown = find(browser, '#wrn-table').text
+    assert 'digit_3.png 3 100.0%' in shown
+    assert 'page.png: not an image' in ' '.join(shown.split())
+    command = dict(behavior='allow', downloadPath=str(tmp_path))
+    browser.driver.execute_cdp_cmd('Page.setDownloadBehavior', command)
+    browser.driver.execute_script('arguments[0].scrollIntoView()', link)
+    link.click()
+    table = tmp_path / 'predictions.csv'
+    wait_for(table.exists, seconds=30)
+    rows = list(csv.DictReader(table.open()))
+    assert [row['class'] for row in rows] == ['3', '7', '3', '']
+    assert rows[0]['file'] == 'digit_3.png'
+    assert not rows[2]['file'].startswith('=')
+    assert rows[3]['error'].startswith('page.png: not an image')
+    check_clean(browser, host)
+
+
+def test_dark_colors(browser, host):
+    browser.set_dark(True)
+    open_page(browser, host)
+    color = find(browser, 'body').value_of_css_property('background-color')
+    assert max(map(int, color.partition('(')[2].rstrip(')').split(',')[:3])) < 80
+    check_clean(browser, host)
+
+
+def test_hostile_class_names_stay_text(browser, checkout):
+    model = wrn.get_model(NAME, True)
+    model._dataset_meta = dict(classes=[f'{digit} {HOSTILE}' for digit in range(10)])
+    with serving_app(digits_app(model)) as (address, port):
+        host = f'{address}:{port}'
+        open_page(browser, host)
+        drop(browser, checkout / 'demo' / 'digit_7.png')
+        wait_for(lambda: '<img src=x' in find(browser, '#wrn-label').text, seconds=30)
+        find(browser, '#wrn-wanted input').click()
+        find(browser, '.wrn-map')
+        assert '{{7*7}}' in find(browser, '.wrn-caption').text
+        opener = "[...document.querySelectorAll('button')].find(b => /About/.test(b.innerText))"
+        browser.driver.execute_script(f'{opener}.click()')
+        wait_for(lambda: '9 <img src=x' in find(browser, '#wrn-about').text, seconds=30)
+        assert '${window.hacked=2}{{7*7}}' in find(browser, '#wrn-about').text
+        assert browser.driver.execute_script('return window.hacked') is None
+        check_clean(browser, host)

@@ -1,0 +1,164 @@
+"""The page, by Gradio: its components and what they call."""
+
+import asyncio
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+
+from wrn.app import page_parts
+from wrn.app.classification import Answer, Classification
+from wrn.app.image_uploads import megabytes
+from wrn.app.refusal import Refusal
+from wrn.data.images import EncodedImage
+from wrn_base.errors import one_line
+
+_TOP = 5  # classes to show
+_KEPT = (60, 600)  # seconds: how often uploaded files are deleted, and how old they are then
+_STRENGTH = "s => document.querySelectorAll('.wrn-map').forEach(map => { map.style.opacity = s })"
+
+
+def add_page(
+    app: FastAPI, classification: Classification, about: Mapping[str, Any], folder: str
+) -> FastAPI:
+    """Add the page to an application, at ``/``.
+
+    Args:
+        app: The application.
+        classification: Classifies the images.
+        about: What the page says of the model.
+        folder: The folder of uploaded images.
+
+    Returns:
+        The application.
+    """
+    os.environ['GRADIO_TEMP_DIR'] = folder
+    os.environ['GRADIO_ANALYTICS_ENABLED'] = 'False'  # it would ask its servers for the version
+    import gradio
+
+    page = Page(classification)
+    with gradio.Blocks(
+        title=str(about['model']), analytics_enabled=False, delete_cache=_KEPT
+    ) as blocks:
+        gradio.HTML(page_parts.heading(about))
+        with gradio.Tab('One image'):
+            _add_one_image(page, classification)
+        with gradio.Tab('Several images'):
+            files = gradio.File(
+                file_count='multiple', type='filepath', label='Images', elem_id='wrn-files'
+            )
+            table = gradio.HTML(elem_id='wrn-table')
+            files.change(page.show_several, [files], [table], api_visibility='private')
+        with gradio.Accordion('About this model', open=False):
+            gradio.HTML(page_parts.description(about), elem_id='wrn-about')
+    waiting = classification.limits.queue
+    blocks.queue(api_open=False, max_size=waiting, default_concurrency_limit=waiting)
+    return gradio.mount_gradio_app(
+        app, blocks, '/', max_file_size=classification.limits.image_bytes, ssr_mode=False,
+        show_error=False, run_history=False, footer_links=[], enable_monitoring=False, pwa=False,
+        mcp_server=False, theme=gradio.themes.Default(), css=page_parts.CSS,
+    )  # fmt: skip
+
+
+def _add_one_image(page: 'Page', classification: Classification) -> None:
+    """Add the components for one image to the block that is open."""
+    import gradio
+
+    limits, reason = classification.limits, classification.no_heat_maps
+    note = (
+        f'Drop or paste an image of at most {megabytes(limits.image_bytes)} and '
+        f'{limits.pixels:,} pixels. It is kept for {_KEPT[1] // 60} minutes, on the machine that '
+        'this page comes from.'
+    )
+    gradio.HTML(page_parts.note(note))
+    with gradio.Row():
+        with gradio.Column():
+            image = gradio.Image(
+                type='filepath', image_mode=None, sources=['upload', 'clipboard'], label='Image',
+                elem_id='wrn-image', buttons=[], height=320,
+            )  # fmt: skip
+            wanted = gradio.Checkbox(
+                label='Heat map', value=False, interactive=not reason, elem_id='wrn-wanted'
+            )
+            strength = gradio.Slider(
+                0, 1, 0.5, step=0.01, label='Strength of the heat map', interactive=not reason,
+                elem_id='wrn-strength', buttons=[],
+            )  # fmt: skip
+        with gradio.Column():
+            problem = gradio.HTML(elem_id='wrn-problem')
+            label = gradio.Label(num_top_classes=_TOP, label='Prediction', elem_id='wrn-label')
+            heat_map = gradio.HTML(page_parts.note(reason), elem_id='wrn-heat-map')
+    one = ([image, wanted, strength], [problem, label, heat_map])
+    for changes in (image.change, wanted.change):
+        changes(page.show_one, *one, api_visibility='private', show_progress='minimal')
+    strength.input(None, [strength], js=_STRENGTH, api_visibility='private')
+
+
+class Page:
+    """What the components of the page call.
+
+    Args:
+        classification: Classifies the images.
+    """
+
+    def __init__(self, classification: Classification) -> None:
+        self._classification = classification
+
+    async def show_one(
+        self, path: str | None, heat_map: bool, strength: float
+    ) -> tuple[str, dict[str, float] | None, str]:
+        """Classify one image.
+
+        Args:
+            path: The uploaded file; None if it was removed.
+            heat_map: Whether to show the heat map of the best class.
+            strength: The strength of the heat map, from 0 to 1.
+
+        Returns:
+            The problem as HTML, the probabilities by class, and the heat map as HTML.
+        """
+        none = page_parts.note(self._classification.no_heat_maps)
+        if path is None:
+            return '', None, none
+        try:
+            (answer,) = await self._classify([path], heat_map)
+        except Refusal as refusal:
+            answer = refusal
+        if isinstance(answer, Refusal):
+            return page_parts.problem(str(answer)), None, none
+        if answer.heat_map:
+            name = page_parts.class_name(answer.record['predictions'][0])
+            none = page_parts.heat_map(answer.heat_map, name, strength)
+        return '', page_parts.label_values(answer.record), none
+
+    async def show_several(self, paths: list[str] | None) -> str:
+        """Classify several images, and return a table as HTML, with a link to download it.
+
+        Args:
+            paths: The uploaded files; None if they were removed.
+        """
+        if not paths:
+            return ''
+        most = self._classification.limits.queue
+        if len(paths) > most:
+            return page_parts.problem(f'{len(paths)} images are more than {most}; give fewer')
+        try:
+            answers = await self._classify(paths, False)
+        except Refusal as refusal:
+            return page_parts.problem(str(refusal))
+        return page_parts.table([Path(path).name for path in paths], answers)
+
+    async def _classify(self, paths: list[str], heat_maps: bool) -> list[Answer | Refusal]:
+        seconds = self._classification.limits.seconds
+        try:
+            images = [EncodedImage(Path(path).name, Path(path).read_bytes()) for path in paths]
+        except OSError as error:
+            reason = f'{one_line(error)}: the image is not kept any longer; drop it again'
+            raise Refusal(410, reason) from error
+        work = self._classification.classify(images, _TOP, heat_maps)
+        try:
+            return await asyncio.wait_for(work, seconds)
+        except asyncio.TimeoutError as error:
+            raise Refusal(504, f'no answer within {seconds:g} s; try again later') from error

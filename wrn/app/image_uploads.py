@@ -1,0 +1,177 @@
+"""Read the images of a request, within limits."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from fastapi import Request
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+from starlette.types import Message
+
+from wrn.app.refusal import Refusal, too_busy
+from wrn.app.request_limits import MEGABYTE, RequestLimits
+from wrn.data.images import EXTENSIONS, EncodedImage
+from wrn.data.images.bounds import ImageSizeError
+from wrn.data.images.header import read_header
+from wrn_base.errors import count, one_line
+
+_DRAIN_SECONDS = 1
+_LONGEST_NAME = 300  # characters
+_FORMS = 'multipart/form-data'
+_RAW = ('image/', 'application/octet-stream')
+
+
+class ImageUploads:
+    """Reads the images of requests.
+
+    Nothing but the bytes of a request is read: a URL or a path in it is only a text.
+
+    Args:
+        limits: What a request may have.
+
+    Attributes:
+        held: The number of bytes of all requests that are read or wait.
+    """
+
+    def __init__(self, limits: RequestLimits) -> None:
+        self._limits = limits
+        self.held = 0
+
+    @asynccontextmanager
+    async def open(self, request: Request) -> AsyncIterator[list[EncodedImage]]:
+        """Read the images of a request, which count as held during the block.
+
+        Args:
+            request: A request with one image as its body, or a form with a file for each image.
+
+        Yields:
+            The images.
+
+        Raises:
+            Refusal: If there are too many bytes (413) or images (413), none (422), or something
+                else (415, 422).
+        """
+        taken, more = 0, True
+
+        async def receive() -> Message:
+            nonlocal taken, more
+            message = await request.receive()
+            more = message.get('more_body', False)
+            size = len(message.get('body', b''))
+            taken += size
+            self.held += size
+            if taken > self._limits.request_bytes:
+                limit = megabytes(self._limits.request_bytes)
+                raise Refusal(413, f'the request has more than {limit}; send fewer images')
+            if self.held > self._limits.held_bytes:
+                raise too_busy('other requests use the memory for images')
+            return message
+
+        try:
+            try:
+                images = await self._read(Request(request.scope, receive))
+            except Refusal:
+                if more:
+                    await _drain(request, self._limits.request_bytes)
+                raise
+            yield images
+        finally:
+            self.held -= taken
+
+    async def _read(self, request: Request) -> list[EncodedImage]:
+        announced = request.headers.get('content-length', '')
+        if announced.isdecimal() and int(announced) > self._limits.request_bytes:
+            limit = megabytes(self._limits.request_bytes)
+            raise Refusal(413, f'the request has more than {limit}; send fewer images')
+        kind = request.headers.get('content-type', '').partition(';')[0].strip().lower()
+        if kind == _FORMS:
+            return await self._read_form(request)
+        if not kind.startswith(_RAW):
+            raise Refusal(
+                415,
+                f'Content-Type {kind[:100]!r}: not an image; send the bytes of an image as '
+                f'image/png or the like, or files as {_FORMS}',
+            )
+        content = bytearray()
+        async for chunk in request.stream():
+            content += chunk
+            self._check_bytes('the image', len(content))
+        return [EncodedImage('image', bytes(content))]
+
+    async def _read_form(self, request: Request) -> list[EncodedImage]:
+        most = self._limits.queue
+        try:
+            # One more of each than allowed, for a message that says so.
+            async with request.form(max_files=most + 1, max_fields=1, max_part_size=4096) as form:
+                images = []
+                for name, part in form.multi_items():
+                    if not isinstance(part, UploadFile):
+                        raise Refusal(422, f'{name[:100]!r}: not a file; send each image as a file')
+                    file_name = (part.filename or 'image')[:_LONGEST_NAME]
+                    self._check_bytes(file_name, part.size or 0)
+                    images.append(EncodedImage(file_name, await part.read()))
+        except HTTPException as error:  # a form that is damaged, or has too many parts
+            if 'Too many files' in error.detail:
+                images = [EncodedImage('image')] * (most + 1)
+            else:
+                raise Refusal(400, f'the form cannot be read ({error.detail})') from error
+        if len(images) > most:
+            raise Refusal(413, f'the request has more than {count(most, "image")}; send fewer')
+        if not images:
+            raise Refusal(422, 'the form has no file; send each image as a file')
+        return images
+
+    def _check_bytes(self, name: str, size: int) -> None:
+        if size > self._limits.image_bytes:
+            limit = megabytes(self._limits.image_bytes)
+            raise Refusal(413, f'{name}: has more than {limit}; make the image smaller')
+
+
+async def _drain(request: Request, most: int) -> None:
+    """Receive some of what is left of a body: many clients read no answer before they sent it."""
+
+    async def receive() -> None:
+        left = most
+        while left > 0:
+            message = await request.receive()
+            left -= len(message.get('body', b''))
+            if not message.get('more_body'):
+                return
+
+    with suppress(asyncio.TimeoutError):
+        await asyncio.wait_for(receive(), _DRAIN_SECONDS)
+
+
+def check_image(image: EncodedImage, limits: RequestLimits) -> None:
+    """Check the header of an image, before a decoder allocates memory.
+
+    Args:
+        image: The image.
+        limits: The largest number of pixels.
+
+    Raises:
+        Refusal: If it has too many pixels (413), is not an image (415) or damaged (422).
+    """
+    try:
+        header = read_header(image.content)
+    except ImageSizeError as error:
+        raise Refusal(413, f'{image}: {error}; make the image smaller') from error
+    except ValueError as error:
+        raise Refusal(422, f'{image}: damaged ({one_line(error)}); send another image') from error
+    if header is None:
+        problem = 'not an image' if image.content else 'empty'
+        kinds = ' '.join(EXTENSIONS)
+        raise Refusal(415, f'{image}: {problem}; the known formats are {kinds}')
+    width, height = max(header.sizes, key=lambda size: size[0] * size[1])
+    if width * height > limits.pixels:
+        raise Refusal(
+            413,
+            f'{image}: {width}x{height} pixels are more than {limits.pixels:,}; make the image '
+            'smaller',
+        )
+
+
+def megabytes(number: int) -> str:
+    """Return a number of bytes in MB, such as ``'10 MB'``."""
+    return f'{number / MEGABYTE:g} MB'
