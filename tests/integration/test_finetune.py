@@ -83,6 +83,7 @@ def test_finetune_test_and_predict(run, tmp_path, data, digits_weights):
     report = folder / 'report'
     assert {path.name for path in report.iterdir()} == {
         'index.html', 'report.json', 'classes.csv', 'confusion.csv', 'confusion.png', 'curves.png',
+        'calibration.png',
     }  # fmt: skip
     accuracy = json.loads((report / 'report.json').read_text())['metrics']['accuracy/top1']
     assert accuracy > 80  # pretrained on digits; chance is 10

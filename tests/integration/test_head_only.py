@@ -103,6 +103,7 @@ def test_the_file_and_the_report_are_those_of_fine_tuning(run, fails, folder, di
     assert 60 < accuracy < 100  # pretrained on digits; a sixth has wrong labels
     assert {path.name for path in (results / 'report').iterdir()} == {
         'index.html', 'report.json', 'classes.csv', 'confusion.csv', 'confusion.png', 'curves.png',
+        'calibration.png',
     }  # fmt: skip
     facts = json.loads((results / 'run' / 'head_only.json').read_text())
     best = only(t for t in facts['trials'] if t['strength'] == facts['best'])

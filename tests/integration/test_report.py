@@ -2,9 +2,12 @@
 
 import json
 import re
+import shutil
 import sys
+from itertools import product
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -14,6 +17,7 @@ from small_run import write_classes, write_config
 
 import wrn
 from wrn.data.digits import Digits
+from wrn.training.evaluation import REPORT_FILES
 from wrn_base import model_index
 
 NAME = 'wide-resnet16-2_1xb64_digits'
@@ -118,9 +122,37 @@ def test_fine_tuning_leaves_a_report(tmp_path, monkeypatch):
     assert facts['SHA-256 of tensors'] == meta['sha256_of_tensors']
     paths = {image['path'] for one in content['galleries'] for image in one['images']}
     assert paths == {str(path) for path in Path('data/val').glob('*/*')}
+    assert {path.name for path in folder.iterdir()} == {*REPORT_FILES}
+    titles = [chart['title'] for chart in content['charts']]
+    assert titles == ['loss', 'accuracy (%)', 'learning rate']
+    values = content['charts'][1]['lines'][0]['y']
+    assert content['charts'][1]['chosen'] == 1 + max(range(2), key=lambda i: (values[i], i))
     page = (folder / 'index.html').read_text()
     assert '<b>bee' not in page
     assert '&lt;b&gt;bee' in page
+
+
+def test_copies_in_other_splits_and_classes_are_found(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    for i, (split, name) in enumerate(product(('train', 'val'), ('ape', 'bee'))):
+        folder = Path('data', split, name)
+        folder.mkdir(parents=True)
+        for j in range(6):
+            pixels = cv2.resize(rng.integers(0, 256, (6, 6, 3), np.uint8), (48, 48))
+            cv2.imwrite(str(folder / f'{i}{j}.png'), pixels)
+    shutil.copy('data/train/ape/00.png', 'data/val/ape/copy.png')
+    cv2.imwrite('data/val/bee/again.jpg', cv2.imread('data/val/ape/20.png'))
+    write_config('small.py')
+    torch.save(dict(state_dict=wrn.get_model('small.py').state_dict()), 'w.pth')
+    options = dict(checkpoint='w.pth', epochs=1, lr=1e-4)
+    done = wrn.finetune('data', 'small.py', **options, cfg_options={'model.head.num_classes': 2})
+    content = json.loads((done.folder / 'report.json').read_text())
+    assert content['near_duplicates'] == [
+        dict(kind='split', first='data/train/ape/00.png', second='data/val/ape/copy.png', distance=0),
+        dict(kind='class', first='data/val/ape/20.png', second='data/val/bee/again.jpg',
+             distance=content['near_duplicates'][1]['distance']),
+    ]  # fmt: skip
 
 
 def test_without_the_extra_the_figures_are_written(tmp_path, monkeypatch):

@@ -6,7 +6,7 @@ import pytest
 from mmengine.config import Config
 from mmengine.hooks import CheckpointHook
 
-from wrn.training.evaluation import Report
+from wrn.training.evaluation import REPORT_FILES
 from wrn.training.finetune_folder import find_best, remove_checkpoints
 from wrn.training.finetune_results import find_replaced, find_results
 from wrn.training.hooks.earlier_run import EarlierRunHook
@@ -61,9 +61,7 @@ def test_checkpoints_with_a_template_of_the_config(tmp_path, template):
 
 def test_the_files_of_a_user_stay_when_a_fine_tuning_is_replaced(tmp_path):
     cfg = make_config(tmp_path)
-    metrics = {'confusion_matrix/result': [[1, 0], [0, 1]]}
-    Report(metrics, ['ape', 'bee']).write(tmp_path / 'report')
-    fill(tmp_path / 'report', 'curves.png', 'thesis.tex')
+    fill(tmp_path / 'report', *REPORT_FILES, 'thesis.tex')
     fill(tmp_path / 'run', *WRITTEN, *OTHERS)
     fill(tmp_path, 'pets-0123abcd.pth', 'pets-old_2024.pth', 'cats-0123abcd.pth')
     earlier = find_replaced(cfg)
