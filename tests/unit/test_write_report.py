@@ -10,6 +10,7 @@ from PIL import Image
 from scipy.stats import binomtest
 from torch import nn
 
+import wrn
 from wrn.cli.tables import print_report
 from wrn.report.embedding import embed
 from wrn.report.shown_images import find_cells, find_least_certain, find_worst, sample_correct
@@ -20,6 +21,8 @@ from wrn.training.evaluation.calibration import group_by_confidence
 from wrn.training.evaluation.image_results import ImageRecorder, make_results, sample_evenly
 from wrn.training.hooks.record_images import RecordedTest
 from wrn_base.errors import WrnError
+
+NETWORK = 'wide-resnet16-2_1xb64_digits'
 
 
 class Samples:
@@ -108,6 +111,44 @@ def test_a_report_makes_its_folder_and_replaces_only_what_it_may(tmp_path):
     write(folder, make_report(3), overwrite=True)
     assert len((folder / 'classes.csv').read_text().splitlines()) == 4
     assert {path.name for path in folder.iterdir()} == {*before, 'notes.txt'}
+
+
+NAMES = ['<script>window.hacked=1</script>', 'x' * 300, 'עברית', '\N{ROCKET}', '"\'&', 'a\nb']
+CASES = {
+    'none wrong': (20, 2, lambda labels, classes: labels),
+    'all wrong': (20, 2, lambda labels, classes: (labels + 1) % classes),
+    'one class': (12, 1, lambda labels, classes: labels),
+    'one image': (1, 3, lambda labels, classes: labels),
+    'six hostile names': (30, 6, lambda labels, classes: labels // 2),
+    '1,000 classes': (1500, 1000, lambda labels, classes: (labels * 7) % classes),
+}
+
+
+@pytest.mark.parametrize('case', CASES)
+def test_extreme_tests_have_a_report(tmp_path, case):
+    number, classes, predict = CASES[case]
+    labels = torch.arange(number) % classes
+    predicted = predict(labels, classes)
+    scores = nn.functional.one_hot(predicted, classes) * 8.0
+    features = torch.randn(number, 8, generator=torch.Generator().manual_seed(0)).numpy()
+    results = make_results(scores.softmax(1), labels, features)
+    confusion = torch.zeros(classes, classes, dtype=torch.long)
+    confusion.index_put_((labels, predicted), torch.ones(number, dtype=torch.long), accumulate=True)
+    names = [NAMES[i] if case.startswith('six') else f'class {i}' for i in range(classes)]
+    network = wrn.get_model(NETWORK, head=dict(num_classes=classes, topk=(1,)))
+    test = RecordedTest(Samples(number, 16), network, [], results)
+    write_report(tmp_path, Report({CONFUSION: confusion}, names), test, [('model', 'small')])
+    content = json.loads((tmp_path / 'report.json').read_text())
+    correct = int((labels == predicted).sum())
+    assert content['metrics'][ACCURACY] == pytest.approx(100 * correct / number)
+    worst, _, right = content['galleries']
+    assert len(worst['images']) == min(number - correct, 24)
+    assert len(right['images']) == min(correct, 24)
+    assert (content['embedding'] is None) == (number < 10)
+    page = (tmp_path / 'index.html').read_text()
+    assert '<script>window' not in page
+    assert len(page) < 10 << 20
+    assert not any('heat maps' in sentence for sentence in content['left_out'])
 
 
 def test_the_losses_are_those_of_torch_and_the_bins_those_of_the_metric(tmp_path):
@@ -221,3 +262,15 @@ def test_thumbnails_have_the_colors_of_the_image():
     assert large.shape == (64, 96, 3)
     assert resize(large, 12).shape == (8, 12, 3)
     assert encode(large).startswith(b'\xff\xd8')
+
+
+def test_a_network_that_cannot_be_explained_has_a_report(tmp_path):
+    """Such as one whose layers have no feature map."""
+    _, _, results = make_random_results(12, 3)
+    network = wrn.get_model(NETWORK, head=dict(num_classes=3, topk=(1,)))
+    network.head.register_forward_pre_hook(lambda *_: 1 / 0)
+    test = RecordedTest(Samples(12), network, [], results)
+    write_report(tmp_path, make_report(3), test, [('model', 'small')])
+    content = json.loads((tmp_path / 'report.json').read_text())
+    assert 'heat maps: division by zero' in content['left_out']
+    assert sum(len(gallery['images']) for gallery in content['galleries']) >= 12

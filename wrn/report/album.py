@@ -15,6 +15,7 @@ from wrn.report.content import ShownImage
 from wrn.report.thumbnails import draw_sample, encode, resize
 from wrn.training.evaluation.image_results import ImageResults
 from wrn.training.hooks.record_images import RecordedTest
+from wrn_base.errors import WrnError, one_line
 from wrn_base.terminal import short_path
 
 _MOST_BYTES = 8_500_000  # in base64; near-duplicates, and images that are shown twice, add to it
@@ -29,26 +30,27 @@ class Album:
     Args:
         test: The test.
         results: Its results for each image.
-        explainer: Computes heat maps; None for none.
         report: Receives the number of images that are done.
 
     Attributes:
         images: The images by their positions in the results.
         is_full: Whether an image was left out, since all together would be too large.
         unreadable: The number of images that could not be read again.
+        without_heat: Why there are no heat maps. Empty if there are.
     """
 
     def __init__(
-        self,
-        test: RecordedTest,
-        results: ImageResults,
-        explainer: Explainer | None,
-        report: Callable[[int], None],
+        self, test: RecordedTest, results: ImageResults, report: Callable[[int], None]
     ) -> None:
         self.images: dict[int, ShownImage] = {}
         self.is_full = False
         self.unreadable = 0
-        self._test, self._results, self._explainer, self._report = test, results, explainer, report
+        self._test, self._results, self._report = test, results, report
+        self.without_heat = ''
+        try:
+            self._explainer = Explainer(test.network)
+        except WrnError as error:
+            self.without_heat = str(error)
         self._red_first = is_red_first(test.pipeline)
         self._left = _MOST_BYTES
         self._workers = min(os.cpu_count() or 1, 4)
@@ -71,6 +73,11 @@ class Album:
                 break
             self._add(i, inputs, large)
         return [i for i in wanted if i in self.images]
+
+    @property
+    def heat_layer(self) -> str:
+        """The layer that the heat maps are of."""
+        return self._explainer.layer or 'an unknown layer'
 
     def get_path(self, position: int) -> str:
         """Return the path of an image, or its number in a dataset without files."""
@@ -109,8 +116,12 @@ class Album:
 
     def _explain(self, i: int, inputs: Tensor) -> np.ndarray | None:
         """Return the raw map of the predicted class, ``(h, w)``."""
-        if self._explainer is None:
+        if self.without_heat:
             return None
         network: Any = self._test.network
-        normalized = network.data_preprocessor(dict(inputs=inputs[None]))['inputs']
-        return self._explainer(normalized, self._results.top_labels[i, :1].tolist())[0]
+        try:
+            normalized = network.data_preprocessor(dict(inputs=inputs[None]))['inputs']
+            return self._explainer(normalized, self._results.top_labels[i, :1].tolist())[0]
+        except Exception as error:  # of a network of any kind; the results are worth more
+            self.without_heat = one_line(error)
+            return None

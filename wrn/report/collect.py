@@ -2,10 +2,10 @@
 
 import warnings
 from collections.abc import Callable, Sequence
+from itertools import chain
 
 import numpy as np
 
-from wrn.inference.explanations import Explainer
 from wrn.report.album import Album
 from wrn.report.content import Content, Embedding, Gallery
 from wrn.report.embedding import embed
@@ -13,7 +13,7 @@ from wrn.report.shown_images import find_cells, find_least_certain, find_worst, 
 from wrn.training.evaluation.image_results import ImageResults
 from wrn.training.hooks.record_images import RecordedTest
 from wrn.utils.packages import missing_packages
-from wrn_base.errors import WrnError, count
+from wrn_base.errors import count
 
 _GALLERIES: Sequence[tuple[str, str, Callable[[ImageResults], np.ndarray]]] = (
     ('Worst mistakes', 'wrong, with the highest loss', find_worst),
@@ -40,17 +40,16 @@ def add_images(
             'images: the dataset does not number its samples, so they cannot be read again'
         )
         return
-    explainer = _make_explainer(test, content.left_out)
-    album = Album(test, results, explainer, report)
+    album = Album(test, results, report)
     _add_galleries(content, album, results)
-    if explainer:
-        content.heat_note = (
-            f'Heat maps are Grad-CAM of the predicted class at the layer {explainer.layer}'
-        )
+    if album.without_heat:
+        content.left_out.append(f'heat maps: {album.without_heat}')
+    else:
+        content.heat_note = f'Heat maps are Grad-CAM of the predicted class at {album.heat_layer}'
     _add_embedding(content, album, results)
-    content.cells = {
-        cell: album.add(positions.tolist()) for cell, positions in find_cells(results).items()
-    }
+    cells = {cell: positions.tolist() for cell, positions in find_cells(results).items()}
+    shown = {*album.add(chain(*cells.values()))}
+    content.cells = {cell: [i for i in found if i in shown] for cell, found in cells.items()}
     content.images = album.images
     if album.is_full:
         content.left_out.append(
@@ -61,14 +60,6 @@ def add_images(
         content.left_out.append(
             f'images: {count(album.unreadable, "image")} could not be read a second time'
         )
-
-
-def _make_explainer(test: RecordedTest, left_out: list[str]) -> Explainer | None:
-    try:
-        return Explainer(test.network)
-    except WrnError as error:
-        left_out.append(f'heat maps: {error}')
-        return None
 
 
 def _add_galleries(content: Content, album: Album, results: ImageResults) -> None:

@@ -45,6 +45,8 @@ def format_report(content: Content) -> bytes:
             dict(kind=pair.kind, first=pair.first, second=pair.second, distance=pair.distance)
             for pair in content.near
         ],
+        near_note=content.near_note,
+        embedding=_describe_embedding(content),
         left_out=list(content.left_out),
     )
     return (json.dumps(_to_finite(figures), indent=1, allow_nan=False) + '\n').encode()
@@ -63,6 +65,14 @@ def _describe_image(content: Content, position: int) -> dict[str, Any]:
     image = content.images[position]
     predictions = [dict(label=label, score=score) for label, score in image.predictions]
     return dict(path=image.path, label=image.label, predictions=predictions, loss=image.loss)
+
+
+def _describe_embedding(content: Content) -> dict[str, Any] | None:
+    if content.embedding is None:
+        return None
+    found = zip(content.embedding.images, content.embedding.points.tolist(), strict=True)
+    images = [dict(path=content.images[i].path, x=x, y=y) for i, (x, y) in found]
+    return dict(note=content.embedding.note, images=images)
 
 
 def _to_finite(value: Any) -> Any:
