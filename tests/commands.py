@@ -13,9 +13,15 @@ from pathlib import Path
 from typing import Any
 
 # Each command is a fork of a process that has only imported these modules. (pytest is the main
-# module, which multiprocessing imports.)
+# module, which multiprocessing imports.) The last ones are those of a report; what is missing is left
+# out.
 CONTEXT = multiprocessing.get_context('forkserver')
-CONTEXT.set_forkserver_preload(['pytest', 'wrn.cli', 'wrn.jobs.finetune', 'mmpretrain.models'])
+CONTEXT.set_forkserver_preload(
+    [
+        'pytest', 'wrn.cli', 'wrn.jobs.finetune', 'mmpretrain.models',
+        'imagehash', 'jinja2', 'matplotlib.figure', 'pytorch_grad_cam', 'sklearn.manifold',
+    ]
+)  # fmt: skip
 
 
 def start_wrn(

@@ -127,6 +127,7 @@ def test_another_host_is_warned_of(tmp_path):
     assert 'anyone in the network can use this server' in outputs[1].read_text()
 
 
+@pytest.mark.ci
 def test_no_outside_connection_and_no_address_is_fetched(tmp_path, server):
     """Gradio would resolve the addresses that a client gives in place of files."""
     port, record = free_port(), tmp_path / 'hosts'

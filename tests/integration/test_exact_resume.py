@@ -192,6 +192,7 @@ def validated(process):
     return re.findall(r'^epoch (\d)/4 .* accuracy ', shown(process), re.MULTILINE)
 
 
+@pytest.mark.ci
 def test_stopped_by_a_scheduler(config, start, undisturbed, tmp_path):
     """Before training; in a validation, which needs its worker; within an update."""
     process = start(config, tmp_path)

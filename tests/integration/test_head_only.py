@@ -329,7 +329,7 @@ test_dataloader = dict(dataset=dict(pipeline=[
 """
 
 
-@pytest.mark.slow
+@pytest.mark.ci
 def test_a_network_for_imagenet(run, tmp_path, make_image_folder, monkeypatch, checkout):
     """Weights that are wrapped, with a normalization that the caller gives."""
     monkeypatch.setenv('WRN_HOME', str(tmp_path / 'home'))

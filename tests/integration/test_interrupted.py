@@ -133,7 +133,7 @@ def test_fine_tuning_says_whether_it_has_trained(tmp_path, monkeypatch, part, me
         monkeypatch.setattr(wrn.training.finetune, name, Mock(side_effect=effect))
     cfg = Config(dict(work_dir='x'), cfg_text='x', filename='x.py')
     with pytest.raises(KeyboardInterrupt) as stopped:
-        wrn.training.finetune.finetune(cfg, 'x')
+        wrn.training.finetune.finetune(cfg, 'x', Mock())
     assert str(stopped.value) == message
 
 

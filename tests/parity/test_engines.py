@@ -116,7 +116,7 @@ def test_several_threads(name, network):
         torch.set_num_threads(threads)
 
 
-@pytest.mark.slow
+@pytest.mark.ci
 def test_compiled_engine_does_not_recompile(network):
     """Incomplete batches are padded, and the kind of tensor does not matter."""
     model = network(DIGITS)

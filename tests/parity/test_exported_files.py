@@ -19,6 +19,7 @@ NAMES = list(model_index.models())
 MODULES = {'onnx': ('onnxscript', 'onnxruntime'), 'openvino': ('openvino',)}
 CONVERTED = ('onnx', 'openvino')  # converting a deep network takes seconds
 # Between 28 and 70 layers, with the same blocks as those.
+DEEP = ('wide-resnet70-16', 'wide-resnet101')
 BETWEEN = ('wide-resnet22-', 'wide-resnet34-10', 'wide-resnet40-')
 QUICK = ('wide-resnet16-', 'wide-resnet18-')
 
@@ -82,7 +83,9 @@ def cases():
             slow = not name.startswith(QUICK if format in CONVERTED else ('wide-resnet50', *QUICK))
             # Covers each option with each format, and both options with each network.
             options = (i % 2 == 0, (i // 2 + len(format)) % 2 == 0)
-            yield pytest.param(name, format, *options, marks=[pytest.mark.slow] * slow)
+            deep = name.startswith(DEEP)
+            marks = [*[pytest.mark.slow] * slow, *[pytest.mark.ci] * deep]
+            yield pytest.param(name, format, *options, marks=marks)
 
 
 @pytest.mark.parametrize(('name', 'format', 'preprocess', 'softmax'), list(cases()))

@@ -131,7 +131,13 @@ NETWORKS = {network_of(name): name for name in reversed(NAMES) if 'cifar100' in 
 NETWORKS |= {network_of(name): name for name in reversed(NAMES) if 'cifar100' not in name}
 
 
-@pytest.mark.parametrize('name', NETWORKS.values())
+@pytest.mark.parametrize(
+    'name',
+    [
+        pytest.param(name, marks=[pytest.mark.ci] * name.startswith('wide-resnet70-16'))
+        for name in NETWORKS.values()
+    ],
+)
 def test_flops(name):
     with MetaInit():
         model = wrn.get_model(name)

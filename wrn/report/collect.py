@@ -45,7 +45,7 @@ def add_images(
     if album.without_heat:
         content.left_out.append(f'heat maps: {album.without_heat}')
     else:
-        content.heat_note = f'Heat maps are Grad-CAM of the predicted class at {album.heat_layer}'
+        content.heat_note = f'Heat maps are Grad-CAM of the predicted class at {album.heat_layer}.'
     _add_embedding(content, album, results)
     cells = {cell: positions.tolist() for cell, positions in find_cells(results).items()}
     shown = {*album.add(chain(*cells.values()))}
@@ -89,6 +89,6 @@ def _add_embedding(content: Content, album: Album, results: ImageResults) -> Non
     shown = [i for i, position in enumerate(results.sampled.tolist()) if position in images]
     note = (
         f't-SNE of the features that the head takes, of {len(shown):,} of {len(results.labels):,} '
-        'images; only small distances mean something'
+        'images; only small distances mean something.'
     )
     content.embedding = Embedding(results.sampled[shown].tolist(), points[shown], note)

@@ -114,10 +114,9 @@ def _read(image: ImageLike) -> Any:
 
 def _describe(found: NearDuplicates, number: int, has_others: bool) -> str:
     where = 'splits or classes' if has_others else 'classes'
-    text = f'{count(number, "pair")} of different {where}'
-    if number > _MOST:
-        text += f', of which {_MOST} are shown'
-    text += f'. {found.describe()}'
+    shown = f', of which {_MOST} are shown' if number > _MOST else ''
+    text = f'{count(number, "pair")} of different {where}{shown}. ' if number else ''
+    text += found.describe()
     if not has_others:
         text += '. The training images were not compared; `wrn check-data --near` compares splits'
     return f'{text}.'
