@@ -9,10 +9,11 @@ from wrn.app.batch_queue import BatchQueue
 from wrn.app.image_uploads import check_image
 from wrn.app.refusal import Refusal
 from wrn.app.request_limits import RequestLimits
-from wrn.data.images import EncodedImage, read_image
+from wrn.data.images import EncodedImage
 from wrn.inference.explanations import Explainer
 from wrn.inference.heat_map import overlay
 from wrn.inference.predictor import Predictor
+from wrn.inference.seen_pixels import to_pixels
 from wrn.results.record import Record
 from wrn_base.errors import ImageReadError, WrnError
 
@@ -142,15 +143,8 @@ class Classification:
     def _explain(self, image: EncodedImage, label: int) -> HeatMap:
         ((inputs,), _) = next(iter(self._predictor.batches([image])))
         (values,) = self._explainer(inputs, [label])
-        return HeatMap(self._visible(image), values)
-
-    def _visible(self, image: EncodedImage) -> np.ndarray:
-        """Return an image as the network sees it, before the normalization."""
-        pipeline = self._predictor.pipeline
-        pixels = pipeline(read_image(image, pipeline.reading)).clip(0, 255).astype(np.uint8)
-        if pixels.shape[2] == 1:
-            return np.repeat(pixels, 3, axis=2)
-        return pixels if pipeline.red_first else pixels[..., ::-1]
+        (pixels,) = to_pixels(inputs, self._predictor.model)
+        return HeatMap(pixels, values)
 
 
 def _answer(result: Answer | Exception) -> Answer | Refusal:
