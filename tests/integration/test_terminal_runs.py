@@ -84,7 +84,7 @@ def test_testing(folder, work, columns):
     seen = run_in_terminal([*words, '--report', f'{work}/report'], columns, folder)
     check(seen)
     assert any(re.fullmatch(' class +precision +recall +F1 +images', line) for line in seen.lines)
-    assert seen.lines[-1] == f'wrote {work}/report'
+    assert seen.lines[-1] == f'wrote {work}/report/index.html'
 
 
 def test_fine_tuning(folder, work, columns):

@@ -4,6 +4,7 @@ import argparse
 import shlex
 
 from wrn.cli.arguments import check_at_least, pick
+from wrn.cli.run_results import name_report
 from wrn.cli.settings import parse_settings
 from wrn.cli.tables import print_report
 from wrn.jobs.finetune import finetune
@@ -22,5 +23,5 @@ def run(args: argparse.Namespace) -> None:
     args.progress.close()
     if done and done.report:
         print_report(done.report)
-        show(f'wrote {done.folder} and {done.weights}')
+        show(f'wrote {name_report(done.folder)} and {done.weights}')
         show_command(f'use it with: wrn predict IMAGE --model {shlex.quote(str(done.weights))}')

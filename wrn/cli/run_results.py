@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
+from wrn.report.write_report import PAGE
 from wrn.training import Trained
 from wrn_base.progress_line import format_metric
 from wrn_base.tables import print_table
@@ -34,6 +35,12 @@ def print_trained(done: Trained, config: str | Path) -> None:
         keeps = f'--cfg-options default_hooks.checkpoint.save_best={metric.key}'
         show(f'the best, {best}, was not kept; {keeps} keeps it')
     show_command(f'test it with: wrn test {shlex.join(words)}')
+
+
+def name_report(folder: str | Path) -> str:
+    """Return the page of a report, or its folder if it has none."""
+    page = Path(folder, PAGE)
+    return short_path(page if page.is_file() else folder)
 
 
 def print_metrics(metrics: Mapping[str, float | list[float]]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from mmengine.dist import is_main_process
 
 from wrn.cli.arguments import pick
-from wrn.cli.run_results import print_metrics
+from wrn.cli.run_results import name_report, print_metrics
 from wrn.cli.settings import parse_settings
 from wrn.cli.tables import print_report
 from wrn.jobs.test import EvaluationOptions, Tested, test
@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> None:
         return
     print_report(done.report)
     if args.report is not None:
-        show(f'wrote {args.report}')
+        show(f'wrote {name_report(args.report)}')
 
 
 def _to_json(done: Tested) -> dict[str, Any]:

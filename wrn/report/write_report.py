@@ -23,7 +23,8 @@ from wrn.utils.files import write_atomically
 from wrn.utils.packages import missing_packages
 from wrn_base.run_progress import SILENT, RunProgress
 
-_PAGE = 'index.html'
+PAGE = 'index.html'
+"""The name of the page in the folder of a report."""
 _logger = logging.getLogger('wrn')
 
 
@@ -80,7 +81,7 @@ def write_report(
     missing = missing_packages('jinja2', extra='report')
     if missing:
         content.left_out.append(f'page: {missing}')
-        _logger.warning('%s: not written, since %s', Path(folder, _PAGE), missing)
+        _logger.warning('%s: not written, since %s', Path(folder, PAGE), missing)
     elif images:
         add_images(content, test, images, lambda done: progress.phase(f'drawing image {done}'))
     files = {**_format_tables(report), **draw_plots(folder, report, content.bins, curves)}
@@ -88,7 +89,7 @@ def write_report(
     if not missing:
         from wrn.report.page import render_page
 
-        files[_PAGE] = render_page(content).encode()
+        files[PAGE] = render_page(content).encode()
     for name, text in files.items():
         with write_atomically(Path(folder, name)) as file:
             file.write(text)
