@@ -19,7 +19,6 @@ from torch import Tensor, nn
 from wrn.checkpoints import write_weights
 from wrn.checkpoints.assumptions import get_preprocessing
 from wrn.checkpoints.publish import make_meta
-from wrn.config.config_parts import get_test_dataset
 from wrn.data.image_folder import use_image_folders
 from wrn.head_only.logistic_regression import Labeled, LinearFit
 from wrn.head_only.trial_curves import make_trial_curves
@@ -28,7 +27,7 @@ from wrn.training.evaluation.image_results import make_results
 from wrn.training.finetune import Finetuned, ReportWriter
 from wrn.training.finetune_folder import remove_checkpoints
 from wrn.training.finetune_results import REPORT, find_replaced
-from wrn.training.hooks.record_images import RecordedTest
+from wrn.training.hooks.record_images import RecordedTest, gives_rgb
 from wrn.training.run_files import remove_files
 from wrn.utils.files import write_atomically
 
@@ -70,8 +69,7 @@ def write_results(
         remove_checkpoints(run, cfg)
     scores = torch.stack([sample.pred_score for sample in samples])
     results = make_results(scores, images.labels, images.features.numpy())
-    pipeline = get_test_dataset(cfg).pipeline
-    tested = RecordedTest(_build_dataset(cfg), network.eval(), pipeline, results)
+    tested = RecordedTest(_build_dataset(cfg), network.eval(), gives_rgb(cfg), results)
     name = Path(str(cfg.filename)).stem
     write_report(report, tested, make_trial_curves(name, fit.trials, fit.best))
     facts = dict(best=fit.best.strength, trials=[asdict(trial) for trial in fit.trials])
