@@ -141,7 +141,8 @@ def test(model: str, checkpoint: str | None = None, **options: Unpack[Evaluation
         done = training.test(cfg, *out, hooks, read, progress=progress, overwrite=overwrite)
     report = Report(done.metrics, done.classes) if has_report(done.metrics) else None
     if report and (folder := options.get('report')) is not None and (tested := recorder.recorded):
-        facts = list_facts(cfg, tested.network, model, describe_dataset(cfg, tested.dataset))
+        data = describe_dataset(cfg, tested.dataset)
+        facts = list_facts(cfg, tested.network, model, data, precision=precision)
         write_report(folder, report, tested, facts, progress=progress, overwrite=overwrite)
     metrics = report.metrics if report else done.metrics
     plain = {
