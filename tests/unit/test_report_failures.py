@@ -17,6 +17,7 @@ from wrn.head_only.logistic_regression import Trial
 from wrn.head_only.trial_curves import make_trial_curves
 from wrn.report.collect import add_images
 from wrn.report.content import Content
+from wrn.report.facts import list_facts
 from wrn.report.thumbnails import choose_view
 from wrn.report.write_report import write_report
 from wrn.training.evaluation import CONFUSION, REPORT_FILES, Report
@@ -184,3 +185,17 @@ def test_positions_are_counted_in_a_test_in_order():
     recorder.evaluate(5)
     assert recorder.recorded.indices.tolist() == [0, 1, 2, 3, 4]
     assert recorder.recorded.features[:, 0].tolist() == [0, 1, 2, 3, 4]
+
+
+def test_a_fact_that_cannot_be_found_is_unknown(tmp_path, caplog):
+    """Such as of a file that is removed while the test runs."""
+    network = wrn.get_model(NETWORK)
+    cfg = network._config
+    cfg.load_from = str(tmp_path / 'gone.pth')
+    facts = dict(list_facts(cfg, network, 'https://me:secret@host/small.py', 'digits'))
+    assert facts['weights'].startswith('unknown (')
+    assert 'gone.pth' in facts['weights']
+    assert len(facts['SHA-256 of tensors']) == 64
+    assert facts['preprocessing'].startswith('to 16x16')
+    assert 'secret' not in str(facts)
+    assert any('report: weights: unknown' in record.message for record in caplog.records)

@@ -1,10 +1,11 @@
 """What was tested, on what, and how."""
 
+import logging
 import os
 import platform
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -27,9 +28,10 @@ from wrn.utils.files import hash_file
 from wrn_base import model_index
 from wrn_base.card import describe_images, describe_model
 from wrn_base.credentials import mask_credentials
-from wrn_base.errors import count
+from wrn_base.errors import count, is_full_or_closed, one_line
 from wrn_base.version import __version__
 
+_logger = logging.getLogger('wrn')
 _PACKAGES = (
     'torch', 'torchvision', 'mmpretrain', 'mmengine', 'numpy', 'matplotlib', 'scikit-learn',
     'ImageHash', 'grad-cam',
@@ -56,17 +58,32 @@ def list_facts(
         precision: The precision that the backend computes in. Defaults to ``'float32'``.
 
     Returns:
-        The names and values.
+        The names and values. One that cannot be found, such as that of a file that was removed
+        since, is unknown, with the reason.
     """
-    weights = provenance or _find_provenance(cfg, model)
-    facts = [('model', mask_credentials(model)), *_describe_network(cfg)]
-    facts.append(('preprocessing', _describe_preprocessing(cfg, network)))
-    facts += [('weights', mask_credentials(weights)), *_hash_weights(cfg, network)]
+    facts = [('model', mask_credentials(model))]
+    facts += _find('network', lambda: _describe_network(cfg))
+    facts += _find('preprocessing', lambda: [_describe_preprocessing(cfg, network)])
+    facts += _find('weights', lambda: [provenance or _find_provenance(cfg, model)])
+    facts += _find('SHA-256', lambda: _hash_weights(cfg, network))
     facts.append(('backend', _describe_backend(cfg, network, precision)))
     facts += [('data', data), ('date', datetime.now().astimezone().strftime('%Y-%m-%d %H:%M %Z'))]
     words = [Path(sys.argv[0]).name, *sys.argv[1:]]
     facts.append(('command line', mask_credentials(shlex.join(words))))
     return [*facts, ('versions', _list_versions())]
+
+
+def _find(name: str, find: Callable[[], Iterable[str | tuple[str, str]]]) -> list[tuple[str, str]]:
+    """Return facts, each by the name or its own. The figures of a test are worth more than one."""
+    try:
+        found = [fact if isinstance(fact, tuple) else (name, fact) for fact in find()]
+    except Exception as error:  # of files and configs of any kind
+        if is_full_or_closed(error):
+            raise
+        found = [(name, f'unknown ({one_line(error)})')]
+        _logger.warning('report: %s: %s', name, found[0][1])
+        _logger.debug('the traceback of this failure:', exc_info=True)
+    return [(name, mask_credentials(text)) for name, text in found]
 
 
 def describe_dataset(cfg: Config, dataset: Any) -> str:
