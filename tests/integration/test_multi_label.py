@@ -74,6 +74,33 @@ def test_test_writes_all_labels_and_a_report(run, folder, tmp_path):
     metrics = json.loads((tmp_path / 'r' / 'report.json').read_text())['metrics']
     assert metrics['multi-label/recall'] == pytest.approx(np.mean(recalls))
     assert 'multi-label/mAP' in metrics
+    (left_out,) = json.loads((tmp_path / 'r' / 'report.json').read_text())['left_out']
+    for part in ('confusion matrix', 'calibration', 'images', 'embedding', 'near-duplicates'):
+        assert part in left_out
+
+
+OWN = "val_evaluator = test_evaluator = [dict(type='MultiLabelMetric', {})]\n"
+
+
+def test_a_config_with_its_own_metric_has_a_report(folder, tmp_path, monkeypatch):
+    """Its figures are those of a test without a report."""
+    monkeypatch.chdir(folder)
+    head = HEAD.format(type='MultiLabelLinearClsHead', more='thr=0.3')
+    config = write_config(tmp_path / 'own.py', head + OWN.format(''))
+    options = dict(work_dir=str(tmp_path / 'run'))
+    own = wrn.test(config, 'w.pth', **options).metrics
+    tested = wrn.test(config, 'w.pth', report=str(tmp_path / 'r'), **options)
+    assert own.items() <= tested.metrics.items()
+    content = json.loads((tmp_path / 'r' / 'report.json').read_text())
+    assert [one['support'] for one in content['classes']] == [3, 3, 3]
+
+
+def test_a_report_that_cannot_be_made_is_an_error(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(folder)
+    head = HEAD.format(type='MultiLabelLinearClsHead', more='thr=0.3')
+    config = write_config(tmp_path / 'own.py', head + OWN.format("prefix='classes'"))
+    with pytest.raises(wrn.WrnError, match=r'--report .*: not written, since the test has no'):
+        wrn.test(config, 'w.pth', report=str(tmp_path / 'r'), work_dir=str(tmp_path / 'run'))
 
 
 @pytest.mark.parametrize('options', [[], ['--topk', '1']])

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import sys
+from importlib.metadata import version
 from itertools import product
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 import torch
 from commands import run_wrn
 from safetensors import safe_open
-from small_run import write_classes, write_config
+from small_run import write_classes, write_config, write_data
 
 import wrn
 from wrn.data.digits import Digits
@@ -83,7 +84,10 @@ def test_the_facts_say_what_was_tested(report):
     assert facts['data'] == 'Digits: 355 images of 10 classes'
     assert f'torch {torch.__version__.partition("+")[0]}' in facts['versions'].replace('+cpu', '')
     assert Path(sys.argv[0]).name in facts['command line']
-    assert 'trained here' in facts['weights']
+    assert f'trained by this package (wrn/assets/{Path(path).name})' in facts['weights']
+    assert facts['backend'] == 'eager, float32'
+    for package in ('scikit-learn', 'imagehash', 'grad-cam', 'matplotlib'):
+        assert f' {package} {version(package)}' in facts['versions'].lower()
 
 
 def test_the_page_has_all_images_and_loads_none(report):
@@ -97,9 +101,10 @@ def test_the_page_has_all_images_and_loads_none(report):
 def test_a_backend_without_gradients_has_no_heat_maps(tmp_path, backend):
     folder = tmp_path / 'report'
     wrn.test(NAME, report=str(folder), work_dir=str(tmp_path / 'work'), backend=backend)
-    left_out = json.loads((folder / 'report.json').read_text())['left_out']
-    assert any('embedding' in sentence for sentence in left_out)
-    assert any('heat maps' in sentence for sentence in left_out) == (backend != 'fused')
+    content = json.loads((folder / 'report.json').read_text())
+    assert any('embedding' in sentence for sentence in content['left_out'])
+    assert content['facts']['backend'] == f'{backend}, float32'
+    assert any('heat maps' in sentence for sentence in content['left_out']) == (backend != 'fused')
 
 
 def test_fine_tuning_leaves_a_report(tmp_path, monkeypatch):
@@ -149,13 +154,15 @@ def test_copies_in_other_splits_and_classes_are_found(tmp_path, monkeypatch):
     done = wrn.finetune('data', 'small.py', **options, cfg_options={'model.head.num_classes': 2})
     content = json.loads((done.folder / 'report.json').read_text())
     assert content['near_duplicates'] == [
-        dict(kind='split', first='data/train/ape/00.png', second='data/val/ape/copy.png', distance=0),
+        dict(kind='split', first='data/train/ape/00.png', second='data/val/ape/copy.png', distance=0,
+             splits=['train', 'test'], classes=[0, 0]),
         dict(kind='class', first='data/val/ape/20.png', second='data/val/bee/again.jpg',
-             distance=content['near_duplicates'][1]['distance']),
+             distance=content['near_duplicates'][1]['distance'],
+             splits=['test', 'test'], classes=[0, 1]),
     ]  # fmt: skip
 
 
-def test_without_the_extra_the_figures_are_written(tmp_path, monkeypatch):
+def test_without_the_extra_the_figures_are_written(tmp_path, monkeypatch, report):
     import importlib.util
 
     find = importlib.util.find_spec
@@ -168,4 +175,58 @@ def test_without_the_extra_the_figures_are_written(tmp_path, monkeypatch):
     assert 'index.html' not in written
     assert {'report.json', 'classes.csv', 'confusion.png'} < written
     content = json.loads((tmp_path / 'report/report.json').read_text())
+    assert content['galleries'] == report[0]['galleries']
+    assert len(content['embedding']['images']) == 355
     assert any("pip install 'mmpretrain-wrn[report]'" in one for one in content['left_out'])
+
+
+def test_the_mean_of_several_views_has_a_report(tmp_path):
+    folder = tmp_path / 'report'
+    wrn.test(NAME, report=str(folder), work_dir=str(tmp_path / 'work'), tta=True)
+    content = json.loads((folder / 'report.json').read_text())
+    assert content['left_out'] == []
+    assert 'averaged over the views' in content['facts']['preprocessing']
+    assert 'from the last view' in content['embedding']['note']
+    assert 'They are of one view' in (folder / 'index.html').read_text()
+
+
+def test_an_exported_file_has_its_facts(tmp_path):
+    file = tmp_path / 'model.onnx'
+    wrn.export(NAME, 'onnx', out=str(file))
+    folder = tmp_path / 'report'
+    wrn.test(str(file), report=str(folder), work_dir=str(tmp_path / 'work'))
+    facts = json.loads((folder / 'report.json').read_text())['facts']
+    assert facts['preprocessing'].startswith('to 16x16 (bilinear, pillow); mean [127.5')
+    assert facts['backend'] == 'the exported file, float32'
+
+
+PART = "dict(type='CustomDataset', data_root='data', data_prefix='{}', pipeline=pipeline{})"
+VAL = PART.format('val', '')
+WRAPPERS = {
+    'concat': (f"dict(type='ConcatDataset', datasets=[{PART.format('train', '')}, {VAL}])", 12),
+    'repeat': (f"dict(type='RepeatDataset', times=2, dataset={VAL})", 12),
+    'balanced': (f"dict(type='ClassBalancedDataset', oversample_thr=0.1, dataset={VAL})", 6),
+    'fold': (f"dict(type='KFoldDataset', num_splits=2, fold=1, test_mode=True, dataset={VAL})", 3),
+    'subset': (PART.format('val', ', indices=[5, 0]'), 2),
+}
+
+
+@pytest.mark.parametrize('wrapper', WRAPPERS)
+def test_datasets_in_other_datasets_have_a_report(tmp_path, monkeypatch, wrapper):
+    """Each image is shown at its position in the outer dataset, with its own label."""
+    monkeypatch.chdir(tmp_path)
+    write_data('.', 2)
+    dataset, number = WRAPPERS[wrapper]
+    write_config('small.py', f"test_dataloader = dict(**loader, dataset={dataset},\n    "
+                 "sampler=dict(type='DefaultSampler', shuffle=False))\n")  # fmt: skip
+    torch.save(dict(state_dict=wrn.get_model('small.py').state_dict()), 'w.pth')
+    wrn.test('small.py', 'w.pth', report='report')
+    content = json.loads(Path('report/report.json').read_text())
+    _, certain, _ = content['galleries']
+    assert len(certain['images']) == number
+    for image in certain['images']:
+        assert Path(image['path']).parent.name == ['ape', 'bee', 'cat'][image['label']]
+    both = {Path(image['path']).parts[-3] for image in certain['images']}
+    assert both == ({'train', 'val'} if wrapper == 'concat' else {'val'})
+    assert f'{number} images of 3 classes' in content['facts']['data']
+    assert not [one for one in content['left_out'] if not one.startswith('embedding: there are')]

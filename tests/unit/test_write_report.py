@@ -58,7 +58,7 @@ def make_random_results(number, classes, seed=0):
 
 def write(folder, report, images=None, **options):
     test = RecordedTest(
-        Samples(0 if images is None else len(images.labels)), nn.Identity(), [], images
+        Samples(0 if images is None else len(images.labels)), nn.Identity(), False, images
     )
     write_report(folder, report, test, [('model', 'small')], **options)
 
@@ -136,7 +136,7 @@ def test_extreme_tests_have_a_report(tmp_path, case):
     confusion.index_put_((labels, predicted), torch.ones(number, dtype=torch.long), accumulate=True)
     names = [NAMES[i] if case.startswith('six') else f'class {i}' for i in range(classes)]
     network = wrn.get_model(NETWORK, head=dict(num_classes=classes, topk=(1,)))
-    test = RecordedTest(Samples(number, 16), network, [], results)
+    test = RecordedTest(Samples(number, 16), network, False, results)
     write_report(tmp_path, Report({CONFUSION: confusion}, names), test, [('model', 'small')])
     content = json.loads((tmp_path / 'report.json').read_text())
     correct = int((labels == predicted).sum())
@@ -269,7 +269,7 @@ def test_a_network_that_cannot_be_explained_has_a_report(tmp_path):
     _, _, results = make_random_results(12, 3)
     network = wrn.get_model(NETWORK, head=dict(num_classes=3, topk=(1,)))
     network.head.register_forward_pre_hook(lambda *_: 1 / 0)
-    test = RecordedTest(Samples(12), network, [], results)
+    test = RecordedTest(Samples(12), network, False, results)
     write_report(tmp_path, make_report(3), test, [('model', 'small')])
     content = json.loads((tmp_path / 'report.json').read_text())
     assert 'heat maps: division by zero' in content['left_out']

@@ -19,7 +19,6 @@ from torch import Tensor, nn
 from wrn.checkpoints import write_weights
 from wrn.checkpoints.assumptions import get_preprocessing
 from wrn.checkpoints.publish import make_meta
-from wrn.config.config_parts import get_test_dataset
 from wrn.data.image_folder import use_image_folders
 from wrn.head_only.logistic_regression import Labeled, LinearFit
 from wrn.head_only.trial_curves import make_trial_curves
@@ -27,8 +26,8 @@ from wrn.training.evaluation import REPORT_METRICS, Report, add_metrics
 from wrn.training.evaluation.image_results import make_results
 from wrn.training.finetune import Finetuned, ReportWriter
 from wrn.training.finetune_folder import remove_checkpoints
-from wrn.training.finetune_results import REPORT, find_replaced
-from wrn.training.hooks.record_images import RecordedTest
+from wrn.training.finetune_results import REPORT, WRITING, find_replaced
+from wrn.training.hooks.record_images import RecordedTest, gives_rgb
 from wrn.training.run_files import remove_files
 from wrn.utils.files import write_atomically
 
@@ -45,7 +44,7 @@ def write_results(
     write_report: ReportWriter,
     overwrite: bool,
 ) -> Finetuned:
-    """Test a head, and write a report and the weights.
+    """Test a head, and write the weights and a report.
 
     Args:
         cfg: The config of the run, with the run folder as its ``work_dir``.
@@ -70,16 +69,18 @@ def write_results(
         remove_checkpoints(run, cfg)
     scores = torch.stack([sample.pred_score for sample in samples])
     results = make_results(scores, images.labels, images.features.numpy())
-    pipeline = get_test_dataset(cfg).pipeline
-    tested = RecordedTest(_build_dataset(cfg), network.eval(), pipeline, results)
+    tested = RecordedTest(_build_dataset(cfg), network.eval(), gives_rgb(cfg), results)
     name = Path(str(cfg.filename)).stem
-    write_report(report, tested, make_trial_curves(name, fit.trials, fit.best))
     facts = dict(best=fit.best.strength, trials=[asdict(trial) for trial in fit.trials])
     with write_atomically(run / _FACTS) as file:
         file.write((json.dumps(facts, indent=1) + '\n').encode())
     with write_atomically(run / str(cfg.filename)) as file:
         file.write(cfg.pretty_text.encode())
-    return Finetuned(_publish(cfg, network, classes, provenance), report, run.parent / REPORT)
+    (run / WRITING).touch()
+    weights = _publish(cfg, network, classes, provenance)
+    write_report(report, tested, lambda: make_trial_curves(name, fit.trials, fit.best))
+    (run / WRITING).unlink()
+    return Finetuned(weights, report, run.parent / REPORT)
 
 
 def _predict(cfg: Config, fit: LinearFit, images: Labeled) -> tuple[nn.Module, list[DataSample]]:

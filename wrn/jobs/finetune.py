@@ -1,6 +1,7 @@
 """Fine-tune a model on a folder of images: ``wrn.finetune``, and the command ``wrn finetune``."""
 
 import logging
+from collections.abc import Callable
 from os import PathLike, fspath
 from pathlib import Path
 
@@ -128,13 +129,13 @@ def finetune(
         start = mask_credentials(checkpoint or model)
         provenance = f'{start}{FINE_TUNED}{Path(cfg.filename).stem}'
 
-        def write(report: Report, test: RecordedTest, curves: Curves) -> None:
+        def write(report: Report, test: RecordedTest, make_curves: Callable[[], Curves]) -> None:
             numbers = [f'{data}, {count(len(splits.classes), "class")}']
             numbers += _describe_splits(splits, validated, selects)
             facts = list_facts(cfg, test.network, model, '; '.join(numbers), provenance)
             others = list_others(splits)
             # It may be there of this run, if that was stopped here.
-            write_report(folder / REPORT, report, test, facts, curves, others, progress, True)
+            write_report(folder / REPORT, report, test, facts, make_curves, others, progress, True)
 
         if head_only:
             template = origin.get_config().filename

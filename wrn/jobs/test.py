@@ -140,8 +140,15 @@ def test(model: str, checkpoint: str | None = None, **options: Unpack[Evaluation
     with name_settings(options.get('cfg_options')):
         done = training.test(cfg, *out, hooks, read, progress=progress, overwrite=overwrite)
     report = Report(done.metrics, done.classes) if has_report(done.metrics) else None
-    if report and (folder := options.get('report')) is not None and (tested := recorder.recorded):
-        facts = list_facts(cfg, tested.network, model, describe_dataset(cfg, tested.dataset))
+    # The main process has the results of each image.
+    if (folder := options.get('report')) is not None and (tested := recorder.recorded):
+        if report is None:
+            raise WrnError(
+                f'--report {folder}: not written, since the test has no metrics of each class; '
+                'leave out the metrics in test_evaluator of the config that take their place'
+            )
+        data = describe_dataset(cfg, tested.dataset)
+        facts = list_facts(cfg, tested.network, model, data, precision=precision)
         write_report(folder, report, tested, facts, progress=progress, overwrite=overwrite)
     metrics = report.metrics if report else done.metrics
     plain = {

@@ -1,12 +1,11 @@
 """Draw the plots of a report."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wrn.training.evaluation import Report
-from wrn.training.evaluation.calibration import Bin
+from wrn.report.content import Content
 from wrn.training.evaluation.curve_plots import draw_curves
 from wrn.training.evaluation.figures import draw_confusion
 from wrn.training.evaluation.fonts import fonts_for
@@ -17,30 +16,37 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def draw_plots(
-    folder: str | Path, report: Report, bins: Sequence[Bin], curves: Curves | None
-) -> dict[str, bytes]:
-    """Draw the plots of a report.
+def find_plots(
+    folder: str | Path, content: Content, curves: Curves | None
+) -> Mapping[str, Callable[[], bytes]]:
+    """Find the plots that a report has.
 
     Args:
         folder: The folder of the report, for messages.
-        report: The metrics.
-        bins: The calibration. Without any, it is not drawn.
+        content: What the report has. Without the calibration, that is not drawn.
         curves: The curves of the training. None if there are none.
 
     Returns:
-        The plots as PNG, by their file names.
+        The functions that draw each as PNG, by the names of the files.
     """
-    plots = {}
-    if report.confusion is not None:
+    report, plots = content.report, dict[str, Callable[[], bytes]]()
+    if (confusion := report.confusion) is not None:
         names = [metrics.name for metrics in report.classes]
-        with fonts_for(names, str(Path(folder, 'confusion.png')), 'confusion.csv'):
-            plots['confusion.png'] = _save(draw_confusion(report.confusion, names))
-    if bins:
-        plots['calibration.png'] = _save(draw_reliability(bins))
+
+        def draw_matrix() -> bytes:
+            with fonts_for(names, str(Path(folder, 'confusion.png')), 'confusion.csv'):
+                return _save(draw_confusion(confusion, names))
+
+        plots['confusion.png'] = draw_matrix
+    if content.bins:
+        plots['calibration.png'] = lambda: _save(draw_reliability(content.bins))
     if curves:
-        with fonts_for([curves.name], str(Path(folder, 'curves.png'))):
-            plots['curves.png'] = _save(draw_curves([curves]))
+
+        def draw_training() -> bytes:
+            with fonts_for([curves.name], str(Path(folder, 'curves.png'))):
+                return _save(draw_curves([curves]))
+
+        plots['curves.png'] = draw_training
     return plots
 
 

@@ -1,5 +1,8 @@
 """Small images of what a network sees."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import cv2
 import numpy as np
 from torch import Tensor
@@ -8,6 +11,23 @@ from wrn.inference.seen_pixels import to_rgb
 
 _QUALITY = 75
 _WHITE = 255
+
+
+def choose_view(sample: Mapping[str, Any]) -> Tensor:
+    """Return the image of a sample of a dataset.
+
+    Args:
+        sample: The sample. Test-time augmentation gives it a list of views.
+
+    Returns:
+        The image as the pipeline gives it, ``(C, H, W)``: of several views, the first one that is
+        not mirrored, or else the first one.
+    """
+    inputs = sample['inputs']
+    if not isinstance(inputs, list | tuple):
+        return inputs
+    flips = [getattr(view, 'flip', False) for view in sample['data_samples']]
+    return next((view for view, flip in zip(inputs, flips, strict=True) if not flip), inputs[0])
 
 
 def draw_sample(inputs: Tensor, red_first: bool) -> np.ndarray:
@@ -19,7 +39,12 @@ def draw_sample(inputs: Tensor, red_first: bool) -> np.ndarray:
 
     Returns:
         The pixels, ``(H, W, 3)``, RGB, uint8. A normalized image is stretched to its range.
+
+    Raises:
+        ValueError: If it is not an image.
     """
+    if not isinstance(inputs, Tensor) or inputs.ndim != 3 or not inputs.numel():
+        raise ValueError('not an image (C, H, W)')
     if inputs.is_floating_point():
         inputs = inputs.float().nan_to_num()
         low, high = inputs.aminmax()

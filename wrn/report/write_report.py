@@ -1,17 +1,19 @@
 """Write the files of a report."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from wrn.report.collect import add_images
-from wrn.report.content import Content
+from wrn.report.content import Content, NearPair
 from wrn.report.json_report import format_report
 from wrn.report.near_pairs import OtherImage, find_near_pairs
-from wrn.report.plots import draw_plots
+from wrn.report.parts import make_part
+from wrn.report.plots import find_plots
 from wrn.training.evaluation import REPORT_FILES, Report
 from wrn.training.evaluation.calibration import group_by_confidence
 from wrn.training.evaluation.image_results import ImageResults
@@ -25,6 +27,11 @@ from wrn_base.run_progress import SILENT, RunProgress
 
 PAGE = 'index.html'
 """The name of the page in the folder of a report."""
+_UNFINISHED = 'all but the figures of the test: the report is unfinished, or was interrupted'
+_SEVERAL_LABELS = (
+    'confusion matrix, calibration, images, embedding and near-duplicates: made only of tests with '
+    'one label for each image'
+)
 _logger = logging.getLogger('wrn')
 
 
@@ -47,21 +54,22 @@ def write_report(
     report: Report,
     test: RecordedTest,
     facts: Sequence[tuple[str, str]],
-    curves: Curves | None = None,
+    make_curves: Callable[[], Curves] | None = None,
     others: Sequence[OtherImage] = (),
     progress: RunProgress = SILENT,
     overwrite: bool = False,
 ) -> None:
     """Write the files of a report: tables, plots, ``report.json``, and a page.
 
-    Without the packages of the extra ``report`` there is no page, which is logged.
+    The figures of the test are written first. A part that fails is left out, which is logged and
+    stands in the report. Without the packages of the extra ``report`` there is no page.
 
     Args:
         folder: The folder. It is made if it does not exist.
         report: The metrics.
         test: The test, and its results for each image.
         facts: What :func:`wrn.report.facts.list_facts` returns.
-        curves: The curves of the training. Defaults to None.
+        make_curves: Makes the curves of the training. Defaults to None: there are none.
         others: The images of other splits, to be compared with those of the test. Defaults to none.
         progress: Receives the phases. Defaults to nobody.
         overwrite: Whether to replace a report in it. Defaults to False.
@@ -71,30 +79,50 @@ def write_report(
     """
     check_report_free(folder, overwrite)
     progress.phase('drawing the report')
-    content = Content(dict(facts)['model'], facts, report, charts=curves.charts if curves else ())
-    images = test.images
-    if images:
+    content = Content(dict(facts)['model'], facts, report)
+    unfinished = replace(content, left_out=[_UNFINISHED])
+    figures = {**_format_tables(report), 'report.json': format_report(unfinished)}
+    _write(folder, figures)
+    for name in {*REPORT_FILES} - {*figures}:  # of the report that this one replaces
+        Path(folder, name).unlink(missing_ok=True)
+    curves = make_part(content, 'curves', make_curves) if make_curves else None
+    content.charts = curves.charts if curves else ()
+    missing = missing_packages('jinja2', extra='report')
+    if images := test.images:
         _add_near_pairs(content, test, images, others, progress)
         content.bins = group_by_confidence(images.top_scores[:, 0], images.correct)
+        add_images(
+            content,
+            test,
+            images,
+            lambda done: progress.phase(f'drawing image {done}'),
+            thumbnails=not missing,
+        )
     else:
-        content.left_out.append('images: those of a test with several labels have no galleries')
-    missing = missing_packages('jinja2', extra='report')
+        content.left_out.append(_SEVERAL_LABELS)
+    files = {
+        name: make_part(content, name, draw)
+        for name, draw in find_plots(folder, content, curves).items()
+    }
     if missing:
-        content.left_out.append(f'page: {missing}')
+        content.left_out.append(f'page, with its thumbnails and heat maps: {missing}')
         _logger.warning('%s: not written, since %s', Path(folder, PAGE), missing)
-    elif images:
-        add_images(content, test, images, lambda done: progress.phase(f'drawing image {done}'))
-    files = {**_format_tables(report), **draw_plots(folder, report, content.bins, curves)}
+    else:
+        files[PAGE] = make_part(content, 'page', lambda: _render(content))
     files['report.json'] = format_report(content)
-    if not missing:
-        from wrn.report.page import render_page
+    _write(folder, {name: file for name, file in files.items() if file is not None})
 
-        files[PAGE] = render_page(content).encode()
+
+def _render(content: Content) -> bytes:
+    from wrn.report.page import render_page
+
+    return render_page(content).encode()
+
+
+def _write(folder: str | Path, files: Mapping[str, bytes]) -> None:
     for name, text in files.items():
         with write_atomically(Path(folder, name)) as file:
             file.write(text)
-    for name in {*REPORT_FILES} - {*files}:  # of the report that this one replaces
-        Path(folder, name).unlink(missing_ok=True)
 
 
 def _add_near_pairs(
@@ -111,12 +139,17 @@ def _add_near_pairs(
         return
     labels = np.zeros(len(test.dataset), dtype=np.int64)
     labels[images.indices] = images.labels
-    content.near, content.near_note = find_near_pairs(
-        test.dataset,
-        labels.tolist(),
-        others,
-        lambda done, total: progress.phase(f'comparing image {done} of {total}'),
-    )
+
+    def find() -> tuple[list[NearPair], str]:
+        return find_near_pairs(
+            test.dataset,
+            labels.tolist(),
+            others,
+            lambda done, total: progress.phase(f'comparing image {done} of {total}'),
+        )
+
+    if found := make_part(content, 'near-duplicates', find):
+        content.near, content.near_note = found
 
 
 def _format_tables(report: Report) -> dict[str, bytes]:

@@ -28,8 +28,9 @@ from wrn.training.launch import ask_first
 from wrn.training.runner import test, train
 from wrn_base.run_progress import SILENT, RunProgress
 
-ReportWriter: TypeAlias = Callable[[Report, RecordedTest, Curves], None]
-"""Writes the report of a run: takes its metrics, the results of each image, and its curves."""
+ReportWriter: TypeAlias = Callable[[Report, RecordedTest, Callable[[], Curves]], None]
+"""Writes the report of a run: takes its metrics, the results of each image, and a
+function that makes its curves."""
 
 
 @dataclass
@@ -92,7 +93,7 @@ def _finish(
     template: str | None,
     progress: RunProgress,
 ) -> Finetuned | None:
-    """Test the best epoch, and write its weights and a report."""
+    """Test the best epoch, and write its weights and a report, in this order."""
     run, name = Path(cfg.work_dir), Path(cfg.filename).stem
     barrier()  # the main process writes the checkpoints
     best = str(ask_first(lambda: find_best(cfg)))
@@ -108,8 +109,13 @@ def _finish(
         return None
     assert hook.recorded is not None  # for mypy: the main process has the results
     report = Report(results.metrics, results.classes)
-    curves = make_curves(name, read_log(str(run)), meta.get('epoch'))
-    write_report(report, hook.recorded, curves)
+    # The weights come first: they took the longest. Until the checkpoints are removed, the run
+    # counts as unfinished, so --resume tests again and writes the report.
     weights = publish(best, f'{name}.pth', run.parent, source=provenance, overwrite=True).path
+    write_report(
+        report,
+        hook.recorded,
+        lambda: make_curves(name, read_log(str(run)), meta.get('epoch')),
+    )
     remove_checkpoints(run, cfg)
     return Finetuned(weights, report, run.parent / REPORT)

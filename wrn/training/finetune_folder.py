@@ -16,6 +16,7 @@ from wrn.data.splitting import Splits
 from wrn.training.finetune_results import (
     FINE_TUNING,
     RUN,
+    WRITING,
     find_replaced,
     find_results,
     find_weights,
@@ -72,12 +73,14 @@ def _claim(cfg: Config, splits: Splits, restarted: bool, overwrite: bool) -> Pat
     run, name = Path(cfg.work_dir), Path(cfg.filename).stem
     folder, started = run.parent, run / START_MARK
     unfinished = (run / LAST).exists()
+    interrupted = bool(cfg.get('head_only')) and (run / WRITING).exists()
     # The start mark shows that this job started the run, and was not refused.
-    resumes = cfg.get('resume') or (restarted and started.exists() and not overwrite)
+    continues = (restarted and started.exists()) or interrupted
+    resumes = cfg.get('resume') or (continues and not overwrite)
     if resumes and (find_checkpoints(run, cfg) or find_results(folder, name)):
         _check_same(cfg, run, splits)
         done = find_weights(folder, name)
-        if done and not unfinished:
+        if done and not (unfinished or interrupted):
             remove_checkpoints(run, cfg)
             return done[0]
     elif not overwrite:

@@ -11,6 +11,7 @@ from wrn.utils.existing import check_free
 
 REPORT = 'report'  # in the results folder
 RUN = 'run'  # in the results folder: the checkpoints and logs of the run
+WRITING = '.writing'  # in the run folder, while a head-only run writes its weights and report
 FINE_TUNING = '.finetune'  # in the run folder, from when the files around it are the run's
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from mmengine.dist import get_rank, get_world_size
 from mmengine.evaluator import BaseMetric
 from torch import Tensor
 
@@ -106,6 +107,10 @@ class ImageRecorder(BaseMetric):
 
     Args:
         number: The number of images in the dataset.
+        in_order: Whether the test takes the images in the order of the dataset, as a
+            ``DefaultSampler`` without ``shuffle`` does, in every process of a distributed job. The
+            positions of the samples are then counted. Those that samples state are the ones in the
+            dataset that a wrapper such as ``ConcatDataset`` has taken them from. Defaults to False.
 
     Attributes:
         batch_features: The features of the current batch, ``(N, C)``. Set by whoever sees them.
@@ -114,8 +119,9 @@ class ImageRecorder(BaseMetric):
 
     default_prefix = 'images'
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, in_order: bool = False) -> None:
         super().__init__()
+        self._number, self._in_order = number, in_order
         self.batch_features: Tensor | None = None
         self.recorded: ImageResults | None = None
         self._sampled = {*sample_evenly(number).tolist()}
@@ -136,7 +142,10 @@ class ImageRecorder(BaseMetric):
             features = None  # as with several views of each image
         columns = [labels[:, None], losses[:, None], top.indices, top.values]
         for i, row in enumerate(torch.cat(columns, 1).numpy()):
-            index = int(data_samples[i].get('sample_idx', -1))
+            if self._in_order:
+                index = (get_rank() + get_world_size() * len(self.results)) % self._number
+            else:
+                index = int(data_samples[i].get('sample_idx', -1))
             chosen = None
             if features is not None and index in self._sampled:
                 chosen = features[i].float().cpu().numpy()
@@ -154,7 +163,7 @@ class ImageRecorder(BaseMetric):
         indices, rows, features = zip(*results, strict=True)
         columns = np.stack(rows)
         sampled = [i for i, row in enumerate(features) if row is not None]
-        known = len({*indices}) == len(indices) and min(indices) >= 0
+        known = len({*indices}) == len(indices) and 0 <= min(indices) <= max(indices) < self._number
         k = (columns.shape[1] - 2) // 2
         self.recorded = ImageResults(
             np.array(indices if known else [], dtype=np.int64),

@@ -14,6 +14,7 @@ from wrn.training.evaluation.proportion import Proportion
 #: The configs of the metrics that a report needs.
 REPORT_METRICS = (dict(type='ConfusionMatrix'), dict(type='Calibration'))
 _BY_CLASS = 'classes'  # the prefix of the metrics of each class that a multi-label report needs
+_COLUMNS = ('precision', 'recall', 'f1-score', 'support')  # these metrics
 #: The name of the confusion matrix among the results of a test.
 CONFUSION = 'confusion_matrix/result'
 #: The names of the share of correct predictions, and of the mean recall of the classes with images.
@@ -73,7 +74,8 @@ class Report:
         names = (f'{kind}/precision', f'{kind}/recall', f'{kind}/f1-score')
         #: The scalar metrics, and the mean precision, recall and F1 over the classes.
         self.metrics = {name: value for name, value in metrics.items() if isinstance(value, float)}
-        self.metrics.update(zip(names, means.tolist(), strict=True))
+        for name, mean in zip(names, means.tolist(), strict=True):
+            self.metrics.setdefault(name, mean)  # one of the config may have another threshold
         #: The share of correct predictions; None for a multi-label test.
         self.accuracy: Proportion | None = None
         if self.confusion is not None:
@@ -110,24 +112,27 @@ def get_report_metrics(head: Mapping[str, Any], multi_label: bool) -> list[dict[
     thr, topk = head.get('thr'), head.get('topk')
     if thr is None and topk is None:
         thr = 0.5  # as in the head
-    items = ('precision', 'recall', 'f1-score', 'support')
-    by_class = dict(thr=thr, topk=topk, items=items, average=None, prefix=_BY_CLASS)
+    by_class = dict(thr=thr, topk=topk, items=_COLUMNS, average=None, prefix=_BY_CLASS)
     return [dict(type='MultiLabelMetric', **by_class), dict(type='AveragePrecision')]
 
 
 def has_report(metrics: Mapping[str, Any]) -> bool:
     """Return whether the metrics of a test are enough for a report."""
-    return CONFUSION in metrics or any(name.startswith(f'{_BY_CLASS}/') for name in metrics)
+    return CONFUSION in metrics or {*_COLUMNS} <= _find_columns(metrics).keys()
 
 
 def _read_columns(metrics: Mapping[str, Any]) -> list[list[float]]:
     """Return the precision, recall, F1 and number of images of each class of a multi-label test."""
-    columns = {
+    columns = _find_columns(metrics)
+    return [columns[name] for name in _COLUMNS]
+
+
+def _find_columns(metrics: Mapping[str, Any]) -> dict[str, list[float]]:
+    return {
         name.partition('/')[2].partition('_')[0]: values
         for name, values in metrics.items()
-        if name.startswith(f'{_BY_CLASS}/')
+        if name.startswith(f'{_BY_CLASS}/') and isinstance(values, list)
     }
-    return [columns[name] for name in ('precision', 'recall', 'f1-score', 'support')]
 
 
 def _measure(confusion: np.ndarray) -> list[list[float]]:
@@ -144,7 +149,7 @@ def list_metrics(evaluator: Any) -> list[Any]:
 
 
 def add_metrics(evaluator: Any, *metrics: dict[str, Any]) -> list[Any]:
-    """Add metrics to the config of an evaluator, unless it has them already.
+    """Add metrics to the config of an evaluator, unless it has them already with the same prefix.
 
     Args:
         evaluator: The config of one metric, a list of them, or None.
@@ -154,8 +159,13 @@ def add_metrics(evaluator: Any, *metrics: dict[str, Any]) -> list[Any]:
         The configs of all metrics.
     """
     own = list_metrics(evaluator)
-    present = [find_class(METRICS, metric['type']) for metric in own if not metric.get('prefix')]
-    return own + [m for m in metrics if find_class(METRICS, m['type']) not in present]
+    present = [_identify(metric) for metric in own]
+    return own + [metric for metric in metrics if _identify(metric) not in present]
+
+
+def _identify(metric: Mapping[str, Any]) -> tuple[Any, str | None]:
+    """Return the class of a metric, and the prefix of its names if it is not the usual one."""
+    return find_class(METRICS, metric['type']), metric.get('prefix')
 
 
 def find_accuracies(evaluator: Any) -> Iterator[tuple[Any, Sequence[int]]]:
