@@ -120,6 +120,9 @@ def test_fine_tuning_leaves_a_report(tmp_path, monkeypatch):
     content = json.loads((folder / 'report.json').read_text())
     facts = content['facts']
     assert 'fine-tuned on data' in facts['weights']
+    assert facts['model'] == 'data, fine-tuned from small.py'
+    assert 'the test images are those of validation' in content['cautions'][0]
+    assert any('fewer than 10 training images' in one for one in content['cautions'])
     assert 'train: 18 images' in facts['data']
     assert 'test: the same images as val' in facts['data']
     weights = next(Path('work_dirs/data').glob('data-*.pth'))

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from wrn.report.near_pairs import OtherImage, find_near_pairs
+from wrn.report.content import OtherImage
+from wrn.report.near_pairs import find_near_pairs
 
 KINDS = [('val', 0, 'split'), ('val', 1, 'split'), ('train', 1, 'split'), ('test', 1, 'class')]
 

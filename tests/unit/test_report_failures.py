@@ -16,7 +16,7 @@ import wrn
 from wrn.head_only.logistic_regression import Trial
 from wrn.head_only.trial_curves import make_trial_curves
 from wrn.report.collect import add_images
-from wrn.report.content import Content
+from wrn.report.content import Content, Subject
 from wrn.report.facts import list_facts
 from wrn.report.thumbnails import choose_view
 from wrn.report.write_report import write_report
@@ -84,7 +84,7 @@ def test_samples_that_are_no_images_count_as_unreadable(tmp_path, monkeypatch, o
     samples = make_samples(12)
     samples[3] = ODD[odd]
     report, test = make_test(samples)
-    write_report(tmp_path, report, test, [('model', 'small')])
+    write_report(tmp_path, report, test, Subject('small', [('model', 'small')]))
     content = json.loads((tmp_path / 'report.json').read_text())
     assert any('could not be read a second time' in one for one in content['left_out'])
     paths = {image['path'] for one in content['galleries'] for image in one['images']}
@@ -113,7 +113,7 @@ def make_curves():
 
 def write(folder, make_curves=make_curves):
     report, test = make_test(make_samples(24))
-    write_report(folder, report, test, [('model', 'small')], make_curves)
+    write_report(folder, report, test, Subject('small', [('model', 'small')]), make_curves)
 
 
 @pytest.mark.parametrize('name', PARTS)

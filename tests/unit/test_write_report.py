@@ -12,6 +12,7 @@ from torch import nn
 
 import wrn
 from wrn.cli.tables import print_report
+from wrn.report.content import Subject
 from wrn.report.embedding import embed
 from wrn.report.shown_images import find_cells, find_least_certain, find_worst, sample_correct
 from wrn.report.thumbnails import draw_sample, encode, resize
@@ -60,7 +61,7 @@ def write(folder, report, images=None, **options):
     test = RecordedTest(
         Samples(0 if images is None else len(images.labels)), nn.Identity(), False, images
     )
-    write_report(folder, report, test, [('model', 'small')], **options)
+    write_report(folder, report, test, Subject('small', [('model', 'small')]), **options)
 
 
 @pytest.mark.parametrize('count', [2, 30, 1000])
@@ -137,7 +138,12 @@ def test_extreme_tests_have_a_report(tmp_path, case):
     names = [NAMES[i] if case.startswith('six') else f'class {i}' for i in range(classes)]
     network = wrn.get_model(NETWORK, head=dict(num_classes=classes, topk=(1,)))
     test = RecordedTest(Samples(number, 16), network, False, results)
-    write_report(tmp_path, Report({CONFUSION: confusion}, names), test, [('model', 'small')])
+    write_report(
+        tmp_path,
+        Report({CONFUSION: confusion}, names),
+        test,
+        Subject('small', [('model', 'small')]),
+    )
     content = json.loads((tmp_path / 'report.json').read_text())
     correct = int((labels == predicted).sum())
     assert content['metrics'][ACCURACY] == pytest.approx(100 * correct / number)
@@ -270,7 +276,7 @@ def test_a_network_that_cannot_be_explained_has_a_report(tmp_path):
     network = wrn.get_model(NETWORK, head=dict(num_classes=3, topk=(1,)))
     network.head.register_forward_pre_hook(lambda *_: 1 / 0)
     test = RecordedTest(Samples(12), network, False, results)
-    write_report(tmp_path, make_report(3), test, [('model', 'small')])
+    write_report(tmp_path, make_report(3), test, Subject('small', [('model', 'small')]))
     content = json.loads((tmp_path / 'report.json').read_text())
     assert 'heat maps: division by zero' in content['left_out']
     assert sum(len(gallery['images']) for gallery in content['galleries']) >= 12

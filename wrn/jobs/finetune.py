@@ -20,6 +20,7 @@ from wrn.jobs.keywords import check_names
 from wrn.jobs.loading import make_read_options
 from wrn.jobs.run_options import TrainOptions, apply_train_options
 from wrn.jobs.settings import name_settings
+from wrn.report.content import Subject
 from wrn.report.facts import list_facts
 from wrn.report.near_pairs import list_others
 from wrn.report.write_report import write_report
@@ -43,6 +44,14 @@ from wrn_base.progress_line import about
 from wrn_base.run_progress import SILENT
 
 _logger = logging.getLogger('wrn')
+_SAME_IMAGES = (
+    'the test images are those of validation, which also choose {}: the accuracy on new images is '
+    'lower; a folder named test, beside train, measures it'
+)
+_SKIPPED = (
+    'unreadable images were skipped (--skip-unreadable): of validation and test {}; for those of '
+    'training, see the log in the folder run'
+)
 
 
 def finetune(
@@ -132,10 +141,17 @@ def finetune(
         def write(report: Report, test: RecordedTest, make_curves: Callable[[], Curves]) -> None:
             numbers = [f'{data}, {count(len(splits.classes), "class")}']
             numbers += _describe_splits(splits, validated, selects)
-            facts = list_facts(cfg, test.network, model, '; '.join(numbers), provenance)
-            others = list_others(splits)
+            name = Path(cfg.filename).stem
+            described = f'{name}, fine-tuned from {model}'
+            facts = list_facts(cfg, test.network, described, '; '.join(numbers), provenance)
+            cautions = list_warnings(splits, validated, balance, selects)
+            if not splits.tests_apart and validated:
+                cautions.insert(0, _SAME_IMAGES.format(selects))
+            if skip_unreadable:
+                cautions.append(_SKIPPED.format(some(dropped) if dropped else 'none'))
+            subject = Subject(name, facts, cautions, list_others(splits))
             # It may be there of this run, if that was stopped here.
-            write_report(folder / REPORT, report, test, facts, make_curves, others, progress, True)
+            write_report(folder / REPORT, report, test, subject, make_curves, progress, True)
 
         if head_only:
             template = origin.get_config().filename

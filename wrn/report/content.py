@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -85,6 +86,31 @@ class NearPair:
     thumbnails: tuple[bytes, bytes] | None = None
 
 
+class OtherImage(NamedTuple):
+    """A labeled image of another split than the test."""
+
+    split: str
+    path: str
+    label: int
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a report is of.
+
+    Attributes:
+        title: The name of the model.
+        facts: What :func:`wrn.report.facts.list_facts` returns.
+        cautions: What limits what the figures say, in sentences.
+        others: The images of other splits, to be compared with those of the test.
+    """
+
+    title: str
+    facts: Sequence[tuple[str, str]]
+    cautions: Sequence[str] = ()
+    others: Sequence[OtherImage] = ()
+
+
 @dataclass
 class Content:
     """All that a page shows.
@@ -104,6 +130,7 @@ class Content:
         near: Near-duplicates.
         heat_note: How the heat maps were computed, in a sentence.
         near_note: How they were searched for, and how many images and pairs were left out.
+        cautions: What limits what the figures say, in sentences.
         left_out: What the report does not have and why, in sentences.
     """
 
@@ -119,4 +146,5 @@ class Content:
     near: Sequence[NearPair] = ()
     heat_note: str = ''
     near_note: str = ''
+    cautions: Sequence[str] = ()
     left_out: list[str] = field(default_factory=list)

@@ -46,6 +46,7 @@ def format_report(content: Content) -> bytes:
             for pair in content.near
         ],
         near_note=content.near_note,
+        cautions=list(content.cautions),
         embedding=_describe_embedding(content),
         left_out=list(content.left_out),
     )

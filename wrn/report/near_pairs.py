@@ -1,26 +1,18 @@
 """Find images of a test that look like ones of other splits or classes."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from wrn.data.images import ImageLike, read_image
 from wrn.data.near_duplicates import NearDuplicates, find_near_duplicates
 from wrn.data.splitting import Splits
-from wrn.report.content import NearPair
+from wrn.report.content import NearPair, OtherImage
 from wrn.report.thumbnails import encode, resize
 from wrn_base.errors import ImageReadError, count
 from wrn_base.terminal import short_path
 
 _MOST = 50  # pairs to list
 _SIDE = 64  # pixels
-
-
-class OtherImage(NamedTuple):
-    """A labeled image of another split than the test."""
-
-    split: str
-    path: str
-    label: int
 
 
 def list_others(splits: Splits) -> list[OtherImage]:

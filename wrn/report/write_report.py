@@ -1,7 +1,7 @@
 """Write the files of a report."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from wrn.report.collect import add_images
-from wrn.report.content import Content, NearPair
+from wrn.report.content import Content, NearPair, OtherImage, Subject
 from wrn.report.json_report import format_report
-from wrn.report.near_pairs import OtherImage, find_near_pairs
+from wrn.report.near_pairs import find_near_pairs
 from wrn.report.parts import make_part
 from wrn.report.plots import find_plots
 from wrn.training.evaluation import REPORT_FILES, Report
@@ -23,6 +23,7 @@ from wrn.utils.csv_text import format_csv
 from wrn.utils.existing import check_free
 from wrn.utils.files import write_atomically
 from wrn.utils.packages import missing_packages
+from wrn_base.errors import count, some
 from wrn_base.run_progress import SILENT, RunProgress
 
 PAGE = 'index.html'
@@ -53,9 +54,8 @@ def write_report(
     folder: str | Path,
     report: Report,
     test: RecordedTest,
-    facts: Sequence[tuple[str, str]],
+    subject: Subject,
     make_curves: Callable[[], Curves] | None = None,
-    others: Sequence[OtherImage] = (),
     progress: RunProgress = SILENT,
     overwrite: bool = False,
 ) -> None:
@@ -68,9 +68,8 @@ def write_report(
         folder: The folder. It is made if it does not exist.
         report: The metrics.
         test: The test, and its results for each image.
-        facts: What :func:`wrn.report.facts.list_facts` returns.
+        subject: What the report is of.
         make_curves: Makes the curves of the training. Defaults to None: there are none.
-        others: The images of other splits, to be compared with those of the test. Defaults to none.
         progress: Receives the phases. Defaults to nobody.
         overwrite: Whether to replace a report in it. Defaults to False.
 
@@ -79,7 +78,8 @@ def write_report(
     """
     check_report_free(folder, overwrite)
     progress.phase('drawing the report')
-    content = Content(dict(facts)['model'], facts, report)
+    cautions = [*subject.cautions, *_find_empty(report)]
+    content = Content(subject.title, subject.facts, report, cautions=cautions)
     unfinished = replace(content, left_out=[_UNFINISHED])
     figures = {**_format_tables(report), 'report.json': format_report(unfinished)}
     _write(folder, figures)
@@ -89,7 +89,7 @@ def write_report(
     content.charts = curves.charts if curves else ()
     missing = missing_packages('jinja2', extra='report')
     if images := test.images:
-        _add_near_pairs(content, test, images, others, progress)
+        _add_near_pairs(content, test, images, subject.others, progress)
         content.bins = group_by_confidence(images.top_scores[:, 0], images.correct)
         add_images(
             content,
@@ -111,6 +111,18 @@ def write_report(
         files[PAGE] = make_part(content, 'page', lambda: _render(content))
     files['report.json'] = format_report(content)
     _write(folder, {name: file for name, file in files.items() if file is not None})
+
+
+def _find_empty(report: Report) -> Iterator[str]:
+    """Yield a sentence if a class has no images."""
+    empty = [metrics.name for metrics in report.classes if not metrics.support]
+    if empty and report.accuracy:
+        verb = 'has' if len(empty) == 1 else 'have'
+        number = count(len(empty), 'class')
+        yield (
+            f'{number} {verb} no test images ({some(empty)}), so the balanced accuracy is that of '
+            'the others'
+        )
 
 
 def _render(content: Content) -> bytes:
