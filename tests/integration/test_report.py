@@ -149,9 +149,11 @@ def test_copies_in_other_splits_and_classes_are_found(tmp_path, monkeypatch):
     done = wrn.finetune('data', 'small.py', **options, cfg_options={'model.head.num_classes': 2})
     content = json.loads((done.folder / 'report.json').read_text())
     assert content['near_duplicates'] == [
-        dict(kind='split', first='data/train/ape/00.png', second='data/val/ape/copy.png', distance=0),
+        dict(kind='split', first='data/train/ape/00.png', second='data/val/ape/copy.png', distance=0,
+             splits=['train', 'test'], classes=[0, 0]),
         dict(kind='class', first='data/val/ape/20.png', second='data/val/bee/again.jpg',
-             distance=content['near_duplicates'][1]['distance']),
+             distance=content['near_duplicates'][1]['distance'],
+             splits=['test', 'test'], classes=[0, 1]),
     ]  # fmt: skip
 
 

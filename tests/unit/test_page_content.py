@@ -135,7 +135,7 @@ def test_names_are_text_whatever_they_are(names):
         content.charts = [
             Chart(title, title, [Line(title, [1, 2], [3, 4])], chosen=1, chosen_label=title)
         ]
-        content.near = [NearPair('split', texts[-1], title, 2)]
+        content.near = [NearPair('split', texts[-1], title, 2, ('train', 'test'), (0, 1))]
         content.embedding = replace(content.embedding, note=title)
     hostile_html, plain_html = render(hostile), render(plain)
     page, other = Page(hostile_html), Page(plain_html)
@@ -213,7 +213,7 @@ def test_scores_of_a_diverged_network_and_numbers_of_numpy():
 def test_size_of_a_page_is_bounded():
     names = [f'{i:04} ' + 'x' * 295 for i in range(1000)]
     content = make_content(names, 5000, 0.3, shown=0)
-    pair = NearPair('split', names[0], names[1], 3)
+    pair = NearPair('split', names[0], names[1], 3, ('train', 'test'), (0, 1))
     content.near = [pair] * 5000
     content.charts = make_charts(100_000)
     html = render(content)

@@ -66,11 +66,13 @@ class NearPair:
     """Two images that look alike.
 
     Attributes:
-        kind: Why it matters: ``'split'`` if one was trained on, ``'class'`` if the classes differ,
-            or ``'same'``.
+        kind: What differs: ``'split'``, whether or not the classes differ too; or ``'class'`` in
+            one split.
         first: The path of the first one.
         second: The path of the second one.
         distance: The number of bits, out of 64, in which their hashes differ.
+        splits: The names of their splits: ``'train'``, ``'val'`` or ``'test'``.
+        classes: The indices of their classes.
         thumbnails: Small JPEGs of both; None if there was no space.
     """
 
@@ -78,6 +80,8 @@ class NearPair:
     first: str
     second: str
     distance: int
+    splits: tuple[str, str]
+    classes: tuple[int, int]
     thumbnails: tuple[bytes, bytes] | None = None
 
 

@@ -42,7 +42,7 @@ def format_report(content: Content) -> bytes:
             for gallery in content.galleries
         ],
         near_duplicates=[
-            dict(kind=pair.kind, first=pair.first, second=pair.second, distance=pair.distance)
+            {name: value for name, value in vars(pair).items() if name != 'thumbnails'}
             for pair in content.near
         ],
         near_note=content.near_note,

@@ -93,7 +93,15 @@ def find_near_pairs(
             pairs.append(('class', distance, earlier, later))
     pairs.sort(key=lambda pair: (pair[0] != 'split', *pair[1:]))
     shown = [
-        NearPair(kind, images.name(i), images.name(j), distance, _draw(images[i], images[j]))
+        NearPair(
+            kind,
+            images.name(i),
+            images.name(j),
+            distance,
+            (splits[i], splits[j]),
+            (classes[i], classes[j]),
+            _draw(images[i], images[j]),
+        )
         for kind, distance, i, j in pairs[:_MOST]
     ]
     return shown, _describe(found, len(pairs), bool(others))
