@@ -11,27 +11,15 @@ from wrn.report.confusion_view import view_confusion
 from wrn.report.content import Content
 from wrn.report.embedding_chart import draw_embedding
 from wrn.report.image_cards import embed, make_card, make_data
+from wrn.report.near_groups import group_near
 from wrn.report.number_text import cut, format_count, format_percent
 from wrn.training.evaluation import BALANCED, Report
 from wrn_base.errors import WrnError
 from wrn_base.terminal import printable
 
 _TEMPLATES = Path(__file__).parent / 'templates'
-_MOST_PAIRS = 100  # near-duplicates
 _TOP5 = 5  # classes; of no more than these, the five best always have the true one
 _ECE = 'calibration/ece'
-# By Content.near's kinds, in the order of the page: title, and why it matters.
-_NEAR = {
-    'split': (
-        'One of them was trained on',
-        'A test image that was also trained on makes the accuracy too good.',
-    ),
-    'class': (
-        'In different classes',
-        'One of the two labels is probably wrong, or the classes cannot be told apart.',
-    ),
-    'same': ('In the same class', 'They count as two images, but add little to what one says.'),
-}
 
 
 @dataclass(frozen=True)
@@ -105,8 +93,7 @@ def _collect(content: Content) -> dict[str, Any]:
         never_predicted=_find_never_predicted(report),
         galleries=galleries,
         cards=cards,
-        near=list(_group_near(content)),
-        most_pairs=_MOST_PAIRS,
+        near=list(group_near(content.near)),
         calibration=draw_calibration(content.bins),
         calibration_words=list(_explain_calibration(content)),
         embedding=embedding,
@@ -161,11 +148,3 @@ def _explain_calibration(content: Content) -> Iterator[str]:
             f'Over all {format_count(total, "image")}, the mean confidence is '
             f'{format_percent(confidence)} and the accuracy is {format_percent(accuracy)}.'
         )
-
-
-def _group_near(content: Content) -> Iterator[tuple[str, str, list[Any], int]]:
-    """Yield the title, the reason, the first pairs, and the number of the others of each kind."""
-    for kind, (title, reason) in _NEAR.items():
-        pairs = [pair for pair in content.near if pair.kind == kind]
-        if pairs:
-            yield title, reason, pairs[:_MOST_PAIRS], max(len(pairs) - _MOST_PAIRS, 0)
