@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from wrn.report.charts import Axis, Tick
 from wrn.training.evaluation.calibration import Bin
+from wrn_base.percent import format_percent
 
 #: The size of the diagram, in the units of its drawing.
 WIDTH, HEIGHT = 400, 400
@@ -82,5 +83,6 @@ def _describe(b: Bin) -> str:
     images = f'{b.count:,} image{"" if b.count == 1 else "s"}'
     return (
         f'confidence {100 * b.low:.0f} to {100 * b.high:.0f} %: {images}, '
-        f'mean confidence {100 * b.confidence:.1f} %, accuracy {100 * b.accuracy:.1f} %'
+        f'mean confidence {format_percent(100 * b.confidence)}, '
+        f'accuracy {format_percent(100 * b.accuracy)}'
     )

@@ -9,6 +9,7 @@ import numpy as np
 from wrn.training.evaluation.line_chart import Chart, Curves, Line
 from wrn.training.evaluation.plot_scale import bound_percent, set_log_scale
 from wrn.training.evaluation.plot_text import break_lines, shorten
+from wrn_base.percent import format_percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -87,7 +88,7 @@ def _mark(axes: 'Axes', chart: Chart) -> None:
 def _mark_value(axes: 'Axes', chart: Chart, line: Line) -> None:
     for x, y in zip(line.x, line.y, strict=True):
         if line.name == 'validation' and x == chart.chosen:
-            value = f'{y:.1f} %' if '%' in chart.title else f'{y:.3g}'
+            value = format_percent(y) if '%' in chart.title else f'{y:.3g}'
             star: dict[str, Any] = dict(
                 marker='*', markersize=12, linestyle='none', color=COLORS[1]
             )

@@ -7,6 +7,8 @@ import numpy as np
 
 from wrn.training.evaluation.calibration import Bin
 from wrn.training.evaluation.curve_plots import COLORS
+from wrn.training.evaluation.proportion import Proportion
+from wrn_base.percent import format_percent
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -53,6 +55,8 @@ def draw_reliability(bins: Sequence[Bin]) -> 'Figure':
     if total:
         error = (number * abs(accuracy - confidence)).sum() / total
         title = f'Calibration of {total:,} image{"" if total == 1 else "s"}\n'
-        title += f'expected calibration error {error:.1f} %'
+        correct = round((number * accuracy).sum() / 100)
+        decimals = Proportion(correct, total).interval_decimals
+        title += f'expected calibration error {format_percent(error, decimals)}'
     figure.suptitle(title, fontsize=11)
     return figure
