@@ -15,6 +15,7 @@ from wrn.report.number_text import cut
 from wrn.report.page import render_page
 from wrn.training.evaluation.calibration import Bin
 from wrn.training.evaluation.line_chart import Chart, Line
+from wrn.training.evaluation.plot_scale import Scale
 
 DIGITS = [str(digit) for digit in range(10)]
 
@@ -96,7 +97,7 @@ def test_charts_place_values():
     assert drawn.mark == x2
     assert line.path == f'M{x1:g} {y1:g}L{x2:g} {y2:g}L{x4:g} {y4:g}'
     assert {tick.text: tick.at for tick in drawn.y_ticks}['1'] == pytest.approx(y1, abs=0.1)
-    assert [tick.text for tick in drawn.x_ticks] == ['1', '2', '3', '4']
+    assert [tick.text for tick in drawn.x_ticks] == ['0', '1', '2', '3', '4']
     assert line.markers[0][2] == 'a, epoch 1: 1'
 
 
@@ -113,7 +114,7 @@ def test_charts_place_values():
     ],
 )  # fmt: skip
 def test_ticks_are_round(low, high, log, texts):
-    ticks = Axis(low, high, 0, 400, log).ticks()
+    ticks = Axis(Scale(low, high, log), 0, 400).ticks()
     assert [tick.text for tick in ticks] == texts
     assert all(0 <= tick.at <= 400 for tick in ticks)
 

@@ -107,8 +107,8 @@ def test_multi_label_test_shows_what_exists():
     page = Page(render(Content('model', [('Model', 'x')], report)))
     assert 'mAP 71.5 % mean average precision' in page.text
     assert 'Precision 62.5 % mean over the classes' in page.text
-    assert 'ant 5 50.0 40.0 44.4' in page.text
-    assert 'a precision of 0.0 for a class that was never predicted, too.' in page.text
+    for text in ('ant 5 50.0 40.0 44.4', 'a precision of 0.0 for a class that was never predicted'):
+        assert text in page.text
     for absent in (
         'Accuracy',
         'Confusion matrix',

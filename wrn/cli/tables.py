@@ -35,7 +35,7 @@ def print_report(report: Report) -> None:
         show(f'the {len(worst)} of {len(report.classes)} classes with the lowest F1:')
     numbers = ('precision', 'recall', 'F1', 'images')
     shares = [
-        [format_percent(value, decimals).removesuffix(' %') for value in (c.precision, c.recall, c.f1)]
+        [format_percent(n, decimals).removesuffix(' %') for n in (c.precision, c.recall, c.f1)]
         for c in worst
     ]
     rows = [(c.name, *row, str(c.support)) for c, row in zip(worst, shares, strict=True)]

@@ -1,7 +1,7 @@
 """Plot how well the confidence of a network matches its accuracy."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -40,7 +40,9 @@ def draw_reliability(bins: Sequence[Bin]) -> 'Figure':
     bars = dict(x=ends[:-1][used], width=np.diff(ends)[used], align='edge', edgecolor='white')
     upper.bar(height=accuracy[used], color=COLORS[0], label='accuracy', **bars)
     upper.plot([0, 100], [0, 100], color='0.4', linestyle='--', label='perfect calibration')
-    marks = dict(marker='D', linestyle='none', color=COLORS[1], markeredgecolor='white')
+    marks: dict[str, Any] = dict(marker='D', linestyle='none', color=COLORS[1])
+    # Without clipping, else half of a mark at 100 % is cut.
+    marks |= dict(markeredgecolor='white', clip_on=False, zorder=3)
     upper.plot(confidence[used], confidence[used], label='mean confidence', **marks)
     upper.set(ylabel='accuracy (%)', xlim=(0, 100), ylim=(0, 100), aspect='auto')
     upper.legend(fontsize='small')
