@@ -1,6 +1,7 @@
 """Numbers are written by the same rules in the terminal, on pages and in plots."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from report_content import make_content
 
 from wrn.cli.tables import print_report
 from wrn.jobs.class_sheet import draw_sheet
-from wrn.report.number_text import format_loss
+from wrn.report.number_text import end_sentence, format_loss
 from wrn.report.page import render_page
 from wrn.training.evaluation import CONFUSION, Proportion, Report
 from wrn.training.evaluation.calibration import Bin, Calibration
@@ -38,6 +39,17 @@ def test_percentages_round_to_neither_end(value, decimals, text):
 )  # fmt: skip
 def test_losses_round_to_no_zero(value, text):
     assert format_loss(value) == text
+
+
+def test_notes_end_with_a_full_stop():
+    assert [end_sentence(t) for t in (' a', 'a.', 'a?', '')] == ['a.', 'a.', 'a?', '']
+    content = make_content(['ant', 'bee'], 20)
+    content.heat_note, content.near_note = 'a heat map', 'many hashes'
+    content.galleries = [replace(g, note='the worst: 3 of 9') for g in content.galleries]
+    content.embedding = replace(content.embedding, note='by t-SNE')
+    page = render_page(content)
+    for note in ('a heat map', 'many hashes', 'the worst: 3 of 9', 'by t-SNE'):
+        assert re.search(rf'{note}\.\s', page.replace('<', ' '))
 
 
 def test_the_loss_of_a_certain_prediction_has_no_sign():

@@ -21,6 +21,12 @@ def format_count(number: int, noun: str) -> str:
     return f'{number:,} {noun}{"" if number == 1 else plural}'
 
 
+def end_sentence(text: str) -> str:
+    """Return a note in one line, with a full stop if it has no end."""
+    text = printable(text.strip())
+    return text if not text or text.endswith(('.', '!', '?', '…')) else f'{text}.'
+
+
 def cut(text: str, longest: int = _LONGEST) -> str:
     """Return the start of a text that is too long, with an ellipsis."""
     text = printable(text)
