@@ -11,7 +11,7 @@ from report_content import make_content
 
 from wrn.cli.tables import print_report
 from wrn.jobs.class_sheet import draw_sheet
-from wrn.report.number_text import end_sentence, format_loss
+from wrn.report.number_text import format_loss, make_sentence
 from wrn.report.page import render_page
 from wrn.training.evaluation import CONFUSION, Proportion, Report
 from wrn.training.evaluation.calibration import Bin, Calibration
@@ -41,14 +41,16 @@ def test_losses_round_to_no_zero(value, text):
     assert format_loss(value) == text
 
 
-def test_notes_end_with_a_full_stop():
-    assert [end_sentence(t) for t in (' a', 'a.', 'a?', '')] == ['a.', 'a.', 'a?', '']
+def test_notes_are_sentences():
+    texts = ' the worst', 'Both.', 't-SNE of all', 'why?', ''
+    expected = ['The worst.', 'Both.', 't-SNE of all.', 'why?', '']
+    assert [*map(make_sentence, texts)] == expected
     content = make_content(['ant', 'bee'], 20)
     content.heat_note, content.near_note = 'a heat map', 'many hashes'
     content.galleries = [replace(g, note='the worst: 3 of 9') for g in content.galleries]
     content.embedding = replace(content.embedding, note='by t-SNE')
     page = render_page(content)
-    for note in ('a heat map', 'many hashes', 'the worst: 3 of 9', 'by t-SNE'):
+    for note in ('A heat map', 'Many hashes', 'The worst: 3 of 9', 'By t-SNE'):
         assert re.search(rf'{note}\.\s', page.replace('<', ' '))
 
 

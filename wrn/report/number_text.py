@@ -1,6 +1,7 @@
 """Numbers and names as the page shows them."""
 
 import math
+import re
 
 from wrn_base.terminal import printable
 
@@ -21,9 +22,11 @@ def format_count(number: int, noun: str) -> str:
     return f'{number:,} {noun}{"" if number == 1 else plural}'
 
 
-def end_sentence(text: str) -> str:
-    """Return a note in one line, with a full stop if it has no end."""
+def make_sentence(text: str) -> str:
+    """Return a note in one line, with a capital, unless it begins with a term, and a full stop."""
     text = printable(text.strip())
+    if re.match(r'[a-z]+[ ,:]', text):  # not "t-SNE"
+        text = text[0].upper() + text[1:]
     return text if not text or text.endswith(('.', '!', '?', '…')) else f'{text}.'
 
 

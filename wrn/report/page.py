@@ -12,7 +12,7 @@ from wrn.report.content import Content
 from wrn.report.embedding_chart import draw_embedding
 from wrn.report.image_cards import embed, make_card, make_data
 from wrn.report.near_groups import group_near
-from wrn.report.number_text import cut, end_sentence, format_count
+from wrn.report.number_text import cut, format_count, make_sentence
 from wrn.training.evaluation import BALANCED, Report
 from wrn_base.errors import WrnError
 from wrn_base.percent import format_percent
@@ -67,7 +67,7 @@ def render_page(content: Content) -> str:
         embed=embed,
         percent=format_percent,
         printable=printable,
-        sentence=end_sentence,
+        sentence=make_sentence,
     )
     return environment.get_template('report.html').render(_collect(content))
 
