@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from rich.cells import cell_len, set_cell_size
 
+from wrn_base.percent import format_percent
 from wrn_base.run_progress import Epoch, Step
 
 _GAP = '  '
@@ -95,7 +96,7 @@ def format_metric(metric: str, value: float, images: int) -> str:
     """
     if not is_percent(metric):
         return _number(value)
-    return f'{value:.{1 if 0 < images < _MANY else 2}f} %'
+    return format_percent(value, 1 if 0 < images < _MANY else 2)
 
 
 def clock(seconds: float) -> str:

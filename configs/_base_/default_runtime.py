@@ -4,7 +4,7 @@ default_scope = 'mmpretrain'
 
 default_hooks = dict(
     timer=dict(type='ThroughputHook'),
-    logger=dict(type='LoggerHook', interval=100),
+    logger=dict(type='LoggerHook', interval=100, ignore_last=False),  # the mean loss of each epoch
     param_scheduler=dict(type='ParamSchedulerHook'),
     checkpoint=dict(type='CheckpointHook', interval=1),
     sampler_seed=dict(type='DistSamplerSeedHook'),

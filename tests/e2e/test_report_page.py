@@ -95,6 +95,23 @@ def test_click_on_a_cell_shows_its_images(open_page):
     assert find(browser, '#cell > p')[0].text.endswith('this report has no images.')
 
 
+@pytest.mark.parametrize('classes', [10, 30, 200])
+def test_matrix_fits_or_says_that_it_scrolls(open_page, size, classes):
+    names = [f'a long name of class {i}' for i in range(classes)]
+    browser = open_page(make_content(names, 900, 0.3, shown=20))
+    box = browser.driver.find_element(By.CSS_SELECTOR, '.matrix-box .scroll')
+    overflows = browser.driver.execute_script(
+        'return arguments[0].scrollWidth > arguments[0].clientWidth', box
+    )
+    assert overflows == (size == SIZES['phone'])
+    hint = browser.driver.find_element(By.CSS_SELECTOR, '.matrix-box .scroll-hint')
+    assert hint.is_displayed() == overflows
+    assert ('more' in box.get_attribute('class')) == overflows
+    # No name of a class is cut where a column or row has its end only.
+    cut = [span for span in find(browser, '.matrix th span') if '…' in span.text]
+    assert not cut
+
+
 def test_arrow_keys_move_between_cells(open_page):
     content = make_content(DIGITS, 300, 0.2, shown=20)
     browser = open_page(content)

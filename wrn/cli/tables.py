@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from wrn.training.evaluation import ACCURACY, BALANCED, Proportion, Report
 from wrn_base.errors import count
+from wrn_base.percent import format_percent
 from wrn_base.progress_line import is_percent
 from wrn_base.tables import print_table
 from wrn_base.terminal import show
@@ -33,10 +34,11 @@ def print_report(report: Report) -> None:
         show('')
         show(f'the {len(worst)} of {len(report.classes)} classes with the lowest F1:')
     numbers = ('precision', 'recall', 'F1', 'images')
-    rows = [
-        (c.name, *(f'{n:.{decimals}f}' for n in (c.precision, c.recall, c.f1)), str(c.support))
+    shares = [
+        [format_percent(n, decimals).removesuffix(' %') for n in (c.precision, c.recall, c.f1)]
         for c in worst
     ]
+    rows = [(c.name, *row, str(c.support)) for c, row in zip(worst, shares, strict=True)]
     print_table(rows, ('class', *numbers), right=numbers)
 
 
@@ -49,7 +51,7 @@ def _format_metrics(report: Report, decimals: int, complete: bool) -> Iterator[t
     first: set[str] = set()
     if report.accuracy:
         yield 'accuracy', str(report.accuracy)
-        yield 'balanced accuracy', f'{report.metrics[BALANCED]:.{decimals}f} %'
+        yield 'balanced accuracy', format_percent(report.metrics[BALANCED], decimals)
         first = {ACCURACY, f'{ACCURACY}-low', f'{ACCURACY}-high', BALANCED, 'images'}
     for name, value in report.metrics.items():
         if name not in first and (complete or not name.startswith(_MEANS)):
@@ -61,6 +63,8 @@ def _format_metric(name: str, value: float, accuracy: Proportion | None) -> str:
     if name.startswith('calibration/') and accuracy:
         # Few images tell both less exactly than the accuracy.
         decimals = accuracy.interval_decimals
-        return f'{value:.{decimals}f} %' if name == _ECE else f'{value:.{decimals + 2}f}'
+        return format_percent(value, decimals) if name == _ECE else f'{value:.{decimals + 2}f}'
     decimals = accuracy.decimals if accuracy else 1
-    return f'{value:.{decimals}f} %' if name == _ECE or is_percent(name) else f'{value:.3g}'
+    if name == _ECE or is_percent(name):
+        return format_percent(value, decimals)
+    return f'{value:.3g}'

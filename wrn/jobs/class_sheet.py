@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image
 
 from wrn.inference.explained_images import ExplainedClass
+from wrn_base.percent import format_percent
 from wrn_base.terminal import printable
 
 MOST_CLASSES = 20  # on a sheet
@@ -29,7 +30,8 @@ def draw_sheet(pixels: np.ndarray, classes: Sequence[ExplainedClass]) -> np.ndar
 
     panels = [(pixels, 'image', '')]
     for one in classes:
-        note = f'{100 * one["pred_score"]:.1f} %{", no positive value" if one["is_blank"] else ""}'
+        note = format_percent(100 * one['pred_score'])
+        note += ', no positive value' if one['is_blank'] else ''
         panels.append((one['overlay'], name_class(one), note))
     columns = min(_COLUMNS, len(panels))
     rows = -(-len(panels) // columns)

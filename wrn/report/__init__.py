@@ -5,6 +5,6 @@ of a report folder. Open ``content`` first, which says what a report has, then `
 ``facts`` says what was tested. ``collect`` collects the images that ``shown_images`` chooses in an
 ``album`` of ``thumbnails``, and maps them by ``embedding``; ``near_pairs`` finds copies. ``page``
 renders the templates, with the charts of ``charts``, ``calibration_chart``, ``confusion_view`` and
-``embedding_chart``, ``image_cards``, and ``number_text``. ``plots`` draws the PNGs, and
-``json_report`` has the figures.
+``embedding_chart``, ``image_cards``, ``near_groups`` and ``number_text``. ``plots`` draws the PNGs,
+and ``json_report`` has the figures.
 """

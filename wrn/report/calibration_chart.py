@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from wrn.report.charts import Axis, Tick
 from wrn.training.evaluation.calibration import Bin
+from wrn.training.evaluation.plot_scale import Scale
+from wrn_base.percent import format_percent
 
 #: The size of the diagram, in the units of its drawing.
 WIDTH, HEIGHT = 400, 400
@@ -52,9 +54,10 @@ def draw_calibration(bins: Sequence[Bin]) -> CalibrationChart:
     Args:
         bins: The bins, of which those without images get no bar.
     """
-    x_axis, y_axis = Axis(0, 100, _LEFT, _RIGHT), Axis(0, 100, _BOTTOM, _TOP)
+    percent = Scale(0, 100)
+    x_axis, y_axis = Axis(percent, _LEFT, _RIGHT), Axis(percent, _BOTTOM, _TOP)
     most = max((b.count for b in bins), default=0)
-    counts = Axis(0, max(most, 1), _COUNTS_BOTTOM, _COUNTS_TOP)
+    counts = Axis(Scale(0, max(most, 1)), _COUNTS_BOTTOM, _COUNTS_TOP)
     bars = [
         Bar(
             x=x_axis.place(100 * b.low) + 0.8,
@@ -82,5 +85,6 @@ def _describe(b: Bin) -> str:
     images = f'{b.count:,} image{"" if b.count == 1 else "s"}'
     return (
         f'confidence {100 * b.low:.0f} to {100 * b.high:.0f} %: {images}, '
-        f'mean confidence {100 * b.confidence:.1f} %, accuracy {100 * b.accuracy:.1f} %'
+        f'mean confidence {format_percent(100 * b.confidence)}, '
+        f'accuracy {format_percent(100 * b.accuracy)}'
     )

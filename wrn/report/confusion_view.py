@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wrn.report.number_text import MISSING, format_percent
+from wrn_base.percent import MISSING, format_percent
 
 #: The largest number of classes whose whole matrix is shown.
 MOST_WHOLE = 30

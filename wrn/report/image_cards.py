@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from wrn.report.content import Content, ShownImage
-from wrn.report.number_text import format_loss, format_percent
+from wrn.report.number_text import format_loss
+from wrn_base.percent import format_percent
 from wrn_base.terminal import printable
 
 
@@ -27,7 +28,7 @@ class Card:
         label: The index of the true class.
         guesses: The best predictions.
         wrong: Whether the first of them is wrong.
-        loss: The loss, with two decimals.
+        loss: The loss, from :func:`format_loss`.
         thumbnail: The thumbnail as a ``data:`` URL.
         heat_map: The heat map as a ``data:`` URL; empty if there is none.
     """

@@ -11,27 +11,16 @@ from wrn.report.confusion_view import view_confusion
 from wrn.report.content import Content
 from wrn.report.embedding_chart import draw_embedding
 from wrn.report.image_cards import embed, make_card, make_data
-from wrn.report.number_text import cut, format_count, format_percent
+from wrn.report.near_groups import group_near
+from wrn.report.number_text import cut, format_count, make_sentence
 from wrn.training.evaluation import BALANCED, Report
 from wrn_base.errors import WrnError
+from wrn_base.percent import format_percent
 from wrn_base.terminal import printable
 
 _TEMPLATES = Path(__file__).parent / 'templates'
-_MOST_PAIRS = 100  # near-duplicates
 _TOP5 = 5  # classes; of no more than these, the five best always have the true one
 _ECE = 'calibration/ece'
-# By Content.near's kinds, in the order of the page: title, and why it matters.
-_NEAR = {
-    'split': (
-        'One of them was trained on',
-        'A test image that was also trained on makes the accuracy too good.',
-    ),
-    'class': (
-        'In different classes',
-        'One of the two labels is probably wrong, or the classes cannot be told apart.',
-    ),
-    'same': ('In the same class', 'They count as two images, but add little to what one says.'),
-}
 
 
 @dataclass(frozen=True)
@@ -73,7 +62,12 @@ def render_page(content: Content) -> str:
         undefined=StrictUndefined,
     )
     environment.filters |= dict(
-        count=format_count, cut=cut, embed=embed, percent=format_percent, printable=printable
+        count=format_count,
+        cut=cut,
+        embed=embed,
+        percent=format_percent,
+        printable=printable,
+        sentence=make_sentence,
     )
     return environment.get_template('report.html').render(_collect(content))
 
@@ -100,13 +94,13 @@ def _collect(content: Content) -> dict[str, Any]:
         names=[printable(metrics.name) for metrics in report.classes],
         sections={name: title for name, (title, shown) in sections.items() if shown},
         headlines=list(_find_headlines(report)),
+        decimals=report.accuracy.decimals if report.accuracy else 1,
         charts=[draw_chart(chart) for chart in content.charts],
         confusion=confusion,
         never_predicted=_find_never_predicted(report),
         galleries=galleries,
         cards=cards,
-        near=list(_group_near(content)),
-        most_pairs=_MOST_PAIRS,
+        near=list(group_near(content.near)),
         calibration=draw_calibration(content.bins),
         calibration_words=list(_explain_calibration(content)),
         embedding=embedding,
@@ -136,7 +130,8 @@ def _find_headlines(report: Report) -> Iterator[Headline]:
         yield Headline('Top-5 accuracy', format_percent(top5, decimals), note)
     if (ece := report.metrics.get(_ECE)) is not None:
         note = 'expected calibration error: how far confidence is from accuracy'
-        yield Headline('ECE', format_percent(ece), note)
+        # Few images tell it less exactly than the accuracy.
+        yield Headline('ECE', format_percent(ece, report.accuracy.interval_decimals), note)
 
 
 def _find_never_predicted(report: Report) -> set[int]:
@@ -148,24 +143,21 @@ def _find_never_predicted(report: Report) -> set[int]:
 
 def _explain_calibration(content: Content) -> Iterator[str]:
     """Yield sentences."""
-    if (ece := content.report.metrics.get(_ECE)) is not None:
+    tested = content.report.accuracy
+    if tested and (ece := content.report.metrics.get(_ECE)) is not None:
+        error = format_percent(ece, tested.interval_decimals)
         yield (
-            f'The expected calibration error (ECE) is {format_percent(ece)}: averaged over the '
-            'images, this is how far the confidence in a prediction is from the share of '
-            'predictions of that confidence that are correct.'
+            f'The expected calibration error (ECE) is {error}: averaged over the images, this is '
+            'how far the confidence in a prediction is from the share of predictions of that '
+            'confidence that are correct.'
         )
-    if total := sum(b.count for b in content.bins):
-        confidence = 100 * sum(b.confidence * b.count for b in content.bins) / total
-        accuracy = 100 * sum(b.accuracy * b.count for b in content.bins) / total
+    if tested and (total := sum(b.count for b in content.bins)):
+        means = (
+            sum(getattr(b, name) * b.count for b in content.bins) / total
+            for name in ('confidence', 'accuracy')
+        )
+        confidence, accuracy = (format_percent(100 * mean, tested.decimals) for mean in means)
         yield (
             f'Over all {format_count(total, "image")}, the mean confidence is '
-            f'{format_percent(confidence)} and the accuracy is {format_percent(accuracy)}.'
+            f'{confidence} and the accuracy is {accuracy}.'
         )
-
-
-def _group_near(content: Content) -> Iterator[tuple[str, str, list[Any], int]]:
-    """Yield the title, the reason, the first pairs, and the number of the others of each kind."""
-    for kind, (title, reason) in _NEAR.items():
-        pairs = [pair for pair in content.near if pair.kind == kind]
-        if pairs:
-            yield title, reason, pairs[:_MOST_PAIRS], max(len(pairs) - _MOST_PAIRS, 0)

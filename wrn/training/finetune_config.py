@@ -154,7 +154,8 @@ def _set_data(cfg: Config, origin: Config, splits: Splits, bit_depth: int | None
         )
         cfg[f'{split}_dataloader'] = loader
     metric = dict(type='Accuracy', topk=choose_topk(len(splits.classes)))
-    cfg.val_evaluator = cfg.test_evaluator = metric
+    # The validation loss beside that of training shows overfitting.
+    cfg.val_evaluator, cfg.test_evaluator = [metric, dict(type='Calibration')], metric
 
 
 def _read_files(pipeline: list[Any], color_type: str) -> list[Any]:

@@ -128,6 +128,22 @@
     if (group) group.addEventListener('change', arrange);
   }
 
+  // Tables that are wider than the page say so, and fade where columns follow.
+  for (const box of document.querySelectorAll('.scroll')) {
+    const hint = document.createElement('p');
+    hint.className = 'note scroll-hint';
+    hint.textContent = 'The table is wider than the page: scroll it sideways.';
+    box.before(hint);
+    const update = () => {
+      hint.hidden = box.scrollWidth <= box.clientWidth + 1;
+      box.classList.toggle('more', box.scrollLeft + box.clientWidth < box.scrollWidth - 1);
+    };
+    box.addEventListener('scroll', update);
+    const observer = new ResizeObserver(update);
+    observer.observe(box);
+    observer.observe(box.firstElementChild);
+  }
+
   // The table of classes sorts by the column of a head; missing values stay last.
   const classes = document.getElementById('class-table');
   const compareNames = new Intl.Collator('en', { numeric: true }).compare;

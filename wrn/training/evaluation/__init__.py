@@ -4,8 +4,8 @@ In: the predictions of a test, or the log of a training run. Out: metrics, files
 tables and plots. Open ``report`` first. ``Calibration`` and ``PredictionWriter`` are metrics that a
 config adds to its evaluator. ``Report`` makes tables and a plot of the metrics of a test.
 ``curves`` reads the log of a training run, and ``curve_plots`` plots it. ``figures`` plots a
-confusion matrix, and ``reliability`` the calibration; ``plot_text``, ``plot_scale`` and ``fonts``
-keep their text legible.
+confusion matrix, and ``reliability`` the calibration; ``plot_text`` and ``fonts``
+keep their text legible. ``plot_scale`` sets the axes of plots and of the page of a report.
 """
 
 from wrn.training.evaluation.calibration import Calibration

@@ -50,7 +50,7 @@ class Calibration(BaseMetric):
         labels = torch.stack([sample['gt_label'] for sample in data_samples]).to(scores.device)
         confidence, predicted = scores.max(dim=1)
         correct = predicted == labels[:, 0]
-        nll = -scores.gather(1, labels)[:, 0].clamp(min=_LEAST).log()
+        nll = scores.gather(1, labels)[:, 0].clamp(min=_LEAST).log().abs()  # -log(1) is -0.0
         self.results += torch.stack([confidence, correct, nll], dim=1).tolist()
 
     def compute_metrics(self, results: list[list[float]]) -> dict[str, float]:

@@ -6,17 +6,22 @@ from typing import Any
 
 from wrn.training.evaluation.curves import count_steps
 from wrn.training.evaluation.line_chart import Chart, Curves, Line
+from wrn.training.hooks.progress_log import EPOCH_LOSS
 from wrn.training.main_metric import label_metric
 from wrn_base.errors import count
 from wrn_base.progress_line import is_percent
 
 _ACCURACY = 'accuracy/top1'
-_OF_TRAINING = 'accuracy_top-1'  # what a head with cal_acc logs
+_RUNNING = 'loss (running mean)'
 _LOSS = '/nll'  # the end of the name of a validation's loss
 
 
 def make_curves(name: str, lines: Sequence[dict[str, Any]], tested: int | None = None) -> Curves:
     """Make charts of loss, accuracy and learning rate over the epochs.
+
+    The loss of training is the mean of each epoch, as the command prints it. A log that has none,
+    such as that of an unfinished epoch or of mmengine's log processor, has a running mean of the
+    last steps instead, and the title of the chart says so.
 
     A run without validation has no chart of the accuracy. Instead of the top-1 accuracy, the chart
     has the first metric in percent if that is all that was logged.
@@ -38,20 +43,25 @@ def make_curves(name: str, lines: Sequence[dict[str, Any]], tested: int | None =
     if tested is None and metric:
         chosen, label = _find_best_epoch(lines, metric), 'best'
     mark: dict[str, Any] = dict(chosen=chosen, chosen_label=f'{label}: epoch {chosen}')
-    losses = [Line('training', epochs, [line['loss'] for line in training])]
+    losses, title = [_collect_losses(training)], 'loss'
+    if not losses[0].x:
+        losses, title = [Line('training', epochs, [line['loss'] for line in training])], _RUNNING
     losses += [_collect(lines, key) for line in lines for key in line if key.endswith(_LOSS)][:1]
-    charts = [Chart('loss', 'epoch', losses, log_y=True, **mark)]
+    charts = [Chart(title, 'epoch', losses, log_y=True, **mark)]
     if metric:
-        values = [_collect(lines, metric)]
-        if metric == _ACCURACY and (seen := [line for line in training if _OF_TRAINING in line]):
-            own = [line[_OF_TRAINING] for line in seen]
-            values.insert(0, Line('training', [line['iter'] / steps for line in seen], own))
-        charts.append(Chart(f'{label_metric(metric)} (%)', 'epoch', values, **mark))
+        title = f'{label_metric(metric)} (%)'
+        charts.append(Chart(title, 'epoch', [_collect(lines, metric)], **mark))
     rates = [line.get('base_lr', line['lr']) for line in training]
     rate = Line('training', epochs, rates)
     charts.append(Chart('learning rate', 'epoch', [rate], log_y=True, **mark))
     length = count(math.ceil(max(epochs)), 'epoch')
     return Curves(name, 'Training', length, charts)
+
+
+def _collect_losses(training: Sequence[dict[str, Any]]) -> Line:
+    """Return the mean loss of each finished epoch."""
+    found = [line for line in training if isinstance(line.get(EPOCH_LOSS), int | float)]
+    return Line('training', [line['epoch'] for line in found], [line[EPOCH_LOSS] for line in found])
 
 
 def _has(line: dict[str, Any], name: str) -> bool:

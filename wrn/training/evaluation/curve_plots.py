@@ -1,19 +1,18 @@
 """Plot the curves of training runs."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from wrn.training.evaluation.line_chart import Chart, Curves, Line
-from wrn.training.evaluation.plot_scale import bound_percent, set_log_scale
+from wrn.training.evaluation.plot_scale import Scale, format_tick, make_scales
 from wrn.training.evaluation.plot_text import break_lines, shorten
+from wrn_base.percent import format_percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-    from matplotlib.lines import Line2D
 
 #: Colors that the color-blind can tell apart, by `Okabe and Ito <https://jfly.uni-koeln.de/color/>`_.
 COLORS = ('#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9', '#000000')
@@ -40,7 +39,7 @@ def draw_curves(runs: Sequence[Curves]) -> 'Figure':
     if len(runs) > 1:  # a metric that only some have would stand behind the learning rate
         kinds = dict(sorted(kinds.items(), key=lambda kind: kind[0] == runs[0].charts[-1].title))
     legend = min(len(runs), _LEGEND) if len(runs) > 1 else 0
-    width, height = _PANEL[0] * len(kinds), _PANEL[1] + 0.9 + 0.2 * legend
+    width, height = _PANEL[0] * len(kinds), _PANEL[1] + 0.9 + 0.2 * max(legend, 3)
     figure = Figure(figsize=(width, height), layout='constrained', dpi=150)
     axes = dict(zip(kinds, figure.subplots(1, len(kinds), squeeze=False)[0], strict=True))
     looks = cycle((color, style) for style in _STYLES for color in COLORS)
@@ -49,7 +48,7 @@ def draw_curves(runs: Sequence[Curves]) -> 'Figure':
             look = dict(color=color, linestyle=style)
             _draw_lines(axes[chart.title], chart, look, several=len(runs) > 1)
     for title, chart in kinds.items():
-        _finish(axes[title], chart)
+        _finish(axes[title], replace(chart, lines=_find_lines(runs, title)))
         if len(runs) == 1:  # lines of several runs would hide the curves
             _mark(axes[title], chart)
     notes: list[str] = []
@@ -68,8 +67,7 @@ def draw_curves(runs: Sequence[Curves]) -> 'Figure':
 
 def _draw_lines(axes: 'Axes', chart: Chart, look: Mapping[str, Any], several: bool) -> None:
     for line in chart.lines:
-        is_first = line is chart.lines[0] and line.name == 'training'
-        own = dict(look) if several or is_first else dict(look, color=COLORS[1])
+        own = look if several else dict(color=COLORS[line.look], linestyle=_STYLES[line.look])
         marker = '.' if len(line.x) < _FEW or line.name != 'training' else None
         axes.plot(line.x, line.y, marker=marker, label=line.name, **own)
 
@@ -81,13 +79,14 @@ def _mark(axes: 'Axes', chart: Chart) -> None:
         for line in chart.lines:
             _mark_value(axes, chart, line)
     if len(axes.get_legend_handles_labels()[1]) > 1 or chart.lines[0].name != 'training':
-        axes.legend(fontsize='small')
+        # Below the chart, where it covers no line.
+        axes.legend(fontsize='small', loc='upper center', bbox_to_anchor=(0.5, -0.17))
 
 
 def _mark_value(axes: 'Axes', chart: Chart, line: Line) -> None:
     for x, y in zip(line.x, line.y, strict=True):
         if line.name == 'validation' and x == chart.chosen:
-            value = f'{y:.1f} %' if '%' in chart.title else f'{y:.3g}'
+            value = format_percent(y) if chart.percent else f'{y:.3g}'
             star: dict[str, Any] = dict(
                 marker='*', markersize=12, linestyle='none', color=COLORS[1]
             )
@@ -95,27 +94,28 @@ def _mark_value(axes: 'Axes', chart: Chart, line: Line) -> None:
 
 
 def _finish(axes: 'Axes', chart: Chart) -> None:
-    """Name the axes of a chart, and choose their ticks."""
-    from matplotlib.ticker import MaxNLocator
-
+    """Name the axes of a chart, and set their scales."""
     axes.set(title=chart.title, xlabel=chart.x_label)
     axes.grid(alpha=0.3)
-    ends, values = (np.concatenate(of) for of in zip(*map(_get_points, axes.lines), strict=True))
-    if chart.log_x:
-        set_log_scale(axes, 'x', ends)
-    else:
-        axes.set_xlim(0, max(1.0, ends.max(initial=0)) * 1.03)
-        axes.xaxis.set_major_locator(MaxNLocator(5, integer=True, min_n_ticks=1))
-    if '%' in chart.title:
-        bound_percent(axes)
-    elif chart.log_y:
-        set_log_scale(axes, 'y', values)
-    if chart.log_y and axes.get_yscale() == 'linear' and not (values < 0).any():
-        axes.set_ylim(bottom=0)  # a constant rate would have an axis of its rounding
+    x_scale, y_scale = make_scales(chart)
+    _set_scale(axes, 'x', x_scale, whole=not chart.log_x)
+    _set_scale(axes, 'y', y_scale)
 
 
-def _get_points(line: 'Line2D') -> tuple[np.ndarray, np.ndarray]:
-    return np.asarray(line.get_xdata(), float), np.asarray(line.get_ydata(), float)
+def _set_scale(axes: 'Axes', which: str, scale: Scale, whole: bool = False) -> None:
+    ticks = scale.ticks(whole)
+    if scale.log:
+        axes.set(**{f'{which}scale': 'log'})
+    labels = [format_tick(value) for value in ticks]
+    axes.set(**{f'{which}lim': (scale.low, scale.high), f'{which}ticks': ticks})
+    axes.set(**{f'{which}ticklabels': labels})
+    axes.minorticks_off()
+
+
+def _find_lines(runs: Sequence[Curves], title: str) -> list[Line]:
+    """Return the lines of the charts of all runs that have a title."""
+    charts = [chart for run in runs for chart in run.charts if chart.title == title]
+    return [line for chart in charts for line in chart.lines]
 
 
 def _name_runs(figure: 'Figure', axes: 'Axes', names: Sequence[str]) -> list[str]:

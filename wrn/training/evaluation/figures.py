@@ -7,6 +7,7 @@ import numpy as np
 
 from wrn.training.evaluation.plot_text import break_lines, shorten, text_color
 from wrn.training.evaluation.proportion import Proportion
+from wrn_base.percent import format_percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -121,16 +122,21 @@ def _draw_cells(axes: 'Axes', share: np.ma.MaskedArray) -> 'AxesImage':
     return image
 
 
+def _format_share(share: float) -> str:
+    return format_percent(share, 0 if share in (0, 100) else 1)
+
+
 def _write_counts(
     axes: 'Axes', image: 'AxesImage', counts: np.ndarray, share: np.ma.MaskedArray, points: float
 ) -> None:
     """Write the count of each cell, and its percentage if there is room, in a color to read."""
-    longest = max(5 if len(counts) <= _MOST_PERCENTAGES else 1, len(f'{counts.max()}'))
+    percentages = share.compressed() if len(counts) <= _MOST_PERCENTAGES else ()
+    longest = max(map(len, [f'{counts.max()}', *map(_format_share, percentages)]))
     size = min(9.0, 0.9 * points / (_ASPECT * longest))
     colors = image.to_rgba(share)
     for i, j in zip(*counts.nonzero(), strict=True):
         text = str(counts[i, j])
         if len(counts) <= _MOST_PERCENTAGES and not np.ma.is_masked(share[i, j]):
-            text += f'\n{share[i, j]:.{0 if share[i, j] in (0, 100) else 1}f} %'
+            text += f'\n{_format_share(share[i, j])}'
         color = text_color(colors[i, j])
         axes.text(j, i, text, ha='center', va='center', color=color, fontsize=size)

@@ -98,7 +98,8 @@ def summarize(scores: Tensor, labels: Tensor) -> tuple[Any, Tensor]:
         ``(N,)``, float64.
     """
     scores = scores.double()
-    losses = -scores.gather(1, labels[:, None])[:, 0].clamp(min=_LEAST).log()
+    chosen = scores.gather(1, labels[:, None])[:, 0].clamp(min=_LEAST)
+    losses = chosen.log().abs()  # -log(1) is -0.0
     return scores.topk(min(_TOPK, scores.shape[1])), losses
 
 

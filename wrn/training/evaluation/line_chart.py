@@ -18,6 +18,11 @@ class Line:
     x: Sequence[float]
     y: Sequence[float]
 
+    @property
+    def look(self) -> int:
+        """The number of its color and style, the same in all charts: 1 for validation, else 0."""
+        return int(self.name == 'validation')
+
 
 @dataclass(frozen=True)
 class Chart:
@@ -40,6 +45,11 @@ class Chart:
     log_y: bool = False
     chosen: float | None = None
     chosen_label: str = ''
+
+    @property
+    def percent(self) -> bool:
+        """Whether its values are percentages."""
+        return '%' in self.title
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,8 @@ import math
 from dataclasses import dataclass
 from statistics import NormalDist
 
+from wrn_base.percent import format_percent
+
 _CONFIDENCE = 0.95
 
 
@@ -55,4 +57,5 @@ class Proportion:
     def __str__(self) -> str:
         low, high = (f'{end:.{self.interval_decimals}f}' for end in self.interval)
         of = f'{self.correct:,} of {self.total:,}'
-        return f'{self.percent:.{self.decimals}f} % ({of}; 95 % interval {low} to {high})'
+        share = format_percent(self.percent, self.decimals)
+        return f'{share} ({of}; 95 % interval {low} to {high})'

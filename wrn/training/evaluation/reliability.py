@@ -1,12 +1,14 @@
 """Plot how well the confidence of a network matches its accuracy."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from wrn.training.evaluation.calibration import Bin
 from wrn.training.evaluation.curve_plots import COLORS
+from wrn.training.evaluation.proportion import Proportion
+from wrn_base.percent import format_percent
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -38,7 +40,9 @@ def draw_reliability(bins: Sequence[Bin]) -> 'Figure':
     bars = dict(x=ends[:-1][used], width=np.diff(ends)[used], align='edge', edgecolor='white')
     upper.bar(height=accuracy[used], color=COLORS[0], label='accuracy', **bars)
     upper.plot([0, 100], [0, 100], color='0.4', linestyle='--', label='perfect calibration')
-    marks = dict(marker='D', linestyle='none', color=COLORS[1], markeredgecolor='white')
+    marks: dict[str, Any] = dict(marker='D', linestyle='none', color=COLORS[1])
+    # Without clipping, else half of a mark at 100 % is cut.
+    marks |= dict(markeredgecolor='white', clip_on=False, zorder=3)
     upper.plot(confidence[used], confidence[used], label='mean confidence', **marks)
     upper.set(ylabel='accuracy (%)', xlim=(0, 100), ylim=(0, 100), aspect='auto')
     upper.legend(fontsize='small')
@@ -53,6 +57,8 @@ def draw_reliability(bins: Sequence[Bin]) -> 'Figure':
     if total:
         error = (number * abs(accuracy - confidence)).sum() / total
         title = f'Calibration of {total:,} image{"" if total == 1 else "s"}\n'
-        title += f'expected calibration error {error:.1f} %'
+        correct = round((number * accuracy).sum() / 100)
+        decimals = Proportion(correct, total).interval_decimals
+        title += f'expected calibration error {format_percent(error, decimals)}'
     figure.suptitle(title, fontsize=11)
     return figure

@@ -13,8 +13,10 @@ _WINDOW = 10  # steps; mmengine averages the loss and the times of training over
 _KEPT = 50_000  # steps; an epoch of ImageNet in batches of 32 has fewer
 _SPEED = 'images_per_second'
 _TIMES = ('time', 'data_time')
+#: The mean loss of an epoch, in what the log has for programs on its last step.
+EPOCH_LOSS = 'epoch_loss'
 # Values that the line of a step formats separately or leaves out.
-_KNOWN = ('epoch', 'iter', 'lr', 'base_lr', 'memory', *_TIMES, _SPEED)
+_KNOWN = ('epoch', 'iter', 'lr', 'base_lr', 'memory', EPOCH_LOSS, *_TIMES, _SPEED)
 
 
 @HOOKS.register_module()
@@ -116,10 +118,13 @@ class ProgressLogProcessor(LogProcessor):
             mode: ``'train'``, ``'val'`` or ``'test'``.
 
         Returns:
-            The values for programs, and the line.
+            The values for programs, and the line. On the last step of an epoch, the values have
+            its mean loss, since the window of the others may begin in the epoch before.
         """
         tag, _ = super().get_log_after_iter(runner, batch_idx, mode)
         self._add_speed(runner, mode, tag)
+        if mode == 'train' and self.by_epoch:
+            self._add_epoch_loss(runner, batch_idx, tag)
         values = {self._remove_prefix(name, f'{mode}/'): value for name, value in tag.items()}
         parts = [self._position(runner, batch_idx, mode)]
         if mode == 'train':
@@ -177,6 +182,13 @@ class ProgressLogProcessor(LogProcessor):
         speed = runner.message_hub.get_info(_SPEED)
         if speed is not None:
             tag[f'{mode}/{_SPEED}' if self.log_with_hierarchy else _SPEED] = speed
+
+    def _add_epoch_loss(self, runner: Runner, batch_idx: int, tag: dict[str, Any]) -> None:
+        steps = self._get_dataloader_size(runner, 'train')
+        loss = runner.message_hub.log_scalars.get('train/loss')
+        if loss is not None and batch_idx + 1 == steps:
+            name = f'train/{EPOCH_LOSS}' if self.log_with_hierarchy else EPOCH_LOSS
+            tag[name] = float(loss.mean(steps))
 
     def _position(self, runner: Runner, batch_idx: int | None, mode: str) -> str:
         parts = [] if mode == 'train' else [mode]
