@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageEnhance, ImageOps
 from sklearn.datasets import load_digits, load_sample_images
 
-from wrn.data.near_duplicates import hash_content
+from wrn.data.perceptual_hash import hash_content
 from wrn.data.similar_hashes import DISTANCE, match_hashes
 
 
@@ -105,7 +105,7 @@ def main() -> None:
         for kind, few in (('random', 1 << 63), ('equal', 1), ('equal in three bands', 1 << 26)):
             values = rng.integers(0, few, number, dtype=np.uint64)
             start = time.perf_counter()
-            complete = match_hashes(values, zeros, zeros)[1]
+            complete = match_hashes(values, zeros, zeros, zeros - 1).complete
             seconds = time.perf_counter() - start
             print(f'{number} hashes, {kind}: {seconds:.2f} s{"" if complete else ", cut off"}')
 

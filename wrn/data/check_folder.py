@@ -18,7 +18,8 @@ from wrn.data.depth import find_largest, needed_bits
 from wrn.data.duplicates import find_alike, find_duplicates
 from wrn.data.images import get_content, prefetch
 from wrn.data.listing import list_splits
-from wrn.data.near_duplicates import check_available, hash_content
+from wrn.data.near_duplicates import check_available
+from wrn.data.perceptual_hash import hash_content
 from wrn.utils.csv_text import format_csv
 from wrn.utils.files import write_atomically
 from wrn_base.errors import one_line
