@@ -311,6 +311,13 @@ def test_a_copy_in_a_group_is_reported_beside_its_exact_copies(tmp_path):
     assert all('; 3 other images in this group of images that look alike' in r for r in near)
 
 
+def test_what_is_not_found_is_said():
+    found = find_near_duplicates([np.asarray(draw(0))], [0], [0]).describe()
+    assert 'find most copies in another size, file format or quality' in found
+    assert 'but miss mirrored, rotated and most cropped ones' in found
+    assert ' bits' not in found
+
+
 def test_no_problem_of_images_that_differ(make_image_folder, capsys):
     root = make_image_folder()
     main(['check-data', str(root), '--near', '--json'])

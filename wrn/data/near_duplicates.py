@@ -48,7 +48,9 @@ class NearDuplicates:
     def describe(self) -> str:
         """Return what was compared, what this finds, and what was left out, in one sentence."""
         text = (
-            f'{count(self.compared, "image")} compared by perceptual hashes'
+            f'{count(self.compared, "image")} compared by perceptual hashes, which find most '
+            'copies in another size, file format or quality, but miss mirrored, rotated and most '
+            'cropped ones'
         )
         if self.flat:
             text += (
