@@ -307,6 +307,13 @@ def test_interrupted_run_is_resumed(digits, capsys):
     assert not list(Path('heat').glob('*.partial*'))
 
 
+def test_a_corrected_run_follows_a_mistaken_one(images, fails):
+    words = ('explain', images, '--model', DIGITS, '--workers', '0', '--out', 'heat')
+    assert 'not a feature map' in fails(*words, '--layer', 'head.fc')
+    explain(images, '--layer', 'layer1')
+    assert len(read_index()) == 3
+
+
 def test_predict_with_heat_maps(images, capsys):
     words = ['predict', 'images', '--topk', '2', '--workers', '0']
     main([*words, '--out', 'without.jsonl'])
