@@ -328,6 +328,19 @@ def test_no_problem_of_images_that_differ(make_image_folder, capsys):
     assert json.loads(capsys.readouterr().out)['near'] == ''
 
 
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (dict(folder=None), 'folder: is of type NoneType; give a path'),
+        (dict(folder='x', ann_file=3), 'ann_file: is of type int; give a path'),
+        (dict(folder='x', near='no'), 'near: is of type str; give True or False'),
+    ],
+)
+def test_wrong_types_are_refused(arguments, message):
+    with pytest.raises(WrnError, match=f'^{message}$'):
+        check_folder(**arguments)
+
+
 def test_the_missing_package_is_named():
     with pytest.raises(WrnError) as error:
         require_extra('--near', 'report', 'imagehash', 'no_such_package_of_wrn')

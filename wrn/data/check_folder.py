@@ -22,7 +22,7 @@ from wrn.data.near_duplicates import check_available
 from wrn.data.perceptual_hash import hash_content
 from wrn.utils.csv_text import format_csv
 from wrn.utils.files import write_atomically
-from wrn_base.errors import one_line
+from wrn_base.errors import WrnError, one_line
 
 KINDS = {
     'unreadable': 'files that cannot be decoded',
@@ -116,9 +116,14 @@ def check_folder(
         The splits and their problems.
 
     Raises:
-        WrnError: If the folder cannot be read, or has no images; or if ``near`` is given without
-            the package imagehash.
+        WrnError: If an argument has a wrong type, or the folder cannot be read, or has no images;
+            or if ``near`` is given without the package imagehash.
     """
+    for name, value in (('folder', folder), ('ann_file', ann_file or '')):
+        if not isinstance(value, str | os.PathLike):
+            raise WrnError(f'{name}: is of type {type(value).__name__}; give a path')
+    if not isinstance(near, bool):
+        raise WrnError(f'near: is of type {type(near).__name__}; give True or False')
     if near:
         check_available('--near')
     splits = list_splits(Path(folder), Path(ann_file) if ann_file else None)
