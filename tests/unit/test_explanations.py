@@ -269,6 +269,13 @@ def test_inputs_of_another_kind_are_refused(digits, inputs):
     refuse('inputs: have 1 channel, but the network takes 3; give', digits, inputs[:, :1], [0] * 3)
 
 
+@pytest.mark.parametrize('name', ['nix', 'data_preprocesor', 'fc'])
+def test_only_layers_of_the_backbone_are_suggested(networks, name):
+    for layer, model in zip(('layer3', 'layer4'), networks.values(), strict=True):
+        refuse(f'the network has no such layer; give one such as {layer}, see', model, layer=name)
+    refuse('no such layer; did you mean layer3', networks['backbone.act'], layer='head.layr3')
+
+
 def test_engines_without_gradients_are_refused(exported_digits):
     onnx = wrn.get_model(DIGITS, True, backend='onnxruntime')
     refuse(r'a frozen graph \(onnxruntime\), which has no layers and no gradients; use', onnx)
