@@ -356,21 +356,20 @@ def test_blank_maps_are_reported(images, capsys):
         network.head.fc.weight.fill_(-1)
     meta = dict(cfg=network._config.pretty_text)
     torch.save(dict(state_dict=network.state_dict(), meta=meta), 'blank.pth')
-    main(
-        [
-            'explain',
-            'images/y.png',
-            '--model',
-            'blank.pth',
-            '--out',
-            'heat',
-            '--class',
-            '3',
-            '--workers',
-            '0',
-        ]
+    words = ['--model', 'blank.pth', '--workers', '0']
+    main(['explain', 'images/y.png', *words, '--out', 'heat', '--class', '3'])
+    line = (
+        "wrn: 1 of 1 heat map has no positive value, so only the image is shown (1 of '3'): no "
+        'position raises the score of the class; try `wrn explain` with another --method, or with '
     )
-    assert '1 heat map has no positive value, so only the image is shown' in capsys.readouterr().err
+    assert line in capsys.readouterr().err
+    main(['explain', 'images', *words, '--out', 'two', '--class', '3', '5'])
+    line = (
+        "6 of 6 heat maps have no positive value, so only the image is shown (3 of '3', 3 of '5')"
+    )
+    assert line in capsys.readouterr().err
+    main(['predict', 'images', *words, '--heatmaps', 'drawn'])
+    assert '3 of 3 heat maps have no positive value' in capsys.readouterr().err
     (record,) = read_index()
     assert record['heat_maps'][0]['is_blank']
     pixels = cv2.resize(
