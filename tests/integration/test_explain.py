@@ -307,6 +307,13 @@ def test_interrupted_run_is_resumed(digits, capsys):
     assert not list(Path('heat').glob('*.partial*'))
 
 
+def test_a_corrected_run_follows_a_mistaken_one(images, fails):
+    words = ('explain', images, '--model', DIGITS, '--workers', '0', '--out', 'heat')
+    assert 'not a feature map' in fails(*words, '--layer', 'head.fc')
+    explain(images, '--layer', 'layer1')
+    assert len(read_index()) == 3
+
+
 def test_predict_with_heat_maps(images, capsys):
     words = ['predict', 'images', '--topk', '2', '--workers', '0']
     main([*words, '--out', 'without.jsonl'])
@@ -349,21 +356,20 @@ def test_blank_maps_are_reported(images, capsys):
         network.head.fc.weight.fill_(-1)
     meta = dict(cfg=network._config.pretty_text)
     torch.save(dict(state_dict=network.state_dict(), meta=meta), 'blank.pth')
-    main(
-        [
-            'explain',
-            'images/y.png',
-            '--model',
-            'blank.pth',
-            '--out',
-            'heat',
-            '--class',
-            '3',
-            '--workers',
-            '0',
-        ]
+    words = ['--model', 'blank.pth', '--workers', '0']
+    main(['explain', 'images/y.png', *words, '--out', 'heat', '--class', '3'])
+    line = (
+        "wrn: 1 of 1 heat map has no positive value, so only the image is shown (1 of '3'): no "
+        'position raises the score of the class; try `wrn explain` with another --method, or with '
     )
-    assert '1 heat map has no positive value, so only the image is shown' in capsys.readouterr().err
+    assert line in capsys.readouterr().err
+    main(['explain', 'images', *words, '--out', 'two', '--class', '3', '5'])
+    line = (
+        "6 of 6 heat maps have no positive value, so only the image is shown (3 of '3', 3 of '5')"
+    )
+    assert line in capsys.readouterr().err
+    main(['predict', 'images', *words, '--heatmaps', 'drawn'])
+    assert '3 of 3 heat maps have no positive value' in capsys.readouterr().err
     (record,) = read_index()
     assert record['heat_maps'][0]['is_blank']
     pixels = cv2.resize(

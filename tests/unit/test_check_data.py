@@ -103,6 +103,27 @@ def test_files_that_are_no_images_are_no_problem(make_image_folder, tmp_path, ca
     assert '1 problem found' in fails('check-data', root)
 
 
+def test_class_folders_that_differ_only_in_case(make_image_folder):
+    root = make_image_folder(train=2, val=1)
+    for split in ('train', 'val'):
+        (root / split / 'class_0').rename(root / split / 'Class_1')
+    problems = {(p.kind, p.path): p.reason for p in check_folder(root).problems}
+    assert problems.keys() == {('classes', 'train/class_1'), ('classes', 'val/class_1')}
+    reason = problems['classes', 'train/class_1']
+    assert reason.startswith("differs only in case or Unicode form from 'Class_1', and ")
+
+
+def test_a_class_folder_with_one_image_is_noted(make_image_folder, capsys):
+    root = make_image_folder(train=2, val=1)  # one image of a class is enough in val
+    assert check_folder(root).notes == []
+    (root / 'train/class_0/0.jpg').unlink()
+    main(['check-data', str(root)])
+    output, errors = capsys.readouterr()
+    assert output.splitlines()[-1] == 'no problems found'
+    assert '1 class folder has 1 image (train/class_0), too few to train with; add' in errors
+    assert [note[:2] for note in check_folder(root).notes] == [('single', 'train/class_0')]
+
+
 def test_classes_are_compared_by_name(make_image_folder):
     """The labels of a split with a missing class differ; copies must not become conflicts."""
     root = make_image_folder(train=2, val=1)

@@ -78,7 +78,7 @@ def run(out, stop=False, parts=(), **options):
     def write(path, records):
         Path(path).write_text(' '.join(record['img_path'] for record in records))
 
-    results = PartialFile(out, dict(model='m'), write, parts, **options)
+    results = PartialFile(out, dict(command='x', model='m'), write, parts, **options)
     with results.resumed(['a', 'b']) as rest:
         for name in rest:
             if stop and name == 'b':

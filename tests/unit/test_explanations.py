@@ -1,5 +1,7 @@
 """Maps of where the score of a class comes from, compared with direct computations."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
@@ -250,6 +252,28 @@ def test_refusals(digits, inputs):
     refuse(
         'no head, so no class has a score', wrn.get_model(DIGITS, True, head=None), inputs, [0] * 3
     )
+
+
+def test_threads_share_an_explainer(digits, inputs):
+    """Without a lock, nearly all calls fail: the hooks of one see the passes of others."""
+    explainer = Explainer(digits)
+    expected = explainer(inputs, [1, 2, 3])
+    with ThreadPoolExecutor(4) as pool:
+        for maps in pool.map(lambda _: explainer(inputs, [1, 2, 3]), range(20)):
+            np.testing.assert_array_equal(maps, expected)
+
+
+def test_inputs_of_another_kind_are_refused(digits, inputs):
+    refuse('inputs: are of type ndarray; give a tensor', digits, inputs.numpy(), [0] * 3)
+    refuse('inputs: are of type list; give a tensor', digits, inputs.tolist(), [0] * 3)
+    refuse('inputs: have 1 channel, but the network takes 3; give', digits, inputs[:, :1], [0] * 3)
+
+
+@pytest.mark.parametrize('name', ['nix', 'data_preprocesor', 'fc'])
+def test_only_layers_of_the_backbone_are_suggested(networks, name):
+    for layer, model in zip(('layer3', 'layer4'), networks.values(), strict=True):
+        refuse(f'the network has no such layer; give one such as {layer}, see', model, layer=name)
+    refuse('no such layer; did you mean layer3', networks['backbone.act'], layer='head.layr3')
 
 
 def test_engines_without_gradients_are_refused(exported_digits):

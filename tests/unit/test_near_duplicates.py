@@ -12,7 +12,8 @@ from sklearn.datasets import load_sample_images
 
 from wrn.data.check_folder import KINDS, check_folder
 from wrn.data.images import Reading
-from wrn.data.near_duplicates import find_near_duplicates, hash_content, hash_pixels
+from wrn.data.near_duplicates import find_near_duplicates
+from wrn.data.perceptual_hash import hash_content, hash_pixels
 from wrn.data.similar_hashes import DISTANCE, match_hashes
 from wrn.utils.packages import require_extra
 from wrn_base.cli import main
@@ -60,6 +61,22 @@ def compare_all(hashes, splits, classes):
     return sorted((i, m[0], m[1]) for i, listed in matches.items() for m in listed)
 
 
+def group_all(hashes):
+    """Return the connected components of the hashes that are close, by a search from each."""
+    near = [np.flatnonzero(np.bitwise_count(hashes ^ value) <= DISTANCE) for value in hashes]
+    groups, seen = [], set()
+    for start in range(len(hashes)):
+        group, todo = set(), [start]
+        while todo:
+            i = todo.pop()
+            todo += [] if i in group else near[i].tolist()
+            group.add(i)
+        if start not in seen and len(group) > 1:
+            groups.append(sorted(group))
+        seen |= group
+    return groups
+
+
 @pytest.mark.parametrize('flips', range(6))
 def test_the_matches_are_those_of_all_pairs(flips):
     rng = np.random.default_rng(flips)
@@ -67,11 +84,12 @@ def test_the_matches_are_those_of_all_pairs(flips):
     for _ in range(flips):
         hashes = hashes ^ np.uint64(1) << rng.integers(0, 64, 400).astype(np.uint64)
     splits, classes = rng.integers(0, 3, 400), rng.integers(-1, 4, 400)
-    matches, complete = match_hashes(hashes, splits, classes)
+    found = match_hashes(hashes, splits, classes, np.full(400, -1))
     expected = compare_all(hashes, splits.tolist(), classes.tolist())
-    assert complete
-    assert [tuple(match) for match in matches] == expected
+    assert found.complete
+    assert [tuple(match) for match in found.matches] == expected
     assert len(expected) > 30
+    assert found.groups == group_all(hashes)
 
 
 @pytest.mark.parametrize('bits', range(1, 7))
@@ -80,25 +98,50 @@ def test_every_pattern_of_bits_is_found_up_to_the_distance(bits):
     for _ in range(50):
         places = rng.choice(64, bits, replace=False)
         pair = np.array([0, sum(1 << int(place) for place in places)], np.uint64)
-        matches, _ = match_hashes(pair, np.zeros(2, int), np.zeros(2, int))
-        assert matches == ([(1, 0, bits)] if bits <= DISTANCE else [])
+        zeros = np.zeros(2, int)
+        found = match_hashes(pair, zeros, zeros, zeros - 1)
+        assert found.matches == ([(1, 0, bits)] if bits <= DISTANCE else [])
+        assert found.groups == ([[0, 1]] if bits <= DISTANCE else [])
 
 
 @pytest.mark.parametrize('hashes', [np.zeros(20_000, np.uint64), np.arange(2000, dtype=np.uint64)])
 def test_images_that_are_all_alike(hashes):
     """Each is matched once, and not with every other one."""
     zeros = np.zeros(len(hashes), int)
-    matches, complete = match_hashes(hashes, zeros, zeros)
-    assert complete
-    assert [match.image for match in matches] == [*range(1, len(hashes))]
+    found = match_hashes(hashes, zeros, zeros, zeros - 1)
+    assert found.complete
+    assert [match.image for match in found.matches] == [*range(1, len(hashes))]
+    assert found.groups == [[*range(len(hashes))]]
+
+
+def test_members_that_match_only_through_others_are_grouped():
+    """0 to 2 are a chain whose ends differ in 8 bits. 3 to 5 match only 6, not one another."""
+    far = 0xFFFF << 40
+    hashes = [0, 0xF, 0xFF, far, far ^ 0x1F, far ^ 0x1F0, far ^ 0x7]
+    hashes = np.array([*hashes, *np.full(500, far)], np.uint64)
+    classes = np.arange(len(hashes))
+    found = match_hashes(hashes, classes * 0, classes, classes * 0 - 1)
+    assert found.groups == group_all(hashes)
+    assert found.groups[0] == [0, 1, 2]
+
+
+def test_a_copy_of_the_same_content_is_preferred():
+    """As is the closest image; then the first one counts."""
+    hashes = np.array([0, 0, 0, 1, 0], np.uint64)
+    splits = np.array([0, 0, 0, 0, 1])
+    classes = np.array([0, 0, 1, 0, 0])
+    found = match_hashes(hashes, splits, classes, np.array([5, 6, 7, 8, 7]))
+    assert [m[1:] for m in found.matches if m.image == 4] == [(2, 0)]
+    found = match_hashes(hashes, splits, classes, np.array([5, 7, 6, 8, 7]))
+    assert [m[1:] for m in found.matches if m.image == 4] == [(1, 0), (2, 0)]
 
 
 def test_a_search_that_would_take_too_long_says_so():
     zeros = np.zeros(2000, int)
     hashes = np.arange(2000, dtype=np.uint64)
-    matches, complete = match_hashes(hashes, zeros, zeros, comparisons=5000)
-    assert not complete
-    assert len(matches) > 500
+    found = match_hashes(hashes, zeros, zeros, zeros - 1, comparisons=5000)
+    assert not found.complete
+    assert len(found.matches) > 500
 
 
 def test_copies_of_photographs_and_drawings():
@@ -160,6 +203,7 @@ def test_files_and_arrays_that_are_made_on_demand(tmp_path):
     images = Images([*files, pixels, np.zeros(3)])
     found = find_near_duplicates(images, ['train'] * 5 + ['test'] * 2, [0] * 7)
     assert found.matches == [(5, 0, 0)]
+    assert found.groups == [[0, 5]]
     assert (found.compared, found.unreadable, found.flat) == (2, 5, 0)
     assert images.taken == 7
     assert '5 images cannot be read' in found.describe()
@@ -179,6 +223,7 @@ def test_a_sample_is_spread_evenly_and_said():
     found = find_near_duplicates(images, [0] * 100, [0] * 100, most=20)
     assert (found.compared, found.left_out) == (20, 80)
     assert [match[:2] for match in found.matches] == [(10 * i + 5, 10 * i) for i in range(10)]
+    assert found.groups == [[10 * i, 10 * i + 5] for i in range(10)]
     assert '80 left out, evenly spread over all' in found.describe()
     assert find_near_duplicates([], [], []).matches == []
 
@@ -232,12 +277,45 @@ def test_check_data_reports_what_looks_alike(folder, tmp_path, fails, capsys):
     error = fails('check-data', folder, '--near', '--out', tmp_path / 'r.json')
     assert '6 problems found' in error
     printed, errors = capsys.readouterr()
-    assert '20 images compared by perceptual hashes' in errors
+    assert '21 images compared by perceptual hashes' in errors
     assert 'left out: 2 images of nearly one color' in errors
     assert 'near-leak' in printed
     written = json.loads((tmp_path / 'r.json').read_text())
     assert written['near'] == report.near
     assert {(p['kind'], p['path']) for p in written['problems']} == set(reasons)
+
+
+def test_a_copy_in_a_group_is_reported_beside_its_exact_copies(tmp_path):
+    """Each file of a group is named, so that removing one does not leave another unseen."""
+    image = draw(0)
+    write(
+        tmp_path,
+        **{
+            'train/cat/copy.jpg': encode(image, 'JPEG'),
+            'train/cat/small.png': encode(image.resize((120, 100))),
+            'train/dog/exact.png': encode(image),
+            'train/dog/other.png': encode(draw(1)),
+            'test/cat/a.png': encode(image),
+            'test/cat/b.png': encode(draw(2)),
+            'test/dog/c.png': encode(image.resize((60, 50))),
+        },
+    )
+    problems = check_folder(tmp_path, near=True).problems
+    kinds = {(p.kind, p.path) for p in problems}
+    assert {(p.kind, p.reason) for p in problems if p.path == 'test/cat/a.png'} == {
+        (kind, 'same content as train/dog/exact.png') for kind in ('leak', 'conflict')
+    }
+    assert {('near-duplicate', 'train/cat/small.png'), ('near-leak', 'test/dog/c.png')} <= kinds
+    assert ('near-conflict', 'train/dog/exact.png') in kinds
+    near = [p.reason for p in problems if p.kind.startswith('near-')]
+    assert all('; 3 other images in this group of images that look alike' in r for r in near)
+
+
+def test_what_is_not_found_is_said():
+    found = find_near_duplicates([np.asarray(draw(0))], [0], [0]).describe()
+    assert 'find most copies in another size, file format or quality' in found
+    assert 'but miss mirrored, rotated and most cropped ones' in found
+    assert ' bits' not in found
 
 
 def test_no_problem_of_images_that_differ(make_image_folder, capsys):
@@ -248,6 +326,19 @@ def test_no_problem_of_images_that_differ(make_image_folder, capsys):
     assert written['near'].startswith('36 images compared')
     main(['check-data', str(root), '--json'])
     assert json.loads(capsys.readouterr().out)['near'] == ''
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (dict(folder=None), 'folder: is of type NoneType; give a path'),
+        (dict(folder='x', ann_file=3), 'ann_file: is of type int; give a path'),
+        (dict(folder='x', near='no'), 'near: is of type str; give True or False'),
+    ],
+)
+def test_wrong_types_are_refused(arguments, message):
+    with pytest.raises(WrnError, match=f'^{message}$'):
+        check_folder(**arguments)
 
 
 def test_the_missing_package_is_named():

@@ -114,9 +114,62 @@ def test_damaged_anywhere(name, describe, write, tmp_path):
 def test_lines_of_another_program(line, tmp_path):
     out, partial = tmp_path / 'x.csv', tmp_path / 'x.csv.partial'
     with pytest.raises(KeyboardInterrupt):
-        resume(out, *CASES[0][1:], stop=0)
+        resume(out, *CASES[0][1:], stop=2)
     partial.write_bytes(partial.read_bytes() + line)
-    assert resume(out, *CASES[0][1:]) == 0
+    assert resume(out, *CASES[0][1:]) == 2
+
+
+def run_once(out, names=NAMES, fails_after=None, overwrite=False, **changes):
+    """Run in batches of one image; return how many had been done earlier."""
+    results = PartialFile(out, {**RUN, **changes}, CASES[0][2], overwrite=overwrite)
+    with results.resumed(names) as rest:
+        earlier = results.done
+        for i, name in enumerate(rest, earlier):
+            if i == fails_after:
+                raise WrnError('failed')
+            results.add([Record(img_path=name, predictions=[])])
+    assert results.done == len(names)
+    return earlier
+
+
+def test_a_failure_before_the_first_record_leaves_nothing(tmp_path):
+    out = tmp_path / 'x.csv'
+    with pytest.raises(WrnError, match='failed'):
+        run_once(out, fails_after=0, model='mistaken')
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(WrnError, match='failed'):
+        run_once(out, fails_after=3)
+    with pytest.raises(WrnError, match='with different model; finish that'):
+        run_once(out, model='other')
+    with pytest.raises(WrnError, match=r'has the result of 0\.png where'):
+        run_once(out, names=['x.png'])
+    assert run_once(out) == 3
+
+
+@pytest.mark.parametrize(
+    ('names', 'changes', 'reason'),
+    [
+        (NAMES, dict(model='other'), 'from an interrupted run with different model'),
+        (NAMES, dict(command='y', z=1), 'from an interrupted run with different command'),
+        (['0.png', 'x.png'], {}, 'has the result of 1.png where the inputs now have x.png'),
+    ],
+)
+def test_overwrite_replaces_the_records_of_another_run(names, changes, reason, tmp_path, caplog):
+    out = tmp_path / 'x.csv'
+    with pytest.raises(WrnError, match='failed'):
+        run_once(out, fails_after=3)
+    with caplog.at_level('INFO', 'wrn'):
+        assert run_once(out, names, overwrite=True, **changes) == 0
+    assert f'x.csv.partial: {reason}; it is replaced' in caplog.text
+    lines = out.read_text().splitlines()[1:]
+    assert [line.partition(',')[0] for line in lines] == names
+
+
+def test_overwrite_leaves_what_is_not_of_a_run(tmp_path):
+    (tmp_path / 'x.csv.partial').write_text('a download\n')
+    with pytest.raises(WrnError, match='not from an interrupted run of this command'):
+        run_once(tmp_path / 'x.csv', overwrite=True)
+    assert (tmp_path / 'x.csv.partial').read_text() == 'a download\n'
 
 
 def test_the_partial_file_stays_if_the_file_cannot_be_written(tmp_path):

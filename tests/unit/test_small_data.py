@@ -45,6 +45,16 @@ def test_classes_with_few_images():
     assert list_warnings(make([30, 9], ENOUGH))[0].startswith('1 class has fewer than 10')
 
 
+def test_class_folders_that_differ_only_in_case():
+    """Unicode has two ways to write an umlaut, which look alike."""
+    splits = make([40, 40, 40, 40, 40], [20] * 5)
+    splits.classes[:] = ['Zelle gesund', 'Maus', 'M\xe4use', 'Ma\u0308use', 'zelle Gesund']
+    (warning,) = list_warnings(splits)
+    groups = ("'M\xe4use' and 'Ma\u0308use'", "'Zelle gesund' and 'zelle Gesund'")
+    assert warning.startswith(f'{", ".join(groups)}: class folders that differ only in case or ')
+    assert 'one folder on macOS and Windows; merge them, or rename one' in warning
+
+
 @pytest.mark.parametrize(
     ('val', 'test', 'validated', 'expected'),
     [

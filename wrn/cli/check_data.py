@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator
 from wrn.cli.arguments import check_at_least
 from wrn.cli.progress import ImageProgress
 from wrn.data.check_folder import KINDS, Report, check_folder
-from wrn.data.class_folders import count_left_out
+from wrn.data.class_folders import SINGLE, count_left_out
 from wrn.jobs.outputs import check_out
-from wrn_base.errors import WrnError, count
+from wrn_base.errors import WrnError, count, some
 from wrn_base.tables import print_table
 from wrn_base.terminal import say, show, show_json
 
@@ -30,6 +30,12 @@ def run(args: argparse.Namespace) -> None:
         show(f'{split.name}: {count(len(split.files), "image")}{classes}')
     if left_out := count_left_out(report.splits):
         say(f'{args.folder}: {left_out}')
+    if single := [note.path for note in report.notes if note.kind == SINGLE]:
+        have = 'has' if len(single) == 1 else 'have'
+        say(
+            f'{args.folder}: {count(len(single), "class folder")} {have} 1 image ({some(single)}), '
+            'too few to train with; add images'
+        )
     if report.near:
         say(f'{args.folder}: {report.near}')
     if report.problems:

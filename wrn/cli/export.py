@@ -1,6 +1,7 @@
 """``wrn export``: export a model to a file for another runtime."""
 
 import argparse
+import shlex
 
 from wrn.cli.arguments import pick
 from wrn.deploy.export import FORMATS
@@ -24,6 +25,6 @@ def run(args: argparse.Namespace) -> None:
     output = 'probabilities' if metadata.softmax else 'logits'
     show(f'input: {metadata.dtype}, (N, {shape}), {metadata.channel_order}; output: {output}')
     here = isinstance(FORMATS[args.format], ReadableFormat)
-    *_, out = done.paths
+    out = shlex.quote(str(done.paths[-1]))
     use = f'wrn predict IMAGE --model {out}; without wrn, ' if here else "torch's loader: "
     show(f'use it with {use}see docs/export.md')

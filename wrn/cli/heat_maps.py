@@ -6,6 +6,8 @@ from wrn.jobs.heat_map_folder import HeatMapFolder
 from wrn_base.errors import count
 from wrn_base.terminal import say
 
+_CLASSES = 5  # to name
+
 
 def report_heat_maps(folder: HeatMapFolder, what: str, show: Callable[[str], None] = say) -> None:
     """Print what was written, and how many maps have nothing to show.
@@ -17,6 +19,14 @@ def report_heat_maps(folder: HeatMapFolder, what: str, show: Callable[[str], Non
     """
     show(f'{folder.path}: {what}; images are as the network sees them, after the test pipeline')
     if folder.blank:
-        have = 'has' if folder.blank == 1 else 'have'
-        number = count(folder.blank, 'heat map')
-        say(f'{number} {have} no positive value, so only the image is shown')
+        number, classes = folder.blank.total(), folder.blank.most_common(_CLASSES)
+        have = 'has' if number == 1 else 'have'
+        names = [f'{blank} of {name!r}' for name, blank in classes]
+        if others := len(folder.blank) - len(names):
+            rest = number - sum(blank for _, blank in classes)
+            names.append(f'{rest} of {count(others, "other class")}')
+        say(
+            f'{number} of {count(folder.drawn, "heat map")} {have} no positive value, so only the '
+            f'image is shown ({", ".join(names)}): no position raises the score of the class; try '
+            '`wrn explain` with another --method, or with an earlier --layer'
+        )

@@ -1,6 +1,7 @@
 """``wrn prepare-imagenet``: create the folders of ImageNet from its archives."""
 
 import argparse
+import shlex
 from functools import partial
 
 from rich.progress import track
@@ -14,4 +15,4 @@ def run(args: argparse.Namespace) -> None:
     """Create the folders, or resume an interrupted run."""
     progress = partial(track, console=ErrorConsole())
     prepare_imagenet(args.folder, args.out, args.verify, progress, args.overwrite)
-    show(f'{args.out}: is ready; `wrn check-data {args.out}` checks each image')
+    show(f'{args.out}: is ready; `wrn check-data {shlex.quote(args.out)}` checks each image')

@@ -12,16 +12,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from wrn.data.class_folders import NO_IMAGE, Problem, Split
+from wrn.data.class_folders import NO_IMAGE, SINGLE, Problem, Split
 from wrn.data.damage import Damage, find_damage
 from wrn.data.depth import find_largest, needed_bits
 from wrn.data.duplicates import find_alike, find_duplicates
 from wrn.data.images import get_content, prefetch
 from wrn.data.listing import list_splits
-from wrn.data.near_duplicates import check_available, hash_content
+from wrn.data.near_duplicates import check_available
+from wrn.data.perceptual_hash import hash_content
 from wrn.utils.csv_text import format_csv
 from wrn.utils.files import write_atomically
-from wrn_base.errors import one_line
+from wrn_base.errors import WrnError, one_line
 
 KINDS = {
     'unreadable': 'files that cannot be decoded',
@@ -42,8 +43,10 @@ KINDS = {
     'near-conflict': 'images that look like another of a different class',
     'near-leak': 'images that look like another of a different split',
     'empty': 'splits and class folders without images',
-    'classes': 'class folders that are missing in a split',
+    'classes': 'class folders that are missing in a split, or differ from another only in case',
+    SINGLE: 'class folders with one image',
 }
+_NOTES = (NO_IMAGE, SINGLE)
 _AHEAD = 64  # files that a thread may be ahead of the others
 _DIGEST = 16  # bytes
 
@@ -57,7 +60,8 @@ class Report:
     problems: list[Problem]
     """The problems: first those that names alone show, then those of the contents."""
     notes: list[Problem]
-    """The files that are left out and are no images, such as ``Thumbs.db``."""
+    """What is no problem: files that are left out and are no images, such as ``Thumbs.db``, and
+    class folders with one image."""
     near: str = ''
     """What was compared to find images that look alike. Empty if they were not searched for."""
 
@@ -115,9 +119,14 @@ def check_folder(
         The splits and their problems.
 
     Raises:
-        WrnError: If the folder cannot be read, or has no images; or if ``near`` is given without
-            the package imagehash.
+        WrnError: If an argument has a wrong type, or the folder cannot be read, or has no images;
+            or if ``near`` is given without the package imagehash.
     """
+    for name, value in (('folder', folder), ('ann_file', ann_file or '')):
+        if not isinstance(value, str | os.PathLike):
+            raise WrnError(f'{name}: is of type {type(value).__name__}; give a path')
+    if not isinstance(near, bool):
+        raise WrnError(f'near: is of type {type(near).__name__}; give True or False')
     if near:
         check_available('--near')
     splits = list_splits(Path(folder), Path(ann_file) if ann_file else None)
@@ -141,9 +150,9 @@ def check_folder(
     for _ in track(steps(), len(files)):
         pass
     named = [problem for split in splits for problem in split.problems]
-    problems = [problem for problem in named if problem.kind != NO_IMAGE]
+    problems = [problem for problem in named if problem.kind not in _NOTES]
     problems += damages + _find_small_ranges(deep) + find_duplicates(splits, digests)
-    report = Report(splits, problems, [problem for problem in named if problem.kind == NO_IMAGE])
+    report = Report(splits, problems, [problem for problem in named if problem.kind in _NOTES])
     if near:
         alike, report.near = find_alike(splits, digests, hashes)
         report.problems += alike

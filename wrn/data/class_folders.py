@@ -6,12 +6,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from wrn.data.class_names import find_case_twins
 from wrn.data.images import EXTENSIONS, LeftOut, is_hidden, is_image, scan
 from wrn.data.images.walk import LINKED, FollowedLinks
 
 OUTSIDE = 'outside the class folders'
 NO_IMAGE = 'other'
 """The kind of files that are left out and are no images, such as ``Thumbs.db``: no problem."""
+SINGLE = 'single'
+"""The kind of class folders with one image: no problem, but worth a note."""
 _OTHER_IMAGES = (  # formats of images that are not read, so that leaving one out is a problem
     *('.arw', '.cr2', '.czi', '.dcm', '.dng', '.exr', '.heic', '.heif', '.ico', '.jxl', '.ndpi'),
     *('.nef', '.nii', '.nii.gz', '.psd', '.svg', '.svs', '.tga'),
@@ -137,6 +140,16 @@ def list_folder(
         add_images(path, label)
         if len(split.files) == number:
             split.problems.append(Problem('empty', path, 'the class folder has no images'))
+        if len(split.files) == number + 1 and name.lower() in ('', 'train'):
+            reason = 'the class folder has 1 image to train with, too few to learn from'
+            split.problems.append(Problem(SINGLE, path, reason))
+    for first, *others in find_case_twins(classes):
+        for other in others:
+            reason = (
+                f'differs only in case or Unicode form from {first!r}, and is one folder with it '
+                'on macOS and Windows; merge them, or rename one'
+            )
+            split.problems.append(Problem('classes', os.path.join(name, other), reason))
     for entry in entries:
         path = os.path.join(name, entry.name)
         if os.path.isfile(entry.path) or is_image(path, extensions):

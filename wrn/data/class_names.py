@@ -1,7 +1,8 @@
 """Compare the class names of data and networks, and map the labels of a dataset by name."""
 
+import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -54,6 +55,23 @@ def find_positions(names: Sequence[str], among: Sequence[str]) -> list[int | Non
                 if key is not _cut_synonyms or not both:
                     found[name] = places[0]
     return [found.get(name) for name in names]
+
+
+def find_case_twins(names: Iterable[str]) -> list[list[str]]:
+    """Return names that differ only in case, or in how Unicode composes their letters.
+
+    macOS and Windows take folders of such names for one folder.
+
+    Args:
+        names: The names of classes.
+
+    Returns:
+        The groups of two or more such names, in the order of the names.
+    """
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(unicodedata.normalize('NFC', name).casefold(), []).append(name)
+    return [group for group in groups.values() if len(group) > 1]
 
 
 def _fold(name: str) -> str:

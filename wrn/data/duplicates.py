@@ -6,6 +6,7 @@ import numpy as np
 
 from wrn.data.class_folders import Problem, Split
 from wrn.data.near_duplicates import compare_hashes
+from wrn_base.errors import count
 
 
 class _Files:
@@ -64,7 +65,7 @@ def _find_repeats(digests: np.ndarray) -> list[tuple[int, int]]:
 def find_alike(
     splits: Sequence[Split], digests: np.ndarray, hashes: Sequence[int | None]
 ) -> tuple[list[Problem], str]:
-    """Compare the files by perceptual hashes, except those of the same content as an earlier one.
+    """Compare the files by perceptual hashes. Pairs of the same content are no problem here.
 
     Args:
         splits: As for :func:`find_duplicates`.
@@ -76,8 +77,8 @@ def find_alike(
         says what was compared.
     """
     files = _Files(splits)
-    repeats = {i for i, _ in _find_repeats(digests)}
-    used = [i for i, digest in enumerate(digests) if digest and i not in repeats]
+    contents = digests.tolist()
+    used = [i for i, content in enumerate(contents) if content]
     rows = [files.look_up(i) for i in used]
     # Labels are compared by the names of classes, where all splits that have labels have them.
     named = all(split.classes for split, _, label in rows if label is not None)
@@ -85,10 +86,20 @@ def find_alike(
         split.classes[label] if named and split.classes and label is not None else label
         for split, _, label in rows
     ]
-    found = compare_hashes([hashes[i] for i in used], [split.name for split, *_ in rows], classes)
+    found = compare_hashes(
+        [hashes[i] for i in used],
+        [split.name for split, *_ in rows],
+        classes,
+        [contents[i] for i in used],
+    )
+    others = {i: len(group) - 2 for group in found.groups for i in group}
     problems = []
     for image, earlier, distance in found.matches:
+        if contents[used[image]] == contents[used[earlier]]:
+            continue
         reason = f'looks like {rows[earlier][1]} ({distance} of 64 bits differ)'
+        if more := others[image]:
+            reason += f'; {count(more, "other image")} in this group of images that look alike'
         kinds = files.compare(used[image], used[earlier])
         problems += [Problem(f'near-{kind}', rows[image][1], reason) for kind in kinds]
     return problems, found.describe()

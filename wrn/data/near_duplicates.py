@@ -5,31 +5,17 @@ import warnings
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
-from PIL import Image
 
-from wrn.data.images import (
-    EncodedImage,
-    ImageLike,
-    Reading,
-    decode_image,
-    get_content,
-    prefetch,
-    read_image,
-)
+from wrn.data.images import ImageLike, Reading, prefetch
 from wrn.data.images.decoding import COLOR
-from wrn.data.images.header import read_header
-from wrn.data.similar_hashes import DISTANCE, Match, match_hashes
+from wrn.data.perceptual_hash import LEAST, hash_image
+from wrn.data.similar_hashes import Match, match_hashes
 from wrn.utils.packages import require_extra
 from wrn_base.errors import count
 
 MOST = 20_000
 """The most images that :func:`find_near_duplicates` compares by default."""
-_SIDE = 32  # pixels; the hash is computed from so many rows and columns
-_DECODED = 128  # pixels of the shorter side; a JPEG that is decoded smaller has another hash
-_LEAST = 4  # pixels of a side; random images of 3x3 pixels have equal hashes
-_FLAT = 1.0  # standard deviation of the gray values; below, the hash is that of noise
 _AHEAD = 8  # images that a thread may be ahead of the others, which a caller may hold as arrays
 
 
@@ -40,6 +26,9 @@ class NearDuplicates:
     Attributes:
         matches: Each image that looks like an earlier one, with the closest of these, as
             :func:`wrn.data.similar_hashes.match_hashes` chooses them.
+        groups: The groups of images that look alike: the positions of two or more images each,
+            sorted. Each image looks like another of its group, but not always like all, since
+            groups that share an image are one. Equal images are one group, whatever their number.
         compared: The number of images that were compared.
         flat: The number of images that have no hash, since they have nearly one color, or a side
             of fewer than 4 pixels.
@@ -49,6 +38,7 @@ class NearDuplicates:
     """
 
     matches: list[Match]
+    groups: list[list[int]]
     compared: int
     flat: int
     unreadable: int = 0
@@ -56,15 +46,16 @@ class NearDuplicates:
     complete: bool = True
 
     def describe(self) -> str:
-        """Return what was compared, and what was not, in one sentence."""
+        """Return what was compared, what this finds, and what was left out, in one sentence."""
         text = (
-            f'{count(self.compared, "image")} compared by perceptual hashes, which differ in at '
-            f'most {DISTANCE} of 64 bits for a near-duplicate'
+            f'{count(self.compared, "image")} compared by perceptual hashes, which find most '
+            'copies in another size, file format or quality, but miss mirrored, rotated and most '
+            'cropped ones'
         )
         if self.flat:
             text += (
                 f'; left out: {count(self.flat, "image")} of nearly one color, or with a side of '
-                f'under {_LEAST} pixels'
+                f'under {LEAST} pixels'
             )
         if self.unreadable:
             text += f'; {count(self.unreadable, "image")} cannot be read'
@@ -113,7 +104,7 @@ def find_near_duplicates(
             showing nothing.
 
     Returns:
-        The matches, by positions in ``images``.
+        The matches and groups, by positions in ``images``.
 
     Raises:
         WrnError: If the package imagehash is not installed.
@@ -123,19 +114,21 @@ def find_near_duplicates(
     chosen = [i * len(images) // total for i in range(total)]
     workers = workers or os.cpu_count() or 1
     hashes: list[int | None] = []
+    contents: list[bytes] = []
     unreadable = 0
 
-    def read(image: ImageLike) -> tuple[int | None, bool]:
+    def read(image: ImageLike) -> tuple[int | None, bytes, bool]:
         try:
-            return _hash_image(image, reading), True
+            return *hash_image(image, reading), True
         except (OSError, ValueError, KeyError, ImportError):  # also of URLs and their schemes
-            return None, False
+            return None, b'', False
 
     def steps() -> Iterator[int]:
         nonlocal unreadable
         items = (images[i] for i in chosen)
-        for value, is_read in prefetch(read, items, workers, _AHEAD * workers):
+        for value, content, is_read in prefetch(read, items, workers, _AHEAD * workers):
             hashes.append(value)
+            contents.append(content)
             unreadable += not is_read
             yield 1
 
@@ -143,15 +136,21 @@ def find_near_duplicates(
         warnings.simplefilter('ignore')  # Pillow warns about damage that it tolerates
         for _ in track(steps(), total):
             pass
-    found = compare_hashes(hashes, [splits[i] for i in chosen], [classes[i] for i in chosen])
+    found = compare_hashes(
+        hashes, [splits[i] for i in chosen], [classes[i] for i in chosen], contents
+    )
     found.matches = [Match(chosen[i], chosen[j], distance) for i, j, distance in found.matches]
+    found.groups = [[chosen[i] for i in group] for group in found.groups]
     found.flat -= unreadable
     found.unreadable, found.left_out = unreadable, len(images) - total
     return found
 
 
 def compare_hashes(
-    hashes: Sequence[int | None], splits: Sequence[Hashable], classes: Sequence[Hashable | None]
+    hashes: Sequence[int | None],
+    splits: Sequence[Hashable],
+    classes: Sequence[Hashable | None],
+    contents: Sequence[Hashable],
 ) -> NearDuplicates:
     """Find hashes that are like an earlier one.
 
@@ -159,79 +158,27 @@ def compare_hashes(
         hashes: The hashes. None for an image without one.
         splits: As for :func:`find_near_duplicates`.
         classes: As for :func:`find_near_duplicates`.
+        contents: What is equal for equal files, such as a digest. A value that is false, such as
+            ``b''``, is unknown.
 
     Returns:
-        The matches, by positions in ``hashes``.
+        The matches and groups, by positions in ``hashes``.
     """
     hashed = [i for i, value in enumerate(hashes) if value is not None]
     values = np.array([value for value in hashes if value is not None], dtype=np.uint64)
-    numbers = {name: number for number, name in enumerate(dict.fromkeys([*splits]))}
-    labels = {name: number for number, name in enumerate(dict.fromkeys([*classes]))} | {None: -1}
-    matches, complete = match_hashes(
+    found = match_hashes(
         values,
-        np.array([numbers[splits[i]] for i in hashed], dtype=np.int64),
-        np.array([labels[classes[i]] for i in hashed], dtype=np.int64),
+        _number([splits[i] for i in hashed]),
+        _number([classes[i] for i in hashed]),
+        _number([contents[i] or None for i in hashed]),
     )
-    matches = [Match(hashed[i], hashed[j], distance) for i, j, distance in matches]
-    return NearDuplicates(matches, len(hashed), len(hashes) - len(hashed), complete=complete)
+    matches = [Match(hashed[i], hashed[j], distance) for i, j, distance in found.matches]
+    groups = [[hashed[i] for i in group] for group in found.groups]
+    flat = len(hashes) - len(hashed)
+    return NearDuplicates(matches, groups, len(hashed), flat, complete=found.complete)
 
 
-def _hash_image(image: ImageLike, reading: Reading) -> int | None:
-    if isinstance(image, EncodedImage) and not image.problem:
-        return hash_content(image.content, image.name, reading)
-    if isinstance(image, str | os.PathLike):
-        return hash_content(get_content(str(image)), str(image), reading)
-    return hash_pixels(read_image(image, reading))
-
-
-def hash_content(content: bytes, name: str, reading: Reading = COLOR) -> int | None:
-    """Return the perceptual hash of the content of an image file.
-
-    A JPEG is decoded at 1/2 to 1/8 of its size if its shorter side keeps 128 pixels. This changes
-    at most 2 bits of the hash.
-
-    Args:
-        content: The content.
-        name: The name of the file, for messages.
-        reading: The options of the config's reading step. Defaults to color.
-
-    Returns:
-        The hash, of 64 bits. None for an image of nearly one color, or with a side of fewer than
-        4 pixels.
-
-    Raises:
-        ImageReadError: If the content cannot be read as an image.
-        ValueError: If its header cannot be read.
-    """
-    header = read_header(content)
-    side = min(map(min, header.sizes)) if header else 0
-    reduction = next((n for n in (8, 4, 2) if side >= n * _DECODED), 1)
-    return hash_pixels(decode_image(content, name, reading, reduction))
-
-
-def hash_pixels(pixels: np.ndarray) -> int | None:
-    """Return the perceptual hash of an image: imagehash's ``phash``.
-
-    It has a bit for each of the 8x8 lowest frequencies of the gray image, which is set if the
-    coefficient is above the median.
-
-    Args:
-        pixels: ``(H, W)`` or ``(H, W, C)``, BGR or RGB, from 0 to 255.
-
-    Returns:
-        The hash, of 64 bits. None for an image of nearly one color, or with a side of fewer than
-        4 pixels.
-    """
-    import imagehash
-
-    if min(pixels.shape[:2]) < _LEAST:
-        return None
-    pixels = pixels.astype(np.uint8, copy=False)
-    if pixels.ndim == 3:
-        color = pixels.shape[2] > 2
-        pixels = cv2.cvtColor(pixels[..., :3], cv2.COLOR_BGR2GRAY) if color else pixels[..., 0]
-    small = Image.fromarray(pixels).resize((_SIDE, _SIDE), Image.Resampling.LANCZOS)
-    if np.asarray(small).std() < _FLAT:
-        return None
-    bits = imagehash.phash(small).hash  # which leaves the size as it is
-    return int.from_bytes(np.packbits(bits).tobytes(), 'big')
+def _number(names: Sequence[Hashable | None]) -> np.ndarray:
+    """Number names from 0. None is -1."""
+    numbers = {name: number for number, name in enumerate(dict.fromkeys(names))} | {None: -1}
+    return np.array([numbers[name] for name in names], dtype=np.int64)

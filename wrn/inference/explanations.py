@@ -2,6 +2,7 @@
 
 import copy
 import logging
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 
 from wrn.deploy.classifier import eager_model
 from wrn.inference.feature_layers import find_last_map, find_layer
+from wrn.inference.input_checks import find_in_channels
 from wrn.utils.packages import require_extra
 from wrn_base.commands.explain import METHODS
 from wrn_base.errors import WrnError, check_choice, count
@@ -27,7 +29,7 @@ class Explainer:
     """Compute maps of the positions that raise the score of a class, by the ``grad-cam`` package.
 
     The caller's model stays as it is, also while this runs: the hooks and modes are those of a copy
-    that shares its weights.
+    that shares its weights. Threads may share an explainer; they wait for one another.
 
     Args:
         model: A classifier, such as one from :func:`wrn.get_model`. It may be compiled by
@@ -61,6 +63,8 @@ class Explainer:
             raise WrnError('the model has no head, so no class has a score; build it with its head')
         with torch.inference_mode(False):
             self._network = _share(network)
+        self._lock = threading.Lock()  # a layer has the hooks of one call at a time
+        self._channels = find_in_channels(network)
         self.method = method
         self.layer = find_layer(self._network, layer)
 
@@ -81,13 +85,9 @@ class Explainer:
             WrnError: If the inputs or labels are wrong, the layer has no feature map that the score
                 depends on, or the network computes NaN.
         """
-        if inputs.ndim != 4 or not inputs.is_floating_point() or not inputs.numel():
-            raise WrnError(
-                f'inputs: are {tuple(inputs.shape)}, {inputs.dtype}; give normalized images, '
-                '(N, C, H, W), floating-point'
-            )
+        self._check_inputs(inputs)
         weights = next(self._network.parameters())
-        with torch.inference_mode(False), torch.enable_grad():
+        with self._lock, torch.inference_mode(False), torch.enable_grad():
             images = inputs.detach().to(weights.device, weights.dtype, copy=True)
             wanted = _check_labels(labels, len(inputs))
             if self.layer is None:
@@ -95,6 +95,23 @@ class Explainer:
                 _logger.info('heat maps are of layer %s, the last with a feature map', self.layer)
             maps = self._compute(images, wanted.reshape(len(inputs), -1))
         return maps if wanted.ndim > 1 else maps[:, 0]
+
+    def _check_inputs(self, inputs: Any) -> None:
+        if not isinstance(inputs, Tensor):
+            raise WrnError(
+                f'inputs: are of type {type(inputs).__name__}; give a tensor of normalized images, '
+                '(N, C, H, W)'
+            )
+        if inputs.ndim != 4 or not inputs.is_floating_point() or not inputs.numel():
+            raise WrnError(
+                f'inputs: are {tuple(inputs.shape)}, {inputs.dtype}; give normalized images, '
+                '(N, C, H, W), floating-point'
+            )
+        if self._channels not in (None, inputs.shape[1]):
+            raise WrnError(
+                f'inputs: have {count(inputs.shape[1], "channel")}, but the network takes '
+                f'{self._channels}; give images (N, {self._channels}, H, W)'
+            )
 
     def _compute(self, images: Tensor, labels: Tensor) -> np.ndarray:
         """Return the maps ``(N, K, h, w)`` of images of the network's device and type."""

@@ -42,10 +42,13 @@ def find_layer(network: nn.Module, layer: str | None) -> str | None:
     for name in (layer, f'backbone.{layer}'):
         if name in modules:
             return name
+    inner = [name for name in modules if name.startswith('backbone.')] or list(modules)
+    short = [name.removeprefix('backbone.') for name in inner]
+    blocks = [name for name in short if name.startswith('layer') and '.' not in name]
     near = did_you_mean(
         layer[:_LONG],
-        [*modules, *(name.removeprefix('backbone.') for name in modules)],
-        f'; give one such as {next(iter(modules))}, see the named_modules() of the network',
+        [*inner, *short],
+        f'; give one such as {(blocks or short)[-1]}, see the named_modules() of the network',
     )
     raise WrnError(f'--layer {layer[:_LONG]!r}: the network has no such layer{near}')
 

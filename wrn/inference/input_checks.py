@@ -40,9 +40,7 @@ class InputChecks:
             raise WrnError(f"channel_order={channel_order!r}: must be 'BGR' or 'RGB'")
         self.channel_order = channel_order or 'BGR'
         self._warns = channel_order is None and preprocessing.red_first
-        modules = getattr(model, 'backbone', model).modules()
-        first = next((m for m in modules if isinstance(m, nn.Conv2d)), None)
-        self._channels = first and first.in_channels
+        self._channels = find_in_channels(model)
         # Several means, or one, are subtracted from one channel, or from each of several.
         mean = getattr(model.data_preprocessor, 'mean', None)
         self._means = 1 if mean is None else mean.numel()
@@ -83,6 +81,19 @@ class InputChecks:
                 f'{name}: images are read with {count(found, "channel")}, but the network takes '
                 f"{takes}; change color_type in the config's test pipeline"
             )
+
+
+def find_in_channels(model: nn.Module) -> int | None:
+    """Return the number of channels that a network takes, by its first convolution.
+
+    Args:
+        model: The model.
+
+    Returns:
+        The number. None if it has no convolution.
+    """
+    modules = getattr(model, 'backbone', model).modules()
+    return next((m.in_channels for m in modules if isinstance(m, nn.Conv2d)), None)
 
 
 def check_outputs(model: BaseModel, classes: Sequence[str] | None) -> bool:

@@ -1,12 +1,13 @@
 """Write heat maps into a folder."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from wrn.inference.explained_images import ExplainedClass
-from wrn.jobs.class_sheet import draw_sheet
+from wrn.jobs.class_sheet import draw_sheet, name_class
 from wrn.jobs.outputs import make_folder
 from wrn.results.drawing_files import name_drawing, write_drawing, write_map
 from wrn.results.record import HeatMap, Record
@@ -25,7 +26,8 @@ class HeatMapFolder:
 
     Attributes:
         written: The number of images whose heat maps were written. Starts at 0.
-        blank: The number of maps without a positive value that were written. Starts at 0.
+        drawn: The number of maps that were written. Starts at 0.
+        blank: The number of those without a positive value, by the name of the class.
 
     Raises:
         WrnError: If the folder cannot be written to, is among the images, or has files that may not
@@ -41,7 +43,8 @@ class HeatMapFolder:
         resumes: bool = False,
     ) -> None:
         self.path = Path(folder)
-        self.written = self.blank = 0
+        self.written = self.drawn = 0
+        self.blank: Counter[str] = Counter()
         for name in inputs:
             if Path(name).is_dir() and self.path.resolve().is_relative_to(Path(name).resolve()):
                 raise WrnError(
@@ -70,7 +73,7 @@ class HeatMapFolder:
         path = self.path / f'{name_drawing(number, image)}.png'
         write_drawing(path, explained['overlay'], self._overwrite)
         self.written += 1
-        self.blank += explained['is_blank']
+        self._count(explained)
         return str(path)
 
     def write_all(
@@ -102,10 +105,15 @@ class HeatMapFolder:
             if 'pred_class' in one:
                 written['pred_class'] = one['pred_class']
             files.append(written)
-            self.blank += one['is_blank']
+            self._count(one)
         self.written += 1
         record = Record(heat_maps=files)
         if len(classes) > 1:
             record['sheet'] = f'{begin}-sheet.png'
             write_drawing(self.path / record['sheet'], draw_sheet(pixels, classes), self._overwrite)
         return record
+
+    def _count(self, one: ExplainedClass) -> None:
+        self.drawn += 1
+        if one['is_blank']:
+            self.blank[name_class(one)] += 1

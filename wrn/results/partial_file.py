@@ -1,23 +1,21 @@
 """Keep the results of a run on disk until it is complete, and resume an interrupted run."""
 
 import contextlib
-import json
 import logging
-import math
 import shutil
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-import numpy as np
 from filelock import FileLock, Timeout
 
 from wrn.data.images import ImageLike
+from wrn.results.partial_lines import checksum, format_line, parse_batch, parse_line
 from wrn.results.record import Record
 from wrn.utils.existing import check_free
 from wrn.utils.files import make_parent, report_write_errors
 from wrn_base.errors import WrnError
+from wrn_base.terminal import printable
 
 _DIGITS = 15  # of a number of bytes
 
@@ -44,8 +42,9 @@ class PartialFile:
         run: The values that the results depend on, in JSON's types.
         write: Writes the file from all records.
         parts: The files of all processes of the job. Defaults to ``out`` alone.
-        overwrite: Whether to replace a file that exists. Defaults to False. One that this process
-            of the job has already written is replaced by the same.
+        overwrite: Whether to replace a file that exists, and the partial file of a different run,
+            which is logged. Defaults to False. A file that this process of the job has already
+            written is replaced by the same.
 
     Attributes:
         done: The number of records.
@@ -76,32 +75,37 @@ class PartialFile:
         """Open the partial file, and skip the images that already have a record.
 
         At the end of the block the file is written and the partial file deleted. If the block
-        raises, the partial file stays.
+        raises, the partial file stays, unless it has no record.
 
         Args:
-            images: All images.
+            images: All images, which can be iterated twice.
 
         Yields:
             The remaining images.
 
         Raises:
-            WrnError: If the partial file belongs to another run, if another process is writing it,
-                or if a file cannot be written or exists.
+            WrnError: If the partial file belongs to another run and is not to be replaced, if
+                another process is writing it, or if a file cannot be written or exists.
         """
         replaces = self._overwrite or is_unfinished(self.path)
         check_free(self.path, replaces)
-        rest = iter(images)
         with report_write_errors(self.partial, 'give another file'), self._lock() as lock:
             kept = _kept(self.path)
             if kept.exists() and not self.partial.exists():
                 # A copy, so that ours is known as ours if this run is interrupted, too.
                 shutil.copyfile(kept, self.partial)
             with self.partial.open('a+b') as self._file:
-                self._check_run()
-                self._skip_done(rest)
-                yield rest
-                check_free(self.path, replaces)
-                self._write(self.path, self)
+                rest = self._find_rest(images)
+                try:
+                    yield rest
+                    check_free(self.path, replaces)
+                    self._write(self.path, self)
+                except BaseException:
+                    if not self.done:  # it would only block a corrected run
+                        self._file.close()
+                        self.partial.unlink(missing_ok=True)
+                        Path(lock.lock_file).unlink(missing_ok=True)
+                    raise
             self.partial.replace(kept)
             if all(path.exists() for path in self._kept):
                 for path in self._kept:
@@ -120,13 +124,13 @@ class PartialFile:
 
     def add(self, batch: Sequence[Record]) -> None:
         """Append the records of a batch."""
-        line = _format(batch)
+        line = format_line(batch)
         arrays = [
             values.astype('<f4', copy=False).tobytes()
             for record in batch
             for values in record.get('stages', {}).values()
         ]
-        self._file.write(b'%d %08x ' % (sum(map(len, arrays)), _checksum(line, *arrays)))
+        self._file.write(b'%d %08x ' % (sum(map(len, arrays)), checksum(line, *arrays)))
         self._file.writelines([line, *arrays])
         self._file.flush()
         self._count(batch)
@@ -144,54 +148,73 @@ class PartialFile:
             if 'stages' in record:
                 self.shapes = {name: values.shape for name, values in record['stages'].items()}
 
-    def _check_run(self) -> None:
-        """Check the first line. Write it if the file is new, or if a kill cut the line off."""
+    def _find_rest(self, images: Iterable[ImageLike]) -> Iterator[ImageLike]:
+        """Return the images without a record. Start over if another run may be replaced."""
+        rest = iter(images)
+        difference = self._check_run() or self._skip_done(rest)
+        if not difference:
+            return rest
+        if not self._overwrite:
+            raise WrnError(
+                f'{self.partial}: {difference}; finish that run, delete the file, or add '
+                '--overwrite to start over'
+            )
+        _logger.info('%s: %s; it is replaced', self.partial, printable(difference))
+        self.done = self.failed = 0
+        self.shapes = {}
+        self._start()
+        return iter(images)
+
+    def _start(self) -> None:
+        self._file.truncate(0)
+        self._file.write(format_line(self.run))
+        self._file.flush()
+
+    def _check_run(self) -> str:
+        """Return how the run of the first line differs. Write the line if it is cut off or new."""
         self._file.seek(0)
         line = self._file.readline()
-        if not line.endswith(b'\n') and _format(self.run).startswith(line):
-            self._file.truncate(0)
-            self._file.write(_format(self.run))
-            self._file.flush()
-            return
-        header = _parse(line)
-        if not isinstance(header, dict) or header.keys() != self.run.keys():
+        if not line.endswith(b'\n') and format_line(self.run).startswith(line):
+            self._start()
+            return ''
+        header = parse_line(line)
+        if not isinstance(header, dict) or 'command' not in header:
             raise WrnError(
                 f'{self.partial}: not from an interrupted run of this command; delete or rename it'
             )
-        if other := [key for key in self.run if header[key] != self.run[key]]:
-            raise WrnError(
-                f'{self.partial}: from an interrupted run with different {" and ".join(other)}; '
-                'finish that run, or delete the file'
-            )
+        other = [key for key in self.run if header.get(key) != self.run[key]]
+        if 'command' in other:  # then it has other options
+            other = ['command']
+        return f'from an interrupted run with different {" and ".join(other)}' if other else ''
 
-    def _skip_done(self, images: Iterator[ImageLike]) -> None:
+    def _skip_done(self, images: Iterator[ImageLike]) -> str:
+        """Skip the images that have a record, and return how they differ from the records."""
         end = self._file.tell()
         while batch := self._read_batch():
             for record in batch:
                 image = next(images, None)
                 if str(image) != record['img_path']:
-                    raise WrnError(
-                        f'{self.partial}: has the result of {record["img_path"]} where the inputs '
-                        f'now have {image or "no image"}; delete the file to start over'
-                    )
+                    found, now = record['img_path'], image or 'no image'
+                    return f'has the result of {found} where the inputs now have {now}'
             self._count(batch)
             end = self._file.tell()
         if end < self.partial.stat().st_size:
             _logger.info('%s: its end is cut off or damaged; that part is done again', self.partial)
         self._file.truncate(end)
+        return ''
 
     def _read_batch(self) -> list[Record] | None:
         """Read the next batch. Return None at the end, and for a batch that is damaged."""
         size, _, rest = self._file.readline().partition(b' ')
-        checksum, _, line = rest.partition(b' ')
+        expected, _, line = rest.partition(b' ')
         remaining = self.partial.stat().st_size - self._file.tell()
         if not size.isdigit() or len(size) > _DIGITS or int(size) > remaining:
             return None
         values = self._file.read(int(size))
-        if checksum != b'%08x' % _checksum(line, values):
+        if expected != b'%08x' % checksum(line, values):
             return None
         try:
-            return _parse_batch(line, values)
+            return parse_batch(line, values)
         except (ValueError, TypeError, AttributeError, RecursionError):  # another program's line
             return None
 
@@ -213,38 +236,3 @@ def is_unfinished(out: str | Path) -> bool:
         out: The file.
     """
     return _kept(out).exists()
-
-
-def _parse_batch(line: bytes, values: bytes) -> list[Record]:
-    batch: list[Record] = json.loads(line)
-    position = 0
-    for record in batch:
-        if not record.keys() <= Record.__annotations__.keys() or 'img_path' not in record:
-            raise ValueError
-        for name, shape in record.get('stages', {}).items():
-            if min(shape, default=0) < 0:
-                raise ValueError
-            array = np.frombuffer(values, '<f4', math.prod(shape), position).reshape(shape)
-            record['stages'][name] = array
-            position += array.nbytes
-    return batch
-
-
-def _checksum(*parts: bytes) -> int:
-    """Return the CRC-32 of bytes in several parts."""
-    checksum = 0
-    for part in parts:
-        checksum = zlib.crc32(part, checksum)
-    return checksum
-
-
-def _format(value: object) -> bytes:
-    return f'{json.dumps(value, default=np.shape)}\n'.encode()  # ASCII, whatever the names are
-
-
-def _parse(line: bytes) -> Any:
-    """Parse a line. Return None if it is not JSON, or is cut off."""
-    try:
-        return json.loads(line) if line.endswith(b'\n') else None
-    except (ValueError, RecursionError):
-        return None

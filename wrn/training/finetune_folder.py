@@ -1,6 +1,7 @@
 """The folder of a fine-tuning run: check what it holds, and manage the checkpoints in it."""
 
 import logging
+import shlex
 from copy import deepcopy
 from pathlib import Path
 
@@ -127,7 +128,7 @@ def _check_images(splits: Splits, progress: RunProgress) -> None:
         raise WrnError(
             f'{path}: the image cannot be read ({reason}){"; " if more else ""}{more}; remove or '
             f'replace {"them" if more else "it"}, or add --skip-unreadable; `wrn check-data '
-            f'{splits.folder}` lists all such images'
+            f'{shlex.quote(str(splits.folder))}` lists all such images'
         )
     if found.decoded < total:
         _logger.info(

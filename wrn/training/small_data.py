@@ -3,6 +3,7 @@
 from collections import Counter
 from statistics import median
 
+from wrn.data.class_names import find_case_twins
 from wrn.data.splitting import Splits
 from wrn.training.evaluation import Proportion
 from wrn_base.errors import count, some
@@ -49,10 +50,16 @@ def list_warnings(
     Returns:
         A sentence for each of: a class with fewer than 10 training images, validation or test with
         fewer than 30 images, a largest class five times the smallest, a class that is not
-        validated, and groups of one image each.
+        validated, groups of one image each, and classes whose names differ only in case.
     """
     numbers = count_classes(splits)
     warnings = []
+    if twins := find_case_twins(splits.classes):
+        names = some(' and '.join(map(repr, group)) for group in twins)
+        warnings.append(
+            f'{names}: class folders that differ only in case or Unicode form, and are one folder '
+            'on macOS and Windows; merge them, or rename one'
+        )
     few = [f'{c}: {n}' for c, n in zip(splits.classes, numbers, strict=True) if n < _FEW_OF_CLASS]
     if few:
         verb = 'has' if len(few) == 1 else 'have'

@@ -1,6 +1,7 @@
 """Make the config that tests a model: a name, a config, a weights file or an exported file."""
 
 import logging
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -68,8 +69,8 @@ def make_test_config(
     if checkpoint is not None:
         if Path(checkpoint).suffix in CONFIG_SUFFIXES:
             raise WrnError(
-                f'{model.name}: has weights; the config comes first: wrn test {checkpoint} '
-                f'{model.name}'
+                f'{model.name}: has weights; the config comes first: wrn test '
+                + shlex.join([str(checkpoint), model.name])
             )
         raise WrnError(f'{model.name}: has weights; leave out {checkpoint}, or give a config')
     return _make_from_file(model, data, ann_file)
