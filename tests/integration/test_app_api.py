@@ -172,12 +172,23 @@ def test_hostile_file_names_are_texts(client):
     assert all(result['status'] == 415 for result in results[:-1])
 
 
-def test_a_frozen_graph_has_no_heat_maps_and_says_why(exported_digits):
-    path = exported_digits('onnx')
-    with digits_client(wrn.get_model(str(path), True)) as client:
+@pytest.mark.parametrize(
+    ('format', 'runtime'), {'onnx': 'onnxruntime', 'openvino': 'openvino'}.items()
+)
+def test_an_exported_file_says_its_runtime_and_why_it_has_no_heat_maps(
+    format, runtime, exported_digits
+):
+    pytest.importorskip(runtime)
+    model = wrn.get_model(str(exported_digits(format)), True)
+    defaults = dict(backend='eager', precision='float64')  # of options, which do not apply to it
+    for facts in (None, defaults):
+        with digits_client(model, facts=facts) as client:
+            about = client.get('/api/model').json()
+            assert (about['backend'], about['precision']) == (runtime, 'float32')
+            assert 'frozen graph' in about['heatmaps']
+    with digits_client(model) as client:
         assert post(client, encoded()).status_code == 200
         refused(post(client, encoded(), heatmap=True), 422, 'frozen graph')
-        assert 'frozen graph' in client.get('/api/model').json()['heatmaps']
 
 
 def test_hostile_class_names_are_texts(model, checkout):
