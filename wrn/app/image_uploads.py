@@ -96,7 +96,7 @@ class ImageUploads:
         content = bytearray()
         async for chunk in request.stream():
             content += chunk
-            self._check_bytes('the image', len(content))
+            _check_bytes('the image', len(content), self._limits)
         return [EncodedImage('image', bytes(content))]
 
     async def _read_form(self, request: Request) -> list[EncodedImage]:
@@ -109,8 +109,9 @@ class ImageUploads:
                     if not isinstance(part, UploadFile):
                         raise Refusal(422, f'{name[:100]!r}: not a file; send each image as a file')
                     file_name = (part.filename or 'image')[:_LONGEST_NAME]
-                    self._check_bytes(file_name, part.size or 0)
-                    images.append(EncodedImage(file_name, await part.read()))
+                    # One byte more than allowed shows that it is too large.
+                    content = await part.read(self._limits.image_bytes + 1)
+                    images.append(EncodedImage(file_name, content))
         except HTTPException as error:  # a form that is damaged, or has too many parts
             if 'Too many files' in error.detail:
                 images = [EncodedImage('image')] * (most + 1)
@@ -121,11 +122,6 @@ class ImageUploads:
         if not images:
             raise Refusal(422, 'the form has no file; send each image as a file')
         return images
-
-    def _check_bytes(self, name: str, size: int) -> None:
-        if size > self._limits.image_bytes:
-            limit = megabytes(self._limits.image_bytes)
-            raise Refusal(413, f'{name}: has more than {limit}; make the image smaller')
 
 
 async def _drain(request: Request, most: int) -> None:
@@ -144,15 +140,16 @@ async def _drain(request: Request, most: int) -> None:
 
 
 def check_image(image: EncodedImage, limits: RequestLimits) -> None:
-    """Check the header of an image, before a decoder allocates memory.
+    """Check the size and the header of an image, before a decoder allocates memory.
 
     Args:
         image: The image.
-        limits: The largest number of pixels.
+        limits: The largest number of bytes and pixels.
 
     Raises:
-        Refusal: If it has too many pixels (413), is not an image (415) or damaged (422).
+        Refusal: If it has too many bytes or pixels (413), is not an image (415) or damaged (422).
     """
+    _check_bytes(image.name, len(image.content), limits)
     try:
         header = read_header(image.content)
     except ImageSizeError as error:
@@ -170,6 +167,12 @@ def check_image(image: EncodedImage, limits: RequestLimits) -> None:
             f'{image}: {width}x{height} pixels are more than {limits.pixels:,}; make the image '
             'smaller',
         )
+
+
+def _check_bytes(name: str, size: int, limits: RequestLimits) -> None:
+    if size > limits.image_bytes:
+        limit = megabytes(limits.image_bytes)
+        raise Refusal(413, f'{name}: has more than {limit}; make the image smaller')
 
 
 def megabytes(number: int) -> str:

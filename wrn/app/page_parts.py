@@ -6,8 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from wrn.app.api_routes import encode_png
-from wrn.app.classification import Answer, HeatMap
+from wrn.app.classification import Answer
 from wrn.app.refusal import Refusal
+from wrn.inference.explained_images import ExplainedImage
+from wrn.inference.heat_map import overlay
+from wrn.inference.seen_pixels import enlarge
+from wrn.report.number_text import format_percent
 from wrn.results.record import Prediction, Record
 from wrn.utils.csv_text import format_csv
 from wrn_base.terminal import printable
@@ -28,7 +32,11 @@ CSS = """
 .wrn-heat { position: relative; max-width: 20rem; }
 .wrn-heat img { display: block; width: 100%; }
 .wrn-heat .wrn-map { position: absolute; inset: 0; }
-#wrn-label * { overflow-wrap: anywhere; }
+.wrn-class { margin: .6rem 0; overflow-wrap: anywhere; unicode-bidi: isolate; }
+.wrn-class div:first-child { display: flex; justify-content: space-between; gap: 1rem; }
+.wrn-class div:first-child span:last-child { white-space: nowrap; }
+.wrn-bar { height: .5rem; background: var(--border-color-primary); border-radius: .25rem; }
+.wrn-bar div { height: 100%; background: var(--color-accent); border-radius: .25rem; }
 """
 _SHOWN_CLASSES = 1000
 _LONGEST = 300  # characters of a name
@@ -65,18 +73,20 @@ def problem(sentence: str) -> str:
     return f'<p class="wrn-problem" role="alert">{text(sentence)}</p>'
 
 
-def label_values(record: Record) -> dict[str, float]:
-    """Return the probabilities of classes by their names, the best first."""
+def predictions(record: Record) -> str:
+    """Return the classes with bars of their probabilities, the best first."""
     passing = record.get('pred_labels')
-    values: dict[str, float] = {}
+    shown = []
     for place, prediction in enumerate(record['predictions']):
-        name = class_name(prediction)
+        name, score = class_name(prediction), prediction['pred_score']
         if passing is not None:
             name += ' (passes)' if place < len(passing) else ' (does not pass)'
-        if name in values:  # two classes of one name
-            name += f' (class {prediction["pred_label"]})'
-        values[name] = prediction['pred_score']
-    return values
+        shown.append(
+            f'<div class="wrn-class"><div><span>{text(name)}</span>'
+            f'<span>{text(format_percent(100 * score))}</span></div>'
+            f'<div class="wrn-bar"><div style="width: {score:.1%}"></div></div></div>'
+        )
+    return ''.join(shown)
 
 
 def class_name(prediction: Prediction) -> str:
@@ -85,19 +95,22 @@ def class_name(prediction: Prediction) -> str:
     return printable(name)[:_LONGEST]
 
 
-def heat_map(found: HeatMap, name: str, strength: float) -> str:
+def heat_map(explained: ExplainedImage, strength: float) -> str:
     """Return an image with its heat map over it, whose opacity a slider sets.
 
     Args:
-        found: The image and its map.
-        name: The name of the class.
+        explained: The image, and the map of its best class.
         strength: The strength of the heat map now, from 0 to 1.
     """
-    below, above = (_data_url('image/png', encode_png(found, share)) for share in (0, 1))
+    (best,) = explained.explanations
+    pixels = enlarge(explained.pixels)
+    shown = (pixels, overlay(pixels, best['raw_map'], 1))
+    below, above = (_data_url('image/png', encode_png(image)) for image in shown)
     return (
         f'<div class="wrn-heat"><img src="{below}" alt="the image as the network sees it">'
         f'<img class="wrn-map" src="{above}" alt="the heat map" style="opacity: {strength:.2f}">'
-        f'</div><p class="wrn-caption">What speaks for {text(name)}: the brighter, the more.</p>'
+        f'</div><p class="wrn-caption">What speaks for {text(class_name(best))}: the brighter, the '
+        'more.</p>'
     )
 
 
@@ -115,7 +128,10 @@ def table(names: Sequence[str], answers: Sequence[Answer | Refusal]) -> str:
         f'<p><a id="wrn-download" download="predictions.csv" '
         f'href="{_data_url("text/csv", content)}">Download as CSV</a></p>'
     )
-    shown = [(name, label or error, score and f'{score:.1%}') for name, label, score, error in rows]
+    shown = [
+        (name, label or error, '' if error else format_percent(100 * score))
+        for name, label, score, error in rows
+    ]
     return link + _table(shown, ('file', 'class', 'probability'))
 
 
