@@ -11,9 +11,9 @@ from wrn.app.refusal import Refusal
 from wrn.inference.explained_images import ExplainedImage
 from wrn.inference.heat_map import overlay
 from wrn.inference.seen_pixels import enlarge
-from wrn.report.number_text import format_percent
 from wrn.results.record import Prediction, Record
 from wrn.utils.csv_text import format_csv
+from wrn_base.percent import format_percent
 from wrn_base.terminal import printable
 
 CSS = """
