@@ -14,10 +14,12 @@ from PIL import Image
 
 import wrn
 from wrn.app import RequestLimits
-from wrn.data.images import read_image
+from wrn.app.classification import Classification, Question
+from wrn.data.images import EncodedImage, read_image
 from wrn.inference import Predictor
 from wrn.inference.explanations import Explainer
 from wrn.inference.heat_map import overlay
+from wrn_base.errors import WrnError
 
 DEMO = ('digit_3.png', 'digit_7.png')
 
@@ -65,16 +67,62 @@ def test_results_are_those_of_predict(client, checkout):
     assert 'heatmap' not in alone
 
 
-def test_heat_map_is_the_overlay_of_the_best_class(client, model, checkout):
+def heat_map(result):
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(result['heatmap']))))
+
+
+def test_heat_map_is_that_of_explain(client, model, checkout):
     path = checkout / 'demo' / DEMO[1]
     (result,) = post(client, path.read_bytes(), heatmap=True).json()['results']
-    drawn = np.asarray(Image.open(io.BytesIO(base64.b64decode(result['heatmap']))))
+    drawn = heat_map(result)
     predictor = Predictor(model)
     ((inputs,), _) = next(iter(predictor.batches([path])))
     (raw,) = Explainer(model)(inputs, [7])
     pixels = predictor.pipeline(read_image(path))[..., ::-1]
-    np.testing.assert_array_equal(drawn, overlay(pixels, raw, 0.5))
-    assert np.abs(drawn.astype(int) - pixels).max() > 20  # a map that says something
+    large = np.kron(pixels, np.ones((14, 14, 1), np.uint8))  # 16 px are too few to see a map
+    np.testing.assert_array_equal(drawn, overlay(large, raw, 0.5))
+    assert np.abs(drawn.astype(int) - large).max() > 20  # a map that says something
+    (explained,) = wrn.explain(path, NAME)
+    np.testing.assert_array_equal(drawn, explained['explanations'][0]['overlay'])
+
+
+def test_heat_maps_share_a_batch_and_are_those_of_single_images(client, checkout, monkeypatch):
+    contents = [(checkout / 'demo' / name).read_bytes() for name in DEMO]
+    alone = [post(client, content, heatmap=True).json()['results'][0] for content in contents]
+    sizes, explain = [], Explainer.__call__
+
+    def count(self, inputs, labels):
+        sizes.append(len(inputs))
+        return explain(self, inputs, labels)
+
+    monkeypatch.setattr(Explainer, '__call__', count)
+    files = [('files', (f'{i}.png', contents[i % 2])) for i in range(8)]
+    results = client.post('/api/predict', files=files, params=dict(heatmap=True)).json()['results']
+    assert sum(sizes) == 8
+    assert len(sizes) <= 2  # not one by one
+    for i, result in enumerate(results):
+        difference = heat_map(result).astype(int) - heat_map(alone[i % 2])
+        assert np.abs(difference).max() <= 3  # rounding may give the next color of the map
+        (ours, theirs) = (r['predictions'][0]['pred_label'] for r in (result, alone[i % 2]))
+        assert ours == theirs
+
+
+def test_an_image_that_cannot_be_explained_fails_alone(model, checkout, monkeypatch):
+    """The images of a batch may be those of several clients."""
+    explain = Explainer.__call__
+
+    def fail_for_dark(self, inputs, labels):
+        if (inputs.mean((1, 2, 3)) < -0.99).any():
+            raise WrnError('the network computes NaN')
+        return explain(self, inputs, labels)
+
+    monkeypatch.setattr(Explainer, '__call__', fail_for_dark)
+    classification = Classification(Predictor(model), RequestLimits(), 8)
+    good = (checkout / 'demo' / DEMO[1]).read_bytes()
+    images = [EncodedImage('dark.png', encoded()), EncodedImage('good.png', good)]
+    dark, bright = classification._classify([Question(image, 1, True) for image in images])
+    assert 'computes NaN' in str(dark)
+    assert bright.record['predictions'][0]['pred_label'] == 7
 
 
 def test_model(client):

@@ -7,12 +7,13 @@ from contextlib import AsyncExitStack
 from typing import Annotated, Any, TypeVar
 
 import cv2
+import numpy as np
 from fastapi import FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.requests import ClientDisconnect
 
-from wrn.app.classification import Answer, Classification, HeatMap
+from wrn.app.classification import Answer, Classification
 from wrn.app.image_uploads import ImageUploads
 from wrn.app.refusal import Refusal
 from wrn.data.images import EncodedImage
@@ -80,15 +81,13 @@ def refuse_with(status: int, sentence: str, headers: Mapping[str, str] | None = 
     return JSONResponse(dict(error=sentence), status, headers)
 
 
-def encode_png(heat_map: HeatMap, strength: float = 0.5) -> bytes:
-    """Return an image with its heat map as PNG.
+def encode_png(pixels: np.ndarray) -> bytes:
+    """Return an image as PNG.
 
     Args:
-        heat_map: The image and its map.
-        strength: The share of the map, from 0 to 1. Defaults to 0.5.
+        pixels: The image, ``(H, W, 3)``, RGB, uint8.
     """
-    drawn = cv2.cvtColor(heat_map.draw(strength), cv2.COLOR_RGB2BGR)
-    return cv2.imencode('.png', drawn)[1].tobytes()
+    return cv2.imencode('.png', cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))[1].tobytes()
 
 
 def _respond(
@@ -109,8 +108,9 @@ def _describe(answer: Answer | Refusal) -> dict[str, Any]:
     if isinstance(answer, Refusal):
         return dict(error=str(answer), status=answer.status)
     described: dict[str, Any] = {**answer.record}
-    if answer.heat_map:
-        described['heatmap'] = base64.b64encode(encode_png(answer.heat_map)).decode()
+    if answer.explained:
+        (best,) = answer.explained.explanations
+        described['heatmap'] = base64.b64encode(encode_png(best['overlay'])).decode()
     return described
 
 

@@ -1,19 +1,17 @@
 """Classify the images of requests, in batches."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
-import numpy as np
+from mmpretrain.structures import DataSample
 
 from wrn.app.batch_queue import BatchQueue
 from wrn.app.image_uploads import check_image
 from wrn.app.refusal import Refusal
 from wrn.app.request_limits import RequestLimits
 from wrn.data.images import EncodedImage
-from wrn.inference.explanations import Explainer
-from wrn.inference.heat_map import overlay
+from wrn.inference.explained_images import ExplainedImage, ImageExplainer
 from wrn.inference.predictor import Predictor
-from wrn.inference.seen_pixels import to_pixels
 from wrn.results.record import Record
 from wrn_base.errors import ImageReadError, WrnError
 
@@ -32,36 +30,17 @@ class Question(NamedTuple):
     heat_map: bool
 
 
-class HeatMap(NamedTuple):
-    """Where the network looks.
-
-    Attributes:
-        pixels: The image as the network sees it, ``(H, W, 3)``, RGB, uint8.
-        values: The raw map, ``(h, w)``, float32.
-    """
-
-    pixels: np.ndarray
-    values: np.ndarray
-
-    def draw(self, strength: float = 0.5) -> np.ndarray:
-        """Return the image with the map over it, ``(H, W, 3)``, RGB, uint8.
-
-        Args:
-            strength: The share of the map, from 0 to 1. Defaults to 0.5.
-        """
-        return overlay(self.pixels, self.values, strength)
-
-
 class Answer(NamedTuple):
     """The results for an image.
 
     Attributes:
         record: The predictions, as :func:`wrn.predict` returns them, without ``img_path``.
-        heat_map: The heat map of the best class; None if none was asked for.
+        explained: The image as the network sees it, with the heat map of the best class; None if
+            none was asked for.
     """
 
     record: Record
-    heat_map: HeatMap | None
+    explained: ExplainedImage | None
 
 
 class Classification:
@@ -74,7 +53,6 @@ class Classification:
 
     Attributes:
         limits: What a request may ask for.
-        classes: The names of the classes; None if they are unknown.
         no_heat_maps: Why there are no heat maps. Empty if there are.
         queue: The images that wait. Its ``run`` computes them.
     """
@@ -82,10 +60,9 @@ class Classification:
     def __init__(self, predictor: Predictor, limits: RequestLimits, batch_size: int) -> None:
         self._predictor, self._batch_size = predictor, batch_size
         self.limits = limits
-        self.classes: Sequence[str] | None = predictor.classes
         self.no_heat_maps = ''
         try:
-            self._explainer = Explainer(predictor.model)
+            self._explainer = ImageExplainer(predictor)
         except WrnError as error:
             self.no_heat_maps = str(error)
         self.queue: BatchQueue[Question, Answer] = BatchQueue(
@@ -125,26 +102,42 @@ class Classification:
             for place in range(len(images))
         ]
 
-    def _classify(self, questions: list[Question]) -> Iterator[Answer | Exception]:
-        images = [question.image for question in questions]
-        samples = self._predictor.stream(images, self._batch_size)
-        for question, sample in zip(questions, samples, strict=True):
-            if isinstance(sample, ImageReadError):
-                yield sample
+    def _classify(self, questions: list[Question]) -> list[Answer | Exception]:
+        """Classify a batch, in one pass of the images without heat maps and one of the others."""
+        answers: dict[int, Answer | Exception] = {}
+        for heat_map in (False, True):
+            places = [i for i, question in enumerate(questions) if question.heat_map == heat_map]
+            images = [questions[place].image for place in places]
+            if not images:
                 continue
-            record = self._predictor.describe(sample, question.topk)
-            try:
-                best = record['predictions'][0]['pred_label']
-                wanted = question.heat_map
-                yield Answer(record, self._explain(question.image, best) if wanted else None)
-            except WrnError as error:
-                yield error
+            found = self._explain(images) if heat_map else self._predict(images)
+            for place, result in zip(places, found, strict=True):
+                answers[place] = self._describe(result, questions[place].topk)
+        return [answers[place] for place in range(len(questions))]
 
-    def _explain(self, image: EncodedImage, label: int) -> HeatMap:
-        ((inputs,), _) = next(iter(self._predictor.batches([image])))
-        (values,) = self._explainer(inputs, [label])
-        (pixels,) = to_pixels(inputs, self._predictor.model)
-        return HeatMap(pixels, values)
+    def _predict(self, images: list[EncodedImage]) -> list[DataSample | ImageReadError]:
+        return list(self._predictor.stream(images, self._batch_size))
+
+    def _explain(self, images: list[EncodedImage]) -> list[ExplainedImage | WrnError]:
+        try:
+            return list(self._explainer.stream(images, self._batch_size))
+        except WrnError as error:
+            if len(images) == 1:
+                return [error]
+            # An image of another client may be the cause.
+            return [self._explain([image])[0] for image in images]
+
+    def _describe(
+        self, result: DataSample | ExplainedImage | WrnError, topk: int
+    ) -> Answer | Exception:
+        if isinstance(result, WrnError):
+            return result
+        explained = result if isinstance(result, ExplainedImage) else None
+        try:
+            sample = explained.sample if explained else result
+            return Answer(self._predictor.describe(sample, topk), explained)
+        except WrnError as error:
+            return error
 
 
 def _answer(result: Answer | Exception) -> Answer | Refusal:
@@ -158,8 +151,3 @@ def _answer(result: Answer | Exception) -> Answer | Refusal:
     if isinstance(result, WrnError):
         raise Refusal(500, str(result))
     raise result
-
-
-def failures(answers: Iterable[Answer | Refusal]) -> list[Refusal]:
-    """Return those that are refusals."""
-    return [answer for answer in answers if isinstance(answer, Refusal)]

@@ -128,9 +128,8 @@ class Page:
             answer = refusal
         if isinstance(answer, Refusal):
             return page_parts.problem(str(answer)), None, none
-        if answer.heat_map:
-            name = page_parts.class_name(answer.record['predictions'][0])
-            none = page_parts.heat_map(answer.heat_map, name, strength)
+        if answer.explained:
+            none = page_parts.heat_map(answer.explained, strength)
         return '', page_parts.label_values(answer.record), none
 
     async def show_several(self, paths: list[str] | None) -> str:

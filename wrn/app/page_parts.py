@@ -6,8 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from wrn.app.api_routes import encode_png
-from wrn.app.classification import Answer, HeatMap
+from wrn.app.classification import Answer
 from wrn.app.refusal import Refusal
+from wrn.inference.explained_images import ExplainedImage
+from wrn.inference.heat_map import overlay
+from wrn.inference.seen_pixels import enlarge
 from wrn.results.record import Prediction, Record
 from wrn.utils.csv_text import format_csv
 from wrn_base.terminal import printable
@@ -85,19 +88,22 @@ def class_name(prediction: Prediction) -> str:
     return printable(name)[:_LONGEST]
 
 
-def heat_map(found: HeatMap, name: str, strength: float) -> str:
+def heat_map(explained: ExplainedImage, strength: float) -> str:
     """Return an image with its heat map over it, whose opacity a slider sets.
 
     Args:
-        found: The image and its map.
-        name: The name of the class.
+        explained: The image, and the map of its best class.
         strength: The strength of the heat map now, from 0 to 1.
     """
-    below, above = (_data_url('image/png', encode_png(found, share)) for share in (0, 1))
+    (best,) = explained.explanations
+    pixels = enlarge(explained.pixels)
+    shown = (pixels, overlay(pixels, best['raw_map'], 1))
+    below, above = (_data_url('image/png', encode_png(image)) for image in shown)
     return (
         f'<div class="wrn-heat"><img src="{below}" alt="the image as the network sees it">'
         f'<img class="wrn-map" src="{above}" alt="the heat map" style="opacity: {strength:.2f}">'
-        f'</div><p class="wrn-caption">What speaks for {text(name)}: the brighter, the more.</p>'
+        f'</div><p class="wrn-caption">What speaks for {text(class_name(best))}: the brighter, the '
+        'more.</p>'
     )
 
 
