@@ -60,6 +60,7 @@ def make_app(
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
+            classification.close()
             uploads.cleanup()
 
     # The pages of FastAPI's documentation load scripts from another host.

@@ -12,12 +12,13 @@ from starlette.types import Message
 from wrn.app.refusal import Refusal, too_busy
 from wrn.app.request_limits import MEGABYTE, RequestLimits
 from wrn.data.images import EXTENSIONS, EncodedImage
-from wrn.data.images.bounds import ImageSizeError
-from wrn.data.images.header import read_header
+from wrn.data.images.bounds import AspectRatioError, ImageSizeError
+from wrn.data.images.header import Header, read_header
 from wrn_base.errors import count, one_line
 
 _DRAIN_SECONDS = 1
 _LONGEST_NAME = 300  # characters
+_USUAL_SCANS = 12  # of a progressive JPEG
 _FORMS = 'multipart/form-data'
 _RAW = ('image/', 'application/octet-stream')
 
@@ -143,8 +144,8 @@ async def _drain(request: Request, most: int) -> None:
         await asyncio.wait_for(receive(), _DRAIN_SECONDS)
 
 
-def check_image(image: EncodedImage, limits: RequestLimits) -> None:
-    """Check the header of an image, before a decoder allocates memory.
+def check_image(image: EncodedImage, limits: RequestLimits) -> Header:
+    """Check the header of an image, before a decoder allocates memory, and return it.
 
     Args:
         image: The image.
@@ -155,21 +156,45 @@ def check_image(image: EncodedImage, limits: RequestLimits) -> None:
     """
     try:
         header = read_header(image.content)
+    except AspectRatioError as error:
+        raise Refusal(413, f'{image}: {error}; crop the image') from error
     except ImageSizeError as error:
-        raise Refusal(413, f'{image}: {error}; make the image smaller') from error
+        _check_pixels(image, error.size, limits)
+        raise Refusal(413, f'{image}: {error}; make the image smaller') from error  # of 16 bits
     except ValueError as error:
         raise Refusal(422, f'{image}: damaged ({one_line(error)}); send another image') from error
     if header is None:
         problem = 'not an image' if image.content else 'empty'
         kinds = ' '.join(EXTENSIONS)
         raise Refusal(415, f'{image}: {problem}; the known formats are {kinds}')
-    width, height = max(header.sizes, key=lambda size: size[0] * size[1])
+    _check_pixels(image, max(header.sizes, key=lambda size: size[0] * size[1]), limits)
+    if decoded_pixels(header) > limits.pixels:
+        raise Refusal(
+            413,
+            f'{image}: its {header.scans} scans take as long as {decoded_pixels(header):,} pixels, '
+            f'more than {limits.pixels:,}; save it as a baseline JPEG',
+        )
+    return header
+
+
+def _check_pixels(image: EncodedImage, size: tuple[int, int], limits: RequestLimits) -> None:
+    width, height = size
     if width * height > limits.pixels:
         raise Refusal(
             413,
             f'{image}: {width}x{height} pixels are more than {limits.pixels:,}; make the image '
             'smaller',
         )
+
+
+def decoded_pixels(header: Header) -> int:
+    """Return the pixels of an image. A JPEG of more scans than usual counts as more of them.
+
+    Args:
+        header: The header of the image.
+    """
+    pixels = max(width * height for width, height in header.sizes)
+    return pixels * max(header.scans, _USUAL_SCANS) // _USUAL_SCANS
 
 
 def megabytes(number: int) -> str:
