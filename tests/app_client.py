@@ -38,6 +38,23 @@ def encoded(size=(16, 16), value=0, format='PNG'):
     return content.getvalue()
 
 
+def post(client, content, kind='image/png', **params):
+    """Send an image to be classified."""
+    return client.post(
+        '/api/predict', content=content, headers={'Content-Type': kind}, params=params
+    )
+
+
+def refused(response, status, part):
+    """Check that a response is a refusal in one sentence, and return the sentence."""
+    assert response.status_code == status, response.text
+    body = response.json()
+    assert body.keys() == {'error'}
+    assert part in body['error']
+    assert '\n' not in body['error']
+    return body['error']
+
+
 @contextmanager
 def serving_app(app):
     """Serve an application in a thread during the block, and yield its address."""

@@ -1,19 +1,20 @@
-"""The HTTP interface of the application: its results, limits and refusals."""
+"""The HTTP interface of the application: its results."""
 
 import base64
 import io
 import json
+import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-import torch
-from app_client import NAME, PNG, Counting, digits_client, encoded
+from app_client import NAME, Counting, digits_client, encoded, post, refused
 from PIL import Image
+from starlette.testclient import TestClient
 
 import wrn
-from wrn.app import RequestLimits
+from wrn.app import RequestLimits, make_app
 from wrn.app.classification import Classification, Question
 from wrn.data.images import EncodedImage, read_image
 from wrn.inference import Predictor
@@ -33,21 +34,6 @@ def model():
 def client(model):
     with digits_client(model) as client:
         yield client
-
-
-def post(client, content, kind='image/png', **params):
-    return client.post(
-        '/api/predict', content=content, headers={'Content-Type': kind}, params=params
-    )
-
-
-def refused(response, status, part):
-    assert response.status_code == status, response.text
-    body = response.json()
-    assert body.keys() == {'error'}
-    assert part in body['error']
-    assert '\n' not in body['error']
-    return body['error']
 
 
 def test_results_are_those_of_predict(client, checkout):
@@ -177,66 +163,6 @@ def test_a_bad_image_among_good_ones_fails_alone(client, checkout):
     assert cut['error'].startswith('cut.jpg: ')
 
 
-@pytest.fixture(scope='module')
-def narrow(model):
-    """A client of an application with small limits."""
-    limits = RequestLimits(image_bytes=5000, request_bytes=9000, pixels=4096, queue=2)
-    with digits_client(model, limits) as client:
-        yield client
-
-
-def endless():
-    for _ in range(1000):
-        yield bytes(1000)
-
-
-NOISE = np.random.default_rng(0).integers(0, 255, (44, 44, 3), np.uint8)
-
-
-def noise():
-    content = io.BytesIO()
-    Image.fromarray(NOISE).save(content, 'PNG')
-    return content.getvalue()
-
-
-REFUSED = {
-    'image bytes': (dict(content=noise()), 413, 'more than 0.005 MB'),
-    'request bytes': (dict(content=bytes(20_000)), 413, 'more than 0.009 MB'),
-    'endless body': (dict(content=endless()), 413, 'MB'),
-    'pixels': (dict(content=encoded((65, 64))), 413, '65x64 pixels are more than 4,096'),
-    'bomb': (dict(content=b'\x89PNG\r\n\x1a\n\0\0\0\rIHDR' + b'\x7f\xff\xff\xff' * 2 + bytes(9)), 413, 'pixels'),
-    'long side': (dict(content=encoded((4000, 1))), 413, 'over 500 times'),
-    'not an image': (dict(content=b'<html>'), 415, 'not an image; the known formats'),
-    'svg': (dict(content=b'<svg xmlns="http://www.w3.org/2000/svg"/>'), 415, 'not an image'),
-    'empty': (dict(content=b''), 415, 'empty'),
-    'cut off': (dict(content=b'\x89PNG\r\n\x1a\n'), 422, 'damaged'),
-    'json': (dict(json={'url': 'http://127.0.0.1/a.png'}), 415, "'application/json': not an image"),
-    'no type': (dict(content=encoded(), headers={}), 415, "Content-Type '': not an image"),
-    'form field': (dict(data={'url': 'http://127.0.0.1'}, files=[('a', ('a', b'b'))]), 422, "'url': not a file"),
-    'no file': (dict(content=b'--b--\r\n', headers={'Content-Type': 'multipart/form-data; boundary=b'}), 422, 'has no file'),
-    'no boundary': (dict(content=b'a', headers={'Content-Type': 'multipart/form-data'}), 400, 'form'),
-    'images': (dict(files=[('a', (f'{i}.png', encoded())) for i in range(3)]), 413, 'more than 2 images'),
-    'topk': (dict(content=encoded(), params=dict(topk=0)), 422, 'topk: '),
-    'topk text': (dict(content=encoded(), params=dict(topk='many')), 422, 'topk: '),
-    'heatmap': (dict(content=encoded(), params=dict(heatmap='perhaps')), 422, 'heatmap: '),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize('case', REFUSED)
-def test_refusals(case, narrow):
-    request, status, part = REFUSED[case]
-    if 'content' in request:
-        request = dict(headers=PNG) | request
-    refused(narrow.post('/api/predict', **request), status, part)
-
-
-def test_nothing_is_held_after_refusals(narrow):
-    """Each of them gives back its bytes, or the next would be refused."""
-    for _ in range(20):
-        refused(narrow.post('/api/predict', content=bytes(8000), headers=PNG), 413, 'MB')
-    assert post(narrow, encoded()).status_code == 200
-
-
 def test_hostile_file_names_are_texts(client):
     names = ['<script>alert(1)</script>', 'a' * 400, '\u202egnp.exe', "'; DROP", '../../etc/passwd']
     files = [('f', (name, b'no')) for name in names] + [('f', ('good', encoded()))]
@@ -246,40 +172,23 @@ def test_hostile_file_names_are_texts(client):
     assert all(result['status'] == 415 for result in results[:-1])
 
 
-def test_a_full_queue_is_429_and_a_slow_one_504():
-    model = wrn.get_model(NAME, True)
-    gate = threading.Event()
-    counting = Counting(model, gate)
-    limits = RequestLimits(queue=1, seconds=1.5)
-    with digits_client(model, limits, batch_size=1) as client, ThreadPoolExecutor(2) as pool:
-        running = pool.submit(post, client, encoded())
-        while not counting.sizes:
-            threading.Event().wait(0.002)
-        waiting = pool.submit(post, client, encoded())
-        while not client.app.state.queue._waiting:
-            threading.Event().wait(0.002)
-        full = post(client, encoded())
-        refused(full, 429, '1 image of at most 1 are waiting')
-        assert full.headers['Retry-After'] == '1'
-        for future in (running, waiting):
-            refused(future.result(), 504, 'no answer within 1.5 s')
-        gate.set()
-        assert post(client, encoded()).status_code == 200
-
-
-def test_weights_that_compute_nan_are_one_sentence():
-    model = wrn.get_model(NAME, True)
-    torch.nn.init.constant_(model.head.fc.weight, float('nan'))
+@pytest.mark.parametrize(
+    ('format', 'runtime'), {'onnx': 'onnxruntime', 'openvino': 'openvino'}.items()
+)
+def test_an_exported_file_says_its_runtime_and_why_it_has_no_heat_maps(
+    format, runtime, exported_digits
+):
+    pytest.importorskip(runtime)
+    model = wrn.get_model(str(exported_digits(format)), True)
+    defaults = dict(backend='eager', precision='float64')  # of options, which do not apply to it
+    for facts in (None, defaults):
+        with digits_client(model, facts=facts) as client:
+            about = client.get('/api/model').json()
+            assert (about['backend'], about['precision']) == (runtime, 'float32')
+            assert 'frozen graph' in about['heatmaps']
     with digits_client(model) as client:
-        refused(post(client, encoded()), 500, 'the network computes NaN')
-
-
-def test_a_frozen_graph_has_no_heat_maps_and_says_why(exported_digits):
-    path = exported_digits('onnx')
-    with digits_client(wrn.get_model(str(path), True)) as client:
         assert post(client, encoded()).status_code == 200
         refused(post(client, encoded(), heatmap=True), 422, 'frozen graph')
-        assert 'frozen graph' in client.get('/api/model').json()['heatmaps']
 
 
 def test_hostile_class_names_are_texts(model, checkout):
@@ -310,14 +219,23 @@ def test_formulas_are_escaped_in_the_table():
     ]
 
 
-def test_other_paths(client):
-    refused(client.get('/api/predict'), 405, 'there is only POST /api/predict')
-    refused(client.post('/api/other'), 404, 'there is only')
-    for path in ('/docs', '/redoc', '/openapi.json'):  # they would load scripts of another host
-        assert 'jsdelivr' not in client.get(path).text
-    refused(client.get('/gradio_api/proxy=https://example.org/'), 404, 'not a part')
-    refused(client.get('/gradio_api/file=http://example.org/a.png'), 422, 'not that of an')
-    refused(client.post('/gradio_api/run/predict', json={}), 404, 'not a part')
+def test_names_that_are_not_utf_8(checkout):
+    """Folders of classes may have any bytes, and a client may name a file by any."""
+    model = wrn.get_model(NAME, True)
+    names = [os.fsdecode(b'caf\xe9'), *'123456', 'caf\u00e9', '8', '\U0001f600']
+    model._dataset_meta = dict(classes=names)
+    content = (checkout / 'demo' / DEMO[1]).read_bytes()
+    with TestClient(make_app(model, os.fsdecode(b'\xff'))) as client:
+        body = client.get('/api/model')
+        assert body.content.isascii()
+        assert body.json()['classes'] == names
+        predictions = post(client, content, topk=10).json()['results'][0]['predictions']
+        assert {prediction['pred_class'] for prediction in predictions} == set(names)
+        form = b'--b\r\nContent-Disposition: form-data; name="f"; filename="\xff\xfe.png"\r\n\r\n'
+        kind = 'multipart/form-data; boundary=b'
+        (result,) = post(client, form + content + b'\r\n--b--\r\n', kind).json()['results']
+        assert result['file'].endswith('.png')
+        assert client.get('/').status_code == client.get('/config').status_code == 200
 
 
 def test_the_page_loads_nothing_from_other_hosts(client):

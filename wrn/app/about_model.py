@@ -48,8 +48,11 @@ def describe_model(
         The ``model``, its ``classes``, ``preprocessing`` and ``limitations``, the ``limits`` of
         requests, and those of the facts that say what it is and where it comes from.
     """
+    model: Any = original_model(predictor.model)
     images = describe_preprocessing(get_own_config(predictor.model)).values
-    number = get_num_classes(original_model(predictor.model))
+    number = get_num_classes(model)
+    if exported := getattr(model, 'metadata', None):  # has no options, but its own runtime
+        facts = {**facts, 'backend': model.runtime, 'precision': exported.precision}
     classes = list(predictor.classes or ()) or None
     always = f'answers with its {count(number or 0, "class")}, whatever an image shows'
     special = facts.get('limitations')

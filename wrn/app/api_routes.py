@@ -4,21 +4,24 @@ import asyncio
 import base64
 from collections.abc import Coroutine, Mapping
 from contextlib import AsyncExitStack
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
+import anyio
 import cv2
 import numpy as np
-from fastapi import FastAPI, Query, Request, Response
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi import FastAPI, Request, Response
 from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope, Send
 
 from wrn.app.classification import Answer, Classification
 from wrn.app.image_uploads import ImageUploads
+from wrn.app.json_answer import JSONAnswer, refuse
+from wrn.app.query import check_names, read_parameters
 from wrn.app.refusal import Refusal
 from wrn.data.images import EncodedImage
 
 _GONE = 499  # the client hung up, so nobody reads the status
+_METHODS = {'predict': 'POST', 'model': 'GET, HEAD'}
 
 _Result = TypeVar('_Result')
 
@@ -33,52 +36,50 @@ def add_api(app: FastAPI, classification: Classification, about: Mapping[str, An
     """
     uploads = ImageUploads(classification.limits)
 
-    @app.get('/api/model')
-    async def model() -> Response:
-        return JSONResponse(dict(about))
+    async def model(request: Request) -> Response:
+        check_names(request.query_params)
+        return JSONAnswer(dict(about))
 
-    @app.post('/api/predict')
-    async def predict(
-        request: Request, topk: Annotated[int, Query(ge=1)] = 5, heatmap: bool = False
-    ) -> Response:
+    async def predict(request: Request) -> Response:
         loop, seconds = asyncio.get_running_loop(), classification.limits.seconds
         deadline = loop.time() + seconds
+        topk, heatmap = read_parameters(request.query_params)
         try:
             async with AsyncExitStack() as stack:
-                opened = stack.enter_async_context(uploads.open(request))
-                images = await _within(opened, seconds, 408, 'the request came too slowly')
+                try:
+                    with anyio.fail_after(seconds):
+                        images = await stack.enter_async_context(uploads.open(request))
+                except TimeoutError as error:
+                    raise _late(408, 'the request came too slowly') from error
                 work = classification.classify(images, topk, heatmap)
-                late = f'no answer within {seconds:g} s'
-                task = _unless_gone(request, work)
-                answers = await _within(task, deadline - loop.time(), 504, late)
+                answers = await _unless_gone(request, work, deadline - loop.time())
+                if answers is None:
+                    raise _late(504, f'no answer within {seconds:g} s')
+                if heatmap:  # to encode these takes long
+                    return await asyncio.to_thread(_respond, about['model'], images, answers)
                 return _respond(about['model'], images, answers)
         except ClientDisconnect:
             return Response(status_code=_GONE)
 
-    @app.api_route('/api/{path:path}', methods=['GET', 'POST', 'PUT', 'PATCH', 'DELETE'])
-    async def other(path: str) -> Response:
-        known = 'POST /api/predict and GET /api/model'
-        raise Refusal(405 if path in ('predict', 'model') else 404, f'there is only {known}')
+    app.add_route('/api/predict', predict, ['POST'])
+    app.add_route('/api/model', model, ['GET'])  # and HEAD
+    app.mount('/api', _refuse_other)
 
     @app.exception_handler(Refusal)
-    async def refuse(_: Request, refusal: Refusal) -> Response:
-        return refuse_with(refusal.status, str(refusal), refusal.headers)
+    async def reply(_: Request, refusal: Refusal) -> Response:
+        return refuse(refusal)
 
-    @app.exception_handler(RequestValidationError)
-    async def reject_parameters(_: Request, error: RequestValidationError) -> Response:
-        first = error.errors()[0]
-        return refuse_with(422, f'{first["loc"][-1]}: {first["msg"]}; see docs/app.md')
+    @app.exception_handler(Exception)
+    async def fail(_: Request, error: Exception) -> Response:
+        reason = f'the server failed ({type(error).__name__}); its own messages say where'
+        return refuse(Refusal(500, reason))
 
 
-def refuse_with(status: int, sentence: str, headers: Mapping[str, str] | None = None) -> Response:
-    """Return the response of a request that is not served.
-
-    Args:
-        status: The HTTP status.
-        sentence: What is wrong.
-        headers: Further headers. Defaults to none.
-    """
-    return JSONResponse(dict(error=sentence), status, headers)
+async def _refuse_other(scope: Scope, receive: Receive, send: Send) -> None:
+    """Refuse what is not a route of the interface."""
+    known = 'there is only POST /api/predict and GET /api/model'
+    methods = _METHODS.get(scope['path'].removeprefix('/api/'))
+    raise Refusal(405, known, {'Allow': methods}) if methods else Refusal(404, known)
 
 
 def encode_png(pixels: np.ndarray) -> bytes:
@@ -90,9 +91,7 @@ def encode_png(pixels: np.ndarray) -> bytes:
     return cv2.imencode('.png', cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))[1].tobytes()
 
 
-def _respond(
-    model: str, images: list[EncodedImage], answers: list[Answer | Refusal]
-) -> JSONResponse:
+def _respond(model: str, images: list[EncodedImage], answers: list[Answer | Refusal]) -> JSONAnswer:
     if all(isinstance(answer, Refusal) for answer in answers):
         first = answers[0]
         assert isinstance(first, Refusal)
@@ -101,7 +100,7 @@ def _respond(
         dict(file=image.name) | _describe(answer)
         for image, answer in zip(images, answers, strict=True)
     ]
-    return JSONResponse(dict(model=model, results=results))
+    return JSONAnswer(dict(model=model, results=results))
 
 
 def _describe(answer: Answer | Refusal) -> dict[str, Any]:
@@ -114,24 +113,29 @@ def _describe(answer: Answer | Refusal) -> dict[str, Any]:
     return described
 
 
-async def _within(
-    work: Coroutine[Any, Any, _Result], seconds: float, status: int, sentence: str
-) -> _Result:
-    try:
-        return await asyncio.wait_for(work, max(seconds, 0))
-    except asyncio.TimeoutError as error:
-        raise Refusal(status, f'{sentence}; send fewer or smaller images') from error
+def _late(status: int, sentence: str) -> Refusal:
+    return Refusal(status, f'{sentence}; send fewer or smaller images')
 
 
-async def _unless_gone(request: Request, work: Coroutine[Any, Any, _Result]) -> _Result:
-    """Do some work, and cancel it if the client hangs up."""
+async def _unless_gone(
+    request: Request, work: Coroutine[Any, Any, _Result], seconds: float
+) -> _Result | None:
+    """Do some work, and cancel it if the client hangs up or the time is over.
+
+    Returns:
+        The result; None if the time is over.
+    """
     task = asyncio.ensure_future(work)
     gone = asyncio.ensure_future(_wait_until_gone(request))
     try:
-        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
-        if not task.done():
+        await asyncio.wait(
+            {task, gone}, timeout=max(seconds, 0), return_when=asyncio.FIRST_COMPLETED
+        )
+        if task.done():
+            return task.result()
+        if gone.done():
             raise ClientDisconnect
-        return task.result()
+        return None
     finally:
         task.cancel()
         gone.cancel()

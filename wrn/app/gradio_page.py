@@ -14,6 +14,7 @@ from wrn.app.image_uploads import megabytes
 from wrn.app.refusal import Refusal
 from wrn.data.images import EncodedImage
 from wrn_base.errors import one_line
+from wrn_base.terminal import printable
 
 _TOP = 5  # classes to show
 _KEPT = (60, 600)  # seconds: how often uploaded files are deleted, and how old they are then
@@ -40,7 +41,7 @@ def add_page(
 
     page = Page(classification)
     with gradio.Blocks(
-        title=str(about['model']), analytics_enabled=False, delete_cache=_KEPT
+        title=printable(about['model']), analytics_enabled=False, delete_cache=_KEPT
     ) as blocks:
         gradio.HTML(page_parts.heading(about))
         with gradio.Tab('One image'):

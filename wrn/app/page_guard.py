@@ -5,16 +5,17 @@ application, it takes the path of any file of the server, too. It has routes tha
 use, and its limits of sizes are for uploaded files alone.
 """
 
+import http
 import json
 import os
 from collections.abc import Iterator
 from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from wrn.app.image_uploads import megabytes
+from wrn.app.json_answer import refuse
 from wrn.app.refusal import Refusal, too_busy
 from wrn.app.request_limits import RequestLimits
 
@@ -26,6 +27,8 @@ _USED = (
 )  # fmt: skip
 _JSON_BYTES = 1 << 18  # of the inputs of an event, which name files
 _FILES = 2000  # that are uploaded and not deleted yet
+_LONGEST = 100  # characters of a path that a message shows
+_WRONG = 400  # the least status of a refusal
 _POLICY = '; '.join(
     f'{kind} {sources}'
     for kind, sources in {
@@ -40,6 +43,10 @@ _POLICY = '; '.join(
         'base-uri': "'self'",
     }.items()
 )
+_HEADERS = [
+    (b'content-security-policy', _POLICY.encode()),
+    (b'x-content-type-options', b'nosniff'),
+]
 
 
 class PageGuard:
@@ -62,26 +69,38 @@ class PageGuard:
             await self._app(scope, receive, send)
             return
 
+        refused = False
+
         async def send_with_policy(message: Message) -> None:
             if message['type'] == 'http.response.start':
-                headers = MutableHeaders(scope=message)
-                headers['Content-Security-Policy'] = _POLICY
-                headers['X-Content-Type-Options'] = 'nosniff'
+                message['headers'] = [*message['headers'], *_HEADERS]
             await send(message)
 
+        async def send_checked(message: Message) -> None:
+            nonlocal refused
+            if message['type'] == 'http.response.start' and message['status'] >= _WRONG:
+                refused = True
+                phrase = http.HTTPStatus(message['status']).phrase.lower()
+                sentence = f'{scope["path"][:_LONGEST]}: {phrase}; see docs/app.md'
+                response = refuse(Refusal(message['status'], sentence))
+                await response(scope, receive, send_with_policy)
+            elif not refused:
+                await send_with_policy(message)
+
+        if scope['path'].startswith('/api/'):
+            await self._app(scope, receive, send_with_policy)
+            return
         try:
             receive = await self._check(scope, receive)
         except Refusal as refusal:
-            headers = {**refusal.headers, 'Connection': 'close'}
-            response = JSONResponse(dict(error=str(refusal)), refusal.status, headers)
+            response = refuse(refusal)
+            response.headers['Connection'] = 'close'
             await response(scope, receive, send_with_policy)
         else:
-            await self._app(scope, receive, send_with_policy)
+            await self._app(scope, receive, send_checked)
 
     async def _check(self, scope: Scope, receive: Receive) -> Receive:
         path = scope['path']
-        if path.startswith('/api/'):
-            return receive
         route = path.removeprefix(_PREFIX)
         if route != path and not route.startswith(_USED):
             raise Refusal(404, 'not a part of this page; see docs/app.md')

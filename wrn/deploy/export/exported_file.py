@@ -73,6 +73,7 @@ def make_classifier(forward: Forward, metadata: Metadata, path: Path) -> Deploye
     model = DeployedClassifier(run, preprocessor, metadata.num_classes, metadata.softmax)
     model.own_threads = getattr(forward, 'own_threads', False)
     model.metadata = metadata
+    model.runtime = getattr(forward, 'name', None)
     model._config = config
     model._metainfo = None
     model._dataset_meta = dict(classes=metadata.classes) if metadata.classes else {}
