@@ -3,9 +3,12 @@
 import argparse
 import ipaddress
 import math
+import signal
+import socket
+import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from mmengine.model import BaseModel
 
@@ -42,7 +45,10 @@ def run(args: argparse.Namespace) -> None:
         model = load(args, Shard(), **get_backend_options(args))
         name = Path(args.model).stem if Path(args.model).is_file() else args.model
         facts = _facts(args, model)
-        app = make_app(model, name, batch_size=args.batch_size, limits=limits, facts=facts)
+        hosts = [args.host, socket.gethostname(), *(args.allow_host or ())]
+        app = make_app(
+            model, name, batch_size=args.batch_size, limits=limits, facts=facts, hosts=hosts
+        )
         host, port = listening.getsockname()[:2]
 
         def ready() -> None:
@@ -54,10 +60,15 @@ def run(args: argparse.Namespace) -> None:
             shown = f'[{host}]' if ':' in host else host
             show(f'{args.model}: http://{shown}:{port} (Ctrl-C stops it)')
 
+        def end(number: int, _: object) -> NoReturn:
+            say('stopped by SIGTERM')
+            sys.exit(128 + number)
+
+        signal.signal(signal.SIGTERM, end)  # uvicorn raises it again when the server has ended
         try:
             serve(app, listening, ready)
         except KeyboardInterrupt:
-            raise KeyboardInterrupt('stopped; run the same command to start it again') from None
+            raise KeyboardInterrupt('stopped') from None
 
 
 def _limits(args: argparse.Namespace) -> Any:
