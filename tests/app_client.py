@@ -45,7 +45,7 @@ def post(client, content, kind='image/png', **params):
     )
 
 
-def refused(response, status, part):
+def refused(response, status, part=''):
     """Check that a response is a refusal in one sentence, and return the sentence."""
     assert response.status_code == status, response.text
     body = response.json()

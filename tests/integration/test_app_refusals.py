@@ -158,5 +158,5 @@ def test_head_is_answered_as_get_is(client):
 
 def test_a_failure_of_the_server_is_one_sentence(monkeypatch):
     monkeypatch.setattr(Classification, 'classify', lambda *_: 1 / 0)
-    with TestClient(digits_app(), raise_server_exceptions=False) as client:
+    with TestClient(digits_app(), 'http://localhost', raise_server_exceptions=False) as client:
         refused(post(client, encoded()), 500, 'the server failed (ZeroDivisionError)')

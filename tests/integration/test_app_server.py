@@ -62,7 +62,9 @@ def test_hang_ups_garbage_and_a_gigabyte_leave_nothing():
     model = wrn.get_model(NAME, True)
     gate = threading.Event()
     counting = Counting(model, gate)
-    app = digits_app(model, RequestLimits(queue=2, image_bytes=50_000, request_bytes=100_000), batch_size=1)
+    app = digits_app(
+        model, RequestLimits(queue=2, image_bytes=50_000, request_bytes=100_000), batch_size=1
+    )
     queue = app.state.queue
     with serving_app(app) as address:
         first = raw(address, head(len(encoded())), encoded())

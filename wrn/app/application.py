@@ -71,6 +71,7 @@ def make_app(
     app = FastAPI(lifespan=run_queue, docs_url=None, redoc_url=None, openapi_url=None)
     app.state.queue = classification.queue
     add_api(app, classification, about)
-    app.add_middleware(PageGuard, limits=limits, folder=uploads.name)
+    add_page(app, classification, about, uploads.name)
+    app.add_middleware(PageGuard, limits=limits, folder=uploads.name, events=app.state.events)
     app.add_middleware(HostCheck, hosts=hosts)
-    return add_page(app, classification, about, uploads.name)
+    return app

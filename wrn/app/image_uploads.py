@@ -6,15 +6,15 @@ from contextlib import asynccontextmanager, suppress
 
 from fastapi import Request
 from starlette.datastructures import UploadFile
-from starlette.exceptions import HTTPException
 from starlette.types import Message
 
+from wrn.app.form_parts import read_form
 from wrn.app.refusal import Refusal, too_busy
 from wrn.app.request_limits import MEGABYTE, RequestLimits
 from wrn.data.images import EXTENSIONS, EncodedImage
 from wrn.data.images.bounds import AspectRatioError, ImageSizeError
 from wrn.data.images.header import Header, read_header
-from wrn_base.errors import count, one_line
+from wrn_base.errors import one_line
 
 _DRAIN_SECONDS = 1
 _LONGEST_NAME = 300  # characters
@@ -101,24 +101,13 @@ class ImageUploads:
         return [EncodedImage('image', bytes(content))]
 
     async def _read_form(self, request: Request) -> list[EncodedImage]:
-        most = self._limits.queue
-        try:
-            # One more of each than allowed, for a message that says so.
-            async with request.form(max_files=most + 1, max_fields=1, max_part_size=4096) as form:
-                images = []
-                for name, part in form.multi_items():
-                    if not isinstance(part, UploadFile):
-                        raise Refusal(422, f'{name[:100]!r}: not a file; send each image as a file')
-                    file_name = (part.filename or 'image')[:_LONGEST_NAME]
-                    self._check_bytes(file_name, part.size or 0)
-                    images.append(EncodedImage(file_name, await part.read()))
-        except HTTPException as error:  # a form that is damaged, or has too many parts
-            if 'Too many files' in error.detail:
-                images = [EncodedImage('image')] * (most + 1)
-            else:
-                raise Refusal(400, f'the form cannot be read ({error.detail})') from error
-        if len(images) > most:
-            raise Refusal(413, f'the request has more than {count(most, "image")}; send fewer')
+        images = []
+        for name, part in (await read_form(request, self._limits.queue)).multi_items():
+            if not isinstance(part, UploadFile):
+                raise Refusal(422, f'{name[:100]!r}: not a file; send each image as a file')
+            file_name = (part.filename or 'image')[:_LONGEST_NAME]
+            self._check_bytes(f'{file_name}:', part.size or 0)
+            images.append(EncodedImage(file_name, await part.read()))
         if not images:
             raise Refusal(422, 'the form has no file; send each image as a file')
         return images
@@ -126,7 +115,7 @@ class ImageUploads:
     def _check_bytes(self, name: str, size: int) -> None:
         if size > self._limits.image_bytes:
             limit = megabytes(self._limits.image_bytes)
-            raise Refusal(413, f'{name}: has more than {limit}; make the image smaller')
+            raise Refusal(413, f'{name} has more than {limit}; make the image smaller')
 
 
 async def _drain(request: Request, most: int) -> None:
