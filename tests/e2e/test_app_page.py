@@ -4,7 +4,7 @@ import base64
 import csv
 
 import pytest
-from app_client import NAME, digits_app, serving_app
+from app_client import NAME, digits_app, encoded, serving_app
 from browser import Browser
 from commands import wait_for
 from selenium.webdriver.common.by import By
@@ -75,8 +75,9 @@ def test_drop_an_image_and_see_why(browser, host, checkout):
     assert 'handwritten digits only' in find(browser, 'body').text
     check_clean(browser, host)
     drop(browser, checkout / 'demo' / 'digit_7.png')
-    wait_for(lambda: '100%' in find(browser, '#wrn-label').text, seconds=30)
-    assert find(browser, '#wrn-label').text.split()[:3] == ['Prediction', '7', '7']
+    wait_for(lambda: '> 99.9 %' in find(browser, '#wrn-label').text, seconds=30)
+    assert find(browser, '.wrn-class').text.split() == ['7', '>', '99.9', '%']
+    assert '\n0.0 %' not in find(browser, '#wrn-label').text
     find(browser, '#wrn-wanted input').click()
     above = find(browser, '.wrn-map')
     assert float(above.value_of_css_property('opacity')) == 0.5
@@ -93,13 +94,16 @@ def test_several_images_and_their_table(browser, host, checkout, tmp_path):
     formula.write_bytes(paths[0].read_bytes())
     page = tmp_path / 'page.png'
     page.write_text('<script>window.hacked = 1</script>')
+    large = tmp_path / 'large.png'  # of a good image, with one byte too many
+    large.write_bytes(paths[0].read_bytes().ljust(10_000_001, b'\0'))
     open_page(browser, host)
     open_tab(browser, 'Several images')
-    given = '\n'.join(map(str, [*paths, formula, page]))
+    assert 'Drop up to 64 images of at most 10 MB' in find(browser, 'body').text
+    given = '\n'.join(map(str, [*paths, formula, page, large]))
     find(browser, '#wrn-files input[type=file]').send_keys(given)
     link = find(browser, '#wrn-download')
     shown = find(browser, '#wrn-table').text
-    assert 'digit_3.png 3 100.0%' in shown
+    assert 'digit_3.png 3 > 99.9 %' in shown
     assert 'page.png: not an image' in ' '.join(shown.split())
     command = dict(behavior='allow', downloadPath=str(tmp_path))
     browser.driver.execute_cdp_cmd('Page.setDownloadBehavior', command)
@@ -108,11 +112,36 @@ def test_several_images_and_their_table(browser, host, checkout, tmp_path):
     table = tmp_path / 'predictions.csv'
     wait_for(table.exists, seconds=30)
     rows = list(csv.DictReader(table.open()))
-    assert [row['class'] for row in rows] == ['3', '7', '3', '']
+    assert [row['class'] for row in rows] == ['3', '7', '3', '', '']
     assert rows[0]['file'] == 'digit_3.png'
     assert not rows[2]['file'].startswith('=')
     assert rows[3]['error'].startswith('page.png: not an image')
+    assert rows[4]['error'] == 'large.png: has more than 10 MB; make the image smaller'
     check_clean(browser, host)
+
+
+def test_a_bad_image_and_a_large_one_say_why(browser, host, tmp_path):
+    open_page(browser, host)
+    for name, content, reason in (
+        ('page.png', b'<html>', 'page.png: not an image'),
+        ('large.png', encoded().ljust(10_000_001, b'\0'), 'large.png: has more than 10 MB'),
+    ):
+        path = tmp_path / name
+        path.write_bytes(content)
+        drop(browser, path)
+        wait_for(lambda r=reason: r in find(browser, '#wrn-problem').text, seconds=30)
+        find(browser, '#wrn-image [aria-label="Remove Image"]').click()
+        find(browser, '#wrn-image input[type=file]')
+    check_clean(browser, host)
+
+
+def test_all_text_has_one_font(browser, host):
+    open_page(browser, host)
+    families = browser.driver.execute_script(
+        "return [...new Set([...document.querySelectorAll('h1, p, b, button, label, span')]"
+        '.map(e => getComputedStyle(e).fontFamily))]'
+    )
+    assert families == ['system-ui, sans-serif']
 
 
 def test_dark_colors(browser, host):

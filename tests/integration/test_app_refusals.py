@@ -83,6 +83,14 @@ def test_refusals(case, narrow):
     refused(narrow.post('/api/predict', **request), status, part)
 
 
+def test_a_large_image_among_good_ones_fails_alone(narrow):
+    files = [('a', ('large.png', noise())), ('a', ('good.png', encoded()))]
+    large, good = narrow.post('/api/predict', files=files).json()['results']
+    assert large['status'] == 413
+    assert large['error'] == 'large.png: has more than 0.005 MB; make the image smaller'
+    assert good['predictions']
+
+
 def test_nothing_is_held_after_refusals(narrow):
     """Each of them gives back its bytes, or the next would be refused."""
     for _ in range(20):

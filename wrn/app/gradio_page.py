@@ -12,12 +12,14 @@ from wrn.app import page_parts
 from wrn.app.classification import Answer, Classification
 from wrn.app.image_uploads import megabytes
 from wrn.app.refusal import Refusal
+from wrn.app.request_limits import RequestLimits
 from wrn.data.images import EncodedImage
-from wrn_base.errors import one_line
+from wrn_base.errors import count, one_line
 from wrn_base.terminal import printable
 
 _TOP = 5  # classes to show
 _KEPT = (60, 600)  # seconds: how often uploaded files are deleted, and how old they are then
+_FONTS = ('system-ui', 'sans-serif')  # Gradio's own has no bold letters without a font of the web
 _STRENGTH = "s => document.querySelectorAll('.wrn-map').forEach(map => { map.style.opacity = s })"
 
 
@@ -47,6 +49,7 @@ def add_page(
         with gradio.Tab('One image'):
             _add_one_image(page, classification)
         with gradio.Tab('Several images'):
+            gradio.HTML(page_parts.note(_describe_limits(classification.limits, 'images')))
             files = gradio.File(
                 file_count='multiple', type='filepath', label='Images', elem_id='wrn-files'
             )
@@ -58,9 +61,9 @@ def add_page(
     blocks.queue(api_open=False, max_size=waiting, default_concurrency_limit=waiting)
     app.state.events = {key: len(event.inputs) for key, event in blocks.fns.items() if event.fn}
     return gradio.mount_gradio_app(
-        app, blocks, '/', max_file_size=classification.limits.image_bytes, ssr_mode=False,
+        app, blocks, '/', max_file_size=classification.limits.held_bytes, ssr_mode=False,
         show_error=False, run_history=False, footer_links=[], enable_monitoring=False, pwa=False,
-        mcp_server=False, theme=gradio.themes.Default(), css=page_parts.CSS,
+        mcp_server=False, theme=gradio.themes.Default(font=_FONTS), css=page_parts.CSS,
     )  # fmt: skip
 
 
@@ -68,13 +71,8 @@ def _add_one_image(page: 'Page', classification: Classification) -> None:
     """Add the components for one image to the block that is open."""
     import gradio
 
-    limits, reason = classification.limits, classification.no_heat_maps
-    note = (
-        f'Drop or paste an image of at most {megabytes(limits.image_bytes)} and '
-        f'{limits.pixels:,} pixels. It is kept for {_KEPT[1] // 60} minutes, on the machine that '
-        'this page comes from.'
-    )
-    gradio.HTML(page_parts.note(note))
+    reason = classification.no_heat_maps
+    gradio.HTML(page_parts.note(_describe_limits(classification.limits, 'image')))
     with gradio.Row():
         with gradio.Column():
             image = gradio.Image(
@@ -90,12 +88,30 @@ def _add_one_image(page: 'Page', classification: Classification) -> None:
             )  # fmt: skip
         with gradio.Column():
             problem = gradio.HTML(elem_id='wrn-problem')
-            label = gradio.Label(num_top_classes=_TOP, label='Prediction', elem_id='wrn-label')
+            label = gradio.HTML(
+                elem_id='wrn-label', label='Prediction', show_label=True, container=True
+            )
             heat_map = gradio.HTML(page_parts.note(reason), elem_id='wrn-heat-map')
     one = ([image, wanted, strength], [problem, label, heat_map])
     for changes in (image.change, wanted.change):
-        changes(page.show_one, *one, api_visibility='private', show_progress='minimal')
+        # Gradio's preprocessing opens the image, and shows no reason if it cannot.
+        changes(
+            page.show_one, *one, api_visibility='private', show_progress='minimal', preprocess=False
+        )
     strength.input(None, [strength], js=_STRENGTH, api_visibility='private')
+
+
+def _describe_limits(limits: RequestLimits, noun: str) -> str:
+    """Return what may be dropped on a tab for one image or for several."""
+    each = f'of at most {megabytes(limits.image_bytes)} and {limits.pixels:,} pixels'
+    if noun == 'image':
+        takes = f'Drop or paste an image {each}. It is kept'
+    else:
+        takes = (
+            f'Drop up to {count(limits.queue, "image")} {each}, together at most '
+            f'{megabytes(limits.held_bytes)}. They are kept'
+        )
+    return f'{takes} for {_KEPT[1] // 60} minutes, on the machine that this page comes from.'
 
 
 class Page:
@@ -109,30 +125,30 @@ class Page:
         self._classification = classification
 
     async def show_one(
-        self, path: str | None, heat_map: bool, strength: float
-    ) -> tuple[str, dict[str, float] | None, str]:
+        self, uploaded: Mapping[str, Any] | None, heat_map: bool, strength: float
+    ) -> tuple[str, str, str]:
         """Classify one image.
 
         Args:
-            path: The uploaded file; None if it was removed.
+            uploaded: The ``path`` of the uploaded file; None if it was removed.
             heat_map: Whether to show the heat map of the best class.
             strength: The strength of the heat map, from 0 to 1.
 
         Returns:
-            The problem as HTML, the probabilities by class, and the heat map as HTML.
+            The problem, the probabilities of classes and the heat map, as HTML.
         """
         none = page_parts.note(self._classification.no_heat_maps)
-        if path is None:
-            return '', None, none
+        if uploaded is None:
+            return '', '', none
         try:
-            (answer,) = await self._classify([path], heat_map)
+            (answer,) = await self._classify([uploaded['path']], heat_map)
         except Refusal as refusal:
             answer = refusal
         if isinstance(answer, Refusal):
-            return page_parts.problem(str(answer)), None, none
+            return page_parts.problem(str(answer)), '', none
         if answer.explained:
             none = page_parts.heat_map(answer.explained, strength)
-        return '', page_parts.label_values(answer.record), none
+        return '', page_parts.predictions(answer.record), none
 
     async def show_several(self, paths: list[str] | None) -> str:
         """Classify several images, and return a table as HTML, with a link to download it.
@@ -152,14 +168,19 @@ class Page:
         return page_parts.table([Path(path).name for path in paths], answers)
 
     async def _classify(self, paths: list[str], heat_maps: bool) -> list[Answer | Refusal]:
-        seconds = self._classification.limits.seconds
-        try:
-            images = [EncodedImage(Path(path).name, Path(path).read_bytes()) for path in paths]
-        except OSError as error:
-            reason = f'{one_line(error)}: the image is not kept any longer; drop it again'
-            raise Refusal(410, reason) from error
+        limits = self._classification.limits
+        images = []
+        for path in map(Path, paths):
+            try:
+                # One byte more than allowed shows that it is too large.
+                with path.open('rb') as file:
+                    images.append(EncodedImage(path.name, file.read(limits.image_bytes + 1)))
+            except OSError as error:
+                reason = f'{one_line(error)}: the image is not kept any longer; drop it again'
+                raise Refusal(410, reason) from error
         work = self._classification.classify(images, _TOP, heat_maps)
         try:
-            return await asyncio.wait_for(work, seconds)
+            return await asyncio.wait_for(work, limits.seconds)
         except asyncio.TimeoutError as error:
-            raise Refusal(504, f'no answer within {seconds:g} s; try again later') from error
+            reason = f'no answer within {limits.seconds:g} s; try again later'
+            raise Refusal(504, reason) from error

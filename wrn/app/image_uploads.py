@@ -97,7 +97,7 @@ class ImageUploads:
         content = bytearray()
         async for chunk in request.stream():
             content += chunk
-            self._check_bytes('the image', len(content))
+            _check_bytes('the image', len(content), self._limits)
         return [EncodedImage('image', bytes(content))]
 
     async def _read_form(self, request: Request) -> list[EncodedImage]:
@@ -106,16 +106,12 @@ class ImageUploads:
             if not isinstance(part, UploadFile):
                 raise Refusal(422, f'{name[:100]!r}: not a file; send each image as a file')
             file_name = (part.filename or 'image')[:_LONGEST_NAME]
-            self._check_bytes(f'{file_name}:', part.size or 0)
-            images.append(EncodedImage(file_name, await part.read()))
+            # One byte more than allowed shows that it is too large.
+            content = await part.read(self._limits.image_bytes + 1)
+            images.append(EncodedImage(file_name, content))
         if not images:
             raise Refusal(422, 'the form has no file; send each image as a file')
         return images
-
-    def _check_bytes(self, name: str, size: int) -> None:
-        if size > self._limits.image_bytes:
-            limit = megabytes(self._limits.image_bytes)
-            raise Refusal(413, f'{name} has more than {limit}; make the image smaller')
 
 
 async def _drain(request: Request, most: int) -> None:
@@ -134,15 +130,16 @@ async def _drain(request: Request, most: int) -> None:
 
 
 def check_image(image: EncodedImage, limits: RequestLimits) -> Header:
-    """Check the header of an image, before a decoder allocates memory, and return it.
+    """Check the size and the header of an image before it is decoded, and return the header.
 
     Args:
         image: The image.
-        limits: The largest number of pixels.
+        limits: The largest number of bytes and pixels.
 
     Raises:
-        Refusal: If it has too many pixels (413), is not an image (415) or damaged (422).
+        Refusal: If it has too many bytes or pixels (413), is not an image (415) or damaged (422).
     """
+    _check_bytes(f'{image}:', len(image.content), limits)
     try:
         header = read_header(image.content)
     except AspectRatioError as error:
@@ -184,6 +181,12 @@ def decoded_pixels(header: Header) -> int:
     """
     pixels = max(width * height for width, height in header.sizes)
     return pixels * max(header.scans, _USUAL_SCANS) // _USUAL_SCANS
+
+
+def _check_bytes(name: str, size: int, limits: RequestLimits) -> None:
+    if size > limits.image_bytes:
+        limit = megabytes(limits.image_bytes)
+        raise Refusal(413, f'{name} has more than {limit}; make the image smaller')
 
 
 def megabytes(number: int) -> str:

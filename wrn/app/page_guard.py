@@ -140,7 +140,7 @@ class PageGuard:
         length = Headers(scope=scope).get('content-length', '')
         if not length.isdecimal():
             raise Refusal(411, 'the request has no Content-Length; send it')
-        most = self._limits.request_bytes if route == _UPLOAD else _JSON_BYTES
+        most = self._limits.held_bytes if route == _UPLOAD else _JSON_BYTES
         if int(length) > most:
             raise Refusal(413, f'the request has more than {megabytes(most)}; send fewer images')
         if route == _UPLOAD:

@@ -11,6 +11,7 @@ from wrn.app.refusal import Refusal
 from wrn.inference.explained_images import ExplainedImage
 from wrn.inference.heat_map import overlay
 from wrn.inference.seen_pixels import enlarge
+from wrn.report.number_text import format_percent
 from wrn.results.record import Prediction, Record
 from wrn.utils.csv_text import format_csv
 from wrn_base.terminal import printable
@@ -31,7 +32,11 @@ CSS = """
 .wrn-heat { position: relative; max-width: 20rem; }
 .wrn-heat img { display: block; width: 100%; }
 .wrn-heat .wrn-map { position: absolute; inset: 0; }
-#wrn-label * { overflow-wrap: anywhere; }
+.wrn-class { margin: .6rem 0; overflow-wrap: anywhere; unicode-bidi: isolate; }
+.wrn-class div:first-child { display: flex; justify-content: space-between; gap: 1rem; }
+.wrn-class div:first-child span:last-child { white-space: nowrap; }
+.wrn-bar { height: .5rem; background: var(--border-color-primary); border-radius: .25rem; }
+.wrn-bar div { height: 100%; background: var(--color-accent); border-radius: .25rem; }
 """
 _SHOWN_CLASSES = 1000
 _LONGEST = 300  # characters of a name
@@ -68,18 +73,20 @@ def problem(sentence: str) -> str:
     return f'<p class="wrn-problem" role="alert">{text(sentence)}</p>'
 
 
-def label_values(record: Record) -> dict[str, float]:
-    """Return the probabilities of classes by their names, the best first."""
+def predictions(record: Record) -> str:
+    """Return the classes with bars of their probabilities, the best first."""
     passing = record.get('pred_labels')
-    values: dict[str, float] = {}
+    shown = []
     for place, prediction in enumerate(record['predictions']):
-        name = class_name(prediction)
+        name, score = class_name(prediction), prediction['pred_score']
         if passing is not None:
             name += ' (passes)' if place < len(passing) else ' (does not pass)'
-        if name in values:  # two classes of one name
-            name += f' (class {prediction["pred_label"]})'
-        values[name] = prediction['pred_score']
-    return values
+        shown.append(
+            f'<div class="wrn-class"><div><span>{text(name)}</span>'
+            f'<span>{text(format_percent(100 * score))}</span></div>'
+            f'<div class="wrn-bar"><div style="width: {score:.1%}"></div></div></div>'
+        )
+    return ''.join(shown)
 
 
 def class_name(prediction: Prediction) -> str:
@@ -121,7 +128,10 @@ def table(names: Sequence[str], answers: Sequence[Answer | Refusal]) -> str:
         f'<p><a id="wrn-download" download="predictions.csv" '
         f'href="{_data_url("text/csv", content)}">Download as CSV</a></p>'
     )
-    shown = [(name, label or error, score and f'{score:.1%}') for name, label, score, error in rows]
+    shown = [
+        (name, label or error, '' if error else format_percent(100 * score))
+        for name, label, score, error in rows
+    ]
     return link + _table(shown, ('file', 'class', 'probability'))
 
 
