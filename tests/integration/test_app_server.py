@@ -19,6 +19,7 @@ from starlette.testclient import TestClient
 
 import wrn
 from wrn.app import RequestLimits, app_server
+from wrn_base.errors import WrnError
 
 RECORDS_HOSTS = """
 import sys
@@ -181,7 +182,29 @@ def test_a_port_in_use_and_a_wrong_host(fails):
     assert '--port 70000: must be from 0 to 65535' in fails('app', NAME, '--port', 70000)
     assert '--host 192.0.2.1: ' in fails('app', NAME, '--port', 0, '--host', '192.0.2.1')
     assert '--queue 0: must be at least 1' in fails('app', NAME, '--queue', 0)
-    assert '--timeout nan: must be above 0' in fails('app', NAME, '--timeout', 'nan')
+
+
+LIMITS = {
+    '--timeout nan': 'must be from 0.1 to 1000000',
+    '--max-image-mb 1e-7': 'must be from 0.001 to 1000000',
+    '--max-image-mb 100': 'is more than --max-request-mb 50',
+    '--max-megapixels 500': 'must be from 0.001 to 134',
+}
+
+
+@pytest.mark.parametrize('given', LIMITS)
+def test_limits_that_cannot_hold_are_refused(given, fails):
+    option, value = given.split()
+    assert f'{option} {value.replace("e-7", "e-07")}: {LIMITS[given]}' in fails(
+        'app', NAME, option, value
+    )
+
+
+def test_limits_that_cannot_hold_are_refused_in_python():
+    with pytest.raises(WrnError, match='image_bytes=200: is more than request_bytes=100'):
+        RequestLimits(image_bytes=200, request_bytes=100)
+    with pytest.raises(WrnError, match='pixels=500000000: must be at most 134217728'):
+        RequestLimits(pixels=500_000_000)
 
 
 def test_another_host_is_warned_of(tmp_path):

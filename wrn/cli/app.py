@@ -16,6 +16,7 @@ from wrn.checkpoints import ReadOptions
 from wrn.cli.arguments import check_at_least
 from wrn.cli.backend_options import get_backend_options, load
 from wrn.cli.inputs import Shard
+from wrn.data.images.bounds import MAX_PIXELS
 from wrn.jobs.loading import check_calibration
 from wrn.utils.files import hash_file
 from wrn.utils.packages import missing_packages
@@ -27,7 +28,8 @@ from wrn_base.errors import WrnError
 from wrn_base.terminal import say, show
 
 _PACKAGES = ('fastapi', 'gradio', 'uvicorn')
-_LARGEST = 1e6  # MB, megapixels and seconds
+_LARGEST = 1e6  # MB and seconds
+_LEAST_MB, _LEAST_SECONDS = 0.001, 0.1  # and megapixels: an image of 32x32 pixels
 
 
 def run(args: argparse.Namespace) -> None:
@@ -76,15 +78,25 @@ def _limits(args: argparse.Namespace) -> Any:
     from wrn.app import RequestLimits
     from wrn.app.request_limits import MEGABYTE
 
-    for name in ('max_image_mb', 'max_request_mb', 'max_megapixels', 'timeout'):
+    for name, least, most in (
+        ('max_image_mb', _LEAST_MB, _LARGEST),
+        ('max_request_mb', _LEAST_MB, _LARGEST),
+        ('max_megapixels', _LEAST_MB, MAX_PIXELS / 1e6),
+        ('timeout', _LEAST_SECONDS, _LARGEST),
+    ):
         value = getattr(args, name)
-        if not 0 < value <= _LARGEST:  # NaN is in no range
+        if not least <= value <= most:  # NaN is in no range
             option = f'--{name.replace("_", "-")}'
-            raise WrnError(f'{option} {value:g}: must be above 0, and at most {_LARGEST:.0f}')
+            raise WrnError(f'{option} {value:g}: must be from {least:g} to {most:.0f}')
+    if args.max_image_mb > args.max_request_mb:
+        raise WrnError(
+            f'--max-image-mb {args.max_image_mb:g}: is more than --max-request-mb '
+            f'{args.max_request_mb:g}, so no such image could be sent; raise that, too'
+        )
     return RequestLimits(
         image_bytes=math.ceil(args.max_image_mb * MEGABYTE),
         request_bytes=math.ceil(args.max_request_mb * MEGABYTE),
-        pixels=math.ceil(args.max_megapixels * 1e6),
+        pixels=int(args.max_megapixels * 1e6),
         queue=args.queue,
         seconds=args.timeout,
     )
