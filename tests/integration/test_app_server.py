@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from urllib.parse import quote
@@ -171,6 +172,21 @@ def test_signals_end_it(number, tmp_path):
     assert process.exitcode == (143 if number == signal.SIGTERM else 130)
     (line,) = outputs[1].read_text().splitlines()
     assert line == ('wrn: stopped by SIGTERM' if number == signal.SIGTERM else 'wrn: stopped')
+
+
+def test_the_folder_of_uploads_is_there_only_while_it_serves(tmp_path, monkeypatch):
+    """A signal while the application loads ends the process, and must leave nothing."""
+    monkeypatch.setattr(tempfile, 'tempdir', str(tmp_path))
+    for _ in range(2):  # Gradio keeps the folder of the first application of a process
+        app = digits_app()
+        assert not list(tmp_path.glob('wrn-app-*'))
+        with TestClient(app) as client:
+            files = {'files': ('a.png', encoded())}
+            assert client.post('/gradio_api/upload', files=files).status_code == 200
+            (folder,) = tmp_path.glob('wrn-app-*')
+            assert folder.stat().st_mode & 0o777 == 0o700
+            assert [path.read_bytes() for path in folder.rglob('a.png')] == [encoded()]
+        assert not list(tmp_path.glob('wrn-app-*'))
 
 
 def test_a_port_in_use_and_a_wrong_host(fails):

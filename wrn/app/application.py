@@ -1,6 +1,9 @@
 """Put the page and the HTTP interface of a model together."""
 
 import asyncio
+import os
+import secrets
+import shutil
 import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -53,10 +56,12 @@ def make_app(
     known = index_facts(model) if facts is None else facts
     about = describe_model(predictor, name, limits, known)
     about['heatmaps'] = classification.no_heat_maps or 'yes'
-    uploads = tempfile.TemporaryDirectory(prefix='wrn-app-')
+    # A signal that ends the process while this loads must leave no folder, so the server makes it.
+    folder = os.path.join(tempfile.gettempdir(), f'wrn-app-{secrets.token_hex(8)}')
 
     @asynccontextmanager
     async def run_queue(_: FastAPI) -> AsyncIterator[None]:
+        os.mkdir(folder, 0o700)  # fails if someone else has made it
         task = asyncio.create_task(classification.queue.run())
         try:
             yield
@@ -65,13 +70,13 @@ def make_app(
             with suppress(asyncio.CancelledError):
                 await task
             classification.close()
-            uploads.cleanup()
+            shutil.rmtree(folder, ignore_errors=True)
 
     # The pages of FastAPI's documentation load scripts from another host.
     app = FastAPI(lifespan=run_queue, docs_url=None, redoc_url=None, openapi_url=None)
     app.state.queue = classification.queue
     add_api(app, classification, about)
-    add_page(app, classification, about, uploads.name)
-    app.add_middleware(PageGuard, limits=limits, folder=uploads.name, events=app.state.events)
+    add_page(app, classification, about, folder)
+    app.add_middleware(PageGuard, limits=limits, folder=folder, events=app.state.events)
     app.add_middleware(HostCheck, hosts=hosts)
     return app

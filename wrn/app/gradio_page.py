@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -60,11 +61,22 @@ def add_page(
     waiting = classification.limits.queue
     blocks.queue(api_open=False, max_size=waiting, default_concurrency_limit=waiting)
     app.state.events = {key: len(event.inputs) for key, event in blocks.fns.items() if event.fn}
-    return gradio.mount_gradio_app(
+    gradio.mount_gradio_app(
         app, blocks, '/', max_file_size=classification.limits.held_bytes, ssr_mode=False,
         show_error=False, run_history=False, footer_links=[], enable_monitoring=False, pwa=False,
         mcp_server=False, theme=gradio.themes.Default(font=_FONTS), css=page_parts.CSS,
     )  # fmt: skip
+    _remove_edits()
+    return app
+
+
+def _remove_edits() -> None:
+    """Remove the folder that Gradio makes for edits of a page, where it was imported first."""
+    from gradio.route_utils import DEFAULT_TEMP_DIR
+
+    with suppress(OSError):
+        Path(DEFAULT_TEMP_DIR, 'vibe_edit_history').rmdir()
+        Path(DEFAULT_TEMP_DIR).rmdir()  # not if it has images
 
 
 def _add_one_image(page: 'Page', classification: Classification) -> None:
