@@ -143,7 +143,8 @@ def test_only_requests_that_name_the_server_are_answered():
                 refused(response, 421, '--allow-host')
 
 
-def test_a_second_ctrl_c_ends_it_without_a_traceback(tmp_path):
+def test_a_second_ctrl_c_ends_it_without_a_traceback(tmp_path, monkeypatch):
+    monkeypatch.setenv('TMPDIR', str(tmp_path))
     port = free_port()
     outputs = tmp_path / 'out', tmp_path / 'err'
     process = start_wrn(['app', NAME, '--port', str(port)], outputs)
@@ -156,6 +157,7 @@ def test_a_second_ctrl_c_ends_it_without_a_traceback(tmp_path):
         process.join(60)
     assert process.exitcode == 130
     assert outputs[1].read_text() == 'wrn: stopped\n'
+    assert not [*tmp_path.glob('wrn-app-*')]
 
 
 @pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])

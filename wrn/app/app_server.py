@@ -119,3 +119,5 @@ class _Server(uvicorn.Server):
         # uvicorn logs the requests that it cancels from now on, with tracebacks.
         logging.getLogger('uvicorn.error').setLevel(logging.CRITICAL)
         await super().shutdown(sockets)
+        if self.force_exit:  # uvicorn leaves it out then, and with it the folder of uploads
+            await self.lifespan.shutdown()
