@@ -12,7 +12,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 import wrn
-from wrn.app import RequestLimits, make_app
+from wrn.app import RequestLimits, app_server, make_app
 
 NAME = 'wide-resnet16-2_1xb64_digits'
 PNG = {'Content-Type': 'image/png'}
@@ -27,7 +27,7 @@ def digits_app(model=None, limits=None, **options):
 @contextmanager
 def digits_client(model=None, limits=None, **options):
     """Make a client of the application, which runs during the block."""
-    with TestClient(digits_app(model, limits, **options)) as client:
+    with TestClient(digits_app(model, limits, **options), 'http://localhost') as client:
         yield client
 
 
@@ -45,7 +45,7 @@ def post(client, content, kind='image/png', **params):
     )
 
 
-def refused(response, status, part):
+def refused(response, status, part=''):
     """Check that a response is a refusal in one sentence, and return the sentence."""
     assert response.status_code == status, response.text
     body = response.json()
@@ -61,7 +61,7 @@ def serving_app(app):
     with socket.socket() as listening:
         listening.bind(('127.0.0.1', 0))
         config = uvicorn.Config(app, log_level='error', timeout_graceful_shutdown=1)
-        server = uvicorn.Server(config)
+        server = app_server._Server(config, app, lambda: None)
         thread = threading.Thread(target=server.run, args=([listening],))
         thread.start()
         try:

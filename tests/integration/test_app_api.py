@@ -197,7 +197,7 @@ def test_names_that_are_not_utf_8(checkout):
     names = [os.fsdecode(b'caf\xe9'), *'123456', 'caf\u00e9', '8', '\U0001f600']
     model._dataset_meta = dict(classes=names)
     content = (checkout / 'demo' / DEMO[1]).read_bytes()
-    with TestClient(make_app(model, os.fsdecode(b'\xff'))) as client:
+    with TestClient(make_app(model, os.fsdecode(b'\xff')), 'http://localhost') as client:
         body = client.get('/api/model')
         assert body.content.isascii()
         assert body.json()['classes'] == names

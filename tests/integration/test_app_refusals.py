@@ -114,7 +114,8 @@ def test_a_full_queue_is_429_and_a_slow_one_504():
         refused(full, 429, '1 image of at most 1 are waiting')
         assert full.headers['Retry-After'] == '1'
         for future in (running, waiting):
-            refused(future.result(), 504, 'no answer within 1.5 s')
+            busy = 'no answer within 1.5 s: the server is busy; send the request again later'
+            assert refused(future.result(), 504, busy) == busy
         gate.set()
         assert post(client, encoded()).status_code == 200
 
@@ -166,5 +167,5 @@ def test_head_is_answered_as_get_is(client):
 
 def test_a_failure_of_the_server_is_one_sentence(monkeypatch):
     monkeypatch.setattr(Classification, 'classify', lambda *_: 1 / 0)
-    with TestClient(digits_app(), raise_server_exceptions=False) as client:
+    with TestClient(digits_app(), 'http://localhost', raise_server_exceptions=False) as client:
         refused(post(client, encoded()), 500, 'the server failed (ZeroDivisionError)')

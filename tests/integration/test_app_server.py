@@ -14,12 +14,13 @@ from urllib.parse import quote
 
 import httpx
 import pytest
-from app_client import NAME, PNG, Counting, digits_app, encoded, serving_app
+from app_client import NAME, PNG, Counting, digits_app, encoded, refused, serving_app
 from commands import free_port, start_wrn, wait_for
 from starlette.testclient import TestClient
 
 import wrn
-from wrn.app import RequestLimits
+from wrn.app import RequestLimits, app_server
+from wrn_base.errors import WrnError
 
 RECORDS_HOSTS = """
 import sys
@@ -54,7 +55,7 @@ def raw(address, head, body=b''):
 
 def head(length):
     return (
-        f'POST /api/predict HTTP/1.1\r\nHost: a\r\nContent-Type: image/png\r\n'
+        f'POST /api/predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\n'
         f'Content-Length: {length}\r\n\r\n'
     )
 
@@ -63,7 +64,9 @@ def test_hang_ups_garbage_and_a_gigabyte_leave_nothing():
     model = wrn.get_model(NAME, True)
     gate = threading.Event()
     counting = Counting(model, gate)
-    app = digits_app(model, RequestLimits(queue=2, request_bytes=100_000), batch_size=1)
+    app = digits_app(
+        model, RequestLimits(queue=2, image_bytes=50_000, request_bytes=100_000), batch_size=1
+    )
     queue = app.state.queue
     with serving_app(app) as address:
         first = raw(address, head(len(encoded())), encoded())
@@ -92,6 +95,71 @@ def test_a_body_that_does_not_come_is_408():
         assert received.startswith(b'HTTP/1.1 408 ')
 
 
+def test_connections_without_a_request_are_closed(monkeypatch):
+    """uvicorn counts them, so that enough of them would lock out all others."""
+    monkeypatch.setattr(app_server, '_HEADER_SECONDS', 0.5)
+    gate = threading.Event()
+    model = wrn.get_model(NAME, True)
+    counting = Counting(model, gate)
+    with serving_app(digits_app(model)) as address:
+        working = raw(address, head(len(encoded())), encoded())
+        wait_for(lambda: counting.sizes)
+        answered = raw(address, 'GET /api/model HTTP/1.1\r\nHost: localhost\r\n\r\n')
+        assert answered.recv(100).startswith(b'HTTP/1.1 200 ')
+        partial = 'GET / HTTP/1.1\r\nHost: local'
+        for sent in ('', partial):
+            with raw(address, sent) as silent:
+                assert silent.recv(100) == b''
+        answered.sendall(partial.encode())  # the header of its second request
+        while answered.recv(1 << 16):
+            pass
+        answered.close()
+        gate.set()
+        assert working.recv(100).startswith(b'HTTP/1.1 200 ')  # not closed, however long it takes
+        working.close()
+
+
+def test_only_requests_that_name_the_server_are_answered():
+    """A page of another site can have its name resolve to this machine."""
+    with TestClient(digits_app(hosts=['Images.example'])) as client:
+        for host in (
+            'localhost:7860',
+            '127.0.0.1:1',
+            '[::1]:7860',
+            '192.168.0.2',
+            'images.example',
+        ):
+            assert client.get('/api/model', headers=dict(Host=host)).status_code == 200, host
+        for host in (
+            'evil.com',
+            'evil.com:7860',
+            '127.0.0.1.evil.com',
+            'localhost.evil.com',
+            '[',
+            '',
+        ):
+            for path in ('/', '/api/model', '/gradio_api/info'):
+                response = client.get(path, headers=dict(Host=host))
+                refused(response, 421, '--allow-host')
+
+
+def test_a_second_ctrl_c_ends_it_without_a_traceback(tmp_path, monkeypatch):
+    monkeypatch.setenv('TMPDIR', str(tmp_path))
+    port = free_port()
+    outputs = tmp_path / 'out', tmp_path / 'err'
+    process = start_wrn(['app', NAME, '--port', str(port)], outputs)
+    url = f'http://127.0.0.1:{port}'
+    wait_for(lambda: answers(url), process.is_alive)
+    with raw(('127.0.0.1', port), head(1000), b'\x89PNG'), raw(('127.0.0.1', port), head(9), b'a'):
+        for _ in range(2):
+            os.kill(process.pid, signal.SIGINT)
+            time.sleep(0.3)
+        process.join(60)
+    assert process.exitcode == 130
+    assert outputs[1].read_text() == 'wrn: stopped\n'
+    assert not [*tmp_path.glob('wrn-app-*')]
+
+
 @pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])
 def test_signals_end_it(number, tmp_path):
     port = free_port()
@@ -105,7 +173,7 @@ def test_signals_end_it(number, tmp_path):
     process.join(60)
     assert process.exitcode == (143 if number == signal.SIGTERM else 130)
     (line,) = outputs[1].read_text().splitlines()
-    assert line.startswith('wrn: stopped')
+    assert line == ('wrn: stopped by SIGTERM' if number == signal.SIGTERM else 'wrn: stopped')
 
 
 def test_the_folder_of_uploads_is_there_only_while_it_serves(tmp_path, monkeypatch):
@@ -132,7 +200,29 @@ def test_a_port_in_use_and_a_wrong_host(fails):
     assert '--port 70000: must be from 0 to 65535' in fails('app', NAME, '--port', 70000)
     assert '--host 192.0.2.1: ' in fails('app', NAME, '--port', 0, '--host', '192.0.2.1')
     assert '--queue 0: must be at least 1' in fails('app', NAME, '--queue', 0)
-    assert '--timeout nan: must be above 0' in fails('app', NAME, '--timeout', 'nan')
+
+
+LIMITS = {
+    '--timeout nan': 'must be from 0.1 to 1000000',
+    '--max-image-mb 1e-7': 'must be from 0.001 to 1000000',
+    '--max-image-mb 100': 'is more than --max-request-mb 50',
+    '--max-megapixels 500': 'must be from 0.001 to 134',
+}
+
+
+@pytest.mark.parametrize('given', LIMITS)
+def test_limits_that_cannot_hold_are_refused(given, fails):
+    option, value = given.split()
+    assert f'{option} {value.replace("e-7", "e-07")}: {LIMITS[given]}' in fails(
+        'app', NAME, option, value
+    )
+
+
+def test_limits_that_cannot_hold_are_refused_in_python():
+    with pytest.raises(WrnError, match='image_bytes=200: is more than request_bytes=100'):
+        RequestLimits(image_bytes=200, request_bytes=100)
+    with pytest.raises(WrnError, match='pixels=500000000: must be at most 134217728'):
+        RequestLimits(pixels=500_000_000)
 
 
 def test_another_host_is_warned_of(tmp_path):

@@ -50,11 +50,15 @@ def add_api(app: FastAPI, classification: Classification, about: Mapping[str, An
                     with anyio.fail_after(seconds):
                         images = await stack.enter_async_context(uploads.open(request))
                 except TimeoutError as error:
-                    raise _late(408, 'the request came too slowly') from error
+                    problem = 'the request came too slowly; send fewer or smaller images'
+                    raise Refusal(408, problem) from error
                 work = classification.classify(images, topk, heatmap)
                 answers = await _unless_gone(request, work, deadline - loop.time())
                 if answers is None:
-                    raise _late(504, f'no answer within {seconds:g} s')
+                    # Other requests may be the cause, so smaller images need not help.
+                    fewer = ', or fewer images' if len(images) > 1 else ''
+                    cure = f'the server is busy; send the request again later{fewer}'
+                    raise Refusal(504, f'no answer within {seconds:g} s: {cure}')
                 if heatmap:  # to encode these takes long
                     return await asyncio.to_thread(_respond, about['model'], images, answers)
                 return _respond(about['model'], images, answers)
@@ -111,10 +115,6 @@ def _describe(answer: Answer | Refusal) -> dict[str, Any]:
         (best,) = answer.explained.explanations
         described['heatmap'] = base64.b64encode(encode_png(best['overlay'])).decode()
     return described
-
-
-def _late(status: int, sentence: str) -> Refusal:
-    return Refusal(status, f'{sentence}; send fewer or smaller images')
 
 
 async def _unless_gone(

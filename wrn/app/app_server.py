@@ -1,8 +1,11 @@
 """Serve the application."""
 
 import errno
+import logging
 import socket
+import time
 from collections.abc import Callable
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
@@ -12,6 +15,8 @@ from wrn_base.errors import WrnError, one_line
 _FINISH_SECONDS = 10  # for the images that wait when the server is stopped
 _PAGES_SECONDS = 1  # for the connections that open pages keep
 _CONNECTIONS = 500  # at a time; an open page has one or two
+_HEADER_SECONDS = 10  # for a connection to send the header of a request
+_UNREAD_SECONDS = 60  # for a client to read the end of an answer
 _LARGEST_PORT = 65535
 
 
@@ -59,6 +64,8 @@ def serve(app: FastAPI, listening: socket.socket, ready: Callable[[], None]) -> 
         listening: What :func:`open_socket` returns.
         ready: Is called when the application answers.
     """
+    # It logs a line about a form that is damaged, which names no request. The answer says it.
+    logging.getLogger('python_multipart').setLevel(logging.ERROR)
     config = uvicorn.Config(
         app,
         log_level='error',
@@ -66,21 +73,51 @@ def serve(app: FastAPI, listening: socket.socket, ready: Callable[[], None]) -> 
         limit_concurrency=_CONNECTIONS,
         timeout_graceful_shutdown=_PAGES_SECONDS,
         server_header=False,
+        ws='none',
     )
     _Server(config, app, ready).run([listening])
 
 
 class _Server(uvicorn.Server):
-    """A server that says when it is ready, and finishes its work before it ends."""
+    """A server that says when it is ready, and finishes its work before it ends.
+
+    It closes connections without a request. uvicorn does so after an answer alone, and counts all
+    of them, so silent ones would use up its limit.
+    """
 
     def __init__(self, config: uvicorn.Config, app: FastAPI, ready: Callable[[], None]) -> None:
         super().__init__(config)
         self._app, self._ready = app, ready
+        self._idle: dict[Any, tuple[object, float]] = {}  # the last request, and since when
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._ready()
 
+    async def on_tick(self, counter: int) -> bool:
+        if counter % 10 == 0:  # once a second
+            self._close_idle(time.monotonic())
+        return await super().on_tick(counter)
+
+    def _close_idle(self, now: float) -> None:
+        before, self._idle = self._idle, {}
+        connections: set[Any] = self.server_state.connections
+        for connection in connections:
+            request = connection.cycle
+            if request is not None and not request.response_complete:
+                continue
+            last, since = before.get(connection, (request, now))
+            since = since if last is request else now
+            self._idle[connection] = request, since
+            if now - since > _UNREAD_SECONDS:
+                connection.transport.abort()
+            elif now - since > _HEADER_SECONDS:
+                connection.transport.close()
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         await self._app.state.queue.close(_FINISH_SECONDS)
+        # uvicorn logs the requests that it cancels from now on, with tracebacks.
+        logging.getLogger('uvicorn.error').setLevel(logging.CRITICAL)
         await super().shutdown(sockets)
+        if self.force_exit:  # uvicorn leaves it out then, and with it the folder of uploads
+            await self.lifespan.shutdown()

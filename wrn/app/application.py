@@ -5,7 +5,7 @@ import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -16,6 +16,7 @@ from wrn.app.about_model import describe_model, index_facts
 from wrn.app.api_routes import add_api
 from wrn.app.classification import Classification
 from wrn.app.gradio_page import add_page
+from wrn.app.host_check import HostCheck
 from wrn.app.page_guard import PageGuard
 from wrn.app.request_limits import DEFAULT_LIMITS, RequestLimits
 from wrn.inference.predictor import Predictor
@@ -28,6 +29,7 @@ def make_app(
     batch_size: int = 8,
     limits: RequestLimits = DEFAULT_LIMITS,
     facts: Mapping[str, Any] | None = None,
+    hosts: Sequence[str] = (),
 ) -> FastAPI:
     """Make the application of a model: a page at ``/``, and ``/api/predict``.
 
@@ -40,6 +42,8 @@ def make_app(
         limits: What a request may ask for. Defaults to :data:`DEFAULT_LIMITS`.
         facts: What else is known of the model, such as its provenance, by name. Defaults to None:
             what the model index says of it.
+        hosts: The names by which clients reach the server, besides ``localhost`` and IP addresses.
+            Requests that name another host are refused. Defaults to none.
 
     Returns:
         The application. Its ``state.queue`` is the queue of images.
@@ -65,11 +69,14 @@ def make_app(
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
+            classification.close()
             shutil.rmtree(folder, ignore_errors=True)
 
     # The pages of FastAPI's documentation load scripts from another host.
     app = FastAPI(lifespan=run_queue, docs_url=None, redoc_url=None, openapi_url=None)
     app.state.queue = classification.queue
     add_api(app, classification, about)
-    app.add_middleware(PageGuard, limits=limits, folder=folder)
-    return add_page(app, classification, about, folder)
+    add_page(app, classification, about, folder)
+    app.add_middleware(PageGuard, limits=limits, folder=folder, events=app.state.events)
+    app.add_middleware(HostCheck, hosts=hosts)
+    return app

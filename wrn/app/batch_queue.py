@@ -2,9 +2,9 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Generic, TypeAlias, TypeVar
 
 from wrn.app.refusal import Refusal, too_busy
@@ -42,27 +42,45 @@ class BatchQueue(Generic[_Item, _Result]):
         self._batch: list[_Pair[_Item, _Result]] = []  # that is computed now
         self._changed = asyncio.Condition()
         self._thread = ThreadPoolExecutor(1, 'wrn-app')
-        self._closed = False
+        self._prepared = 0  # the number of items for which a place is reserved
+        self._closed = self._ended = False
 
-    async def submit(self, items: Sequence[_Item]) -> list[_Result | Exception]:
-        """Compute items, together with those of other requests.
+    @contextmanager
+    def reserve(self, number: int) -> Iterator[None]:
+        """Reserve places in the queue during the block, in which items are prepared.
 
         Args:
-            items: The items.
-
-        Returns:
-            A result or an exception for each item, in order.
+            number: The number of items.
 
         Raises:
             Refusal: If so many do not fit into the queue now (429), or it is closed (503).
         """
         if self._closed:
             raise _stopping()
-        if len(self._waiting) + len(items) > self._capacity:
-            self._drop_cancelled()
-        if len(self._waiting) + len(items) > self._capacity:
-            waiting = count(len(self._waiting), 'image')
-            raise too_busy(f'{waiting} of at most {self._capacity} are waiting')
+        self._drop_cancelled()
+        taken = len(self._waiting) + self._prepared
+        if taken + number > self._capacity:
+            raise too_busy(f'{count(taken, "image")} of at most {self._capacity} are waiting')
+        self._prepared += number
+        try:
+            yield
+        finally:
+            self._prepared -= number
+
+    async def submit(self, items: Sequence[_Item]) -> list[_Result | Exception]:
+        """Compute items, together with those of other requests.
+
+        Args:
+            items: The items, for which places were reserved until now.
+
+        Returns:
+            A result or an exception for each item, in order.
+
+        Raises:
+            Refusal: If the queue has ended (503).
+        """
+        if self._ended:
+            raise _stopping()
         loop = asyncio.get_running_loop()
         futures = [loop.create_future() for _ in items]
         self._waiting.extend(zip(items, futures, strict=True))
@@ -100,9 +118,12 @@ class BatchQueue(Generic[_Item, _Result]):
         """
         self._closed = True
         deadline = asyncio.get_running_loop().time() + seconds
-        while (self._waiting or self._batch) and asyncio.get_running_loop().time() < deadline:
+        while self._is_busy() and asyncio.get_running_loop().time() < deadline:
             await asyncio.sleep(0.02)
         self._refuse_waiting()
+
+    def _is_busy(self) -> bool:
+        return bool(self._waiting or self._batch or self._prepared)
 
     def _compute_all(self, items: list[_Item]) -> list[_Result | Exception]:
         try:
@@ -118,6 +139,7 @@ class BatchQueue(Generic[_Item, _Result]):
         self._waiting = deque(pair for pair in self._waiting if not pair[1].done())
 
     def _refuse_waiting(self) -> None:
+        self._ended = True
         left = [*self._batch, *self._waiting]
         self._waiting.clear()
         for _, future in left:

@@ -6,12 +6,15 @@ from typing import NamedTuple
 from mmpretrain.structures import DataSample
 
 from wrn.app.batch_queue import BatchQueue
-from wrn.app.image_uploads import check_image
+from wrn.app.image_preprocessing import ImagePreprocessing
+from wrn.app.image_uploads import check_image, decoded_pixels
 from wrn.app.refusal import Refusal
 from wrn.app.request_limits import RequestLimits
 from wrn.data.images import EncodedImage
+from wrn.data.images.header import Header
 from wrn.inference.explained_images import ExplainedImage, ImageExplainer
 from wrn.inference.predictor import Predictor
+from wrn.inference.preprocessed import PreprocessedImage
 from wrn.results.record import Record
 from wrn_base.errors import ImageReadError, WrnError
 
@@ -20,12 +23,12 @@ class Question(NamedTuple):
     """An image of a request.
 
     Attributes:
-        image: The image.
+        image: The image, preprocessed.
         topk: The number of classes to list.
         heat_map: Whether to compute a heat map of the best class.
     """
 
-    image: EncodedImage
+    image: PreprocessedImage
     topk: int
     heat_map: bool
 
@@ -59,6 +62,7 @@ class Classification:
 
     def __init__(self, predictor: Predictor, limits: RequestLimits, batch_size: int) -> None:
         self._predictor, self._batch_size = predictor, batch_size
+        self._preprocess = ImagePreprocessing(predictor)
         self.limits = limits
         self.no_heat_maps = ''
         try:
@@ -83,24 +87,33 @@ class Classification:
             The answer for each image, in order, or why there is none.
 
         Raises:
-            Refusal: If there are no heat maps (422), the queue is full (429) or closed (503), or
-                the network fails (500).
+            Refusal: If there are no heat maps (422), the images have too many pixels together
+                (413), the queue is full (429) or closed (503), or the network fails (500).
         """
         if heat_maps and self.no_heat_maps:
             raise Refusal(422, f'heatmap=true: {self.no_heat_maps}')
         refused: dict[int, Refusal] = {}
+        good: list[tuple[EncodedImage, Header]] = []
         for place, image in enumerate(images):
             try:
-                check_image(image, self.limits)
+                good.append((image, check_image(image, self.limits)))
             except Refusal as refusal:
                 refused[place] = refusal
-        good = [image for place, image in enumerate(images) if place not in refused]
-        questions = [Question(image, topk, heat_maps) for image in good]
+        most = self.limits.request_pixels
+        if sum(decoded_pixels(header) for _, header in good) > most:
+            raise Refusal(413, f'the images have more than {most:,} pixels; send fewer at a time')
+        with self.queue.reserve(len(good)):
+            prepared = await self._preprocess(good)
+        questions = [Question(image, topk, heat_maps) for image in prepared]
         computed = iter(await self.queue.submit(questions) if questions else [])
         return [
             refused[place] if place in refused else _answer(next(computed))
             for place in range(len(images))
         ]
+
+    def close(self) -> None:
+        """End the threads that preprocess images."""
+        self._preprocess.close()
 
     def _classify(self, questions: list[Question]) -> list[Answer | Exception]:
         """Classify a batch, in one pass of the images without heat maps and one of the others."""
@@ -115,10 +128,10 @@ class Classification:
                 answers[place] = self._describe(result, questions[place].topk)
         return [answers[place] for place in range(len(questions))]
 
-    def _predict(self, images: list[EncodedImage]) -> list[DataSample | ImageReadError]:
+    def _predict(self, images: list[PreprocessedImage]) -> list[DataSample | ImageReadError]:
         return list(self._predictor.stream(images, self._batch_size))
 
-    def _explain(self, images: list[EncodedImage]) -> list[ExplainedImage | WrnError]:
+    def _explain(self, images: list[PreprocessedImage]) -> list[ExplainedImage | WrnError]:
         try:
             return list(self._explainer.stream(images, self._batch_size))
         except WrnError as error:

@@ -36,7 +36,7 @@ def add_page(
         folder: The folder of uploaded images.
 
     Returns:
-        The application.
+        The application. Its ``state.events`` has the number of inputs of each event.
     """
     os.environ['GRADIO_TEMP_DIR'] = folder
     os.environ['GRADIO_ANALYTICS_ENABLED'] = 'False'  # it would ask its servers for the version
@@ -60,6 +60,7 @@ def add_page(
             gradio.HTML(page_parts.description(about), elem_id='wrn-about')
     waiting = classification.limits.queue
     blocks.queue(api_open=False, max_size=waiting, default_concurrency_limit=waiting)
+    app.state.events = {key: len(event.inputs) for key, event in blocks.fns.items() if event.fn}
     gradio.mount_gradio_app(
         app, blocks, '/', max_file_size=classification.limits.held_bytes, ssr_mode=False,
         show_error=False, run_history=False, footer_links=[], enable_monitoring=False, pwa=False,

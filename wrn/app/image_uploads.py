@@ -6,18 +6,19 @@ from contextlib import asynccontextmanager, suppress
 
 from fastapi import Request
 from starlette.datastructures import UploadFile
-from starlette.exceptions import HTTPException
 from starlette.types import Message
 
+from wrn.app.form_parts import read_form
 from wrn.app.refusal import Refusal, too_busy
 from wrn.app.request_limits import MEGABYTE, RequestLimits
 from wrn.data.images import EXTENSIONS, EncodedImage
-from wrn.data.images.bounds import ImageSizeError
-from wrn.data.images.header import read_header
-from wrn_base.errors import count, one_line
+from wrn.data.images.bounds import AspectRatioError, ImageSizeError
+from wrn.data.images.header import Header, read_header
+from wrn_base.errors import one_line
 
 _DRAIN_SECONDS = 1
 _LONGEST_NAME = 300  # characters
+_USUAL_SCANS = 12  # of a progressive JPEG
 _FORMS = 'multipart/form-data'
 _RAW = ('image/', 'application/octet-stream')
 
@@ -100,25 +101,14 @@ class ImageUploads:
         return [EncodedImage('image', bytes(content))]
 
     async def _read_form(self, request: Request) -> list[EncodedImage]:
-        most = self._limits.queue
-        try:
-            # One more of each than allowed, for a message that says so.
-            async with request.form(max_files=most + 1, max_fields=1, max_part_size=4096) as form:
-                images = []
-                for name, part in form.multi_items():
-                    if not isinstance(part, UploadFile):
-                        raise Refusal(422, f'{name[:100]!r}: not a file; send each image as a file')
-                    file_name = (part.filename or 'image')[:_LONGEST_NAME]
-                    # One byte more than allowed shows that it is too large.
-                    content = await part.read(self._limits.image_bytes + 1)
-                    images.append(EncodedImage(file_name, content))
-        except HTTPException as error:  # a form that is damaged, or has too many parts
-            if 'Too many files' in error.detail:
-                images = [EncodedImage('image')] * (most + 1)
-            else:
-                raise Refusal(400, f'the form cannot be read ({error.detail})') from error
-        if len(images) > most:
-            raise Refusal(413, f'the request has more than {count(most, "image")}; send fewer')
+        images = []
+        for name, part in (await read_form(request, self._limits.queue)).multi_items():
+            if not isinstance(part, UploadFile):
+                raise Refusal(422, f'{name[:100]!r}: not a file; send each image as a file')
+            file_name = (part.filename or 'image')[:_LONGEST_NAME]
+            # One byte more than allowed shows that it is too large.
+            content = await part.read(self._limits.image_bytes + 1)
+            images.append(EncodedImage(file_name, content))
         if not images:
             raise Refusal(422, 'the form has no file; send each image as a file')
         return images
@@ -139,8 +129,8 @@ async def _drain(request: Request, most: int) -> None:
         await asyncio.wait_for(receive(), _DRAIN_SECONDS)
 
 
-def check_image(image: EncodedImage, limits: RequestLimits) -> None:
-    """Check the size and the header of an image, before a decoder allocates memory.
+def check_image(image: EncodedImage, limits: RequestLimits) -> Header:
+    """Check the size and the header of an image before it is decoded, and return the header.
 
     Args:
         image: The image.
@@ -149,18 +139,32 @@ def check_image(image: EncodedImage, limits: RequestLimits) -> None:
     Raises:
         Refusal: If it has too many bytes or pixels (413), is not an image (415) or damaged (422).
     """
-    _check_bytes(image.name, len(image.content), limits)
+    _check_bytes(f'{image}:', len(image.content), limits)
     try:
         header = read_header(image.content)
+    except AspectRatioError as error:
+        raise Refusal(413, f'{image}: {error}; crop the image') from error
     except ImageSizeError as error:
-        raise Refusal(413, f'{image}: {error}; make the image smaller') from error
+        _check_pixels(image, error.size, limits)
+        raise Refusal(413, f'{image}: {error}; make the image smaller') from error  # of 16 bits
     except ValueError as error:
         raise Refusal(422, f'{image}: damaged ({one_line(error)}); send another image') from error
     if header is None:
         problem = 'not an image' if image.content else 'empty'
         kinds = ' '.join(EXTENSIONS)
         raise Refusal(415, f'{image}: {problem}; the known formats are {kinds}')
-    width, height = max(header.sizes, key=lambda size: size[0] * size[1])
+    _check_pixels(image, max(header.sizes, key=lambda size: size[0] * size[1]), limits)
+    if decoded_pixels(header) > limits.pixels:
+        raise Refusal(
+            413,
+            f'{image}: its {header.scans} scans take as long as {decoded_pixels(header):,} pixels, '
+            f'more than {limits.pixels:,}; save it as a baseline JPEG',
+        )
+    return header
+
+
+def _check_pixels(image: EncodedImage, size: tuple[int, int], limits: RequestLimits) -> None:
+    width, height = size
     if width * height > limits.pixels:
         raise Refusal(
             413,
@@ -169,10 +173,20 @@ def check_image(image: EncodedImage, limits: RequestLimits) -> None:
         )
 
 
+def decoded_pixels(header: Header) -> int:
+    """Return the pixels of an image. A JPEG of more scans than usual counts as more of them.
+
+    Args:
+        header: The header of the image.
+    """
+    pixels = max(width * height for width, height in header.sizes)
+    return pixels * max(header.scans, _USUAL_SCANS) // _USUAL_SCANS
+
+
 def _check_bytes(name: str, size: int, limits: RequestLimits) -> None:
     if size > limits.image_bytes:
         limit = megabytes(limits.image_bytes)
-        raise Refusal(413, f'{name}: has more than {limit}; make the image smaller')
+        raise Refusal(413, f'{name} has more than {limit}; make the image smaller')
 
 
 def megabytes(number: int) -> str:

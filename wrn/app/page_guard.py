@@ -5,10 +5,12 @@ application, it takes the path of any file of the server, too. It has routes tha
 use, and its limits of sizes are for uploaded files alone.
 """
 
+import asyncio
 import http
 import json
-import os
-from collections.abc import Iterator
+import time
+from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -16,19 +18,22 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from wrn.app.image_uploads import megabytes
 from wrn.app.json_answer import refuse
-from wrn.app.refusal import Refusal, too_busy
+from wrn.app.page_events import check_event
+from wrn.app.refusal import Refusal
 from wrn.app.request_limits import RequestLimits
+from wrn.app.upload_folder import UploadFolder
+from wrn_base.errors import one_line
 
 _PREFIX = '/gradio_api/'
-_UPLOAD, _FILE = 'upload', 'file='
+_UPLOAD, _FILE, _JOIN = 'upload', 'file=', 'queue/join'
 _USED = (
-    'app_id', 'cancel', _FILE, 'heartbeat/', 'info', 'queue/data', 'queue/join', 'reset',
+    'app_id', 'cancel', _FILE, 'heartbeat/', 'info', 'queue/data', _JOIN, 'reset',
     'startup-events', 'theme.css', _UPLOAD, 'upload_progress',
 )  # fmt: skip
 _JSON_BYTES = 1 << 18  # of the inputs of an event, which name files
-_FILES = 2000  # that are uploaded and not deleted yet
 _LONGEST = 100  # characters of a path that a message shows
 _WRONG = 400  # the least status of a refusal
+_CORS = b'access-control-'  # headers by which Gradio lets other sites read its answers
 _POLICY = '; '.join(
     f'{kind} {sources}'
     for kind, sources in {
@@ -49,6 +54,13 @@ _HEADERS = [
 ]
 
 
+class _LateError(OSError):
+    """A body that comes too slowly.
+
+    The application would answer a :class:`Refusal`, after Gradio has begun an answer of its own.
+    """
+
+
 class PageGuard:
     """Middleware that refuses requests that the page does not send.
 
@@ -58,10 +70,14 @@ class PageGuard:
         app: The application.
         limits: The sizes of uploads.
         folder: The folder of uploads.
+        events: The number of inputs of each event of the page.
     """
 
-    def __init__(self, app: ASGIApp, limits: RequestLimits, folder: str) -> None:
-        self._app, self._limits, self._folder = app, limits, os.path.realpath(folder)
+    def __init__(
+        self, app: ASGIApp, limits: RequestLimits, folder: str, events: Mapping[int, int]
+    ) -> None:
+        self._app, self._limits, self._events = app, limits, events
+        self._folder = UploadFolder(folder, limits.held_bytes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or refuse it."""
@@ -69,22 +85,19 @@ class PageGuard:
             await self._app(scope, receive, send)
             return
 
-        refused = False
+        wrong = 0
 
         async def send_with_policy(message: Message) -> None:
             if message['type'] == 'http.response.start':
-                message['headers'] = [*message['headers'], *_HEADERS]
+                kept = [pair for pair in message['headers'] if not pair[0].startswith(_CORS)]
+                message['headers'] = [*kept, *_HEADERS]
             await send(message)
 
         async def send_checked(message: Message) -> None:
-            nonlocal refused
+            nonlocal wrong
             if message['type'] == 'http.response.start' and message['status'] >= _WRONG:
-                refused = True
-                phrase = http.HTTPStatus(message['status']).phrase.lower()
-                sentence = f'{scope["path"][:_LONGEST]}: {phrase}; see docs/app.md'
-                response = refuse(Refusal(message['status'], sentence))
-                await response(scope, receive, send_with_policy)
-            elif not refused:
+                wrong = message['status']
+            if not wrong:
                 await send_with_policy(message)
 
         if scope['path'].startswith('/api/'):
@@ -92,12 +105,26 @@ class PageGuard:
             return
         try:
             receive = await self._check(scope, receive)
-        except Refusal as refusal:
-            response = refuse(refusal)
+            is_upload = scope['path'] == _PREFIX + _UPLOAD
+            with self._folder.receive() if is_upload else nullcontext():
+                await self._answer(scope, receive, send_checked, is_upload)
+            if wrong:
+                phrase = http.HTTPStatus(wrong).phrase.lower()
+                raise Refusal(wrong, f'{scope["path"][:_LONGEST]}: {phrase}; see docs/app.md')
+        except (Refusal, _LateError) as error:
+            late = Refusal(408, 'the request came too slowly; send a smaller image')
+            response = refuse(error if isinstance(error, Refusal) else late)
             response.headers['Connection'] = 'close'
             await response(scope, receive, send_with_policy)
-        else:
-            await self._app(scope, receive, send_checked)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, is_upload: bool) -> None:
+        try:
+            await self._app(scope, receive, send)
+        except OSError as error:
+            if isinstance(error, _LateError) or not is_upload:
+                raise
+            problem = f'the image cannot be stored ({one_line(error)}); drop it again later'
+            raise Refusal(507, problem) from error
 
     async def _check(self, scope: Scope, receive: Receive) -> Receive:
         path = scope['path']
@@ -105,10 +132,10 @@ class PageGuard:
         if route != path and not route.startswith(_USED):
             raise Refusal(404, 'not a part of this page; see docs/app.md')
         if route.startswith(_FILE):
-            self._check_uploaded(route.removeprefix(_FILE))
+            self._folder.check_uploaded(route.removeprefix(_FILE))
         if scope['method'] in ('GET', 'HEAD'):
             return receive
-        if route == path:
+        if route == path or scope['method'] != 'POST':
             raise Refusal(405, 'not a part of this page; see docs/app.md')
         length = Headers(scope=scope).get('content-length', '')
         if not length.isdecimal():
@@ -117,40 +144,39 @@ class PageGuard:
         if int(length) > most:
             raise Refusal(413, f'the request has more than {megabytes(most)}; send fewer images')
         if route == _UPLOAD:
-            self._check_space()
-            return receive
+            return self._in_time(receive)
         return await self._without_addresses(receive, scope)
 
-    def _check_uploaded(self, path: object) -> None:
-        inside = os.path.join(self._folder, '')
-        try:
-            is_uploaded = isinstance(path, str) and os.path.realpath(path).startswith(inside)
-        except ValueError:  # a null character
-            is_uploaded = False
-        if not is_uploaded:
-            raise Refusal(422, 'the path of a file is not that of an uploaded one; upload it')
+    def _in_time(self, receive: Receive) -> Receive:
+        """Return a function that receives a body until the time for a request is over."""
+        deadline = time.monotonic() + self._limits.seconds
 
-    def _check_space(self) -> None:
-        taken = 0
-        for number, size in enumerate(_sizes(self._folder)):
-            taken += size
-            if number >= _FILES or taken > self._limits.held_bytes:
-                raise too_busy('other images take the space for uploads')
+        async def receive_in_time() -> Message:
+            try:
+                return await asyncio.wait_for(receive(), max(0, deadline - time.monotonic()))
+            except asyncio.TimeoutError as error:
+                raise _LateError from error
+
+        return receive_in_time
 
     async def _without_addresses(self, receive: Receive, scope: Scope) -> Receive:
         """Read a body of JSON, and return it without the addresses of its files."""
+        receive_part = self._in_time(receive)
         body = b''
         more = True
         while more:
-            message = await receive()
+            message = await receive_part()
             body += message.get('body', b'')
             more = message.get('more_body', False)
         try:
-            content = json.dumps(self._drop_addresses(json.loads(body))).encode() if body else b''
+            given = self._drop_addresses(json.loads(body)) if body else None
+            content = json.dumps(given).encode() if body else b''
         except (ValueError, RecursionError) as error:
             raise Refusal(
                 400, 'the body is no JSON that the page sends; see docs/app.md'
             ) from error
+        if scope['path'] == _PREFIX + _JOIN:
+            check_event(given, self._events)
         MutableHeaders(scope=scope)['content-length'] = str(len(content))
         sent = False
 
@@ -169,14 +195,5 @@ class PageGuard:
         if not isinstance(value, dict):
             return value
         if value.get('path') is not None:
-            self._check_uploaded(value['path'])
+            self._folder.check_uploaded(value['path'])
         return {key: self._drop_addresses(item) for key, item in value.items() if key != 'url'}
-
-
-def _sizes(folder: str) -> Iterator[int]:
-    for place, _, names in os.walk(folder):
-        for name in names:
-            try:
-                yield os.path.getsize(os.path.join(place, name))
-            except OSError:  # deleted by now
-                continue

@@ -3,9 +3,12 @@
 import argparse
 import ipaddress
 import math
+import signal
+import socket
+import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from mmengine.model import BaseModel
 
@@ -13,6 +16,7 @@ from wrn.checkpoints import ReadOptions
 from wrn.cli.arguments import check_at_least
 from wrn.cli.backend_options import get_backend_options, load
 from wrn.cli.inputs import Shard
+from wrn.data.images.bounds import MAX_PIXELS
 from wrn.jobs.loading import check_calibration
 from wrn.utils.files import hash_file
 from wrn.utils.packages import missing_packages
@@ -24,7 +28,8 @@ from wrn_base.errors import WrnError
 from wrn_base.terminal import say, show
 
 _PACKAGES = ('fastapi', 'gradio', 'uvicorn')
-_LARGEST = 1e6  # MB, megapixels and seconds
+_LARGEST = 1e6  # MB and seconds
+_LEAST_MB, _LEAST_SECONDS = 0.001, 0.1  # and megapixels: an image of 32x32 pixels
 
 
 def run(args: argparse.Namespace) -> None:
@@ -42,7 +47,10 @@ def run(args: argparse.Namespace) -> None:
         model = load(args, Shard(), **get_backend_options(args))
         name = Path(args.model).stem if Path(args.model).is_file() else args.model
         facts = _facts(args, model)
-        app = make_app(model, name, batch_size=args.batch_size, limits=limits, facts=facts)
+        hosts = [args.host, socket.gethostname(), *(args.allow_host or ())]
+        app = make_app(
+            model, name, batch_size=args.batch_size, limits=limits, facts=facts, hosts=hosts
+        )
         host, port = listening.getsockname()[:2]
 
         def ready() -> None:
@@ -54,10 +62,15 @@ def run(args: argparse.Namespace) -> None:
             shown = f'[{host}]' if ':' in host else host
             show(f'{args.model}: http://{shown}:{port} (Ctrl-C stops it)')
 
+        def end(number: int, _: object) -> NoReturn:
+            say('stopped by SIGTERM')
+            sys.exit(128 + number)
+
+        signal.signal(signal.SIGTERM, end)  # uvicorn raises it again when the server has ended
         try:
             serve(app, listening, ready)
         except KeyboardInterrupt:
-            raise KeyboardInterrupt('stopped; run the same command to start it again') from None
+            raise KeyboardInterrupt('stopped') from None
 
 
 def _limits(args: argparse.Namespace) -> Any:
@@ -65,15 +78,25 @@ def _limits(args: argparse.Namespace) -> Any:
     from wrn.app import RequestLimits
     from wrn.app.request_limits import MEGABYTE
 
-    for name in ('max_image_mb', 'max_request_mb', 'max_megapixels', 'timeout'):
+    for name, least, most in (
+        ('max_image_mb', _LEAST_MB, _LARGEST),
+        ('max_request_mb', _LEAST_MB, _LARGEST),
+        ('max_megapixels', _LEAST_MB, MAX_PIXELS / 1e6),
+        ('timeout', _LEAST_SECONDS, _LARGEST),
+    ):
         value = getattr(args, name)
-        if not 0 < value <= _LARGEST:  # NaN is in no range
+        if not least <= value <= most:  # NaN is in no range
             option = f'--{name.replace("_", "-")}'
-            raise WrnError(f'{option} {value:g}: must be above 0, and at most {_LARGEST:.0f}')
+            raise WrnError(f'{option} {value:g}: must be from {least:g} to {most:.0f}')
+    if args.max_image_mb > args.max_request_mb:
+        raise WrnError(
+            f'--max-image-mb {args.max_image_mb:g}: is more than --max-request-mb '
+            f'{args.max_request_mb:g}, so no such image could be sent; raise that, too'
+        )
     return RequestLimits(
         image_bytes=math.ceil(args.max_image_mb * MEGABYTE),
         request_bytes=math.ceil(args.max_request_mb * MEGABYTE),
-        pixels=math.ceil(args.max_megapixels * 1e6),
+        pixels=int(args.max_megapixels * 1e6),
         queue=args.queue,
         seconds=args.timeout,
     )

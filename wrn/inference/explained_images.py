@@ -14,6 +14,7 @@ from wrn.deploy.classifier import get_num_classes
 from wrn.inference.explanations import Explainer
 from wrn.inference.heat_map import overlay
 from wrn.inference.predictor import Predictor
+from wrn.inference.preprocessed import PreprocessedImage
 from wrn.inference.seen_pixels import enlarge, to_pixels
 from wrn.results.record import Prediction
 from wrn_base.errors import ImageReadError, WrnError, did_you_mean
@@ -90,7 +91,7 @@ class ImageExplainer:
         self._predictor = predictor
 
     def stream(
-        self, images: Iterable[ImageLike], batch_size: int = 1, workers: int = 0
+        self, images: Iterable[ImageLike | PreprocessedImage], batch_size: int = 1, workers: int = 0
     ) -> Iterator[ExplainedImage | ImageReadError]:
         """Explain images one batch after the other, in memory that does not grow.
 

@@ -3,9 +3,8 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby, islice
 from os import PathLike
-from typing import Any, TypeAlias
+from typing import Any
 
-import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.model import BaseModel
@@ -15,7 +14,6 @@ from torch import Tensor
 
 from wrn.config.config_errors import config_errors
 from wrn.data.images import (
-    EncodedImage,
     ImageLike,
     Preprocessing,
     collate,
@@ -26,11 +24,10 @@ from wrn.data.images import (
 )
 from wrn.deploy.classifier import get_own_config, original_model
 from wrn.inference.input_checks import InputChecks, check_outputs
+from wrn.inference.preprocessed import Meta, PreprocessedImage, preprocess_image
 from wrn.results.record import Record, describe
 from wrn.utils.memory import batch_errors
 from wrn_base.errors import ImageReadError, WrnError
-
-_Meta: TypeAlias = dict[str, Any]
 
 
 class Predictor(ImageClassificationInferencer):
@@ -134,7 +131,7 @@ class Predictor(ImageClassificationInferencer):
         return describe(sample.pred_score, labels, self.classes, topk)
 
     def stream(
-        self, images: Iterable[ImageLike], batch_size: int = 1, workers: int = 0
+        self, images: Iterable[ImageLike | PreprocessedImage], batch_size: int = 1, workers: int = 0
     ) -> Iterator[DataSample | ImageReadError]:
         """Classify images one batch after the other, in memory that does not grow.
 
@@ -162,10 +159,10 @@ class Predictor(ImageClassificationInferencer):
     def run(
         self,
         compute: Callable[[Tensor], list[Any]],
-        images: Iterable[ImageLike],
+        images: Iterable[ImageLike | PreprocessedImage],
         batch_size: int = 1,
         workers: int = 0,
-    ) -> Iterator[tuple[_Meta | ImageReadError, Any]]:
+    ) -> Iterator[tuple[Meta | ImageReadError, Any]]:
         """Run a function of the model on images, one batch after the other.
 
         Args:
@@ -179,7 +176,7 @@ class Predictor(ImageClassificationInferencer):
             cannot be read, the error and None.
         """
         batches = self.batches(images, batch_size, workers)
-        computed: Iterator[tuple[list[_Meta | ImageReadError], list[Any]]] = (
+        computed: Iterator[tuple[list[Meta | ImageReadError], list[Any]]] = (
             (items, self._compute(compute, inputs, batch_size)) for inputs, items in batches
         )
         # torch has a thread pool for each thread that calls it. Together these would have more
@@ -192,8 +189,8 @@ class Predictor(ImageClassificationInferencer):
                 yield item, None if isinstance(item, ImageReadError) else next(remaining)
 
     def batches(
-        self, images: Iterable[ImageLike], batch_size: int = 1, workers: int = 0
-    ) -> Iterator[tuple[list[Tensor], list[_Meta | ImageReadError]]]:
+        self, images: Iterable[ImageLike | PreprocessedImage], batch_size: int = 1, workers: int = 0
+    ) -> Iterator[tuple[list[Tensor], list[Meta | ImageReadError]]]:
         """Preprocess images and collate them into batches.
 
         Args:
@@ -209,11 +206,23 @@ class Predictor(ImageClassificationInferencer):
         if batch_size < 1 or workers < 0:
             given = f'not {batch_size}, and workers at least 0, not {workers}'
             raise WrnError(f'batch_size must be at least 1, {given}')
-        images = map(self._checks.check_order, images)
-        preprocessed = prefetch(self._preprocess, images, workers, 2 * max(batch_size, workers))
+        preprocessed = prefetch(self.preprocess, images, workers, 2 * max(batch_size, workers))
         parts = iter(lambda: list(islice(preprocessed, batch_size)), [])
         batches = (self._collate(part, batch_size) for part in parts)
         return in_background(batches) if workers else batches
+
+    def preprocess(self, image: ImageLike | PreprocessedImage) -> PreprocessedImage:
+        """Read and preprocess an image, unless it already is.
+
+        :meth:`stream`, :meth:`run` and :meth:`batches` take the result in place of the image, so
+        that a caller may do this elsewhere and ahead.
+
+        Args:
+            image: As for :meth:`stream`.
+        """
+        if isinstance(image, PreprocessedImage):
+            return image
+        return preprocess_image(self._checks.check_order(image), self.pipeline, self._checks)
 
     def _compute(
         self, compute: Callable[[Tensor], list[Any]], inputs: Iterable[Tensor], batch_size: int
@@ -228,8 +237,8 @@ class Predictor(ImageClassificationInferencer):
         return results
 
     def _collate(
-        self, items: list[tuple[np.ndarray | None, _Meta | ImageReadError]], batch_size: int
-    ) -> tuple[list[Tensor], list[_Meta | ImageReadError]]:
+        self, items: list[PreprocessedImage], batch_size: int
+    ) -> tuple[list[Tensor], list[Meta | ImageReadError]]:
         readable = [pixels for pixels, _ in items if pixels is not None]
         runs = (list(run) for _, run in groupby(readable, lambda pixels: pixels.shape))
         normalize = self.model.data_preprocessor
@@ -238,19 +247,3 @@ class Predictor(ImageClassificationInferencer):
         with batch_errors(batch_size):
             inputs = [normalize(dict(inputs=collate(run)))['inputs'].to(dtype) for run in runs]
         return inputs, [meta for _, meta in items]
-
-    def _preprocess(self, image: ImageLike) -> tuple[np.ndarray | None, _Meta | ImageReadError]:
-        path = str(image) if isinstance(image, str | PathLike | EncodedImage) else None
-        try:
-            original = read_image(image, self.pipeline.reading, self._checks.channel_order)
-            pixels = self.pipeline(original)
-            self._checks.check_channels(pixels, path or 'image')
-        except ImageReadError as error:
-            return None, error
-        except Exception as error:  # one damaged or odd image must not end the whole run
-            return None, ImageReadError(
-                f'{path or "image"}: cannot be preprocessed ({error!r}); replace the image, or '
-                "change the config's test pipeline"
-            )
-        meta: _Meta = dict(ori_shape=original.shape[:2], img_shape=pixels.shape[:2])
-        return pixels, meta | dict(img_path=path) if path else meta

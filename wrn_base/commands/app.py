@@ -21,6 +21,9 @@ ARGUMENTS = {
     'model': argument('MODEL', 'model name, or path of a config, weights or an exported file'),
     '--host': argument('ADDRESS', 'address to listen at', '127.0.0.1'),
     '--port': number('port to listen at; 0 for any', 7860),
+    '--allow-host': argument(
+        'NAME', 'name by which clients reach the server, such as that of a proxy', nargs='+'
+    ),
     '--checkpoint': CHECKPOINT,
     **WEIGHTS_ARGUMENTS,
     '--device': INFERENCE_ARGUMENTS['--device'],

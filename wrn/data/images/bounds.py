@@ -12,7 +12,19 @@ _Part = TypeVar('_Part')
 
 
 class ImageSizeError(ValueError):
-    """An image that is too large, or too long."""
+    """An image that is too large, or too long.
+
+    Attributes:
+        size: The width and height in pixels.
+    """
+
+    def __init__(self, size: tuple[int, int], problem: str) -> None:
+        width, height = self.size = size
+        super().__init__(f'{width}x{height} pixels{problem}')
+
+
+class AspectRatioError(ImageSizeError):
+    """An image that is too long. A smaller one would be, too."""
 
 
 def check_size(width: int, height: int, bits: int = 8) -> None:
@@ -24,15 +36,14 @@ def check_size(width: int, height: int, bits: int = 8) -> None:
         bits: The bits of each value. Defaults to 8.
 
     Raises:
-        ImageSizeError: If it has more than :data:`MAX_PIXELS`, or one side is more than
-            :data:`MAX_ASPECT` times the other.
+        ImageSizeError: If it has more than :data:`MAX_PIXELS`.
+        AspectRatioError: If one side is more than :data:`MAX_ASPECT` times the other.
     """
     if width * height * (bits / 8) > MAX_PIXELS:
-        raise ImageSizeError(f'{width}x{height} pixels are more than {MAX_PIXELS}')
+        most = str(MAX_PIXELS) if bits <= 8 else f'{MAX_PIXELS * 8 // bits} of {bits} bits'
+        raise ImageSizeError((width, height), f' are more than {most}')
     if max(width, height) > MAX_ASPECT * min(width, height):
-        raise ImageSizeError(
-            f'{width}x{height} pixels: one side is over {MAX_ASPECT} times the other'
-        )
+        raise AspectRatioError((width, height), f': one side is over {MAX_ASPECT} times the other')
 
 
 def bounded(parts: Iterable[_Part]) -> Iterator[_Part]:

@@ -33,6 +33,8 @@ class Header(NamedTuple):
     """Whether the values are unsigned integers of at most 16 bits."""
     white: int = 0
     """The value of white that the header states. 0 if it is the usual one of the bits."""
+    scans: int = 1
+    """The scans of a JPEG, of which each takes the time of all pixels."""
 
 
 def read_header(content: bytes) -> Header | None:
@@ -116,19 +118,21 @@ def _markers(content: bytes) -> Iterator[tuple[int, int]]:
         place += max(2, int.from_bytes(content[place : place + 2], 'big'))
 
 
-def _jpeg(content: bytes) -> Iterator[_Size]:
-    """Yield the size of each frame, up to the end of the image."""
+def _jpeg(content: bytes) -> Header:
+    """Read the size of each frame, up to the end of the image, and count the scans."""
+    sizes: list[_Size] = []
     scans = pixels = 0
     for kind, place in bounded(_markers(content)):
         if kind == 0xD9:
-            return
+            break
         if 0xC0 <= kind <= 0xCF and kind not in (0xC4, 0xC8, 0xCC):
             height, width = struct.unpack_from('>HH', content, place + 3)
             pixels = max(pixels, width * height)
-            yield width, height
+            sizes.append((width, height))
         scans += kind == 0xDA
         if scans > MAX_SCANS or (pixels <= MAX_PIXELS and scans * pixels > MAX_SCANNED):
             raise ValueError(f'it has more than {scans - 1} scans, too many for its size')
+    return Header('JPEG', sizes, scans=max(1, scans))
 
 
 def _jpeg2000(content: bytes) -> Header:
