@@ -30,4 +30,4 @@ def test_a_group_has_the_reason_of_its_splits():
         assert reason in section
         assert path in section
         assert ('Their labels differ' in section) == differ
-    assert re.search('train, .*bee', sections[0])
+    assert re.search('training, .*bee', sections[0])

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from wrn.report.content import NearGroup
 
+SPLIT_NAMES = {'train': 'training', 'val': 'validation', 'test': 'test'}
+"""What people call the splits."""
 # By the splits of the two images, in the order of the page: title, and why it matters.
 _LEAKS = {
     ('train', 'test'): (
