@@ -10,7 +10,8 @@ from wrn.report.content import (
     Content,
     Embedding,
     Gallery,
-    NearPair,
+    NearGroup,
+    NearImage,
     ShownImage,
 )
 from wrn.training.evaluation import CONFUSION, Report
@@ -107,11 +108,11 @@ def make_content(names, count=200, wrong=0.1, shown=None, seed=0):
         cells=cells,
         embedding=Embedding(list(images), points, f't-SNE of the pooled features of {shown:,} of {count:,} images.'),
         near=[
-            NearPair(
-                kind, a.path, b.path, 2 * i, ('val', 'test') if kind == 'split' else ('test', 'test'),
-                (a.label, b.label), (a.thumbnail, b.thumbnail),
-            )
-            for i, (kind, a, b) in enumerate(zip(('split', 'class'), pairs[::2], pairs[1::2], strict=False))
+            NearGroup([
+                NearImage(a.path, splits[0], a.label, a.thumbnail),
+                NearImage(b.path, splits[1], b.label, b.thumbnail),
+            ])
+            for splits, a, b in zip((('val', 'test'), ('test', 'test')), pairs[::2], pairs[1::2], strict=False)
         ],
         near_note='Perceptual hashes of all images; pairs that differ in at most 4 of 64 bits.',
         heat_note='GradCAM of the last stage, for the predicted class.',

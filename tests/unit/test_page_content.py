@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from report_content import HOSTILE, draw_jpeg, make_charts, make_content
 
-from wrn.report.content import Content, Embedding, NearPair
+from wrn.report.content import Content, Embedding, NearGroup, NearImage
 from wrn.report.page import render_page
 from wrn.training.evaluation import CONFUSION, Report
 from wrn.training.evaluation.line_chart import Chart, Line
@@ -136,7 +136,8 @@ def test_names_are_text_whatever_they_are(names):
         content.charts = [
             Chart(title, title, [Line(title, [1, 2], [3, 4])], chosen=1, chosen_label=title)
         ]
-        content.near = [NearPair('split', texts[-1], title, 2, ('train', 'test'), (0, 1))]
+        both = [NearImage(texts[-1], 'train', 0), NearImage(title, 'test', 1)]
+        content.near = [NearGroup(both)]
         content.embedding = replace(content.embedding, note=title)
     hostile_html, plain_html = render(hostile), render(plain)
     page, other = Page(hostile_html), Page(plain_html)
@@ -214,8 +215,8 @@ def test_scores_of_a_diverged_network_and_numbers_of_numpy():
 def test_size_of_a_page_is_bounded():
     names = [f'{i:04} ' + 'x' * 295 for i in range(1000)]
     content = make_content(names, 5000, 0.3, shown=0)
-    pair = NearPair('split', names[0], names[1], 3, ('train', 'test'), (0, 1))
-    content.near = [pair] * 50  # as near_pairs lists
+    group = NearGroup([NearImage(names[i], 'train' if i else 'test', i) for i in range(8)], 99)
+    content.near = [group] * 50  # as near_images lists
     content.charts = make_charts(100_000)
     html = render(content)
     print(f'{len(html):,} bytes for 1,000 names of 300 characters')

@@ -93,7 +93,7 @@ def test_samples_that_are_no_images_count_as_unreadable(tmp_path, monkeypatch, o
 
 # What is called in which module, the part that fails with it, and the file that is then missing.
 PARTS = {
-    'report.write_report.find_near_pairs': ('near-duplicates', None),
+    'report.write_report.find_near_groups': ('near-duplicates', None),
     'report.collect.find_cells': ('images of cells', None),
     'report.collect.embed': ('embedding', None),
     'report.collect.Gallery': ('images', None),

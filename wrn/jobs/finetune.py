@@ -22,7 +22,7 @@ from wrn.jobs.run_options import TrainOptions, apply_train_options
 from wrn.jobs.settings import name_settings
 from wrn.report.content import Subject
 from wrn.report.facts import list_facts
-from wrn.report.near_pairs import list_others
+from wrn.report.near_images import list_others
 from wrn.report.write_report import write_report
 from wrn.training.class_weights import balance_loss
 from wrn.training.evaluation import Report

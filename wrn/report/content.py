@@ -63,27 +63,44 @@ class Embedding:
 
 
 @dataclass(frozen=True)
-class NearPair:
-    """Two images that look alike.
+class NearImage:
+    """An image that looks like others.
 
     Attributes:
-        kind: What differs: ``'split'``, whether or not the classes differ too; or ``'class'`` in
-            one split.
-        first: The path of the first one.
-        second: The path of the second one.
-        distance: The number of bits, out of 64, in which their hashes differ.
-        splits: The names of their splits: ``'train'``, ``'val'`` or ``'test'``.
-        classes: The indices of their classes.
-        thumbnails: Small JPEGs of both; None if there was no space.
+        path: Its path, or its number in a dataset without files.
+        split: The name of its split: ``'train'``, ``'val'`` or ``'test'``.
+        label: The index of its class.
+        thumbnail: A small JPEG; None if the image could not be read again.
     """
 
-    kind: str
-    first: str
-    second: str
-    distance: int
-    splits: tuple[str, str]
-    classes: tuple[int, int]
-    thumbnails: tuple[bytes, bytes] | None = None
+    path: str
+    split: str
+    label: int
+    thumbnail: bytes | None = None
+
+
+@dataclass(frozen=True)
+class NearGroup:
+    """Images of several splits or classes that look alike.
+
+    Attributes:
+        images: The images, those of training first: at least one of each split, and as many
+            classes as there is space for.
+        left_out: The number of further images that look like these.
+    """
+
+    images: Sequence[NearImage]
+    left_out: int = 0
+
+    @property
+    def splits(self) -> set[str]:
+        """The splits of the images."""
+        return {image.split for image in self.images}
+
+    @property
+    def labels(self) -> list[int]:
+        """The classes of the images, each once."""
+        return sorted({image.label for image in self.images})
 
 
 class OtherImage(NamedTuple):
@@ -127,9 +144,9 @@ class Content:
         cells: The images of cells of the confusion matrix, by true and predicted class. A cell may
             have more images than are shown.
         embedding: The map of images; None if there is none.
-        near: Near-duplicates.
+        near: Groups of near-duplicates.
         heat_note: How the heat maps were computed, in a sentence.
-        near_note: How they were searched for, and how many images and pairs were left out.
+        near_note: How they were searched for, and how many images and groups were left out.
         cautions: What limits what the figures say, in sentences.
         left_out: What the report does not have and why, in sentences.
     """
@@ -143,7 +160,7 @@ class Content:
     galleries: list[Gallery] = field(default_factory=list)
     cells: Mapping[tuple[int, int], Sequence[int]] = field(default_factory=dict)
     embedding: Embedding | None = None
-    near: Sequence[NearPair] = ()
+    near: Sequence[NearGroup] = ()
     heat_note: str = ''
     near_note: str = ''
     cautions: Sequence[str] = ()

@@ -42,8 +42,14 @@ def format_report(content: Content) -> bytes:
             for gallery in content.galleries
         ],
         near_duplicates=[
-            {name: value for name, value in vars(pair).items() if name != 'thumbnails'}
-            for pair in content.near
+            dict(
+                images=[
+                    dict(path=image.path, split=image.split, label=image.label)
+                    for image in group.images
+                ],
+                left_out=group.left_out,
+            )
+            for group in content.near
         ],
         near_note=content.near_note,
         cautions=list(content.cautions),

@@ -11,7 +11,7 @@ from wrn.report.confusion_view import view_confusion
 from wrn.report.content import Content
 from wrn.report.embedding_chart import draw_embedding
 from wrn.report.image_cards import embed, make_card, make_data
-from wrn.report.near_groups import group_near
+from wrn.report.near_reasons import SPLIT_NAMES, sort_near
 from wrn.report.number_text import cut, format_count, make_sentence
 from wrn.training.evaluation import BALANCED, Report
 from wrn_base.errors import WrnError
@@ -100,7 +100,8 @@ def _collect(content: Content) -> dict[str, Any]:
         never_predicted=_find_never_predicted(report),
         galleries=galleries,
         cards=cards,
-        near=list(group_near(content.near)),
+        near=list(sort_near(content.near)),
+        split_names=SPLIT_NAMES,
         calibration=draw_calibration(content.bins),
         calibration_words=list(_explain_calibration(content)),
         embedding=embedding,

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from wrn.report.collect import add_images
-from wrn.report.content import Content, NearPair, OtherImage, Subject
+from wrn.report.content import Content, NearGroup, OtherImage, Subject
 from wrn.report.json_report import format_report
-from wrn.report.near_pairs import find_near_pairs
+from wrn.report.near_images import find_near_groups
 from wrn.report.parts import make_part
 from wrn.report.plots import find_plots
 from wrn.training.evaluation import REPORT_FILES, Report
@@ -89,7 +89,7 @@ def write_report(
     content.charts = curves.charts if curves else ()
     missing = missing_packages('jinja2', extra='report')
     if images := test.images:
-        _add_near_pairs(content, test, images, subject.others, progress)
+        _add_near(content, test, images, subject.others, progress)
         content.bins = group_by_confidence(images.top_scores[:, 0], images.correct)
         add_images(
             content,
@@ -137,7 +137,7 @@ def _write(folder: str | Path, files: Mapping[str, bytes]) -> None:
             file.write(text)
 
 
-def _add_near_pairs(
+def _add_near(
     content: Content,
     test: RecordedTest,
     images: ImageResults,
@@ -152,8 +152,8 @@ def _add_near_pairs(
     labels = np.zeros(len(test.dataset), dtype=np.int64)
     labels[images.indices] = images.labels
 
-    def find() -> tuple[list[NearPair], str]:
-        return find_near_pairs(
+    def find() -> tuple[list[NearGroup], str]:
+        return find_near_groups(
             test.dataset,
             labels.tolist(),
             others,

@@ -6,12 +6,14 @@ from typing import Any
 from wrn.data.images import ImageLike, read_image
 from wrn.data.near_duplicates import NearDuplicates, find_near_duplicates
 from wrn.data.splitting import Splits
-from wrn.report.content import NearPair, OtherImage
+from wrn.report.content import NearGroup, NearImage, OtherImage
+from wrn.report.near_reasons import rank_splits
 from wrn.report.thumbnails import encode, resize
 from wrn_base.errors import ImageReadError, count
 from wrn_base.terminal import short_path
 
-_MOST = 50  # pairs to list
+_MOST = 50  # groups to list
+_IMAGES = 8  # of a group
 _SIDE = 64  # pixels
 
 
@@ -50,12 +52,12 @@ class _Images(Sequence[ImageLike]):
         return short_path(image) if isinstance(image, str) else f'image {i - len(self._others)}'
 
 
-def find_near_pairs(
+def find_near_groups(
     dataset: Any,
     labels: Sequence[int],
     others: Sequence[OtherImage],
     report: Callable[[int, int], None],
-) -> tuple[list[NearPair], str]:
+) -> tuple[list[NearGroup], str]:
     """Find images of a test that look like ones of other splits or classes.
 
     Args:
@@ -65,7 +67,8 @@ def find_near_pairs(
         report: Receives the number of images that are compared, and of all.
 
     Returns:
-        At most 50 pairs, those of different splits first; and how they were found.
+        At most 50 groups of images that look alike, those that make the accuracy too good first;
+        and how they were found.
     """
     images = _Images(others, dataset)
     splits = [*(image.split for image in others), *['test'] * len(labels)]
@@ -77,45 +80,36 @@ def find_near_pairs(
             yield step
 
     found = find_near_duplicates(images, splits, classes, track=track)
-    pairs = []
-    for later, earlier, distance in found.matches:
-        if splits[later] != splits[earlier]:
-            pairs.append(('split', distance, earlier, later))
-        elif classes[later] != classes[earlier]:
-            pairs.append(('class', distance, earlier, later))
-    pairs.sort(key=lambda pair: (pair[0] != 'split', *pair[1:]))
-    shown = [
-        NearPair(
-            kind,
-            images.name(i),
-            images.name(j),
-            distance,
-            (splits[i], splits[j]),
-            (classes[i], classes[j]),
-            _draw(images[i], images[j]),
-        )
-        for kind, distance, i, j in pairs[:_MOST]
+    groups = [
+        members for members in found.groups if len({(splits[i], classes[i]) for i in members}) > 1
     ]
-    return shown, _describe(found, len(pairs), bool(others))
+    groups.sort(key=lambda members: rank_splits({splits[i] for i in members}))
+
+    def make_group(members: Sequence[int]) -> NearGroup:
+        # The first of each split, then the first of each class in it.
+        firsts = [*{splits[i]: i for i in reversed(members)}.values()]
+        firsts += {(splits[i], classes[i]): i for i in reversed(members)}.values()
+        shown = sorted([*dict.fromkeys([*firsts, *members])][:_IMAGES])  # training comes first
+        listed = [NearImage(images.name(i), splits[i], classes[i], _draw(images[i])) for i in shown]
+        return NearGroup(listed, len(members) - len(listed))
+
+    note = _describe(found, len(groups), bool(others))
+    return [make_group(members) for members in groups[:_MOST]], note
 
 
-def _draw(*images: ImageLike) -> tuple[bytes, bytes] | None:
+def _draw(image: ImageLike) -> bytes | None:
     try:
-        first, second = (encode(resize(_read(image), _SIDE)) for image in images)
+        # Arrays of datasets are RGB.
+        pixels = read_image(image, channel_order='RGB')[..., ::-1]
     except ImageReadError:  # it is gone by now
         return None
-    return first, second
-
-
-def _read(image: ImageLike) -> Any:
-    """Return the pixels, RGB. Arrays of datasets are RGB."""
-    return read_image(image, channel_order='RGB')[..., ::-1]
+    return encode(resize(pixels, _SIDE))
 
 
 def _describe(found: NearDuplicates, number: int, has_others: bool) -> str:
     where = 'splits or classes' if has_others else 'classes'
     shown = f', of which {_MOST} are shown' if number > _MOST else ''
-    text = f'{count(number, "pair")} of different {where}{shown}. ' if number else ''
+    text = f'{count(number, "group")} of images of different {where}{shown}. ' if number else ''
     text += found.describe()
     if not has_others:
         text += '. The training images were not compared; `wrn check-data --near` compares splits'

@@ -1,10 +1,13 @@
 """Near-duplicates by what they do to the figures of a report."""
 
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
-from wrn.report.content import NearPair
+from wrn.report.content import NearGroup
 
+SPLIT_NAMES = {'train': 'training', 'val': 'validation', 'test': 'test'}
+"""What people call the splits."""
 # By the splits of the two images, in the order of the page: title, and why it matters.
 _LEAKS = {
     ('train', 'test'): (
@@ -29,25 +32,29 @@ _LABELS = (
 
 
 @dataclass(frozen=True)
-class NearGroup:
-    """Pairs that matter for the same reason."""
+class NearSection:
+    """Groups that matter for the same reason."""
 
     title: str
     reason: str
-    pairs: Sequence[NearPair]
+    groups: Sequence[NearGroup]
 
 
-def group_near(pairs: Sequence[NearPair]) -> Iterator[NearGroup]:
-    """Group near-duplicates by their splits, those of training and test first.
+def rank_splits(splits: AbstractSet[str]) -> int:
+    """Return how much it matters that images of these splits look alike: 0 for the most."""
+    return next((i for i, pair in enumerate(_LEAKS) if {*pair} <= splits), len(_LEAKS))
+
+
+def sort_near(groups: Sequence[NearGroup]) -> Iterator[NearSection]:
+    """Sort groups of near-duplicates by their splits, those of training and test first.
 
     Args:
-        pairs: The pairs.
+        groups: The groups.
 
     Yields:
-        The groups that are not empty.
+        The sections that are not empty.
     """
-    for splits, (title, reason) in _LEAKS.items():
-        if found := [pair for pair in pairs if {*pair.splits} == {*splits}]:
-            yield NearGroup(title, reason, found)
-    if found := [pair for pair in pairs if len({*pair.splits}) == 1]:
-        yield NearGroup(*_LABELS, found)
+    texts = [*_LEAKS.values(), _LABELS]
+    for rank, (title, reason) in enumerate(texts):
+        if found := [group for group in groups if rank_splits(group.splits) == rank]:
+            yield NearSection(title, reason, found)
