@@ -143,6 +143,7 @@ def test_only_requests_that_name_the_server_are_answered():
                 refused(response, 421, '--allow-host')
 
 
+@pytest.mark.ci
 def test_a_second_ctrl_c_ends_it_without_a_traceback(tmp_path, monkeypatch):
     monkeypatch.setenv('TMPDIR', str(tmp_path))
     port = free_port()
@@ -160,7 +161,9 @@ def test_a_second_ctrl_c_ends_it_without_a_traceback(tmp_path, monkeypatch):
     assert not [*tmp_path.glob('wrn-app-*')]
 
 
-@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    'number', [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.ci)]
+)
 def test_signals_end_it(number, tmp_path):
     port = free_port()
     outputs = tmp_path / 'out', tmp_path / 'err'
@@ -182,7 +185,7 @@ def test_the_folder_of_uploads_is_there_only_while_it_serves(tmp_path, monkeypat
     for _ in range(2):  # Gradio keeps the folder of the first application of a process
         app = digits_app()
         assert not list(tmp_path.glob('wrn-app-*'))
-        with TestClient(app) as client:
+        with TestClient(app, 'http://localhost') as client:
             files = {'files': ('a.png', encoded())}
             assert client.post('/gradio_api/upload', files=files).status_code == 200
             (folder,) = tmp_path.glob('wrn-app-*')

@@ -19,6 +19,7 @@ def in_a_folder(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
 
 
+@pytest.mark.ci
 def test_every_shipped_config_is_the_same_when_it_is_read_back(capsys):
     assert len(CONFIGS) > 50
     for path in CONFIGS:

@@ -215,6 +215,7 @@ def test_stopped_by_a_scheduler(config, start, undisturbed, tmp_path):
     assert_equal(contents(tmp_path), contents(undisturbed))
 
 
+@pytest.mark.ci
 def test_resuming_with_other_iterations_per_epoch(config, start, undisturbed, tmp_path):
     """Half as many, as with twice the processes: the rate is as if it had always been so."""
     schedule = tmp_path / 'schedule.py'

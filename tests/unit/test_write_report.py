@@ -125,7 +125,10 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize('case', CASES)
+@pytest.mark.parametrize(
+    'case',
+    [pytest.param(case, marks=[pytest.mark.ci] * case.startswith('1,000')) for case in CASES],
+)
 def test_extreme_tests_have_a_report(tmp_path, case):
     number, classes, predict = CASES[case]
     labels = torch.arange(number) % classes
