@@ -36,7 +36,7 @@ MODELS = {
 }
 BATCH = 8
 HEAD = (
-    'POST /api/predict HTTP/1.1\r\nHost: a\r\nContent-Type: image/png\r\n'
+    'POST /api/predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\n'
     'Content-Length: {length}\r\n\r\n'
 )
 BOUNDARY = '0123456789abcdef'

@@ -14,6 +14,7 @@ from wrn.inference.predictor import Predictor
 from wrn.inference.preprocessed import PreprocessedImage
 from wrn_base.errors import ImageReadError
 
+_TINY = 1 << 16  # pixels, which decode faster than a thread begins
 _LARGE = 4_000_000  # pixels, which decode in a tenth of a second
 _WORKERS = 4
 
@@ -21,7 +22,7 @@ _WORKERS = 4
 class ImagePreprocessing:
     """Decodes and preprocesses images in threads, so that none delays those of other requests.
 
-    A request has one thread at a time. Large images have a thread of their own, one after the
+    A request has one thread at a time. Tiny images need none. Large images have a thread of their own, one after the
     other, which also bounds the memory for their pixels.
 
     Args:
@@ -45,7 +46,11 @@ class ImagePreprocessing:
         loop = asyncio.get_running_loop()
         results = []
         for image, header in images:
-            pool = self._large if decoded_pixels(header) > _LARGE else self._small
+            pixels = decoded_pixels(header)
+            if pixels <= _TINY:
+                results.append(self._preprocess(image, header))
+                continue
+            pool = self._large if pixels > _LARGE else self._small
             results.append(await loop.run_in_executor(pool, self._preprocess, image, header))
         return results
 
