@@ -22,8 +22,8 @@ _WORKERS = 4
 class ImagePreprocessing:
     """Decodes and preprocesses images in threads, so that none delays those of other requests.
 
-    A request has one thread at a time. Tiny images need none. Large images have a thread of their own, one after the
-    other, which also bounds the memory for their pixels.
+    A request has one thread at a time. Tiny images need none. Large images have a thread of their
+    own, one after the other, which also bounds the memory for their pixels.
 
     Args:
         predictor: The model.
