@@ -97,8 +97,7 @@ def summarize(scores: Tensor, labels: Tensor) -> tuple[Any, Tensor]:
         The ``values`` and ``indices`` of the most probable classes, ``(N, K)``; and the losses,
         ``(N,)``, float64.
     """
-    scores = scores.double()
-    chosen = scores.gather(1, labels[:, None])[:, 0].clamp(min=_LEAST)
+    chosen = scores.gather(1, labels[:, None])[:, 0].double().clamp(min=_LEAST)
     losses = chosen.log().abs()  # -log(1) is -0.0
     return scores.topk(min(_TOPK, scores.shape[1])), losses
 
@@ -142,7 +141,7 @@ class ImageRecorder(BaseMetric):
         if features is not None and len(features) != len(data_samples):
             features = None  # as with several views of each image
         columns = [labels[:, None], losses[:, None], top.indices, top.values]
-        for i, row in enumerate(torch.cat(columns, 1).numpy()):
+        for i, row in enumerate(torch.cat(columns, 1).tolist()):
             if self._in_order:
                 index = (get_rank() + get_world_size() * len(self.results)) % self._number
             else:
@@ -162,7 +161,7 @@ class ImageRecorder(BaseMetric):
             An empty dict.
         """
         indices, rows, features = zip(*results, strict=True)
-        columns = np.stack(rows)
+        columns = np.array(rows)
         sampled = [i for i, row in enumerate(features) if row is not None]
         known = len({*indices}) == len(indices) and 0 <= min(indices) <= max(indices) < self._number
         k = (columns.shape[1] - 2) // 2
