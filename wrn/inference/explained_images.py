@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from mmpretrain.structures import DataSample
@@ -108,13 +107,10 @@ class ImageExplainer:
             yield meta if isinstance(meta, ImageReadError) else explained
 
     def _compute(self, batch: Tensor) -> list[ExplainedImage]:
-        model: Any = self._predictor.model
-        samples = model(batch, [DataSample() for _ in batch], mode='predict')
-        for sample in samples:
-            sample.set_pred_score(sample.pred_score.float())
+        samples = self._predictor.classify(batch)
         labels = [self.labels or [int(sample.pred_score.argmax())] for sample in samples]
         maps = self.explainer(batch, labels)
-        pixels = to_pixels(batch, model)
+        pixels = to_pixels(batch, self._predictor.model)
         return [
             ExplainedImage(pixels[i], sample, self._explain(sample, pixels[i], labels[i], maps[i]))
             for i, sample in enumerate(samples)

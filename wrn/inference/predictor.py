@@ -144,17 +144,25 @@ class Predictor(ImageClassificationInferencer):
         Yields:
             The prediction for each image, in order, or the error if it cannot be read.
         """
-
-        def predict(batch: Tensor) -> list[DataSample]:
-            return self.model(batch, [DataSample() for _ in batch], mode='predict')
-
-        for meta, sample in self.run(predict, images, batch_size, workers):
+        for meta, sample in self.run(self.classify, images, batch_size, workers):
             if isinstance(meta, ImageReadError):
                 yield meta
                 continue
             for key, value in meta.items():
                 sample.set_field(value, key, field_type='metainfo')
-            yield sample.set_pred_score(sample.pred_score.float())  # numpy has no bfloat16
+            yield sample
+
+    def classify(self, batch: Tensor) -> list[DataSample]:
+        """Classify normalized images.
+
+        Args:
+            batch: The images, ``(N, C, H, W)``.
+
+        Returns:
+            The prediction for each, with probabilities in float32: numpy has no bfloat16.
+        """
+        samples = self.model(batch, [DataSample() for _ in batch], mode='predict')
+        return [sample.set_pred_score(sample.pred_score.float()) for sample in samples]
 
     def run(
         self,
