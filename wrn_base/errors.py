@@ -148,12 +148,14 @@ def some(names: Iterable[str], shown: int = 3) -> str:
     return ', '.join(names[:shown]) + more
 
 
-def count(number: int, noun: str) -> str:
+def count(number: int, noun: str, style: str = '') -> str:
     """Return a number with its noun, such as ``'1 class'`` and ``'2 classes'``.
 
     Args:
         number: The number.
         noun: The noun in the singular.
+        style: How Python formats the number, such as ``','`` for ``'1,024 images'``. Defaults to
+            ``''``.
     """
     plural = 'es' if noun.endswith('s') else 's'
-    return f'{number} {noun}{"" if number == 1 else plural}'
+    return f'{number:{style}} {noun}{"" if number == 1 else plural}'

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from wrn.report.charts import Axis, Tick
 from wrn.training.evaluation.calibration import Bin
 from wrn.training.evaluation.plot_scale import Scale
+from wrn_base.errors import count
 from wrn_base.percent import format_percent
 
 #: The size of the diagram, in the units of its drawing.
@@ -75,16 +76,15 @@ def draw_calibration(bins: Sequence[Bin]) -> CalibrationChart:
     return CalibrationChart(bars, x_axis.ticks(), y_axis.ticks(), summary)
 
 
-def _shorten(count: int) -> str:
-    if count < 10_000:
-        return str(count)
-    return f'{count / 1000:.0f}k' if count < 1_000_000 else f'{count / 1e6:.0f}M'
+def _shorten(number: int) -> str:
+    if number < 10_000:
+        return str(number)
+    return f'{number / 1000:.0f}k' if number < 1_000_000 else f'{number / 1e6:.0f}M'
 
 
 def _describe(b: Bin) -> str:
-    images = f'{b.count:,} image{"" if b.count == 1 else "s"}'
     return (
-        f'confidence {100 * b.low:.0f} to {100 * b.high:.0f} %: {images}, '
+        f'confidence {100 * b.low:.0f} to {100 * b.high:.0f} %: {count(b.count, "image", ",")}, '
         f'mean confidence {format_percent(100 * b.confidence)}, '
         f'accuracy {format_percent(100 * b.accuracy)}'
     )

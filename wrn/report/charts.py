@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wrn.report.number_text import format_count
 from wrn.training.evaluation.line_chart import Chart, Line
 from wrn.training.evaluation.plot_scale import (
     Scale,
@@ -14,6 +13,7 @@ from wrn.training.evaluation.plot_scale import (
     make_scales,
     select_points,
 )
+from wrn_base.errors import count
 
 #: The size of a chart, in the units of its drawing.
 WIDTH, HEIGHT = 400, 250
@@ -110,7 +110,9 @@ def draw_chart(chart: Chart) -> DrawnChart:
     if not any(map(len, points)):
         text = f'{chart.title}: no value can be drawn'
         return DrawnChart(chart.title, chart.x_label, (), (), (), None, '', text, note)
-    marked = chart.chosen is not None and math.isfinite(chart.chosen)
+    chosen = chart.chosen
+    if chosen is not None and not math.isfinite(chosen):
+        chosen = None
     x_scale, y_scale = make_scales(chart)
     x_axis, y_axis = Axis(x_scale, _LEFT, _RIGHT), Axis(y_scale, _BOTTOM, _TOP)
     lines = [
@@ -124,7 +126,7 @@ def draw_chart(chart: Chart) -> DrawnChart:
         x_ticks=x_axis.ticks(whole=not chart.log_x),
         y_ticks=y_axis.ticks(),
         lines=lines,
-        mark=x_axis.place(chart.chosen) if marked else None,  # type: ignore[arg-type]
+        mark=None if chosen is None else x_axis.place(chosen),
         mark_label=chart.chosen_label,
         summary=_summarize(chart, points),
         note=note,
@@ -134,7 +136,7 @@ def draw_chart(chart: Chart) -> DrawnChart:
 def _say_left_out(number: int) -> str:
     if not number:
         return ''
-    return f'{format_count(number, "value")} without a place on the axes, such as NaN, not drawn.'
+    return f'{count(number, "value", ",")} without a place on the axes, such as NaN, not drawn.'
 
 
 def _draw_line(

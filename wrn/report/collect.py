@@ -71,12 +71,11 @@ def add_images(
 
 
 def _add_galleries(content: Content, album: Album, results: ImageResults) -> None:
-    found = {title: find(results).tolist() for title, _, find in _GALLERIES}
-    numbers = dict(zip(found, (int((~results.correct).sum()), len(results.labels)), strict=False))
-    numbers['Correct'] = int(results.correct.sum())
-    for title, how, _ in _GALLERIES:
-        images = album.add(found[title], large=True)
-        note = f'{how}: {len(images)} of {numbers[title]:,}'
+    total, correct = len(results.labels), int(results.correct.sum())
+    numbers = (total - correct, total, correct)
+    for (title, how, find), number in zip(_GALLERIES, numbers, strict=True):
+        images = album.add(find(results).tolist(), large=True)
+        note = f'{how}: {len(images)} of {number:,}'
         content.galleries.append(Gallery(title, note, images))
 
 

@@ -16,12 +16,6 @@ def format_loss(value: float) -> str:
     return '< 0.01' if value and float(text) == 0 else text
 
 
-def format_count(number: int, noun: str) -> str:
-    """Return a number with its noun, such as ``'1 image'`` and ``'1,024 classes'``."""
-    plural = 'es' if noun.endswith('s') else 's'
-    return f'{number:,} {noun}{"" if number == 1 else plural}'
-
-
 def make_sentence(text: str) -> str:
     """Return a note in one line, with a capital, unless it begins with a term, and a full stop."""
     text = printable(text.strip())

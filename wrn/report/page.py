@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,10 @@ from wrn.report.content import Content
 from wrn.report.embedding_chart import draw_embedding
 from wrn.report.image_cards import embed, make_card, make_data
 from wrn.report.near_reasons import SPLIT_NAMES, sort_near
-from wrn.report.number_text import cut, format_count, make_sentence
+from wrn.report.number_text import cut, make_sentence
 from wrn.training.evaluation import BALANCED, Report
-from wrn_base.errors import WrnError
+from wrn.utils.packages import require_extra
+from wrn_base.errors import count
 from wrn_base.percent import format_percent
 from wrn_base.terminal import printable
 
@@ -48,12 +50,9 @@ def render_page(content: Content) -> str:
     Raises:
         WrnError: If Jinja2 is not installed.
     """
-    try:
-        from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    except ImportError as error:
-        raise WrnError(
-            "the page of a report: jinja2 is not installed; pip install 'mmpretrain-wrn[report]'"
-        ) from error
+    require_extra('the page of a report', 'report', 'jinja2')
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
     environment = Environment(
         autoescape=True,
         loader=FileSystemLoader(_TEMPLATES),
@@ -62,7 +61,7 @@ def render_page(content: Content) -> str:
         undefined=StrictUndefined,
     )
     environment.filters |= dict(
-        count=format_count,
+        count=partial(count, style=','),
         cut=cut,
         embed=embed,
         percent=format_percent,
@@ -159,6 +158,6 @@ def _explain_calibration(content: Content) -> Iterator[str]:
         )
         confidence, accuracy = (format_percent(100 * mean, tested.decimals) for mean in means)
         yield (
-            f'Over all {format_count(total, "image")}, the mean confidence is '
+            f'Over all {count(total, "image", ",")}, the mean confidence is '
             f'{confidence} and the accuracy is {accuracy}.'
         )

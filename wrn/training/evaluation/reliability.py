@@ -8,6 +8,7 @@ import numpy as np
 from wrn.training.evaluation.calibration import Bin
 from wrn.training.evaluation.curve_plots import COLORS
 from wrn.training.evaluation.proportion import Proportion
+from wrn_base.errors import count
 from wrn_base.percent import format_percent
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def draw_reliability(bins: Sequence[Bin]) -> 'Figure':
     title = 'Calibration: no images'
     if total:
         error = (number * abs(accuracy - confidence)).sum() / total
-        title = f'Calibration of {total:,} image{"" if total == 1 else "s"}\n'
+        title = f'Calibration of {count(total, "image", ",")}\n'
         correct = round((number * accuracy).sum() / 100)
         decimals = Proportion(correct, total).interval_decimals
         title += f'expected calibration error {format_percent(error, decimals)}'
