@@ -7,8 +7,6 @@ from contextlib import AsyncExitStack
 from typing import Any, TypeVar
 
 import anyio
-import cv2
-import numpy as np
 from fastapi import FastAPI, Request, Response
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
@@ -19,6 +17,7 @@ from wrn.app.json_answer import JSONAnswer, refuse
 from wrn.app.query import check_names, read_parameters
 from wrn.app.refusal import Refusal
 from wrn.data.images import EncodedImage
+from wrn.results.drawing_files import encode_png
 
 _GONE = 499  # the client hung up, so nobody reads the status
 _METHODS = {'predict': 'POST', 'model': 'GET, HEAD'}
@@ -84,15 +83,6 @@ async def _refuse_other(scope: Scope, receive: Receive, send: Send) -> None:
     known = 'there is only POST /api/predict and GET /api/model'
     methods = _METHODS.get(scope['path'].removeprefix('/api/'))
     raise Refusal(405, known, {'Allow': methods}) if methods else Refusal(404, known)
-
-
-def encode_png(pixels: np.ndarray) -> bytes:
-    """Return an image as PNG.
-
-    Args:
-        pixels: The image, ``(H, W, 3)``, RGB, uint8.
-    """
-    return cv2.imencode('.png', cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))[1].tobytes()
 
 
 def _respond(model: str, images: list[EncodedImage], answers: list[Answer | Refusal]) -> JSONAnswer:

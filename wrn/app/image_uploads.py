@@ -63,8 +63,7 @@ class ImageUploads:
             taken += size
             self.held += size
             if taken > self._limits.request_bytes:
-                limit = megabytes(self._limits.request_bytes)
-                raise Refusal(413, f'the request has more than {limit}; send fewer images')
+                raise too_large(self._limits.request_bytes)
             if self.held > self._limits.held_bytes:
                 raise too_busy('other requests use the memory for images')
             return message
@@ -83,8 +82,7 @@ class ImageUploads:
     async def _read(self, request: Request) -> list[EncodedImage]:
         announced = request.headers.get('content-length', '')
         if announced.isdecimal() and int(announced) > self._limits.request_bytes:
-            limit = megabytes(self._limits.request_bytes)
-            raise Refusal(413, f'the request has more than {limit}; send fewer images')
+            raise too_large(self._limits.request_bytes)
         kind = request.headers.get('content-type', '').partition(';')[0].strip().lower()
         if kind == _FORMS:
             return await self._read_form(request)
@@ -187,6 +185,11 @@ def _check_bytes(name: str, size: int, limits: RequestLimits) -> None:
     if size > limits.image_bytes:
         limit = megabytes(limits.image_bytes)
         raise Refusal(413, f'{name} has more than {limit}; make the image smaller')
+
+
+def too_large(most: int) -> Refusal:
+    """Return the refusal of a request with more than a number of bytes."""
+    return Refusal(413, f'the request has more than {megabytes(most)}; send fewer images')
 
 
 def megabytes(number: int) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from wrn.app.image_uploads import megabytes
+from wrn.app.image_uploads import too_large
 from wrn.app.json_answer import refuse
 from wrn.app.page_events import check_event
 from wrn.app.refusal import Refusal
@@ -142,7 +142,7 @@ class PageGuard:
             raise Refusal(411, 'the request has no Content-Length; send it')
         most = self._limits.held_bytes if route == _UPLOAD else _JSON_BYTES
         if int(length) > most:
-            raise Refusal(413, f'the request has more than {megabytes(most)}; send fewer images')
+            raise too_large(most)
         if route == _UPLOAD:
             return self._in_time(receive)
         return await self._without_addresses(receive, scope)

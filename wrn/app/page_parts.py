@@ -5,12 +5,12 @@ import html
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from wrn.app.api_routes import encode_png
 from wrn.app.classification import Answer
 from wrn.app.refusal import Refusal
 from wrn.inference.explained_images import ExplainedImage
 from wrn.inference.heat_map import overlay
 from wrn.inference.seen_pixels import enlarge
+from wrn.results.drawing_files import encode_png
 from wrn.results.record import Prediction, Record
 from wrn.utils.csv_text import format_csv
 from wrn_base.percent import format_percent

@@ -31,6 +31,15 @@ def name_drawing(number: int, image: str | PathLike[str] | None) -> str:
     return f'{number:06}-{safe or "image"}'
 
 
+def encode_png(pixels: np.ndarray) -> bytes:
+    """Return an image as PNG.
+
+    Args:
+        pixels: The image, ``(H, W, 3)``, RGB, uint8.
+    """
+    return cv2.imencode('.png', cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))[1].tobytes()
+
+
 def write_drawing(path: str | Path, pixels: np.ndarray, overwrite: bool = False) -> None:
     """Write a PNG.
 
@@ -42,9 +51,9 @@ def write_drawing(path: str | Path, pixels: np.ndarray, overwrite: bool = False)
     Raises:
         WrnError: If the file cannot be written, or exists.
     """
-    content = cv2.imencode('.png', cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))[1]
+    content = encode_png(pixels)
     with write_atomically(path, overwrite) as file:
-        file.write(content.tobytes())
+        file.write(content)
 
 
 def write_map(path: str | Path, raw_map: np.ndarray, overwrite: bool = False) -> None:
