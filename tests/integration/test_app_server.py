@@ -161,9 +161,8 @@ def test_a_second_ctrl_c_ends_it_without_a_traceback(tmp_path, monkeypatch):
     assert not [*tmp_path.glob('wrn-app-*')]
 
 
-@pytest.mark.parametrize(
-    'number', [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.ci)]
-)
+@pytest.mark.ci
+@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])
 def test_signals_end_it(number, tmp_path):
     port = free_port()
     outputs = tmp_path / 'out', tmp_path / 'err'

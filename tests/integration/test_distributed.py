@@ -165,7 +165,8 @@ def test_no_process_ends_before_the_checkpoint_is_complete(tmp_path, env, config
     assert line.startswith('wrn: error: another process of the job has ended')
 
 
-@pytest.mark.parametrize('images', [1, pytest.param(65, marks=pytest.mark.ci)])
+@pytest.mark.ci
+@pytest.mark.parametrize('images', [1, 65])
 def test_two_processes_test_like_one(run, tmp_path, checkout, env, digits_weights, images):
     options = [
         '--work-dir',

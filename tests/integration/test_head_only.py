@@ -296,6 +296,7 @@ def test_many_views_take_few_blocks(folder, monkeypatch):
     assert np.array_equal(first, again)
 
 
+@pytest.mark.ci
 def test_unreadable_images(run, fails, folder):
     splits = find_splits('data')
     for split in ('train', 'val'):
@@ -405,6 +406,7 @@ def test_key_of_the_features(folder):
     assert describe(*make_network()[::-1], ()) == key
 
 
+@pytest.mark.ci
 def test_class_weights_of_the_loss(folder):
     """They are in the loss of the config, as for all layers."""
     weights = {'model.head.loss.class_weight': [1.0] * 9 + [50.0]}

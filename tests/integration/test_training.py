@@ -306,6 +306,7 @@ randomness = dict(seed=0)
     assert (tmp_path / 'run' / 'epoch_3.pth').exists()
 
 
+@pytest.mark.ci
 def test_unreadable_images_are_skipped_and_counted(run, fails, tmp_path, child_config):
     """In two processes with one worker each, so that both see some of them."""
     bad = [tmp_path / 'imagenet' / 'train' / 'class_1' / f'{name}.jpg' for name in 'abcde']
