@@ -277,6 +277,8 @@ def test_only_layers_of_the_backbone_are_suggested(networks, name):
 
 
 def test_engines_without_gradients_are_refused(exported_digits):
+    pytest.importorskip('onnxruntime')
+    pytest.importorskip('onnxscript')
     onnx = wrn.get_model(DIGITS, True, backend='onnxruntime')
     refuse(r'a frozen graph \(onnxruntime\), which has no layers and no gradients; use', onnx)
     refuse(r'a frozen graph \(', wrn.get_model(exported_digits('onnx')))
