@@ -86,6 +86,14 @@ def test_matrix_has_all_counts_and_shares_of_rows(classes):
     np.testing.assert_allclose(shares, expected[confusion > 0], atol=0.05)
 
 
+@pytest.mark.parametrize(
+    ('names', 'upright'),
+    [(DIGITS, False), ([*DIGITS, 'elephant'], True), (['elephant', 'mouse'], False)],
+)
+def test_heads_stand_upright_only_where_they_need_to(names, upright):
+    assert ('class="matrix upright"' in render(make_content(names))) == upright
+
+
 def test_class_table_has_the_metrics_and_dashes():
     confusion = np.array([[8, 2, 0, 0], [1, 9, 0, 0], [3, 0, 0, 0], [0, 0, 0, 0]])
     report = Report({CONFUSION: confusion}, ['ant', 'bee', 'cat', 'dog'])
