@@ -1,5 +1,6 @@
 """The application in a server of its own: its end, hang-ups, garbage, and no outside connections."""
 
+import asyncio
 import contextlib
 import json
 import os
@@ -191,6 +192,25 @@ def test_the_folder_of_uploads_is_there_only_while_it_serves(tmp_path, monkeypat
             assert folder.stat().st_mode & 0o777 == 0o700
             assert [path.read_bytes() for path in folder.rglob('a.png')] == [encoded()]
         assert not list(tmp_path.glob('wrn-app-*'))
+
+
+def test_answers_do_not_wait_for_those_before():
+    """Without TCP_NODELAY, the body of an answer would wait for the client to confirm its header."""
+
+    async def accepted():
+        options = asyncio.Queue()
+
+        def connected(_, writer):
+            client = writer.get_extra_info('socket')
+            options.put_nowait(client.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+            writer.close()
+
+        with app_server.open_socket('127.0.0.1', 0) as listening:
+            async with await asyncio.start_server(connected, sock=listening):
+                with socket.create_connection(listening.getsockname()):
+                    return await options.get()
+
+    assert asyncio.run(accepted())
 
 
 def test_a_port_in_use_and_a_wrong_host(fails):

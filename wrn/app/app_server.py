@@ -34,8 +34,9 @@ def open_socket(host: str, port: int) -> socket.socket:
         raise WrnError(f'--port {port}: must be from 0 to {_LARGEST_PORT}')
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        family, kind, _, _, address = found[0]
-        opened = socket.socket(family, kind)
+        family, kind, protocol, _, address = found[0]
+        # asyncio sends an answer at once (TCP_NODELAY) only where the socket knows its protocol.
+        opened = socket.socket(family, kind, protocol)
         try:
             opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             opened.bind(address)
