@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from wrn_base.errors import WrnError, one_line
 from wrn_base.import_errors import explain_import_error, report_import_errors
-from wrn_base.interrupt import exit_at_interrupt, exit_at_sigterm
+from wrn_base.interrupt import exit_at_interrupt, exit_at_sigterm, raise_at_interrupt
 from wrn_base.parser import get_command, parse_args
 from wrn_base.run_progress import SILENT
 from wrn_base.terminal import printable, say, wrap
@@ -88,7 +88,8 @@ def _work(args: argparse.Namespace) -> int:
             wrn_cli = import_module('wrn.cli')
         if not shows_run:
             args.progress.close()
-        return wrn_cli.run(args)
+        with raise_at_interrupt():
+            return wrn_cli.run(args)
 
 
 def _flush_output() -> None:

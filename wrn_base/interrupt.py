@@ -1,21 +1,38 @@
-"""Answer signals with one line where nothing else handles them, such as while a command starts."""
+"""Answer signals with one line where nothing else handles them, and Ctrl-C wherever it comes."""
 
 import os
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import Any
 
 from wrn_base.terminal import stop_live
 
-_pid = 0  # of the process that handles SIGTERM; data workers are forks of it
+_LOSE = ('__del__', '_launch')  # finalizers, and the start of a data worker by multiprocessing
+_LATER = 0.05  # seconds
+_pid = 0  # of the process that handles signals; data workers are forks of it
 
 
 @contextmanager
 def exit_at_interrupt() -> Iterator[None]:
     """Exit with one line at Ctrl-C during a block, unless the caller handles the signal."""
     with _handling(signal.SIGINT, signal.default_int_handler, _exit_at_interrupt):
+        yield
+
+
+@contextmanager
+def raise_at_interrupt() -> Iterator[None]:
+    """Raise ``KeyboardInterrupt`` at Ctrl-C during a block, and later where it would be lost.
+
+    Python prints an exception in a finalizer, or in a hook of ``os.fork``, and goes on. In such a
+    hook it also leaves the lock of :mod:`logging` held, so that threads that log wait forever. Data
+    loaders fork their workers, and stop them in a finalizer.
+    """
+    global _pid
+    _pid = os.getpid()
+    with _handling(signal.SIGINT, signal.default_int_handler, _raise_or_wait):
         yield
 
 
@@ -52,6 +69,17 @@ def _handling(number: signal.Signals, default: Any, handler: Any) -> Iterator[No
 
 def _exit_at_interrupt(number: int, *_: Any) -> None:
     _end(number, b'wrn: stopped while starting; run the same command again\n')
+
+
+def _raise_or_wait(number: int, frame: FrameType | None) -> None:
+    inner = frame
+    while inner and os.getpid() == _pid:  # a data worker is below the call that started it for good
+        if inner.f_code.co_name in _LOSE:
+            main = threading.main_thread().ident
+            threading.Timer(_LATER, signal.pthread_kill, (main, number)).start()
+            return
+        inner = inner.f_back
+    raise KeyboardInterrupt
 
 
 def _end(number: int, message: bytes) -> None:

@@ -55,6 +55,39 @@ def test_a_handler_of_the_caller_stays(monkeypatch):
     assert calls == [1]
 
 
+IN_FORK = """
+import multiprocessing, os, signal, time
+os.register_at_fork(before=lambda: signal.raise_signal(signal.SIGINT))
+def run():
+    multiprocessing.get_context('fork').Process(target=int).start()
+"""
+IN_FINALIZER = """
+import signal, time
+class Owner:
+    def __del__(self):
+        signal.raise_signal(signal.SIGINT)
+run = Owner
+"""
+
+
+@pytest.mark.parametrize('place', [IN_FORK, IN_FINALIZER])
+def test_it_is_not_lost(place):
+    """Where Python prints exceptions and goes on."""
+    script = f"""{place}
+from wrn_base.interrupt import raise_at_interrupt
+with raise_at_interrupt():
+    run()
+    try:
+        time.sleep(60)
+    except KeyboardInterrupt:
+        print('seen')
+"""
+    result = subprocess.run(
+        [sys.executable, '-c', script], capture_output=True, text=True, timeout=30
+    )
+    assert (result.stdout, result.stderr) == ('seen\n', '')
+
+
 def interrupt(process, tmp_path):
     os.kill(process.pid, signal.SIGINT)
     process.join(60)
@@ -71,6 +104,8 @@ def test_training(tmp_path, monkeypatch):
     words = ['train', 'small.py', '--work-dir', 'run']
     process = start_wrn(words, (tmp_path / 'stdout', tmp_path / 'stderr'), tmp_path)
     wait_for((tmp_path / 'run' / 'epoch_2.pth').exists, process.is_alive)
+    mark = tmp_path / 'run' / 'last_checkpoint'  # it is written after the checkpoint
+    wait_for(lambda: mark.read_text().endswith('.pth'), process.is_alive)
     line = interrupt(process, tmp_path)
     assert re.match('wrn: stopped (in|after) epoch ', line)
     assert line.endswith('.pth is intact: run again with --resume')
