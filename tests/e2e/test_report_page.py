@@ -25,21 +25,26 @@ def size(request):
 
 
 @pytest.fixture
-def open_page(tmp_path, size):
-    """A function that writes the page of a content, and opens it."""
+def browser(size):
     with Browser(*size) as browser:
-
-        def open_page(content):
-            path = tmp_path / 'index.html'
-            path.write_text(render_page(content), encoding='utf-8')
-            browser.driver.get(path.as_uri())
-            return browser
-
-        yield open_page
+        yield browser
         assert browser.console_errors() == []
         assert browser.outside_requests('') == []
         assert not browser.scrolls_sideways()
         assert browser.driver.execute_script('return window.hacked') is None
+
+
+@pytest.fixture
+def open_page(tmp_path, browser):
+    """A function that writes the page of a content, and opens it."""
+
+    def open_page(content):
+        path = tmp_path / 'index.html'
+        path.write_text(render_page(content), encoding='utf-8')
+        browser.driver.get(path.as_uri())
+        return browser
+
+    return open_page
 
 
 def find(browser, selector):
@@ -283,6 +288,19 @@ def test_dark_mode_and_print(open_page):
     pdf = base64.b64decode(browser.driver.execute_cdp_cmd('Page.printToPDF', paper)['data'])
     assert pdf.startswith(b'%PDF')
     assert len(re.findall(rb'/Type\s*/Page\b', pdf)) >= 4
+
+
+def test_the_page_of_a_test(run, tmp_path, browser):
+    """Of a network and its data, where those above have contents that are drawn."""
+    run('wrn', 'test', 'wide-resnet16-2_1xb64_digits', '--report', tmp_path / 'report')
+    browser.driver.get((tmp_path / 'report' / 'index.html').as_uri())
+    assert find(browser, '#summary .value')[0].text == '99.2 %'
+    find_cell(browser, 5, 9).click()
+    (image,) = find(browser, '#cell .thumbnail')
+    assert image.get_property('naturalWidth')
+    find(browser, '#cell .switch input')[0].click()
+    assert find(browser, '#cell .heat')[0].is_displayed()
+    assert len(find(browser, '#map [data-key]')) == 355
 
 
 def test_without_javascript_all_figures_are_there(tmp_path, size):
