@@ -192,6 +192,8 @@ def test_a_report_prints_the_accuracy_with_its_interval(capsys):
     assert report.metrics['single-label/recall'] == pytest.approx(61.9, abs=0.05)  # in the file
     print_report(Report({CONFUSION: confusion[:2, :2]}, ['cat', 'dog']))
     assert 'single-label/recall' in capsys.readouterr().out
+    print_report(Report({CONFUSION: np.diag([2, 0])}, ['cat', 'dog']))
+    assert 'the 1 class of 2 with the lowest F1:' in capsys.readouterr().out
     assert not [line for line in lines if line.startswith(('images', ACCURACY))]
 
 

@@ -97,7 +97,7 @@ def test_report_files_and_table(tmp_path, capsys, count):
     print_report(report)
     lines = capsys.readouterr().out.splitlines()
     assert len([line for line in lines if line.startswith(' class $_')]) == min(count, 20)
-    assert ('the 20 of 1000 classes with the lowest F1:' in lines) == (count == 1000)
+    assert ('the 20 classes of 1000 with the lowest F1:' in lines) == (count == 1000)
 
 
 def test_a_report_makes_its_folder_and_replaces_only_what_it_may(tmp_path):

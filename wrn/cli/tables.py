@@ -32,7 +32,7 @@ def print_report(report: Report) -> None:
     worst = report.worst(_MOST_CLASSES)
     if len(worst) < len(report.classes):
         show('')
-        show(f'the {len(worst)} of {len(report.classes)} classes with the lowest F1:')
+        show(f'the {count(len(worst), "class")} of {len(report.classes)} with the lowest F1:')
     numbers = ('precision', 'recall', 'F1', 'images')
     shares = [
         [format_percent(n, decimals).removesuffix(' %') for n in (c.precision, c.recall, c.f1)]
