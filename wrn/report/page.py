@@ -96,7 +96,6 @@ def _collect(content: Content) -> dict[str, Any]:
         decimals=report.accuracy.decimals if report.accuracy else 1,
         charts=[draw_chart(chart) for chart in content.charts],
         confusion=confusion,
-        never_predicted=_find_never_predicted(report),
         galleries=galleries,
         cards=cards,
         near=list(sort_near(content.near)),
@@ -132,13 +131,6 @@ def _find_headlines(report: Report) -> Iterator[Headline]:
         note = 'expected calibration error: how far confidence is from accuracy'
         # Few images tell it less exactly than the accuracy.
         yield Headline('ECE', format_percent(ece, report.accuracy.interval_decimals), note)
-
-
-def _find_never_predicted(report: Report) -> set[int]:
-    """Return the indices of the classes of which no precision can be measured."""
-    if report.confusion is None:
-        return set()
-    return set((report.confusion.sum(axis=0) == 0).nonzero()[0].tolist())
 
 
 def _explain_calibration(content: Content) -> Iterator[str]:

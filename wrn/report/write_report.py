@@ -168,7 +168,7 @@ def _format_tables(report: Report) -> dict[str, bytes]:
     names = [metrics.name for metrics in report.classes]
     tables: dict[str, list[list[Any]]] = {
         'classes.csv': [['class', 'precision', 'recall', 'f1', 'support']]
-        + [list(vars(metrics).values()) for metrics in report.classes]
+        + [['' if x != x else x for x in vars(metrics).values()] for metrics in report.classes]
     }
     if report.confusion is not None:
         counts = zip(names, report.confusion.tolist(), strict=True)
