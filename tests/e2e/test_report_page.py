@@ -11,6 +11,7 @@ from selenium.webdriver import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
+from wrn.report.number_text import cut
 from wrn.report.page import render_page
 
 pytestmark = [pytest.mark.slow, pytest.mark.ci]
@@ -93,6 +94,19 @@ def test_click_on_a_cell_shows_its_images(open_page):
     browser = open_page(content)
     find_cell(browser, label, predicted).click()
     assert find(browser, '#cell > p')[0].text.endswith('this report has no images.')
+
+
+@pytest.mark.parametrize('word', ['specimen ', '\N{LEOPARD}'], ids=['ascii', 'emoji'])
+def test_the_script_cuts_names_as_the_page_does(open_page, word):
+    names = [f'{word * 7}{i:03}' for i in range(3)] + [f'{word * 40}{i:03}' for i in range(3)]
+    content = make_content(names, 60, 0.9, shown=60)
+    browser = open_page(content)
+    label, predicted = max(cell for cell in content.cells if cell[0] != cell[1])
+    find_cell(browser, label, predicted).click()
+    expected = f'True class {cut(names[label], 120)}, predicted {cut(names[predicted], 120)}'
+    assert find(browser, '#cell h3')[0].text == expected
+    shown = find(browser, '#cell .label bdi')[0]
+    assert (shown.text, shown.get_attribute('title')) == (cut(names[label], 24), names[label])
 
 
 @pytest.mark.parametrize('classes', [10, 30, 200])

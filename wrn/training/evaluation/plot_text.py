@@ -8,10 +8,11 @@ from rich.cells import cell_len, set_cell_size
 
 from wrn.training.evaluation.fonts import find_undrawable
 from wrn_base.errors import count
+from wrn_base.names import cut_middle
 from wrn_base.terminal import printable
 
 _COLUMNS = 24  # of a name beside a plot
-_END = 8  # columns of the end of a long name, since those of a dataset often start alike
+_NUMBER = 8  # columns for the number of a name
 _NOTE_SIZE = 8.0  # points
 _ASPECT = 0.62  # of a character of the usual font: its width by its size
 
@@ -35,12 +36,12 @@ def shorten(
     numbers = range(len(names)) if numbers is None else numbers
     escaped = [printable(name) for name in names]
     undrawable = find_undrawable({c for name in escaped for c in name})
-    short = [_cut(name, columns) for name in escaped]
+    short = [cut_middle(name, columns, cell_len) for name in escaped]
     times = Counter(short)
     missing = [i for i, name in enumerate(escaped) if undrawable & {*name}]
     alike = [i for i, name in enumerate(short) if times[name] > 1]
     for i in alike:
-        short[i] = f'{set_cell_size(short[i], columns - _END).rstrip()}… #{numbers[i]}'
+        short[i] = f'{set_cell_size(short[i], columns - _NUMBER).rstrip()}… #{numbers[i]}'
     for i in missing:
         short[i] = f'#{numbers[i]}'
     if not missing:
@@ -49,16 +50,6 @@ def shorten(
         f'#{numbers[missing[0]]} is a number, from 0: no installed font can draw '
         f'{count(len(missing), "name")}'
     )
-
-
-def _cut(name: str, columns: int) -> str:
-    if cell_len(name) <= columns:
-        return name
-    end = name[-_END:]
-    while cell_len(end) > _END:
-        end = end[1:]
-    start = set_cell_size(name[:columns], columns - 1 - cell_len(end)).rstrip()
-    return f'{start}…{end}'
 
 
 def break_lines(text: str, inches: float, size: float = _NOTE_SIZE) -> str:
