@@ -2,6 +2,17 @@
 
 from collections.abc import Callable
 
+from wrn_base.terminal import printable
+
+
+def visible(name: str) -> str:
+    """Return a name in one line, in quotes if it is blank or has spaces at its ends.
+
+    Args:
+        name: The name.
+    """
+    return printable(name if name and name == name.strip() else repr(name))
+
 
 def cut_middle(name: str, longest: int, measure: Callable[[str], int] = len) -> str:
     """Cut the middle of a name that is too long: names of a dataset often start alike.

@@ -1,6 +1,8 @@
-"""Names that start alike are told apart wherever they are shown."""
+"""Names that start alike, or that are blank, can be read wherever they are shown."""
 
+import json
 import re
+from html import unescape
 
 import numpy as np
 import pytest
@@ -9,10 +11,14 @@ from matplotlib.axes import Axes
 from report_content import make_content
 from rich.cells import cell_len
 
+from wrn.cli.tables import print_report
 from wrn.jobs.class_sheet import draw_sheet
 from wrn.report.page import render_page
+from wrn.training.evaluation import CONFUSION, Report
 from wrn.training.evaluation.fonts import fonts_for
-from wrn_base.names import cut_middle
+from wrn.training.evaluation.plot_text import shorten
+from wrn_base.errors import some
+from wrn_base.names import cut_middle, visible
 
 ALIKE = [f'specimen_from_the_northern_collection_2019_catalogue_number_{i:03}' for i in range(16)]
 
@@ -70,3 +76,23 @@ def test_names_that_no_font_has_are_numbers_on_a_sheet(draw_titles, monkeypatch)
     monkeypatch.setattr(font_manager.fontManager, 'ttflist', [])
     with fonts_for(['dog', '猫'], 'sheet.png'):
         assert draw_titles(['dog', '猫']) == ['dog', '#1']
+
+
+BLANK = {' ': "' '", '': "''", ' cat': "' cat'", 'cat\u3000': r"'cat\u3000'", 'a cat': 'a cat'}
+
+
+def test_blank_names_and_outer_spaces_are_quoted(capsys, draw_titles):
+    quoted = [*BLANK.values()]
+    assert [visible(name) for name in BLANK] == quoted
+    assert shorten([*BLANK])[0] == quoted
+    assert draw_titles([*BLANK]) == quoted
+    assert some(['cat', ' ']) == "' ', cat"
+    content = make_content([*BLANK], 60)
+    html = render_page(content)
+    shown = re.findall(r'<th scope="row"><bdi>(.*?)</bdi>', html[html.index('class-table') :])
+    assert [*map(unescape, shown)] == quoted
+    data = re.search(r'<script type="application/json" id="data">(.*?)</script>', html)[1]
+    assert json.loads(data)['classes'] == quoted
+    print_report(Report({CONFUSION: content.report.confusion}, [*BLANK]))
+    printed = capsys.readouterr().out
+    assert all(name in printed for name in quoted)

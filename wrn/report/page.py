@@ -17,6 +17,7 @@ from wrn.report.number_text import cut, make_sentence
 from wrn.training.evaluation import BALANCED, Report
 from wrn.utils.packages import require_extra
 from wrn_base.errors import count
+from wrn_base.names import visible
 from wrn_base.percent import format_percent
 from wrn_base.terminal import printable
 
@@ -90,7 +91,7 @@ def _collect(content: Content) -> dict[str, Any]:
     }
     return dict(
         content=content,
-        names=[printable(metrics.name) for metrics in report.classes],
+        names=[visible(metrics.name) for metrics in report.classes],
         sections={name: title for name, (title, shown) in sections.items() if shown},
         headlines=list(_find_headlines(report)),
         decimals=report.accuracy.decimals if report.accuracy else 1,

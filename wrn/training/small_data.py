@@ -7,6 +7,7 @@ from wrn.data.class_names import find_case_twins
 from wrn.data.splitting import Splits
 from wrn.training.evaluation import Proportion
 from wrn_base.errors import count, some
+from wrn_base.names import visible
 
 _FEW_OF_CLASS, _FEW_TO_VALIDATE, _UNEVEN = 10, 30, 5
 _MOST_LISTED = 20  # classes
@@ -22,7 +23,8 @@ def count_classes(splits: Splits) -> list[int]:
 def describe_classes(splits: Splits) -> str:
     """Return in a line the number of training images of each class, the largest first."""
     numbers = count_classes(splits)
-    named = sorted(zip(numbers, splits.classes, strict=True), key=lambda pair: (-pair[0], pair[1]))
+    names = map(visible, splits.classes)
+    named = sorted(zip(numbers, names, strict=True), key=lambda pair: (-pair[0], pair[1]))
     if len(named) <= _MOST_LISTED:
         listed = ', '.join(f'{name} {number}' for number, name in named)
         return f'training images per class: {listed}'
@@ -55,12 +57,13 @@ def list_warnings(
     numbers = count_classes(splits)
     warnings = []
     if twins := find_case_twins(splits.classes):
-        names = some(' and '.join(map(repr, group)) for group in twins)
+        alike = some(' and '.join(map(repr, group)) for group in twins)
         warnings.append(
-            f'{names}: class folders that differ only in case or Unicode form, and are one folder '
+            f'{alike}: class folders that differ only in case or Unicode form, and are one folder '
             'on macOS and Windows; merge them, or rename one'
         )
-    few = [f'{c}: {n}' for c, n in zip(splits.classes, numbers, strict=True) if n < _FEW_OF_CLASS]
+    names = [*map(visible, splits.classes)]
+    few = [f'{c}: {n}' for c, n in zip(names, numbers, strict=True) if n < _FEW_OF_CLASS]
     if few:
         verb = 'has' if len(few) == 1 else 'have'
         warnings.append(
@@ -81,7 +84,7 @@ def list_warnings(
             )
     most, least = max(numbers), min(numbers)
     if most >= _UNEVEN * least:
-        large, small = (splits.classes[numbers.index(number)] for number in (most, least))
+        large, small = (names[numbers.index(number)] for number in (most, least))
         cure = '' if balanced else ', and --balance, which weights the classes alike'
         warnings.append(
             f'{large} has {most / least:.0f} times the training images of {small}, so accuracy '

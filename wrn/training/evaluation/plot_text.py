@@ -8,8 +8,7 @@ from rich.cells import cell_len, set_cell_size
 
 from wrn.training.evaluation.fonts import find_undrawable
 from wrn_base.errors import count
-from wrn_base.names import cut_middle
-from wrn_base.terminal import printable
+from wrn_base.names import cut_middle, visible
 
 _COLUMNS = 24  # of a name beside a plot
 _NUMBER = 8  # columns for the number of a name
@@ -22,8 +21,9 @@ def shorten(
 ) -> tuple[list[str], str]:
     """Make names of any length and script fit beside a plot.
 
-    Control characters and marks of direction are escaped. Long names lose their middle. If names
-    are equal then, or have characters that no font has, their number stands for them.
+    Control characters and marks of direction are escaped, and blank names quoted. Long names lose
+    their middle. If names are equal then, or have characters that no font has, their number stands
+    for them.
 
     Args:
         names: The names.
@@ -34,7 +34,7 @@ def shorten(
         The short names, and a note on those that are missing. The note is empty if none are.
     """
     numbers = range(len(names)) if numbers is None else numbers
-    escaped = [printable(name) for name in names]
+    escaped = [visible(name) for name in names]
     undrawable = find_undrawable({c for name in escaped for c in name})
     short = [cut_middle(name, columns, cell_len) for name in escaped]
     times = Counter(short)
