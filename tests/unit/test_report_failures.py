@@ -1,7 +1,9 @@
 """Reports of odd samples, and of parts that fail."""
 
 import errno
+import importlib.util
 import json
+import re
 from dataclasses import replace
 from unittest.mock import Mock
 
@@ -129,6 +131,32 @@ def test_a_part_that_fails_is_left_out(tmp_path, monkeypatch, caplog, name):
     assert {*REPORT_FILES} - {path.name for path in tmp_path.iterdir()} == {file} - {None}
     failures = [record.levelname for record in caplog.records if 'out of paper' in record.message]
     assert failures == ['WARNING']
+
+
+MISSING = {
+    'jinja2 imagehash pytorch_grad_cam sklearn': 'page, near-duplicates, heat maps, embedding',
+    'jinja2': 'page',
+    'imagehash': 'near-duplicates',
+    'pytorch_grad_cam': 'heat maps',
+    'sklearn': 'heat maps, embedding',
+}
+
+
+@pytest.mark.parametrize('modules', MISSING)
+def test_missing_packages_are_one_line(tmp_path, monkeypatch, caplog, modules):
+    gone, find = modules.split(), importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, 'find_spec', lambda name: None if name in gone else find(name)
+    )
+    write(tmp_path)
+    are = f'{" and ".join(gone)} {"is" if len(gone) == 1 else "are"} not installed'
+    assert caplog.messages == [
+        f"{tmp_path}: without {MISSING[modules]}, since {are}; pip install 'mmpretrain-wrn[report]'"
+    ]
+    left_out = json.loads((tmp_path / 'report.json').read_text())['left_out']
+    assert len(left_out) == (3 if len(gone) > 1 else len(MISSING[modules].split(', ')))
+    for sentence in left_out:
+        assert re.fullmatch(r"[^:]+: \w+ is not installed; pip install '\S+'", sentence)
 
 
 @pytest.mark.parametrize(

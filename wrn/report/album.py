@@ -10,12 +10,13 @@ import numpy as np
 from torch import Tensor
 
 from wrn.data.images import prefetch
-from wrn.inference.explanations import Explainer
+from wrn.inference.explanations import MODULES, Explainer
 from wrn.inference.heat_map import overlay
 from wrn.report.content import ShownImage
 from wrn.report.thumbnails import choose_view, draw_sample, encode, resize
 from wrn.training.evaluation.image_results import ImageResults
 from wrn.training.hooks.record_images import RecordedTest
+from wrn.utils.packages import missing_packages
 from wrn_base.errors import WrnError, one_line
 from wrn_base.terminal import short_path
 
@@ -57,6 +58,8 @@ class Album:
         self._explainer: Explainer | None = None
         self._thumbnails = thumbnails
         if thumbnails:
+            self.without_heat = missing_packages(*MODULES, extra='report') or ''
+        if thumbnails and not self.without_heat:
             self._make_explainer()
         self._left = _MOST_BYTES
         self._workers = min(os.cpu_count() or 1, 4)
