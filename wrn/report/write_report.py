@@ -11,9 +11,9 @@ import numpy as np
 
 from wrn.inference.explanations import MODULES
 from wrn.report.collect import add_images
-from wrn.report.content import Content, NearGroup, OtherImage, Subject
+from wrn.report.content import Content, OtherImage, Subject
 from wrn.report.json_report import format_report
-from wrn.report.near_images import find_near_groups
+from wrn.report.near_images import FoundNear, find_near_groups
 from wrn.report.parts import make_part
 from wrn.report.plots import find_plots
 from wrn.training.evaluation import REPORT_FILES, Report
@@ -169,7 +169,7 @@ def _add_near(
     labels = np.zeros(len(test.dataset), dtype=np.int64)
     labels[images.indices] = images.labels
 
-    def find() -> tuple[list[NearGroup], str]:
+    def find() -> FoundNear:
         return find_near_groups(
             test.dataset,
             labels.tolist(),
@@ -178,7 +178,10 @@ def _add_near(
         )
 
     if found := make_part(content, 'near-duplicates', find):
-        content.near, content.near_note = found
+        content.near, content.near_note = found.groups, found.note
+        content.cautions = [*content.cautions, *found.cautions]
+        for caution in found.cautions:
+            _logger.warning('report of %s: %s', content.title, caution)
 
 
 def _format_tables(report: Report) -> dict[str, bytes]:
