@@ -1,6 +1,7 @@
 """What to know of the images before training on them: their number in each class and split."""
 
 from collections import Counter
+from collections.abc import Sequence
 from statistics import median
 
 from wrn.data.class_names import find_case_twins
@@ -32,6 +33,26 @@ def describe_classes(splits: Splits) -> str:
     return (
         f'training images per class: {most} ({largest}) to {least} ({smallest}), median '
         f'{median(numbers):g}'
+    )
+
+
+def describe_few(name: str, number: int, uses: Sequence[str]) -> str | None:
+    """Return what is wrong with a split of few images, with an example of an interval.
+
+    Args:
+        name: The name of the split.
+        number: The number of its images.
+        uses: What it is used for.
+
+    Returns:
+        The sentence. None if there are at least 30 images.
+    """
+    if number >= _FEW_TO_VALIDATE:
+        return None
+    low, high = Proportion(round(_TYPICAL * number), number).interval
+    return (
+        f'{name} has {count(number, "image")}, too few to {" or ".join(uses)}: '
+        f'{100 * _TYPICAL:.0f} % means {low:.0f} to {high:.0f} % (95 % interval); add images'
     )
 
 
@@ -73,15 +94,10 @@ def list_warnings(
     for name in ('val', 'test'):
         number, apart = len(splits.images[name]), splits.tests_apart
         used = validated if name == 'val' else apart or not validated
-        if used and number < _FEW_TO_VALIDATE:
-            low, high = Proportion(round(_TYPICAL * number), number).interval
-            uses = [f'choose {selects}'] if name == 'val' else []
-            uses += ['measure accuracy'] if name == 'test' or not apart else []
-            warnings.append(
-                f'{name} has {count(number, "image")}, too few to {" or ".join(uses)}: '
-                f'{100 * _TYPICAL:.0f} % means {low:.0f} to {high:.0f} % (95 % interval); add '
-                'images'
-            )
+        uses = [f'choose {selects}'] if name == 'val' else []
+        uses += ['measure accuracy'] if name == 'test' or not apart else []
+        if used and (warning := describe_few(name, number, uses)):
+            warnings.append(warning)
     most, least = max(numbers), min(numbers)
     if most >= _UNEVEN * least:
         large, small = (names[numbers.index(number)] for number in (most, least))
