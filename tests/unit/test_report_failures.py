@@ -17,6 +17,7 @@ from torch import nn
 import wrn
 from wrn.head_only.logistic_regression import Trial
 from wrn.head_only.trial_curves import make_trial_curves
+from wrn.jobs.tested_report import report_test
 from wrn.report.collect import add_images
 from wrn.report.content import Content, Subject
 from wrn.report.facts import list_facts
@@ -25,6 +26,7 @@ from wrn.report.write_report import write_report
 from wrn.training.evaluation import CONFUSION, REPORT_FILES, Report
 from wrn.training.evaluation.image_results import ImageRecorder, make_results
 from wrn.training.hooks.record_images import RecordedTest, gives_rgb
+from wrn_base.run_progress import SILENT
 
 NETWORK = 'wide-resnet16-2_1xb64_digits'
 
@@ -174,6 +176,16 @@ def test_a_stop_and_a_full_disk_end_the_report_after_its_figures(
     content = json.loads((tmp_path / 'report.json').read_text())
     assert content['metrics']['images'] == 24
     assert 'the report is unfinished' in content['left_out'][0]
+
+
+def test_a_stop_while_a_test_is_reported_names_what_replaces_its_figures(monkeypatch):
+    for name in ('describe_dataset', 'list_facts'):
+        monkeypatch.setattr(f'wrn.jobs.tested_report.{name}', Mock())
+    stop = Mock(side_effect=KeyboardInterrupt)
+    monkeypatch.setattr('wrn.jobs.tested_report.write_report', stop)
+    report, test = make_test(make_samples(2))
+    with pytest.raises(KeyboardInterrupt, match='run the same command again with --overwrite'):
+        report_test('report', 'small', Config(), report, test, 'float32', SILENT, False)
 
 
 def test_cells_have_images_before_the_embedding(monkeypatch):

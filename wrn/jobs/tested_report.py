@@ -36,10 +36,15 @@ def report_test(
 
     Raises:
         WrnError: If a file cannot be written, or exists.
+        KeyboardInterrupt: If it is stopped, with what to do.
     """
     data = describe_dataset(cfg, tested.dataset)
     facts = list_facts(cfg, tested.network, model, data, precision=precision)
     few = report.accuracy and describe_few('test', report.accuracy.total, ['measure accuracy'])
     cautions = [caution for caution in (cfg.get('data_caution'), few) if caution]
     subject = Subject(mask_credentials(model), facts, cautions)
-    write_report(folder, report, tested, subject, progress=progress, overwrite=overwrite)
+    try:
+        write_report(folder, report, tested, subject, progress=progress, overwrite=overwrite)
+    except KeyboardInterrupt:  # its figures may be there, which the same command does not replace
+        message = 'stopped while writing the report; run the same command again with --overwrite'
+        raise KeyboardInterrupt(message) from None
