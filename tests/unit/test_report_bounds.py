@@ -1,4 +1,4 @@
-"""What a report takes at most."""
+"""What a report takes at most: the bytes of its images, and the images that it compares."""
 
 import re
 
@@ -6,12 +6,13 @@ import numpy as np
 import torch
 
 import wrn
+from wrn.data.near_duplicates import find_near_duplicates
 from wrn.report.collect import add_images
 from wrn.report.content import Content, NearGroup, NearImage
 from wrn.report.page import render_page
 from wrn.report.thumbnails import encode
 from wrn.training.evaluation import CONFUSION, Report
-from wrn.training.evaluation.image_results import make_results
+from wrn.training.evaluation.image_results import ImageRecorder, make_results
 from wrn.training.hooks.record_images import RecordedTest
 
 # JPEG makes noise least small.
@@ -54,3 +55,20 @@ def test_the_images_of_a_page_take_at_most_10_mb(monkeypatch):
     urls = re.findall(r'data:image/jpeg;base64,[^"]+', render_page(content))
     assert 9_900_000 < sum(map(len, urls)) <= 10_000_000
     assert any('take at most 10 MB' in sentence for sentence in content.left_out)
+
+
+def test_at_most_two_thousand_images_have_features():
+    recorder = ImageRecorder(2001)
+    for start in range(0, 2001, 667):
+        recorder.batch_features = torch.zeros(667, 1)
+        sample = dict(pred_score=torch.tensor([0.9, 0.1]), gt_label=torch.tensor([0]))
+        recorder.process(None, [dict(sample, sample_idx=start + i) for i in range(667)])
+    recorder.evaluate(2001)
+    assert len(recorder.recorded.labels) == 2001
+    assert 1000 < len(recorder.recorded.features) <= 2000
+
+
+def test_at_most_twenty_thousand_images_are_compared():
+    dots = [np.zeros((1, 1, 3), np.uint8)] * 20_001
+    found = find_near_duplicates(dots, ['test'] * 20_001, [0] * 20_001)
+    assert (found.left_out, found.flat) == (1, 20_000)
