@@ -126,6 +126,20 @@ def test_matrix_fits_or_says_that_it_scrolls(open_page, size, classes):
     assert not cut
 
 
+@pytest.mark.parametrize('classes', [5, 16])
+@pytest.mark.parametrize(
+    'word', ['specimen_of_a_collection', 'SPECIMEN_OF_WWW', '\N{LEOPARD}' * 24], ids=['lower', 'upper', 'emoji']
+)  # fmt: skip
+def test_the_ends_of_long_names_are_visible(open_page, classes, word):
+    browser = open_page(make_content([f'{word * 4}_{i:03}' for i in range(classes)], 60, 0.3))
+    hidden = (
+        'const [e] = arguments;'
+        'return Math.max(e.scrollWidth - e.clientWidth, e.scrollHeight - e.clientHeight)'
+    )
+    for span in find(browser, '#matrix th span'):
+        assert browser.driver.execute_script(hidden, span) <= 1, span.text
+
+
 def test_arrow_keys_move_between_cells(open_page):
     content = make_content(DIGITS, 300, 0.2, shown=20)
     browser = open_page(content)
