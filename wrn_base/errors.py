@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from numbers import Integral
 
 from wrn_base.credentials import mask_credentials
+from wrn_base.names import visible
 from wrn_base.terminal import printable
 
 _FULL_OR_CLOSED = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EPIPE)
@@ -143,7 +144,7 @@ def some(names: Iterable[str], shown: int = 3) -> str:
     Returns:
         The sorted names, such as ``'a, b, c and 4 more'``. Empty if there are no names.
     """
-    names = sorted(names)
+    names = [visible(name) for name in sorted(names)]
     more = f' and {len(names) - shown} more' if len(names) > shown else ''
     return ', '.join(names[:shown]) + more
 

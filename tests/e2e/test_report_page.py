@@ -11,6 +11,7 @@ from selenium.webdriver import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
+from wrn.report.number_text import cut
 from wrn.report.page import render_page
 
 pytestmark = [pytest.mark.slow, pytest.mark.ci]
@@ -100,6 +101,19 @@ def test_click_on_a_cell_shows_its_images(open_page):
     assert find(browser, '#cell > p')[0].text.endswith('this report has no images.')
 
 
+@pytest.mark.parametrize('word', ['specimen ', '\N{LEOPARD}'], ids=['ascii', 'emoji'])
+def test_the_script_cuts_names_as_the_page_does(open_page, word):
+    names = [f'{word * 7}{i:03}' for i in range(3)] + [f'{word * 40}{i:03}' for i in range(3)]
+    content = make_content(names, 60, 0.9, shown=60)
+    browser = open_page(content)
+    label, predicted = max(cell for cell in content.cells if cell[0] != cell[1])
+    find_cell(browser, label, predicted).click()
+    expected = f'True class {cut(names[label], 120)}, predicted {cut(names[predicted], 120)}'
+    assert find(browser, '#cell h3')[0].text == expected
+    shown = find(browser, '#cell .label bdi')[0]
+    assert (shown.text, shown.get_attribute('title')) == (cut(names[label], 24), names[label])
+
+
 @pytest.mark.parametrize('classes', [10, 30, 200])
 def test_matrix_fits_or_says_that_it_scrolls(open_page, size, classes):
     names = [f'a long name of class {i}' for i in range(classes)]
@@ -115,6 +129,20 @@ def test_matrix_fits_or_says_that_it_scrolls(open_page, size, classes):
     # No name of a class is cut where a column or row has its end only.
     cut = [span for span in find(browser, '.matrix th span') if '…' in span.text]
     assert not cut
+
+
+@pytest.mark.parametrize('classes', [5, 16])
+@pytest.mark.parametrize(
+    'word', ['specimen_of_a_collection', 'SPECIMEN_OF_WWW', '\N{LEOPARD}' * 24], ids=['lower', 'upper', 'emoji']
+)  # fmt: skip
+def test_the_ends_of_long_names_are_visible(open_page, classes, word):
+    browser = open_page(make_content([f'{word * 4}_{i:03}' for i in range(classes)], 60, 0.3))
+    hidden = (
+        'const [e] = arguments;'
+        'return Math.max(e.scrollWidth - e.clientWidth, e.scrollHeight - e.clientHeight)'
+    )
+    for span in find(browser, '#matrix th span'):
+        assert browser.driver.execute_script(hidden, span) <= 1, span.text
 
 
 def test_arrow_keys_move_between_cells(open_page):

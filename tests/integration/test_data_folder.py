@@ -149,8 +149,12 @@ def test_the_folder_of_the_training_is_recognized_by_its_name(
     checkpoint = read_checkpoint(digits_weights)
     checkpoint['meta']['source'] = f'{DIGITS} fine-tuned on digits'
     model = str(write_weights(tmp_path, 'tuned.pth', checkpoint['state_dict'], checkpoint['meta']))
-    make_test_config(resolve(model), data=str(folder))
-    assert 'the weights were fine-tuned on a folder of this name' in caplog.text
+    few = copy(folder, {'7': '7'}, 'few/digits')
+    wrn.test(model, data=few, report='report', **options)
+    name, number = json.loads(Path('report/report.json').read_text())['cautions'][:2]
+    assert name.startswith("the weights were fine-tuned on a folder of this name, 'digits'; if it")
+    assert f'--data {few}: {name}' in caplog.text
+    assert number.startswith('test has 6 images, too few to measure accuracy: 80 % means ')
     caplog.clear()
     shutil.copytree(folder, 'digits/test')
     make_test_config(resolve(model), data='digits')  # new images, beside those of training

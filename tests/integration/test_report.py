@@ -140,7 +140,7 @@ def test_fine_tuning_leaves_a_report(tmp_path, monkeypatch):
     assert '&lt;b&gt;bee' in page
 
 
-def test_copies_in_other_splits_and_classes_are_found(tmp_path, monkeypatch):
+def test_copies_in_other_splits_and_classes_are_found(tmp_path, monkeypatch, caplog):
     monkeypatch.chdir(tmp_path)
     rng = np.random.default_rng(0)
     for i, (split, name) in enumerate(product(('train', 'val'), ('ape', 'bee'))):
@@ -164,6 +164,11 @@ def test_copies_in_other_splits_and_classes_are_found(tmp_path, monkeypatch):
         [('data/train/ape/00.png', 'train', 0), ('data/val/ape/copy.png', 'test', 0)],
         [('data/val/ape/20.png', 'test', 0), ('data/val/bee/again.jpg', 'test', 1)],
     ]
+    caution = (
+        '1 group of near-duplicates is in training and test, so the accuracy may be too high; '
+    )
+    assert sum(text.startswith(caution) for text in content['cautions']) == 1
+    assert caplog.text.count(caution) == 1
 
 
 def test_without_the_extra_the_figures_are_written(tmp_path, monkeypatch, report):

@@ -97,6 +97,11 @@ def test_the_labels_of_a_subset_are_mapped(folder, wrap):
     assert get_classes(dataset) == ['ape', 'bee', 'cat', 'dog']
 
 
+def test_the_note_on_a_single_class_agrees_in_number(folder):
+    note = match_classes(folder('bee'), ('ape', 'bee'), 'test_dataloader', 'the network')
+    assert 'its 1 class is mapped by name to the 2 of the network' in note
+
+
 @pytest.mark.parametrize('theirs', [('ape', 'bee'), ('cat', 'dog'), ('bee', 'bee')])
 def test_other_names_are_refused(folder, theirs):
     dataset = folder('bee', 'dog')

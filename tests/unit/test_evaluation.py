@@ -6,6 +6,7 @@ import pickle
 import runpy
 import sys
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ from sklearn.metrics import (
 )
 
 from wrn.cli.tables import print_report
+from wrn.cli.test import _to_json
 from wrn.results.writers import SUFFIXES
 from wrn.training.evaluation import (
     ACCURACY,
@@ -124,7 +126,7 @@ def test_class_metrics_agree_with_scikit_learn_and_mmpretrain(predictions, sampl
     np.testing.assert_array_equal(
         report.confusion, confusion_matrix(labels, predicted, labels=range(7))
     )
-    found = [(c.precision, c.recall, c.f1, c.support) for c in report.classes]
+    found = np.nan_to_num([(c.precision, c.recall, c.f1, c.support) for c in report.classes])
     expected = precision_recall_fscore_support(labels, predicted, labels=range(7), zero_division=0)
     theirs = SingleLabelMetric.calculate(scores, labels, average=None)[0]
     for column, by_sklearn, by_mmpretrain, scale in zip(
@@ -145,6 +147,18 @@ def test_class_metrics_agree_with_scikit_learn_and_mmpretrain(predictions, sampl
     assert len(worst) == 6  # class f has no images
     assert worst[0].name == 'g'
     assert [c.f1 for c in worst] == sorted(c.f1 for c in worst)
+
+
+def test_what_cannot_be_measured_of_a_class_is_no_number():
+    report = Report({CONFUSION: np.array([[8, 0, 2], [3, 0, 0], [0, 0, 0]])}, 'abc')
+    found = [(c.precision, c.recall, c.f1) for c in report.classes]
+    never_predicted, without_images = (np.nan, 0, 0), (0, np.nan, np.nan)
+    expected = [(pytest.approx(800 / 11), 80, pytest.approx(1600 / 21))]
+    np.testing.assert_array_equal(found[1:], [never_predicted, without_images])
+    assert found[:1] == expected
+    assert report.metrics['single-label/precision'] == pytest.approx(800 / 33)  # as mmpretrain's
+    printed = _to_json(SimpleNamespace(metrics={}, report=report))['classes']
+    assert [row['precision'] is None for row in printed] == [False, True, False]
 
 
 @pytest.mark.parametrize('total', [1, 2, 9, 30, 355, 50_000])
@@ -192,6 +206,8 @@ def test_a_report_prints_the_accuracy_with_its_interval(capsys):
     assert report.metrics['single-label/recall'] == pytest.approx(61.9, abs=0.05)  # in the file
     print_report(Report({CONFUSION: confusion[:2, :2]}, ['cat', 'dog']))
     assert 'single-label/recall' in capsys.readouterr().out
+    print_report(Report({CONFUSION: np.diag([2, 0])}, ['cat', 'dog']))
+    assert 'the 1 class of 2 with the lowest F1:' in capsys.readouterr().out
     assert not [line for line in lines if line.startswith(('images', ACCURACY))]
 
 

@@ -1,7 +1,9 @@
 """Reports of odd samples, and of parts that fail."""
 
 import errno
+import importlib.util
 import json
+import re
 from dataclasses import replace
 from unittest.mock import Mock
 
@@ -15,6 +17,7 @@ from torch import nn
 import wrn
 from wrn.head_only.logistic_regression import Trial
 from wrn.head_only.trial_curves import make_trial_curves
+from wrn.jobs.tested_report import report_test
 from wrn.report.collect import add_images
 from wrn.report.content import Content, Subject
 from wrn.report.facts import list_facts
@@ -23,6 +26,7 @@ from wrn.report.write_report import write_report
 from wrn.training.evaluation import CONFUSION, REPORT_FILES, Report
 from wrn.training.evaluation.image_results import ImageRecorder, make_results
 from wrn.training.hooks.record_images import RecordedTest, gives_rgb
+from wrn_base.run_progress import SILENT
 
 NETWORK = 'wide-resnet16-2_1xb64_digits'
 
@@ -131,6 +135,32 @@ def test_a_part_that_fails_is_left_out(tmp_path, monkeypatch, caplog, name):
     assert failures == ['WARNING']
 
 
+MISSING = {
+    'jinja2 imagehash pytorch_grad_cam sklearn': 'page, near-duplicates, heat maps, embedding',
+    'jinja2': 'page',
+    'imagehash': 'near-duplicates',
+    'pytorch_grad_cam': 'heat maps',
+    'sklearn': 'heat maps, embedding',
+}
+
+
+@pytest.mark.parametrize('modules', MISSING)
+def test_missing_packages_are_one_line(tmp_path, monkeypatch, caplog, modules):
+    gone, find = modules.split(), importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, 'find_spec', lambda name: None if name in gone else find(name)
+    )
+    write(tmp_path)
+    are = f'{" and ".join(gone)} {"is" if len(gone) == 1 else "are"} not installed'
+    assert caplog.messages == [
+        f"{tmp_path}: without {MISSING[modules]}, since {are}; pip install 'mmpretrain-wrn[report]'"
+    ]
+    left_out = json.loads((tmp_path / 'report.json').read_text())['left_out']
+    assert len(left_out) == (3 if len(gone) > 1 else len(MISSING[modules].split(', ')))
+    for sentence in left_out:
+        assert re.fullmatch(r"[^:]+: \w+ is not installed; pip install '\S+'", sentence)
+
+
 @pytest.mark.parametrize(
     'error', [KeyboardInterrupt(), OSError(errno.ENOSPC, 'No space left on device')]
 )
@@ -146,6 +176,16 @@ def test_a_stop_and_a_full_disk_end_the_report_after_its_figures(
     content = json.loads((tmp_path / 'report.json').read_text())
     assert content['metrics']['images'] == 24
     assert 'the report is unfinished' in content['left_out'][0]
+
+
+def test_a_stop_while_a_test_is_reported_names_what_replaces_its_figures(monkeypatch):
+    for name in ('describe_dataset', 'list_facts'):
+        monkeypatch.setattr(f'wrn.jobs.tested_report.{name}', Mock())
+    stop = Mock(side_effect=KeyboardInterrupt)
+    monkeypatch.setattr('wrn.jobs.tested_report.write_report', stop)
+    report, test = make_test(make_samples(2))
+    with pytest.raises(KeyboardInterrupt, match='run the same command again with --overwrite'):
+        report_test('report', 'small', Config(), report, test, 'float32', SILENT, False)
 
 
 def test_cells_have_images_before_the_embedding(monkeypatch):

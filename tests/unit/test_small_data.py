@@ -103,6 +103,9 @@ def test_classes_and_groups_that_cannot_be_divided():
 def test_the_classes_in_a_line():
     splits = make([3, 40, 12], ENOUGH)
     assert describe_classes(splits) == 'training images per class: class1 40, class2 12, class0 3'
+    splits.classes[:2] = [' ', 'cat ']
+    assert describe_classes(splits) == "training images per class: 'cat ' 40, class2 12, ' ' 3"
+    assert list_warnings(splits)[0].startswith("1 class has fewer than 10 training images (' ': 3)")
     splits = make([5] * 10 + [7] + [9] * 10, ENOUGH)
     expected = 'training images per class: 9 (class11) to 5 (class9), median 7'
     assert describe_classes(splits) == expected

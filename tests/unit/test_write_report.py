@@ -97,7 +97,16 @@ def test_report_files_and_table(tmp_path, capsys, count):
     print_report(report)
     lines = capsys.readouterr().out.splitlines()
     assert len([line for line in lines if line.startswith(' class $_')]) == min(count, 20)
-    assert ('the 20 of 1000 classes with the lowest F1:' in lines) == (count == 1000)
+    assert ('the 20 classes of 1000 with the lowest F1:' in lines) == (count == 1000)
+
+
+def test_what_cannot_be_measured_of_a_class_is_missing_in_the_files(tmp_path):
+    write(tmp_path, Report({CONFUSION: np.array([[9, 0, 0], [1, 0, 0], [0, 0, 0]])}, 'abc'))
+    rows = json.loads((tmp_path / 'report.json').read_text())['classes']
+    assert [row['precision'] for row in rows] == [90, None, None]
+    assert [(row['recall'], row['f1']) for row in rows][1:] == [(0, 0), (None, None)]
+    lines = (tmp_path / 'classes.csv').read_text().splitlines()
+    assert lines[2:] == ['b,,0.0,0.0,1', 'c,,,,0']
 
 
 def test_a_report_makes_its_folder_and_replaces_only_what_it_may(tmp_path):

@@ -4,9 +4,10 @@ from collections.abc import Callable
 
 from wrn.jobs.heat_map_folder import HeatMapFolder
 from wrn_base.errors import count
+from wrn_base.names import cut_middle
 from wrn_base.terminal import say
 
-_CLASSES = 5  # to name
+_CLASSES, _NAME = 5, 40  # classes to name, and characters of a name
 
 
 def report_heat_maps(folder: HeatMapFolder, what: str, show: Callable[[str], None] = say) -> None:
@@ -21,7 +22,7 @@ def report_heat_maps(folder: HeatMapFolder, what: str, show: Callable[[str], Non
     if folder.blank:
         number, classes = folder.blank.total(), folder.blank.most_common(_CLASSES)
         have = 'has' if number == 1 else 'have'
-        names = [f'{blank} of {name!r}' for name, blank in classes]
+        names = [f'{blank} of {cut_middle(name, _NAME)!r}' for (_, name), blank in classes]
         if others := len(folder.blank) - len(names):
             rest = number - sum(blank for _, blank in classes)
             names.append(f'{rest} of {count(others, "other class")}')

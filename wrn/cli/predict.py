@@ -23,6 +23,7 @@ from wrn.results.record import Record
 from wrn.results.writers import SUFFIXES, write_predictions
 from wrn_base.commands.predict import DEFAULT_MODEL
 from wrn_base.errors import WrnError, count
+from wrn_base.names import visible
 from wrn_base.tables import print_table
 from wrn_base.terminal import say, show_json_line
 
@@ -132,7 +133,7 @@ def _rows(records: Iterable[Record]) -> Iterator[tuple[str, ...]]:
             passes = [] if passing is None else ['yes' if rank < len(passing) else 'no']
             yield (
                 '' if rank else record['img_path'],
-                prediction.get('pred_class', str(prediction['pred_label'])),
+                visible(prediction.get('pred_class', str(prediction['pred_label']))),
                 f'{prediction["pred_score"]:.4f}',
                 *passes,
             )

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from wrn.training.evaluation import ACCURACY, BALANCED, Proportion, Report
 from wrn_base.errors import count
+from wrn_base.names import visible
 from wrn_base.percent import format_percent
 from wrn_base.progress_line import is_percent
 from wrn_base.tables import print_table
@@ -32,13 +33,13 @@ def print_report(report: Report) -> None:
     worst = report.worst(_MOST_CLASSES)
     if len(worst) < len(report.classes):
         show('')
-        show(f'the {len(worst)} of {len(report.classes)} classes with the lowest F1:')
+        show(f'the {count(len(worst), "class")} of {len(report.classes)} with the lowest F1:')
     numbers = ('precision', 'recall', 'F1', 'images')
     shares = [
         [format_percent(n, decimals).removesuffix(' %') for n in (c.precision, c.recall, c.f1)]
         for c in worst
     ]
-    rows = [(c.name, *row, str(c.support)) for c, row in zip(worst, shares, strict=True)]
+    rows = [(visible(c.name), *row, str(c.support)) for c, row in zip(worst, shares, strict=True)]
     print_table(rows, ('class', *numbers), right=numbers)
 
 

@@ -41,12 +41,15 @@ def run(args: argparse.Namespace) -> None:
 def _to_json(done: Tested) -> dict[str, Any]:
     """Return the ``metrics``, and the ``classes``, null without a report."""
     finite = {name: _to_finite(value) for name, value in done.metrics.items()}
-    classes = [vars(metrics) for metrics in done.report.classes] if done.report else None
+    if done.report is None:
+        return dict(metrics=finite, classes=None)
+    rows = map(vars, done.report.classes)
+    classes = [{name: _to_finite(value) for name, value in row.items()} for row in rows]
     return dict(metrics=finite, classes=classes)
 
 
-def _to_finite(value: float | list[float]) -> Any:
+def _to_finite(value: str | float | list[float]) -> Any:
     """Replace numbers that JSON does not have by null."""
     if isinstance(value, list):
         return [_to_finite(number) for number in value]
-    return value if math.isfinite(value) else None
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -130,8 +130,9 @@ def match_classes(
     _rename(dataset, tuple(classes))
     missing = [own_name for label, own_name in enumerate(classes) if label not in labels]
     without = f' (no images of {some(missing)})' if missing else ' (their order differs)'
+    verb = 'is' if len(own) == 1 else 'are'
     return (
-        f'{name}: its {count(len(own), "class")} are mapped by name to the {len(classes)} of '
+        f'{name}: its {count(len(own), "class")} {verb} mapped by name to the {len(classes)} of '
         f'{owner}{without}'
     )
 

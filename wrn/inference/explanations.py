@@ -18,8 +18,10 @@ from wrn.utils.packages import require_extra
 from wrn_base.commands.explain import METHODS
 from wrn_base.errors import WrnError, check_choice, count
 
-__all__ = ['METHODS', 'Explainer', 'check_grad_cam']
+__all__ = ['METHODS', 'MODULES', 'Explainer', 'check_grad_cam']
 
+MODULES = ('pytorch_grad_cam', 'sklearn')
+"""What the maps need, of the extra ``report``. The first imports the second."""
 _CLASSES = {'gradcam': 'GradCAM', 'hirescam': 'HiResCAM', 'eigencam': 'EigenCAM'}
 _EIGEN_POSITIONS = 64 * 64  # the package's SVD takes a square matrix of as many rows
 _logger = logging.getLogger('wrn')
@@ -183,12 +185,12 @@ class Explainer:
 
 
 def check_grad_cam() -> None:
-    """Check that the package that computes the maps is installed.
+    """Check that the packages that compute the maps are installed.
 
     Raises:
-        WrnError: If it is not.
+        WrnError: If one is missing.
     """
-    require_extra('heat maps', 'report', 'pytorch_grad_cam')
+    require_extra('heat maps', 'report', *MODULES)
 
 
 def _check_labels(labels: Any, number: int) -> Tensor:

@@ -7,13 +7,13 @@ import numpy as np
 from PIL import Image
 
 from wrn.inference.explained_images import ExplainedClass
+from wrn.training.evaluation.plot_text import shorten
 from wrn_base.percent import format_percent
-from wrn_base.terminal import printable
 
 MOST_CLASSES = 20  # on a sheet
 _COLUMNS = 5
 _INCHES = 2.4  # the width of an image
-_LONG = 28  # characters of a name
+_NAME = 28  # columns of a name
 
 
 def draw_sheet(pixels: np.ndarray, classes: Sequence[ExplainedClass]) -> np.ndarray:
@@ -29,10 +29,14 @@ def draw_sheet(pixels: np.ndarray, classes: Sequence[ExplainedClass]) -> np.ndar
     from matplotlib.figure import Figure
 
     panels = [(pixels, 'image', '')]
-    for one in classes:
+    # The command has warned of names that no font can draw, which become numbers.
+    names, _ = shorten(
+        [name_class(one) for one in classes], [one['pred_label'] for one in classes], _NAME
+    )
+    for one, name in zip(classes, names, strict=True):
         note = format_percent(100 * one['pred_score'])
         note += ', no positive value' if one['is_blank'] else ''
-        panels.append((one['overlay'], name_class(one), note))
+        panels.append((one['overlay'], name, note))
     columns = min(_COLUMNS, len(panels))
     rows = -(-len(panels) // columns)
     height = min(4.0, max(0.25, pixels.shape[0] / pixels.shape[1])) * _INCHES + 0.6
@@ -49,10 +53,9 @@ def draw_sheet(pixels: np.ndarray, classes: Sequence[ExplainedClass]) -> np.ndar
 
 
 def name_class(one: ExplainedClass) -> str:
-    """Return the name of a class, or its index, in one line that fits above an image.
+    """Return the name of a class, or its index.
 
     Args:
         one: The class.
     """
-    name = printable(str(one.get('pred_class', f'class {one["pred_label"]}')))
-    return name if len(name) <= _LONG else f'{name[: _LONG - 1]}…'
+    return str(one.get('pred_class', f'class {one["pred_label"]}'))

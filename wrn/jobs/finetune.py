@@ -40,6 +40,7 @@ from wrn.zoo.resolve import resolve
 from wrn_base.commands.finetune import DEFAULT_MODEL
 from wrn_base.credentials import mask_credentials
 from wrn_base.errors import WrnError, count, some
+from wrn_base.names import visible
 from wrn_base.progress_line import about
 from wrn_base.run_progress import SILENT
 
@@ -173,7 +174,7 @@ def _log_images(
     for note in (splits.left_out and str(splits.left_out), advise_depth(paths, bit_depth)):
         if note:
             _logger.info('%s: %s', splits.folder, note)
-    names = f'{count(len(splits.classes), "class")}: {", ".join(splits.classes)}'
+    names = f'{count(len(splits.classes), "class")}: {", ".join(map(visible, splits.classes))}'
     for line in (*_describe_splits(splits, validated, selects), names, describe_classes(splits)):
         _logger.info(line)
     for warning in list_warnings(splits, validated, balance, selects):

@@ -27,7 +27,7 @@ class HeatMapFolder:
     Attributes:
         written: The number of images whose heat maps were written. Starts at 0.
         drawn: The number of maps that were written. Starts at 0.
-        blank: The number of those without a positive value, by the name of the class.
+        blank: The number of those without a positive value, by the label and name of the class.
 
     Raises:
         WrnError: If the folder cannot be written to, is among the images, or has files that may not
@@ -44,7 +44,7 @@ class HeatMapFolder:
     ) -> None:
         self.path = Path(folder)
         self.written = self.drawn = 0
-        self.blank: Counter[str] = Counter()
+        self.blank: Counter[tuple[int, str]] = Counter()
         for name in inputs:
             if Path(name).is_dir() and self.path.resolve().is_relative_to(Path(name).resolve()):
                 raise WrnError(
@@ -116,4 +116,4 @@ class HeatMapFolder:
     def _count(self, one: ExplainedClass) -> None:
         self.drawn += 1
         if one['is_blank']:
-            self.blank[name_class(one)] += 1
+            self.blank[one['pred_label'], name_class(one)] += 1

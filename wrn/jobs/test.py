@@ -22,9 +22,8 @@ from wrn.jobs.outputs import check_apart, check_out, make_folder
 from wrn.jobs.run_options import RunOptions, apply_run_options
 from wrn.jobs.settings import name_settings
 from wrn.jobs.speed_options import apply_speed_options
-from wrn.report.content import Subject
-from wrn.report.facts import describe_dataset, list_facts
-from wrn.report.write_report import check_report_free, write_report
+from wrn.jobs.tested_report import report_test
+from wrn.report.write_report import check_report_free
 from wrn.training.checks import check_single_task, get_head
 from wrn.training.evaluation import Report, add_metrics, get_report_metrics, has_report
 from wrn.training.evaluation.predictions import SUFFIXES
@@ -33,7 +32,6 @@ from wrn.training.run_device import get_run_device
 from wrn.training.testing_config import make_test_config
 from wrn.utils.existing import check_free
 from wrn.zoo.resolve import resolve
-from wrn_base.credentials import mask_credentials
 from wrn_base.errors import WrnError
 from wrn_base.run_progress import SILENT
 
@@ -149,10 +147,7 @@ def test(model: str, checkpoint: str | None = None, **options: Unpack[Evaluation
                 f'--report {folder}: not written, since the test has no metrics of each class; '
                 'leave out the metrics in test_evaluator of the config that take their place'
             )
-        data = describe_dataset(cfg, tested.dataset)
-        facts = list_facts(cfg, tested.network, model, data, precision=precision)
-        subject = Subject(mask_credentials(model), facts)
-        write_report(folder, report, tested, subject, progress=progress, overwrite=overwrite)
+        report_test(folder, model, cfg, report, tested, precision, progress, overwrite)
     metrics = report.metrics if report else done.metrics
     plain = {
         name: value for name, value in metrics.items() if isinstance(value, int | float | list)

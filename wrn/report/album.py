@@ -3,23 +3,25 @@
 import contextlib
 import logging
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 from torch import Tensor
 
 from wrn.data.images import prefetch
-from wrn.inference.explanations import Explainer
+from wrn.inference.explanations import MODULES, Explainer
 from wrn.inference.heat_map import overlay
-from wrn.report.content import ShownImage
+from wrn.report.content import NearGroup, ShownImage
+from wrn.report.image_cards import embed
 from wrn.report.thumbnails import choose_view, draw_sample, encode, resize
 from wrn.training.evaluation.image_results import ImageResults
 from wrn.training.hooks.record_images import RecordedTest
+from wrn.utils.packages import missing_packages
 from wrn_base.errors import WrnError, one_line
 from wrn_base.terminal import short_path
 
-_MOST_BYTES = 8_500_000  # in base64; near-duplicates, and images that are shown twice, add to it
+_MOST_BYTES = 10_000_000  # of all images of a page, as it has them
 _LARGE, _SMALL = 160, 64  # pixels
 _AHEAD = 32  # images to read ahead
 _logger = logging.getLogger('wrn')
@@ -34,6 +36,7 @@ class Album:
         report: Receives the number of images that are done.
         thumbnails: Whether to draw the images. If not, none is read, and their thumbnails are
             empty.
+        near: The near-duplicates on the page, which has its own thumbnails of them.
 
     Attributes:
         images: The images by their positions in the results.
@@ -48,6 +51,7 @@ class Album:
         results: ImageResults,
         report: Callable[[int], None],
         thumbnails: bool,
+        near: Sequence[NearGroup],
     ) -> None:
         self.images: dict[int, ShownImage] = {}
         self.is_full = False
@@ -57,8 +61,11 @@ class Album:
         self._explainer: Explainer | None = None
         self._thumbnails = thumbnails
         if thumbnails:
+            self.without_heat = missing_packages(*MODULES, extra='report') or ''
+        if thumbnails and not self.without_heat:
             self._make_explainer()
-        self._left = _MOST_BYTES
+        others = (image.thumbnail for group in near for image in group.images)
+        self._left = _MOST_BYTES - _measure(*others)
         self._workers = min(os.cpu_count() or 1, 4)
 
     def add(self, positions: Iterable[int], large: bool = False) -> list[int]:
@@ -76,6 +83,9 @@ class Album:
         if not self._thumbnails:
             self.images |= {i: self._describe(i, b'', None) for i in missing}
             return wanted
+        if large:  # the page has an image of two galleries twice
+            shown = (self.images[i] for i in wanted if i in self.images)
+            self._left -= sum(_measure(image.thumbnail, image.heat_map) for image in shown)
         found = prefetch(self._read, missing, self._workers, _AHEAD)
         for i, sample in zip(missing, found, strict=False):
             if self.is_full:
@@ -118,7 +128,7 @@ class Album:
         raw = self._explain(i, inputs) if large else None
         drawn = None if raw is None else encode(overlay(pixels, raw))
         image = self._describe(i, encode(pixels), drawn)
-        size = sum(4 * -(-len(part or b'') // 3) for part in (image.thumbnail, image.heat_map))
+        size = _measure(image.thumbnail, image.heat_map)
         self.is_full = size > self._left
         if not self.is_full:
             self._left -= size
@@ -154,3 +164,8 @@ class Album:
         if not isinstance(error, WrnError):  # which says what cannot be, such as of an engine
             _logger.warning('heat maps: failed: %s', self.without_heat)
             _logger.debug('the traceback of this failure:', exc_info=error)
+
+
+def _measure(*jpegs: bytes | None) -> int:
+    """Return the number of bytes that images take on the page."""
+    return sum(len(embed(jpeg)) for jpeg in jpegs if jpeg)

@@ -47,7 +47,7 @@ def add_images(
             'they cannot be read again'
         )
         return
-    album = Album(test, results, report, thumbnails)
+    album = Album(test, results, report, thumbnails, content.near)
     content.images = album.images
     make_part(content, 'images', lambda: _add_galleries(content, album, results))
     if album.heat_layer:

@@ -6,6 +6,7 @@ from typing import Any
 
 from wrn.report.content import Content, ShownImage
 from wrn.report.number_text import format_loss
+from wrn_base.names import visible
 from wrn_base.percent import format_percent
 from wrn_base.terminal import printable
 
@@ -90,5 +91,5 @@ def make_data(content: Content, cards: dict[int, Card], inlined: set[int]) -> di
         f'{true}-{predicted}': [int(key) for key in keys if key in cards]
         for (true, predicted), keys in content.cells.items()
     }
-    classes = [printable(metrics.name) for metrics in content.report.classes]
+    classes = [visible(metrics.name) for metrics in content.report.classes]
     return {'classes': classes, 'images': images, 'cells': cells}

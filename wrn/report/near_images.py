@@ -1,13 +1,13 @@
 """Find images of a test that look like ones of other splits or classes."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from wrn.data.images import ImageLike, read_image
 from wrn.data.near_duplicates import NearDuplicates, find_near_duplicates
 from wrn.data.splitting import Splits
 from wrn.report.content import NearGroup, NearImage, OtherImage
-from wrn.report.near_reasons import rank_splits
+from wrn.report.near_reasons import list_near_cautions, rank_splits
 from wrn.report.thumbnails import encode, resize
 from wrn_base.errors import ImageReadError, count
 from wrn_base.terminal import short_path
@@ -15,6 +15,21 @@ from wrn_base.terminal import short_path
 _MOST = 50  # groups to list
 _IMAGES = 8  # of a group
 _SIDE = 64  # pixels
+
+
+class FoundNear(NamedTuple):
+    """Images of a test that look like ones of other splits or classes.
+
+    Attributes:
+        groups: At most 50 groups of images that look alike, those that make the accuracy too good
+            first.
+        note: How they were found.
+        cautions: What all groups may do to the figures, in sentences.
+    """
+
+    groups: Sequence[NearGroup]
+    note: str
+    cautions: Sequence[str]
 
 
 def list_others(splits: Splits) -> list[OtherImage]:
@@ -57,7 +72,7 @@ def find_near_groups(
     labels: Sequence[int],
     others: Sequence[OtherImage],
     report: Callable[[int, int], None],
-) -> tuple[list[NearGroup], str]:
+) -> FoundNear:
     """Find images of a test that look like ones of other splits or classes.
 
     Args:
@@ -67,8 +82,7 @@ def find_near_groups(
         report: Receives the number of images that are compared, and of all.
 
     Returns:
-        At most 50 groups of images that look alike, those that make the accuracy too good first;
-        and how they were found.
+        The groups, how they were found, and what they may do to the figures.
     """
     images = _Images(others, dataset)
     splits = [*(image.split for image in others), *['test'] * len(labels)]
@@ -94,7 +108,8 @@ def find_near_groups(
         return NearGroup(listed, len(members) - len(listed))
 
     note = _describe(found, len(groups), bool(others))
-    return [make_group(members) for members in groups[:_MOST]], note
+    cautions = list_near_cautions({splits[i] for i in members} for members in groups)
+    return FoundNear([make_group(members) for members in groups[:_MOST]], note, cautions)
 
 
 def _draw(image: ImageLike) -> bytes | None:

@@ -3,6 +3,7 @@
 import math
 import re
 
+from wrn_base.names import cut_middle
 from wrn_base.terminal import printable
 
 _LONGEST = 40  # characters of a name where space is short
@@ -25,6 +26,5 @@ def make_sentence(text: str) -> str:
 
 
 def cut(text: str, longest: int = _LONGEST) -> str:
-    """Return the start of a text that is too long, with an ellipsis."""
-    text = printable(text)
-    return text if len(text) <= longest else f'{text[: longest - 1]}…'
+    """Return a text in one line, without the middle of one that is too long."""
+    return cut_middle(printable(text), longest)

@@ -17,6 +17,7 @@ from wrn.report.number_text import cut, make_sentence
 from wrn.training.evaluation import BALANCED, Report
 from wrn.utils.packages import require_extra
 from wrn_base.errors import count
+from wrn_base.names import visible
 from wrn_base.percent import format_percent
 from wrn_base.terminal import printable
 
@@ -90,13 +91,12 @@ def _collect(content: Content) -> dict[str, Any]:
     }
     return dict(
         content=content,
-        names=[printable(metrics.name) for metrics in report.classes],
+        names=[visible(metrics.name) for metrics in report.classes],
         sections={name: title for name, (title, shown) in sections.items() if shown},
         headlines=list(_find_headlines(report)),
         decimals=report.accuracy.decimals if report.accuracy else 1,
         charts=[draw_chart(chart) for chart in content.charts],
         confusion=confusion,
-        never_predicted=_find_never_predicted(report),
         galleries=galleries,
         cards=cards,
         near=list(sort_near(content.near)),
@@ -132,13 +132,6 @@ def _find_headlines(report: Report) -> Iterator[Headline]:
         note = 'expected calibration error: how far confidence is from accuracy'
         # Few images tell it less exactly than the accuracy.
         yield Headline('ECE', format_percent(ece, report.accuracy.interval_decimals), note)
-
-
-def _find_never_predicted(report: Report) -> set[int]:
-    """Return the indices of the classes of which no precision can be measured."""
-    if report.confusion is None:
-        return set()
-    return set((report.confusion.sum(axis=0) == 0).nonzero()[0].tolist())
 
 
 def _explain_calibration(content: Content) -> Iterator[str]:

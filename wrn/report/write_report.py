@@ -3,15 +3,17 @@
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from wrn.inference.explanations import MODULES
 from wrn.report.collect import add_images
-from wrn.report.content import Content, NearGroup, OtherImage, Subject
+from wrn.report.content import Content, OtherImage, Subject
 from wrn.report.json_report import format_report
-from wrn.report.near_images import find_near_groups
+from wrn.report.near_images import FoundNear, find_near_groups
 from wrn.report.parts import make_part
 from wrn.report.plots import find_plots
 from wrn.training.evaluation import REPORT_FILES, Report
@@ -33,6 +35,13 @@ _SEVERAL_LABELS = (
     'confusion matrix, calibration, images, embedding and near-duplicates: made only of tests with '
     'one label for each image'
 )
+# The parts that need packages of the extra ``report``, with the modules of these.
+_NEEDS = {
+    'page': ('jinja2',),
+    'near-duplicates': ('imagehash',),
+    'heat maps': MODULES,
+    'embedding': ('sklearn',),
+}
 _logger = logging.getLogger('wrn')
 
 
@@ -88,6 +97,7 @@ def write_report(
     curves = make_part(content, 'curves', make_curves) if make_curves else None
     content.charts = curves.charts if curves else ()
     missing = missing_packages('jinja2', extra='report')
+    _warn_of_missing(folder, [*_NEEDS] if test.images else ['page'])
     if images := test.images:
         _add_near(content, test, images, subject.others, progress)
         content.bins = group_by_confidence(images.top_scores[:, 0], images.correct)
@@ -106,7 +116,6 @@ def write_report(
     }
     if missing:
         content.left_out.append(f'page, with its thumbnails and heat maps: {missing}')
-        _logger.warning('%s: not written, since %s', Path(folder, PAGE), missing)
     else:
         files[PAGE] = make_part(content, 'page', lambda: _render(content))
     files['report.json'] = format_report(content)
@@ -123,6 +132,14 @@ def _find_empty(report: Report) -> Iterator[str]:
             f'{number} {verb} no test images ({some(empty)}), so the balanced accuracy is that of '
             'the others'
         )
+
+
+def _warn_of_missing(folder: str | Path, parts: Sequence[str]) -> None:
+    """Say in one line which parts are left out, since packages are missing."""
+    if without := [part for part in parts if missing_packages(*_NEEDS[part])]:
+        modules = dict.fromkeys(chain(*(_NEEDS[part] for part in without)))
+        missing = missing_packages(*modules, extra='report')
+        _logger.warning('%s: without %s, since %s', folder, ', '.join(without), missing)
 
 
 def _render(content: Content) -> bytes:
@@ -152,7 +169,7 @@ def _add_near(
     labels = np.zeros(len(test.dataset), dtype=np.int64)
     labels[images.indices] = images.labels
 
-    def find() -> tuple[list[NearGroup], str]:
+    def find() -> FoundNear:
         return find_near_groups(
             test.dataset,
             labels.tolist(),
@@ -161,14 +178,17 @@ def _add_near(
         )
 
     if found := make_part(content, 'near-duplicates', find):
-        content.near, content.near_note = found
+        content.near, content.near_note = found.groups, found.note
+        content.cautions = [*content.cautions, *found.cautions]
+        for caution in found.cautions:
+            _logger.warning('report of %s: %s', content.title, caution)
 
 
 def _format_tables(report: Report) -> dict[str, bytes]:
     names = [metrics.name for metrics in report.classes]
     tables: dict[str, list[list[Any]]] = {
         'classes.csv': [['class', 'precision', 'recall', 'f1', 'support']]
-        + [list(vars(metrics).values()) for metrics in report.classes]
+        + [['' if x != x else x for x in vars(metrics).values()] for metrics in report.classes]
     }
     if report.confusion is not None:
         counts = zip(names, report.confusion.tolist(), strict=True)

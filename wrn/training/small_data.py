@@ -1,12 +1,14 @@
 """What to know of the images before training on them: their number in each class and split."""
 
 from collections import Counter
+from collections.abc import Sequence
 from statistics import median
 
 from wrn.data.class_names import find_case_twins
 from wrn.data.splitting import Splits
 from wrn.training.evaluation import Proportion
 from wrn_base.errors import count, some
+from wrn_base.names import visible
 
 _FEW_OF_CLASS, _FEW_TO_VALIDATE, _UNEVEN = 10, 30, 5
 _MOST_LISTED = 20  # classes
@@ -22,7 +24,8 @@ def count_classes(splits: Splits) -> list[int]:
 def describe_classes(splits: Splits) -> str:
     """Return in a line the number of training images of each class, the largest first."""
     numbers = count_classes(splits)
-    named = sorted(zip(numbers, splits.classes, strict=True), key=lambda pair: (-pair[0], pair[1]))
+    names = map(visible, splits.classes)
+    named = sorted(zip(numbers, names, strict=True), key=lambda pair: (-pair[0], pair[1]))
     if len(named) <= _MOST_LISTED:
         listed = ', '.join(f'{name} {number}' for number, name in named)
         return f'training images per class: {listed}'
@@ -30,6 +33,26 @@ def describe_classes(splits: Splits) -> str:
     return (
         f'training images per class: {most} ({largest}) to {least} ({smallest}), median '
         f'{median(numbers):g}'
+    )
+
+
+def describe_few(name: str, number: int, uses: Sequence[str]) -> str | None:
+    """Return what is wrong with a split of few images, with an example of an interval.
+
+    Args:
+        name: The name of the split.
+        number: The number of its images.
+        uses: What it is used for.
+
+    Returns:
+        The sentence. None if there are at least 30 images.
+    """
+    if number >= _FEW_TO_VALIDATE:
+        return None
+    low, high = Proportion(round(_TYPICAL * number), number).interval
+    return (
+        f'{name} has {count(number, "image")}, too few to {" or ".join(uses)}: '
+        f'{100 * _TYPICAL:.0f} % means {low:.0f} to {high:.0f} % (95 % interval); add images'
     )
 
 
@@ -55,12 +78,13 @@ def list_warnings(
     numbers = count_classes(splits)
     warnings = []
     if twins := find_case_twins(splits.classes):
-        names = some(' and '.join(map(repr, group)) for group in twins)
+        alike = some(' and '.join(map(repr, group)) for group in twins)
         warnings.append(
-            f'{names}: class folders that differ only in case or Unicode form, and are one folder '
+            f'{alike}: class folders that differ only in case or Unicode form, and are one folder '
             'on macOS and Windows; merge them, or rename one'
         )
-    few = [f'{c}: {n}' for c, n in zip(splits.classes, numbers, strict=True) if n < _FEW_OF_CLASS]
+    names = [*map(visible, splits.classes)]
+    few = [f'{c}: {n}' for c, n in zip(names, numbers, strict=True) if n < _FEW_OF_CLASS]
     if few:
         verb = 'has' if len(few) == 1 else 'have'
         warnings.append(
@@ -70,18 +94,13 @@ def list_warnings(
     for name in ('val', 'test'):
         number, apart = len(splits.images[name]), splits.tests_apart
         used = validated if name == 'val' else apart or not validated
-        if used and number < _FEW_TO_VALIDATE:
-            low, high = Proportion(round(_TYPICAL * number), number).interval
-            uses = [f'choose {selects}'] if name == 'val' else []
-            uses += ['measure accuracy'] if name == 'test' or not apart else []
-            warnings.append(
-                f'{name} has {count(number, "image")}, too few to {" or ".join(uses)}: '
-                f'{100 * _TYPICAL:.0f} % means {low:.0f} to {high:.0f} % (95 % interval); add '
-                'images'
-            )
+        uses = [f'choose {selects}'] if name == 'val' else []
+        uses += ['measure accuracy'] if name == 'test' or not apart else []
+        if used and (warning := describe_few(name, number, uses)):
+            warnings.append(warning)
     most, least = max(numbers), min(numbers)
     if most >= _UNEVEN * least:
-        large, small = (splits.classes[numbers.index(number)] for number in (most, least))
+        large, small = (names[numbers.index(number)] for number in (most, least))
         cure = '' if balanced else ', and --balance, which weights the classes alike'
         warnings.append(
             f'{large} has {most / least:.0f} times the training images of {small}, so accuracy '

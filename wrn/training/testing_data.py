@@ -66,11 +66,11 @@ def use_test_images(
     _logger.info('--data %s: tested on %s%s', folder, place, listed)
     name = Path(folder).resolve().name
     if place == Path(folder) and (provenance or '').endswith(f'{FINE_TUNED}{name}'):
-        _logger.warning(
-            '--data %s: the weights were fine-tuned on a folder of this name; if it is the same, '
-            'the accuracy is too high',
-            folder,
+        cfg.data_caution = (  # for the report
+            f'the weights were fine-tuned on a folder of this name, {name!r}; if it is the same, '
+            'the accuracy is too high'
         )
+        _logger.warning('--data %s: %s', folder, cfg.data_caution)
     pipeline = list(get_test_dataset(cfg).pipeline)
     if is_red_first(pipeline):
         gray = (cfg.model.get('backbone') or {}).get('in_channels') == 1

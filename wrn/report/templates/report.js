@@ -2,12 +2,18 @@
 // Names come from files: they are only ever put into textContent, title and attributes of labels.
 (() => {
   const data = JSON.parse(document.getElementById('data').textContent);
-  const cut = (text, longest) => (text.length > longest ? `${[...text].slice(0, longest - 1).join('')}…` : text);
+  // As cut_middle in Python: a third of the place is for the end.
+  const cut = (text, longest) => {
+    const characters = [...text];
+    if (characters.length <= longest) return text;
+    const end = Math.floor(longest / 3);
+    return `${characters.slice(0, longest - 1 - end).join('').trimEnd()}…${characters.slice(-end).join('')}`;
+  };
   const images = (number) => `${number.toLocaleString('en')} image${number === 1 ? '' : 's'}`;
 
   const setName = (node, text, longest) => {
     node.textContent = cut(text, longest);
-    if (text.length > longest) node.title = text;
+    if (node.textContent !== text) node.title = text;
   };
 
   // The images of the galleries are in the page, those of cells and points in the data.
@@ -77,7 +83,7 @@
     const [head, note, gallery] = panel.children;
     const names = [label, predicted].map((index) => {
       const name = document.createElement('bdi');
-      setName(name, data.classes[index], 60);
+      setName(name, data.classes[index], 120);
       return name;
     });
     head.replaceChildren('True class ', names[0], ', predicted ', names[1]);

@@ -8,10 +8,10 @@ from rich.cells import cell_len, set_cell_size
 
 from wrn.training.evaluation.fonts import find_undrawable
 from wrn_base.errors import count
-from wrn_base.terminal import printable
+from wrn_base.names import cut_middle, visible
 
 _COLUMNS = 24  # of a name beside a plot
-_END = 8  # columns of the end of a long name, since those of a dataset often start alike
+_NUMBER = 8  # columns for the number of a name
 _NOTE_SIZE = 8.0  # points
 _ASPECT = 0.62  # of a character of the usual font: its width by its size
 
@@ -21,8 +21,9 @@ def shorten(
 ) -> tuple[list[str], str]:
     """Make names of any length and script fit beside a plot.
 
-    Control characters and marks of direction are escaped. Long names lose their middle. If names
-    are equal then, or have characters that no font has, their number stands for them.
+    Control characters and marks of direction are escaped, and blank names quoted. Long names lose
+    their middle. If names are equal then, or have characters that no font has, their number stands
+    for them.
 
     Args:
         names: The names.
@@ -33,14 +34,14 @@ def shorten(
         The short names, and a note on those that are missing. The note is empty if none are.
     """
     numbers = range(len(names)) if numbers is None else numbers
-    escaped = [printable(name) for name in names]
+    escaped = [visible(name) for name in names]
     undrawable = find_undrawable({c for name in escaped for c in name})
-    short = [_cut(name, columns) for name in escaped]
+    short = [cut_middle(name, columns, cell_len) for name in escaped]
     times = Counter(short)
     missing = [i for i, name in enumerate(escaped) if undrawable & {*name}]
     alike = [i for i, name in enumerate(short) if times[name] > 1]
     for i in alike:
-        short[i] = f'{set_cell_size(short[i], columns - _END).rstrip()}… #{numbers[i]}'
+        short[i] = f'{set_cell_size(short[i], columns - _NUMBER).rstrip()}… #{numbers[i]}'
     for i in missing:
         short[i] = f'#{numbers[i]}'
     if not missing:
@@ -49,16 +50,6 @@ def shorten(
         f'#{numbers[missing[0]]} is a number, from 0: no installed font can draw '
         f'{count(len(missing), "name")}'
     )
-
-
-def _cut(name: str, columns: int) -> str:
-    if cell_len(name) <= columns:
-        return name
-    end = name[-_END:]
-    while cell_len(end) > _END:
-        end = end[1:]
-    start = set_cell_size(name[:columns], columns - 1 - cell_len(end)).rstrip()
-    return f'{start}…{end}'
 
 
 def break_lines(text: str, inches: float, size: float = _NOTE_SIZE) -> str:

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import nan
 from typing import Any
 
 import numpy as np
 from mmpretrain.evaluation import Accuracy
 from mmpretrain.registry import METRICS
+from numpy.typing import ArrayLike
 
 from wrn.config.config_parts import find_class
 from wrn.training.evaluation.proportion import Proportion
@@ -30,7 +32,8 @@ REPORT_FILES = (
 class ClassMetrics:
     """The metrics of one class, as defined by mmpretrain's single- and multi-label metrics.
 
-    A metric without images to count is 0.
+    A metric without images to count is NaN: the precision of a class that is never predicted (in a
+    multi-label test it is 0), and the recall and F1 of a class without images.
 
     Attributes:
         name: The name of the class.
@@ -69,7 +72,9 @@ class Report:
             ClassMetrics(str(n), *row)
             for n, *row in zip(classes or range(len(columns[0])), *columns, strict=True)
         ]
-        means = np.mean([(c.precision, c.recall, c.f1) for c in self.classes], axis=0)
+        # As in mmpretrain, a class without a metric counts as 0.
+        values = np.nan_to_num([(c.precision, c.recall, c.f1) for c in self.classes])
+        means = values.mean(axis=0)
         kind = 'multi-label' if self.confusion is None else 'single-label'
         names = (f'{kind}/precision', f'{kind}/recall', f'{kind}/f1-score')
         #: The scalar metrics, and the mean precision, recall and F1 over the classes.
@@ -124,7 +129,8 @@ def has_report(metrics: Mapping[str, Any]) -> bool:
 def _read_columns(metrics: Mapping[str, Any]) -> list[list[float]]:
     """Return the precision, recall, F1 and number of images of each class of a multi-label test."""
     columns = _find_columns(metrics)
-    return [columns[name] for name in _COLUMNS]
+    precision, recall, f1, support = (columns[name] for name in _COLUMNS)
+    return [precision, _keep(recall, support), _keep(f1, support), support]
 
 
 def _find_columns(metrics: Mapping[str, Any]) -> dict[str, list[float]]:
@@ -137,10 +143,15 @@ def _find_columns(metrics: Mapping[str, Any]) -> dict[str, list[float]]:
 
 def _measure(confusion: np.ndarray) -> list[list[float]]:
     correct, support, predicted = confusion.diagonal(), confusion.sum(1), confusion.sum(0)
-    recall = 100 * correct / np.maximum(support, 1)
-    precision = 100 * correct / np.maximum(predicted, 1)
-    f1 = 200 * correct / np.maximum(support + predicted, 1)
-    return [precision.tolist(), recall.tolist(), f1.tolist(), support.tolist()]
+    precision = _keep(100 * correct / np.maximum(predicted, 1), predicted)
+    recall = _keep(100 * correct / np.maximum(support, 1), support)
+    f1 = _keep(200 * correct / np.maximum(support + predicted, 1), support)
+    return [precision, recall, f1, support.tolist()]
+
+
+def _keep(shares: ArrayLike, images: ArrayLike) -> list[float]:
+    """Return the shares of classes, NaN for those without images to count."""
+    return np.where(np.asarray(images) > 0, shares, nan).tolist()
 
 
 def list_metrics(evaluator: Any) -> list[Any]:
