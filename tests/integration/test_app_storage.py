@@ -118,6 +118,14 @@ def test_events_that_the_page_does_not_send(name, page, capfd):
     assert capfd.readouterr().err == ''
 
 
+def test_a_stream_of_an_unknown_session_ends(page, capfd):
+    """A page asks for that of a session of the last server. Gradio would print a traceback."""
+    response = page.get('/gradio_api/queue/data', params=dict(session_hash='b'))
+    assert response.status_code == 200
+    assert '"session_not_found":true' in response.text
+    assert capfd.readouterr().err == ''
+
+
 def test_other_sites_get_no_permission(page):
     """Gradio would grant it, with credentials."""
     origin = {'Origin': 'http://localhost:1', 'Access-Control-Request-Method': 'POST'}

@@ -14,6 +14,7 @@ from contextlib import nullcontext
 from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from wrn.app.image_uploads import too_large
@@ -120,6 +121,11 @@ class PageGuard:
     async def _answer(self, scope: Scope, receive: Receive, send: Send, is_upload: bool) -> None:
         try:
             await self._app(scope, receive, send)
+        except RuntimeError as error:
+            # Of an error that Gradio has already sent as an event, such as an unknown session.
+            if not isinstance(error.__cause__, HTTPException):
+                raise
+            await send(dict(type='http.response.body', body=b'', more_body=False))
         except OSError as error:
             if isinstance(error, _LateError) or not is_upload:
                 raise
