@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from wrn.app.refusal import Refusal
+from wrn_base.errors import count
 
 
 def check_event(body: object, events: Mapping[int, int]) -> None:
@@ -24,8 +25,8 @@ def check_event(body: object, events: Mapping[int, int]) -> None:
             422, f'fn_index {str(event)[:50]!r}: not an event of this page; load it again'
         )
     if not isinstance(data, list) or len(data) != events[event]:
-        number = events[event]
-        raise Refusal(422, f'data: this event has {number} inputs; load the page again')
+        inputs = count(events[event], 'input')
+        raise Refusal(422, f'data: this event has {inputs}; load the page again')
     if not all(map(_is_several if len(data) == 1 else _is_one, data, range(len(data)))):
         raise Refusal(422, 'data: an input of a wrong type or size; load the page again')
 
