@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from wrn.app.image_uploads import too_large
 from wrn.app.json_answer import refuse
-from wrn.app.page_events import check_event
+from wrn.app.page_events import read_event
 from wrn.app.refusal import Refusal
 from wrn.app.request_limits import RequestLimits
 from wrn.app.upload_folder import UploadFolder
@@ -175,14 +175,14 @@ class PageGuard:
             body += message.get('body', b'')
             more = message.get('more_body', False)
         try:
-            given = self._drop_addresses(json.loads(body)) if body else None
-            content = json.dumps(given).encode() if body else b''
+            given = json.loads(body) if body else None
+            if scope['path'] == _PREFIX + _JOIN:
+                given = read_event(given, self._events)
+            content = json.dumps(self._drop_addresses(given)).encode() if body else b''
         except (ValueError, RecursionError) as error:
             raise Refusal(
                 400, 'the body is no JSON that the page sends; see docs/app.md'
             ) from error
-        if scope['path'] == _PREFIX + _JOIN:
-            check_event(given, self._events)
         MutableHeaders(scope=scope)['content-length'] = str(len(content))
         sent = False
 
