@@ -68,7 +68,7 @@ def send_event(client, *inputs):
     events = client.get('/config').json()['dependencies']
     event = next(e['id'] for e in events if e['backend_fn'] and len(e['inputs']) == len(inputs))
     session = 'abc'
-    body = dict(data=inputs, fn_index=event, session_hash=session, event_data=None)
+    body = dict(data=inputs, fn_index=event, session_hash=session, event_data=inputs[0])
     response = client.post('/gradio_api/queue/join', content=json.dumps(body), headers=JSON)
     assert response.status_code == 200, response.text
     text = client.get('/gradio_api/queue/data', params=dict(session_hash=session)).text
@@ -81,10 +81,11 @@ def send_event(client, *inputs):
 
 
 @contextmanager
-def serving_app(app):
+def serving_app(app, port=0):
     """Serve an application in a thread during the block, and yield its address."""
     with socket.socket() as listening:
-        listening.bind(('127.0.0.1', 0))
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(('127.0.0.1', port))
         config = uvicorn.Config(app, log_level='error', timeout_graceful_shutdown=1)
         server = app_server._Server(config, app, lambda: None)
         thread = threading.Thread(target=server.run, args=([listening],))

@@ -135,6 +135,25 @@ def test_a_bad_image_and_a_large_one_say_why(browser, host, tmp_path):
     check_clean(browser, host)
 
 
+def test_images_of_the_last_server_are_gone(browser, checkout):
+    paths = [checkout / 'demo' / f'digit_{digit}.png' for digit in (3, 7)]
+    with serving_app(digits_app()) as (address, port):
+        open_page(browser, f'{address}:{port}')
+        drop(browser, paths[1])
+        wait_for(lambda: '> 99.9 %' in find(browser, '#wrn-label').text, seconds=30)
+        open_tab(browser, 'Several images')
+        find(browser, '#wrn-files input[type=file]').send_keys(str(paths[0]))
+        find(browser, '#wrn-download')
+    with serving_app(digits_app(), port):
+        find(browser, '#wrn-files input[type=file]').send_keys(str(paths[1]))
+        gone = 'digit_3.png: not kept any longer'
+        wait_for(lambda: gone in find(browser, '#wrn-table').text, seconds=30)
+        open_tab(browser, 'One image')
+        find(browser, '#wrn-wanted input').click()
+        gone = 'digit_7.png: not kept any longer'
+        wait_for(lambda: gone in find(browser, '#wrn-problem').text, seconds=30)
+
+
 def test_all_text_has_one_font(browser, host):
     open_page(browser, host)
     families = browser.driver.execute_script(

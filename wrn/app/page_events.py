@@ -6,19 +6,22 @@ from typing import Any
 
 from wrn.app.image_uploads import LONGEST_NAME
 from wrn.app.refusal import Refusal
+from wrn.app.upload_folder import UploadFolder
 from wrn_base.errors import count
 from wrn_base.terminal import printable
 
 
-def read_event(body: object, events: Mapping[int, int]) -> dict[str, Any]:
+def read_event(body: object, events: Mapping[int, int], uploads: UploadFolder) -> dict[str, Any]:
     """Check that the page has an event, and the types of its inputs.
 
     Args:
         body: What a client sends to ``queue/join``.
         events: The number of inputs of each event of the page.
+        uploads: The folder of uploads.
 
     Returns:
-        The event, with nothing of its files but the path and the name.
+        The event, with nothing of its files but the path and the name. The path of one that was not
+        uploaded is that of no file, so that the page can say that the image is gone.
 
     Raises:
         Refusal: If there is no such event, or its inputs are wrong (422).
@@ -35,19 +38,23 @@ def read_event(body: object, events: Mapping[int, int]) -> dict[str, Any]:
         raise Refusal(422, f'data: this event has {inputs}; load the page again')
     if not all(map(_is_several if len(data) == 1 else _is_one, data, range(len(data)))):
         raise Refusal(422, 'data: an input of a wrong type or size; load the page again')
-    return body | dict(data=_clean(data))
+    # The page's functions take no details of an event, which has its files again.
+    return body | dict(data=_clean(data, uploads), event_data=None)
 
 
-def _clean(value: Any) -> Any:
+def _clean(value: Any, uploads: UploadFolder) -> Any:
     """Return inputs without the other values of files, whose types Gradio may not take."""
     if isinstance(value, list):
-        return [_clean(item) for item in value]
+        return [_clean(item, uploads) for item in value]
     if not isinstance(value, dict):
         return value
     # Gradio removes characters from the name in the path, so that two files may have the same.
     name = printable(PurePath(value.get('orig_name') or value['path']).name)
-    meta = {'_type': 'gradio.FileData'}
-    return dict(path=value['path'], orig_name=name[:LONGEST_NAME] or 'image', meta=meta)
+    return dict(
+        path=uploads.find(value['path']),
+        orig_name=name[:LONGEST_NAME] or 'image',
+        meta={'_type': 'gradio.FileData'},
+    )
 
 
 def _is_several(value: Any, _: int) -> bool:

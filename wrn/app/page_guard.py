@@ -177,7 +177,7 @@ class PageGuard:
         try:
             given = json.loads(body) if body else None
             if scope['path'] == _PREFIX + _JOIN:
-                given = read_event(given, self._events)
+                given = read_event(given, self._events, self._folder)
             content = json.dumps(self._drop_addresses(given)).encode() if body else b''
         except (ValueError, RecursionError) as error:
             raise Refusal(
