@@ -1,6 +1,7 @@
 """The application of the embedded model, its client, and images to send."""
 
 import io
+import json
 import socket
 import threading
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from wrn.app import RequestLimits, app_server, make_app
 
 NAME = 'wide-resnet16-2_1xb64_digits'
 PNG = {'Content-Type': 'image/png'}
+JSON = {'Content-Type': 'application/json'}
 
 
 def digits_app(model=None, limits=None, **options):
@@ -55,11 +57,35 @@ def refused(response, status, part=''):
     return body['error']
 
 
+def upload(client, content, name='a.png'):
+    """Upload a file as the page does, and return its path on the server."""
+    (path,) = client.post('/gradio_api/upload', files={'files': (name, content)}).json()
+    return path
+
+
+def send_event(client, *inputs):
+    """Send the change of an image or of several, as the page does, and return the outputs."""
+    events = client.get('/config').json()['dependencies']
+    event = next(e['id'] for e in events if e['backend_fn'] and len(e['inputs']) == len(inputs))
+    session = 'abc'
+    body = dict(data=inputs, fn_index=event, session_hash=session, event_data=inputs[0])
+    response = client.post('/gradio_api/queue/join', content=json.dumps(body), headers=JSON)
+    assert response.status_code == 200, response.text
+    text = client.get('/gradio_api/queue/data', params=dict(session_hash=session)).text
+    lines = [line.partition(': ')[2] for line in text.splitlines() if line.startswith('data: ')]
+    done = next(
+        message for message in map(json.loads, lines) if message['msg'] == 'process_completed'
+    )
+    assert done['success']
+    return done['output']['data']
+
+
 @contextmanager
-def serving_app(app):
+def serving_app(app, port=0):
     """Serve an application in a thread during the block, and yield its address."""
     with socket.socket() as listening:
-        listening.bind(('127.0.0.1', 0))
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(('127.0.0.1', port))
         config = uvicorn.Config(app, log_level='error', timeout_graceful_shutdown=1)
         server = app_server._Server(config, app, lambda: None)
         thread = threading.Thread(target=server.run, args=([listening],))

@@ -53,6 +53,15 @@ def test_results_are_those_of_predict(client, checkout):
     assert 'heatmap' not in alone
 
 
+def test_the_answer_in_the_docs_is_the_one_that_is_sent(client, checkout):
+    docs = (checkout / 'docs' / 'app.md').read_text()
+    shown = json.loads(docs.partition('```json\n')[2].partition('```')[0])
+    sent = post(client, (checkout / 'demo' / DEMO[1]).read_bytes(), topk=2).json()
+    for prediction in shown['results'][0]['predictions']:
+        prediction['pred_score'] = pytest.approx(prediction['pred_score'], rel=0.01)
+    assert shown == sent
+
+
 def heat_map(result):
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(result['heatmap']))))
 

@@ -69,7 +69,7 @@ def test_images_that_are_prepared_count_as_waiting():
         running = asyncio.create_task(queue.run())
         with queue.reserve(2):
             with (
-                pytest.raises(Refusal, match='2 images of at most 3 are waiting'),
+                pytest.raises(Refusal, match='images that wait: 2 of at most 3; send'),
                 queue.reserve(2),
             ):
                 pass

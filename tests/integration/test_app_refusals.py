@@ -83,6 +83,15 @@ def test_refusals(case, narrow):
     refused(narrow.post('/api/predict', **request), status, part)
 
 
+def test_numbers_agree_with_nouns(model):
+    with digits_client(model, RequestLimits(queue=1)) as client:
+        files = [('a', ('a.png', encoded()))] * 2
+        refused(client.post('/api/predict', files=files), 413, 'more than 1 image; send')
+        event = next(key for key, number in client.app.state.events.items() if number == 1)
+        body = dict(fn_index=event, data=[])
+        refused(client.post('/gradio_api/queue/join', json=body), 422, 'has 1 input; load')
+
+
 def test_a_large_image_among_good_ones_fails_alone(narrow):
     files = [('a', ('large.png', noise())), ('a', ('good.png', encoded()))]
     large, good = narrow.post('/api/predict', files=files).json()['results']
@@ -111,7 +120,7 @@ def test_a_full_queue_is_429_and_a_slow_one_504():
         while not client.app.state.queue._waiting:
             threading.Event().wait(0.002)
         full = post(client, encoded())
-        refused(full, 429, '1 image of at most 1 are waiting')
+        refused(full, 429, 'images that wait: 1 of at most 1; send')
         assert full.headers['Retry-After'] == '1'
         for future in (running, waiting):
             busy = 'no answer within 1.5 s: the server is busy; send the request again later'

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import json
 import os
 import signal
 import socket
@@ -15,7 +14,17 @@ from urllib.parse import quote
 
 import httpx
 import pytest
-from app_client import NAME, PNG, Counting, digits_app, encoded, refused, serving_app
+from app_client import (
+    NAME,
+    PNG,
+    Counting,
+    digits_app,
+    encoded,
+    refused,
+    send_event,
+    serving_app,
+    upload,
+)
 from commands import free_port, start_wrn, wait_for
 from starlette.testclient import TestClient
 
@@ -267,16 +276,16 @@ def test_no_outside_connection_and_no_address_is_fetched(tmp_path, server):
     try:
         wait_for(lambda: answers(url), lambda: process.poll() is None)
         assert httpx.get(url).status_code == 200
-        config = httpx.get(f'{url}/config').json()
-        (path,) = httpx.post(
-            f'{url}/gradio_api/upload', files={'files': ('a.png', encoded())}
-        ).json()
-        for file in (
-            dict(path=path, url=server.url('a.png')),
-            dict(path=path, url='http://example.invalid/a.png'),
-            *(dict(path=path) for path in NOT_UPLOADED),
-        ):
-            join(url, config, file)
+        with httpx.Client(base_url=url) as client:
+            path = upload(client, encoded())
+            for file in (
+                dict(path=path, url=server.url('a.png')),
+                dict(path=path, url='http://example.invalid/a.png'),
+                *(dict(path=path) for path in NOT_UPLOADED),
+            ):
+                (html,) = send_event(client, [file | dict(orig_name='a.png')])
+                assert 'a.png' in html
+                assert ('drop it again' in html) == (file['path'] in NOT_UPLOADED)
         assert httpx.get(f'{url}/gradio_api/file={path}').content == encoded()
         for name in NOT_UPLOADED:
             assert httpx.get(f'{url}/gradio_api/file={quote(name)}').status_code in (404, 422)
@@ -289,27 +298,3 @@ def test_no_outside_connection_and_no_address_is_fetched(tmp_path, server):
     assert server.requests == []
     hosts = set(record.read_text().splitlines()) if record.exists() else set()
     assert hosts <= LOCAL
-
-
-def join(url, config, file):
-    """Send an event of the page, as its scripts do, and return the messages that it answers."""
-    (event,) = (
-        event
-        for event in config['dependencies']
-        if any(name == 'change' for _, name in event['targets']) and len(event['inputs']) == 1
-    )
-    given = file | dict(meta={'_type': 'gradio.FileData'}, orig_name='a.png')
-    session = 'abc'
-    body = dict(data=[[given]], fn_index=event['id'], session_hash=session, event_data=None)
-    response = httpx.post(f'{url}/gradio_api/queue/join', json=body)
-    if file['path'] in NOT_UPLOADED:
-        assert response.status_code == 422
-        assert 'not that of an uploaded one' in response.json()['error']
-        return
-    text = httpx.get(f'{url}/gradio_api/queue/data', params=dict(session_hash=session)).text
-    lines = [line.partition(': ')[2] for line in text.splitlines() if line.startswith('data: ')]
-    done = next(
-        message for message in map(json.loads, lines) if message['msg'] == 'process_completed'
-    )
-    assert done['success']
-    assert 'a.png' in done['output']['data'][0]

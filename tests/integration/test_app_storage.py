@@ -7,7 +7,7 @@ import socket
 import tempfile
 
 import pytest
-from app_client import digits_app, digits_client, encoded, refused, serving_app
+from app_client import JSON, digits_app, digits_client, encoded, refused, serving_app
 
 from wrn.app import RequestLimits
 
@@ -95,6 +95,7 @@ EVENTS = {
     'checkbox': dict(fn_index='one', data=[None, 1, 0.5]),
     'number in place of a file': dict(fn_index='one', data=[3, False, 0.5]),
     'text in place of files': dict(fn_index='several', data=['a']),
+    'name of a file': dict(fn_index='several', data=[[FILE | dict(orig_name=3)]]),
 }
 
 
@@ -112,9 +113,16 @@ def test_events_that_the_page_does_not_send(name, page, capfd):
         inputs = {'one': 3, 'several': 1}[body['fn_index']]
         event = next(key for key, number in events.items() if number == inputs)
         body = body | dict(fn_index=event, session_hash='a')
-    headers = {'Content-Type': 'application/json'}
     content = json.dumps(body)
-    refused(page.post('/gradio_api/queue/join', content=content, headers=headers), 422)
+    refused(page.post('/gradio_api/queue/join', content=content, headers=JSON), 422)
+    assert capfd.readouterr().err == ''
+
+
+def test_a_stream_of_an_unknown_session_ends(page, capfd):
+    """A page asks for that of a session of the last server. Gradio would print a traceback."""
+    response = page.get('/gradio_api/queue/data', params=dict(session_hash='b'))
+    assert response.status_code == 200
+    assert '"session_not_found":true' in response.text
     assert capfd.readouterr().err == ''
 
 

@@ -4,6 +4,7 @@ import base64
 
 from wrn.app import page_parts
 from wrn.app.classification import Answer
+from wrn.app.refusal import Refusal
 
 
 def test_hostile_class_names_are_texts():
@@ -30,11 +31,21 @@ def test_percents_that_are_rounded_are_bounds():
         assert f'<td>{percent}</td>' in page_parts.table(['a.png'], [Answer(record, None)])
 
 
+def csv_of(html):
+    content = html.partition('base64,')[2].partition('"')[0]
+    return base64.b64decode(content).decode().splitlines()
+
+
+def test_an_error_does_not_repeat_the_name_in_its_row():
+    html = page_parts.table(['a.png'], [Refusal(415, 'a.png: not an image')])
+    assert csv_of(html)[1:] == ['a.png,,,not an image']
+    assert '<td>a.png</td><td>not an image</td>' in html
+
+
 def test_formulas_are_escaped_in_the_table():
     record = dict(predictions=[dict(pred_label=0, pred_score=0.5, pred_class='=1+1')])
     html = page_parts.table(['@SUM(A1).png'], [Answer(record, None)])
-    content = html.partition('base64,')[2].partition('"')[0]
-    assert base64.b64decode(content).decode().splitlines() == [
+    assert csv_of(html) == [
         'file,class,probability,error',
         "'@SUM(A1).png,'=1+1,0.5,",
     ]

@@ -89,7 +89,7 @@ def test_a_full_queue_refuses_all_items_of_a_request():
             await until(lambda: batches)
             second = asyncio.create_task(queue.submit([2]))
             await asyncio.sleep(0)
-            refused = pytest.raises(Refusal, match='1 image of at most 2 are waiting')
+            refused = pytest.raises(Refusal, match='images that wait: 1 of at most 2; send')
             with refused as caught, queue.reserve(2):
                 pass
             assert caught.value.status == 429

@@ -8,7 +8,6 @@ from contextlib import contextmanager, suppress
 from typing import Generic, TypeAlias, TypeVar
 
 from wrn.app.refusal import Refusal, too_busy
-from wrn_base.errors import count
 
 _WAIT = 0.004  # seconds that an item waits for others if the batch is not full
 
@@ -60,7 +59,7 @@ class BatchQueue(Generic[_Item, _Result]):
         self._drop_cancelled()
         taken = len(self._waiting) + self._prepared
         if taken + number > self._capacity:
-            raise too_busy(f'{count(taken, "image")} of at most {self._capacity} are waiting')
+            raise too_busy(f'images that wait: {taken} of at most {self._capacity}')
         self._prepared += number
         try:
             yield

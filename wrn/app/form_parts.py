@@ -6,6 +6,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from wrn.app.refusal import Refusal
+from wrn_base.errors import count
 
 _PART_BYTES = 4096  # of a part that is not a file
 
@@ -33,7 +34,8 @@ async def read_form(request: Request, most: int) -> FormData:
         return await parser.parse()
     except MultiPartException as error:
         if 'Too many files' in error.message:
-            raise Refusal(413, f'the request has more than {most} images; send fewer') from error
+            problem = f'the request has more than {count(most, "image")}; send fewer'
+            raise Refusal(413, problem) from error
         reason = str(error.__cause__ or error.message)
         if 'header size' in reason:
             raise Refusal(

@@ -55,7 +55,10 @@ def add_page(
                 file_count='multiple', type='filepath', label='Images', elem_id='wrn-files'
             )
             table = gradio.HTML(elem_id='wrn-table')
-            files.change(page.show_several, [files], [table], api_visibility='private')
+            # Gradio's preprocessing drops the names that files have for the user.
+            files.change(
+                page.show_several, [files], [table], api_visibility='private', preprocess=False
+            )
         with gradio.Accordion('About this model', open=False):
             gradio.HTML(page_parts.description(about), elem_id='wrn-about')
     waiting = classification.limits.queue
@@ -142,7 +145,7 @@ class Page:
         """Classify one image.
 
         Args:
-            uploaded: The ``path`` of the uploaded file; None if it was removed.
+            uploaded: The ``path`` and ``orig_name`` of the uploaded file; None if it was removed.
             heat_map: Whether to show the heat map of the best class.
             strength: The strength of the heat map, from 0 to 1.
 
@@ -153,7 +156,7 @@ class Page:
         if uploaded is None:
             return '', '', none
         try:
-            (answer,) = await self._classify([uploaded['path']], heat_map)
+            (answer,) = await self._classify([uploaded], heat_map)
         except Refusal as refusal:
             answer = refusal
         if isinstance(answer, Refusal):
@@ -162,33 +165,36 @@ class Page:
             none = page_parts.heat_map(answer.explained, strength)
         return '', page_parts.predictions(answer.record), none
 
-    async def show_several(self, paths: list[str] | None) -> str:
+    async def show_several(self, uploaded: list[Mapping[str, Any]] | None) -> str:
         """Classify several images, and return a table as HTML, with a link to download it.
 
         Args:
-            paths: The uploaded files; None if they were removed.
+            uploaded: The ``path`` and ``orig_name`` of each file; None if they were removed.
         """
-        if not paths:
+        if not uploaded:
             return ''
         most = self._classification.limits.queue
-        if len(paths) > most:
-            return page_parts.problem(f'{len(paths)} images are more than {most}; give fewer')
+        if len(uploaded) > most:
+            return page_parts.problem(f'{len(uploaded)} images are more than {most}; give fewer')
         try:
-            answers = await self._classify(paths, False)
+            answers = await self._classify(uploaded, False)
         except Refusal as refusal:
             return page_parts.problem(str(refusal))
-        return page_parts.table([Path(path).name for path in paths], answers)
+        return page_parts.table([file['orig_name'] for file in uploaded], answers)
 
-    async def _classify(self, paths: list[str], heat_maps: bool) -> list[Answer | Refusal]:
+    async def _classify(
+        self, uploaded: list[Mapping[str, Any]], heat_maps: bool
+    ) -> list[Answer | Refusal]:
         limits = self._classification.limits
         images = []
-        for path in map(Path, paths):
+        for image in uploaded:
+            name = image['orig_name']
             try:
                 # One byte more than allowed shows that it is too large.
-                with path.open('rb') as file:
-                    images.append(EncodedImage(path.name, file.read(limits.image_bytes + 1)))
+                with open(image['path'], 'rb') as file:
+                    images.append(EncodedImage(name, file.read(limits.image_bytes + 1)))
             except OSError as error:
-                reason = f'{one_line(error)}: the image is not kept any longer; drop it again'
+                reason = f'{name}: not kept any longer ({one_line(error)}); drop it again'
                 raise Refusal(410, reason) from error
         work = self._classification.classify(images, _TOP, heat_maps)
         try:

@@ -16,8 +16,9 @@ from wrn.data.images.bounds import AspectRatioError, ImageSizeError
 from wrn.data.images.header import Header, read_header
 from wrn_base.errors import one_line
 
+LONGEST_NAME = 300  # characters
+
 _DRAIN_SECONDS = 1
-_LONGEST_NAME = 300  # characters
 _USUAL_SCANS = 12  # of a progressive JPEG
 _FORMS = 'multipart/form-data'
 _RAW = ('image/', 'application/octet-stream')
@@ -103,7 +104,7 @@ class ImageUploads:
         for name, part in (await read_form(request, self._limits.queue)).multi_items():
             if not isinstance(part, UploadFile):
                 raise Refusal(422, f'{name[:100]!r}: not a file; send each image as a file')
-            file_name = (part.filename or 'image')[:_LONGEST_NAME]
+            file_name = (part.filename or 'image')[:LONGEST_NAME]
             # One byte more than allowed shows that it is too large.
             content = await part.read(self._limits.image_bytes + 1)
             images.append(EncodedImage(file_name, content))

@@ -1,17 +1,27 @@
-"""Check the events that the page sends, about which Gradio would print tracebacks."""
+"""Read the events that the page sends, about which Gradio would print tracebacks."""
 
 from collections.abc import Mapping
+from pathlib import PurePath
 from typing import Any
 
+from wrn.app.image_uploads import LONGEST_NAME
 from wrn.app.refusal import Refusal
+from wrn.app.upload_folder import UploadFolder
+from wrn_base.errors import count
+from wrn_base.terminal import printable
 
 
-def check_event(body: object, events: Mapping[int, int]) -> None:
+def read_event(body: object, events: Mapping[int, int], uploads: UploadFolder) -> dict[str, Any]:
     """Check that the page has an event, and the types of its inputs.
 
     Args:
         body: What a client sends to ``queue/join``.
         events: The number of inputs of each event of the page.
+        uploads: The folder of uploads.
+
+    Returns:
+        The event, with nothing of its files but the path and the name. The path of one that was not
+        uploaded is that of no file, so that the page can say that the image is gone.
 
     Raises:
         Refusal: If there is no such event, or its inputs are wrong (422).
@@ -24,10 +34,27 @@ def check_event(body: object, events: Mapping[int, int]) -> None:
             422, f'fn_index {str(event)[:50]!r}: not an event of this page; load it again'
         )
     if not isinstance(data, list) or len(data) != events[event]:
-        number = events[event]
-        raise Refusal(422, f'data: this event has {number} inputs; load the page again')
+        inputs = count(events[event], 'input')
+        raise Refusal(422, f'data: this event has {inputs}; load the page again')
     if not all(map(_is_several if len(data) == 1 else _is_one, data, range(len(data)))):
         raise Refusal(422, 'data: an input of a wrong type or size; load the page again')
+    # The page's functions take no details of an event, which has its files again.
+    return body | dict(data=_clean(data, uploads), event_data=None)
+
+
+def _clean(value: Any, uploads: UploadFolder) -> Any:
+    """Return inputs without the other values of files, whose types Gradio may not take."""
+    if isinstance(value, list):
+        return [_clean(item, uploads) for item in value]
+    if not isinstance(value, dict):
+        return value
+    # Gradio removes characters from the name in the path, so that two files may have the same.
+    name = printable(PurePath(value.get('orig_name') or value['path']).name)
+    return dict(
+        path=uploads.find(value['path']),
+        orig_name=name[:LONGEST_NAME] or 'image',
+        meta={'_type': 'gradio.FileData'},
+    )
 
 
 def _is_several(value: Any, _: int) -> bool:
@@ -45,4 +72,8 @@ def _is_one(value: Any, place: int) -> bool:
 
 
 def _is_file(value: Any) -> bool:
-    return isinstance(value, dict) and isinstance(value.get('path'), str)
+    return (
+        isinstance(value, dict)
+        and isinstance(value.get('path'), str)
+        and isinstance(value.get('orig_name'), str | None)
+    )

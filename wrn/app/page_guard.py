@@ -14,11 +14,12 @@ from contextlib import nullcontext
 from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from wrn.app.image_uploads import too_large
 from wrn.app.json_answer import refuse
-from wrn.app.page_events import check_event
+from wrn.app.page_events import read_event
 from wrn.app.refusal import Refusal
 from wrn.app.request_limits import RequestLimits
 from wrn.app.upload_folder import UploadFolder
@@ -120,6 +121,11 @@ class PageGuard:
     async def _answer(self, scope: Scope, receive: Receive, send: Send, is_upload: bool) -> None:
         try:
             await self._app(scope, receive, send)
+        except RuntimeError as error:
+            # Of an error that Gradio has already sent as an event, such as an unknown session.
+            if not isinstance(error.__cause__, HTTPException):
+                raise
+            await send(dict(type='http.response.body', body=b'', more_body=False))
         except OSError as error:
             if isinstance(error, _LateError) or not is_upload:
                 raise
@@ -169,14 +175,14 @@ class PageGuard:
             body += message.get('body', b'')
             more = message.get('more_body', False)
         try:
-            given = self._drop_addresses(json.loads(body)) if body else None
-            content = json.dumps(given).encode() if body else b''
+            given = json.loads(body) if body else None
+            if scope['path'] == _PREFIX + _JOIN:
+                given = read_event(given, self._events, self._folder)
+            content = json.dumps(self._drop_addresses(given)).encode() if body else b''
         except (ValueError, RecursionError) as error:
             raise Refusal(
                 400, 'the body is no JSON that the page sends; see docs/app.md'
             ) from error
-        if scope['path'] == _PREFIX + _JOIN:
-            check_event(given, self._events)
         MutableHeaders(scope=scope)['content-length'] = str(len(content))
         sent = False
 

@@ -26,6 +26,7 @@ CSS = """
   max-width: 40rem; overflow-wrap: break-word; unicode-bidi: isolate;
   border-bottom: 1px solid var(--border-color-primary);
 }
+#wrn-table td { overflow-wrap: anywhere; }
 .wrn-note, .wrn-caption { font-size: .9em; overflow-wrap: anywhere; }
 .wrn-problem { color: var(--error-text-color); overflow-wrap: anywhere; }
 .wrn-heading { overflow-wrap: anywhere; }
@@ -153,7 +154,7 @@ def description(about: Mapping[str, Any]) -> str:
 
 def _row(name: str, answer: Answer | Refusal) -> tuple[str, str, Any, str]:
     if isinstance(answer, Refusal):
-        return name, '', '', str(answer)
+        return name, '', '', str(answer).removeprefix(f'{name}: ')
     best = answer.record['predictions'][0]
     return name, class_name(best), best['pred_score'], ''
 

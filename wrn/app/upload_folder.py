@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from wrn.app.refusal import Refusal, too_busy
 
 _FILES = 2000  # that are uploaded and not deleted yet
+_GONE = 'gone'  # Gradio's own names are longer
 
 
 class UploadFolder:
@@ -32,13 +33,22 @@ class UploadFolder:
         Raises:
             Refusal: If it is not (422).
         """
-        inside = os.path.join(self._path, '')
-        try:
-            is_uploaded = isinstance(path, str) and os.path.realpath(path).startswith(inside)
-        except ValueError:  # a null character
-            is_uploaded = False
-        if not is_uploaded:
+        if not (isinstance(path, str) and self._has(path)):
             raise Refusal(422, 'the path of a file is not that of an uploaded one; upload it')
+
+    def find(self, path: str) -> str:
+        """Return the path of an uploaded file; for any other path, one where no file is.
+
+        Args:
+            path: What a client names, such as a file that was sent to the server before this one.
+        """
+        return path if self._has(path) else os.path.join(self._path, _GONE)
+
+    def _has(self, path: str) -> bool:
+        try:
+            return os.path.realpath(path).startswith(os.path.join(self._path, ''))
+        except ValueError:  # a null character
+            return False
 
     @contextmanager
     def receive(self) -> Iterator[None]:
