@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> None:
 
     multi_label = predictor.multi_label
     explainer = ImageExplainer(predictor) if folder else None
-    results = _open_results(args, paths, str(shard), multi_label) if args.out else None
+    results = _open_results(args, paths, str(shard), multi_label, folder) if args.out else None
 
     def compute(images: Iterable[ImageLike]) -> Iterator[Record]:
         options = (args.topk, args.batch_size, args.workers)
@@ -85,13 +85,19 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _open_results(
-    args: argparse.Namespace, paths: Sequence[str], shard: str, multi_label: bool
+    args: argparse.Namespace,
+    paths: Sequence[str],
+    shard: str,
+    multi_label: bool,
+    folder: HeatMapFolder | None,
 ) -> PartialFile:
-    drawn = ['heatmaps'] if args.heatmaps else []
+    drawn = ['heatmaps'] if folder else []
     identity = describe_run('predict', args, 'topk', *drawn) | dict(shard=shard)
-    options = dict(topk=args.topk, multi_label=multi_label, heat_maps=bool(args.heatmaps))
+    options = dict(topk=args.topk, multi_label=multi_label, heat_maps=bool(folder))
     write = partial(write_predictions, **options)
-    return PartialFile(args.out, identity, write, paths, args.overwrite)
+    return PartialFile(
+        args.out, identity, write, paths, args.overwrite, lambda: bool(folder and folder.is_used)
+    )
 
 
 def _open_folder(args: argparse.Namespace) -> HeatMapFolder:
