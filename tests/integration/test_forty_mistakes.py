@@ -156,6 +156,24 @@ def test_one_line_names_the_cure(mistake, command, code, cure):
     assert re.search(cure, line), line
 
 
+@pytest.mark.parametrize(
+    'command',
+    [
+        'predict x.png --out new.csv --heatmaps new.csv',
+        'predict x.png --out new.csv --heatmaps ./new.csv/maps',
+        'test small.py w.pth --out new.json --report new.json',
+        'test small.py w.pth --out new.json --show-dir new.json/shown',
+        'test small.py w.pth --out new.json --work-dir new.json',
+    ],
+)
+def test_a_path_of_both_a_file_and_a_folder(mistake, folder, command):
+    out, option, path = command.split()[-3:]
+    line, _ = mistake(command)
+    both = f'--out {out} and {option} {path}: {out} cannot be both a file and a folder; choose'
+    assert f'error: {both} another path for one of them' in line
+    assert not list(folder.glob('new*'))
+
+
 @pytest.mark.parametrize(('command', 'hidden', 'cure'), EXTRAS, ids=[m[0] for m in EXTRAS])
 def test_an_extra_that_is_missing(mistake, monkeypatch, command, hidden, cure):
     find_spec = importlib.util.find_spec

@@ -16,7 +16,7 @@ from wrn.inference.predictor import Predictor
 from wrn.jobs.drawn_predictions import classify_and_draw
 from wrn.jobs.explain import check_explaining
 from wrn.jobs.heat_map_folder import HeatMapFolder
-from wrn.jobs.outputs import check_out
+from wrn.jobs.outputs import check_distinct, check_out
 from wrn.jobs.predict import classify
 from wrn.results.partial_file import PartialFile, is_unfinished, partial_path
 from wrn.results.record import Record
@@ -40,6 +40,7 @@ def run(args: argparse.Namespace) -> None:
         raise WrnError('--json and --out: exclude each other; give one of them')
     if args.out == '-':
         raise WrnError('--out -: not a file; give --json for JSON lines on standard output')
+    check_distinct(args.out, heatmaps=args.heatmaps)
     paths: list[str] = []
     folder = None
     if args.out:
