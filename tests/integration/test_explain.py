@@ -210,7 +210,7 @@ def test_existing_files_are_refused(images, fails):
         (['--class', '10'], "--class '10': unknown"),
         (['--class', '3', '--method', 'eigencam'], '--class: has no effect on eigencam'),
         (['--class', *'0123456789' * 3], '--class: has 30 values; give at most 20'),
-        (['--layer', 'layr3'], "--layer 'layr3': the network has no such layer; did you mean layer3?"),
+        (['--layer', 'layr3'], "--layer 'layr3': the network has no such layer; did you mean 'layer3'?"),
         (['--out', 'images/heat'], '--out images/heat: is among the images of images, where'),
         (['--batch-size', '0'], '--batch-size 0: must be at least 1'),
     ],
@@ -228,7 +228,7 @@ def test_exported_files_are_refused(images, fails, exported_digits):
 
 
 def test_wrong_arguments_in_python():
-    with pytest.raises(TypeError, match="explain: unknown argument 'metod'; did you mean method"):
+    with pytest.raises(TypeError, match="explain: unknown argument 'metod'; did you mean 'method'"):
         wrn.explain('x.png', DIGITS, metod='gradcam')
     with pytest.raises(wrn.WrnError, match="--method 'x': must be one of gradcam"):
         wrn.explain('x.png', DIGITS, method='x')
