@@ -70,6 +70,7 @@ def main() -> None:
         tasks: dict[str, Callable[[], object]] = {
             'check, 1 thread': lambda: check_folder(folder, workers=1),
             f'check, {os.cpu_count()} threads': lambda: check_folder(folder),
+            f'check --near, {os.cpu_count()} threads': lambda: check_folder(folder, near=True),
             f'check, {os.cpu_count()} processes': lambda: check_in_processes(files),
             'Pillow decodes, 1 thread': lambda: decode_with_pillow(files),
             'OpenCV decodes, 1 thread': lambda: decode_with_opencv(files),

@@ -118,7 +118,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
             meant = next((word for word in argv if word in HELPS), 'COMMAND')
             behind = f'; the options of a command come behind it: `wrn {meant} ... {name}`'
             if name in ('-v', '-V'):
-                behind = '; did you mean --version?'
+                behind = "; did you mean '--version'?"
             near = did_you_mean(name, _OPTIONS, behind, _CLOSE)
             parser.error(f'{name}: unknown option{near}')
         return parser.parse_args(argv)

@@ -68,7 +68,7 @@ REFUSED = {
     'images': (dict(files=[('a', (f'{i}.png', encoded())) for i in range(3)]), 413, 'more than 2 images'),
     'topk': (dict(content=encoded(), params=dict(topk=0)), 422, 'topk: '),
     'topk text': (dict(content=encoded(), params=dict(topk='many')), 422, 'topk: '),
-    'unknown': (dict(content=encoded(), params=dict(tpok=2)), 422, "'tpok': unknown parameter; did you mean topk?"),
+    'unknown': (dict(content=encoded(), params=dict(tpok=2)), 422, "'tpok': unknown parameter; did you mean 'topk'?"),
     'topk twice': (dict(content=encoded(), params=dict(topk=[1, 2])), 422, "'topk': given more than once"),
     'topk digits': (dict(content=encoded(), params=dict(topk='9' * 5000)), 422, 'topk: '),
     'heatmap': (dict(content=encoded(), params=dict(heatmap='perhaps')), 422, 'heatmap: '),

@@ -59,7 +59,7 @@ def test_settings_and_existing_files(fails, capsys):
 @pytest.mark.parametrize(
     ('words', 'message'),
     [
-        (['wide-resnet16-2_1xb64_digit'], f'did you mean {NAME}'),
+        (['wide-resnet16-2_1xb64_digit'], f"did you mean '{NAME}'"),
         (['none.py'], 'none.py: no such config file'),
         ([NAME, '--out', 'x.yaml'], '--out x.yaml: configs are written as .py'),
         ([NAME, '--cfg-options', 'modl.backbone.depth=10'], "unknown key 'modl'; rename it to model"),

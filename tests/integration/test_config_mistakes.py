@@ -30,7 +30,7 @@ UNUSED = {
 }
 TYPE = "a (part has no|step without a) type: {'typ': "
 MISTAKES = [
-    ("type='Resize'", "type='Reszie'", "unknown transform type 'Reszie'; did you mean Resize"),
+    ("type='Resize'", "type='Reszie'", "unknown transform type 'Reszie'; did you mean 'Resize'"),
     ('scale=(16, 16)', 'scael=(16, 16)', "unexpected keyword argument 'scael'"),
     ('scale=(16, 16)', "scale='big'", "error: .*'resize'"),
     ("dict(type='PackInputs')", "dict(typ='PackInputs')", f"{TYPE}'PackInputs'}}"),
@@ -40,7 +40,7 @@ MISTAKES = [
     ('std=[127.5] * 3', 'std=[0] * 3', r'data_preprocessor.std=\[0, 0, 0\]: must be above 0'),
     ('mean=[127.5] * 3', "mean=[float('nan')] * 3", 'data_preprocessor.mean=.*nan.*: must be a list of 3'),
     ('data_preprocessor = dict(', 'data_preprocessor = dict(meen=1, ', "unexpected keyword argument 'meen'"),
-    ("type='WideResNetCIFAR'", "type='WideResNetCIFR'", 'did you mean WideResNetCIFAR'),
+    ("type='WideResNetCIFAR'", "type='WideResNetCIFR'", "did you mean 'WideResNetCIFAR'"),
     ('in_channels=64', 'in_channels=63', r'in_channels=64|\(3, 64\), but the model has \(3, 63\)|weights of the head do not match'),
     ('num_classes=3, in', "num_classes='3', in", "model.head.num_classes='3': must be a number"),
     (NECK, '', r'in_channels=\d+ if it is the head|weights of the head'),

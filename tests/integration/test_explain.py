@@ -18,6 +18,7 @@ from small_run import write_config
 import wrn
 from wrn.inference.explanations import Explainer
 from wrn.inference.heat_map import overlay
+from wrn.jobs import heat_map_folder
 from wrn.results.drawing_files import name_drawing
 from wrn_base.cli import main
 
@@ -209,7 +210,7 @@ def test_existing_files_are_refused(images, fails):
         (['--class', '10'], "--class '10': unknown"),
         (['--class', '3', '--method', 'eigencam'], '--class: has no effect on eigencam'),
         (['--class', *'0123456789' * 3], '--class: has 30 values; give at most 20'),
-        (['--layer', 'layr3'], "--layer 'layr3': the network has no such layer; did you mean layer3?"),
+        (['--layer', 'layr3'], "--layer 'layr3': the network has no such layer; did you mean 'layer3'?"),
         (['--out', 'images/heat'], '--out images/heat: is among the images of images, where'),
         (['--batch-size', '0'], '--batch-size 0: must be at least 1'),
     ],
@@ -227,7 +228,7 @@ def test_exported_files_are_refused(images, fails, exported_digits):
 
 
 def test_wrong_arguments_in_python():
-    with pytest.raises(TypeError, match="explain: unknown argument 'metod'; did you mean method"):
+    with pytest.raises(TypeError, match="explain: unknown argument 'metod'; did you mean 'method'"):
         wrn.explain('x.png', DIGITS, metod='gradcam')
     with pytest.raises(wrn.WrnError, match="--method 'x': must be one of gradcam"):
         wrn.explain('x.png', DIGITS, method='x')
@@ -305,6 +306,37 @@ def test_interrupted_run_is_resumed(digits, capsys):
     assert [name[:9] for name in overlays] == [f'{i:06}-{p.name[:2]}' for i, p in enumerate(paths)]
     assert {path.name for path in Path('heat').glob('*.png')} == {*overlays}
     assert not list(Path('heat').glob('*.partial*'))
+
+
+@pytest.mark.parametrize(
+    ('words', 'writer'),
+    [
+        (('explain', '--model', DIGITS, '--class', '0', '1', '--out', 'heat'), 'write_map'),
+        (('predict', '--out', 'out.jsonl', '--heatmaps', 'heat'), 'write_drawing'),
+    ],
+)
+def test_a_run_is_resumed_that_was_interrupted_in_its_first_batch(
+    images, fails, monkeypatch, capsys, words, writer
+):
+    words = [*words, str(images), '--workers', '0']
+    write, calls = getattr(heat_map_folder, writer), []
+
+    def interrupt(*given):
+        calls.append(given)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        write(*given)
+
+    monkeypatch.setattr(heat_map_folder, writer, interrupt)
+    with pytest.raises(SystemExit, match='130'):
+        main(words)
+    monkeypatch.setattr(heat_map_folder, writer, write)
+    assert 'stopped after 0 images; run the same command to resume' in capsys.readouterr().err
+    other = [*words, '--batch-size', '2', '--backend', 'fused']
+    assert 'from an interrupted run with different backend' in fails(*other)
+    main(words)
+    assert len(list(Path('heat').glob('*.png'))) == (9 if words[0] == 'explain' else 3)
+    assert not list(Path().rglob('*.partial*'))
 
 
 def test_a_corrected_run_follows_a_mistaken_one(images, fails):

@@ -21,14 +21,14 @@ SIGN_OF_LIFE = re.compile(r'wrn: (starting|the log is in .*\.log)')  # of a run
 MISTAKES = [
     # the order of words
     ('--verbose train small.py', 2, '`wrn train ... --verbose`'),
-    ('trian small.py', 2, 'did you mean train'),
+    ('trian small.py', 2, "did you mean 'train'"),
     ('small.py train', 2, 'unknown command'),
     ('test w.pth small.py', 1, 'wrn test small.py w.pth'),
     # options and their values
-    ('predict x.png --devise cpu', 2, 'did you mean --device'),
-    ('finetune data --epoch 3', 2, 'did you mean --epochs'),
+    ('predict x.png --devise cpu', 2, "did you mean '--device'"),
+    ('finetune data --epoch 3', 2, "did you mean '--epochs'"),
     ('predict x.png --batch-size all', 2, 'argument --batch-size: .* must be a whole number'),
-    ('export model --format ONNX', 2, 'did you mean onnx'),
+    ('export model --format ONNX', 2, "did you mean 'onnx'"),
     ('predict --model small.py', 2, 'required: IMAGE'),
     ('finetune data --epochs 0', 1, '--epochs 0: must be at least 1'),
     ('finetune data --lr=-0.1', 1, 'above 0'),
@@ -41,7 +41,7 @@ MISTAKES = [
     ('predict x.png --device gpu', 1, '--device gpu: unknown; give cpu'),
     ('predict x.png --device cuda', 1, 'give cpu; no GPU was found'),
     # paths
-    ('predict x.pgn', 1, r'did you mean x\.png'),
+    ('predict x.pgn', 1, r"did you mean 'x\.png'"),
     ('predict photographs', 1, 'check the path'),
     ('features empty --model small.py --checkpoint w.pth --out x.npy --pool', 1, r'formats are .*\.png'),
     ('finetune pets', 1, 'pets: .*check the path'),
@@ -53,18 +53,18 @@ MISTAKES = [
     ('train small.py --work-dir x.png', 1, 'it is a file.*choose another folder'),
     ('predict x.png --out results.xlsx', 1, r'written as \.csv'),
     # models, configs, keys and classes
-    ('train small', 1, r'did you mean small\.py'),
-    ('overfit smal.py', 1, r'did you mean small\.py'),
+    ('train small', 1, r"did you mean 'small\.py'"),
+    ('overfit smal.py', 1, r"did you mean 'small\.py'"),
     ('predict x.png --model data', 1, 'is a folder, not a model; .* `wrn test MODEL --data data`'),
-    (f'info {DIGITS[:-1]}', 1, f'did you mean {DIGITS}'),
+    (f'info {DIGITS[:-1]}', 1, f"did you mean '{DIGITS}'"),
     ('train w.pth', 1, 'wrn finetune FOLDER --model FILE'),
     ('predict x.png --model w.pth', 1, 'give the config'),
     ('predict x.png --model small.py', 1, '--checkpoint'),
     ('config small.py --cfg-options trian_cfg.max_epochs=3', 1, 'rename it to train_cfg'),
-    ('train small.py --cfg-options model.backbone.depht=16', 1, 'did you mean depth'),
-    ('train small.py --cfg-options train_dataloader.batchsize=4', 1, 'did you mean batch_size'),
-    ('train small.py --cfg-options model.backbone.type=WideResnetCIFR', 1, 'did you mean WideResNetCIFAR'),
-    ('train small.py --cfg-options optim_wrapper.optimizer.type=sgd', 1, 'did you mean SGD'),
+    ('train small.py --cfg-options model.backbone.depht=16', 1, "did you mean 'depth'"),
+    ('train small.py --cfg-options train_dataloader.batchsize=4', 1, "did you mean 'batch_size'"),
+    ('train small.py --cfg-options model.backbone.type=WideResnetCIFR', 1, "did you mean 'WideResNetCIFAR'"),
+    ('train small.py --cfg-options optim_wrapper.optimizer.type=sgd', 1, "did you mean 'SGD'"),
     ('train small.py --cfg-options train_cfg.max_epochs', 1, 'KEY=VALUE'),
     # weights
     ('info page.pth', 1, 'a web page.*download it again'),
@@ -154,6 +154,24 @@ def test_one_line_names_the_cure(mistake, command, code, cure):
     assert exit == code
     assert re.match(r'wrn( [\w-]+)?: error: ', line)
     assert re.search(cure, line), line
+
+
+@pytest.mark.parametrize(
+    'command',
+    [
+        'predict x.png --out new.csv --heatmaps new.csv',
+        'predict x.png --out new.csv --heatmaps ./new.csv/maps',
+        'test small.py w.pth --out new.json --report new.json',
+        'test small.py w.pth --out new.json --show-dir new.json/shown',
+        'test small.py w.pth --out new.json --work-dir new.json',
+    ],
+)
+def test_a_path_of_both_a_file_and_a_folder(mistake, folder, command):
+    out, option, path = command.split()[-3:]
+    line, _ = mistake(command)
+    both = f'--out {out} and {option} {path}: {out} cannot be both a file and a folder; choose'
+    assert f'error: {both} another path for one of them' in line
+    assert not list(folder.glob('new*'))
 
 
 @pytest.mark.parametrize(('command', 'hidden', 'cure'), EXTRAS, ids=[m[0] for m in EXTRAS])

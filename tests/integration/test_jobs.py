@@ -150,14 +150,14 @@ def test_export_convert_and_check_data(checkout, digits_weights):
 
 @pytest.mark.parametrize('name', ['train', 'finetune', 'test'])
 def test_unknown_arguments_are_errors(name):
-    with pytest.raises(TypeError, match="unknown argument 'ampp'; did you mean amp"):
+    with pytest.raises(TypeError, match="unknown argument 'ampp'; did you mean 'amp'"):
         getattr(wrn, name)('x', ampp=True)
 
 
 @pytest.mark.parametrize('name', ['finetune', 'predict', 'export', 'convert'])
 def test_unknown_arguments_get_the_nearest_parameter(name):
     near = 'to' if name == 'convert' else 'checkpoint'
-    with pytest.raises(TypeError, match=f"unknown argument '{near}x'; did you mean {near}"):
+    with pytest.raises(TypeError, match=f"unknown argument '{near}x'; did you mean '{near}'"):
         getattr(wrn, name)('x', 'onnx', **{f'{near}x': 1})
 
 

@@ -129,7 +129,9 @@ def test_arguments_of_inference_model(checkout):
     assert [p['pred_class'] for p in result['predictions']] == [str(i) for i in best]
     assert result['predictions'][0]['pred_score'] == result['pred_score']
     assert 'predictions' not in wrn.inference_model(DIGITS, image)
-    with pytest.raises(TypeError, match="unknown argument 'calibraton'; did you mean calibration"):
+    with pytest.raises(
+        TypeError, match="unknown argument 'calibraton'; did you mean 'calibration'"
+    ):
         wrn.inference_model(DIGITS, image, calibraton='x')
-    with pytest.raises(TypeError, match="unknown argument 'batchsize'; did you mean batch_size"):
+    with pytest.raises(TypeError, match="unknown argument 'batchsize'; did you mean 'batch_size'"):
         wrn.inference_model(DIGITS, image, batchsize=3)

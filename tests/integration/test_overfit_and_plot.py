@@ -135,7 +135,7 @@ def test_mistakes_in_overfit(fails):
     assert '--steps 0: must be at least 1' in fails('overfit', DIGITS, '--steps', 0)
     for option, message in (
         ('model.head.num_classes=50', 'has 10 classes, but the head of the model has 50'),
-        ('optim_wrapper.optimizer.type=SDG', "unknown optimizer type 'SDG'; did you mean SGD"),
+        ('optim_wrapper.optimizer.type=SDG', "unknown optimizer type 'SDG'; did you mean 'SGD'"),
         ('train_dataloader.dataset.indices=1', 'the batch of 1 has images of one class only'),
     ):
         assert message in fails('overfit', DIGITS, '--cfg-options', *SMALL, option)

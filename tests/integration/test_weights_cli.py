@@ -50,7 +50,7 @@ def test_info_prints_the_preprocessing(capsys):
 
 
 def test_info_of_an_unknown_model(fails):
-    assert 'did you mean wide-resnet50' in fails('info', 'wide-resnet5')
+    assert "did you mean 'wide-resnet50'" in fails('info', 'wide-resnet5')
 
 
 def test_list_finds_names_of_other_libraries(capsys):

@@ -160,11 +160,11 @@ def test_only_keys_close_to_known_ones_are_errors():
         ("_base_ = ['./none.py']", 'no such file: .*none.py; check _base_'),
         (
             "model = dict(backbone=dict(type='WideResNt'))",
-            "unknown model type 'WideResNt'; did you mean WideResNet",
+            "unknown model type 'WideResNt'; did you mean 'WideResNet'",
         ),
         (
             'model = dict(backbone=dict(dept=50))',
-            "unexpected keyword argument 'dept'; did you mean depth",
+            "unexpected keyword argument 'dept'; did you mean 'depth'",
         ),
         ('model = dict(backbone=dict(depth=51))', r'depth must be 6n \+ 4 with n >= 1'),
         ('model = dict(backbone=dict(widen_factor=1.3))', 'must be a whole number'),
@@ -285,5 +285,5 @@ def test_settings_that_nothing_reads_are_reported(caplog):
     messages = sorted(record.getMessage() for record in caplog.records)
     assert messages == [
         '--cfg-options foo: nothing here reads this key; it has no effect unless your code does',
-        '--cfg-options trainer: nothing here reads this key; did you mean train_cfg?',
+        "--cfg-options trainer: nothing here reads this key; did you mean 'train_cfg'?",
     ]

@@ -210,7 +210,9 @@ def refuse(match, model, *args, **options):
 
 
 def test_refusals(digits, inputs):
-    refuse(r"--layer 'layer33': .*did you mean layer3\?", digits, inputs, [0] * 3, layer='layer33')
+    refuse(
+        r"--layer 'layer33': .*did you mean 'layer3'\?", digits, inputs, [0] * 3, layer='layer33'
+    )
     refuse(r"--layer 'x{80}': the network has no such", digits, inputs, [0] * 3, layer='x' * 1000)
     refuse(
         '--layer head.fc: its output is .3, 10., not a feature map',
@@ -228,7 +230,7 @@ def test_refusals(digits, inputs):
         layer='data_preprocessor',
     )
     refuse(
-        "--method 'gradcamm': must be one of .*; did you mean gradcam",
+        "--method 'gradcamm': must be one of .*; did you mean 'gradcam'",
         digits,
         inputs,
         [0] * 3,
@@ -273,7 +275,7 @@ def test_inputs_of_another_kind_are_refused(digits, inputs):
 def test_only_layers_of_the_backbone_are_suggested(networks, name):
     for layer, model in zip(('layer3', 'layer4'), networks.values(), strict=True):
         refuse(f'the network has no such layer; give one such as {layer}, see', model, layer=name)
-    refuse('no such layer; did you mean layer3', networks['backbone.act'], layer='head.layr3')
+    refuse("no such layer; did you mean 'layer3'", networks['backbone.act'], layer='head.layr3')
 
 
 def test_engines_without_gradients_are_refused(exported_digits):

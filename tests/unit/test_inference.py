@@ -142,7 +142,7 @@ def test_a_model_that_does_not_know_its_config(demo):
 
 
 def test_unknown_name(demo):
-    with pytest.raises(WrnError, match='did you mean wide-resnet16-2_1xb64_digits'):
+    with pytest.raises(WrnError, match="did you mean 'wide-resnet16-2_1xb64_digits'"):
         wrn.inference_model('wide-resnet18_digits', demo / 'digit_3.png')
 
 

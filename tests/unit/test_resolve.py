@@ -126,7 +126,7 @@ def test_an_ambiguous_name_lists_its_models(name, models, fails):
 
 @pytest.mark.parametrize('name', ['wide_resnet50', 'wide-resnet50_2', 'wide_resnet_50_2'])
 def test_similar_names_are_ours_first(name):
-    with pytest.raises(WrnError, match='did you mean wide-resnet') as error:
+    with pytest.raises(WrnError, match="did you mean 'wide-resnet") as error:
         resolve(name)
     assert 'seresnet' not in str(error.value)
 

@@ -95,7 +95,7 @@ def test_every_scheme_has_a_safe_loader():
 
 
 def test_an_unknown_name():
-    with pytest.raises(CheckpointError, match=r'did you mean .*resnet50'):
+    with pytest.raises(CheckpointError, match=r"did you mean '.*resnet50'"):
         CheckpointLoader.load_checkpoint('torchvision://resnet5O')
 
 

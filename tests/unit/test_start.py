@@ -115,7 +115,7 @@ def test_unknown_words_get_the_nearest(words, near, capsys):
     with pytest.raises(SystemExit, match='2'):
         parse_args(words.split())
     (line,) = capsys.readouterr().err.splitlines()
-    assert f'did you mean {near}' in line
+    assert f"did you mean '{near}'" in line
     assert '--help`' in line
 
 

@@ -1,10 +1,12 @@
 """An image that cannot be read is named, or replaced by another one and counted."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
+from commands import CONTEXT
 from mmengine.config import ConfigDict
 from mmengine.runner import Runner
 from mmpretrain.datasets import CustomDataset
@@ -14,6 +16,9 @@ from torch._utils import ExceptionWrapper
 from wrn.config.config_errors import config_errors
 from wrn.data import CheckedReading, skip_unreadable
 from wrn.data.checked_reading import check_reading
+from wrn.data.skipped_files import SkippedFiles
+from wrn.training.hooks import unreadable_images
+from wrn.training.hooks.unreadable_images import UnreadableHook
 from wrn_base.errors import ImageReadError, WrnError
 
 LOAD = dict(type='LoadImageFromFile')
@@ -51,10 +56,10 @@ def make_loader(data, skip, workers, seed=0, **kwargs):
 
 
 def read(*args, **kwargs):
-    """Return the paths of an epoch, in order, and the dataset."""
+    """Return the paths of an epoch, in order, and the loader."""
     loader = make_loader(*args, **kwargs)
     np.random.seed(kwargs.get('seed', 0))  # the runner's seed, which matters without workers
-    return [sample.img_path for batch in loader for sample in batch['data_samples']], loader.dataset
+    return [sample.img_path for batch in loader for sample in batch['data_samples']], loader
 
 
 @pytest.mark.parametrize('backend', ['cv2', 'pillow'])
@@ -106,19 +111,50 @@ def test_errors_with_other_causes_are_raised(data):
 
 
 @pytest.mark.parametrize('workers', [0, 2])
-def test_skipped_images_are_replaced_and_counted(data, workers):
-    paths, dataset = read(data, True, workers)
-    assert len(paths) == len(dataset) == 27
+def test_skipped_images_are_replaced_and_counted_once(data, workers):
+    paths, loader = read(data, True, workers)
+    assert len(paths) == len(loader.dataset) == 27
     assert {Path(path).name for path in paths} <= {f'{i}.jpg' for i in range(8)}
-    (reading,) = check_reading(dataset)
-    number, names = reading.take_skipped()
-    assert number >= 3
-    assert len(names) == 3
-    assert set(names) <= {str(data / 'class_1' / name) for name in BAD}
-    assert reading.take_skipped() == (0, [])
+    (reading,) = check_reading(loader.dataset)
+    bad = {str(data / 'class_1' / name) for name in BAD}
+    assert reading.skipped.collect() == bad
+    list(loader)  # another epoch, with other workers
+    assert reading.skipped.collect() == bad
     # The same seed gives the same samples.
     assert read(data, True, workers)[0] == paths
     assert read(data, True, workers, seed=1)[0] != paths
+
+
+def test_a_worker_that_is_not_a_fork_adds_to_the_skipped_images():
+    skipped = SkippedFiles()
+    skipped.add('a.jpg')
+    for name in ('b.jpg', '\udcff\n.jpg'):
+        process = CONTEXT.Process(target=skipped.add, args=(name,))
+        process.start()
+        process.join()
+    skipped.add('a.jpg')
+    assert skipped.collect() == {'a.jpg', 'b.jpg', '\udcff\n.jpg'}
+
+
+def test_skipped_images_are_logged_once(data, monkeypatch):
+    """After the epochs with new ones, whichever process skipped them."""
+    loader, hook, lines = make_loader(data, True, 0), UnreadableHook(), []
+    logger = SimpleNamespace(warning=lines.append)
+    runner = SimpleNamespace(train_dataloader=loader, val_loop=None, logger=logger)
+    of_others = {'a.jpg', str(data / 'class_1' / 'cut.jpg')}
+    monkeypatch.setattr(unreadable_images, 'all_gather_object', lambda own: [own, of_others])
+    hook.before_train(runner)
+    for _ in range(2):
+        list(loader)
+        hook.after_train_epoch(runner)
+    of_others.add('b.jpg')
+    hook.after_train_epoch(runner)
+    cut = data / 'class_1' / 'cut.jpg'
+    empty = data / 'class_1' / 'empty ü.jpg'
+    assert lines == [
+        f'skipped 4 unreadable images, such as {cut}, {empty}, {data}/class_1/text.jpg',
+        f'skipped 5 unreadable images, such as {cut}, {empty}, {data}/class_1/text.jpg',
+    ]
 
 
 def test_test_mode_does_not_skip(data):

@@ -42,9 +42,11 @@ def run(args: argparse.Namespace) -> None:
     check_free(index, args.overwrite)
     identity = describe_run('explain', args, 'method', 'classes', 'layer')
     write = partial(write_predictions, topk=1)
-    results = PartialFile(index, identity, write, overwrite=args.overwrite)
     resumes = partial_path(index).exists()
     folder = HeatMapFolder('--out', args.out, args.inputs, args.overwrite, resumes)
+    results = PartialFile(
+        index, identity, write, overwrite=args.overwrite, has_others=lambda: folder.is_used
+    )
     predictor = Predictor(load(args, shard, **get_backend_options(args)))
     explainer = ImageExplainer(predictor, args.method, args.layer, wanted)
 

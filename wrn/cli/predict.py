@@ -16,7 +16,7 @@ from wrn.inference.predictor import Predictor
 from wrn.jobs.drawn_predictions import classify_and_draw
 from wrn.jobs.explain import check_explaining
 from wrn.jobs.heat_map_folder import HeatMapFolder
-from wrn.jobs.outputs import check_out
+from wrn.jobs.outputs import check_distinct, check_out
 from wrn.jobs.predict import classify
 from wrn.results.partial_file import PartialFile, is_unfinished, partial_path
 from wrn.results.record import Record
@@ -41,6 +41,7 @@ def run(args: argparse.Namespace) -> None:
         raise WrnError('--json and --out: exclude each other; give one of them')
     if args.out == '-':
         raise WrnError('--out -: not a file; give --json for JSON lines on standard output')
+    check_distinct(args.out, heatmaps=args.heatmaps)
     paths: list[str] = []
     folder = None
     if args.out:
@@ -63,7 +64,7 @@ def run(args: argparse.Namespace) -> None:
 
     multi_label = predictor.multi_label
     explainer = ImageExplainer(predictor) if folder else None
-    results = _open_results(args, paths, str(shard), multi_label) if args.out else None
+    results = _open_results(args, paths, str(shard), multi_label, folder) if args.out else None
 
     def compute(images: Iterable[ImageLike]) -> Iterator[Record]:
         options = (args.topk, args.batch_size, args.workers)
@@ -86,13 +87,19 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _open_results(
-    args: argparse.Namespace, paths: Sequence[str], shard: str, multi_label: bool
+    args: argparse.Namespace,
+    paths: Sequence[str],
+    shard: str,
+    multi_label: bool,
+    folder: HeatMapFolder | None,
 ) -> PartialFile:
-    drawn = ['heatmaps'] if args.heatmaps else []
+    drawn = ['heatmaps'] if folder else []
     identity = describe_run('predict', args, 'topk', *drawn) | dict(shard=shard)
-    options = dict(topk=args.topk, multi_label=multi_label, heat_maps=bool(args.heatmaps))
+    options = dict(topk=args.topk, multi_label=multi_label, heat_maps=bool(folder))
     write = partial(write_predictions, **options)
-    return PartialFile(args.out, identity, write, paths, args.overwrite)
+    return PartialFile(
+        args.out, identity, write, paths, args.overwrite, lambda: bool(folder and folder.is_used)
+    )
 
 
 def _open_folder(args: argparse.Namespace) -> HeatMapFolder:

@@ -1,6 +1,7 @@
 """Progress bars, which become lines where standard error is not a terminal."""
 
 import math
+from typing import Any
 
 from rich import progress
 from rich.text import Text
@@ -40,6 +41,20 @@ class ImageProgress(progress.Progress):
             disable=hidden or not terminal,
         )
         self._next_line = math.inf if hidden or terminal else self.get_time() + _LINE_SECONDS
+
+    def add_task(self, description: str, *args: Any, **kwargs: Any) -> progress.TaskID:
+        """Add a task. Its throughput is measured from here on, as rich does between two samples.
+
+        The first sample would otherwise be the first image. Threads have decoded others by then.
+
+        Args:
+            description: The name of the task.
+            *args: The other arguments of :meth:`rich.progress.Progress.add_task`.
+            **kwargs: As ``*args``.
+        """
+        task = super().add_task(description, *args, **kwargs)
+        super().advance(task, 0)
+        return task
 
     def advance(self, task_id: progress.TaskID, advance: float = 1) -> None:
         """Count images of a task as done.

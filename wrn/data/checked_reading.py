@@ -1,6 +1,5 @@
-"""Stop at an image that cannot be read and name it, or skip and count it."""
+"""Stop at an image that cannot be read and name it, or skip and list it."""
 
-import multiprocessing
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -12,9 +11,8 @@ from mmpretrain.registry import TRANSFORMS
 from wrn.config.config_parts import unwrap_datasets
 from wrn.data.damage import find_damage
 from wrn.data.images import get_content, with_our_pixels
+from wrn.data.skipped_files import SkippedFiles
 from wrn_base.errors import DownloadError, ImageReadError, WrnError, one_line
-
-NAMED = 3  # how many skipped images are named
 
 
 @TRANSFORMS.register_module()
@@ -35,6 +33,7 @@ class CheckedReading(BaseTransform):
     Attributes:
         skippable: Whether ``--skip-unreadable`` would skip its images, for the message. False at
             first.
+        skipped: The images that were skipped. None if ``skip`` is not set.
 
     Raises:
         ImageReadError: If an image cannot be read and is not skipped.
@@ -46,9 +45,7 @@ class CheckedReading(BaseTransform):
         inner: Any = TRANSFORMS.build(transform) if isinstance(transform, dict) else transform
         self.inner = with_our_pixels(inner)
         self.skip = skip
-        if skip:  # worker processes inherit these
-            self._number = multiprocessing.Value('q', 0)
-            self._names: multiprocessing.SimpleQueue[str] = multiprocessing.SimpleQueue()
+        self.skipped = SkippedFiles() if skip else None
 
     def transform(self, results: dict[str, Any]) -> Any:
         """Read an image.
@@ -66,23 +63,14 @@ class CheckedReading(BaseTransform):
             reason = self._find_reason(path, error) if path else None
             if reason is None:  # the image is complete, so the error has another cause
                 raise
-            if not self.skip:
+            if self.skipped is None:
                 cure = ', or add --skip-unreadable' if self.skippable else ''
                 raise ImageReadError(
                     f'{path}: the image cannot be read ({reason}); remove or replace it{cure}; '
                     '`wrn check-data` lists all such images'
                 ) from error
-        with self._number.get_lock():
-            self._number.value += 1
-            if self._number.value <= NAMED:  # the queue is a pipe, which could fill up
-                self._names.put(path)
+        self.skipped.add(path)
         return None
-
-    def take_skipped(self) -> tuple[int, list[str]]:
-        """Return the number of images skipped since the last call, and the paths of the first."""
-        with self._number.get_lock():
-            number, self._number.value = self._number.value, 0
-            return number, [self._names.get() for _ in range(min(number, NAMED))]
 
     def _find_reason(self, path: str, error: Exception) -> str | None:
         if isinstance(error, ImageReadError):

@@ -25,6 +25,7 @@ class HeatMapFolder:
         resumes: Whether the files are from an interrupted run that is resumed. Defaults to False.
 
     Attributes:
+        is_used: Whether the first file was begun. Starts as False.
         written: The number of images whose heat maps were written. Starts at 0.
         drawn: The number of maps that were written. Starts at 0.
         blank: The number of those without a positive value, by the label and name of the class.
@@ -43,6 +44,7 @@ class HeatMapFolder:
         resumes: bool = False,
     ) -> None:
         self.path = Path(folder)
+        self.is_used = False
         self.written = self.drawn = 0
         self.blank: Counter[tuple[int, str]] = Counter()
         for name in inputs:
@@ -70,6 +72,7 @@ class HeatMapFolder:
         Returns:
             The path of the file, ``FOLDER/NUMBER-NAME.png``.
         """
+        self.is_used = True
         path = self.path / f'{name_drawing(number, image)}.png'
         write_drawing(path, explained['overlay'], self._overwrite)
         self.written += 1
@@ -91,6 +94,7 @@ class HeatMapFolder:
             The names of the files, which are ``NUMBER-NAME-classLABEL.png`` and ``.npy``, and
             ``NUMBER-NAME-sheet.png``, with the classes and their probabilities.
         """
+        self.is_used = True
         begin = name_drawing(number, image)
         files: list[HeatMap] = []
         for one in classes:

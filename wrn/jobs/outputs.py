@@ -68,6 +68,25 @@ def make_folder(option: str, folder: str) -> None:
     _check_writable(f'{option} {folder}', Path(folder))
 
 
+def check_distinct(out: str | None, **folders: str | None) -> None:
+    """Check that the file and the folders of a command can all be made, before any is.
+
+    Args:
+        out: The value of ``--out``, a file. None if it is not given.
+        **folders: The values of the options that name folders, by their names. A folder that is
+            None passes.
+
+    Raises:
+        WrnError: If a folder is the file, or below it.
+    """
+    for name, folder in folders.items():
+        if out and folder and Path(folder).resolve().is_relative_to(Path(out).resolve()):
+            raise WrnError(
+                f'--out {out} and --{name.replace("_", "-")} {folder}: {out} cannot be both a file '
+                'and a folder; choose another path for one of them'
+            )
+
+
 def check_apart(option: str, folder: str | Path, data: str | Path) -> None:
     """Check that a run does not write among the images that it reads.
 

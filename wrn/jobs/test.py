@@ -18,7 +18,7 @@ from wrn.config.config_parts import get_test_dataset, set_default
 from wrn.jobs.common_options import check_ranges
 from wrn.jobs.keywords import check_names
 from wrn.jobs.loading import check_calibration, make_read_options
-from wrn.jobs.outputs import check_apart, check_out, make_folder
+from wrn.jobs.outputs import check_apart, check_distinct, check_out, make_folder
 from wrn.jobs.run_options import RunOptions, apply_run_options
 from wrn.jobs.settings import name_settings
 from wrn.jobs.speed_options import apply_speed_options
@@ -172,6 +172,8 @@ def make_config(model: str, checkpoint: str | None, options: EvaluationOptions) 
     out, item, folder = options.get('out'), options.get('out_item'), options.get('report')
     if out is None and item is not None:
         raise WrnError('--out-item: has no file to write to; add --out FILE')
+    folders = dict(show_dir=options.get('show_dir'), work_dir=options.get('work_dir'))
+    check_distinct(out, report=folder, **folders)
     if out:
         check_out(out, *_RESULTS[item or 'pred'], options.get('overwrite', False))
     check_ranges(options)

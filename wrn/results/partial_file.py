@@ -45,6 +45,8 @@ class PartialFile:
         overwrite: Whether to replace a file that exists, and the partial file of a different run,
             which is logged. Defaults to False. A file that this process of the job has already
             written is replaced by the same.
+        has_others: Returns whether the run has begun to write other files, such as heat maps, which
+            the partial file marks as its own. Defaults to a run that writes none.
 
     Attributes:
         done: The number of records.
@@ -59,6 +61,7 @@ class PartialFile:
         write: Callable[[Path, Iterable[Record]], None],
         parts: Sequence[str | Path] = (),
         overwrite: bool = False,
+        has_others: Callable[[], bool] = lambda: False,
     ) -> None:
         self.path = Path(out)
         self.partial = partial_path(out)
@@ -68,6 +71,7 @@ class PartialFile:
         self._write = write
         self._kept = [_kept(part) for part in parts or (out,)]
         self._overwrite = overwrite
+        self._has_others = has_others
         self._file: IO[bytes]
 
     @contextlib.contextmanager
@@ -75,7 +79,7 @@ class PartialFile:
         """Open the partial file, and skip the images that already have a record.
 
         At the end of the block the file is written and the partial file deleted. If the block
-        raises, the partial file stays, unless it has no record.
+        raises, the partial file stays, unless it has no record and the run no other files.
 
         Args:
             images: All images, which can be iterated twice.
@@ -101,7 +105,7 @@ class PartialFile:
                     check_free(self.path, replaces)
                     self._write(self.path, self)
                 except BaseException:
-                    if not self.done:  # it would only block a corrected run
+                    if not (self.done or self._has_others()):  # it would only block a corrected run
                         self._file.close()
                         self.partial.unlink(missing_ok=True)
                         Path(lock.lock_file).unlink(missing_ok=True)

@@ -215,7 +215,7 @@ def _check_upstream_name(name: str) -> None:
     path = Path(name)
     for suffix in (*CONFIG_SUFFIXES, *_WEIGHTS_SUFFIXES):
         if path.with_name(path.name + suffix).is_file():
-            raise WrnError(f"unknown model '{name}'; did you mean {name}{suffix}?")
+            raise WrnError(f"unknown model '{name}'; did you mean '{name}{suffix}'?")
     shipped = [path.stem for path in model_index.root().glob('configs/wrn/*.py')]
     hint = did_you_mean(name.lower(), [*model_index.models(), *shipped])
     hint = hint or did_you_mean(name.lower(), known, '; `wrn list` shows the Wide-ResNets')

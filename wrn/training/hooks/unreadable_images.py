@@ -1,6 +1,5 @@
 """Report the images that a run cannot read, and count those that it skips."""
 
-from itertools import chain
 from typing import Any
 
 from mmengine.dist import all_gather_object
@@ -8,18 +7,21 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
-from wrn.data.checked_reading import NAMED, check_reading
+from wrn.data.checked_reading import check_reading
 from wrn_base.errors import WrnError, count
+
+_NAMED = 3  # skipped images
 
 
 class UnreadableHook(Hook):
-    """Stop at unreadable images, and log after each epoch how many were skipped."""
+    """Stop at unreadable images, and log how many were skipped, after each epoch with new ones."""
 
     def before_train(self, runner: Runner) -> None:
         """Check reading in the training and the validation dataset."""
         self._reading = list(check_reading(runner.train_dataloader.dataset))
         for reading in self._reading:
             reading.skippable = True
+        self._logged = 0
         if runner.val_loop is not None:
             _forbid_skipping('val_dataloader', runner.val_dataloader)
             # A mistake in this pipeline would otherwise end the run after an epoch.
@@ -30,14 +32,16 @@ class UnreadableHook(Hook):
         _forbid_skipping('test_dataloader', runner.test_dataloader)
 
     def after_train_epoch(self, runner: Runner) -> None:
-        """Log the images that were skipped, by all processes together."""
-        taken = [reading.take_skipped() for reading in self._reading if reading.skip]
-        if not taken:
+        """Log the images that were skipped so far, by all processes together, each once."""
+        lists = [reading.skipped for reading in self._reading if reading.skipped]
+        if not lists:
             return
-        numbers, names = zip(*chain(*all_gather_object(taken)), strict=True)
-        if number := sum(numbers):
-            first = ', '.join(list(chain(*names))[:NAMED])
-            runner.logger.warning(f'skipped {count(number, "unreadable image")}, such as {first}')
+        skipped = set[str]().union(*(found.collect() for found in lists))
+        skipped = skipped.union(*all_gather_object(skipped))
+        if len(skipped) > self._logged:
+            self._logged = len(skipped)
+            number, first = count(len(skipped), 'unreadable image'), sorted(skipped)[:_NAMED]
+            runner.logger.warning(f'skipped {number}, such as {", ".join(first)}')
 
 
 def _forbid_skipping(name: str, loader: DataLoader[Any]) -> None:
