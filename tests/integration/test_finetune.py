@@ -184,7 +184,7 @@ def test_unreadable_images_and_names_with_spaces(run, tmp_path, data):
         'wrn', 'finetune', mine, '--model', DIGITS, '--epochs', 1, '--skip-unreadable', cwd=tmp_path
     )  # fmt: skip
     path = splits.images['val'][0][0]
-    assert f'left out of validation and test, since unreadable: {path}\n' in result.stderr
+    assert f'left out of validation and test, since unreadable: {path!r}\n' in result.stderr
     assert 'val: 7 images' in result.stderr
     assert 'skipped 1 unreadable image, ' in result.stderr
     only((tmp_path / 'work_dirs' / ' my digits').glob('*.pth'))

@@ -119,7 +119,7 @@ def test_fine_tuning_leaves_a_report(tmp_path, monkeypatch):
     folder = Path('work_dirs/data/report')
     content = json.loads((folder / 'report.json').read_text())
     facts = content['facts']
-    assert 'fine-tuned on data' in facts['weights']
+    assert facts['weights'] == 'w.pth; fine-tuned on data'
     assert facts['model'] == 'data, fine-tuned from small.py'
     assert 'the test images are those of validation' in content['cautions'][0]
     assert any('fewer than 10 training images' in one for one in content['cautions'])

@@ -21,7 +21,7 @@ from wrn.jobs.loading import make_read_options
 from wrn.jobs.run_options import TrainOptions, apply_train_options
 from wrn.jobs.settings import name_settings
 from wrn.report.content import Subject
-from wrn.report.facts import list_facts
+from wrn.report.facts import find_provenance, list_facts
 from wrn.report.near_images import list_others
 from wrn.report.write_report import write_report
 from wrn.training.class_weights import balance_loss
@@ -111,6 +111,7 @@ def finetune(
     seed = options.get('seed') or 0
     splits = find_splits(data, seed, None if groups is None else fspath(groups))
     cfg = training.make_finetune_config(splits, origin, checkpoint, freeze, seed, bit_depth)
+    base = find_provenance(cfg, model)  # before --resume changes load_from
     apply_train_options(cfg, options, data)
     if balance:
         balance_loss(cfg, count_classes(splits), splits.classes)
@@ -144,7 +145,8 @@ def finetune(
             numbers += _describe_splits(splits, validated, selects)
             name = Path(cfg.filename).stem
             described = f'{name}, fine-tuned from {model}'
-            facts = list_facts(cfg, test.network, described, '; '.join(numbers), provenance)
+            weights = f'{base};{FINE_TUNED}{name}'
+            facts = list_facts(cfg, test.network, described, '; '.join(numbers), weights)
             cautions = list_warnings(splits, validated, balance, selects)
             if not splits.tests_apart and validated:
                 cautions.insert(0, _SAME_IMAGES.format(selects))

@@ -64,7 +64,7 @@ def list_facts(
     facts = [('model', mask_credentials(model))]
     facts += _find('network', lambda: _describe_network(cfg))
     facts += _find('preprocessing', lambda: [_describe_preprocessing(cfg, network)])
-    facts += _find('weights', lambda: [provenance or _find_provenance(cfg, model)])
+    facts += _find('weights', lambda: [provenance or find_provenance(cfg, model)])
     facts += _find('SHA-256', lambda: _hash_weights(cfg, network))
     facts.append(('backend', _describe_backend(cfg, network, precision)))
     facts += [('data', data), ('date', datetime.now().astimezone().strftime('%Y-%m-%d %H:%M %Z'))]
@@ -105,7 +105,16 @@ def _name_type(dataset: Any) -> str:
     return get_dataset_type(Config(dict(test_dataloader=dict(dataset=dataset))))
 
 
-def _find_provenance(cfg: Config, model: str) -> str:
+def find_provenance(cfg: Config, model: str) -> str:
+    """Return where weights come from, by what their file or the model index says.
+
+    Args:
+        cfg: A config. Its ``load_from`` is the weights.
+        model: The name of the model, or the path of its config or file.
+
+    Raises:
+        CheckpointError: If the weights cannot be read.
+    """
     path = cfg.get('load_from')
     if not path:
         return model
