@@ -41,9 +41,10 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 @pytest.fixture(autouse=True)
 def _signals_stay_as_they_are():
     """Processes that other tests start would inherit a signal that is blocked or ignored."""
-    handler = signal.getsignal(signal.SIGTERM)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     yield
-    signal.signal(signal.SIGTERM, handler)  # a run that is stopped ignores further signals
+    for number, handler in handlers.items():  # a run that is stopped ignores further signals
+        signal.signal(number, handler)
     assert not signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 

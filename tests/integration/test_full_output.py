@@ -137,9 +137,6 @@ def test_an_interrupt_after_the_work(monkeypatch):
     )
     monkeypatch.setattr(sys, 'argv', ['wrn', 'plot', 'run'])
     monkeypatch.setattr('wrn.cli.plot.run', lambda args: None)
-    try:
-        with pytest.raises(SystemExit) as ended:
-            wrn_base.cli.run_and_exit()
-    finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    with pytest.raises(SystemExit) as ended:
+        wrn_base.cli.run_and_exit()
     assert ended.value.code == 130
