@@ -2,7 +2,6 @@
 
 import argparse
 import contextlib
-import math
 import sys
 from typing import Any
 
@@ -13,6 +12,7 @@ from wrn.cli.run_results import name_report, print_metrics
 from wrn.cli.settings import parse_settings
 from wrn.cli.tables import print_report
 from wrn.jobs.test import EvaluationOptions, Tested, test
+from wrn.utils.finite import to_finite
 from wrn_base.terminal import say, show, show_json
 
 
@@ -40,16 +40,5 @@ def run(args: argparse.Namespace) -> None:
 
 def _to_json(done: Tested) -> dict[str, Any]:
     """Return the ``metrics``, and the ``classes``, null without a report."""
-    finite = {name: _to_finite(value) for name, value in done.metrics.items()}
-    if done.report is None:
-        return dict(metrics=finite, classes=None)
-    rows = map(vars, done.report.classes)
-    classes = [{name: _to_finite(value) for name, value in row.items()} for row in rows]
-    return dict(metrics=finite, classes=classes)
-
-
-def _to_finite(value: str | float | list[float]) -> Any:
-    """Replace numbers that JSON does not have by null."""
-    if isinstance(value, list):
-        return [_to_finite(number) for number in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    classes = [vars(metrics) for metrics in done.report.classes] if done.report else None
+    return to_finite(dict(metrics=done.metrics, classes=classes))

@@ -1,13 +1,13 @@
 """The figures of a report as JSON."""
 
 import json
-import math
 from typing import Any
 
 import numpy as np
 
 from wrn.report.content import Content
 from wrn.training.evaluation.line_chart import Chart
+from wrn.utils.finite import to_finite
 
 _VERSION = 1
 
@@ -56,7 +56,7 @@ def format_report(content: Content) -> bytes:
         embedding=_describe_embedding(content),
         left_out=list(content.left_out),
     )
-    return (json.dumps(_to_finite(figures), indent=1, allow_nan=False) + '\n').encode()
+    return (json.dumps(to_finite(figures), indent=1, allow_nan=False) + '\n').encode()
 
 
 def _list_cells(confusion: np.ndarray) -> list[list[int]]:
@@ -80,11 +80,3 @@ def _describe_embedding(content: Content) -> dict[str, Any] | None:
     found = zip(content.embedding.images, content.embedding.points.tolist(), strict=True)
     images = [dict(path=content.images[i].path, x=x, y=y) for i, (x, y) in found]
     return dict(note=content.embedding.note, images=images)
-
-
-def _to_finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _to_finite(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_to_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
