@@ -26,12 +26,10 @@ def exit_at_interrupt() -> Iterator[None]:
 def raise_at_interrupt() -> Iterator[None]:
     """Raise ``KeyboardInterrupt`` at Ctrl-C during a block, and later where it would be lost.
 
-    Python prints an exception in a finalizer, or in a hook of ``os.fork``, and goes on. In such a
+    Python prints an exception in a finalizer, or in a hook of ``os.fork``, and continues. In such a
     hook it also leaves the lock of :mod:`logging` held, so that threads that log wait forever. Data
     loaders fork their workers, and stop them in a finalizer.
     """
-    global _pid
-    _pid = os.getpid()
     with _handling(signal.SIGINT, signal.default_int_handler, _raise_or_wait):
         yield
 
@@ -39,8 +37,6 @@ def raise_at_interrupt() -> Iterator[None]:
 @contextmanager
 def exit_at_sigterm() -> Iterator[None]:
     """Exit with one line at SIGTERM during a block, unless the caller handles the signal."""
-    global _pid
-    _pid = os.getpid()
     with _handling(signal.SIGTERM, signal.SIG_DFL, end_at_sigterm):
         yield
 
@@ -55,6 +51,8 @@ def end_at_sigterm(number: int, *_: Any) -> None:
 
 @contextmanager
 def _handling(number: signal.Signals, default: Any, handler: Any) -> Iterator[None]:
+    global _pid
+    _pid = os.getpid()
     in_main = threading.current_thread() is threading.main_thread()  # no other one may set it
     if not in_main or signal.getsignal(number) is not default:
         yield

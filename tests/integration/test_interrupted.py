@@ -72,7 +72,7 @@ run = Owner
 
 @pytest.mark.parametrize('place', [IN_FORK, IN_FINALIZER])
 def test_it_is_not_lost(place):
-    """Where Python prints exceptions and goes on."""
+    """Where Python prints exceptions and continues."""
     script = f"""{place}
 from wrn_base.interrupt import raise_at_interrupt
 with raise_at_interrupt():
