@@ -137,13 +137,12 @@ def finetune(
             _log_images(splits, bit_depth, validated, balance, selects)
             if dropped:
                 _logger.info('left out of validation and test, since unreadable: %s', some(dropped))
-        start = mask_credentials(checkpoint or model)
-        provenance = f'{start}{FINE_TUNED}{Path(cfg.filename).stem}'
+        start, name = mask_credentials(checkpoint or model), Path(cfg.filename).stem
+        provenance = f'{start}{FINE_TUNED}{name}'
 
         def write(report: Report, test: RecordedTest, make_curves: Callable[[], Curves]) -> None:
             numbers = [f'{data}, {count(len(splits.classes), "class")}']
             numbers += _describe_splits(splits, validated, selects)
-            name = Path(cfg.filename).stem
             described = f'{name}, fine-tuned from {model}'
             weights = f'{base};{FINE_TUNED}{name}'
             facts = list_facts(cfg, test.network, described, '; '.join(numbers), weights)
