@@ -1,4 +1,4 @@
-"""A folder of digits and the predictions for them."""
+"""The digits model, its application, a folder of digits, and the predictions for them."""
 
 import pytest
 from PIL import Image
@@ -6,6 +6,21 @@ from predictions import DIGITS
 from sklearn.datasets import load_digits
 
 import wrn
+
+
+@pytest.fixture(scope='module')
+def model():
+    """The digits model."""
+    return wrn.get_model(DIGITS, True)
+
+
+@pytest.fixture(scope='module')
+def client(model):
+    """A client of the application of the digits model."""
+    from app_client import digits_client  # the other tests need no server
+
+    with digits_client(model) as client:
+        yield client
 
 
 @pytest.fixture(scope='module')

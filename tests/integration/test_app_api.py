@@ -25,17 +25,6 @@ from wrn_base.errors import WrnError
 DEMO = ('digit_3.png', 'digit_7.png')
 
 
-@pytest.fixture(scope='module')
-def model():
-    return wrn.get_model(NAME, True)
-
-
-@pytest.fixture(scope='module')
-def client(model):
-    with digits_client(model) as client:
-        yield client
-
-
 def test_results_are_those_of_predict(client, checkout):
     paths = [checkout / 'demo' / name for name in DEMO]
     files = [('files', (path.name, path.read_bytes())) for path in paths]

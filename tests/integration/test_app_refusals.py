@@ -17,17 +17,6 @@ from wrn.app.classification import Classification
 
 
 @pytest.fixture(scope='module')
-def model():
-    return wrn.get_model(NAME, True)
-
-
-@pytest.fixture(scope='module')
-def client(model):
-    with digits_client(model) as client:
-        yield client
-
-
-@pytest.fixture(scope='module')
 def narrow(model):
     """A client of an application with small limits."""
     limits = RequestLimits(image_bytes=5000, request_bytes=9000, pixels=4096, queue=2)
