@@ -24,6 +24,7 @@ with quick_imports(), silence():  # mmpretrain's fork prints what it does not fi
     from wrn.training.precision import BFloat16OptimWrapper
     from wrn.utils.compat import marked_json, safe_yaml  # noqa: F401 - register their handlers
     from wrn.utils.compat.config_files import check_config_files
+    from wrn.utils.compat.hue import take_negative_hue
     from wrn.utils.compat.model_hub import override_models
     from wrn.zoo.factory import get_model
     from wrn_base import model_index
@@ -51,6 +52,7 @@ _JOBS = {
 schemes.register()
 override_models(model_index.models)
 check_config_files(reject_irregular)
+take_negative_hue()
 
 
 def __getattr__(name: str) -> Any:
