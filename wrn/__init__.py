@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from wrn.utils.compat.quick_imports import quick_imports
 from wrn.utils.silence import silence
+from wrn_base.import_errors import report_import_errors
 
-with quick_imports(), silence():  # mmpretrain's fork prints what it does not find
+# mmpretrain's fork prints what it does not find.
+with report_import_errors(), quick_imports(), silence():
     from mmpretrain import list_models
 
     from wrn.checkpoints import schemes
