@@ -53,6 +53,8 @@ def explain_import_error(error: BaseException) -> tuple[str, str]:
     Returns:
         What is wrong, and what to do.
     """
+    if isinstance(error, BrokenImportError) and error.__cause__:
+        return explain_import_error(error.__cause__)
     text = str(error)
     if match := _LIBRARY.search(text):
         return f'the system library {match[1]} is missing', _library_cure(match[1])
