@@ -42,12 +42,22 @@ if TYPE_CHECKING:
     from wrn.jobs.predict import predict
     from wrn.jobs.test import test
     from wrn.jobs.train import train
+    from wrn.jobs.verify import verify
 
 _JOBS = {
     'check_data': 'wrn.data.check_folder:check_folder',
     **{
         name: f'wrn.jobs.{name}:{name}'
-        for name in ('convert', 'explain', 'export', 'finetune', 'predict', 'test', 'train')
+        for name in (
+            'convert',
+            'explain',
+            'export',
+            'finetune',
+            'predict',
+            'test',
+            'train',
+            'verify',
+        )
     },
 }
 
@@ -97,4 +107,5 @@ __all__ = [
     'predict',
     'test',
     'train',
+    'verify',
 ]
