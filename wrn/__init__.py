@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from wrn.jobs.export import export
     from wrn.jobs.finetune import finetune
     from wrn.jobs.predict import predict
+    from wrn.jobs.publish import publish
     from wrn.jobs.test import test
     from wrn.jobs.train import train
     from wrn.jobs.verify import verify
@@ -54,6 +55,7 @@ _JOBS = {
             'export',
             'finetune',
             'predict',
+            'publish',
             'test',
             'train',
             'verify',
@@ -105,6 +107,7 @@ __all__ = [
     'inference_model',
     'list_models',
     'predict',
+    'publish',
     'test',
     'train',
     'verify',

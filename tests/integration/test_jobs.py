@@ -189,6 +189,7 @@ def test_errors_are_those_of_the_commands(fails):
         ('explain', WeightsOptions),
         ('export', WeightsOptions),
         ('convert', WeightsOptions),
+        ('publish', None),
         ('verify', None),
     ],
 )
