@@ -40,14 +40,26 @@ if TYPE_CHECKING:
     from wrn.jobs.export import export
     from wrn.jobs.finetune import finetune
     from wrn.jobs.predict import predict
+    from wrn.jobs.publish import publish
     from wrn.jobs.test import test
     from wrn.jobs.train import train
+    from wrn.jobs.verify import verify
 
 _JOBS = {
     'check_data': 'wrn.data.check_folder:check_folder',
     **{
         name: f'wrn.jobs.{name}:{name}'
-        for name in ('convert', 'explain', 'export', 'finetune', 'predict', 'test', 'train')
+        for name in (
+            'convert',
+            'explain',
+            'export',
+            'finetune',
+            'predict',
+            'publish',
+            'test',
+            'train',
+            'verify',
+        )
     },
 }
 
@@ -95,6 +107,8 @@ __all__ = [
     'inference_model',
     'list_models',
     'predict',
+    'publish',
     'test',
     'train',
+    'verify',
 ]
