@@ -16,7 +16,7 @@ def _defaults(network: type, *options: str) -> dict[str, Any]:
 
 
 _RESNET = _defaults(ResNet, 'style', 'strides', 'dilations', 'conv_cfg', 'norm_cfg')
-_RESNET |= _defaults(WideResNet, 'act_cfg')
+_RESNET |= _defaults(WideResNet, 'act_cfg', 'contract_dilation')
 _CIFAR = _defaults(
     WideResNetCIFAR,
     'num_stages',
@@ -40,6 +40,7 @@ _ARGUMENTS = {'BN': dict(eps=1e-5), 'LeakyReLU': dict(negative_slope=0.01)}
 _MAX_STRIDE = _MAX_STAGES = 9
 _CHOICES: dict[str, tuple[Any, ...]] = {
     'style': ('pytorch', 'caffe'),
+    'contract_dilation': (True, False),
     'strided_conv': ('first', 'last'),
     'activate_before_residual': (True, False),
     'activate_shortcut': (True, False),
