@@ -13,7 +13,7 @@ from wrn.utils.silence import silence
 with quick_imports(), silence():  # mmpretrain's fork prints what it does not find
     from mmpretrain import list_models
 
-    from wrn.checkpoints import schemes
+    from wrn.checkpoints import pretrained_init, schemes  # noqa: F401 - registers its initializer
     from wrn.config.data_config import reject_irregular
     from wrn.data import SVHN, Digits
     from wrn.inference import as_classifier, extract_features, inference_model

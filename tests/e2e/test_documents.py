@@ -157,6 +157,12 @@ def test_python_of_inference_runs(run, checkout):
     assert run('python', '-W', 'ignore', '-c', code, cwd=checkout).stdout == "fused ['3', '7']\n"
 
 
+def test_python_of_weights_runs(run, checkout):
+    (code,) = blocks((checkout / 'docs/weights.md').read_text(), 'python')
+    output = run('python', '-W', 'error::UserWarning', '-c', code, cwd=checkout)
+    assert 'loads 81 tensors into WideResNetCIFAR' in output.stdout + output.stderr
+
+
 def test_commands_of_the_readme_parse(readme):
     """The parser accepts every `wrn ...` line in a block of the README."""
     from wrn_base.parser import parse_args

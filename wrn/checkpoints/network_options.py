@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from mmpretrain.models.backbones import ResNet
+from torch import nn
 
 from wrn.models import WideResNet, WideResNetCIFAR
 from wrn_base.errors import CheckpointError
@@ -56,6 +57,17 @@ def get_kind(backbone: Mapping[str, Any]) -> str:
         backbone: The config of the backbone.
     """
     return str(backbone.get('type')).rpartition('.')[2]
+
+
+def get_options(backbone: nn.Module) -> dict[str, Any]:
+    """Return the options of a built network, as its config would state them.
+
+    Args:
+        backbone: The network. One of another package has only those that it keeps.
+    """
+    kind = type(backbone).__name__
+    known = _OPTIONS.get(kind, _RESNET)
+    return dict(type=kind) | {k: getattr(backbone, k) for k in known if hasattr(backbone, k)}
 
 
 def find_differences(theirs: Any, ours: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:

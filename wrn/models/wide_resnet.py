@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from wrn.models.activation import build_activation
-from wrn.models.initialization import initialize
+from wrn.models.initialization import initialize, loads_file
 from wrn.models.memory_format import ChannelsLastMixin
 from wrn.models.sizes import DepthError, read_widen_factor, widen
 
@@ -123,6 +123,7 @@ class WideResNet(ChannelsLastMixin, ResNet):
         (1, 2048, 2, 2)
     """
 
+    zero_init_residual: bool
     arch_settings: ClassVar = {
         depth: (WideBottleneck if block is Bottleneck else WideBasicBlock, stage_blocks)
         for depth, (block, stage_blocks) in ResNet.arch_settings.items()
@@ -143,6 +144,7 @@ class WideResNet(ChannelsLastMixin, ResNet):
             raise DepthError(f'depth must be one of {known}, not {depth!r}')
         width = widen(base_channels, widen_factor)
         self.widen_factor = widen_factor
+        self.act_cfg = act_cfg
         self.contract_dilation = contract_dilation
         self._block_kwargs: dict[str, Any] = dict(act_cfg=act_cfg)
         if issubclass(self.arch_settings[depth][0], BasicBlock):
@@ -160,6 +162,9 @@ class WideResNet(ChannelsLastMixin, ResNet):
             for block in self.modules():
                 if isinstance(block, _Block):
                     constant_init(getattr(block, f'norm{block.num_convs}'), 0)
+        if loads_file(self):
+            # mmpretrain's init_weights would set norms to 0 after a list of init_cfg loaded them.
+            self.zero_init_residual = False
         self.use_channels_last(channels_last)
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
