@@ -157,6 +157,12 @@ def test_python_of_inference_runs(run, checkout):
     assert run('python', '-W', 'ignore', '-c', code, cwd=checkout).stdout == "fused ['3', '7']\n"
 
 
+def test_python_of_api_runs(run, checkout):
+    (code,) = blocks((checkout / 'docs/api.md').read_text(), 'python')
+    printed = run('python', '-W', 'ignore', '-c', code, cwd=checkout).stdout
+    assert printed.strip() == re.search('# (torch.*)', code)[1]
+
+
 def test_python_of_weights_runs(run, checkout):
     (code,) = blocks((checkout / 'docs/weights.md').read_text(), 'python')
     output = run('python', '-W', 'error::UserWarning', '-c', code, cwd=checkout)
