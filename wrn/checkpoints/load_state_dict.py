@@ -37,7 +37,7 @@ def check_state_dict(
             f'{name}: the format of the keys is unknown ({some(state_dict)}), and the model has no '
             'such keys; give weights of this model, or in a format that `wrn convert` reads'
         )
-    check_values(expected, state_dict, name)
+    check_tensors(expected, state_dict, name)
     # torch fills in the counter, which weights older than torch 0.4.1 do not have.
     missing = [
         key for key in expected.keys() - state_dict.keys() if 'num_batches_tracked' not in key
@@ -72,7 +72,7 @@ def check_state_dict(
     )
 
 
-def check_values(
+def check_tensors(
     expected: Mapping[str, Tensor], state_dict: Mapping[str, Tensor], name: str
 ) -> None:
     """Check that the weights that a model has are dense, of a usable type, and finite.

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from wrn.checkpoints.assumptions import describe_differences
 from wrn.checkpoints.checkpoint_file import find_entry
-from wrn.checkpoints.load_state_dict import check_values
+from wrn.checkpoints.load_state_dict import check_tensors
 from wrn.checkpoints.network_options import get_options
 from wrn.checkpoints.unwrap import to_openmmlab
 from wrn.checkpoints.weights import ReadOptions, Weights
@@ -61,7 +61,7 @@ class CheckedPretrainedInit(PretrainedInit):
         parts, checkpoint = self._separate(checkpoint, expected, backbone)
         weights = to_openmmlab(checkpoint, name, ReadOptions(prefix=self.prefix))
         found = parts | _rename(weights.state_dict, backbone)
-        check_values(expected, found, name)
+        check_tensors(expected, found, name)
         fitting = {k: v for k, v in found.items() if k in expected and v.shape == expected[k].shape}
         reshaped = [key for key in found if key in expected and key not in fitting]
         # Only the first convolution may take other images. Others show another network.
