@@ -157,16 +157,22 @@ def test_python_of_inference_runs(run, checkout):
     assert run('python', '-W', 'ignore', '-c', code, cwd=checkout).stdout == "fused ['3', '7']\n"
 
 
-def test_python_of_api_runs(run, checkout):
-    (code,) = blocks((checkout / 'docs/api.md').read_text(), 'python')
-    printed = run('python', '-W', 'ignore', '-c', code, cwd=checkout).stdout
-    assert printed.strip() == re.search('# (torch.*)', code)[1]
-
-
-def test_python_of_weights_runs(run, checkout):
-    (code,) = blocks((checkout / 'docs/weights.md').read_text(), 'python')
-    output = run('python', '-W', 'error::UserWarning', '-c', code, cwd=checkout)
-    assert 'loads 81 tensors into WideResNetCIFAR' in output.stdout + output.stderr
+@pytest.mark.parametrize(
+    ('name', 'printed'),
+    [
+        ('api', 'torch.Size([1, 10])'),
+        ('detection', "['boxes', 'labels', 'scores']"),
+        ('openmmlab', ''),
+        ('weights', 'loads 81 tensors into WideResNetCIFAR'),
+    ],
+)
+def test_python_of_other_documents_runs(run, checkout, tmp_path, name, printed):
+    (tmp_path / 'hubconf.py').symlink_to(checkout / 'hubconf.py')
+    codes = blocks((checkout / f'docs/{name}.md').read_text(), 'python')
+    output = run('python', '-W', 'ignore', '-c', '\n'.join(codes), cwd=tmp_path)
+    assert printed in output.stdout + output.stderr
+    if name == 'openmmlab':
+        assert len([*(tmp_path / 'browsed').glob('?-?.png')]) == 3
 
 
 def test_commands_of_the_readme_parse(readme):

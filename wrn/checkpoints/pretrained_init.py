@@ -27,6 +27,7 @@ from wrn_base.errors import AssumptionWarning, CheckpointError, RandomWeightsWar
 from wrn_base.model_index import SCHEME
 
 _BACKBONE = 'backbone.'
+_COUNTER = 'num_batches_tracked'
 _Tensors: TypeAlias = Mapping[str, Tensor]
 
 
@@ -133,7 +134,8 @@ def _report(
     """Log what was loaded, and warn of weights that stay new."""
     parts = [f'{name}: loads {count(len(fitting), "tensor")} into {network}']
     # torch fills in the counter, which weights older than torch 0.4.1 do not have.
-    new = [k for k in expected if k not in fitting and 'num_batches_tracked' not in k]
+    found = {key: v for key, v in found.items() if not key.endswith(_COUNTER)}
+    new = [key for key in expected if key not in fitting and not key.endswith(_COUNTER)]
     if new:
         parts.append(f'new: {some(new)}')
     if reshaped := [key for key in new if key in found]:
