@@ -37,10 +37,11 @@ class CheckedPretrainedInit(PretrainedInit):
 
     It takes the place of mmengine's initializer, to which it leaves all other modules, unless their
     ``checkpoint`` is a ``wrn://NAME``. Keys of any known format are renamed. A backbone takes the
-    weights of the backbone, with and without ``prefix='backbone.'``.
+    weights of the backbone, with and without ``prefix='backbone.'``. ``map_location`` has no
+    effect: the module stays on its device.
 
     Raises:
-        CheckpointError: If the file cannot be read, or has no convolution of the module.
+        CheckpointError: If the file cannot be read, or is of another network.
 
     Warns:
         RandomWeightsWarning: If weights of the module are not in the file, and so stay new.
@@ -152,5 +153,6 @@ def _warn_of_assumptions(name: str, weights: Weights, backbone: nn.Module) -> No
     """Warn of what is taken from the file, and of options in which the backbone differs from it."""
     differences = describe_differences(weights, get_options(backbone))
     if assumptions := [*weights.assumptions, *filter(None, [differences])]:
-        message = f'{name}: assumed: {"; ".join(assumptions)}; override it in the config'
+        cure = 'set other options in the config, and take other weights by prefix or `wrn convert`'
+        message = f'{name}: assumed: {"; ".join(assumptions)}; {cure}'
         warnings.warn(message, AssumptionWarning, stacklevel=3)
