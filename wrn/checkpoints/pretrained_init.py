@@ -144,7 +144,7 @@ def _report(
     if unused := found.keys() - expected.keys():
         parts.append(f'not used: {some(unused)}')
     if new:
-        warnings.warn('; '.join(parts), RandomWeightsWarning, stacklevel=3)
+        warnings.warn('; '.join(parts), RandomWeightsWarning, stacklevel=2)
     else:
         print_log('; '.join(parts), logger='current', level=logging.INFO)
 
@@ -155,4 +155,4 @@ def _warn_of_assumptions(name: str, weights: Weights, backbone: nn.Module) -> No
     if assumptions := [*weights.assumptions, *filter(None, [differences])]:
         cure = 'set other options in the config, and take other weights by prefix or `wrn convert`'
         message = f'{name}: assumed: {"; ".join(assumptions)}; {cure}'
-        warnings.warn(message, AssumptionWarning, stacklevel=3)
+        warnings.warn(message, AssumptionWarning, stacklevel=2)
