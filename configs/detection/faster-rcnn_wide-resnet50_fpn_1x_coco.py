@@ -1,4 +1,4 @@
-# mim train mmdet configs/detection/faster-rcnn_wide-resnet50_fpn_1x_coco.py --launcher none
+# python MMDETECTION/tools/train.py THIS_FILE; see docs/detection.md
 _base_ = ['mmdet::faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py']
 
 custom_imports = dict(imports=['wrn'], allow_failed_imports=False)

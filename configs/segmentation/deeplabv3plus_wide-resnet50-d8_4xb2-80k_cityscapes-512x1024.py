@@ -1,9 +1,10 @@
+# python MMSEGMENTATION/tools/train.py THIS_FILE; see docs/detection.md
 _base_ = ['mmseg::deeplabv3plus/deeplabv3plus_r50-d8_4xb2-80k_cityscapes-512x1024.py']
 
 custom_imports = dict(imports=['wrn'], allow_failed_imports=False)
 
 model = dict(
-    pretrained=None,
+    pretrained=None,  # of mmsegmentation's ResNet
     backbone=dict(
         _delete_=True,
         type='mmpretrain.WideResNet',
