@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from wrn.utils.compat.quick_imports import quick_imports
 from wrn.utils.silence import silence
+from wrn_base.import_errors import report_import_errors
 
-with quick_imports(), silence():  # mmpretrain's fork prints what it does not find
+# mmpretrain's fork prints what it does not find.
+with report_import_errors(), quick_imports(), silence():
     from mmpretrain import list_models
 
     from wrn.checkpoints import pretrained_init, schemes  # noqa: F401 - registers its initializer
@@ -24,6 +26,7 @@ with quick_imports(), silence():  # mmpretrain's fork prints what it does not fi
     from wrn.training.precision import BFloat16OptimWrapper
     from wrn.utils.compat import marked_json, safe_yaml  # noqa: F401 - register their handlers
     from wrn.utils.compat.config_files import check_config_files
+    from wrn.utils.compat.hue import take_negative_hue
     from wrn.utils.compat.model_hub import override_models
     from wrn.zoo.factory import get_model
     from wrn_base import model_index
@@ -37,20 +40,33 @@ if TYPE_CHECKING:
     from wrn.jobs.export import export
     from wrn.jobs.finetune import finetune
     from wrn.jobs.predict import predict
+    from wrn.jobs.publish import publish
     from wrn.jobs.test import test
     from wrn.jobs.train import train
+    from wrn.jobs.verify import verify
 
 _JOBS = {
     'check_data': 'wrn.data.check_folder:check_folder',
     **{
         name: f'wrn.jobs.{name}:{name}'
-        for name in ('convert', 'explain', 'export', 'finetune', 'predict', 'test', 'train')
+        for name in (
+            'convert',
+            'explain',
+            'export',
+            'finetune',
+            'predict',
+            'publish',
+            'test',
+            'train',
+            'verify',
+        )
     },
 }
 
 schemes.register()
 override_models(model_index.models)
 check_config_files(reject_irregular)
+take_negative_hue()
 
 
 def __getattr__(name: str) -> Any:
@@ -91,6 +107,8 @@ __all__ = [
     'inference_model',
     'list_models',
     'predict',
+    'publish',
     'test',
     'train',
+    'verify',
 ]

@@ -22,19 +22,25 @@ DISTRIBUTIONS: Mapping[str, str] = {
 """The distributions that have another name than their module, by module."""
 
 
+class BrokenImportError(WrnError, ImportError):
+    """A package that cannot be imported. Code that tries an import catches :class:`ImportError`."""
+
+
 @contextlib.contextmanager
 def report_import_errors() -> Iterator[None]:
     """Turn what prevents an import into a one-line error.
 
     Raises:
-        WrnError: If the block raises any other exception: packages that do not fit each other fail
-            in many ways.
+        BrokenImportError: If the block raises any exception: packages that do not fit each other
+            fail in many ways.
     """
     try:
         yield
+    except BrokenImportError:
+        raise
     except Exception as error:
         problem, cure = explain_import_error(error)
-        raise WrnError(f'{problem}; {cure}; `wrn doctor` finds out more') from error
+        raise BrokenImportError(f'{problem}; {cure}; `wrn doctor` finds out more') from error
 
 
 def explain_import_error(error: BaseException) -> tuple[str, str]:
@@ -47,6 +53,8 @@ def explain_import_error(error: BaseException) -> tuple[str, str]:
     Returns:
         What is wrong, and what to do.
     """
+    if isinstance(error, BrokenImportError) and error.__cause__:
+        return explain_import_error(error.__cause__)
     text = str(error)
     if match := _LIBRARY.search(text):
         return f'the system library {match[1]} is missing', _library_cure(match[1])

@@ -31,6 +31,7 @@ COMMANDS = {
         'train': 'train a model by a config',
         'config': 'print the whole config of a model, to read or to change',
         'test': "measure a model's accuracy",
+        'verify': 'compare published weights with their published figures',
         'overfit': 'overfit one batch, to find out whether a setup can learn',
         'plot': 'plot loss, accuracy and learning rate of training runs',
     },

@@ -6,6 +6,7 @@ import shlex
 import shutil
 
 import pytest
+from documents import FENCE, blocks
 from mmpretrain.datasets import ImageNet
 from PIL import Image
 from sklearn.datasets import load_digits
@@ -13,13 +14,8 @@ from sklearn.datasets import load_digits
 import wrn
 from wrn.config.config_file import read_config
 
-FENCE = re.compile(r'^```(\w*)\n(.*?)^```', re.DOTALL | re.MULTILINE)
 IMPORT = re.compile(r'from (wrn[\w.]*) import (\w+(?:, \w+)*)')
 ATTRIBUTE = re.compile(r'(?<![\w/.])(wrn(?:\.\w+)*)\.(?!json\b)(\w+)')  # wrn.json is a file
-
-
-def blocks(text, language):
-    return [code for name, code in FENCE.findall(text) if name == language]
 
 
 def anchors(text):
@@ -175,6 +171,12 @@ def test_python_of_other_documents_runs(run, checkout, tmp_path, name, printed):
         assert len([*(tmp_path / 'browsed').glob('?-?.png')]) == 3
 
 
+def test_weights_in_timm_and_torchvision_and_back(run, checkout, tmp_path):
+    code, *_ = blocks((checkout / 'docs/clients.md').read_text(), 'python')
+    printed = run('python', '-W', 'ignore', '-c', code, cwd=tmp_path).stdout
+    assert printed == 'True True\n' * 2
+
+
 def test_commands_of_the_readme_parse(readme):
     """The parser accepts every `wrn ...` line in a block of the README."""
     from wrn_base.parser import parse_args
@@ -225,13 +227,13 @@ def test_what_few_need_when_fine_tuning_runs(run, checkout, tmp_path):
 
 
 def test_commands_of_the_options_parse(checkout):
-    """The parser accepts every `wrn ...` line in the documents about training."""
+    """The parser accepts every `wrn ...` line in the documents about training and weights."""
     from wrn_base.parser import parse_args
 
-    for name in ('finetuning', 'training'):
-        text = (checkout / f'docs/{name}.md').read_text()
+    for name in ('finetuning', 'training', 'weights', 'scripts'):
+        text = (checkout / f'docs/{name}.md').read_text().replace('\\\n', '')
         lines = [line for block in blocks(text, 'bash') for line in block.splitlines()]
         commands = [line for line in lines if line.startswith('wrn ')]
-        assert len(commands) > 8
+        assert len(commands) > 6
         for command in commands:
             parse_args(shlex.split(re.split(r' #| > | && ', command)[0])[1:])

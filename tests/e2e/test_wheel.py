@@ -1,6 +1,7 @@
 """The wheel works in a new environment, from any folder and without the checkout."""
 
 import json
+import re
 import subprocess
 import sys
 import sysconfig
@@ -67,6 +68,21 @@ def test_contents(built):
     assert wheel.stat().st_size < 3.5e6  # of which the embedded weights take 2.6
     with tarfile.open(sdist) as archive:
         assert any(name.endswith('tests/conftest.py') for name in archive.getnames())
+
+
+def test_the_page_of_an_index(built):
+    """Its links lead somewhere without the checkout, and it names the Pythons that are tested."""
+    with zipfile.ZipFile(built[0]) as wheel:
+        (name,) = (name for name in wheel.namelist() if name.endswith('/METADATA'))
+        text = wheel.read(name).decode()
+    targets = re.findall(r'\]\(([^)]+)\)', text)
+    assert len(targets) > 5
+    assert all(target.startswith('https://') for target in targets)
+    assert re.search(r'`docs/installation.md`.* has more', text)
+    assert '\nProject-URL: Paper, https://arxiv.org/abs/1605.07146\n' in text
+    versions = re.findall(r'^Classifier: .* :: 3\.(\d+)$', text, re.MULTILINE)
+    assert f'\nRequires-Python: <3.{int(versions[-1]) + 1},>=3.{versions[0]}\n' in text
+    assert f'\nIn a checkout, with Python 3.{versions[0]} to 3.{versions[-1]}:\n' in text
 
 
 def test_the_installed_package(run, python, tmp_path, checkout):

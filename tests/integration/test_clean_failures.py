@@ -21,15 +21,15 @@ NAME = 'wide-resnet16-2_1xb64_digits'
 LIBGL = 'libGL.so.1: cannot open shared object file: No such file or directory'
 
 
-def run_without(tmp_path, words, **stubs):
-    """Run a command where these modules have another text."""
+def run_without(tmp_path, words, start=WRN, **stubs):
+    """Run a command, or Python, where these modules have another text."""
     for name, text in stubs.items():
         Path(tmp_path, f'{name}.py').write_text(text)
     path = os.pathsep.join([str(tmp_path), os.environ.get('PYTHONPATH', '')])
     environment = {**os.environ, 'PYTHONPATH': path}
     environment.pop('WRN_DEBUG', None)
     return subprocess.run(
-        [*WRN, *words], capture_output=True, text=True, env=environment, check=False
+        [*start, *words], capture_output=True, text=True, env=environment, check=False
     )
 
 
@@ -48,6 +48,15 @@ def test_a_package_that_cannot_be_imported(tmp_path, stub, message):
     assert line.startswith(f'wrn: error: {message}')
     assert line.endswith('`wrn doctor` finds out more')
     assert not done.stdout
+
+
+def test_import_in_python_ends_with_the_same_line(tmp_path):
+    script = 'try:\n import wrn\nexcept ImportError as error:\n print(error)\nimport wrn'
+    python = [sys.executable, '-c', script]
+    done = run_without(tmp_path, [], python, cv2=f'raise ImportError({LIBGL!r})')
+    (line,) = done.stdout.splitlines()
+    assert 'pip uninstall -y opencv-python && pip install opencv-python-headless' in line
+    assert done.stderr.splitlines()[-1] == f'wrn_base.import_errors.BrokenImportError: {line}'
 
 
 def test_what_needs_no_opencv_works_without(tmp_path):

@@ -189,12 +189,17 @@ def test_errors_are_those_of_the_commands(fails):
         ('explain', WeightsOptions),
         ('export', WeightsOptions),
         ('convert', WeightsOptions),
+        ('publish', None),
+        ('verify', None),
     ],
 )
 def test_each_option_of_a_command_is_an_argument(command, options):
     """Except those of the output and of the process."""
     declared = {*flatten(get_command(command).ARGUMENTS)} - OF_COMMANDS
-    takes = {*inspect.signature(getattr(wrn, command)).parameters, *options.__annotations__}
+    takes = {
+        *inspect.signature(getattr(wrn, command)).parameters,
+        *getattr(options, '__annotations__', ()),
+    }
     if command == 'predict':  # it yields the results, and its first argument has another name
         declared -= {'out', 'overwrite', 'inputs', 'heatmaps'}
     if command == 'explain':  # so does it; no backend with gradients is calibrated

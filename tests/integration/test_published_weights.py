@@ -8,14 +8,17 @@ import subprocess
 import sys
 
 import mmpretrain
+import numpy as np
 import pytest
 import torch
 import torchvision
 from conversion import convert_file
 from mmengine.runner import CheckpointLoader
+from PIL import Image
 
 import wrn
 from wrn_base import model_index
+from wrn_base.cli import main
 from wrn_base.errors import CheckpointError, WrnError
 
 NAME = 'wide-resnet50_3rdparty_8xb32_in1k'
@@ -140,6 +143,26 @@ def test_a_mirror_of_all_urls(set_urls, origin):
     set_urls(origin.replace('http://', 'https://first.invalid/'), 'https://second.invalid/x')
     model = wrn.get_model(NAME, True, url_mapping=('https://first.invalid/', 'http://'))
     assert not any(p.is_meta for p in model.parameters())
+
+
+@pytest.mark.slow
+def test_weights_without_the_published_accuracy(set_urls, origin, tmp_path, monkeypatch, capsys):
+    """They have the hash in their name, and yet are found by `wrn verify`, on a part of ImageNet."""
+    set_urls(origin)
+    monkeypatch.chdir(tmp_path)
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 64, 64, 3), np.uint8)
+    for label in range(1000):
+        folder = tmp_path / f'images/val/n{label:08}'
+        folder.mkdir(parents=True)
+        if label < len(pixels):
+            Image.fromarray(pixels[label]).save(folder / '0.JPEG')
+    with pytest.raises(SystemExit) as exit:
+        main(['verify', NAME, '--data', 'images', '--workers', '0'])
+    assert 'top-1 accuracy is 0.0 % (0 of 4; 95 % interval 0 to 49), not 78.48 %' in exit.value.code
+    out, messages = capsys.readouterr()
+    assert 'are not those of ImageNet' not in messages  # though two of its classes share a name
+    assert '(the first 8 digits are those in its name)' in out
+    assert 'compared by the 95 % interval, since these are not as many images as' in out
 
 
 def test_weights_of_another_network(set_urls, server):

@@ -4,7 +4,7 @@ import argparse
 
 from wrn.checkpoints.formats import TARGETS
 from wrn.cli.arguments import pick
-from wrn.cli.publish import print_left_out, print_written
+from wrn.cli.written_weights import print_left_out, print_written
 from wrn.jobs.convert import convert
 from wrn.jobs.loading import WeightsOptions
 from wrn_base.errors import count

@@ -2,21 +2,21 @@
 
 import argparse
 
-from wrn.checkpoints import ReadOptions, Weights
-from wrn.checkpoints.publish import Published, publish
 from wrn.checkpoints.tensor_hash import KEY
-from wrn.utils.files import hash_file
-from wrn_base.errors import count
+from wrn.cli.written_weights import print_left_out, print_written
+from wrn.hub.hub_repository import CARD, WEIGHTS
+from wrn.jobs.publish import publish
 from wrn_base.terminal import say, show
 
-_SHOWN = 10  # keys that were left out
+_OPTIONS = (
+    'folder', 'source', 'license', 'overwrite', 'key', 'prefix', 'push_to_hub', 'private', 'report',
+    'dataset',
+)  # fmt: skip
 
 
 def run(args: argparse.Namespace) -> None:
     """Write the file, and print what it holds and what was left out."""
-    options = ReadOptions(args.key, args.prefix)
-    described = (args.source, args.license)
-    done = publish(args.checkpoint, args.name, args.folder, options, *described, args.overwrite)
+    done = publish(args.checkpoint, args.name, **{name: getattr(args, name) for name in _OPTIONS})
     print_left_out(done.weights)
     if 'cfg' not in (done.meta or {}):
         say(
@@ -27,30 +27,10 @@ def run(args: argparse.Namespace) -> None:
     if left:
         show(f'left out of the metadata: {", ".join(left)}')
     print_written(done, len(done.weights.state_dict))
-
-
-def print_left_out(weights: Weights) -> None:
-    """Print which parts of a checkpoint were left out."""
-    if weights.key:
-        show(f'key of the weights: {weights.key}')
-    if weights.prefix:
-        show(f'prefix of the keys: {weights.prefix}')
-    if weights.pruned:
-        show(f'applied the masks of {count(weights.pruned, "pruned weight")}')
-    if weights.left_out:
-        more = len(weights.left_out) - _SHOWN
-        listed = ', '.join(weights.left_out[:_SHOWN])
-        show(f'left out: {listed}' + (f' and {more} more' if more > 0 else ''))
-
-
-def print_written(done: Published, tensors: int) -> None:
-    """Print the file that was written, and its metadata."""
-    size = done.path.stat().st_size / 1e6
-    keys = 'none, since the format has no place for it'
-    if done.meta is not None:
-        keys = ', '.join(done.meta) or 'none, since nothing is known'
-    show(f'wrote {done.path}: {count(tensors, "tensor")}, {size:.2f} MB')
-    show(f'SHA-256 of the file: {hash_file(done.path)}')
-    show(f'metadata in the file: {keys}')
-    if done.meta and 'license' not in done.meta:
-        show('the license is unknown; set it with --license')
+    if done.url is None:
+        return
+    for what in done.unknown:
+        show(f'left out of the card: {what}')
+    seen = 'private' if done.is_private else 'public'
+    show(f'pushed {WEIGHTS} and {CARD} to {done.url} ({seen})')
+    show(f'use it with: wrn predict IMAGE --model hf://{args.push_to_hub}')

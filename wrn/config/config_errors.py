@@ -83,7 +83,8 @@ def describe_error(error: Exception) -> str:
         name, registry_name = unregistered.groups()
         return f"unknown {registry_name} type '{name}'{_suggest_types(name, registry_name)}"
     if isinstance(error, TypeError) and (unexpected := _UNEXPECTED.search(message)):
-        return f'{message}{_suggest_arguments(*unexpected.groups())}'
+        # Python 3.13 adds a suggestion of its own, from fewer names.
+        return f'{message[: unexpected.end()]}{_suggest_arguments(*unexpected.groups())}'
     if isinstance(error, FileNotFoundError) and error.filename:
         return f'no such file: {error.filename}; check _base_ and the other paths in the config'
     if untyped := _UNTYPED.search(message):

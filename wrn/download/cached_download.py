@@ -187,8 +187,9 @@ def map_url(url: str, mapping: tuple[str, str] | None) -> str:
     if mapping is None:
         return url
     try:
-        return re.sub(*mapping, url)
-    except (re.error, TypeError, IndexError) as error:
+        pattern, replacement = mapping
+        return re.sub(pattern, replacement, url)
+    except (re.error, TypeError, ValueError, IndexError) as error:
         raise WrnError(
             f'url_mapping {mapping!r}: not a pattern and its replacement ({error}); give two '
             'strings, such as ("https://github.com", "https://mirror")'

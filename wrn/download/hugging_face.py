@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import huggingface_hub
+from huggingface_hub import constants
 
 from wrn.download.trust import say_mirror
 from wrn.utils.files import hash_file
@@ -74,7 +75,7 @@ def download(address: str) -> Path:
         DownloadError: If the file cannot be downloaded, or its SHA-256 is wrong.
     """
     repo, file, revision = parse(address)
-    if (host := urlsplit(huggingface_hub.constants.ENDPOINT).hostname) != _HOST:
+    if (host := urlsplit(constants.ENDPOINT).hostname) != _HOST:
         say_mirror(host or '', 'HF_ENDPOINT')
     try:
         if file is None:

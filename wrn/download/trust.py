@@ -35,7 +35,7 @@ def check_source(url: str, mapped: str, expected_hash: str | None, typed: bool) 
     """
     host = (urlsplit(mapped).hostname or '').rstrip('.')
     digits = len(expected_hash or '')
-    if digits >= _STRONG or is_insecure() or _is_loopback(host):
+    if digits >= _STRONG or is_insecure() or is_loopback(host):
         return
     if mapped != url:
         say_mirror(host, 'WRN_URL_MAPPING or url_mapping')
@@ -74,11 +74,16 @@ def say_mirror(host: str, variable: str) -> None:
         host: The host of the mirror.
         variable: What the user has set.
     """
-    if not _is_loopback(host):
+    if not is_loopback(host):
         _logger.warning('%s: files come from this mirror, set by %s', host, variable)
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Return whether a host is this machine, so that no network sees what is sent.
+
+    Args:
+        host: The name or the address of the host.
+    """
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

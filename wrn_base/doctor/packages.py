@@ -20,6 +20,7 @@ from wrn_base.import_errors import DISTRIBUTIONS
 _OURS = 'mmpretrain-wrn'
 _FOR_DEVELOPERS = ('tests', 'dev')  # extras
 _FORK = 'onedl-'  # its packages have version numbers of their own
+_FORKS_SAFELY_FROM = {'3.10': '3.10.15', '3.11': '3.11.10'}  # CPython's gh-112275
 _MODULES = {name: module for module, name in DISTRIBUTIONS.items()}
 
 
@@ -87,12 +88,22 @@ def _check_ours() -> Iterator[Finding]:
         )
         return
     wanted = ours.metadata['Requires-Python'] or ''
-    if _fits(SpecifierSet(wanted), version):
-        yield Finding('packages', 'python', python)
-    else:
+    fixed = _FORKS_SAFELY_FROM.get(version.rpartition('.')[0], '')
+    if not _fits(SpecifierSet(wanted), version):
         yield Finding(
             'packages', 'python', python, 'broken', f'needs {wanted}', 'install another Python'
         )
+    elif fixed and not _fits(SpecifierSet(f'>={fixed}'), version) and sys.platform == 'linux':
+        yield Finding(
+            'packages',
+            'python',
+            python,
+            'warning',
+            'data workers may hang when training with several processes starts (gh-112275)',
+            f'upgrade to Python {fixed} or newer',
+        )
+    else:
+        yield Finding('packages', 'python', python)
     yield Finding('packages', _OURS, ours.version)
 
 

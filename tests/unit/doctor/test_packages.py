@@ -31,7 +31,8 @@ def look(check):
     return {finding.name: finding for finding in check()}
 
 
-def test_a_sound_installation(install):
+def test_a_sound_installation(install, monkeypatch):
+    monkeypatch.setattr('platform.python_version', lambda: '3.12.1')
     install(**OURS)
     install('torch', '2.14.0+cpu', ['torch'])
     install('opencv-python', '5.0.0.1', ['cv2'])
@@ -49,6 +50,25 @@ def test_a_sound_installation(install):
         'scikit-learn', 'onnxruntime',
     }  # fmt: skip
     assert not look(check_conflicts)
+
+
+@pytest.mark.parametrize(
+    ('version', 'system', 'cure'),
+    [
+        ('3.10.14', 'linux', 'upgrade to Python 3.10.15 or newer'),
+        ('3.11.7', 'linux', 'upgrade to Python 3.11.10 or newer'),
+        ('3.11.10', 'linux', ''),
+        ('3.11.7', 'win32', ''),
+        ('3.11.0rc1', 'linux', 'upgrade to Python 3.11.10 or newer'),
+        ('3.11.7+', 'linux', ''),  # a build of somebody's own
+    ],
+)
+def test_pythons_whose_forks_may_hang(install, monkeypatch, version, system, cure):
+    monkeypatch.setattr('platform.python_version', lambda: version)
+    monkeypatch.setattr('sys.platform', system)
+    install(**OURS)
+    python = look(check_packages)['python']
+    assert (python.status, python.cure) == ('warning' if cure else 'ok', cure)
 
 
 def test_old_and_missing_packages(install):

@@ -12,6 +12,18 @@ import wrn
 from wrn.download import fetch, hugging_face
 from wrn_base.errors import CheckpointError, DownloadError
 
+NEW = "from wrn.download import hugging_face; print(hugging_face.download('hf://user/repo'))"
+
+
+def test_in_a_new_process(hub, run, monkeypatch, tmp_path):
+    """Where nothing else has imported the submodules of huggingface_hub, which loads them lazily."""
+    hub.commit({DEFAULT: CONTENT})
+    monkeypatch.setenv('HF_ENDPOINT', hub.endpoint)
+    monkeypatch.setenv('HF_HOME', str(tmp_path / 'home'))
+    printed = run('python', '-W', 'ignore', '-c', NEW).stdout
+    assert Path(printed.strip()).read_bytes() == CONTENT
+
+
 # The file of an address.
 
 

@@ -120,6 +120,9 @@ def _find_names(runner: Runner, names: Sequence[str]) -> Sequence[str] | None:
     number = get_num_classes(runner.cfg.model)
     if not known or len(known) != number:
         return None
+    # Two of ImageNet's classes share a name, which is none of them.
+    if same_classes(names, known):
+        return known
     if len(names) == number and not are_among(names, known):
         runner.logger.warning(
             f'{_name_data(runner, "test_dataloader")[0]}: the names of its classes '

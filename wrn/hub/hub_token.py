@@ -1,0 +1,60 @@
+"""Find the user's token for the Hugging Face hub, and keep it out of all messages."""
+
+import re
+from urllib.parse import urlsplit
+
+import huggingface_hub
+from huggingface_hub import constants
+
+from wrn.download.trust import is_insecure, is_loopback, say_mirror
+from wrn_base.errors import WrnError
+from wrn_base.offline import OFFLINE, is_offline
+
+_HOST = 'huggingface.co'
+_TOKEN = re.compile(r'[\x21-\x7e]+')  # others are no HTTP header, and an error would print them
+LOG_IN = 'log in with `hf auth login`, or set HF_TOKEN'
+
+
+def find_token(option: str) -> str:
+    """Return the token of the user, after a check of where it would be sent.
+
+    Args:
+        option: What needs the token, for messages.
+
+    Raises:
+        WrnError: If there is none, the environment forbids the network, or ``HF_ENDPOINT`` is a
+            mirror to which the token would go without encryption.
+    """
+    if is_offline():
+        raise WrnError(f'{option}: {" or ".join(OFFLINE)} disables the network; unset it')
+    endpoint = urlsplit(constants.ENDPOINT)
+    host = endpoint.hostname or ''
+    if endpoint.scheme != 'https' and not (is_loopback(host) or is_insecure()):
+        raise WrnError(
+            f'{option}: HF_ENDPOINT is {host or "no URL"} without https://, which would show your '
+            'token to the network; use https://, or allow it with WRN_INSECURE=1'
+        )
+    if host != _HOST:
+        say_mirror(host, 'HF_ENDPOINT')
+    try:
+        token = huggingface_hub.get_token()
+    except Exception as error:  # of any of its sources; the message may quote what it has read
+        kind = type(error).__name__
+        raise WrnError(f'{option}: the token cannot be read ({kind}); {LOG_IN}') from None
+    if not token:
+        raise WrnError(f'{option}: no token of the Hugging Face hub was found; {LOG_IN}')
+    if not _TOKEN.fullmatch(token):
+        raise WrnError(
+            f'{option}: the token has characters that no token has, such as a space; {LOG_IN}'
+        )
+    return token
+
+
+def hide_token(text: str, token: str) -> str:
+    """Replace a token in a message by ``***``.
+
+    Args:
+        text: The message, of the hub or of a library.
+        token: The token.
+    """
+    return text.replace(token, '***')
