@@ -15,7 +15,7 @@ from wrn_base.import_errors import report_import_errors
 with report_import_errors(), quick_imports(), silence():
     from mmpretrain import list_models
 
-    from wrn.checkpoints import schemes
+    from wrn.checkpoints import pretrained_init, schemes  # noqa: F401 - registers its initializer
     from wrn.config.data_config import reject_irregular
     from wrn.data import SVHN, Digits
     from wrn.inference import as_classifier, extract_features, inference_model

@@ -153,6 +153,24 @@ def test_python_of_inference_runs(run, checkout):
     assert run('python', '-W', 'ignore', '-c', code, cwd=checkout).stdout == "fused ['3', '7']\n"
 
 
+@pytest.mark.parametrize(
+    ('name', 'printed'),
+    [
+        ('api', 'torch.Size([1, 10])'),
+        ('detection', "['boxes', 'labels', 'scores']"),
+        ('openmmlab', ''),
+        ('weights', 'loads 81 tensors into WideResNetCIFAR'),
+    ],
+)
+def test_python_of_other_documents_runs(run, checkout, tmp_path, name, printed):
+    (tmp_path / 'hubconf.py').symlink_to(checkout / 'hubconf.py')
+    codes = blocks((checkout / f'docs/{name}.md').read_text(), 'python')
+    output = run('python', '-W', 'ignore', '-c', '\n'.join(codes), cwd=tmp_path)
+    assert printed in output.stdout + output.stderr
+    if name == 'openmmlab':
+        assert len([*(tmp_path / 'browsed').glob('?-?.png')]) == 3
+
+
 def test_weights_in_timm_and_torchvision_and_back(run, checkout, tmp_path):
     code, *_ = blocks((checkout / 'docs/clients.md').read_text(), 'python')
     printed = run('python', '-W', 'ignore', '-c', code, cwd=tmp_path).stdout

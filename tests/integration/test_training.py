@@ -212,7 +212,7 @@ def test_fine_tuning_from_weights_of_other_classes(run, tmp_path, child_config):
         f'model.backbone.init_cfg.checkpoint={tmp_path}/seven.pth',
     ]
     run('wrn', 'train', child_config, '--work-dir', tmp_path / 'b', *one)
-    assert 'load backbone in model from' in read_log(tmp_path / 'b')
+    assert 'seven.pth: loads 120 tensors into WideResNet' in read_log(tmp_path / 'b')
 
 
 def test_test_options(run, tmp_path, digits_weights):

@@ -167,10 +167,12 @@ def test_info_of_a_network_with_other_parts(theirs, capsys, folder):
     assert re.search(r'problem +more.pth: .*unexpected backbone\.layer2\.0\.se\.weight', printed)
 
 
-def test_publish(capsys, folder):
+@pytest.mark.parametrize('kept', [[], [dict(type='Kaiming', layer='Conv2d')]])
+def test_publish(capsys, folder, kept):
     config = Config.fromfile(model_index.models()[DIGITS].config)
     config.work_dir, config.load_from = '/home/somebody/run', '/home/somebody/w.pth'
-    config.model.backbone.init_cfg = dict(type='Pretrained', checkpoint='/home/somebody/w.pth')
+    init_cfg = dict(type='Pretrained', checkpoint='/home/somebody/w.pth')
+    config.model.backbone.init_cfg = [*kept, init_cfg] if kept else init_cfg
     model = wrn.get_model(DIGITS, pretrained=True)
     meta = dict(
         cfg=config.pretty_text,

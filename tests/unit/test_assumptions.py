@@ -234,6 +234,8 @@ def test_built_model_takes_no_weights(option):
 
 # Each warning of the package, and the test that asserts it. What a command chooses, it prints.
 WARNINGS = {
+    ('checkpoints/pretrained_init.py', 'AssumptionWarning'): 'unit/test_pretrained_init.py',
+    ('checkpoints/pretrained_init.py', 'RandomWeightsWarning'): 'unit/test_pretrained_init.py',
     ('checkpoints/weights.py', 'AssumptionWarning'): 'unit/test_assumptions.py',
     ('inference/input_checks.py', 'ChannelOrderWarning'): 'unit/test_reading_options.py',
     ('zoo/factory.py', 'RandomWeightsWarning'): 'unit/test_get_model.py',

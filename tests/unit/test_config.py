@@ -103,6 +103,18 @@ def test_a_part_of_a_wrong_type(tmp_path, text, message):
         read_config(tmp_path / 'mine.py')
 
 
+@pytest.mark.parametrize(
+    ('scope', 'package'), [('mmdet', 'mmdetection'), ('mmseg', 'mmsegmentation')]
+)
+def test_a_config_of_another_package(tmp_path, scope, package):
+    path = tmp_path / 'theirs.py'
+    path.write_text(f"default_scope = '{scope}'\nmodel = dict(type='FasterRCNN')\n")
+    with pytest.raises(
+        WrnError, match=f"theirs.py: default_scope is '{scope}'.* tools of {package}"
+    ):
+        read_config(path)
+
+
 def test_a_part_of_a_wrong_type_in_a_checkpoint():
     text = f'model = dict()\n{PIPELINE.format("dict(type=1)")}\n'
     assert read_own_config(dict(cfg=text)) is not None

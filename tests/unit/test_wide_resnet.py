@@ -147,6 +147,34 @@ def test_every_activation_is_replaced(type, randomize):
         torch.testing.assert_close(reference(inputs), expected, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize(
+    ('depth', 'inner', 'dilations'),
+    [
+        (18, 'conv1', [[1, 1], [1, 1], [1, 2], [2, 4]]),
+        (50, 'conv2', [[1] * 3, [1] * 4, [1] + [2] * 5, [2] + [4] * 2]),
+    ],
+)
+def test_contracted_dilations(depth, inner, dilations):
+    """tests/clients compares the network with mmsegmentation's."""
+    dilated = dict(strides=(1, 2, 1, 1), dilations=(1, 1, 2, 4), drop_path_rate=0.2)
+    torch.manual_seed(0)
+    network = WideResNet(depth, 0.25, contract_dilation=True, **dilated)
+    torch.manual_seed(0)
+    plain = WideResNet(depth, 0.25, **dilated)
+    blocks = [getattr(network, name) for name in network.res_layers]
+    for part in ('dilation', 'padding'):
+        found = [[getattr(getattr(b, inner), part) for b in stage] for stage in blocks]
+        assert found == [[(d, d) for d in stage] for stage in dilations]
+    for (name, ours), (other, theirs) in zip(
+        network.named_modules(), plain.named_modules(), strict=True
+    ):
+        assert name == other
+        assert getattr(ours, 'drop_prob', None) == getattr(theirs, 'drop_prob', None)
+    for key, value in plain.state_dict().items():
+        assert torch.equal(network.state_dict()[key], value)
+    assert network(torch.zeros(1, 3, 64, 64))[0].shape[2:] == (8, 8)
+
+
 def test_drop_path_and_activation_checkpointing():
     network = WideResNet(50, 2, drop_path_rate=0.2, with_cp=True).train()
     rates = [b.drop_path.drop_prob for b in network.layer4]

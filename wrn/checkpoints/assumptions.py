@@ -34,23 +34,10 @@ def assume_network(
     own = read_own_config(weights.meta)
     if not weights.meta.get('assumed'):  # by the conversion that wrote its config
         check_same(own, backbone, name)
-    reason = weights.implied.reason and f' ({weights.implied.reason})'
-    differences = find_differences(
-        own.model.get('backbone') if own else weights.implied.backbone, backbone
-    )
-    shown = ['num_stages']  # by the keys, which fit
-    if not any(key.endswith('running_var') for key in weights.state_dict):
-        shown += ['norm_cfg', 'last_norm_cfg']
-    listed = [
-        f'{option}={now!r}, not {was!r}'
-        for option, (was, now) in differences.items()
-        if own or option not in shown
-    ]
-    if listed:
-        by = '' if template else 'by the config '
-        weights.assumptions.append(f'{by}{", ".join(listed)}{reason}')
+    if differences := describe_differences(weights, backbone):
+        weights.assumptions.append(differences if template else f'by the config {differences}')
     elif own is None and template:
-        weights.assumptions.append(f'{describe_options(backbone)}{reason}')
+        weights.assumptions.append(f'{describe_options(backbone)}{_give_reason(weights)}')
     values = get_preprocessing(config)
     used = _describe_normalization(values)
     if stated := weights.meta.get('normalization'):
@@ -62,6 +49,36 @@ def assume_network(
         weights.assumptions.append(f'{used} of the config, not {file} of the file')
     elif own is None and (template or _is_shipped(config)):
         weights.assumptions.append(f'{used} for pixels from 0 to 255')
+
+
+def describe_differences(weights: Weights, backbone: Mapping[str, Any]) -> str:
+    """Describe the options of a network that differ from those of a file, for a message.
+
+    Args:
+        weights: The weights. Their keys and shapes fit.
+        backbone: The config of the network's backbone.
+
+    Returns:
+        A list such as ``"act_cfg={'type': 'ReLU'}, not {'type': 'SiLU'}"``. The options of the file
+        are those in its config, or else what is usual for its format. Empty if they are the same.
+    """
+    own = read_own_config(weights.meta)
+    differences = find_differences(
+        own.model.get('backbone') if own else weights.implied.backbone, backbone
+    )
+    shown = ['num_stages']  # by the keys, which fit
+    if not any(key.endswith('running_var') for key in weights.state_dict):
+        shown += ['norm_cfg', 'last_norm_cfg']
+    listed = [
+        f'{option}={now!r}, not {was!r}'
+        for option, (was, now) in differences.items()
+        if own or option not in shown
+    ]
+    return ', '.join(listed) + _give_reason(weights) if listed else ''
+
+
+def _give_reason(weights: Weights) -> str:
+    return weights.implied.reason and f' ({weights.implied.reason})'
 
 
 def check_same(own: Config | None, backbone: Mapping[str, Any], name: str) -> None:

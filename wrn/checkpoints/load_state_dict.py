@@ -37,24 +37,7 @@ def check_state_dict(
             f'{name}: the format of the keys is unknown ({some(state_dict)}), and the model has no '
             'such keys; give weights of this model, or in a format that `wrn convert` reads'
         )
-    # Integers are quantized weights. The model has no place for their scales.
-    unusable = [
-        key
-        for key in shared
-        if (expected[key].is_floating_point() and not state_dict[key].is_floating_point())
-        or state_dict[key].layout != torch.strided
-    ]
-    if unusable:
-        kind, layout = state_dict[min(unusable)].dtype, state_dict[min(unusable)].layout
-        raise CheckpointError(
-            f'{name}: not dense floating-point tensors: {some(unusable)} ({kind}, {layout}); give '
-            'the weights from before quantization or pruning'
-        )
-    if infinite := [key for key in shared if not _is_finite(state_dict[key])]:
-        raise CheckpointError(
-            f'{name}: NaN or infinity in {some(infinite)}; give weights from before the training '
-            'diverged, or download or copy the file again'
-        )
+    check_tensors(expected, state_dict, name)
     # torch fills in the counter, which weights older than torch 0.4.1 do not have.
     missing = [
         key for key in expected.keys() - state_dict.keys() if 'num_batches_tracked' not in key
@@ -87,6 +70,40 @@ def check_state_dict(
         f'{name}: the weights do not fit the model: {"; ".join(reasons)}; give the config that '
         'they were trained with'
     )
+
+
+def check_tensors(
+    expected: Mapping[str, Tensor], state_dict: Mapping[str, Tensor], name: str
+) -> None:
+    """Check that the weights that a model has are dense, of a usable type, and finite.
+
+    Args:
+        expected: The state dict of the model.
+        state_dict: The weights. Keys that the model does not have are not checked.
+        name: The path or name of their file, for messages.
+
+    Raises:
+        CheckpointError: If the values of a tensor cannot be used.
+    """
+    shared = expected.keys() & state_dict.keys()
+    # Integers are quantized weights. The model has no place for their scales.
+    unusable = [
+        key
+        for key in shared
+        if (expected[key].is_floating_point() and not state_dict[key].is_floating_point())
+        or state_dict[key].layout != torch.strided
+    ]
+    if unusable:
+        kind, layout = state_dict[min(unusable)].dtype, state_dict[min(unusable)].layout
+        raise CheckpointError(
+            f'{name}: not dense floating-point tensors: {some(unusable)} ({kind}, {layout}); give '
+            'the weights from before quantization or pruning'
+        )
+    if infinite := [key for key in shared if not _is_finite(state_dict[key])]:
+        raise CheckpointError(
+            f'{name}: NaN or infinity in {some(infinite)}; give weights from before the training '
+            'diverged, or download or copy the file again'
+        )
 
 
 def _is_finite(tensor: Tensor) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from mmpretrain.models.backbones import ResNet
+from torch import nn
 
 from wrn.models import WideResNet, WideResNetCIFAR
 from wrn_base.errors import CheckpointError
@@ -16,7 +17,7 @@ def _defaults(network: type, *options: str) -> dict[str, Any]:
 
 
 _RESNET = _defaults(ResNet, 'style', 'strides', 'dilations', 'conv_cfg', 'norm_cfg')
-_RESNET |= _defaults(WideResNet, 'act_cfg')
+_RESNET |= _defaults(WideResNet, 'act_cfg', 'contract_dilation')
 _CIFAR = _defaults(
     WideResNetCIFAR,
     'num_stages',
@@ -40,6 +41,7 @@ _ARGUMENTS = {'BN': dict(eps=1e-5), 'LeakyReLU': dict(negative_slope=0.01)}
 _MAX_STRIDE = _MAX_STAGES = 9
 _CHOICES: dict[str, tuple[Any, ...]] = {
     'style': ('pytorch', 'caffe'),
+    'contract_dilation': (True, False),
     'strided_conv': ('first', 'last'),
     'activate_before_residual': (True, False),
     'activate_shortcut': (True, False),
@@ -55,6 +57,17 @@ def get_kind(backbone: Mapping[str, Any]) -> str:
         backbone: The config of the backbone.
     """
     return str(backbone.get('type')).rpartition('.')[2]
+
+
+def get_options(backbone: nn.Module) -> dict[str, Any]:
+    """Return the options of a built network, as its config would state them.
+
+    Args:
+        backbone: The network. One of another package has only those that it keeps.
+    """
+    kind = type(backbone).__name__
+    known = _OPTIONS.get(kind, _RESNET)
+    return dict(type=kind) | {k: getattr(backbone, k) for k in known if hasattr(backbone, k)}
 
 
 def find_differences(theirs: Any, ours: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:

@@ -98,8 +98,11 @@ def _shorten(config: Config, normalization: Mapping[str, Any]) -> Config:
     model = config.model.to_dict()
     preprocessor = model.pop('data_preprocessor', None) or config.get('data_preprocessor') or {}
     for part in (model, model.get('backbone') or {}):
-        if (part.get('init_cfg') or {}).get('type') == 'Pretrained':  # a path on another machine
-            del part['init_cfg']
+        given = part.pop('init_cfg', None) or []
+        inits = [given] if isinstance(given, dict) else given
+        # A file has a path on another machine.
+        if kept := [init for init in inits if init.get('type') != 'Pretrained']:
+            part['init_cfg'] = kept
     parts = dict(
         custom_imports=dict(imports=['wrn'], allow_failed_imports=False),
         default_scope='mmpretrain',

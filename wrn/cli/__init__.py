@@ -22,7 +22,7 @@ from wrn import training
 from wrn.cli.inputs import find_shard
 from wrn.download.trust import INSECURE
 from wrn.utils.csv_text import SAFE
-from wrn_base.errors import AssumptionWarning, RunStoppedError
+from wrn_base.errors import AssumptionWarning, RandomWeightsWarning, RunStoppedError
 from wrn_base.terminal import say
 
 
@@ -86,13 +86,15 @@ def _show_messages(has_log: bool = False) -> None:
     logger = logging.getLogger('wrn')
     logger.handlers = [_Screen()]
     logger.setLevel(logging.INFO)
-    warnings.filterwarnings('default', category=AssumptionWarning)  # despite python -W ignore
+    ours = (AssumptionWarning, RandomWeightsWarning)
+    for category in ours:
+        warnings.filterwarnings('default', category=category)  # despite python -W ignore
     # Configs have data workers for larger machines. They work with fewer cores, too.
     warnings.filterwarnings('ignore', 'This DataLoader will create')
     others: Any = warnings.showwarning
 
     def show_warning(message: Warning | str, category: type[Warning], *args: Any) -> None:
-        if issubclass(category, AssumptionWarning):
+        if issubclass(category, ours):
             if find_shard().index == 0:
                 say(str(message))
         elif not (has_log and training.log_warning(message, category, *args)):

@@ -104,7 +104,7 @@ def describe_error(error: Exception) -> str:
     if 'pkg_resources' in message:
         return (
             "_base_: 'package::path' needs pkg_resources, which setuptools no longer includes; "
-            'give the path of the file'
+            "install 'setuptools<81', or give the path of the file"
         )
     vague = isinstance(error, KeyError | AttributeError | AssertionError)
     return f'{kind}: {message}' if vague and not message.startswith(kind) else message

@@ -17,6 +17,7 @@ from wrn_base.errors import WrnError, did_you_mean
 # The key that our loaders of checkpoints give to ``meta['cfg']``, which mmengine could run.
 HIDDEN_CONFIG = 'config_text'
 CONFIG_SUFFIXES = ('.py', *DATA_SUFFIXES)
+_OTHERS = {'mmdet': 'mmdetection', 'mmseg': 'mmsegmentation'}
 
 
 def read_config(path: str | PathLike[str]) -> Config:
@@ -30,8 +31,8 @@ def read_config(path: str | PathLike[str]) -> Config:
         The config with its ``_base_`` files merged in.
 
     Raises:
-        WrnError: If the file does not exist, is not a valid config, or is a JSON or YAML file that
-            names code to run.
+        WrnError: If the file does not exist, is not a valid config, is one of mmdetection or
+            mmsegmentation, or is a JSON or YAML file that names code to run.
     """
     found = path if Path(path).is_file() else model_index.find_config(str(path))
     if found is None:
@@ -51,6 +52,11 @@ def read_config(path: str | PathLike[str]) -> Config:
             use_environment_variables=not is_data,
         )
         check_types(config)
+    if (scope := config.get('default_scope')) in _OTHERS:
+        raise WrnError(
+            f"{path}: default_scope is '{scope}', and this package runs image classifiers; run the "
+            f'config with the tools of {_OTHERS[scope]}'
+        )
     return config
 
 

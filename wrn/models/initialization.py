@@ -1,8 +1,11 @@
 """Initialize networks when they are built."""
 
+from typing import Any
+
 from mmengine.model import BaseModule
 from mmengine.model import initialize as apply_init_cfg
 from mmengine.model.weight_init import PretrainedInit
+from torch import nn
 
 
 def initialize(network: BaseModule) -> None:
@@ -16,7 +19,26 @@ def initialize(network: BaseModule) -> None:
         network: The network, or its head.
     """
     for module in network.modules():
-        init_cfg = getattr(module, 'init_cfg', None) or []
-        for cfg in [init_cfg] if isinstance(init_cfg, dict) else init_cfg:
-            if cfg['type'] not in ('Pretrained', PretrainedInit):
+        for cfg in _get_init_cfgs(module):
+            if _is_file(cfg):
+                cfg['type'] = 'Pretrained'  # a class would be mmengine's, not the registered one
+            else:
                 apply_init_cfg(module, cfg)
+
+
+def loads_file(network: BaseModule) -> bool:
+    """Return whether the ``init_cfg`` of a network loads a file of weights.
+
+    Args:
+        network: The network.
+    """
+    return any(map(_is_file, _get_init_cfgs(network)))
+
+
+def _get_init_cfgs(module: nn.Module) -> list[dict[str, Any]]:
+    given = getattr(module, 'init_cfg', None) or []
+    return [given] if isinstance(given, dict) else given
+
+
+def _is_file(init_cfg: dict[str, Any]) -> bool:
+    return init_cfg['type'] in ('Pretrained', PretrainedInit)

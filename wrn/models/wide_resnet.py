@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from wrn.models.activation import build_activation
-from wrn.models.initialization import initialize
+from wrn.models.initialization import initialize, loads_file
 from wrn.models.memory_format import ChannelsLastMixin
 from wrn.models.sizes import DepthError, read_widen_factor, widen
 
@@ -98,6 +98,8 @@ class WideResNet(ChannelsLastMixin, ResNet):
             are faster. Defaults to False.
         act_cfg: Config of the activations, in the stem and in the blocks. None is no activation.
             Its ``inplace`` has no effect. Defaults to ``dict(type='ReLU')``.
+        contract_dilation: Whether the first block of a dilated stage has half of the dilation, as
+            in mmsegmentation's ``ResNet``. Defaults to False.
         **kwargs: The other arguments of :class:`~mmpretrain.models.ResNet`: ``in_channels``,
             ``stem_channels``, ``expansion``, ``num_stages``, ``strides``, ``dilations``,
             ``out_indices``, ``style``, ``deep_stem``, ``avg_down``, ``frozen_stages``,
@@ -121,6 +123,7 @@ class WideResNet(ChannelsLastMixin, ResNet):
         (1, 2048, 2, 2)
     """
 
+    zero_init_residual: bool
     arch_settings: ClassVar = {
         depth: (WideBottleneck if block is Bottleneck else WideBasicBlock, stage_blocks)
         for depth, (block, stage_blocks) in ResNet.arch_settings.items()
@@ -133,6 +136,7 @@ class WideResNet(ChannelsLastMixin, ResNet):
         base_channels: int = 64,
         channels_last: bool = False,
         act_cfg: dict[str, Any] | None = dict(type='ReLU'),  # noqa: B006 - OpenMMLab's convention
+        contract_dilation: bool = False,
         **kwargs: Any,
     ) -> None:
         if depth not in self.arch_settings:
@@ -140,6 +144,8 @@ class WideResNet(ChannelsLastMixin, ResNet):
             raise DepthError(f'depth must be one of {known}, not {depth!r}')
         width = widen(base_channels, widen_factor)
         self.widen_factor = widen_factor
+        self.act_cfg = act_cfg
+        self.contract_dilation = contract_dilation
         self._block_kwargs: dict[str, Any] = dict(act_cfg=act_cfg)
         if issubclass(self.arch_settings[depth][0], BasicBlock):
             base_channels = width
@@ -156,6 +162,9 @@ class WideResNet(ChannelsLastMixin, ResNet):
             for block in self.modules():
                 if isinstance(block, _Block):
                     constant_init(getattr(block, f'norm{block.num_convs}'), 0)
+        if loads_file(self):
+            # mmpretrain's init_weights would set norms to 0 after a list of init_cfg loaded them.
+            self.zero_init_residual = False
         self.use_channels_last(channels_last)
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
@@ -179,7 +188,14 @@ class WideResNet(ChannelsLastMixin, ResNet):
             The stage, from ``(N, in_channels, H, W)`` to
             ``(N, out_channels, H / stride, W / stride)``.
         """
-        return ResLayer(**kwargs, **self._block_kwargs)
+        kwargs.update(self._block_kwargs)
+        if not self.contract_dilation or kwargs['dilation'] == 1:
+            return ResLayer(**kwargs)
+        rates, channels = kwargs['drop_path_rate'], kwargs['out_channels']
+        first = dict(num_blocks=1, dilation=kwargs['dilation'] // 2, drop_path_rate=rates[:1])
+        rest = dict(num_blocks=len(rates) - 1, drop_path_rate=rates[1:])
+        rest.update(in_channels=channels, stride=1)
+        return ResLayer(**kwargs | first).extend(ResLayer(**kwargs | rest))
 
     def train(self, mode: bool = True) -> 'WideResNet':
         """Set training or evaluation mode; frozen stages and norms stay in evaluation mode.

@@ -139,6 +139,16 @@ class WideResNetCIFAR(ChannelsLastMixin, BaseBackbone):
             raise ValueError(f"strided_conv must be 'first' or 'last', not {strided_conv!r}")
         self.depth = depth
         self.widen_factor = widen_factor
+        self.kernel_sizes = kernel_sizes
+        self.num_stages = num_stages
+        self.strides = strides
+        self.activate_before_residual = activate_before_residual
+        self.strided_conv = strided_conv
+        self.activate_shortcut = activate_shortcut
+        self.conv_cfg = conv_cfg
+        self.norm_cfg = norm_cfg
+        self.last_norm_cfg = last_norm_cfg
+        self.act_cfg = act_cfg
         self.out_indices = tuple(out_indices)
         self.out_before_norm = out_before_norm
         self.frozen_stages = frozen_stages

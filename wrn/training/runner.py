@@ -48,7 +48,6 @@ from wrn.training.hooks.termination import (
 )
 from wrn.training.launch import init_distributed
 from wrn.training.loop import use_exact_loop
-from wrn.training.network_checks import check_pretrained_init
 from wrn.training.resume import set_resume
 from wrn.training.run_lock import lock_folder
 from wrn.training.short_warm_up import leave_out_short_warm_ups
@@ -96,7 +95,6 @@ def train(
     errors = run_errors('train', cfg.get('work_dir'))
     with errors, config_errors(cfg.filename, unless=lambda: started.started):
         check_optimizer(cfg)
-        check_pretrained_init(cfg)
         init_distributed(cfg)
         with termination.listening(), lock_folder(cfg.work_dir):
             earlier = set_resume(cfg, overwrite is not None)
