@@ -56,6 +56,7 @@ from wrn.training.train_result import Trained, describe_result
 from wrn.utils.files import write_atomically
 from wrn.zoo.resolve import is_shipped
 from wrn_base.run_progress import SILENT, RunProgress
+from wrn_base.systems import HAS_SIGTERM
 from wrn_base.terminal import short_path
 
 
@@ -115,6 +116,11 @@ def train(
             use_resumable_early_stopping(cfg)
             runner = build_runner(cfg, ['train_dataloader', 'val_dataloader'], hooks, progress)
             progress.note(f'the log is in {short_path(runner.logger.log_file)}')
+            if not HAS_SIGTERM:
+                progress.note(
+                    'Windows ends a run without letting it save a checkpoint; --resume then '
+                    'continues from the last one'
+                )
             try:
                 with memory_errors(runner, 'train'):
                     leave_out_short_warm_ups(runner)

@@ -28,6 +28,7 @@ from wrn.training.run_files import LAST, START_MARK, STOPPED, find_last
 from wrn.utils.files import write_atomically
 from wrn_base.errors import RunStoppedError
 from wrn_base.interrupt import end_at_sigterm
+from wrn_base.systems import SEES_SENDER, hold_sigterm
 
 
 @contextmanager
@@ -36,7 +37,7 @@ def unblock_sigterm() -> Iterator[None]:
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+        hold_sigterm(False)
 
 
 def describe_position(runner: Runner) -> str:
@@ -88,11 +89,11 @@ class ProtectWorkersHook(Hook):
 
     def _before_epoch(self, *args: Any, **kwargs: Any) -> None:
         """Block the signal while data workers start, since they inherit the mask."""
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        hold_sigterm(True)
 
     def _before_iter(self, *args: Any, **kwargs: Any) -> None:
         """Unblock the signal."""
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+        hold_sigterm(False)
 
     def _protect(self, loader: DataLoader[Any]) -> None:
         loader.worker_init_fn = partial(ignore_sigterm, loader.worker_init_fn, os.getpid())
@@ -119,11 +120,19 @@ class TerminationHook(ProtectWorkersHook):
             previous = signal.SIG_IGN  # another SIGTERM would change the exit status
             _end_workers()
             raise
+        except RuntimeError as error:
+            if not (self.requested and str(error).startswith('DataLoader worker')):
+                raise
+            previous = signal.SIG_IGN
+            _end_workers()
+            raise RunStoppedError(
+                'stopped by SIGTERM, which also ended the data workers; run again with --resume'
+            ) from error
         finally:
             _handle_sigterm(previous)
         # The signal came after the last checkpoint; raise it again for the caller.
         if self.requested and callable(previous) and previous is not end_at_sigterm:
-            os.kill(os.getpid(), signal.SIGTERM)
+            signal.raise_signal(signal.SIGTERM)
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
@@ -216,14 +225,17 @@ def ignore_sigterm(init_fn: Callable[[int], None] | None, main_pid: int, worker_
 
     Schedulers send the signal to all processes of a job, but the main process needs its workers
     until the iteration or the validation is done. It then ends them with the same signal, which the
-    worker has blocked since its start.
+    worker has blocked since its start. On macOS, which does not say who sent it, any ends them.
 
     Args:
         init_fn: The worker's own ``worker_init_fn``; None if it has none.
         main_pid: The id of the main process.
         worker_id: The index of the worker.
     """
-    threading.Thread(target=_exit_at_sigterm_of, args=(main_pid,), daemon=True).start()
+    if SEES_SENDER:
+        threading.Thread(target=_exit_at_sigterm_of, args=(main_pid,), daemon=True).start()
+    else:  # the signal was held back so that it would not end a worker that receives its work
+        hold_sigterm(False)
     if init_fn is not None:
         init_fn(worker_id)
 
