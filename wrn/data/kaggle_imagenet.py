@@ -29,7 +29,7 @@ def link_kaggle(folder: Path, out: Path, overwrite: bool = False) -> None:
     solution = folder / 'LOC_val_solution.csv'
     lines: list[str] = []
     check_regular(solution)
-    with solution.open(newline='') as file:
+    with solution.open(newline='', encoding='utf-8') as file:
         for row in csv.DictReader(file):
             name = (row.get('PredictionString') or '').partition(' ')[0]
             if name not in labels:

@@ -100,7 +100,7 @@ def _sort_names(folder: str, left_out: LeftOut) -> Iterator[str]:
 
 def _store(names: list[str]) -> Iterator[str]:
     """Write names to the disk, and return an iterator that reads them."""
-    file = tempfile.TemporaryFile('w+')  # noqa: SIM115 - deleted when its last name is read
+    file = tempfile.TemporaryFile('w+', encoding='utf-8')  # noqa: SIM115 - deleted when its last name is read
     file.writelines(f'{json.dumps(name)}\n' for name in names)
     file.seek(0)
     return map(json.loads, file)
