@@ -3,8 +3,10 @@
 import os
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Callable
+from types import FrameType
 
 #: The exit status of a run that asks to be queued again; Windows has no ``os.EX_TEMPFAIL``.
 EX_TEMPFAIL = 75
@@ -52,6 +54,20 @@ def call_at_fork(
     """
     if hasattr(os, 'register_at_fork'):
         os.register_at_fork(before=before, after_in_parent=in_parent, after_in_child=in_child)
+
+
+def is_script_imported() -> bool:
+    """Return whether a process that was spawned is importing the script of the one it serves.
+
+    Python does so before the process gets its work. A call in that script that is not below
+    ``if __name__ == '__main__':`` then runs again.
+    """
+    frame: FrameType | None = sys._getframe()
+    while frame:
+        if frame.f_code.co_name == '<module>' and frame.f_globals['__name__'] == '__mp_main__':
+            return True
+        frame = frame.f_back
+    return False
 
 
 def kill_session(process: subprocess.Popen[bytes]) -> None:
