@@ -55,7 +55,8 @@ def hide(system: str) -> None:
     for name, pattern in dict(windows=WINDOWS, macos=MACOS)[system].items():
         module = import_module(name)
         missing = frozenset(filter(re.compile(pattern).fullmatch, dir(module)))
-        module.__class__ = _lacking(missing, system)
+        facts = {'name': 'nt'} if (name, system) == ('os', 'windows') else {}
+        module.__class__ = _lacking(missing, facts)
     if system == 'windows':
         _forbid_imports()
 
@@ -68,13 +69,13 @@ def _is_ours() -> bool:
     return name.partition('.')[0] in OURS or is_script
 
 
-def _lacking(missing: frozenset[str], system: str) -> type[ModuleType]:
+def _lacking(missing: frozenset[str], facts: dict[str, str]) -> type[ModuleType]:
     class Lacking(ModuleType):
         def __getattribute__(self, name):
             if name in missing and _is_ours():
-                raise AttributeError(f'{self!r} has no {name!r} on {system}', name=name, obj=self)
-            if name == 'name' and system == 'windows' and _is_ours():
-                return 'nt'  # os.name
+                raise AttributeError(f'{self!r} has no {name!r} here', name=name, obj=self)
+            if name in facts and _is_ours():
+                return facts[name]
             return super().__getattribute__(name)
 
     return Lacking

@@ -215,7 +215,7 @@ def test_a_script_without_a_guard_on_macos(tmp_path):
     )
     watchdog = threading.Timer(120, os.killpg, (process.pid, signal.SIGKILL))
     watchdog.start()
-    said = next((line for line in process.stderr if 'WrnError' in line), '')
+    said = next((line for line in process.stderr if 'errors.WrnError' in line), '')
     watchdog.cancel()
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
