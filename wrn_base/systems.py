@@ -10,8 +10,13 @@ from types import FrameType
 
 #: The exit status of a run that asks to be queued again; Windows has no ``os.EX_TEMPFAIL``.
 EX_TEMPFAIL = 75
-#: Whether a process can be asked to end. Windows ends it without a signal.
-HAS_SIGTERM = os.name == 'posix'
+#: What a user should know before a run. Empty on POSIX, where SIGTERM asks a process to end.
+UNSAVED = (
+    'Windows ends a run without letting it save a checkpoint; --resume then continues from the '
+    'last one'
+    if os.name == 'nt'
+    else ''
+)
 #: Whether a process can see who sent it a signal.
 SEES_SENDER = hasattr(signal, 'sigwaitinfo')
 #: The compilers that torch compiles networks with on the CPU, any one of them.

@@ -20,6 +20,7 @@ from wrn.data.images import find_images, read_image
 from wrn.data.images.walk import FollowedLinks
 from wrn.data.kaggle_imagenet import link_kaggle
 from wrn.results.drawing_files import name_drawing
+from wrn.training import worker_signals
 from wrn.training.brief_runner import BriefRunner
 from wrn.training.hooks import termination
 from wrn.training.hooks.safe_checkpoints import SafeCheckpointHook
@@ -146,10 +147,10 @@ class Started:
 
 
 def test_a_worker_that_cannot_see_who_sent_sigterm_ends_at_any(monkeypatch):
-    monkeypatch.setattr(termination, 'SEES_SENDER', False)
+    monkeypatch.setattr(worker_signals, 'SEES_SENDER', False)
     called = []
     hold_sigterm(True)
-    termination.ignore_sigterm(called.append, os.getpid(), 3)
+    worker_signals.ignore_sigterm(called.append, os.getpid(), 3)
     assert signal.SIGTERM not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
     assert called == [3]
 

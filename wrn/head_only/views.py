@@ -21,8 +21,8 @@ from wrn.config.config_parts import get_inner_dataset
 from wrn.data.checked_reading import CheckedReading
 from wrn.data.images import get_content
 from wrn.data.images.prefetch import prefetch
-from wrn.training.hooks.termination import ignore_sigterm, unblock_sigterm
 from wrn.training.seeding import seed_generators
+from wrn.training.worker_signals import ignore_sigterm, unblock_sigterm
 from wrn_base.errors import ImageReadError
 from wrn_base.systems import hold_sigterm
 
