@@ -19,7 +19,7 @@ class TopLevelHook(BuildHookInterface[BuilderConfig]):
         """Add the file. hatchling calls this before it builds a wheel."""
         self.folder = tempfile.TemporaryDirectory()
         source = Path(self.folder.name, 'top_level.txt')
-        source.write_text('wrn\n')
+        source.write_text('wrn\n', encoding='utf-8')
         name = self.metadata.core.name.replace('-', '_')
         target = f'{name}-{self.metadata.version}.dist-info/top_level.txt'
         build_data['force_include'][str(source)] = target

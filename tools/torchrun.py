@@ -5,7 +5,6 @@ torchrun or to a process, it is 128 plus the number of the signal. If a process 
 exit status of that process.
 """
 
-import os
 import signal
 import sys
 
@@ -13,11 +12,13 @@ from torch.distributed.elastic.multiprocessing import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.run import main
 
+from wrn_base.systems import EX_TEMPFAIL
+
 if __name__ == '__main__':
     try:
         main()
     except SignalException as stopped:
-        sys.exit(os.EX_TEMPFAIL if stopped.sigval == signal.SIGTERM else 128 + stopped.sigval)
+        sys.exit(EX_TEMPFAIL if stopped.sigval == signal.SIGTERM else 128 + stopped.sigval)
     except ChildFailedError as failed:  # the process has printed the reason
         code = failed.get_first_failure()[1].exitcode
         sys.exit(code if code > 0 else 128 - code)

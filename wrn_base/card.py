@@ -1,6 +1,5 @@
 """The card of a model: what is known of it, as a table and as JSON."""
 
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -96,7 +95,7 @@ def describe_entry(entry: Model, config: Config, images: Fact) -> Iterator[Fact]
     weights = model_index.urls(entry) or [entry.weights] * bool(entry.weights)
     provenance = model_index.weights_provenance(entry)
     yield Fact('weights', weights or 'none: config only', weights=weights, provenance=provenance)
-    path = os.path.relpath(str(config.filename), model_index.root())
+    path = model_index.shorten_config(str(config.filename))
     yield Fact('config', path, config=path)
 
 

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import closing
 from importlib import import_module
+from io import TextIOWrapper
 from typing import NoReturn
 
 from wrn_base.errors import WrnError, one_line
@@ -32,7 +33,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     """
     for name in ('stdout', 'stderr'):  # None if the shell closed it
         if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, 'w'))  # noqa: SIM115
+            setattr(sys, name, open(os.devnull, 'w', encoding='utf-8'))  # noqa: SIM115
+        stream = getattr(sys, name)
+        if isinstance(stream, TextIOWrapper) and stream.errors == 'strict':
+            stream.reconfigure(errors='backslashreplace')  # of what its encoding lacks
     code = 0
     try:
         args = parse_args(argv)

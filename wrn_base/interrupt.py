@@ -8,11 +8,12 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
+from wrn_base.systems import signal_main_thread
 from wrn_base.terminal import stop_live
 
-_LOSE = ('__del__', '_launch')  # finalizers, and the start of a data worker by multiprocessing
+_FORKS = 'multiprocessing.popen_fork'  # the module that forks a data worker in `_launch`
 _LATER = 0.05  # seconds
-_pid = 0  # of the process that handles signals; data workers are forks of it
+_pid = 0  # of the process that handles signals; data workers may be forks of it
 
 
 @contextmanager
@@ -46,7 +47,7 @@ def end_at_sigterm(number: int, *_: Any) -> None:
     if os.getpid() == _pid:
         _end(number, b'wrn: stopped by SIGTERM; run the same command again\n')
     signal.signal(number, signal.SIG_DFL)
-    os.kill(os.getpid(), number)
+    signal.raise_signal(number)
 
 
 @contextmanager
@@ -72,12 +73,17 @@ def _exit_at_interrupt(number: int, *_: Any) -> None:
 def _raise_or_wait(number: int, frame: FrameType | None) -> None:
     inner = frame
     while inner and os.getpid() == _pid:  # a data worker is below the call that started it for good
-        if inner.f_code.co_name in _LOSE:
-            main = threading.main_thread().ident
-            threading.Timer(_LATER, signal.pthread_kill, (main, number)).start()
+        if _loses_exceptions(inner):
+            threading.Timer(_LATER, signal_main_thread, (number,)).start()
             return
         inner = inner.f_back
     raise KeyboardInterrupt
+
+
+def _loses_exceptions(frame: FrameType) -> bool:
+    """Return whether Python prints exceptions of a frame: of finalizers and of forks."""
+    name = frame.f_code.co_name
+    return name == '__del__' or (name == '_launch' and frame.f_globals.get('__name__') == _FORKS)
 
 
 def _end(number: int, message: bytes) -> None:

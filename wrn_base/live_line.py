@@ -1,6 +1,6 @@
 """One line at the bottom of the terminal that is drawn again and again, below all other output.
 
-Data workers are forks of this process. If one were forked while a thread draws, it would inherit
+Data workers may be forks of this process. If one were forked while a thread draws, it would inherit
 locks that nobody releases. So drawing and forking exclude each other, and a fork has no line.
 """
 
@@ -15,6 +15,7 @@ from rich.live import Live
 from rich.text import Text
 
 from wrn_base import terminal
+from wrn_base.systems import call_at_fork
 
 _PER_SECOND = 4  # how often the line is drawn; each time takes about a millisecond
 _drawing = threading.RLock()
@@ -122,6 +123,4 @@ def _end_in_fork() -> None:
         setattr(sys, name, getattr(stream, 'rich_proxied_file', stream))
 
 
-os.register_at_fork(
-    before=_drawing.acquire, after_in_parent=_drawing.release, after_in_child=_end_in_fork
-)
+call_at_fork(_drawing.acquire, _drawing.release, _end_in_fork)

@@ -104,6 +104,16 @@ def find_config(name: str) -> Path | None:
     return next((path for path in paths if path.is_file()), None)
 
 
+def shorten_config(path: str) -> str:
+    """Return the path of a config of this package as :func:`find_config` takes it on any system.
+
+    Args:
+        path: The path of the config. That of another package's is returned as it is.
+    """
+    shipped = Path(path).is_relative_to(root())
+    return Path(path).relative_to(root()).as_posix() if shipped else path
+
+
 def find_by_file(file: str) -> Model | None:
     """Find the model that a published file of weights belongs to.
 

@@ -2,6 +2,7 @@
 
 import errno
 import logging
+import os
 import socket
 import time
 from collections.abc import Callable
@@ -38,7 +39,8 @@ def open_socket(host: str, port: int) -> socket.socket:
         # asyncio sends an answer at once (TCP_NODELAY) only where the socket knows its protocol.
         opened = socket.socket(family, kind, protocol)
         try:
-            opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if os.name == 'posix':  # on Windows, it lets two servers have one port
+                opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             opened.bind(address)
             opened.listen(128)
         except BaseException:

@@ -23,6 +23,7 @@ from wrn.cli.inputs import find_shard
 from wrn.download.trust import INSECURE
 from wrn.utils.csv_text import SAFE
 from wrn_base.errors import AssumptionWarning, RandomWeightsWarning, RunStoppedError
+from wrn_base.systems import EX_TEMPFAIL
 from wrn_base.terminal import say
 
 
@@ -53,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
         sys.stdout.flush()
     except RunStoppedError as stopped:
         say(str(stopped))
-        code = os.EX_TEMPFAIL
+        code = EX_TEMPFAIL
     training.leave_distributed()
     return code
 

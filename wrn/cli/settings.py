@@ -9,6 +9,16 @@ from mmengine.config import DictAction
 from wrn_base.errors import WrnError
 
 
+class _KeepSpaces(DictAction):
+    """mmengine's parser, which removes the spaces of a path."""
+
+    @staticmethod
+    def _parse_iterable(val: str) -> Any:
+        text = val.strip('\'" ')
+        is_text = ' ' in text and ',' not in text and not text.startswith(('(', '['))
+        return text if is_text else DictAction._parse_iterable(val)
+
+
 def parse_settings(words: Sequence[str] | None) -> dict[str, Any]:
     """Parse the words of ``--cfg-options``.
 
@@ -24,7 +34,7 @@ def parse_settings(words: Sequence[str] | None) -> dict[str, Any]:
     if not words:
         return {}
     parser, parsed = argparse.ArgumentParser(), argparse.Namespace()
-    action = parser.add_argument('--cfg-options', nargs='+', action=DictAction)
+    action = parser.add_argument('--cfg-options', nargs='+', action=_KeepSpaces)
     try:
         action(parser, parsed, words)
     except (ValueError, AssertionError, RecursionError) as error:  # the last, for dict(...)

@@ -1,5 +1,6 @@
 """The group of each image, such as a patient, a slide or a video, which one split keeps whole."""
 
+import contextlib
 import csv
 import logging
 import os
@@ -116,8 +117,9 @@ def _read_table(path: str, folder: str | Path, known: Container[str]) -> dict[st
             )
         for row in reader:
             image, group = ((row[names[name]] or '').strip() for name in _COLUMNS)
-            if os.path.isabs(image):
-                image = os.path.relpath(image, Path(folder).absolute())
+            with contextlib.suppress(ValueError):  # it is on another drive of Windows
+                if os.path.isabs(image):
+                    image = os.path.relpath(image, Path(folder).absolute())
             image = os.path.normpath(image)
             slashed = os.path.normpath(image.replace('\\', '/'))
             if image not in known and slashed in known:

@@ -7,7 +7,7 @@ from pathlib import Path
 from wrn.data.images import is_hidden
 from wrn.utils.existing import check_free
 from wrn.utils.files import check_regular, write_atomically
-from wrn_base.errors import WrnError
+from wrn_base.errors import WrnError, one_line
 
 
 def link_kaggle(folder: Path, out: Path, overwrite: bool = False) -> None:
@@ -29,7 +29,7 @@ def link_kaggle(folder: Path, out: Path, overwrite: bool = False) -> None:
     solution = folder / 'LOC_val_solution.csv'
     lines: list[str] = []
     check_regular(solution)
-    with solution.open(newline='') as file:
+    with solution.open(newline='', encoding='utf-8') as file:
         for row in csv.DictReader(file):
             name = (row.get('PredictionString') or '').partition(' ')[0]
             if name not in labels:
@@ -50,4 +50,10 @@ def link_kaggle(folder: Path, out: Path, overwrite: bool = False) -> None:
         if link.is_dir() and not link.is_symlink():
             shutil.rmtree(link)
         link.unlink(missing_ok=True)
-        link.symlink_to(target, target_is_directory=True)
+        try:
+            link.symlink_to(target, target_is_directory=True)
+        except OSError as error:
+            raise WrnError(
+                f'{link}: cannot be a link to {target} ({one_line(error)}); on Windows, turn on '
+                'its developer mode, or move the folder there'
+            ) from error

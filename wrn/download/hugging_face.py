@@ -54,7 +54,9 @@ def find(address: str) -> Path | None:
         folder = Path(
             huggingface_hub.snapshot_download(repo, revision=revision, local_files_only=True)
         )
-        names = [str(path.relative_to(folder)) for path in folder.rglob('*') if path.is_file()]
+        names = [
+            path.relative_to(folder).as_posix() for path in folder.rglob('*') if path.is_file()
+        ]
         return folder / _choose(names, file)
     except (OSError, ValueError):  # the repository or the file is not in the cache
         return None

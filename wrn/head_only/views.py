@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import signal
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from itertools import groupby
@@ -22,9 +21,10 @@ from wrn.config.config_parts import get_inner_dataset
 from wrn.data.checked_reading import CheckedReading
 from wrn.data.images import get_content
 from wrn.data.images.prefetch import prefetch
-from wrn.training.hooks.termination import ignore_sigterm, unblock_sigterm
 from wrn.training.seeding import seed_generators
+from wrn.training.worker_signals import ignore_sigterm, unblock_sigterm
 from wrn_base.errors import ImageReadError
+from wrn_base.systems import hold_sigterm
 
 _AHEAD = 64  # files to hash ahead
 
@@ -102,7 +102,7 @@ def read_views(cfg: Config, views: Sequence[View], seed: int) -> Iterator[Batch]
         worker_init_fn=partial(ignore_sigterm, _use_one_thread, os.getpid()),
     )
     with config_errors(cfg.filename), unblock_sigterm():
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # the workers inherit it
+        hold_sigterm(True)  # the workers inherit it
         iterator = iter(batches)
     while True:
         with config_errors(cfg.filename):

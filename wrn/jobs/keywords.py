@@ -5,10 +5,11 @@ from inspect import signature
 from typing import Any
 
 from wrn_base.errors import WrnError, did_you_mean
+from wrn_base.systems import is_script_imported
 
 
 def check_names(function: Callable[..., Any], options: Mapping[str, Any], known: type) -> None:
-    """Check the keyword arguments that a function takes as ``**options``.
+    """Check the keyword arguments that a function takes as ``**options``, and where it is called.
 
     Args:
         function: The function.
@@ -17,8 +18,14 @@ def check_names(function: Callable[..., Any], options: Mapping[str, Any], known:
 
     Raises:
         TypeError: If a name is unknown.
-        WrnError: If a text is empty, such as an unset variable of a script.
+        WrnError: If a text is empty, such as an unset variable of a script, or if a data worker is
+            importing the script that calls the function.
     """
+    if is_script_imported():
+        raise WrnError(
+            f'wrn.{function.__name__}: on this system a data worker imports the script that starts '
+            "it; put the call below if __name__ == '__main__':, or give workers=0"
+        )
     names = known.__annotations__
     for name, value in options.items():
         if name not in names:

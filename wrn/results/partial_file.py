@@ -14,6 +14,7 @@ from wrn.results.partial_lines import checksum, format_line, parse_batch, parse_
 from wrn.results.record import Record
 from wrn.utils.existing import check_free
 from wrn.utils.files import make_parent, report_write_errors
+from wrn.utils.scratch import remove_lock
 from wrn_base.errors import WrnError
 from wrn_base.terminal import printable
 
@@ -108,13 +109,13 @@ class PartialFile:
                     if not (self.done or self._has_others()):  # it would only block a corrected run
                         self._file.close()
                         self.partial.unlink(missing_ok=True)
-                        Path(lock.lock_file).unlink(missing_ok=True)
+                        remove_lock(lock)
                     raise
             self.partial.replace(kept)
             if all(path.exists() for path in self._kept):
                 for path in self._kept:
                     path.unlink(missing_ok=True)
-            Path(lock.lock_file).unlink(missing_ok=True)
+            remove_lock(lock)
 
     def _lock(self) -> contextlib.AbstractContextManager[Any]:
         """Exclude other processes from the partial file for the time of a block."""

@@ -6,6 +6,7 @@ It computes on the device of its config, and scales learning rates by the batch 
 import itertools
 import logging
 import math
+import multiprocessing
 import warnings
 from typing import Any
 
@@ -17,7 +18,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from wrn.training.run_device import current_device, get_run_device
-from wrn.training.screen_log import keep_off_screen
+from wrn.training.screen_log import keep_off_screen, write_any_text
 from wrn.utils.silence import silence
 from wrn_base.errors import count
 from wrn_base.terminal import printable
@@ -55,8 +56,21 @@ class BriefRunner(Runner):
         for handler in logger.handlers:
             if not isinstance(handler, logging.FileHandler):
                 handler.addFilter(_is_shown)
+        write_any_text(logger)
         logger.info(f'environment, config and hooks are in {logger.log_file}')
         return logger
+
+    def setup_env(self, env_cfg: dict[str, Any]) -> None:
+        """Set up the start of processes; the argument is that of mmengine's runner.
+
+        mmengine forks data workers unless this is Windows. Where Python spawns processes, as on
+        macOS, system libraries do not survive a fork.
+        """
+        mp_cfg = dict(env_cfg.get('mp_cfg') or {})
+        default = multiprocessing.get_all_start_methods()[0]
+        if default == 'spawn' and mp_cfg.get('mp_start_method', 'fork') == 'fork':
+            mp_cfg['mp_start_method'] = default
+        super().setup_env({**env_cfg, 'mp_cfg': mp_cfg})
 
     def load_checkpoint(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Load a checkpoint; the arguments are those of mmengine's runner."""

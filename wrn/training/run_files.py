@@ -1,6 +1,7 @@
 """The files that a run writes, by name: a new run deletes or replaces no others."""
 
 import contextlib
+import locale
 import os
 import re
 from collections.abc import Iterable
@@ -41,8 +42,12 @@ def find_last(folder: Path) -> Path | None:
         folder: The run folder.
     """
     mark = folder / LAST
-    named = mark.read_text().strip() if mark.is_file() else ''  # empty while mmengine writes it
-    return locate(named, folder) if named else None
+    content = mark.read_bytes() if mark.is_file() else b''
+    try:
+        named = content.decode().strip()
+    except UnicodeDecodeError:  # mmengine writes in the system's encoding
+        named = content.decode(locale.getpreferredencoding(False), errors='replace').strip()
+    return locate(named, folder) if named else None  # empty while mmengine writes it
 
 
 def locate(path: str, folder: Path) -> Path:

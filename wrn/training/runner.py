@@ -44,7 +44,6 @@ from wrn.training.hooks.termination import (
     ProtectWorkersHook,
     TerminationHook,
     describe_position,
-    unblock_sigterm,
 )
 from wrn.training.launch import init_distributed
 from wrn.training.loop import use_exact_loop
@@ -52,9 +51,11 @@ from wrn.training.resume import set_resume
 from wrn.training.run_lock import lock_folder
 from wrn.training.short_warm_up import leave_out_short_warm_ups
 from wrn.training.train_result import Trained, describe_result
+from wrn.training.worker_signals import unblock_sigterm
 from wrn.utils.files import write_atomically
 from wrn.zoo.resolve import is_shipped
 from wrn_base.run_progress import SILENT, RunProgress
+from wrn_base.systems import UNSAVED
 from wrn_base.terminal import short_path
 
 
@@ -113,6 +114,8 @@ def train(
             use_resumable_early_stopping(cfg)
             runner = build_runner(cfg, ['train_dataloader', 'val_dataloader'], hooks, progress)
             progress.note(f'the log is in {short_path(runner.logger.log_file)}')
+            if UNSAVED:
+                progress.note(UNSAVED)
             try:
                 with memory_errors(runner, 'train'):
                     leave_out_short_warm_ups(runner)

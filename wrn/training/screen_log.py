@@ -1,7 +1,7 @@
 """Keep mmengine's log off the screen, apart from what a user needs to know; the file has it all."""
 
 import logging
-from pathlib import Path
+import os
 from typing import Any
 
 import mmcv
@@ -12,7 +12,7 @@ import torchvision
 from mmengine.logging import MMLogger
 
 _OTHERS = tuple(
-    f'{Path(str(package.__file__)).parent}/'
+    os.path.join(os.path.dirname(str(package.__file__)), '')
     for package in (mmengine, mmcv, mmpretrain, torch, torchvision)
 )
 _logger = logging.getLogger('wrn')
@@ -41,9 +41,24 @@ def keep_off_screen(logger: MMLogger) -> None:
             forward = _ForwardImportant(max(handler.level, logging.WARNING))
             forward.filters = handler.filters  # no duplicates
             logger.handlers[index] = forward
+    write_any_text(logger)
     if logger.log_file is not None:
         while _held:
             logger.handle(_held.pop(0))
+
+
+def write_any_text(logger: MMLogger) -> None:
+    """Let a logger write its file in UTF-8. mmengine takes the system's encoding.
+
+    That of Windows lacks most characters of file names.
+
+    Args:
+        logger: The logger of a run.
+    """
+    for handler in logger.handlers:
+        if isinstance(handler, logging.FileHandler):
+            stream: Any = handler.stream
+            stream.reconfigure(encoding='utf-8', errors='backslashreplace')
 
 
 def log_warning(message: Warning | str, category: type[Warning], *place: Any) -> bool:

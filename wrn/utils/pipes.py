@@ -4,6 +4,7 @@ import errno
 import os
 from pathlib import Path
 
+_AT_ONCE = getattr(os, 'O_NONBLOCK', 0)  # Windows does not wait
 _reserved: dict[Path, int] = {}  # descriptors
 
 
@@ -41,10 +42,11 @@ def open_special(path: Path) -> int:
 def _open_at_once(path: Path) -> int:
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT  # append: a redirected output may have content
     try:
-        descriptor = os.open(path, flags | os.O_NONBLOCK, 0o666)
+        descriptor = os.open(path, flags | _AT_ONCE, 0o666)
     except OSError as error:
         if error.errno != errno.ENXIO:
             raise
         raise OSError(errno.ENXIO, 'a pipe without a reader, or a socket', str(path)) from error
-    os.set_blocking(descriptor, True)
+    if _AT_ONCE:
+        os.set_blocking(descriptor, True)
     return descriptor

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import BaseFileLock, FileLock, Timeout
 
 _SCRATCH, _LOCK = '.wrn-', '.lock'  # the beginning of the names of scratch folders, and a file
 
@@ -50,5 +50,17 @@ def remove_scratch(parent: Path) -> None:
         parent: The folder that they are in. It need not exist.
     """
     for stale in parent.glob(f'{_SCRATCH}*'):
-        with contextlib.suppress(OSError, Timeout), FileLock(stale / _LOCK, timeout=0):
-            shutil.rmtree(stale)
+        with contextlib.suppress(OSError, Timeout):
+            with FileLock(stale / _LOCK, timeout=0):
+                shutil.rmtree(stale, ignore_errors=True)
+            stale.rmdir()  # on Windows the lock, which is open, was still in it
+
+
+def remove_lock(lock: BaseFileLock) -> None:
+    """Remove the file of a lock that is held; on Windows, releasing the lock does that.
+
+    Args:
+        lock: The lock.
+    """
+    with contextlib.suppress(PermissionError):
+        Path(lock.lock_file).unlink(missing_ok=True)

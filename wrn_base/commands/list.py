@@ -2,7 +2,6 @@
 
 import argparse
 import fnmatch
-import os
 from collections.abc import Iterable
 from itertools import groupby
 from typing import Any
@@ -111,5 +110,5 @@ def _to_json(entry: Model) -> dict[str, Any]:
         urls=model_index.urls(entry),
         aliases=model_index.aliases(entry),
         license=entry.data.get('License'),
-        config=os.path.relpath(entry.config, model_index.root()),
+        config=model_index.shorten_config(entry.config),
     )

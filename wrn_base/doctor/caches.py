@@ -55,8 +55,8 @@ def check_caches() -> Iterator[Finding]:
 def _user() -> str:
     try:
         return getpass.getuser()
-    except (KeyError, OSError):  # a container may run as a user without a name
-        return f'uid_{os.getuid()}'
+    except (KeyError, ImportError, OSError):  # a container may run as a user without a name
+        return f'uid_{os.getuid()}' if hasattr(os, 'getuid') else 'unknown_user'
 
 
 def _measure(folder: Path) -> tuple[int, int]:

@@ -59,7 +59,7 @@ def _check_cores(root: Path) -> Finding:
 
 def _check_memory(root: Path) -> Iterator[Finding]:
     try:
-        lines = (root / 'proc' / 'meminfo').read_text().splitlines()
+        lines = (root / 'proc' / 'meminfo').read_text(encoding='utf-8').splitlines()
         sizes = {line.partition(':')[0]: int(line.split()[1]) << 10 for line in lines}
         total, available = sizes['MemTotal'], sizes['MemAvailable']
     except (OSError, ValueError, LookupError):  # not Linux
@@ -173,6 +173,6 @@ def _control_groups(root: Path, controller: str) -> Iterator[Path]:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text()
+        return path.read_text(encoding='utf-8')
     except OSError:
         return ''

@@ -207,7 +207,7 @@ def _check_pkg_resources() -> Iterator[Finding]:
     if PathFinder.find_spec('pkg_resources') or spec is None or not spec.origin:
         return
     user = Path(spec.origin).with_name('utils') / 'package_utils.py'
-    if user.is_file() and 'pkg_resources' in user.read_text():
+    if user.is_file() and 'pkg_resources' in user.read_text(encoding='utf-8'):
         found = next(iter(distributions(name='setuptools')), None)
         yield Finding(
             'conflicts',

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from wrn_base.doctor.finding import Finding
+from wrn_base.systems import kill_session
 
 _WORKER = (sys.executable, '-m', 'wrn_base.doctor.worker')
 _SECONDS = 180.0  # `torch.compile` takes a minute on slow machines
@@ -121,4 +121,4 @@ class _Process:
 
     def _kill(self) -> None:
         with contextlib.suppress(ProcessLookupError):  # it has ended
-            os.killpg(self._process.pid, signal.SIGKILL)
+            kill_session(self._process)

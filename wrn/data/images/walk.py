@@ -26,7 +26,7 @@ class FollowedLinks:
     """
 
     def __init__(self, start: str | PurePath) -> None:
-        self._real_start = os.path.realpath(start)
+        self._real_start = Path(os.path.realpath(start))
         self._entered: set[tuple[int, int]] = set()
         self._links: list[str] = []
 
@@ -42,11 +42,12 @@ class FollowedLinks:
         path = str(folder)
         if not os.path.islink(path) and not path.startswith(tuple(self._links)):
             return True
-        real = os.path.realpath(path, strict=True)
-        if os.path.commonpath([real, self._real_start]) == real:
+        real = Path(os.path.realpath(path, strict=True))
+        if self._real_start.is_relative_to(real):
             return False
-        below = os.path.relpath(real, self._real_start)
-        if below.split(os.sep)[0] != os.pardir and not is_hidden(below):
+        if real.is_relative_to(self._real_start) and not is_hidden(
+            real.relative_to(self._real_start)
+        ):
             return False
         found = os.stat(real)
         identity = found.st_dev, found.st_ino
@@ -100,7 +101,7 @@ def _sort_names(folder: str, left_out: LeftOut) -> Iterator[str]:
 
 def _store(names: list[str]) -> Iterator[str]:
     """Write names to the disk, and return an iterator that reads them."""
-    file = tempfile.TemporaryFile('w+')  # noqa: SIM115 - deleted when its last name is read
+    file = tempfile.TemporaryFile('w+', encoding='utf-8')  # noqa: SIM115 - deleted when its last name is read
     file.writelines(f'{json.dumps(name)}\n' for name in names)
     file.seek(0)
     return map(json.loads, file)

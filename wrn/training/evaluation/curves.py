@@ -34,7 +34,9 @@ def read_log(run: str) -> list[dict[str, Any]]:
     for log in logs:
         try:
             check_regular(log)
-            new = [json.loads(line) for line in log.read_text().splitlines() if line]
+            new = [
+                json.loads(line) for line in log.read_text(encoding='utf-8').splitlines() if line
+            ]
         except (OSError, ValueError) as error:
             raise WrnError(
                 f'{log}: cannot be read as a training log ({one_line(error)}); give the work '

@@ -11,6 +11,7 @@ from mmengine.runner import Runner
 from mmpretrain.registry import HOOKS
 
 from wrn.config.config_parts import find_class, set_default
+from wrn.training.run_files import LAST
 from wrn.utils.files import write_atomically
 
 SAFE_BACKEND = dict(backend='safe_local')
@@ -80,6 +81,14 @@ class SafeCheckpointHook(CheckpointHook):
         """Save the best checkpoint, if this is the best one."""
         super().after_val_epoch(runner, metrics)
         self._remove_obsolete()
+
+    def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict[str, Any]) -> None:
+        try:
+            super()._save_checkpoint_with_step(runner, step, meta)
+        except UnicodeEncodeError:
+            # mmengine notes the path in the system's encoding, which on Windows lacks characters.
+            with write_atomically(Path(runner.work_dir, LAST)) as file:
+                file.write(str(self.last_ckpt).encode())
 
     def _remove_obsolete(self) -> None:
         best = [getattr(self, 'best_ckpt_path', None)]

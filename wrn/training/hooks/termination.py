@@ -1,10 +1,9 @@
 """Stop a run cleanly at SIGTERM."""
 
-import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -25,18 +24,11 @@ from torch.utils.data import DataLoader
 
 from wrn.training.hooks.safe_checkpoints import SAFE_BACKEND
 from wrn.training.run_files import LAST, START_MARK, STOPPED, find_last
+from wrn.training.worker_signals import end_workers, ignore_sigterm, unblock_sigterm
 from wrn.utils.files import write_atomically
 from wrn_base.errors import RunStoppedError
 from wrn_base.interrupt import end_at_sigterm
-
-
-@contextmanager
-def unblock_sigterm() -> Iterator[None]:
-    """Unblock SIGTERM after a block that may have failed while data workers were starting."""
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+from wrn_base.systems import hold_sigterm
 
 
 def describe_position(runner: Runner) -> str:
@@ -88,11 +80,11 @@ class ProtectWorkersHook(Hook):
 
     def _before_epoch(self, *args: Any, **kwargs: Any) -> None:
         """Block the signal while data workers start, since they inherit the mask."""
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        hold_sigterm(True)
 
     def _before_iter(self, *args: Any, **kwargs: Any) -> None:
         """Unblock the signal."""
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+        hold_sigterm(False)
 
     def _protect(self, loader: DataLoader[Any]) -> None:
         loader.worker_init_fn = partial(ignore_sigterm, loader.worker_init_fn, os.getpid())
@@ -117,13 +109,21 @@ class TerminationHook(ProtectWorkersHook):
                 yield
         except RunStoppedError:
             previous = signal.SIG_IGN  # another SIGTERM would change the exit status
-            _end_workers()
+            end_workers()
             raise
+        except RuntimeError as error:
+            if not (self.requested and str(error).startswith('DataLoader worker')):
+                raise
+            previous = signal.SIG_IGN
+            end_workers()
+            raise RunStoppedError(
+                'stopped by SIGTERM, which also ended the data workers; run again with --resume'
+            ) from error
         finally:
             _handle_sigterm(previous)
         # The signal came after the last checkpoint; raise it again for the caller.
         if self.requested and callable(previous) and previous is not end_at_sigterm:
-            os.kill(os.getpid(), signal.SIGTERM)
+            signal.raise_signal(signal.SIGTERM)
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
@@ -194,7 +194,7 @@ def stop_on_sigterm(cure: str = 'run again with --resume') -> Iterator[None]:
         raise
     except _Terminated:
         previous = signal.SIG_IGN
-        _end_workers()
+        end_workers()
         raise RunStoppedError(f'stopped by SIGTERM; {cure}') from None
     finally:
         _handle_sigterm(previous)
@@ -209,41 +209,3 @@ def _handle_sigterm(handler: Any) -> Any:
 
 class _Terminated(BaseException):  # not an Exception, which would count as an unreadable image
     pass
-
-
-def ignore_sigterm(init_fn: Callable[[int], None] | None, main_pid: int, worker_id: int) -> None:
-    """Make a data worker ignore SIGTERM, unless it comes from the main process.
-
-    Schedulers send the signal to all processes of a job, but the main process needs its workers
-    until the iteration or the validation is done. It then ends them with the same signal, which the
-    worker has blocked since its start.
-
-    Args:
-        init_fn: The worker's own ``worker_init_fn``; None if it has none.
-        main_pid: The id of the main process.
-        worker_id: The index of the worker.
-    """
-    threading.Thread(target=_exit_at_sigterm_of, args=(main_pid,), daemon=True).start()
-    if init_fn is not None:
-        init_fn(worker_id)
-
-
-def _exit_at_sigterm_of(main_pid: int) -> None:
-    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != main_pid:
-        pass
-    os._exit(0)
-
-
-def _end_workers() -> None:
-    """End the data workers.
-
-    Python signals them once at exit, and then waits for them. That signal is lost if another
-    SIGTERM is pending for them.
-    """
-    for worker in multiprocessing.active_children():
-        for _ in range(50):
-            if not worker.is_alive():
-                break
-            worker.terminate()
-            worker.join(0.1)
-        worker.kill()  # in case it does not wait for the signal yet
