@@ -31,6 +31,13 @@ class CheckpointError(WrnError):
     """A checkpoint that cannot be read or does not match the model."""
 
 
+class UnreadableCheckpointError(CheckpointError, OSError):
+    """A checkpoint that does not exist or cannot be opened.
+
+    mmengine's loaders raise :class:`OSError` for it, which code around them catches.
+    """
+
+
 class DownloadError(WrnError):
     """A file that cannot be downloaded from one URL."""
 

@@ -52,6 +52,13 @@ def test_a_file_in_the_cache_is_verified(server, cache, digits_weights):
         wrn.get_model(DIGITS, pretrained=server.url('w-12345678.safetensors'))
 
 
+def test_a_missing_file_is_an_error_that_code_around_mmengine_catches(tmp_path):
+    """mmpretrain's own tests expect an OSError."""
+    with pytest.raises(OSError, match='the checkpoint does not exist') as caught:
+        CheckpointLoader.load_checkpoint(str(tmp_path / 'none.pth'))
+    assert isinstance(caught.value, CheckpointError)
+
+
 @pytest.fixture
 def evil(server, cache, monkeypatch, tmp_path, calls):
     """The URL of weights that try to run a command."""

@@ -26,7 +26,7 @@ from wrn.checkpoints.limits import (
 from wrn.checkpoints.safe_globals import SAFE_GLOBALS, unbox
 from wrn.checkpoints.tensor_hash import check_tensors
 from wrn.utils.files import check_regular, explain
-from wrn_base.errors import CheckpointError, one_line
+from wrn_base.errors import CheckpointError, UnreadableCheckpointError, one_line
 
 _LOCK = threading.RLock()
 _ZIP, _PICKLE = b'PK\x03\x04', b'\x80'
@@ -56,7 +56,8 @@ def read_checkpoint(path: str | Path, map_location: Any = None) -> dict[str, Any
         ``.safetensors`` file gives ``dict(state_dict=..., meta=...)``.
 
     Raises:
-        CheckpointError: If the file is missing, damaged, not a checkpoint, or tries to run code.
+        UnreadableCheckpointError: If the file does not exist or cannot be opened.
+        CheckpointError: If the file is damaged, not a checkpoint, or tries to run code.
     """
     path = Path(path).expanduser()
     map_location = 'cpu' if map_location is None else map_location
@@ -65,7 +66,7 @@ def read_checkpoint(path: str | Path, map_location: Any = None) -> dict[str, Any
         with path.open('rb') as file:
             head = file.read(256)
     except OSError as error:
-        raise CheckpointError(
+        raise UnreadableCheckpointError(
             f'{path}: the checkpoint {explain(error)}; give the path of a checkpoint file'
         ) from error
     if len(head) < 16:
