@@ -1,5 +1,6 @@
 """`init_cfg=dict(type='Pretrained', checkpoint=...)` gives a network all weights, or says what not."""
 
+import re
 import warnings
 from pathlib import Path
 
@@ -7,13 +8,14 @@ import pytest
 import torch
 from mmengine.model import BaseModule
 from mmengine.model.weight_init import PretrainedInit
-from mmpretrain.models import ImageClassifier, ResNet
+from mmpretrain.models import ImageClassifier, LinearClsHead, ResNet
 from mmpretrain.registry import MODELS
 from torch import nn
 
 import wrn
 from wrn import WideResNet, WideResNetCIFAR
 from wrn.checkpoints import schemes
+from wrn.checkpoints.pretrained_init import CheckedPretrainedInit
 from wrn_base import model_index
 from wrn_base.errors import AssumptionWarning, CheckpointError, RandomWeightsWarning
 
@@ -171,6 +173,8 @@ def test_norms_are_not_set_to_zero_after_a_list_of_initializations(save, randomi
         (WideResNet(50, 0.25), r'layer1\.0\.conv1\.weight has shape'),
         (Detector(), r'backbone\.layer1\.0\.conv1\.weight has shape'),
         (ResNet(18), r'layer1\.0\.conv1\.weight has shape \(32, 16, 3, 3\)'),
+        (WideResNetCIFAR(10, 2), 'layer1 has 2 blocks, but the model has 1'),
+        (WideResNetCIFAR(22, 2), 'layer1 has 2 blocks, but the model has 3'),
     ],
 )
 def test_another_network(network, message):
@@ -220,8 +224,8 @@ def test_weights_that_are_nan(save, tiny):
     ('changed', 'message'),
     [
         (
-            dict(depth=22),
-            r'81 tensors into WideResNetCIFAR; new: layer1\.2\.conv1\.weight, .* and 27',
+            dict(num_stages=4, strides=(1, 2, 2, 2)),
+            r'\d+ tensors into WideResNetCIFAR; new: layer4\.0\.conv1\.weight, .* and ',
         ),
         (
             dict(in_channels=1),
@@ -237,16 +241,27 @@ def test_weights_that_fit_in_part(digits, changed, message):
     assert torch.equal(weight, digits.backbone.layer3[1].conv2.weight)
 
 
-def test_a_shallower_network_is_logged(caplog):
+def test_fewer_stages_are_logged(save, tiny, caplog):
     from mmengine.logging import MMLogger
 
     logger = MMLogger.get_current_instance()
     logger.addHandler(caplog.handler)
     with warnings.catch_warnings():
-        warnings.simplefilter('error')
-        initialize(WideResNetCIFAR(10, 2, init_cfg=pretrained(DIGITS)))
+        warnings.simplefilter('error', RandomWeightsWarning)
+        fewer = TINY | dict(num_stages=3, strides=(1, 2, 2), dilations=(1, 1, 1), out_indices=(2,))
+        initialize(WideResNet(**fewer, init_cfg=pretrained(save(tiny))))
     logger.removeHandler(caplog.handler)
-    assert 'loads 45 tensors into WideResNetCIFAR; not used: layer1.1.conv1.weight' in caplog.text
+    assert re.search(r'loads \d+ tensors into WideResNet; not used: layer4\.0\.bn1', caplog.text)
+
+
+@pytest.mark.parametrize(
+    ('module', 'prefix'),
+    [(LinearClsHead(10, 128), 'head.'), (WideResNetCIFAR(16, 2).layer2, 'backbone.layer2.')],
+)
+def test_a_part_of_a_published_model(digits, module, prefix):
+    CheckedPretrainedInit(checkpoint=DIGITS, prefix=prefix)(module)
+    expected = {k: v for k, v in digits.state_dict().items() if k.startswith(prefix)}
+    assert_same(module, {k.removeprefix(prefix): v for k, v in expected.items()})
 
 
 def test_other_networks_are_mmengines(save, tiny, monkeypatch):

@@ -5,6 +5,7 @@ none, and logs the others.
 """
 
 import logging
+import re
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
@@ -27,6 +28,7 @@ from wrn_base.errors import AssumptionWarning, CheckpointError, RandomWeightsWar
 from wrn_base.model_index import SCHEME
 
 _BACKBONE = 'backbone.'
+_BLOCK = re.compile(r'(?:^|\.)(layer\d+)\.(\d+)\.')
 _COUNTER = 'num_batches_tracked'
 _Tensors: TypeAlias = Mapping[str, Tensor]
 
@@ -58,22 +60,26 @@ class CheckedPretrainedInit(PretrainedInit):
         published = find_entry(path) is not None  # compares a published file with its hash
         checkpoint = CheckpointLoader.load_checkpoint(path, 'cpu', logger='silent')
         name, expected = mask_credentials(path), module.state_dict()
+        is_ours = backbone is not None
         if backbone is None:
             backbone = _BACKBONE if any(key.startswith(_BACKBONE) for key in expected) else ''
         parts, checkpoint = self._separate(checkpoint, expected, backbone)
         weights = to_openmmlab(checkpoint, name, ReadOptions(prefix=self.prefix))
-        found = parts | _rename(weights.state_dict, backbone)
+        found = parts | _rename(
+            weights.state_dict, backbone, keep_head=bool(backbone) or not is_ours
+        )
         check_tensors(expected, found, name)
         fitting = {k: v for k, v in found.items() if k in expected and v.shape == expected[k].shape}
         reshaped = [key for key in found if key in expected and key not in fitting]
         # Only the first convolution may take other images. Others show another network.
         wrong = [key for key in reshaped if expected[key].ndim == 4 and 'layer' in key]
-        if wrong or not any(value.ndim == 4 for value in fitting.values()):
-            shown = found or weights.state_dict
+        depth = '' if wrong else _compare_blocks(found, expected)
+        if wrong or depth or not any(v.ndim == 4 or not is_ours for v in fitting.values()):
+            why = depth or _explain(wrong or reshaped, found or weights.state_dict, expected)
             raise CheckpointError(
                 f'{name}: not the weights of the {type(module).__name__} with this init_cfg: '
-                f'{_explain(wrong or reshaped, shown, expected)}; give weights of this network, or '
-                'the depth and the width of these weights in the config'
+                f'{why}; give weights of this network, or the depth and the width of these weights '
+                'in the config'
             )
         module.load_state_dict(fitting, strict=False)
         _report(name, type(module).__name__, expected, found, fitting)
@@ -111,13 +117,30 @@ def _find_backbone(module: nn.Module) -> str | None:
     return None
 
 
-def _rename(state_dict: _Tensors, backbone: str) -> dict[str, Tensor]:
+def _rename(state_dict: _Tensors, backbone: str, keep_head: bool) -> dict[str, Tensor]:
     """Rename OpenMMLab's keys to those of a module. A backbone alone has no head."""
     return {
         backbone + key.removeprefix(_BACKBONE) if key.startswith(_BACKBONE) else key: value
         for key, value in state_dict.items()
-        if backbone or key.startswith(_BACKBONE)
+        if keep_head or key.startswith(_BACKBONE)
     }
+
+
+def _compare_blocks(found: _Tensors, expected: _Tensors) -> str:
+    """Return how many blocks a stage has in a file and in a model, if they differ."""
+    theirs, ours = (_count_blocks(tensors) for tensors in (found, expected))
+    for stage in sorted(theirs.keys() & ours.keys()):
+        if theirs[stage] != ours[stage]:
+            return f'{stage} has {count(theirs[stage], "block")}, but the model has {ours[stage]}'
+    return ''
+
+
+def _count_blocks(tensors: _Tensors) -> dict[str, int]:
+    blocks: dict[str, set[str]] = {}
+    for key in tensors:
+        if match := _BLOCK.search(key):
+            blocks.setdefault(match[1], set()).add(match[2])
+    return {stage: len(numbers) for stage, numbers in blocks.items()}
 
 
 def _explain(reshaped: Sequence[str], found: _Tensors, expected: _Tensors) -> str:
