@@ -65,7 +65,8 @@ def explain_import_error(error: BaseException) -> tuple[str, str]:
         return reason, 'pip install --upgrade numpy opencv-python torch, which must fit together'
     if any(part in text for part in _OTHER_TORCH):
         return reason, 'pip install --upgrade torch torchvision, which must fit together'
-    package = (getattr(error, 'name', None) or '').partition('.')[0]
+    named = error.name if isinstance(error, ImportError) else None  # a NameError has one, too
+    package = (named or '').partition('.')[0]
     name = DISTRIBUTIONS.get(package, package)
     return reason, f'pip install --force-reinstall {name}' if name else 'install it again'
 

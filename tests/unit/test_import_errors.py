@@ -24,6 +24,7 @@ LIBRARY = '{}: cannot open shared object file: No such file or directory'
         (RuntimeError('operator torchvision::nms does not exist'), 'nms', 'torch torchvision'),
         (ImportError('cannot import name x', name='mmengine.utils'), 'cannot import name x', '--force-reinstall mmengine'),
         (SyntaxError('invalid syntax'), 'invalid syntax', 'install it again'),
+        (NameError("name 'x' is not defined", name='x'), "'x' is not defined", 'install it again'),
     ],
 )  # fmt: skip
 def test_explanations(error, problem, cure):

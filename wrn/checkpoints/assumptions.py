@@ -1,6 +1,6 @@
 """What is assumed about weights, because their file does not state it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from mmengine.config import Config
@@ -51,12 +51,15 @@ def assume_network(
         weights.assumptions.append(f'{used} for pixels from 0 to 255')
 
 
-def describe_differences(weights: Weights, backbone: Mapping[str, Any]) -> str:
+def describe_differences(
+    weights: Weights, backbone: Mapping[str, Any], ignored: Collection[str] = ()
+) -> str:
     """Describe the options of a network that differ from those of a file, for a message.
 
     Args:
         weights: The weights. Their keys and shapes fit.
         backbone: The config of the network's backbone.
+        ignored: Options that may differ. Defaults to none.
 
     Returns:
         A list such as ``"act_cfg={'type': 'ReLU'}, not {'type': 'SiLU'}"``. The options of the file
@@ -72,7 +75,7 @@ def describe_differences(weights: Weights, backbone: Mapping[str, Any]) -> str:
     listed = [
         f'{option}={now!r}, not {was!r}'
         for option, (was, now) in differences.items()
-        if own or option not in shown
+        if (own or option not in shown) and option not in ignored
     ]
     return ', '.join(listed) + _give_reason(weights) if listed else ''
 

@@ -30,6 +30,8 @@ from wrn_base.model_index import SCHEME
 _BACKBONE = 'backbone.'
 _BLOCK = re.compile(r'(?:^|\.)(layer\d+)\.(\d+)\.')
 _COUNTER = 'num_batches_tracked'
+# Stages that are new are reported, and detectors choose the strides. Any fit.
+_CHOSEN = {'num_stages', 'strides', 'dilations', 'contract_dilation'}
 _Tensors: TypeAlias = Mapping[str, Tensor]
 
 
@@ -83,8 +85,9 @@ class CheckedPretrainedInit(PretrainedInit):
             )
         module.load_state_dict(fitting, strict=False)
         _report(name, type(module).__name__, expected, found, fitting)
-        if not published:
-            _warn_of_assumptions(name, weights, module.get_submodule(backbone.rstrip('.')))
+        if is_ours:
+            assumed = [] if published else weights.assumptions
+            _warn(name, weights, assumed, module.get_submodule(backbone.rstrip('.')))
         if hasattr(module, '_params_init_info'):
             update_init_info(module, init_info=self._get_init_info())
 
@@ -172,10 +175,12 @@ def _report(
         print_log('; '.join(parts), logger='current', level=logging.INFO)
 
 
-def _warn_of_assumptions(name: str, weights: Weights, backbone: nn.Module) -> None:
+def _warn(name: str, weights: Weights, assumed: Sequence[str], backbone: nn.Module) -> None:
     """Warn of what is taken from the file, and of options in which the backbone differs from it."""
-    differences = describe_differences(weights, get_options(backbone))
-    if assumptions := [*weights.assumptions, *filter(None, [differences])]:
-        cure = 'set other options in the config, and take other weights by prefix or `wrn convert`'
-        message = f'{name}: assumed: {"; ".join(assumptions)}; {cure}'
-        warnings.warn(message, AssumptionWarning, stacklevel=2)
+    parts = []
+    if assumed:
+        parts.append(f'assumed: {"; ".join(assumed)}; take others by prefix or `wrn convert`')
+    if differences := describe_differences(weights, get_options(backbone), _CHOSEN):
+        parts.append(f'the network has {differences}; the weights expect the latter')
+    if parts:
+        warnings.warn(f'{name}: {"; ".join(parts)}', AssumptionWarning, stacklevel=2)
