@@ -8,14 +8,19 @@ from urllib.parse import urlsplit
 
 import huggingface_hub
 from huggingface_hub import constants
+from huggingface_hub.errors import RepositoryNotFoundError
 
-from wrn.download.trust import say_mirror
+from wrn.download.trust import may_send_token, say_mirror
 from wrn.utils.files import hash_file
 from wrn_base.errors import DownloadError, one_line, some
 
 _logger = logging.getLogger('wrn')
 _ADDRESS = re.compile(r'hf://([^/@]+/[^/@]+)(?:/([^@]+))?(?:@(.+))?')
 _HOST = 'huggingface.co'
+_HIDDEN = (
+    'there is no such repository, or it is private: check the name, or log in with `hf auth login` '
+    'or set HF_TOKEN'
+)
 _TIMEOUT = 10.0  # seconds
 _DEFAULT_NAME = 'model.safetensors'
 _SUFFIXES = ('.safetensors', '.pth', '.bin', '.pt')
@@ -79,18 +84,25 @@ def download(address: str) -> Path:
     repo, file, revision = parse(address)
     if (host := urlsplit(constants.ENDPOINT).hostname) != _HOST:
         say_mirror(host or '', 'HF_ENDPOINT')
+    token = None  # that of the user, if there is one
+    if not may_send_token(constants.ENDPOINT):
+        token = False
+        if huggingface_hub.get_token():
+            _logger.warning('%s: gets no token without https://', host)
     try:
         if file is None:
-            info = huggingface_hub.model_info(repo, revision=revision, timeout=_TIMEOUT)
+            info = huggingface_hub.model_info(
+                repo, revision=revision, timeout=_TIMEOUT, token=token
+            )
             file = _choose([sibling.rfilename for sibling in info.siblings or []], None)
         # This request fails at once if the server is unreachable; the download would retry.
         url = huggingface_hub.hf_hub_url(repo, file, revision=revision)
-        found: Any = huggingface_hub.get_hf_file_metadata(url, timeout=_TIMEOUT)
-        path = Path(huggingface_hub.hf_hub_download(repo, file, revision=revision))
+        found: Any = huggingface_hub.get_hf_file_metadata(url, timeout=_TIMEOUT, token=token)
+        path = Path(huggingface_hub.hf_hub_download(repo, file, revision=revision, token=token))
     except DownloadError:
         raise
     except Exception as error:  # from the hub's client, its HTTP library or the file system
-        reason = one_line(error)
+        reason = _HIDDEN if isinstance(error, RepositoryNotFoundError) else one_line(error)
         if cached := find(address):
             _logger.warning('%s: %s; using the cached version', address, reason)
             return cached

@@ -35,7 +35,7 @@ def check_source(url: str, mapped: str, expected_hash: str | None, typed: bool) 
     """
     host = (urlsplit(mapped).hostname or '').rstrip('.')
     digits = len(expected_hash or '')
-    if digits >= _STRONG or is_insecure() or is_loopback(host):
+    if digits >= _STRONG or is_insecure() or _is_loopback(host):
         return
     if mapped != url:
         say_mirror(host, 'WRN_URL_MAPPING or url_mapping')
@@ -74,16 +74,21 @@ def say_mirror(host: str, variable: str) -> None:
         host: The host of the mirror.
         variable: What the user has set.
     """
-    if not is_loopback(host):
+    if not _is_loopback(host):
         _logger.warning('%s: files come from this mirror, set by %s', host, variable)
 
 
-def is_loopback(host: str) -> bool:
-    """Return whether a host is this machine, so that no network sees what is sent.
+def may_send_token(url: str) -> bool:
+    """Return whether a token that is sent to a URL is encrypted, or the user has allowed otherwise.
 
     Args:
-        host: The name or the address of the host.
+        url: The URL.
     """
+    parts = urlsplit(url)
+    return parts.scheme == 'https' or _is_loopback(parts.hostname or '') or is_insecure()
+
+
+def _is_loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

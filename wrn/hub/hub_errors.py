@@ -1,15 +1,18 @@
-"""Turn what the Hugging Face hub's client raises into one line with what to do."""
+"""Bound what the Hugging Face hub's client waits for, and turn its errors into one line."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from huggingface_hub import constants
 from huggingface_hub.errors import HfHubHTTPError
+from huggingface_hub.utils import get_session  # type: ignore[attr-defined]
 
-from wrn.hub.hub_token import LOG_IN, hide_token
+from wrn.hub.hub_token import LOG_IN, shorten
 from wrn_base.credentials import mask_credentials
 from wrn_base.errors import WrnError, one_line
 
+_STALLED = 60.0  # seconds without a byte
 _AGAIN = 'run the same command again'
 _CAUSES = {
     400: f'the hub refuses the upload; {_AGAIN}',
@@ -27,6 +30,8 @@ _CAUSES = {
 def hub_errors(repository: str, token: str) -> Iterator[None]:
     """Raise the errors of the hub's client as errors of one line, without the token.
 
+    Its requests wait for ever by default. In this block a server that is silent is an error, too.
+
     Args:
         repository: The name of the repository.
         token: The token, which may be part of a request that an error quotes.
@@ -34,13 +39,18 @@ def hub_errors(repository: str, token: str) -> Iterator[None]:
     Raises:
         WrnError: If the block raises any error but this one.
     """
+    session: Any = get_session()
+    before = getattr(session, 'timeout', None)  # requests, of older clients, has no such attribute
+    session.timeout = _STALLED
     try:
         yield
     except WrnError:
         raise
     except Exception as error:  # of the client, its HTTP library or the file system
-        message = hide_token(mask_credentials(_explain(_find_cause(error))), token)
+        message = mask_credentials(_explain(_find_cause(error), token))
         raise WrnError(f'{repository}: not pushed: {message}') from None
+    finally:
+        session.timeout = before
 
 
 def _find_cause(error: BaseException) -> BaseException:
@@ -49,17 +59,18 @@ def _find_cause(error: BaseException) -> BaseException:
     return cause if isinstance(error, RuntimeError) and cause is not None else error
 
 
-def _explain(error: BaseException) -> str:
+def _explain(error: BaseException, token: str) -> str:
     if not isinstance(error, HfHubHTTPError):
+        reason = shorten(str(error), token) or type(error).__name__
         if isinstance(error, ValueError):
-            sent = f'{constants.ENDPOINT} sent an unexpected answer ({one_line(error)})'
+            sent = f'{constants.ENDPOINT} sent an unexpected answer ({reason})'
             return f'{sent}; check HF_ENDPOINT, and {_AGAIN}'
         if isinstance(error, OSError) and error.filename:
             return f'{error.filename} cannot be read ({one_line(error)}); {_AGAIN}'
-        asked = f'the request to {constants.ENDPOINT} failed ({one_line(error)})'
+        asked = f'the request to {constants.ENDPOINT} failed ({reason})'
         return f'{asked}; check the network, and {_AGAIN}'
     status = error.response.status_code
-    said = f' ({" ".join(error.server_message.split())[:300]})' if error.server_message else ''
+    said = f' ({shorten(error.server_message, token)})' if error.server_message else ''
     if cause := _CAUSES.get(status):
         what, _, cure = cause.partition('; ')
         return f'{what}{said}; {cure}'

@@ -11,6 +11,7 @@ from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError
 from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
 from wrn.hub.hub_errors import hub_errors
+from wrn.hub.hub_token import shorten
 from wrn_base.errors import WrnError, one_line, some
 from wrn_base.version import __version__
 
@@ -78,7 +79,7 @@ def check_card(card: ModelCard, name: str, token: str) -> None:
         except ValueError as error:
             raise WrnError(
                 f'{name}: not pushed: the hub refuses the metadata of the card '
-                f'({one_line(error)}); give another --license or --dataset'
+                f'({shorten(str(error), token)}); give another --license or --dataset'
             ) from None
 
 

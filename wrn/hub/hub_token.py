@@ -1,17 +1,20 @@
 """Find the user's token for the Hugging Face hub, and keep it out of all messages."""
 
+import logging
 import re
 from urllib.parse import urlsplit
 
 import huggingface_hub
 from huggingface_hub import constants
 
-from wrn.download.trust import is_insecure, is_loopback, say_mirror
+from wrn.download.trust import may_send_token
 from wrn_base.errors import WrnError
 from wrn_base.offline import OFFLINE, is_offline
 
+_LONGEST = 300  # characters
 _HOST = 'huggingface.co'
 _TOKEN = re.compile(r'[\x21-\x7e]+')  # others are no HTTP header, and an error would print them
+_logger = logging.getLogger('wrn')
 LOG_IN = 'log in with `hf auth login`, or set HF_TOKEN'
 
 
@@ -28,14 +31,18 @@ def find_token(option: str) -> str:
     if is_offline():
         raise WrnError(f'{option}: {" or ".join(OFFLINE)} disables the network; unset it')
     endpoint = urlsplit(constants.ENDPOINT)
-    host = endpoint.hostname or ''
-    if endpoint.scheme != 'https' and not (is_loopback(host) or is_insecure()):
+    if not endpoint.hostname:
         raise WrnError(
-            f'{option}: HF_ENDPOINT is {host or "no URL"} without https://, which would show your '
+            f'{option}: HF_ENDPOINT {constants.ENDPOINT!r} is no URL; set it to https://HOST, or '
+            'unset it'
+        )
+    if not may_send_token(constants.ENDPOINT):
+        raise WrnError(
+            f'{option}: HF_ENDPOINT is {endpoint.hostname} without https://, which would show your '
             'token to the network; use https://, or allow it with WRN_INSECURE=1'
         )
-    if host != _HOST:
-        say_mirror(host, 'HF_ENDPOINT')
+    if endpoint.hostname != _HOST:
+        _logger.warning('%s: goes to this mirror, set by HF_ENDPOINT', endpoint.hostname)
     try:
         token = huggingface_hub.get_token()
     except Exception as error:  # of any of its sources; the message may quote what it has read
@@ -50,11 +57,11 @@ def find_token(option: str) -> str:
     return token
 
 
-def hide_token(text: str, token: str) -> str:
-    """Replace a token in a message by ``***``.
+def shorten(text: str, token: str) -> str:
+    """Return the start of a message in one line, with ``***`` in the place of a token.
 
     Args:
-        text: The message, of the hub or of a library.
+        text: The message, of the hub or of a library. It is cut last: half a token is not found.
         token: The token.
     """
-    return text.replace(token, '***')
+    return ' '.join(text.replace(token, '***').split())[:_LONGEST]

@@ -24,6 +24,22 @@ def test_in_a_new_process(hub, run, monkeypatch, tmp_path):
     assert Path(printed.strip()).read_bytes() == CONTENT
 
 
+def test_a_token_goes_to_no_mirror_without_encryption(hub, monkeypatch, caplog):
+    hub.commit({DEFAULT: CONTENT})
+    hub.private.add('user/repo')
+    hidden = r'there is no such repository, or it is private: check the name, or log in with `hf '
+    with pytest.raises(CheckpointError, match=hidden):
+        get()
+    monkeypatch.setenv('HF_TOKEN', 'hf_a1B2c3D4')
+    monkeypatch.setattr(constants, 'HF_HUB_DISABLE_IMPLICIT_TOKEN', False)
+    monkeypatch.setattr('wrn.download.trust._is_loopback', lambda host: False)
+    with pytest.raises(CheckpointError, match=hidden):
+        get()
+    assert '127.0.0.1: gets no token without https://' in caplog.text
+    monkeypatch.setenv('WRN_INSECURE', '1')
+    assert get() == CONTENT
+
+
 # The file of an address.
 
 
@@ -85,8 +101,8 @@ def test_a_revision(hub):
 @pytest.mark.parametrize(
     ('address', 'reason'),
     [
-        ('hf://user/none', 'Repository Not Found'),
-        (f'hf://user/none/{DEFAULT}', 'Repository Not Found'),
+        ('hf://user/none', 'there is no such repository, or it is private'),
+        (f'hf://user/none/{DEFAULT}', 'there is no such repository, or it is private'),
         (f'{REPOSITORY}/none.pth', 'Entry Not Found'),
         (f'{REPOSITORY}@none', 'Revision Not Found'),
         (f'{REPOSITORY}/{DEFAULT}@none', 'Revision Not Found'),
@@ -199,5 +215,7 @@ def test_get_model(hub, digits_weights, address):
 
 
 def test_get_model_with_a_missing_repository(hub):
-    with pytest.raises(CheckpointError, match=r'hf://user/none: .*Repository Not Found'):
+    with pytest.raises(
+        CheckpointError, match=r'hf://user/none: .*there is no such repository, or it is private'
+    ):
         wrn.get_model(DIGITS, pretrained='hf://user/none')

@@ -15,6 +15,7 @@ from markdown_it import MarkdownIt
 
 import wrn
 from wrn.checkpoints.tensor_hash import hash_tensors
+from wrn.hub import hub_errors
 from wrn.hub.card_usage import find_network
 from wrn.hub.hub_repository import Repository
 from wrn.hub.markdown_text import code
@@ -309,11 +310,30 @@ def test_failures_are_one_line_without_the_token(
     traces = ''.join(traceback.format_exception(raised.value))
     seen = said + traces + caplog.text + ''.join(capsys.readouterr())
     seen += repr(hub.files) + repr(hub.requests)
-    for token in (TOKEN, READ_ONLY, TOKEN[9:], 'hf_0therToken0ther0ther'):
+    for token in (TOKEN, READ_ONLY, TOKEN[:12], TOKEN[9:], 'hf_0therToken0ther0ther'):
         assert token not in seen
     files = [path for path in tmp_path.rglob('*') if path.is_file()]
     assert not [path for path in files if TOKEN[9:].encode() in path.read_bytes()]
     assert DEFAULT not in hub.files.get(hub.revisions.get('user/x', {}).get('main'), {})
+
+
+def test_no_part_of_a_token_that_the_hub_quotes_is_said(hub, checkpoint, fails):
+    hub.status, hub.message = 403, f'{"x" * 270} Bearer {TOKEN}'
+    said = fails('publish', checkpoint, 'x', '--push-to-hub', 'user/x')
+    assert 'Bearer ***); use a repository' in said
+    assert TOKEN[:6] not in said
+
+
+@pytest.mark.parametrize(
+    'part', ['validate', 'create', 'preupload', 'objects/batch', 'lfs/', 'commit']
+)
+def test_a_hub_that_is_silent(hub, checkpoint, fails, monkeypatch, pauses, part):
+    monkeypatch.setattr(hub_errors, '_STALLED', 0.2)
+    hub.slow = part
+    said = fails('publish', checkpoint, 'x', '--push-to-hub', 'user/x')
+    hub.go.set()
+    assert 'not pushed: the request to http://127.0.0.1' in said
+    assert 'timed out' in said
 
 
 def test_a_mirror_without_encryption_gets_no_token(checkpoint, fails, monkeypatch):
