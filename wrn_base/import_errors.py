@@ -1,6 +1,7 @@
 """Explain in one line why a package cannot be imported, and how to repair that."""
 
 import contextlib
+import os
 import re
 from collections.abc import Iterator, Mapping
 
@@ -23,7 +24,16 @@ DISTRIBUTIONS: Mapping[str, str] = {
 
 
 class BrokenImportError(WrnError, ImportError):
-    """A package that cannot be imported. Code that tries an import catches :class:`ImportError`."""
+    """A package that cannot be imported. Code that tries an import catches :class:`ImportError`.
+
+    Attributes:
+        original: What the import raised. With ``WRN_DEBUG=1``, its traceback is printed, too.
+    """
+
+    def __init__(self, original: Exception) -> None:
+        problem, cure = explain_import_error(original)
+        super().__init__(f'{problem}; {cure}; `wrn doctor` finds out more')
+        self.original = original
 
 
 @contextlib.contextmanager
@@ -39,8 +49,7 @@ def report_import_errors() -> Iterator[None]:
     except BrokenImportError:
         raise
     except Exception as error:
-        problem, cure = explain_import_error(error)
-        raise BrokenImportError(f'{problem}; {cure}; `wrn doctor` finds out more') from error
+        raise BrokenImportError(error) from (error if os.environ.get('WRN_DEBUG') else None)
 
 
 def explain_import_error(error: BaseException) -> tuple[str, str]:
@@ -53,8 +62,8 @@ def explain_import_error(error: BaseException) -> tuple[str, str]:
     Returns:
         What is wrong, and what to do.
     """
-    if isinstance(error, BrokenImportError) and error.__cause__:
-        return explain_import_error(error.__cause__)
+    if isinstance(error, BrokenImportError):
+        return explain_import_error(error.original)
     text = str(error)
     if match := _LIBRARY.search(text):
         return f'the system library {match[1]} is missing', _library_cure(match[1])

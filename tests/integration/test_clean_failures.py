@@ -57,6 +57,8 @@ def test_import_in_python_ends_with_the_same_line(tmp_path):
     (line,) = done.stdout.splitlines()
     assert 'pip uninstall -y opencv-python && pip install opencv-python-headless' in line
     assert done.stderr.splitlines()[-1] == f'wrn_base.import_errors.BrokenImportError: {line}'
+    assert done.stderr.count('Traceback') == 1
+    assert 'cv2.py' not in done.stderr
 
 
 def test_what_needs_no_opencv_works_without(tmp_path):
