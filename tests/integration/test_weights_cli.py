@@ -173,6 +173,8 @@ def test_publish(capsys, folder, kept):
     config.work_dir, config.load_from = '/home/somebody/run', '/home/somebody/w.pth'
     init_cfg = dict(type='Pretrained', checkpoint='/home/somebody/w.pth')
     config.model.backbone.init_cfg = [*kept, init_cfg] if kept else init_cfg
+    path = 'mmengine.model.weight_init.PretrainedInit'
+    config.model.head.init_cfg = dict(init_cfg, type=path, prefix='head.')
     model = wrn.get_model(DIGITS, pretrained=True)
     meta = dict(
         cfg=config.pretty_text,

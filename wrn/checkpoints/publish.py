@@ -95,14 +95,8 @@ def make_meta(
 def _shorten(config: Config, normalization: Mapping[str, Any]) -> Config:
     """Return the part of a config that builds the network and its preprocessing."""
     dataset = get_test_dataset(config)
-    model = config.model.to_dict()
+    model = _drop_files(config.model.to_dict())
     preprocessor = model.pop('data_preprocessor', None) or config.get('data_preprocessor') or {}
-    for part in (model, model.get('backbone') or {}):
-        given = part.pop('init_cfg', None) or []
-        inits = [given] if isinstance(given, dict) else given
-        # A file has a path on another machine.
-        if kept := [init for init in inits if init.get('type') != 'Pretrained']:
-            part['init_cfg'] = kept
     parts = dict(
         custom_imports=dict(imports=['wrn'], allow_failed_imports=False),
         default_scope='mmpretrain',
@@ -113,3 +107,21 @@ def _shorten(config: Config, normalization: Mapping[str, Any]) -> Config:
         ),
     )
     return Config(parts, format_python_code=len(str(parts)) < _MAX_FORMATTED)
+
+
+def _drop_files(part: Any) -> Any:
+    """Return a part of a config without the files of first weights, which have paths of this machine.
+
+    Each is an ``init_cfg``, one of a list of them, or an ``override`` in one.
+    """
+    if isinstance(part, list | tuple):
+        return type(part)(_drop_files(value) for value in part if not _is_file(value))
+    if isinstance(part, dict):
+        return {key: _drop_files(value) for key, value in part.items() if not _is_file(value)}
+    return part
+
+
+def _is_file(value: Any) -> bool:
+    return (
+        isinstance(value, dict) and 'checkpoint' in value and 'Pretrained' in str(value.get('type'))
+    )
