@@ -110,7 +110,7 @@ def _shorten(config: Config, normalization: Mapping[str, Any]) -> Config:
 
 
 def _drop_files(part: Any) -> Any:
-    """Return a part of a config without the files of first weights, which have paths of this machine.
+    """Return a part of a config without the files of first weights: their paths are private.
 
     Each is an ``init_cfg``, one of a list of them, or an ``override`` in one.
     """
