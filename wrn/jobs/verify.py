@@ -111,9 +111,6 @@ def verify(
     resolved = resolve(model)
     dataset, expected = _find_figures(resolved)
     settings = _choose_data(resolved, data)
-    path, _ = locate(f'{model_index.SCHEME}{resolved.name}')  # compares the hash
-    digest = hash_file(path)
-    known = model_index.sha256_of(path.name) or hash_in_name(path.name) or ''
     done = test(
         resolved.name,
         batch_size=batch_size,
@@ -123,6 +120,9 @@ def verify(
         progress=progress,
         cfg_options=settings,
     )
+    path, _ = locate(f'{model_index.SCHEME}{resolved.name}')  # compares the hash
+    digest = hash_file(path)
+    known = model_index.sha256_of(path.name) or hash_in_name(path.name) or ''
     figures = list(_compare(done, expected, _IMAGES.get(dataset), tolerance))
     complete = figures[0].found.total == _IMAGES.get(dataset)
     return Verified(resolved.name, path, digest, len(known), dataset, figures, complete, tolerance)
