@@ -37,7 +37,7 @@ def wide_resnet50(pretrained: bool | str = False, **kwargs: _Any) -> _Any:
             ``'wide-resnet50_3rdparty_8xb32_in1k'`` or ``'timm/wide_resnet50_2.racm_in1k'``, or the
             path or URL of a file of weights. Defaults to False, random weights.
         **kwargs: The other arguments of :func:`wrn.get_model`, such as
-            ``backbone=dict(out_indices=(1, 2))`` or ``head=dict(num_classes=37)``.
+            ``head=dict(num_classes=37)``.
 
     Returns:
         The model in eval mode. ``model.data_preprocessor`` has its mean and std for pixels from 0
@@ -85,7 +85,7 @@ def wide_resnet(name: str, pretrained: bool | str = False, **kwargs: _Any) -> _A
 
 
 def _build(network: str, pretrained: bool | str, kwargs: dict[str, _Any]) -> _Any:
-    if pretrained is True:
+    if pretrained and not isinstance(pretrained, str):
         _model_index.reject_ambiguous(f'{network.replace("-", "_")}_2')
     if isinstance(pretrained, str):
         _model_index.reject_ambiguous(pretrained)

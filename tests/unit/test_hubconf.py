@@ -80,6 +80,7 @@ def test_any_model(load, digits_weights):
     ('network', 'pretrained', 'message'),
     [
         ('wide_resnet50', True, 'wide_resnet50_2: means several sets of weights; give one of'),
+        ('wide_resnet50', 1, 'wide_resnet50_2: means several sets of weights; give one of'),
         ('wide_resnet101', True, 'wide_resnet101_2: means several sets of weights; give one of'),
         ('wide_resnet50', 'wide_resnet50_2', 'means several sets of weights'),
         ('wide_resnet50', 'timm/wide_resnet101_2.tv_in1k', 'not weights of wide-resnet50'),

@@ -212,6 +212,11 @@ def test_a_file_that_fits_nothing(save, server, monkeypatch, tmp_path, address):
     [
         ('missing.pth', {}, r'missing\.pth: the checkpoint does not exist'),
         ('wrn://missing', {}, r'wrn://missing: no weights of this name'),
+        (
+            'wrn://wide-resnet28-10_8xb16_cifar10',
+            {},
+            'no weights of this name, which is a config alone',
+        ),
         (DIGITS, dict(prefix='neck'), f"{DIGITS}: no key begins with the prefix 'neck'"),
     ],
 )

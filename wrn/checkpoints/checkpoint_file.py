@@ -120,6 +120,8 @@ def locate(
             model_index.reject_ambiguous(name)
             known = [entry.name for entry in model_index.models().values() if entry.weights]
             hint = did_you_mean(name, known, '; `wrn list` shows all')
+            if entry or model_index.find_config(name):
+                hint = ', which is a config alone; `wrn list` shows those with weights'
             raise CheckpointError(f'{url}: no weights of this name{hint}')
     else:
         entry = model_index.find_by_file(url)
