@@ -12,9 +12,10 @@ from wrn_base.terminal import show_json
 
 KEYS = (
     'kind', 'model', 'file', 'config', 'aliases', 'format', 'network', 'params', 'flops',
-    'num_classes', 'classes', 'resize', 'mean', 'std', 'dataset', 'metrics', 'errors_in_paper',
-    'tensors', 'key', 'prefix', 'weights', 'origin', 'provenance', 'license', 'assumed', 'problem',
-    'sha256', 'sha256_of_tensors', 'input', 'output', 'precision', 'limitations',
+    'num_classes', 'classes', 'resize', 'channel_order', 'mean', 'std', 'dataset', 'metrics',
+    'errors_in_paper', 'tensors', 'key', 'prefix', 'weights', 'origin', 'provenance', 'license',
+    'assumed', 'problem', 'sha256', 'sha256_of_tensors', 'input', 'output', 'precision',
+    'limitations',
 )  # fmt: skip
 """The keys of a card in JSON, which has them all."""
 
@@ -122,14 +123,18 @@ def describe_images(pipeline: Sequence[Any], preprocessor: Mapping[str, Any]) ->
 
     Args:
         pipeline: The steps of the test pipeline.
-        preprocessor: The data preprocessor, with ``mean`` and ``std``.
+        preprocessor: The data preprocessor, with ``mean``, ``std`` and ``to_rgb``.
 
     Returns:
-        The changes of the size, the mean and the standard deviation.
+        The changes of the size, the order of the channels, the mean and the standard deviation.
     """
     resize = ', '.join(filter(None, map(_describe_step, pipeline)))
     values = {key: list(preprocessor[key]) for key in ('mean', 'std') if key in preprocessor}
     lines = [f'{key} {value}' for key, value in values.items()]
+    order = 'RGB' if preprocessor.get('to_rgb') else 'BGR'
+    if len(values.get('mean') or ()) != 1:  # not of grayscale images
+        lines.insert(0, order)
+        values['channel_order'] = order
     return Fact('images', [resize, *lines], resize=resize, **values)
 
 

@@ -78,7 +78,8 @@ def _list_facts(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield 'size of the images', code(facts['resize'])
     if facts.get('mean') and facts.get('std'):
         values = [', '.join(f'{value:g}' for value in facts[name]) for name in ('mean', 'std')]
-        yield 'normalization', f'mean {values[0]}; std {values[1]}; for pixels from 0 to 255'
+        order = f'{facts["channel_order"]}; ' if facts.get('channel_order') else ''
+        yield 'normalization', f'{order}mean {values[0]}; std {values[1]}; for pixels from 0 to 255'
     for text in facts.get('assumed') or ():
         yield 'assumed, since the original weights do not state it', code(str(text))
     yield 'SHA-256 of `model.safetensors`', f'`{facts["sha256"]}`'
