@@ -132,10 +132,9 @@ def describe_images(pipeline: Sequence[Any], preprocessor: Mapping[str, Any]) ->
     values = {key: list(preprocessor[key]) for key in ('mean', 'std') if key in preprocessor}
     lines = [f'{key} {value}' for key, value in values.items()]
     order = 'RGB' if preprocessor.get('to_rgb') else 'BGR'
-    if len(values.get('mean') or ()) != 1:  # not of grayscale images
-        lines.insert(0, order)
-        values['channel_order'] = order
-    return Fact('images', [resize, *lines], resize=resize, **values)
+    if len(values.get('mean') or ()) == 1:  # of grayscale images
+        return Fact('images', [resize, *lines], resize=resize, **values)
+    return Fact('images', [resize, order, *lines], resize=resize, channel_order=order, **values)
 
 
 def _describe_step(transform: Any) -> str | None:
