@@ -11,7 +11,7 @@ from importlib import import_module
 from io import TextIOWrapper
 from typing import NoReturn
 
-from wrn_base.errors import WrnError, one_line
+from wrn_base.errors import WrnError, one_line, write_cure
 from wrn_base.import_errors import explain_import_error, report_import_errors
 from wrn_base.interrupt import exit_at_interrupt, exit_at_sigterm, raise_at_interrupt
 from wrn_base.parser import get_command, parse_args
@@ -66,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             raise
         _drop_output()
         name = error.filename or 'output'
-        _fail(f'{name}: {one_line(error)}; free space, or check it')
+        _fail(f'{name}: {one_line(error)}; {write_cure(error)}')
     if code:
         sys.exit(code)
 

@@ -79,6 +79,18 @@ def one_line(error: BaseException) -> str:
     return ' '.join(text.split())[:300] or type(error).__name__
 
 
+def write_cure(error: OSError, otherwise: str = 'check it') -> str:
+    """Return what to do about a file that cannot be written.
+
+    Args:
+        error: Why not.
+        otherwise: What to do besides freeing space. Defaults to checking the file.
+    """
+    if error.errno == errno.ENAMETOOLONG:
+        return 'choose a shorter name'
+    return f'free space, or {otherwise}'
+
+
 def is_full_or_closed(error: BaseException) -> bool:
     """Return whether an error is due to a full disk, or to an output that nobody reads.
 

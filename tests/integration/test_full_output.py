@@ -90,6 +90,15 @@ def test_a_log_file_on_a_full_disk_is_named():
         handler.close()
 
 
+def test_a_missing_checkpoint_is_no_failure_of_the_machine():
+    """Its error is an OSError, too. There may be no checkpoint to resume from."""
+    with (
+        pytest.raises(WrnError, match=r'give the path of a checkpoint file$'),
+        run_errors('train', 'work'),
+    ):
+        wrn.get_model('wide-resnet16-2_1xb64_digits', pretrained='missing.pth')
+
+
 @needs_full
 def test_another_file_on_a_full_disk_is_in_the_work_folder():
     for mode in ('train', 'test'):

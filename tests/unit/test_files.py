@@ -139,3 +139,9 @@ def test_a_pipe_with_a_slow_reader_gets_everything(tmp_path, reserved):
 def test_an_unwritable_path(tmp_path, path):
     with pytest.raises(WrnError, match='cannot be written'), write_atomically(tmp_path / path):
         pass
+
+
+def test_a_name_that_is_too_long(tmp_path):
+    message = r'\(File name too long\); choose a shorter name$'
+    with pytest.raises(WrnError, match=message), write_atomically(tmp_path / ('x' * 300)):
+        pass

@@ -35,7 +35,10 @@ def run_errors(mode: str, folder: str | None = None) -> Iterator[None]:
     )
     try:
         yield
-    except BrokenPipeError:  # the reader of the output has closed the pipe
+    except (
+        WrnError,
+        BrokenPipeError,
+    ):  # the latter if the reader of the output has closed the pipe
         raise
     except (ConnectionError, EOFError) as error:  # the worker was sending a batch
         raise WrnError(worker_lost) from error

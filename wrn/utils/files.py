@@ -15,7 +15,7 @@ from typing import IO
 from wrn.utils.existing import check_free
 from wrn.utils.pipes import open_special
 from wrn.utils.scratch import scratch_folder
-from wrn_base.errors import WrnError, one_line
+from wrn_base.errors import WrnError, one_line, write_cure
 
 _MAX_LINE = 1 << 16  # characters; a path has at most 4096 bytes
 
@@ -33,10 +33,11 @@ def report_write_errors(path: str | Path, fix: str = 'choose another path') -> I
     """
     try:
         yield
+    except WrnError:  # of a missing checkpoint, which is an OSError, too
+        raise
     except OSError as error:
-        raise WrnError(
-            f'{path}: cannot be written ({one_line(error)}); free space, or {fix}'
-        ) from error
+        cure = write_cure(error, fix)
+        raise WrnError(f'{path}: cannot be written ({one_line(error)}); {cure}') from error
 
 
 @contextlib.contextmanager
@@ -55,9 +56,9 @@ def write_atomically(path: str | Path, overwrite: bool = True) -> Iterator[IO[by
         WrnError: If the file cannot be written, or must not be replaced.
     """
     path = Path(path)
-    if path.is_file():
-        check_free(path, overwrite)
     with report_write_errors(path):
+        if path.is_file():
+            check_free(path, overwrite)
         if path.parent == Path('/dev') or (path.exists() and not path.is_file()):
             with open(open_special(path), 'ab') as file:
                 yield file
