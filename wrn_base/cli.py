@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             setattr(sys, name, open(os.devnull, 'w', encoding='utf-8'))  # noqa: SIM115
         stream = getattr(sys, name)
         if isinstance(stream, TextIOWrapper) and stream.errors == 'strict':
-            stream.reconfigure(errors='backslashreplace')  # of what its encoding lacks
+            stream.reconfigure(errors='backslashreplace')  # of what its encoding does not have
     code = 0
     try:
         args = parse_args(argv)

@@ -1,4 +1,4 @@
-"""Names of Python's library that Windows or macOS lack, as its documentation says.
+"""Names of Python's library that are missing on Windows or macOS, as its documentation says.
 
 They are missing for this package alone. The libraries that it uses were built for Linux, and need
 them there: subprocess forks, filelock imports fcntl.
@@ -51,7 +51,7 @@ _frame = sys._getframe
 
 
 def hide(system: str) -> None:
-    """Hide the names that a system lacks from this package."""
+    """Hide the names that are missing on a system from this package."""
     for name, pattern in dict(windows=WINDOWS, macos=MACOS)[system].items():
         module = import_module(name)
         missing = frozenset(filter(re.compile(pattern).fullmatch, dir(module)))
@@ -70,7 +70,7 @@ def _is_ours() -> bool:
 
 
 def _lacking(missing: frozenset[str], facts: dict[str, str]) -> type[ModuleType]:
-    class Lacking(ModuleType):
+    class Incomplete(ModuleType):
         def __getattribute__(self, name):
             if name in missing and _is_ours():
                 raise AttributeError(f'{self!r} has no {name!r} here', name=name, obj=self)
@@ -78,7 +78,7 @@ def _lacking(missing: frozenset[str], facts: dict[str, str]) -> type[ModuleType]
                 return facts[name]
             return super().__getattribute__(name)
 
-    return Lacking
+    return Incomplete
 
 
 def _forbid_imports() -> None:

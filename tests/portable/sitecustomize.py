@@ -1,4 +1,4 @@
-"""Make this Linux lack what Windows or macOS lack, for this process and all that it starts.
+"""Take what is missing on Windows or macOS from this Linux, for this process and all that it starts.
 
 Python imports this module first if its folder is in ``PYTHONPATH``. ``SIMULATED_SYSTEM`` is
 ``windows`` or ``macos``. docs/systems.md says what this shows and what it does not.

@@ -1,4 +1,4 @@
-"""The main jobs run where this Linux lacks what Windows or macOS lack, and say what they lose."""
+"""The main jobs run without what is missing on Windows or macOS, and say what they lose."""
 
 import csv
 import json
@@ -97,7 +97,7 @@ def test_the_simulation_takes_away(tmp_path, system, code):
 
 
 def test_images_on_windows(wrn_on, tmp_path):
-    """predict, features, explain, export, check-data and convert, with names that cp1252 lacks."""
+    """predict, features, explain, export, check-data and convert, with names that are not in cp1252."""
     write_classes(tmp_path / 'звери', CLASSES, 3)
     output, _ = wrn_on('windows', 'predict', 'звери', '--topk', 1)
     assert output.count('\\u043a\\u043e\\u0448\\u043a\\u0430') == 3  # escaped, not an error

@@ -50,7 +50,7 @@ def keep_off_screen(logger: MMLogger) -> None:
 def write_any_text(logger: MMLogger) -> None:
     """Let a logger write its file in UTF-8. mmengine takes the system's encoding.
 
-    That of Windows lacks most characters of file names.
+    That of Windows has few of the characters of file names.
 
     Args:
         logger: The logger of a run.

@@ -86,7 +86,7 @@ class SafeCheckpointHook(CheckpointHook):
         try:
             super()._save_checkpoint_with_step(runner, step, meta)
         except UnicodeEncodeError:
-            # mmengine notes the path in the system's encoding, which on Windows lacks characters.
+            # mmengine notes the path in the system's encoding, which on Windows has few characters.
             with write_atomically(Path(runner.work_dir, LAST)) as file:
                 file.write(str(self.last_ckpt).encode())
 
