@@ -1,4 +1,4 @@
-"""What is missing on Windows and macOS: forks, masks of signals, and names of them. docs/systems.md."""
+"""What is missing on Windows and macOS: forks, masks of signals, their names. docs/systems.md."""
 
 import os
 import signal
