@@ -205,7 +205,7 @@ def test_an_exported_file_has_its_facts(tmp_path):
     folder = tmp_path / 'report'
     wrn.test(str(file), report=str(folder), work_dir=str(tmp_path / 'work'))
     facts = json.loads((folder / 'report.json').read_text())['facts']
-    assert facts['preprocessing'].startswith('to 16x16 (bilinear, pillow); mean [127.5')
+    assert facts['preprocessing'].startswith('to 16x16 (bilinear, pillow); BGR; mean [127.5')
     assert facts['backend'] == 'the exported file, float32'
 
 

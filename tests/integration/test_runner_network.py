@@ -95,12 +95,15 @@ def test_first_weights_by_init_cfg(write, target, owner, prefix):
 
 
 def test_first_weights_that_fit_in_part_are_said(run, tmp_path):
-    init = ['model.backbone.init_cfg.type=Pretrained', 'model.backbone.depth=22']
-    init += [f'model.backbone.init_cfg.checkpoint=wrn://{DIGITS}', 'train_cfg.max_epochs=1']
-    init += ['train_dataloader.dataset.indices=64']
+    backbone = wrn.get_model(DIGITS, pretrained=True).backbone.state_dict()
+    torch.save({f'backbone.{key}': value for key, value in backbone.items()}, tmp_path / 'a.pth')
+    init = ['model.init_cfg.type=Pretrained', f'model.init_cfg.checkpoint={tmp_path}/a.pth']
+    init += ['train_cfg.max_epochs=1', 'train_dataloader.dataset.indices=64']
     result = run('wrn', 'train', DIGITS, '--work-dir', 'run', *QUICK, *init, cwd=tmp_path)
-    said = f'wrn: wrn://{DIGITS}: loads 81 tensors into WideResNetCIFAR; new: layer1.2.conv1.weight'
-    assert said in result.stderr
+    assert (
+        f'wrn: {tmp_path}/a.pth: loads 81 tensors into ImageClassifier; new: head.fc'
+        in result.stderr
+    )
 
 
 def test_first_weights_of_an_unknown_format_by_init_cfg(fails, tmp_path):
