@@ -16,11 +16,9 @@ from wrn_base.errors import DownloadError, one_line, some
 
 _logger = logging.getLogger('wrn')
 _ADDRESS = re.compile(r'hf://([^/@]+/[^/@]+)(?:/([^@]+))?(?:@(.+))?')
-_HOST = 'huggingface.co'
-_HIDDEN = (
-    'there is no such repository, or it is private: check the name, or log in with `hf auth login` '
-    'or set HF_TOKEN'
-)
+HOST = 'huggingface.co'
+LOG_IN = 'log in with `hf auth login`, or set HF_TOKEN'
+_HIDDEN = f'there is no such repository, or it is private: check the name, or {LOG_IN}'
 _TIMEOUT = 10.0  # seconds
 _DEFAULT_NAME = 'model.safetensors'
 _SUFFIXES = ('.safetensors', '.pth', '.bin', '.pt')
@@ -82,7 +80,7 @@ def download(address: str) -> Path:
         DownloadError: If the file cannot be downloaded, or its SHA-256 is wrong.
     """
     repo, file, revision = parse(address)
-    if (host := urlsplit(constants.ENDPOINT).hostname) != _HOST:
+    if (host := urlsplit(constants.ENDPOINT).hostname) != HOST:
         say_mirror(host or '', 'HF_ENDPOINT')
     token = None  # that of the user, if there is one
     if not may_send_token(constants.ENDPOINT):

@@ -8,7 +8,8 @@ from huggingface_hub import constants
 from huggingface_hub.errors import HfHubHTTPError
 from huggingface_hub.utils import get_session  # type: ignore[attr-defined]
 
-from wrn.hub.hub_token import LOG_IN, shorten
+from wrn.download.hugging_face import LOG_IN
+from wrn.hub.hub_token import shorten
 from wrn_base.credentials import mask_credentials
 from wrn_base.errors import WrnError, one_line
 

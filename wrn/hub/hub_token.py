@@ -7,15 +7,14 @@ from urllib.parse import urlsplit
 import huggingface_hub
 from huggingface_hub import constants
 
+from wrn.download.hugging_face import HOST, LOG_IN
 from wrn.download.trust import may_send_token
 from wrn_base.errors import WrnError
 from wrn_base.offline import OFFLINE, is_offline
 
 _LONGEST = 300  # characters
-_HOST = 'huggingface.co'
 _TOKEN = re.compile(r'[\x21-\x7e]+')  # others are no HTTP header, and an error would print them
 _logger = logging.getLogger('wrn')
-LOG_IN = 'log in with `hf auth login`, or set HF_TOKEN'
 
 
 def find_token(option: str) -> str:
@@ -41,7 +40,7 @@ def find_token(option: str) -> str:
             f'{option}: HF_ENDPOINT is {endpoint.hostname} without https://, which would show your '
             'token to the network; use https://, or allow it with WRN_INSECURE=1'
         )
-    if endpoint.hostname != _HOST:
+    if endpoint.hostname != HOST:
         _logger.warning('%s: goes to this mirror, set by HF_ENDPOINT', endpoint.hostname)
     try:
         token = huggingface_hub.get_token()

@@ -7,7 +7,7 @@ import torch
 from mmengine.runner import Runner
 
 from wrn.utils.memory import describe_excess, is_out_of_memory
-from wrn_base.errors import WrnError, is_full_or_closed, one_line
+from wrn_base.errors import WrnError, is_full_or_closed, one_line, write_cure
 
 _PEER_LOST = (
     'Connection closed by peer',
@@ -45,7 +45,7 @@ def run_errors(mode: str, folder: str | None = None) -> Iterator[None]:
     except OSError as error:
         place = error.filename or (folder if is_full_or_closed(error) else None)
         name = f'{place}: ' if place else ''
-        cure = resume or '; free space, or check it'
+        cure = resume or f'; {write_cure(error)}'
         raise WrnError(f'{name}{one_line(error)}{cure}') from error
     except RuntimeError as error:
         message = str(error)
