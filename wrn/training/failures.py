@@ -35,10 +35,7 @@ def run_errors(mode: str, folder: str | None = None) -> Iterator[None]:
     )
     try:
         yield
-    except (
-        WrnError,
-        BrokenPipeError,
-    ):  # the latter if the reader of the output has closed the pipe
+    except (WrnError, BrokenPipeError):  # one of ours, or the reader of the output has gone
         raise
     except (ConnectionError, EOFError) as error:  # the worker was sending a batch
         raise WrnError(worker_lost) from error
