@@ -25,8 +25,6 @@ def make_detector(backbone):
     return FasterRCNN(features, num_classes=2, min_size=64, max_size=96, box_score_thresh=0)
 
 
-# FrozenBatchNorm2d is not the norm that the file implies.
-@pytest.mark.filterwarnings('ignore:.*the network has norm_cfg=')
 @pytest.mark.parametrize('with_cp', [False, True])
 def test_train_predict_and_load(pretrained, tmp_path, with_cp):
     torch.manual_seed(0)

@@ -36,7 +36,8 @@ _OPTIONS = dict(ResNet=_RESNET, WideResNet=_RESNET, WideResNetCIFAR=_CIFAR)
 _TYPES = {'Conv2d', 'Conv2dAdaptivePadding', 'BN', 'SyncBN', 'GN', 'ReLU', 'LeakyReLU', 'SiLU'}
 _TYPES |= {'Swish', 'GELU', 'ELU', 'HSwish', 'BN2d', 'MMSyncBN'}
 # Types that compute the same, and the arguments that a config need not state.
-_SYNONYMS = {'SyncBN': 'BN', 'MMSyncBN': 'BN', 'BN2d': 'BN', 'Swish': 'SiLU'}
+_SYNONYMS = dict.fromkeys(('SyncBN', 'MMSyncBN', 'BN2d', 'BatchNorm2d', 'FrozenBatchNorm2d'), 'BN')
+_SYNONYMS |= {'Swish': 'SiLU'}
 _ARGUMENTS = {'BN': dict(eps=1e-5), 'LeakyReLU': dict(negative_slope=0.01)}
 _MAX_STRIDE = _MAX_STAGES = 9
 _CHOICES: dict[str, tuple[Any, ...]] = {
@@ -50,13 +51,14 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
 _HARMLESS = ('requires_grad', 'inplace', 'momentum')
 
 
-def get_kind(backbone: Mapping[str, Any]) -> str:
-    """Return the name of the class of a backbone, without its module.
+def get_kind(part: Mapping[str, Any]) -> str:
+    """Return the name of the class of a part of a network, without its scope or module.
 
     Args:
-        backbone: The config of the backbone.
+        part: The config of the part, such as a backbone or a norm.
     """
-    return str(backbone.get('type')).rpartition('.')[2]
+    kind = part.get('type')
+    return kind.__name__ if isinstance(kind, type) else str(kind).rpartition('.')[2]
 
 
 def get_options(backbone: nn.Module) -> dict[str, Any]:
@@ -184,7 +186,7 @@ def _normalize(backbone: Mapping[str, Any], option: str, default: Any) -> Any:
         return _normalize(backbone, 'norm_cfg', _CIFAR['norm_cfg'])
     if isinstance(value, Mapping):
         value = {key: item for key, item in value.items() if key not in _HARMLESS}
-        kind = str(value.get('type'))
+        kind = get_kind(value)
         value.update(type=_SYNONYMS.get(kind, kind))
         value = {**_ARGUMENTS.get(value['type'], {}), **value}
         return None if value == dict(type='Conv2d') else value
