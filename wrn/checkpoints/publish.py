@@ -11,6 +11,7 @@ from mmengine.config import Config
 from wrn.checkpoints import ReadOptions, Weights, read_checkpoint, to_openmmlab, write_weights
 from wrn.config.config_file import read_own_config
 from wrn.config.config_parts import get_test_dataset
+from wrn.models.initialization import is_file
 from wrn_base.credentials import mask_credentials
 
 _TIME = re.compile(r'_\d{8}_\d{6}(_\d+)?$')  # mmengine appends it to the name of a run
@@ -115,13 +116,7 @@ def _drop_files(part: Any) -> Any:
     Each is an ``init_cfg``, one of a list of them, or an ``override`` in one.
     """
     if isinstance(part, list | tuple):
-        return type(part)(_drop_files(value) for value in part if not _is_file(value))
+        return type(part)(_drop_files(value) for value in part if not is_file(value))
     if isinstance(part, dict):
-        return {key: _drop_files(value) for key, value in part.items() if not _is_file(value)}
+        return {key: _drop_files(value) for key, value in part.items() if not is_file(value)}
     return part
-
-
-def _is_file(value: Any) -> bool:
-    return (
-        isinstance(value, dict) and 'checkpoint' in value and 'Pretrained' in str(value.get('type'))
-    )

@@ -4,7 +4,6 @@ from typing import Any
 
 from mmengine.model import BaseModule
 from mmengine.model import initialize as apply_init_cfg
-from mmengine.model.weight_init import PretrainedInit
 from torch import nn
 
 
@@ -20,7 +19,7 @@ def initialize(network: BaseModule) -> None:
     """
     for module in network.modules():
         for cfg in _get_init_cfgs(module):
-            if _is_file(cfg):
+            if is_file(cfg):
                 cfg['type'] = 'Pretrained'  # a class would be mmengine's, not the registered one
             else:
                 apply_init_cfg(module, cfg)
@@ -32,13 +31,21 @@ def loads_file(network: BaseModule) -> bool:
     Args:
         network: The network.
     """
-    return any(map(_is_file, _get_init_cfgs(network)))
+    return any(map(is_file, _get_init_cfgs(network)))
+
+
+def is_file(value: Any) -> bool:
+    """Return whether a value in a config is an ``init_cfg`` that loads a file of weights.
+
+    Args:
+        value: Any value. The type of an ``init_cfg`` may be a name with or without its module, or
+            mmengine's class.
+    """
+    return (
+        isinstance(value, dict) and 'checkpoint' in value and 'Pretrained' in str(value.get('type'))
+    )
 
 
 def _get_init_cfgs(module: nn.Module) -> list[dict[str, Any]]:
     given = getattr(module, 'init_cfg', None) or []
     return [given] if isinstance(given, dict) else given
-
-
-def _is_file(init_cfg: dict[str, Any]) -> bool:
-    return init_cfg['type'] in ('Pretrained', PretrainedInit)
