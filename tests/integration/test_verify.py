@@ -86,6 +86,8 @@ def test_changed_weights_are_found(monkeypatch, fails, digits_weights, tmp_path)
 
 
 def test_mistakes(fails, tmp_path):
+    for name in ('tench', 'n01443537', '.cache'):
+        (tmp_path / 'named' / 'val' / name).mkdir(parents=True)
     no_figures = 'has no published weights with figures; give one of wide-resnet50_3rdparty'
     no_images = 'make it with `wrn prepare-imagenet`, or give the folder'
     for words, message in (
@@ -94,6 +96,7 @@ def test_mistakes(fails, tmp_path):
         (['resnet18_8xb32_in1k'], no_figures),  # mmpretrain's own
         ([IMAGENET], f'data/imagenet: has no folder val with the validation set of ImageNet; {no_images}'),
         ([IMAGENET, '--data', tmp_path], f'{tmp_path}: has no folder val'),
+        ([IMAGENET, '--data', tmp_path / 'named'], 'has folders that are no classes of ImageNet (tench), whose order'),
         ([DIGITS, '--data', tmp_path], 'only for models on ImageNet; leave it out'),
         ([DIGITS, '--tolerance', -1], '--tolerance -1.0: must be a number of points, at least 0'),
         ([DIGITS, '--tolerance', math.nan], '--tolerance nan: must be'),

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 from torchvision.datasets.imagenet import ARCHIVE_META
 
+from wrn.data.images import is_hidden
 from wrn.data.kaggle_imagenet import link_kaggle
 from wrn.utils.packages import missing_packages
 from wrn_base.errors import WrnError, count, one_line, some
@@ -67,6 +68,18 @@ def prepare_imagenet(
         raise WrnError(
             f'{name}: cannot be read or written ({one_line(error)}); check both folders'
         ) from error
+
+
+def list_other_folders(split: Path) -> list[str]:
+    """Return the class folders of a split whose names are not those of ImageNet, such as n01440764.
+
+    mmpretrain numbers the classes by the order of the names, so others give other labels.
+
+    Args:
+        split: The folder ``train`` or ``val``.
+    """
+    names = (path.name for path in split.iterdir() if path.is_dir())
+    return sorted(name for name in names if not (_CLASS.fullmatch(name) or is_hidden(name)))
 
 
 def _extract_archives(folder: Path, out: Path, verify: bool, track: Track, overwrite: bool) -> None:
