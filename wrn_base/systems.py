@@ -61,8 +61,8 @@ def call_at_fork(
         os.register_at_fork(before=before, after_in_parent=in_parent, after_in_child=in_child)
 
 
-def is_script_imported() -> bool:
-    """Return whether a process that was spawned is importing the script of the one it serves.
+def find_imported_script() -> str | None:
+    """Return the script that a process that was spawned is importing; None if it imports none.
 
     Python does so before the process gets its work. A call in that script that is not below
     ``if __name__ == '__main__':`` then runs again.
@@ -70,9 +70,9 @@ def is_script_imported() -> bool:
     frame: FrameType | None = sys._getframe()
     while frame:
         if frame.f_code.co_name == '<module>' and frame.f_globals['__name__'] == '__mp_main__':
-            return True
+            return frame.f_code.co_filename
         frame = frame.f_back
-    return False
+    return None
 
 
 def kill_session(process: subprocess.Popen[bytes]) -> None:

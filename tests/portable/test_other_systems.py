@@ -239,6 +239,7 @@ def test_a_script_without_a_guard_on_macos(tmp_path):
     watchdog.cancel()
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
+    assert 'script.py: on this system a data worker imports the script' in said
     assert "put the call below if __name__ == '__main__':" in said
 
 

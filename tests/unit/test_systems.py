@@ -195,7 +195,7 @@ def test_data_workers_start_as_python_starts_processes(monkeypatch, methods, sta
 @pytest.mark.parametrize(('name', 'refused'), [('__mp_main__', True), ('__main__', False)])
 def test_a_script_that_a_data_worker_imports(name, refused):
     code = compile("import wrn\nwrn.train('none.py', workers=2)", 'script.py', 'exec')
-    reason = 'put the call below if __name__' if refused else 'no such config file'
+    reason = '^script.py: .* put the call below if __name__' if refused else 'no such config file'
     with pytest.raises(WrnError, match=reason):
         exec(code, dict(__name__=name))
 

@@ -5,7 +5,7 @@ from inspect import signature
 from typing import Any
 
 from wrn_base.errors import WrnError, did_you_mean
-from wrn_base.systems import is_script_imported
+from wrn_base.systems import find_imported_script
 
 
 def check_names(function: Callable[..., Any], options: Mapping[str, Any], known: type) -> None:
@@ -21,9 +21,9 @@ def check_names(function: Callable[..., Any], options: Mapping[str, Any], known:
         WrnError: If a text is empty, such as an unset variable of a script, or if a data worker is
             importing the script that calls the function.
     """
-    if is_script_imported():
+    if script := find_imported_script():
         raise WrnError(
-            f'wrn.{function.__name__}: on this system a data worker imports the script that starts '
+            f'{script}: on this system a data worker imports the script that starts '
             "it; put the call below if __name__ == '__main__':, or give workers=0"
         )
     names = known.__annotations__
