@@ -7,10 +7,12 @@ import timm
 import torch
 import torchvision
 from documents import python_blocks
+from torchvision.utils import save_image
 
 from wrn_base import model_index
 
-pytest.importorskip('anomalib')
+Folder = pytest.importorskip('anomalib.data').Folder
+Engine = pytest.importorskip('anomalib.engine').Engine
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.ci,
@@ -91,6 +93,20 @@ def test_defects_are_found(models, method):
     assert bad.pred_score.min() > good.pred_score.max()
     maps = bad.anomaly_map.squeeze(1)
     assert maps[:, 24:40, 24:40].mean() > maps[:, :12, :12].mean()
+
+
+@pytest.mark.parametrize('method', ['patchcore', 'padim'])
+def test_the_engine_trains_and_tests(models, method, tmp_path):
+    for name, images in (('good', draw()), ('bad', draw(bad=True))):
+        (tmp_path / name).mkdir()
+        for number, image in enumerate(images):
+            save_image(image, tmp_path / name / f'{number}.png')
+    options = dict(train_batch_size=4, eval_batch_size=4, num_workers=0)
+    data = Folder('drawn', 'good', 'bad', tmp_path, **options)
+    engine = Engine(accelerator='cpu', logger=False, default_root_dir=tmp_path / 'run')
+    engine.fit(models[method], datamodule=data)
+    (metrics,) = engine.test(models[method], datamodule=data)
+    assert metrics['image_AUROC'] == 1
 
 
 def test_reverse_distillation_learns(models):
