@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Collection
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,39 +31,58 @@ class Figures:
     """What a report says of a model.
 
     Attributes:
+        folder: The folder of the report.
         rows: The names and the values, as text.
         results: The type on the hub, the name, and the value from 0 to 1 of each result for its
             leaderboards.
         images: The number of images of the test. None for a multi-label test, which does not say.
         backend: What computed the predictions, and in which precision.
         cautions: What limits the figures.
+        hashes: The SHA-256 of the tensors or of the file that was tested.
     """
 
+    folder: Path
     rows: list[tuple[str, str]]
     results: list[tuple[str, str, float]]
     images: int | None
     backend: str
     cautions: list[str]
+    hashes: set[str]
+
+    def check_weights(self, hashes: Iterable[str]) -> None:
+        """Check that the figures are those of certain weights.
+
+        Args:
+            hashes: The SHA-256 of the tensors and of the file of the weights.
+
+        Raises:
+            WrnError: If they are of others.
+        """
+        if self.hashes.isdisjoint(hashes):
+            raise WrnError(
+                f'--report {self.folder}: is of other weights (their SHA-256 differs); test these '
+                'with `wrn test FILE --report FOLDER`'
+            )
 
 
-def read_figures(folder: str | Path, hashes: Collection[str]) -> Figures:
+def read_figures(folder: str | Path) -> Figures:
     """Read the figures of a report.
 
     Args:
         folder: The folder that ``wrn test --report`` or ``wrn finetune`` has written.
-        hashes: The SHA-256 of the tensors and of the file of the weights, as reports state one.
 
     Raises:
-        WrnError: If there is no report, or it is of other weights.
+        WrnError: If there is no report.
     """
-    path = Path(folder, REPORT)
+    folder = Path(folder)
+    path = folder / REPORT
     try:
         check_regular(path, _MAX_BYTES)
         content = json.loads(path.read_bytes())
         facts, metrics, cautions = (content[key] for key in ('facts', 'metrics', 'cautions'))
-        tested = [facts[name] for name in _HASHES if name in facts]
+        hashes = {str(facts[name]) for name in _HASHES if name in facts}
         rows, results, images = _list_metrics(metrics)
-        figures = Figures(rows, results, images, str(facts['backend']), [*map(str, cautions)])
+        texts = str(facts['backend']), [*map(str, cautions)]
     except OSError as error:
         raise WrnError(
             f'--report {folder}: {REPORT} in it {explain(error)}; give the folder that `wrn test '
@@ -73,12 +92,7 @@ def read_figures(folder: str | Path, hashes: Collection[str]) -> Figures:
         raise WrnError(
             f'{path}: is not the report of a test; write it again with `wrn test --report`'
         ) from error
-    if not {*map(str, tested)} & {*hashes}:
-        raise WrnError(
-            f'--report {folder}: is of other weights (their SHA-256 differs); test these with '
-            '`wrn test FILE --report FOLDER`'
-        )
-    return figures
+    return Figures(folder, rows, results, images, *texts, hashes)
 
 
 def _list_metrics(

@@ -1,22 +1,54 @@
 """How to use a model from the hub, in this package and in other libraries."""
 
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
 from mmengine.config import Config
+from mmpretrain.models.backbones import ResNet
 
+from wrn.checkpoints.network_options import find_differences, get_kind
 from wrn.data.images import Preprocessing
+from wrn.models import WideResNet
+from wrn.training.evaluation import get_thresholds
 
-# Options of a backbone that do not change what the whole network computes.
-_NEUTRAL = {
+# Options of a backbone that choose the network or do not change what the whole of it computes, and
+# those that `find_differences` compares.
+_ANY = {
     'type', 'depth', 'widen_factor', 'out_indices', 'frozen_stages', 'norm_eval', 'with_cp',
-    'channels_last', 'drop_path_rate', 'init_cfg',
+    'channels_last', 'drop_path_rate', 'zero_init_residual', 'init_cfg',
+    'style', 'strides', 'dilations', 'conv_cfg', 'norm_cfg', 'act_cfg', 'contract_dilation',
 }  # fmt: skip
-_STYLES = (None, 'pytorch')
+_DEFAULTS = {
+    name: parameter.default
+    for network in (ResNet, WideResNet)
+    for name, parameter in inspect.signature(network).parameters.items()
+}
 _NETWORKS: dict[Any, str] = {  # of torchvision and timm, by depth and widen factor
     **{(depth, 1): f'resnet{depth}' for depth in (18, 34, 50, 101, 152)},
     **{(depth, 2): f'wide_resnet{depth}_2' for depth in (50, 101)},
 }
+
+
+def describe_classes(head: Mapping[str, Any], num_classes: int) -> str:
+    """Return how many classes there are, and how many of them an image has.
+
+    Args:
+        head: The config of the head.
+        num_classes: The number of classes.
+    """
+    if not _is_multi_label(head):
+        return f'{num_classes}, one per image, by the softmax of the logits'
+    needed = get_thresholds(head)
+    threshold = needed['thr']
+    which = (
+        f'the best {needed["topk"]}' if threshold is None else f'those of at least {threshold:g}'
+    )
+    return f'{num_classes}, any number per image, by the sigmoid of each logit: {which}'
+
+
+def _is_multi_label(head: Mapping[str, Any]) -> bool:
+    return get_kind(head).startswith('MultiLabel')
 
 
 def describe_usage(repository: str, config: Config, num_classes: int) -> str:
@@ -28,6 +60,7 @@ def describe_usage(repository: str, config: Config, num_classes: int) -> str:
         num_classes: The number of its classes.
     """
     shape = ', '.join(map(str, Preprocessing(config).example(1).shape))
+    result = 'pred_classes' if _is_multi_label(config.model.head) else 'pred_class'
     parts = [
         f"""\
 ## Use
@@ -43,7 +76,7 @@ wrn finetune FOLDER --model hf://{repository}
 import torch
 import wrn
 
-print(wrn.inference_model('hf://{repository}', 'cat.jpg')['pred_class'])
+print(wrn.inference_model('hf://{repository}', 'cat.jpg')['{result}'])
 
 # In torch: a module in eval mode, from normalized images to logits.
 model = wrn.get_model('hf://{repository}', pretrained=True)
@@ -82,7 +115,8 @@ def find_network(backbone: Mapping[str, Any]) -> str | None:
     Returns:
         The name. None if they have no network that computes the same.
     """
-    others = {key: value for key, value in backbone.items() if key not in _NEUTRAL}
-    if backbone.get('type') != 'WideResNet' or others.pop('style', None) not in _STYLES or others:
+    if get_kind(backbone) != 'WideResNet' or find_differences(dict(type='WideResNet'), backbone):
+        return None
+    if any(backbone[key] != _DEFAULTS.get(key) for key in backbone.keys() - _ANY):
         return None
     return _NETWORKS.get((backbone.get('depth'), backbone.get('widen_factor', 2)))

@@ -7,7 +7,7 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from mmengine.config import Config
 
 from wrn.hub.card_figures import Figures
-from wrn.hub.card_usage import describe_usage
+from wrn.hub.card_usage import describe_classes, describe_usage
 from wrn.hub.markdown_text import code
 from wrn_base.names import visible
 from wrn_base.version import __version__
@@ -29,7 +29,7 @@ def make_card(
         facts: What :func:`wrn.zoo.model_card.describe_resolved` says of the file of weights.
         config: The config of the model.
         figures: The figures of a test. None if there are none.
-        dataset: The name of the data that the figures are of.
+        dataset: The name of the data. None if it is unknown.
     """
     name = repository.partition('/')[2]
     license = facts.get('license')
@@ -58,7 +58,7 @@ def make_card(
         [
             f'# {code(name)}\n',
             'A Wide Residual Network for image classification.\n',
-            *(f'- {what}: {text}' for what, text in _list_facts(facts)),
+            *(f'- {what}: {text}' for what, text in _list_facts(facts, config, dataset)),
             '',
             *(_describe_results(figures, dataset or '') if figures else ()),
             describe_usage(repository, config, facts['num_classes']),
@@ -69,8 +69,13 @@ def make_card(
     return ModelCard(f'---\n{data.to_yaml()}\n---\n\n{body}')
 
 
-def _list_facts(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _list_facts(
+    facts: Mapping[str, Any], config: Config, dataset: str | None
+) -> Iterator[tuple[str, str]]:
     yield 'network', f'{code(facts["network"])}, {facts["params"]:,} parameters'
+    if dataset:
+        yield 'data', code(dataset)
+    yield 'classes', describe_classes(config.model.head, facts['num_classes'])
     for name in ('provenance', 'license'):
         if facts.get(name):
             yield name, code(str(facts[name]))

@@ -69,7 +69,7 @@ def publish(
         private: Whether only the owner may see the repository. Defaults to False.
         report: The folder of a report on these weights, for the figures on the card. Defaults to
             None: the card has none.
-        dataset: The name of the data that the figures are of, which the card needs with them.
+        dataset: The name of the data, for the card, which needs it with figures. Defaults to None.
 
     Returns:
         The file that was written, and the repository.
@@ -87,30 +87,35 @@ def publish(
     check_name(push_to_hub)
     if name.endswith('.pth'):
         raise WrnError(f'{name}: the hub gets safetensors; leave out .pth')
-    if (report is None) != (dataset is None):
-        given, cure = (report, '--dataset NAME') if report else (dataset, '--report FOLDER')
-        raise WrnError(f'{given}: the card states figures with the name of their data; add {cure}')
+    if report is not None and dataset is None:
+        raise WrnError(
+            f'--report {report}: the card states figures with the name of their data; add '
+            '--dataset NAME'
+        )
     token = find_token(_OPTION)
+    figures = None if report is None else read_figures(report)
     # A file of this name has the same hash, so a push that failed can be repeated.
     done = checkpoints.publish(checkpoint, name, folder, read, *described, overwrite=True)
-    resolved = resolve(done.path)
-    facts = fact_values(describe_resolved(resolved))
-    if 'cfg' not in (done.meta or {}) or facts.get('problem'):
-        reason = facts.get('problem') or 'contains no config of its network, which users need'
-        raise WrnError(f'{checkpoint}: {reason}; `wrn convert` writes a file with one')
-    figures = None
-    if report is not None:
-        tested = [*_hash_weights(done.weights.state_dict), facts['sha256'], hash_file(checkpoint)]
-        figures = read_figures(report, tested)
-    card = make_card(push_to_hub, facts, resolved.get_config(), figures, dataset)
-    check_card(card, push_to_hub, token)
-    repository = open_repository(push_to_hub, token, private, overwrite)
-    push(repository, done.path, facts['sha256'], card)
+    try:
+        resolved = resolve(done.path)
+        facts = fact_values(describe_resolved(resolved))
+        if 'cfg' not in (done.meta or {}) or facts.get('problem'):
+            reason = facts.get('problem') or 'contains no config of its network, which users need'
+            raise WrnError(f'{checkpoint}: {reason}; `wrn convert` writes a file with one')
+        if figures is not None:
+            tested = _hash_weights(done.weights.state_dict)
+            figures.check_weights([*tested, facts['sha256'], hash_file(checkpoint)])
+        card = make_card(push_to_hub, facts, resolved.get_config(), figures, dataset)
+        check_card(card, push_to_hub, token)
+        repository = open_repository(push_to_hub, token, private, overwrite)
+        push(repository, done.path, facts['sha256'], card)
+    except WrnError as error:
+        raise WrnError(f'{error}; the file {done.path} is written') from error
     return Published(
         **vars(done),
         url=repository.url,
         is_private=repository.is_private,
-        unknown=list(_list_unknown(facts, figures, checkpoint)),
+        unknown=list(_list_unknown(facts, figures, dataset, checkpoint)),
     )
 
 
@@ -132,12 +137,14 @@ def _hash_weights(state_dict: dict[str, Tensor]) -> Iterator[str]:
 
 
 def _list_unknown(
-    facts: dict[str, object], figures: Figures | None, checkpoint: str
+    facts: dict[str, object], figures: Figures | None, dataset: str | None, checkpoint: str
 ) -> Iterator[str]:
     if not facts.get('license'):
         yield 'the license; give it with --license'
     if not facts.get('provenance'):
         yield 'the provenance of the weights; give it with --source'
+    if not dataset:
+        yield 'the data; give its name with --dataset'
     if not facts.get('classes'):
         yield 'the names of the classes, which the checkpoint does not have'
     if figures is None:

@@ -33,6 +33,6 @@ ARGUMENTS = {
             'report on these weights, of `wrn test --report` or `wrn finetune`, for the figures on '
             'the card',
         ),
-        '--dataset': argument('NAME', 'name of the data that these figures are of'),
+        '--dataset': argument('NAME', 'name of the data, which the card needs with figures'),
     },
 }

@@ -3,6 +3,7 @@
 import json
 import re
 import traceback
+from pathlib import Path
 
 import pytest
 import timm
@@ -71,15 +72,21 @@ def report(digits):
     return 'report'
 
 
+def path_of(name):
+    """Return the file of weights of a name."""
+    (path,) = Path().glob(f'{name}-*.safetensors')
+    return path
+
+
 def card_of(hub, repository='user/digits'):
     return ModelCard(hub.content(repository)['README.md'].decode())
 
 
-def test_there_and_back(hub, digits, report, checkout, tmp_path, capsys):
+def test_there_and_back(hub, digits, report, checkout, capsys):
     names = ['--report', report, '--dataset', 'digits of scikit-learn', '--license', 'Apache-2.0']
     main(['publish', digits, 'mine', '--push-to-hub', 'user/digits', *names])
     out = capsys.readouterr().out
-    (path,) = tmp_path.glob('mine-*.safetensors')
+    path = path_of('mine')
     assert f'pushed {DEFAULT} and README.md to {hub.endpoint}/user/digits (public)' in out
     assert 'left out of the card: the provenance of the weights; give it with --source\n' in out
     assert len(re.findall('left out of the card', out)) == 1
@@ -154,6 +161,22 @@ def test_the_dataset_is_text_in_the_metadata(hub, digits, tmp_path):
     assert f'\nNote: `{HOSTILE[0]}`\n' in card_of(hub, 'user/x').text
 
 
+def test_the_card_of_a_multi_label_model(hub, digits):
+    """Any number of classes per image pass, which other libraries must know."""
+    model = wrn.get_model(DIGITS, pretrained=True)
+    head = dict(type='MultiLabelLinearClsHead', num_classes=10, in_channels=128, thr=0.3)
+    model._config.model.head = head
+    content = torch.load(digits, weights_only=True)
+    content['meta'].update(cfg=model._config.pretty_text)
+    torch.save(content, 'm.pth')
+    main(['publish', 'm.pth', 'm', '--push-to-hub', 'user/m', '--dataset', 'shelf'])
+    text = card_of(hub, 'user/m').text
+    assert '- data: `shelf`\n' in text
+    sigmoid = '10, any number per image, by the sigmoid of each logit: those of at least 0.3'
+    assert f'- classes: {sigmoid}\n' in text
+    assert "['pred_classes']" in text
+
+
 @pytest.mark.parametrize('library', ['timm', 'torchvision'])
 def test_the_code_for_other_libraries_runs(hub, randomize, library):
     ours = wrn.get_model(
@@ -182,12 +205,17 @@ def test_the_code_for_other_libraries_runs(hub, randomize, library):
         (dict(type='WideResNet', depth=50), 'wide_resnet50_2'),
         (dict(type='WideResNet', depth=101, widen_factor=2, frozen_stages=1), 'wide_resnet101_2'),
         (dict(type='WideResNet', depth=34, widen_factor=1, style='pytorch'), 'resnet34'),
+        (dict(type='mmpretrain.WideResNet', depth=50, act_cfg=dict(type='ReLU'), strides=[1, 2, 2, 2]), 'wide_resnet50_2'),
+        (dict(type='WideResNet', depth=50, norm_cfg=dict(type='SyncBN'), deep_stem=False), 'wide_resnet50_2'),
+        (dict(type='WideResNet', depth=50, deep_stem=True), None),
+        (dict(type='WideResNet', depth=50, dilations=(1, 1, 2, 4)), None),
+        (dict(type='WideResNet', depth=50, norm_cfg=dict(type='BN', eps=1e-3)), None),
         (dict(type='WideResNet', depth=34, widen_factor=2), None),
         (dict(type='WideResNet', depth=50, style='caffe'), None),
         (dict(type='WideResNet', depth=50, act_cfg=dict(type='SiLU')), None),
         (dict(type='WideResNetCIFAR', depth=28, widen_factor=10), None),
     ],
-)
+)  # fmt: skip
 def test_networks_of_other_libraries(backbone, name):
     assert find_network(backbone) == name
     assert name is None or timm.is_model(name)
@@ -231,6 +259,7 @@ def test_reports_that_cannot_be_used(hub, checkpoint, tmp_path, content, message
     with pytest.raises(WrnError, match=message):
         wrn.publish(checkpoint, 'x', push_to_hub='user/x', report='r', dataset='d')
     assert hub.requests == []
+    assert bool([*tmp_path.glob('x-*')]) == ('other weights' in message)
 
 
 def test_what_is_there_is_not_replaced(hub, checkpoint, fails):
@@ -238,7 +267,7 @@ def test_what_is_there_is_not_replaced(hub, checkpoint, fails):
     words = ['publish', checkpoint, 'x', '--push-to-hub', 'user/x']
     assert fails(*words) == (
         'wrn: error: user/x: has README.md on the hub; add --overwrite to replace it, or choose '
-        'another repository'
+        f'another repository; the file {path_of("x")} is written'
     )
     assert hub.content('user/x')['README.md'] == b'by hand'
     main([*words, '--overwrite'])
@@ -274,7 +303,7 @@ FAILURES = {
     'no owner': (['--push-to-hub', 'x'], {}, None, "'x': not of the form USER/REPO; give both names"),
     'a name that the hub refuses': (['--push-to-hub', 'user/a--b'], {}, None, 'Cannot have -- or .. in repo_id'),
     'pth': (['x.pth'], {}, None, 'the hub gets safetensors; leave out .pth'),
-    'no data of the figures': (['--report', 'r'], {}, None, 'r: the card states figures with the name of their data; add --dataset NAME'),
+    'no data of the figures': (['--report', 'r'], {}, None, '--report r: the card states figures with the name of their data; add --dataset NAME'),
     'a license that the hub does not know': (['--license', 'mine'], {}, None, 'the hub refuses the metadata of the card ('),
     'the file changed': ([], {}, ('preupload', change('x-*.safetensors')), 'was changed meanwhile; run the same command again'),
     'the upload changed': ([], {}, ('objects/batch', change('x-*.safetensors')), 'not pushed: the hub refuses the upload; run the same command again'),

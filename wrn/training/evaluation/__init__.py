@@ -21,6 +21,7 @@ from wrn.training.evaluation.report import (
     add_metrics,
     find_accuracies,
     get_report_metrics,
+    get_thresholds,
     has_report,
     list_metrics,
 )
@@ -38,6 +39,7 @@ __all__ = [
     'add_metrics',
     'find_accuracies',
     'get_report_metrics',
+    'get_thresholds',
     'has_report',
     'list_metrics',
 ]

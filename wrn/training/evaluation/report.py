@@ -114,11 +114,24 @@ def get_report_metrics(head: Mapping[str, Any], multi_label: bool) -> list[dict[
     """
     if not multi_label:
         return [*REPORT_METRICS]
+    by_class = dict(items=_COLUMNS, average=None, prefix=_BY_CLASS)
+    return [
+        dict(type='MultiLabelMetric', **get_thresholds(head), **by_class),
+        dict(type='AveragePrecision'),
+    ]
+
+
+def get_thresholds(head: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what classes need to pass a multi-label head, as the head itself reads its config.
+
+    Args:
+        head: The config of the head.
+
+    Returns:
+        ``thr``, the lowest score, or ``topk``, the number of best classes; the other one is None.
+    """
     thr, topk = head.get('thr'), head.get('topk')
-    if thr is None and topk is None:
-        thr = 0.5  # as in the head
-    by_class = dict(thr=thr, topk=topk, items=_COLUMNS, average=None, prefix=_BY_CLASS)
-    return [dict(type='MultiLabelMetric', **by_class), dict(type='AveragePrecision')]
+    return dict(thr=0.5 if thr is None and topk is None else thr, topk=topk)
 
 
 def has_report(metrics: Mapping[str, Any]) -> bool:
