@@ -17,9 +17,11 @@ from safetensors import safe_open
 from small_run import write_classes, write_config, write_data
 
 import wrn
+from wrn.checkpoints.tensor_hash import hash_tensors
 from wrn.data.digits import Digits
 from wrn.training.evaluation import REPORT_FILES
 from wrn_base import model_index
+from wrn_base.errors import AssumptionWarning
 
 NAME = 'wide-resnet16-2_1xb64_digits'
 
@@ -187,6 +189,21 @@ def test_without_the_extra_the_figures_are_written(tmp_path, monkeypatch, report
     assert content['galleries'] == report[0]['galleries']
     assert len(content['embedding']['images']) == 355
     assert any("pip install 'mmpretrain-wrn[report]'" in one for one in content['left_out'])
+
+
+def test_averaged_weights_are_those_of_the_report(tmp_path, monkeypatch):
+    """EMAHook puts the raw weights back after a test of the averaged ones."""
+    monkeypatch.chdir(tmp_path)
+    base = Path(wrn.get_model(NAME)._config.filename)
+    hook = "custom_hooks = [dict(type='EMAHook', momentum=0.1, priority='ABOVE_NORMAL')]"
+    Path('ema.py').write_text(f"_base_ = ['{base}']\n{hook}\n")
+    wrn.train('ema.py', epochs=1, work_dir='run')
+    with pytest.warns(AssumptionWarning, match='the averaged weights under state_dict'):
+        wrn.test('ema.py', 'run/epoch_1.pth', report='report')
+    averaged = torch.load('run/epoch_1.pth', weights_only=False)['state_dict']
+    facts = json.loads(Path('report/report.json').read_text())['facts']
+    plain = {key: value.contiguous() for key, value in averaged.items()}
+    assert facts['SHA-256 of tensors'] == hash_tensors(plain)
 
 
 def test_the_mean_of_several_views_has_a_report(tmp_path):

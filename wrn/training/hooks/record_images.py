@@ -6,7 +6,7 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.dataset import DefaultSampler
 from mmengine.dist import is_main_process
-from mmengine.hooks import Hook
+from mmengine.hooks import EMAHook, Hook
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
@@ -15,6 +15,7 @@ from wrn.config.config_parts import get_inner_model, unwrap_datasets
 from wrn.data.images import is_red_first
 from wrn.training.checks import predicts_one_class
 from wrn.training.evaluation.image_results import ImageRecorder, ImageResults
+from wrn.utils.quiet import quiet
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class RecordedTest:
     Attributes:
         dataset: The dataset: ``dataset[i]`` is a preprocessed sample, ``get_data_info(i)`` names
             its file.
-        network: The network, in eval mode.
+        network: The network, in eval mode, with the weights that were tested.
         red_first: Whether images of three channels are RGB in it, not BGR.
         images: The results for each image. None if images have several labels.
         averages_views: Whether predictions are the mean over several views of each image. Defaults
@@ -70,6 +71,10 @@ class RecordImagesHook(Hook):
         """Stop listening to the head, and keep the results."""
         if self._handle:
             self._handle.remove()
+        for hook in runner.hooks:
+            if isinstance(hook, EMAHook):  # it has swapped the weights that were tested out again
+                with quiet():
+                    hook.before_test_epoch(runner)
         if is_main_process():
             self.recorded = RecordedTest(
                 runner.test_dataloader.dataset,
