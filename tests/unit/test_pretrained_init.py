@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmengine.logging import MMLogger
 from mmengine.model import BaseModule
 from mmengine.model.weight_init import PretrainedInit
 from mmpretrain.models import ImageClassifier, LinearClsHead, ResNet
@@ -114,7 +115,11 @@ def test_a_file_in_another_format(digits, tmp_path, monkeypatch):
 def test_a_dilated_network(save, tiny):
     """Files do not state dilations, and detectors choose them."""
     network = WideResNet(
-        **TINY, strides=(1, 2, 1, 1), dilations=(1, 1, 2, 4), init_cfg=pretrained(save(tiny))
+        **TINY,
+        strides=(1, 2, 1, 1),
+        dilations=(1, 1, 2, 4),
+        contract_dilation=True,
+        init_cfg=pretrained(save(tiny)),
     )
     assert_same(initialize(network), tiny)
 
@@ -285,6 +290,38 @@ def test_other_networks_are_mmengines(save, tiny, monkeypatch):
     entry = model_index.models()[DIGITS.removeprefix('wrn://')]
     monkeypatch.setattr(entry, 'weights', str(path))
     assert_same(initialize(ResNet(**other, init_cfg=pretrained(DIGITS))), tiny)
+
+
+def test_nothing_is_assumed_of_published_weights(save, tiny, monkeypatch):
+    path = save({f'module.backbone.{key}': value for key, value in tiny.items()})
+    entry = model_index.models()['wide-resnet50_3rdparty_8xb32_in1k']
+    monkeypatch.setitem(entry.data, 'Sources', [])
+    monkeypatch.setattr(entry, 'weights', str(path))
+    networks = {
+        name: WideResNet(**TINY, init_cfg=pretrained(name))
+        for name in (f'wrn://{entry.name}', str(path))
+    }
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter('always')
+        for network in networks.values():
+            assert_same(initialize(network), tiny)
+    assert all(str(warning.message).startswith(f'{path}: assumed: ') for warning in caught)
+    assert len(caught) == 1
+
+
+def test_the_log_has_no_password(save, server, tiny, monkeypatch, tmp_path):
+    monkeypatch.setattr(torch.hub, '_hub_dir', str(tmp_path / 'hub'))
+    server.folder.joinpath('w.pth').write_bytes(save(tiny).read_bytes())
+    address = server.url('w.pth').replace('://', '://user:s3cret@')
+    log = tmp_path / 'run.log'
+    logger = MMLogger.get_instance('init', logger_name='init', log_file=str(log))
+    initialize(WideResNet(**TINY, init_cfg=pretrained(address)))
+    for handler in logger.handlers:
+        handler.close()
+    text = log.read_text()
+    # mmengine lists how each weight was initialized.
+    assert 'conv1.weight - torch.Size([64, 3, 7, 7]): \nCheckedPretrainedInit: load from ' in text
+    assert 's3cret' not in text
 
 
 def test_the_file_may_have_a_path_object(digits):

@@ -89,7 +89,8 @@ class CheckedPretrainedInit(PretrainedInit):
             assumed = [] if published else weights.assumptions
             _warn(name, weights, assumed, module.get_submodule(backbone.rstrip('.')))
         if hasattr(module, '_params_init_info'):
-            update_init_info(module, init_info=self._get_init_info())
+            # mmengine's text has the address with its password
+            update_init_info(module, init_info=f'{type(self).__name__}: load from {name}')
 
     def _separate(
         self, checkpoint: dict[str, Any], expected: _Tensors, backbone: str
