@@ -69,7 +69,7 @@ def find_imported_script() -> str | None:
     """
     frame: FrameType | None = sys._getframe()
     while frame:
-        if frame.f_code.co_name == '<module>' and frame.f_globals['__name__'] == '__mp_main__':
+        if frame.f_code.co_name == '<module>' and frame.f_globals.get('__name__') == '__mp_main__':
             return frame.f_code.co_filename
         frame = frame.f_back
     return None

@@ -192,12 +192,14 @@ def test_data_workers_start_as_python_starts_processes(monkeypatch, methods, sta
     assert mp_cfg.get('mp_start_method') == stated  # the config of checkpoints stays as it is
 
 
-@pytest.mark.parametrize(('name', 'refused'), [('__mp_main__', True), ('__main__', False)])
+@pytest.mark.parametrize(
+    ('name', 'refused'), [('__mp_main__', True), ('__main__', False), (None, False)]
+)
 def test_a_script_that_a_data_worker_imports(name, refused):
     code = compile("import wrn\nwrn.train('none.py', workers=2)", 'script.py', 'exec')
     reason = '^script.py: .* put the call below if __name__' if refused else 'no such config file'
     with pytest.raises(WrnError, match=reason):
-        exec(code, dict(__name__=name))
+        exec(code, dict(__name__=name) if name else {})
 
 
 def test_a_lock_that_is_held_cannot_be_removed_on_windows(tmp_path, monkeypatch):
