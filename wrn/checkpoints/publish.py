@@ -11,7 +11,7 @@ from mmengine.config import Config
 from wrn.checkpoints import ReadOptions, Weights, read_checkpoint, to_openmmlab, write_weights
 from wrn.config.config_file import read_own_config
 from wrn.config.config_parts import get_test_dataset
-from wrn.models.initialization import is_file
+from wrn.models.initialization import drop_files
 from wrn_base.credentials import mask_credentials
 
 _TIME = re.compile(r'_\d{8}_\d{6}(_\d+)?$')  # mmengine appends it to the name of a run
@@ -96,7 +96,7 @@ def make_meta(
 def _shorten(config: Config, normalization: Mapping[str, Any]) -> Config:
     """Return the part of a config that builds the network and its preprocessing."""
     dataset = get_test_dataset(config)
-    model = _drop_files(config.model.to_dict())
+    model = drop_files(config.model.to_dict())  # their paths are private
     preprocessor = model.pop('data_preprocessor', None) or config.get('data_preprocessor') or {}
     parts = dict(
         custom_imports=dict(imports=['wrn'], allow_failed_imports=False),
@@ -108,15 +108,3 @@ def _shorten(config: Config, normalization: Mapping[str, Any]) -> Config:
         ),
     )
     return Config(parts, format_python_code=len(str(parts)) < _MAX_FORMATTED)
-
-
-def _drop_files(part: Any) -> Any:
-    """Return a part of a config without the files of first weights: their paths are private.
-
-    Each is an ``init_cfg``, one of a list of them, or an ``override`` in one.
-    """
-    if isinstance(part, list | tuple):
-        return type(part)(_drop_files(value) for value in part if not is_file(value))
-    if isinstance(part, dict):
-        return {key: _drop_files(value) for key, value in part.items() if not is_file(value)}
-    return part

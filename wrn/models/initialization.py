@@ -19,10 +19,10 @@ def initialize(network: BaseModule) -> None:
     """
     for module in network.modules():
         for cfg in _get_init_cfgs(module):
-            if is_file(cfg):
+            if _is_file(cfg):
                 cfg['type'] = 'Pretrained'  # a class would be mmengine's, not the registered one
             else:
-                apply_init_cfg(module, cfg)
+                apply_init_cfg(module, drop_files(cfg))
 
 
 def loads_file(network: BaseModule) -> bool:
@@ -31,16 +31,27 @@ def loads_file(network: BaseModule) -> bool:
     Args:
         network: The network.
     """
-    return any(map(is_file, _get_init_cfgs(network)))
+    init_cfgs = _get_init_cfgs(network)
+    return drop_files(init_cfgs) != init_cfgs
 
 
-def is_file(value: Any) -> bool:
-    """Return whether a value in a config is an ``init_cfg`` that loads a file of weights.
+def drop_files(part: Any) -> Any:
+    """Return a part of a config without the files of first weights.
+
+    Each is an ``init_cfg``, one of a list of them, or an ``override`` in one.
 
     Args:
-        value: Any value. The type of an ``init_cfg`` may be a name with or without its module, or
-            mmengine's class.
+        part: Any value of a config.
     """
+    if isinstance(part, list | tuple):
+        return type(part)(drop_files(value) for value in part if not _is_file(value))
+    if isinstance(part, dict):
+        return {key: drop_files(value) for key, value in part.items() if not _is_file(value)}
+    return part
+
+
+def _is_file(value: Any) -> bool:
+    """Return whether a value is an ``init_cfg`` with a file, by a name, or by mmengine's class."""
     return (
         isinstance(value, dict) and 'checkpoint' in value and 'Pretrained' in str(value.get('type'))
     )
