@@ -37,7 +37,7 @@ def test_the_embedded_model(capsys):
     for text in (
         '(all digits are those in the model index)',
         'top-1 accuracy  99.15 %    99.2 % (352 of 355; 95 % interval 97.5 to 99.7)',
-        'verified: within 0.1 percentage points of the published figures',
+        'verified: within 0.1 percentage points of the published figures, and their rounding',
     ):
         assert text in out
 
@@ -86,16 +86,24 @@ def test_changed_weights_are_found(monkeypatch, fails, digits_weights, tmp_path)
 
 
 def test_mistakes(fails, tmp_path):
-    for name in ('tench', 'n01443537', '.cache'):
-        (tmp_path / 'named' / 'val' / name).mkdir(parents=True)
+    for name in (
+        'named/val/tench',
+        'named/val/n01443537',
+        'part/val/n01443537',
+        'part/val/.cache',
+        'flat/val',
+    ):
+        (tmp_path / name).mkdir(parents=True)
     no_figures = 'has no published weights with figures; give one of wide-resnet50_3rdparty'
     no_images = 'make it with `wrn prepare-imagenet`, or give the folder'
     for words, message in (
         (['wide-resnet50'], no_figures),
         (['configs/wrn/wide-resnet16-2_1xb64_digits.py'], no_figures),
         (['resnet18_8xb32_in1k'], no_figures),  # mmpretrain's own
-        ([IMAGENET], f'data/imagenet: has no folder val with the validation set of ImageNet; {no_images}'),
+        ([IMAGENET], f'data/imagenet: has no folder val with images of ImageNet; {no_images}'),
         ([IMAGENET, '--data', tmp_path], f'{tmp_path}: has no folder val'),
+        ([IMAGENET, '--data', tmp_path / 'part'], 'has 1 of the 1,000 class folders of ImageNet, whose order'),
+        ([IMAGENET, '--data', tmp_path / 'flat'], 'has 0 of the 1,000 class folders'),
         ([IMAGENET, '--data', tmp_path / 'named'], 'has folders that are no classes of ImageNet (tench), whose order'),
         ([DIGITS, '--data', tmp_path], 'only for models on ImageNet; leave it out'),
         ([DIGITS, '--tolerance', -1], '--tolerance -1.0: must be a number of points, at least 0'),

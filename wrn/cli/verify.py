@@ -65,7 +65,10 @@ def _print(done: Verified) -> None:
             'figures are of'
         )
     elif done.agrees:
-        show(f'verified: within {done.tolerance:g} percentage points of the published figures')
+        show(
+            f'verified: within {done.tolerance:g} percentage points of the published figures, and '
+            'their rounding'
+        )
 
 
 def _describe_hash(digits: int) -> str:

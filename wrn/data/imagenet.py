@@ -12,14 +12,13 @@ from typing import Any, TypeAlias
 
 from torchvision.datasets.imagenet import ARCHIVE_META
 
-from wrn.data.images import is_hidden
+from wrn.data.imagenet_classes import CLASS
 from wrn.data.kaggle_imagenet import link_kaggle
 from wrn.utils.packages import missing_packages
 from wrn_base.errors import WrnError, count, one_line, some
 
 Track: TypeAlias = Callable[[Sequence[Any], str], Iterable[Any]]
 
-_CLASS = re.compile(r'n\d{8}')  # of WordNet
 _CLASS_ARCHIVE = re.compile(r'n\d{8}\.tar')
 _IMAGE = re.compile(r'\w+\.JPEG')
 _CHUNK = 1 << 24
@@ -68,18 +67,6 @@ def prepare_imagenet(
         raise WrnError(
             f'{name}: cannot be read or written ({one_line(error)}); check both folders'
         ) from error
-
-
-def list_other_folders(split: Path) -> list[str]:
-    """Return the class folders of a split whose names are not those of ImageNet, such as n01440764.
-
-    mmpretrain numbers the classes by the order of the names, so others give other labels.
-
-    Args:
-        split: The folder ``train`` or ``val``.
-    """
-    names = (path.name for path in split.iterdir() if path.is_dir())
-    return sorted(name for name in names if not (_CLASS.fullmatch(name) or is_hidden(name)))
 
 
 def _extract_archives(folder: Path, out: Path, verify: bool, track: Track, overwrite: bool) -> None:
@@ -141,7 +128,7 @@ def _read_devkit(archive: Path) -> tuple[list[str], list[str]]:
         synsets = loadmat(io.BytesIO(meta), squeeze_me=True)['synsets']
         leaves = [s for s in synsets if s['num_children'] == 0]
         names = {int(s['ILSVRC2012_ID']): str(s['WNID']) for s in leaves}
-        if any(not _CLASS.fullmatch(name) for name in names.values()):
+        if any(not CLASS.fullmatch(name) for name in names.values()):
             raise ValueError('a class has an invalid name')
         return list(names.values()), [names[int(line)] for line in labels.split()]
     except (tarfile.TarError, EOFError, ValueError, KeyError, AttributeError) as error:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from wrn.checkpoints.checkpoint_file import locate
 from wrn.config.config_parts import get_dataset_type, get_test_dataset
-from wrn.data.imagenet import list_other_folders
+from wrn.data.imagenet_classes import check_class_folders
 from wrn.download import hash_in_name
 from wrn.jobs.test import Tested, test
 from wrn.training.evaluation import Proportion
@@ -16,7 +16,7 @@ from wrn.utils.files import hash_file
 from wrn.zoo.resolve import ResolvedModel, resolve
 from wrn_base import model_index
 from wrn_base.commands.verify import TOLERANCE
-from wrn_base.errors import WrnError, some
+from wrn_base.errors import WrnError
 from wrn_base.run_progress import SILENT, RunProgress
 
 _FIGURES = {  # their names in the model index, and among the metrics of a test
@@ -156,17 +156,7 @@ def _choose_data(resolved: ResolvedModel, data: str | None) -> dict[str, str]:
         return {}
     dataset = get_test_dataset(config)
     folder = Path(data or dataset.data_root)
-    if not (folder / dataset.split).is_dir():
-        raise WrnError(
-            f'{folder}: has no folder {dataset.split} with the validation set of ImageNet; make it '
-            'with `wrn prepare-imagenet`, or give the folder that contains it with --data'
-        )
-    if others := list_other_folders(folder / dataset.split):
-        raise WrnError(
-            f'{folder / dataset.split}: has folders that are no classes of ImageNet '
-            f'({some(others)}), whose order would give other labels; name them as in ImageNet, '
-            'such as n01440764'
-        )
+    check_class_folders(folder, dataset.split)
     return {'test_dataloader.dataset.data_root': str(folder)}
 
 
