@@ -44,7 +44,7 @@ class Hub(ThreadingHTTPServer):
         self.requests = []  # method and path of each
         self.ranges = []  # header of each GET of a file
         self.status = None  # the status of every answer, if set
-        self.message = ''  # and what the answer says
+        self.message, self.body = '', b''  # and what the answer says
         self.sent = None  # sent instead of the file's content
         self.cut = None  # the next GET of a file ends after this many bytes
         self.slow = None  # requests with this in their path are answered too late
@@ -145,7 +145,7 @@ class Handler(BaseHTTPRequestHandler):
         if hub.slow and hub.slow in path:
             hub.timed_out |= not hub.go.wait(3)
         if hub.status:
-            return self.answer(hub.status, X_Error_Message=hub.message)
+            return self.answer(hub.status, hub.body, X_Error_Message=hub.message)
         if path == '/api/validate-yaml':
             return self.validate(json.loads(body)['content'])
         if path.startswith('/lfs/'):  # the address allows the upload, without a token

@@ -37,6 +37,7 @@ class Figures:
             leaderboards.
         images: The number of images of the test. None for a multi-label test, which does not say.
         backend: What computed the predictions, and in which precision.
+        preprocessing: How the images of the test were prepared.
         cautions: What limits the figures.
         hashes: The SHA-256 of the tensors or of the file that was tested.
     """
@@ -46,6 +47,7 @@ class Figures:
     results: list[tuple[str, str, float]]
     images: int | None
     backend: str
+    preprocessing: str
     cautions: list[str]
     hashes: set[str]
 
@@ -82,7 +84,7 @@ def read_figures(folder: str | Path) -> Figures:
         facts, metrics, cautions = (content[key] for key in ('facts', 'metrics', 'cautions'))
         hashes = {str(facts[name]) for name in _HASHES if name in facts}
         rows, results, images = _list_metrics(metrics)
-        texts = str(facts['backend']), [*map(str, cautions)]
+        texts = str(facts['backend']), str(facts['preprocessing']), [*map(str, cautions)]
     except OSError as error:
         raise WrnError(
             f'--report {folder}: {REPORT} in it {explain(error)}; give the folder that `wrn test '

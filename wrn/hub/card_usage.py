@@ -68,6 +68,7 @@ def describe_usage(repository: str, config: Config, num_classes: int) -> str:
 With the package `mmpretrain-wrn`, which prepares images as in training and names the classes:
 
 ```bash
+pip install mmpretrain-wrn
 wrn predict cat.jpg --model hf://{repository}
 wrn finetune FOLDER --model hf://{repository}
 ```

@@ -93,7 +93,8 @@ def _list_facts(
 def _describe_results(figures: Figures, dataset: str) -> Iterator[str]:
     images = f', {figures.images:,} images' if figures.images else ''
     yield '## Results\n'
-    yield f'On {code(dataset)}{images}, computed by {code(figures.backend)}:\n'
+    yield f'On {code(dataset)}{images}, computed by {code(figures.backend)}.'
+    yield f'Images: {code(figures.preprocessing)}.\n'
     yield from (f'- {name}: {value}' for name, value in figures.rows)
     yield ''
     yield from (f'Note: {code(caution)}\n' for caution in figures.cautions)

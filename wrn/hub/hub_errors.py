@@ -14,6 +14,8 @@ from wrn_base.credentials import mask_credentials
 from wrn_base.errors import WrnError, one_line
 
 _STALLED = 60.0  # seconds without a byte
+# What values of another shape than those of the hub raise in its client.
+_OTHER_SHAPE = (ValueError, LookupError, TypeError, AttributeError)
 _AGAIN = 'run the same command again'
 _CAUSES = {
     400: f'the hub refuses the upload; {_AGAIN}',
@@ -41,7 +43,12 @@ def hub_errors(repository: str, token: str) -> Iterator[None]:
         WrnError: If the block raises any error but this one.
     """
     session: Any = get_session()
-    before = getattr(session, 'timeout', None)  # requests, of older clients, has no such attribute
+    if not hasattr(session, 'timeout'):  # of an older client
+        raise WrnError(
+            f'{repository}: not pushed: huggingface_hub before 1.0 would wait for ever for a hub '
+            'that is silent; pip install --upgrade huggingface_hub'
+        )
+    before = session.timeout
     session.timeout = _STALLED
     try:
         yield
@@ -63,7 +70,7 @@ def _find_cause(error: BaseException) -> BaseException:
 def _explain(error: BaseException, token: str) -> str:
     if not isinstance(error, HfHubHTTPError):
         reason = shorten(str(error), token) or type(error).__name__
-        if isinstance(error, ValueError):
+        if isinstance(error, _OTHER_SHAPE):
             sent = f'{constants.ENDPOINT} sent an unexpected answer ({reason})'
             return f'{sent}; check HF_ENDPOINT, and {_AGAIN}'
         if isinstance(error, OSError) and error.filename:

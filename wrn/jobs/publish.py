@@ -92,6 +92,8 @@ def publish(
             f'--report {report}: the card states figures with the name of their data; add '
             '--dataset NAME'
         )
+    if dataset is not None and not dataset.strip():
+        raise WrnError('--dataset: is blank; give the name of the data, or leave it out')
     token = find_token(_OPTION)
     figures = None if report is None else read_figures(report)
     # A file of this name has the same hash, so a push that failed can be repeated.
@@ -99,9 +101,13 @@ def publish(
     try:
         resolved = resolve(done.path)
         facts = fact_values(describe_resolved(resolved))
-        if 'cfg' not in (done.meta or {}) or facts.get('problem'):
-            reason = facts.get('problem') or 'contains no config of its network, which users need'
-            raise WrnError(f'{checkpoint}: {reason}; `wrn convert` writes a file with one')
+        if 'cfg' not in (done.meta or {}):
+            raise WrnError(
+                f'{checkpoint}: contains no config of its network, which users need; `wrn convert` '
+                'writes a file with one'
+            )
+        if problem := facts.get('problem'):
+            raise WrnError(f'{problem}; the hub gets only files that work without another one')
         if figures is not None:
             tested = _hash_weights(done.weights.state_dict)
             figures.check_weights([*tested, facts['sha256'], hash_file(checkpoint)])

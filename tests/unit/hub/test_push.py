@@ -6,6 +6,7 @@ import traceback
 from pathlib import Path
 
 import pytest
+import requests
 import timm
 import torch
 import torchvision
@@ -15,7 +16,6 @@ from huggingface_hub import ModelCard, constants
 from markdown_it import MarkdownIt
 
 import wrn
-from wrn.checkpoints.tensor_hash import hash_tensors
 from wrn.hub import hub_errors
 from wrn.hub.card_usage import find_network
 from wrn.hub.hub_repository import Repository
@@ -111,6 +111,7 @@ def test_there_and_back(hub, digits, report, checkout, capsys):
     assert first.metric_value == pytest.approx(352 / 355)
     assert '- top-1 accuracy: 99.2 % (352 of 355; 95 % interval 97.5 to 99.7)\n' in card.text
     assert 'On `digits of scikit-learn`, 355 images, computed by `eager, float32`' in card.text
+    assert 'Images: `to 16x16 (bilinear, pillow); ' in card.text
     assert f'`{hash_file(path)}`' in card.text
     assert 'timm' not in card.text  # which does not have this network
 
@@ -146,8 +147,8 @@ def test_inline_code_shows_the_text(text):
 
 
 def test_the_dataset_is_text_in_the_metadata(hub, digits, tmp_path):
-    weights = torch.load(digits, weights_only=True)['state_dict']
-    facts = {'SHA-256 of tensors': hash_tensors(weights), 'backend': HOSTILE[0]}
+    digest = {'SHA-256 of the file': hash_file(digits)}  # as for a test by another backend
+    facts = {**digest, 'backend': HOSTILE[0], 'preprocessing': HOSTILE[4]}
     metrics = {'multi-label/mAP': 99.99, 'multi-label/f1-score': 50.0}
     content = dict(facts=facts, metrics=metrics, cautions=HOSTILE[:1])
     (tmp_path / 'report.json').write_text(json.dumps(content))
@@ -159,6 +160,7 @@ def test_the_dataset_is_text_in_the_metadata(hub, digits, tmp_path):
     assert card_of(hub, 'user/x').data.license is None
     assert '- mean average precision: > 99.9 %\n' in card_of(hub, 'user/x').text
     assert f'\nNote: `{HOSTILE[0]}`\n' in card_of(hub, 'user/x').text
+    assert f'\nImages: `{HOSTILE[4]}`.\n' in card_of(hub, 'user/x').text
 
 
 def test_the_card_of_a_multi_label_model(hub, digits):
@@ -243,13 +245,13 @@ def test_half_precision_is_known_in_a_report(hub, digits, report):
         ('', 'is not the report of a test'),
         ('[' * 100_000, 'is not the report of a test'),
         ('{"facts": {}, "metrics": {"accuracy/top1": null}, "cautions": []}', 'is not the report'),
-        ('{"facts": {"backend": 1}, "metrics": {"accuracy/top1": 9, "images": 1e999}, "cautions": []}', 'is not the report'),
-        ('{"facts": {"backend": 1}, "metrics": {"accuracy/top1": 9, "images": 0}, "cautions": []}', 'is not the report'),
-        ('{"facts": {"backend": 1}, "metrics": {"accuracy/top1": 9, "images": 4}, "cautions": 4}', 'is not the report'),
-        ('{"facts": {"backend": 1}, "metrics": {"accuracy/balanced": NaN}, "cautions": []}', 'is not the report'),
+        ('{"facts": {"backend": 1, "preprocessing": 2}, "metrics": {"accuracy/top1": 9, "images": 1e999}, "cautions": []}', 'is not the report'),
+        ('{"facts": {"backend": 1, "preprocessing": 2}, "metrics": {"accuracy/top1": 9, "images": 0}, "cautions": []}', 'is not the report'),
+        ('{"facts": {"backend": 1, "preprocessing": 2}, "metrics": {"accuracy/top1": 9, "images": 4}, "cautions": 4}', 'is not the report'),
+        ('{"facts": {"backend": 1, "preprocessing": 2}, "metrics": {"accuracy/balanced": NaN}, "cautions": []}', 'is not the report'),
         ('{"facts": 3, "metrics": 4, "cautions": []}', 'is not the report'),
         ('[1]', 'is not the report'),
-        ('{"facts": {"backend": 1}, "metrics": {"accuracy/top1": 9, "images": 4}, "cautions": []}', 'is of other weights'),
+        ('{"facts": {"backend": 1, "preprocessing": 2}, "metrics": {"accuracy/top1": 9, "images": 4}, "cautions": []}', 'is of other weights'),
     ],
 )  # fmt: skip
 def test_reports_that_cannot_be_used(hub, checkpoint, tmp_path, content, message):
@@ -303,6 +305,7 @@ FAILURES = {
     'no owner': (['--push-to-hub', 'x'], {}, None, "'x': not of the form USER/REPO; give both names"),
     'a name that the hub refuses': (['--push-to-hub', 'user/a--b'], {}, None, 'Cannot have -- or .. in repo_id'),
     'pth': (['x.pth'], {}, None, 'the hub gets safetensors; leave out .pth'),
+    'blank data': (['--dataset', ' '], {}, None, '--dataset: is blank; give the name of the data, or leave it out'),
     'no data of the figures': (['--report', 'r'], {}, None, '--report r: the card states figures with the name of their data; add --dataset NAME'),
     'a license that the hub does not know': (['--license', 'mine'], {}, None, 'the hub refuses the metadata of the card ('),
     'the file changed': ([], {}, ('preupload', change('x-*.safetensors')), 'was changed meanwhile; run the same command again'),
@@ -311,6 +314,7 @@ FAILURES = {
     'out of order': ([], {}, ('validate', lambda hub, _: setattr(hub, 'status', 503)), 'the hub answered 503; try again later'),
     'it asks to wait': ([], {}, ('preupload', lambda hub, _: setattr(hub, 'status', 429)), 'the hub asks to wait; try again in a few minutes'),
     'no hub': ([], {}, ('validate', lambda hub, _: setattr(hub, 'status', 200)), 'sent an unexpected answer ('),
+    'no hub, but a list': ([], {}, ('validate', lambda hub, _: vars(hub).update(status=200, body=b'[]')), 'sent an unexpected answer ('),
     'no network': ([], {}, None, 'not pushed: the request to http://127.0.0.1:'),
 }  # fmt: skip
 
@@ -365,6 +369,13 @@ def test_a_hub_that_is_silent(hub, checkpoint, fails, monkeypatch, pauses, part)
     assert 'timed out' in said
 
 
+def test_an_older_client_that_would_wait_for_ever(checkpoint, fails, hub, monkeypatch):
+    monkeypatch.setattr(hub_errors, 'get_session', requests.Session)
+    said = fails('publish', checkpoint, 'x', '--push-to-hub', 'user/x')
+    assert 'huggingface_hub before 1.0 would wait for ever for a hub that is silent; pip' in said
+    assert hub.requests == []
+
+
 def test_a_mirror_without_encryption_gets_no_token(checkpoint, fails, monkeypatch):
     monkeypatch.setattr(constants, 'ENDPOINT', 'http://mirror.invalid')
     words = ('publish', checkpoint, 'x', '--push-to-hub', 'user/x')
@@ -381,6 +392,18 @@ def test_a_checkpoint_without_a_config_is_not_pushed(hub, checkpoint, fails):
         'contains no config of its network, which users need; `wrn convert` writes a file with one'
     )
     assert message in fails('publish', 'plain.pth', 'x', '--push-to-hub', 'user/x')
+    assert hub.requests == []
+
+
+def test_a_network_that_only_a_config_builds_is_not_pushed(hub, digits, fails):
+    content, config = torch.load(digits, weights_only=True), wrn.get_model(DIGITS)._config
+    config.model.neck = dict(type='GeneralizedMeanPooling')
+    content['meta'].update(cfg=config.pretty_text)
+    torch.save(content, 'gem.pth')
+    said = fails('publish', 'gem.pth', 'x', '--push-to-hub', 'user/x')
+    assert 'GeneralizedMeanPooling, which only a config file can build' in said
+    assert 'the hub gets only files that work without another one; the file x-' in said
+    assert 'wrn convert' not in said
     assert hub.requests == []
 
 
