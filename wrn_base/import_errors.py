@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import sys
 from collections.abc import Iterator, Mapping
 
 from wrn_base.errors import WrnError, one_line
@@ -49,7 +50,10 @@ def report_import_errors() -> Iterator[None]:
     except BrokenImportError:
         raise
     except Exception as error:
-        raise BrokenImportError(error) from (error if os.environ.get('WRN_DEBUG') else None)
+        broken = BrokenImportError(error)
+        if sys.argv[:1] == ['-m'] and not os.environ.get('WRN_DEBUG'):
+            sys.exit(f'wrn: error: {broken}')  # `python -m wrn`, before its command line has begun
+        raise broken from (error if os.environ.get('WRN_DEBUG') else None)
 
 
 def explain_import_error(error: BaseException) -> tuple[str, str]:

@@ -41,8 +41,9 @@ def run_without(tmp_path, words, start=WRN, **stubs):
         ('raise AttributeError("np.bool8 was removed")', 'np.bool8 was removed; install it again'),
     ],
 )  # fmt: skip
-def test_a_package_that_cannot_be_imported(tmp_path, stub, message):
-    done = run_without(tmp_path, ['predict', 'x.png'], cv2=stub)
+@pytest.mark.parametrize('start', [['wrn'], [sys.executable, '-m', 'wrn']])
+def test_a_package_that_cannot_be_imported(tmp_path, stub, message, start):
+    done = run_without(tmp_path, ['predict', 'x.png'], start, cv2=stub)
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
     assert line.startswith(f'wrn: error: {message}')
