@@ -3,6 +3,7 @@
 Each is built by :func:`wrn.get_model`, and maps normalized images ``(N, 3, H, W)`` to logits.
 """
 
+import os as _os
 from typing import Any as _Any
 
 from wrn import WrnError as _WrnError
@@ -79,7 +80,10 @@ def wide_resnet(name: str, pretrained: bool | str = False, **kwargs: _Any) -> _A
         The model in eval mode.
 
     Raises:
-        WrnError: If the name or the weights are unknown.
+        WrnError: If the name or the file of weights is unknown.
+
+    Warns:
+        RandomWeightsWarning: If ``pretrained`` is True, and no weights of this name are published.
     """
     return _get_model(name, pretrained, **kwargs)
 
@@ -93,4 +97,11 @@ def _build(network: str, pretrained: bool | str, kwargs: dict[str, _Any]) -> _An
             if not entry.name.startswith(f'{network}_'):
                 raise _WrnError(f'{pretrained}: not weights of {network}; give the name of some')
             return _get_model(entry.name, True, **kwargs)
+        if not (
+            _os.path.exists(pretrained) or _os.path.splitext(pretrained)[1] or '/' in pretrained
+        ):
+            raise _WrnError(
+                f'{pretrained!r}: no published weights of {network}, and no file; `wrn list` shows '
+                'those with weights'
+            )
     return _get_model(network, pretrained, **kwargs)

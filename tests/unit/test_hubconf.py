@@ -84,7 +84,11 @@ def test_any_model(load, digits_weights):
         ('wide_resnet101', True, 'wide_resnet101_2: means several sets of weights; give one of'),
         ('wide_resnet50', 'wide_resnet50_2', 'means several sets of weights'),
         ('wide_resnet50', 'timm/wide_resnet101_2.tv_in1k', 'not weights of wide-resnet50'),
-        ('wide_resnet50', 'wide-resnet50_3rdparty', 'the checkpoint does not exist'),
+        (
+            'wide_resnet50',
+            'wide-resnet50_3rdparty',
+            'no published weights of wide-resnet50, and no file; `wrn list`',
+        ),
     ],
 )
 def test_weights_that_are_not_one_set(load, network, pretrained, message):

@@ -95,6 +95,8 @@ def describe_error(error: Exception) -> str:
     if _CHANNELS.search(message):
         cure = 'check the channels in data_preprocessor, model.backbone.in_channels and color_type'
         return f'{message}; {cure}'
+    if message.startswith('DataLoader worker'):
+        return f'{message}; its own error is above, if it has one; without workers: --workers 0'
     if is_out_of_memory(error):
         return 'asks for more memory than there is; lower the width, the classes or the image size'
     if isinstance(error, KeyError) and message in ('inputs', 'data_samples'):
@@ -126,6 +128,8 @@ def _suggest_types(name: str, registry_name: str) -> str:
 
 def _suggest_arguments(owner: str, name: str) -> str:
     """Suggest arguments of a class or function, which may be the base of a registered class."""
+    if name == 'num_classes':  # of a whole model, as in torchvision and timm
+        return '; set it in the head, such as head=dict(num_classes=37)'
     known = {
         argument
         for module in (DataLoader, *(module for _, _, module in _list_modules()))
