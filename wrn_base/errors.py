@@ -114,7 +114,7 @@ def did_you_mean(name: str, known: Iterable[str], otherwise: str = '', cutoff: f
     """
     lower = {other.lower(): other for other in known}
     near = difflib.get_close_matches(name.lower(), lower, 1, cutoff)
-    return f'; did you mean {lower[near[0]]!r}?' if near else otherwise
+    return f"; did you mean '{lower[near[0]]}'?" if near else otherwise
 
 
 def check_choice(option: str, value: str, choices: Iterable[str]) -> None:

@@ -154,20 +154,20 @@ def write_with_hash(
     folder = Path(folder)
     with report_write_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        with scratch_folder(folder) as scratch:
-            temporary = scratch / f'{name}{suffix}'
-            temporary.touch(exist_ok=False)
-            mode = temporary.stat().st_mode
-            write(temporary)
-            temporary.chmod(mode)  # safetensors makes its files readable by their owner only
-            with temporary.open('rb+') as file, ThreadPoolExecutor() as executor:
-                synced = executor.submit(os.fsync, file.fileno())
-                digest = hash_file(temporary)  # while the file is flushed
-                synced.result()
-            path = folder / f'{name}-{digest[:8]}{suffix}'
-            check_free(path, overwrite)
-            temporary.replace(path)
-            sync_folder(folder)
+    with report_write_errors(folder / f'{name}{suffix}'), scratch_folder(folder) as scratch:
+        temporary = scratch / f'{name}{suffix}'
+        temporary.touch(exist_ok=False)
+        mode = temporary.stat().st_mode
+        write(temporary)
+        temporary.chmod(mode)  # safetensors makes its files readable by their owner only
+        with temporary.open('rb+') as file, ThreadPoolExecutor() as executor:
+            synced = executor.submit(os.fsync, file.fileno())
+            digest = hash_file(temporary)  # while the file is flushed
+            synced.result()
+        path = folder / f'{name}-{digest[:8]}{suffix}'
+        check_free(path, overwrite)
+        temporary.replace(path)
+        sync_folder(folder)
     return path
 
 
