@@ -21,13 +21,15 @@ UNSAVED = (
 SEES_SENDER = hasattr(signal, 'sigwaitinfo')
 #: The compilers that torch compiles networks with on the CPU, any one of them.
 COMPILERS = ('cl',) if os.name == 'nt' else ('g++', 'clang++')
+#: What to install for one of them.
+COMPILER_PACKAGE = "Visual Studio's C++ build tools" if os.name == 'nt' else 'g++'
 
 
 def hold_sigterm(held: bool) -> None:
     """Hold SIGTERM back from this thread, and from processes that it starts, or stop doing so.
 
     Args:
-        held: Whether to hold it back. On Windows nothing changes: there is no such signal.
+        held: Whether to hold it back. On Windows nothing changes: signals cannot be held back.
     """
     if hasattr(signal, 'pthread_sigmask'):
         how = signal.SIG_BLOCK if held else signal.SIG_UNBLOCK

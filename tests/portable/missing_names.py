@@ -8,11 +8,9 @@ import builtins
 import re
 import sys
 from importlib import import_module
-from pathlib import Path
 from types import ModuleType
 
 OURS = ('wrn', 'wrn_base')
-TOOLS = str(Path(__file__).resolve().parents[2] / 'tools')
 MODULES = ('fcntl', 'grp', 'posix', 'pty', 'pwd', 'resource', 'syslog', 'termios', 'tty')
 
 WINDOWS = {
@@ -62,11 +60,9 @@ def hide(system: str) -> None:
 
 
 def _is_ours() -> bool:
-    """Return whether the caller's caller is code of this package or a script in ``tools``."""
-    names = _frame(2).f_globals
-    name = names.get('__name__') or ''
-    is_script = name == '__main__' and (names.get('__file__') or '').startswith(TOOLS)
-    return name.partition('.')[0] in OURS or is_script
+    """Return whether the caller's caller is code of this package."""
+    name = _frame(2).f_globals.get('__name__') or ''
+    return name.partition('.')[0] in OURS
 
 
 def _lacking(missing: frozenset[str], facts: dict[str, str]) -> type[ModuleType]:

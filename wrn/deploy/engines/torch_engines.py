@@ -13,7 +13,7 @@ from wrn.deploy.engines.engine import Engine, EngineError
 from wrn.deploy.engines.graph import NetworkGraph, TensorsOnly
 from wrn.models.folding import fold_batch_norm
 from wrn.utils.quiet import quiet
-from wrn_base.systems import COMPILERS
+from wrn_base.systems import COMPILER_PACKAGE, COMPILERS
 
 _DTYPES = {'float32': torch.float32, 'bfloat16': torch.bfloat16, 'float16': torch.float16}
 
@@ -66,7 +66,7 @@ class CompiledEngine(FusedEngine):
     def missing(cls, device: torch.device) -> str | None:
         """Return which compiler is missing; None if torch finds one."""
         if device.type == 'cpu' and not any(map(shutil.which, COMPILERS)):
-            return f'torch.compile needs a C++ compiler; install {COMPILERS[0]}'
+            return f'torch.compile needs a C++ compiler; install {COMPILER_PACKAGE}'
         if device.type == 'cuda' and importlib.util.find_spec('triton') is None:
             return 'torch.compile needs triton; pip install triton'
         return None
