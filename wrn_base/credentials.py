@@ -36,10 +36,11 @@ def _mask_parameter(match: re.Match[str]) -> str:
     return f'{separator}{name}={rest}'
 
 
-def _mask_record(record: logging.LogRecord) -> bool:
+def mask_record(record: logging.LogRecord) -> bool:
+    """Mask the message of a record of a log; a filter of loggers, which keeps all records."""
     record.msg, record.args = mask_credentials(record.getMessage()), ()
     return True
 
 
 # Here, so that users of Python have it as well as the command line.
-logging.getLogger('wrn').addFilter(_mask_record)
+logging.getLogger('wrn').addFilter(mask_record)

@@ -111,3 +111,15 @@ def test_first_weights_of_an_unknown_format_by_init_cfg(fails, tmp_path):
     init = ['model.init_cfg.type=Pretrained', f'model.init_cfg.checkpoint={tmp_path}/a.pth']
     error = fails('train', DIGITS, '--work-dir', tmp_path / 'run', *QUICK, *init)
     assert 'a.pth: not the weights of the ImageClassifier with this init_cfg: the keys of' in error
+
+
+def test_the_log_of_a_run_has_no_password(server, digits_weights, tmp_path, monkeypatch):
+    """Of the config, of what it loads, and of mmengine's own lines."""
+    monkeypatch.setattr(torch.hub, '_hub_dir', str(tmp_path / 'hub'))
+    (server.folder / 'w.safetensors').write_bytes(Path(digits_weights).read_bytes())
+    address = server.url('w.safetensors').replace('://', '://user:s3cret@')
+    options = dict(load_from=address)
+    wrn.train(DIGITS, epochs=1, work_dir=str(tmp_path / 'run'), cfg_options=options)
+    (log,) = tmp_path.glob('run/*/*.log')
+    assert log.read_text().count('http://***@') == 2
+    assert 's3cret' not in log.read_text()

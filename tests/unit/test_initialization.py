@@ -11,6 +11,7 @@ from torchvision.models import resnet18
 import wrn
 from wrn import WideResNet, WideResNetCIFAR
 from wrn.models.meta_init import MetaInit
+from wrn_base.errors import CheckpointError
 
 
 @pytest.fixture
@@ -118,3 +119,14 @@ def test_weights_that_a_file_replaces_are_not_drawn():
     before = torch.random.get_rng_state()
     wrn.get_model('wide-resnet16-2_1xb64_digits', True)
     assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_a_file_of_an_override_is_not_loaded_when_a_network_is_built(tmp_path):
+    """A part of the network may have its own first weights, which a run loads."""
+    override = dict(name='layer1', type='Pretrained', checkpoint=str(tmp_path / 'missing.pth'))
+    init_cfg = dict(type='Kaiming', layer='Conv2d', override=override)
+    network = WideResNet(18, 1, init_cfg=init_cfg)
+    assert network.init_cfg['override'] == override
+    assert network.layer1[0].conv1.weight.std() > 0
+    with pytest.raises(CheckpointError, match=r'missing\.pth: the checkpoint does not exist'):
+        network.init_weights()

@@ -20,6 +20,7 @@ from torch.utils.data import DataLoader
 from wrn.training.run_device import current_device, get_run_device
 from wrn.training.screen_log import keep_off_screen, write_any_text
 from wrn.utils.silence import silence
+from wrn_base.credentials import mask_record
 from wrn_base.errors import count
 from wrn_base.terminal import printable
 
@@ -50,6 +51,7 @@ class BriefRunner(Runner):
         if MMLogger.check_instance_created(self._experiment_name):
             self._experiment_name += f'_{next(_RUNS)}'
         logger = super().build_logger(*args, **kwargs)
+        logger.addFilter(mask_record)
         if not self.verbose:
             keep_off_screen(logger)
             return logger
