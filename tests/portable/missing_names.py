@@ -54,7 +54,7 @@ def hide(system: str) -> None:
         module = import_module(name)
         missing = frozenset(filter(re.compile(pattern).fullmatch, dir(module)))
         facts = {'name': 'nt'} if (name, system) == ('os', 'windows') else {}
-        module.__class__ = _lacking(missing, facts)
+        module.__class__ = _without(missing, facts)
     if system == 'windows':
         _forbid_imports()
 
@@ -65,7 +65,7 @@ def _is_ours() -> bool:
     return name.partition('.')[0] in OURS
 
 
-def _lacking(missing: frozenset[str], facts: dict[str, str]) -> type[ModuleType]:
+def _without(missing: frozenset[str], facts: dict[str, str]) -> type[ModuleType]:
     class Incomplete(ModuleType):
         def __getattribute__(self, name):
             if name in missing and _is_ours():
