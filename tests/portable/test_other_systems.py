@@ -80,8 +80,9 @@ def wrn_on(start):
         ('windows', 'import os; f = open("a", "w"); os.remove("a")'),
         (
             'windows',
-            'import mmap, os; f = open("a", "w+b"); f.write(b"x"); f.flush(); '
-            'm = mmap.mmap(f.fileno(), 0); f.close(); os.replace("a", "b")',
+            # Python's mmap keeps a descriptor, which is refused, too.
+            'import ctypes, os; f = open("a", "w+b"); f.write(b"x"); f.flush(); '
+            'ctypes.CDLL(None).mmap(None, 1, 1, 2, f.fileno(), 0); f.close(); os.replace("a", "b")',
         ),
         ('windows', 'import os; os.symlink("a", "link")'),
         ('windows', 'open("CON.txt", "w")'),

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from filelock import FileLock
 from mmengine.fileio import LocalBackend, get_file_backend
 from mmengine.hooks import CheckpointHook
@@ -19,6 +20,7 @@ from wrn.cli.settings import parse_settings
 from wrn.data.images import find_images, read_image
 from wrn.data.images.walk import FollowedLinks
 from wrn.data.kaggle_imagenet import link_kaggle
+from wrn.deploy.engines.torch_engines import CompiledEngine
 from wrn.results.drawing_files import name_drawing
 from wrn.training import worker_signals
 from wrn.training.brief_runner import BriefRunner
@@ -230,3 +232,9 @@ def test_kaggles_folders_where_links_are_not_allowed(tmp_path, monkeypatch):
     monkeypatch.setattr(Path, 'symlink_to', _refuse)
     with pytest.raises(WrnError, match='turn on its developer mode, or move the folder there'):
         link_kaggle(tmp_path, tmp_path / 'out')
+
+
+def test_what_to_install_to_compile(monkeypatch):
+    monkeypatch.setenv('PATH', '')
+    missing = CompiledEngine.missing(torch.device('cpu'))
+    assert missing == 'torch.compile needs a C++ compiler; install g++'
