@@ -313,6 +313,8 @@ def test_the_log_has_no_password(save, server, tiny, monkeypatch, tmp_path):
     monkeypatch.setattr(torch.hub, '_hub_dir', str(tmp_path / 'hub'))
     server.folder.joinpath('w.pth').write_bytes(save(tiny).read_bytes())
     address = server.url('w.pth').replace('://', '://user:s3cret@')
+    # Or it would be the logger of the next tests, too.
+    monkeypatch.setattr(MMLogger, '_instance_dict', MMLogger._instance_dict.copy())
     log = tmp_path / 'run.log'
     logger = MMLogger.get_instance('init', logger_name='init', log_file=str(log))
     initialize(WideResNet(**TINY, init_cfg=pretrained(address)))
