@@ -31,7 +31,8 @@ _CIFAR = _defaults(
     'last_norm_cfg',
     'act_cfg',
 )
-_OPTIONS = dict(ResNet=_RESNET, WideResNet=_RESNET, WideResNetCIFAR=_CIFAR)
+OPTIONS = dict(ResNet=_RESNET, WideResNet=_RESNET, WideResNetCIFAR=_CIFAR)
+"""The options that :func:`find_differences` compares, with their defaults, by the class."""
 # The types of convolutions, norms and activations that the config in a file may name.
 _TYPES = {'Conv2d', 'Conv2dAdaptivePadding', 'BN', 'SyncBN', 'GN', 'ReLU', 'LeakyReLU', 'SiLU'}
 _TYPES |= {'Swish', 'GELU', 'ELU', 'HSwish', 'BN2d', 'MMSyncBN'}
@@ -68,7 +69,7 @@ def get_options(backbone: nn.Module) -> dict[str, Any]:
         backbone: The network. One of another package has only those that it keeps.
     """
     kind = type(backbone).__name__
-    known = _OPTIONS.get(kind, _RESNET)
+    known = OPTIONS.get(kind, _RESNET)
     return dict(type=kind) | {k: getattr(backbone, k) for k in known if hasattr(backbone, k)}
 
 
@@ -83,7 +84,7 @@ def find_differences(theirs: Any, ours: Mapping[str, Any]) -> dict[str, tuple[An
         return {}
     values = {
         option: tuple(_normalize(config, option, default) for config in (theirs, ours))
-        for option, default in _OPTIONS.get(get_kind(theirs), {}).items()
+        for option, default in OPTIONS.get(get_kind(theirs), {}).items()
     }
     return {option: (was, now) for option, (was, now) in values.items() if was != now}
 
@@ -100,7 +101,7 @@ def describe_options(backbone: Mapping[str, Any]) -> str:
     kind = get_kind(backbone)
     values = {
         option: _normalize(backbone, option, default)
-        for option, default in _OPTIONS.get(kind, _RESNET).items()
+        for option, default in OPTIONS.get(kind, _RESNET).items()
     }
     norm, last = (values.get(option) for option in ('norm_cfg', 'last_norm_cfg'))
     parts = [
@@ -145,7 +146,7 @@ def read_options(backbone: Any, name: str) -> dict[str, Any]:
     """
     if not isinstance(backbone, Mapping):
         return {}
-    known = _OPTIONS.get(get_kind(backbone), {})
+    known = OPTIONS.get(get_kind(backbone), {})
     options = {option: backbone[option] for option in known if option in backbone}
     for option, value in options.items():
         problem = _find_problem(option, value)

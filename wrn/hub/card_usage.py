@@ -7,17 +7,15 @@ from typing import Any
 from mmengine.config import Config
 from mmpretrain.models.backbones import ResNet
 
-from wrn.checkpoints.network_options import find_differences, get_kind
+from wrn.checkpoints.network_options import OPTIONS, find_differences, get_kind
 from wrn.data.images import Preprocessing
 from wrn.models import WideResNet
 from wrn.training.evaluation import get_thresholds
 
-# Options of a backbone that choose the network or do not change what the whole of it computes, and
-# those that `find_differences` compares.
+# Options of a backbone that choose the network, or do not change what the whole of it computes.
 _ANY = {
     'type', 'depth', 'widen_factor', 'out_indices', 'frozen_stages', 'norm_eval', 'with_cp',
     'channels_last', 'drop_path_rate', 'zero_init_residual', 'init_cfg',
-    'style', 'strides', 'dilations', 'conv_cfg', 'norm_cfg', 'act_cfg', 'contract_dilation',
 }  # fmt: skip
 _DEFAULTS = {
     name: parameter.default
@@ -118,6 +116,7 @@ def find_network(backbone: Mapping[str, Any]) -> str | None:
     """
     if get_kind(backbone) != 'WideResNet' or find_differences(dict(type='WideResNet'), backbone):
         return None
-    if any(backbone[key] != _DEFAULTS.get(key) for key in backbone.keys() - _ANY):
+    others = backbone.keys() - _ANY - OPTIONS['WideResNet'].keys()
+    if any(backbone[key] != _DEFAULTS.get(key) for key in others):
         return None
     return _NETWORKS.get((backbone.get('depth'), backbone.get('widen_factor', 2)))
