@@ -50,10 +50,10 @@ def report_import_errors() -> Iterator[None]:
     except BrokenImportError:
         raise
     except Exception as error:
-        broken = BrokenImportError(error)
-        if sys.argv[:1] == ['-m'] and not os.environ.get('WRN_DEBUG'):
+        broken, debug = BrokenImportError(error), os.environ.get('WRN_DEBUG')
+        if sys.argv[:1] == ['-m'] and not debug:
             sys.exit(f'wrn: error: {broken}')  # `python -m wrn`, before its command line has begun
-        raise broken from (error if os.environ.get('WRN_DEBUG') else None)
+        raise broken from (error if debug else None)
 
 
 def explain_import_error(error: BaseException) -> tuple[str, str]:

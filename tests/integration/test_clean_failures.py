@@ -41,7 +41,7 @@ def run_without(tmp_path, words, start=WRN, **stubs):
         ('raise AttributeError("np.bool8 was removed")', 'np.bool8 was removed; install it again'),
     ],
 )  # fmt: skip
-@pytest.mark.parametrize('start', [['wrn'], [sys.executable, '-m', 'wrn']])
+@pytest.mark.parametrize('start', [WRN, [sys.executable, '-m', 'wrn']])
 def test_a_package_that_cannot_be_imported(tmp_path, stub, message, start):
     done = run_without(tmp_path, ['predict', 'x.png'], start, cv2=stub)
     assert done.returncode == 1

@@ -17,6 +17,7 @@ from safetensors import safe_open
 from small_run import write_classes, write_config, write_data
 
 import wrn
+from wrn.checkpoints import read_checkpoint
 from wrn.checkpoints.tensor_hash import hash_tensors
 from wrn.data.digits import Digits
 from wrn.training.evaluation import REPORT_FILES
@@ -200,7 +201,7 @@ def test_averaged_weights_are_those_of_the_report(tmp_path, monkeypatch):
     wrn.train('ema.py', epochs=1, work_dir='run')
     with pytest.warns(AssumptionWarning, match='the averaged weights under state_dict'):
         wrn.test('ema.py', 'run/epoch_1.pth', report='report')
-    averaged = torch.load('run/epoch_1.pth', weights_only=False)['state_dict']
+    averaged = read_checkpoint('run/epoch_1.pth')['state_dict']
     facts = json.loads(Path('report/report.json').read_text())['facts']
     plain = {key: value.contiguous() for key, value in averaged.items()}
     assert facts['SHA-256 of tensors'] == hash_tensors(plain)
