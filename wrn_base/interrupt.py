@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,11 +28,15 @@ def exit_at_interrupt() -> Iterator[None]:
 def raise_at_interrupt() -> Iterator[None]:
     """Raise ``KeyboardInterrupt`` at Ctrl-C during a block, and later where it would be lost.
 
-    Python prints an exception in a finalizer, or in a hook of ``os.fork``, and continues. In such a
-    hook it also leaves the lock of :mod:`logging` held, so that threads that log wait forever. Data
-    loaders fork their workers, and stop them in a finalizer.
+    Python prints an exception in a finalizer, in the callback of a weak reference, or in a hook of
+    ``os.fork``, and continues. In such a hook it also leaves the lock of :mod:`logging` held, so
+    that threads that log wait forever. Data loaders fork their workers, and stop them in a
+    finalizer.
     """
-    with _handling(signal.SIGINT, signal.default_int_handler, _raise_or_wait):
+    with (
+        _handling(signal.SIGINT, signal.default_int_handler, _raise_or_wait),
+        _repeating_the_lost(),
+    ):
         yield
 
 
@@ -66,6 +71,28 @@ def _handling(number: signal.Signals, default: Any, handler: Any) -> Iterator[No
             signal.signal(number, default)
 
 
+@contextmanager
+def _repeating_the_lost() -> Iterator[None]:
+    """Raise ``KeyboardInterrupt`` again where Python would print it."""
+    previous = sys.unraisablehook
+
+    def repeat(lost: Any) -> None:
+        if lost.exc_type is KeyboardInterrupt and os.getpid() == _pid:
+            _signal_later(signal.SIGINT)
+        else:
+            previous(lost)
+
+    sys.unraisablehook = repeat
+    try:
+        yield
+    finally:
+        sys.unraisablehook = previous
+
+
+def _signal_later(number: int) -> None:
+    threading.Timer(_LATER, signal_main_thread, (number,)).start()
+
+
 def _exit_at_interrupt(number: int, *_: Any) -> None:
     _end(number, b'wrn: stopped while starting; run the same command again\n')
 
@@ -74,14 +101,14 @@ def _raise_or_wait(number: int, frame: FrameType | None) -> None:
     inner = frame
     while inner and os.getpid() == _pid:  # a data worker is below the call that started it for good
         if _loses_exceptions(inner):
-            threading.Timer(_LATER, signal_main_thread, (number,)).start()
+            _signal_later(number)
             return
         inner = inner.f_back
     raise KeyboardInterrupt
 
 
 def _loses_exceptions(frame: FrameType) -> bool:
-    """Return whether Python prints exceptions of a frame: of finalizers and of forks."""
+    """Return whether a frame is of a finalizer or a fork, which are not to be broken off."""
     name = frame.f_code.co_name
     return name == '__del__' or (name == '_launch' and frame.f_globals.get('__name__') == _FORKS)
 

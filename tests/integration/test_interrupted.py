@@ -12,12 +12,15 @@ from unittest.mock import Mock
 import pytest
 from commands import start_wrn, wait_for
 from mmengine.config import Config
+from mmengine.hooks import CheckpointHook
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop
 from small_run import write_config, write_data
 
 import wrn.training.finetune
 from wrn.checkpoints import read_checkpoint
+from wrn.training.hooks.safe_checkpoints import SafeCheckpointHook
 from wrn.training.hooks.termination import describe_position
+from wrn.training.run_files import find_last
 from wrn_base.interrupt import exit_at_interrupt
 
 
@@ -68,9 +71,18 @@ class Owner:
         signal.raise_signal(signal.SIGINT)
 run = Owner
 """
+IN_CALLBACK = """
+import signal, time, weakref
+class Owner:
+    pass
+def run():
+    owner = Owner()
+    reference = weakref.ref(owner, lambda _: signal.raise_signal(signal.SIGINT))
+    del owner
+"""
 
 
-@pytest.mark.parametrize('place', [IN_FORK, IN_FINALIZER])
+@pytest.mark.parametrize('place', [IN_FORK, IN_FINALIZER, IN_CALLBACK])
 def test_it_is_not_lost(place):
     """Where Python prints exceptions and continues."""
     script = f"""{place}
@@ -111,6 +123,19 @@ def test_training(tmp_path, monkeypatch):
     assert line.endswith('.pth is intact: run again with --resume')
     path = line.partition('; ')[2].partition(' is intact')[0]
     assert read_checkpoint(path)['meta']['epoch'] >= 1
+
+
+def test_stopped_while_it_names_its_checkpoint(tmp_path, monkeypatch):
+    def write(self, runner, step, meta):
+        self.last_ckpt = str(tmp_path / 'epoch_2.pth')
+        Path(self.last_ckpt).touch()
+        (tmp_path / 'last_checkpoint').write_text('')  # what mmengine does first
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(CheckpointHook, '_save_checkpoint_with_step', write)
+    with pytest.raises(KeyboardInterrupt):
+        SafeCheckpointHook()._save_checkpoint_with_step(SimpleNamespace(work_dir=tmp_path), 2, {})
+    assert find_last(tmp_path) == tmp_path / 'epoch_2.pth'
 
 
 @pytest.mark.parametrize(

@@ -99,7 +99,10 @@ def test_the_last_checkpoint_is_named_in_any_encoding(tmp_path, monkeypatch, enc
 
 def test_a_run_folder_whose_name_the_system_cannot_encode(tmp_path, monkeypatch):
     def write(self, runner, step, meta):  # as mmengine does on Windows
-        self.last_ckpt = str(tmp_path / 'кошки' / 'epoch_1.pth')
+        path = tmp_path / 'кошки' / 'epoch_1.pth'
+        path.parent.mkdir()
+        path.touch()
+        self.last_ckpt = str(path)
         self.last_ckpt.encode('cp1252')
 
     monkeypatch.setattr(CheckpointHook, '_save_checkpoint_with_step', write)

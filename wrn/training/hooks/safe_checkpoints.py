@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from mmengine.config import Config
+from mmengine.dist import is_main_process
 from mmengine.fileio import LocalBackend, register_backend
 from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
@@ -86,9 +87,13 @@ class SafeCheckpointHook(CheckpointHook):
         try:
             super()._save_checkpoint_with_step(runner, step, meta)
         except UnicodeEncodeError:
-            # mmengine notes the path in the system's encoding, which on Windows has few characters.
-            with write_atomically(Path(runner.work_dir, LAST)) as file:
-                file.write(str(self.last_ckpt).encode())
+            pass  # of the name below, in the system's encoding, which on Windows has few characters
+        finally:
+            # mmengine empties this file before it writes to it, and may be stopped between the two.
+            last = self.last_ckpt or ''
+            if is_main_process() and ('://' in last or Path(last).is_file()):
+                with write_atomically(Path(runner.work_dir, LAST)) as file:
+                    file.write(last.encode())
 
     def _remove_obsolete(self) -> None:
         best = [getattr(self, 'best_ckpt_path', None)]
