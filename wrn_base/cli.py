@@ -16,6 +16,7 @@ from wrn_base.import_errors import explain_import_error, report_import_errors
 from wrn_base.interrupt import exit_at_interrupt, exit_at_sigterm, raise_at_interrupt
 from wrn_base.parser import get_command, parse_args
 from wrn_base.run_progress import SILENT
+from wrn_base.systems import forget_children
 from wrn_base.terminal import printable, say, wrap
 
 _QUICK_TO_EXIT = ('list', 'info', 'predict', 'features')
@@ -73,6 +74,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def _fail(text: str) -> NoReturn:
     """Exit with status 1 and a message."""
+    forget_children()
     sys.exit(wrap(f'wrn: error: {printable(text)}', sys.stderr))
 
 

@@ -49,6 +49,16 @@ def signal_main_thread(number: int) -> None:
         signal.raise_signal(number)
 
 
+def forget_children() -> None:
+    """Leave the end of child processes unanswered, at the end of this process.
+
+    torch's handler raises an error for each data worker that has died, even in an exit function.
+    """
+    in_main = threading.current_thread() is threading.main_thread()  # no other one may set it
+    if hasattr(signal, 'SIGCHLD') and in_main:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+
+
 def call_at_fork(
     before: Callable[[], object], in_parent: Callable[[], object], in_child: Callable[[], object]
 ) -> None:

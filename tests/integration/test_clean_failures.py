@@ -1,4 +1,4 @@
-"""What a machine lacks ends a command with one line that says what to do."""
+"""What is missing on a machine ends a command with one line that says what to do."""
 
 import os
 import subprocess
@@ -187,3 +187,15 @@ def test_a_device_that_torch_does_not_know(monkeypatch, device, gpus, cure):
     with pytest.raises(WrnError) as error:
         check_device(device)
     assert str(error.value) == f'--device {device}: unknown; give {cure}'
+
+
+def test_a_data_worker_that_has_died_before_the_exit():
+    script = """
+import atexit, signal, subprocess
+atexit.register(lambda: subprocess.run(['true']))
+signal.signal(signal.SIGCHLD, lambda *_: 1 / 0)  # torch's raises an error, too
+from wrn_base.cli import _fail
+_fail('none')
+"""
+    result = subprocess.run([sys.executable, '-c', script], capture_output=True, text=True)
+    assert (result.returncode, result.stderr) == (1, 'wrn: error: none\n')
